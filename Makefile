@@ -1,0 +1,37 @@
+# telco_ledger: a ledger for telecom operators, kept by each in its own PostgreSQL
+#
+#	make, make install, make installcheck		as in every PGXS extension
+#	make demo									the main job, end to end
+#	make test									every test
+#
+# The objects stand in the order of the floors (src/README.md), the SQL modules
+# in the order in which they are installed.
+
+MODULE_big = telco_ledger
+EXTENSION = telco_ledger
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telco_ledger.control)
+
+OBJS_PURE = \
+	src/base/tl_status.o \
+	src/base/tl_wire.o
+
+OBJS_BACKEND =
+
+OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
+
+SQL_MODULES = \
+	sql/00_preamble.sql
+
+DATA_built = sql/telco_ledger--$(EXTVERSION).sql
+EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
+
+PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/node
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK = -lsecp256k1 -lcrypto
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+sql/telco_ledger--$(EXTVERSION).sql: $(SQL_MODULES)
+	cat $(SQL_MODULES) > $@

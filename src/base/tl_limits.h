@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * tl_limits.h
+ *	  Every bound of the ledger's formats, checked where data enters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TL_LIMITS_H
+#define TL_LIMITS_H
+
+#define TL_BATCH_ROWS_MAX			65536
+#define TL_BATCH_BODY_SIZE_MAX		(32 * 1024 * 1024)
+#define TL_BATCH_SECTIONS_MAX		65535
+#define TL_BATCH_CHUNKS_MAX			131072
+#define TL_CHUNK_SIZE_MAX			(1024 * 1024)
+#define TL_BLOCK_BATCHES_MAX		1024
+#define TL_MEMBER_COUNT_MAX			64
+#define TL_MEMBER_NAME_SIZE_MAX		63
+#define TL_READER_COUNT_MAX			64
+#define TL_COLUMN_COUNT_MAX			1600
+#define TL_ATTRIBUTE_NUMBER_MAX		1600
+#define TL_NAME_SIZE_MAX			63
+#define TL_ROW_SIZE_MAX				(1024 * 1024 * 1024 - 1)
+#define TL_TRANSACTION_MAX			((UINT64_C(1) << 48) - 1)
+#define TL_MERKLE_DEPTH_MAX			64
+#define TL_LOG_PAYLOAD_SIZE_MAX		(16 * 1024 * 1024)
+#define TL_RECEIPT_SIZE_MAX			(1024 * 1024 * 1024 - 1)
+
+#endif							/* TL_LIMITS_H */
