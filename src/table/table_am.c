@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_am.c
+ *	  The access method `ledger`: heap, with everything but appending refused.
+ *
+ * The routine table is a copy of heap's in which the callbacks below are
+ * replaced.  What is not replaced reads, locks, vacuums and copies as heap
+ * does.  TOAST tables of a ledger table are plain heap tables.
+ *
+ * Invariants
+ *	  T1  a row is stored only with a ref that was issued to it (table_issue)
+ *		  or, in restore mode, supplied by a superuser or the table's owner
+ *	  T2  no stored row is updated, deleted, or frozen at insertion
+ *	  T3  the relation's storage is never replaced by an empty one
+ *	  T4  the node floor hears of a written table before the row is stored
+ *
+ * Exempt from T1, by C state and never by a setting: the transient table into
+ * which ALTER TABLE rewrites (relrewrite names its original).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "table_am.h"
+#include "table_build.h"
+#include "table_definition.h"
+#include "table_guard.h"
+#include "table_issue.h"
+#include "table_ref.h"
+#include "table_written.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_table_am_handler);
+
+/* What an open ledger table remembers between rows, in rd_amcache. */
+typedef struct LedgerCache
+{
+	AttrNumber	ref_attribute;
+	bool		definitions;	/* this is ledger.table_version */
+} LedgerCache;
+
+static const LedgerCache *relation_cache(Relation relation);
+static void accept_row(Relation relation, TupleTableSlot *slot, int options);
+static void accept_restored_row(Relation relation);
+static void refuse_change(Relation relation, const char *verb)
+			pg_attribute_noreturn();
+
+/* Does this relation use our routine?  Partitioned parents do not. */
+bool
+tl_table_am_is_ours(Relation relation)
+{
+	return relation->rd_tableam == tl_table_am_routine();
+}
+
+/* The attribute number of ledger_ref, or 0 while it has none yet. */
+AttrNumber
+tl_table_am_ref_attribute(Relation relation)
+{
+	return get_attnum(RelationGetRelid(relation), TL_REF_COLUMN);
+}
+
+static const LedgerCache *
+relation_cache(Relation relation)
+{
+	LedgerCache *cache;
+
+	if (relation->rd_amcache != NULL)
+		return relation->rd_amcache;
+	cache = MemoryContextAllocZero(CacheMemoryContext, sizeof(LedgerCache));
+	cache->ref_attribute = tl_table_am_ref_attribute(relation);
+	cache->definitions = (RelationGetRelid(relation) ==
+						  tl_table_definition_relation());
+	relation->rd_amcache = cache;
+	return cache;
+}
+
+/* T1 and T2 for one row; T4 is the caller's, once per statement or row. */
+static void
+accept_row(Relation relation, TupleTableSlot *slot, int options)
+{
+	const LedgerCache *cache = relation_cache(relation);
+	TlIdentity	identity;
+	Datum		ref;
+	bool		is_null;
+
+	if (options & TABLE_INSERT_FROZEN)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("cannot insert frozen rows into ledger table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errdetail("A frozen row would be visible to transactions that began before it."),
+				errhint("Use COPY without FREEZE."));
+	if (tl_table_build_active())
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("cannot insert into ledger table \"%s\" while an index is being built",
+					   RelationGetRelationName(relation)),
+				errdetail("A function of the index's expression or predicate tried to write."),
+				errhint("Index expressions must not have side effects."));
+	if (cache->definitions && !tl_table_definition_writing)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("cannot insert into \"%s\"", RelationGetRelationName(relation)),
+				errdetail("Table definitions are written by the library when a table is created or altered."));
+	if (cache->ref_attribute == InvalidAttrNumber)
+		elog(ERROR, "ledger table \"%s\" has no column ledger_ref",
+			 RelationGetRelationName(relation));
+	ref = slot_getattr(slot, cache->ref_attribute, &is_null);
+	if (is_null)
+		ereport(ERROR,
+				errcode(ERRCODE_NOT_NULL_VIOLATION),
+				errmsg("ledger_ref of a row of \"%s\" is null",
+					   RelationGetRelationName(relation)),
+				errhint("Leave ledger_ref out of the INSERT, so that its default fills it."));
+	tl_table_identity(&identity);
+	if (!identity.exists || identity.copied)
+		accept_restored_row(relation);
+	else
+		tl_table_issue_accept(DatumGetTlRefBytes(ref),
+							  RelationGetRelationName(relation));
+}
+
+/* Restore mode: a superuser or the owner brings rows with their old refs. */
+static void
+accept_restored_row(Relation relation)
+{
+	if (!superuser() &&
+		!pg_class_ownercheck(RelationGetRelid(relation), GetUserId()))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
+				errmsg("cannot insert into ledger table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errdetail("This database is not a live node of a ledger, so it takes restored rows only, from a superuser or the owner."),
+				errhint("Run SELECT ledger.create_node(...) to start a new ledger here."));
+}
+
+static void
+ledger_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid,
+					int options, BulkInsertState bistate)
+{
+	if (!OidIsValid(relation->rd_rel->relrewrite))
+	{
+		accept_row(relation, slot, options);
+		tl_table_written_note(RelationGetRelid(relation));
+	}
+	GetHeapamTableAmRoutine()->tuple_insert(relation, slot, cid, options, bistate);
+}
+
+static void
+ledger_tuple_insert_speculative(Relation relation, TupleTableSlot *slot,
+								CommandId cid, int options,
+								BulkInsertState bistate, uint32 token)
+{
+	accept_row(relation, slot, options);
+	tl_table_written_note(RelationGetRelid(relation));
+	GetHeapamTableAmRoutine()->tuple_insert_speculative(relation, slot, cid, options,
+														bistate, token);
+}
+
+/* A speculative row that met a conflict is tried again: its ref is free. */
+static void
+ledger_tuple_complete_speculative(Relation relation, TupleTableSlot *slot,
+								  uint32 token, bool succeeded)
+{
+	GetHeapamTableAmRoutine()->tuple_complete_speculative(relation, slot, token,
+														  succeeded);
+	if (!succeeded)
+	{
+		bool		is_null;
+		Datum		ref = slot_getattr(slot, relation_cache(relation)->ref_attribute,
+									   &is_null);
+
+		if (!is_null)
+			tl_table_issue_return(DatumGetTlRefBytes(ref));
+	}
+}
+
+static void
+ledger_multi_insert(Relation relation, TupleTableSlot **slots, int slot_count,
+					CommandId cid, int options, BulkInsertState bistate)
+{
+	for (int i = 0; i < slot_count; i++)
+		accept_row(relation, slots[i], options);
+	tl_table_written_note(RelationGetRelid(relation));
+	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid,
+											options, bistate);
+}
+
+static void
+refuse_change(Relation relation, const char *verb)
+{
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+			errmsg("cannot %s ledger table \"%s\"", verb,
+				   RelationGetRelationName(relation)),
+			errdetail("Rows of a ledger table are there for ever."),
+			errhint("Append a correcting row that refers to the old one by its ledger_ref."));
+}
+
+static TM_Result
+ledger_tuple_delete(Relation relation, ItemPointer tid, CommandId cid,
+					Snapshot snapshot, Snapshot crosscheck, bool wait,
+					TM_FailureData *failure, bool changing_partition)
+{
+	refuse_change(relation, "delete from");
+}
+
+static TM_Result
+ledger_tuple_update(Relation relation, ItemPointer tid, TupleTableSlot *slot,
+					CommandId cid, Snapshot snapshot, Snapshot crosscheck,
+					bool wait, TM_FailureData *failure,
+					LockTupleMode *lock_mode, TlUpdateIndexes *update_indexes)
+{
+	refuse_change(relation, "update");
+}
+
+/* T3: a new relation gets its storage here, TRUNCATE would come here too. */
+static void
+ledger_set_new_filelocator(Relation relation, const TlFileLocator *locator,
+						   char persistence, TransactionId *freeze_xid,
+						   MultiXactId *min_multi)
+{
+	if (persistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("ledger table \"%s\" must be permanent and logged",
+					   RelationGetRelationName(relation)),
+				errhint("Leave out TEMPORARY and UNLOGGED, or add USING heap."));
+	if (relation->rd_createSubid == InvalidSubTransactionId &&
+		!tl_table_is_test_ledger())
+		refuse_change(relation, "truncate");
+	GetHeapamTableAmRoutine()->tl_set_new_filelocator(relation, locator, persistence,
+													  freeze_xid, min_multi);
+}
+
+static void
+ledger_nontransactional_truncate(Relation relation)
+{
+	if (!tl_table_is_test_ledger())
+		refuse_change(relation, "truncate");
+	GetHeapamTableAmRoutine()->relation_nontransactional_truncate(relation);
+}
+
+static Oid
+ledger_toast_am(Relation relation)
+{
+	return HEAP_TABLE_AM_OID;
+}
+
+/* The one routine table, made at first use. */
+const TableAmRoutine *
+tl_table_am_routine(void)
+{
+	static TableAmRoutine routine;
+
+	if (routine.type == T_TableAmRoutine)
+		return &routine;
+	routine = *GetHeapamTableAmRoutine();
+	routine.tuple_insert = ledger_tuple_insert;
+	routine.tuple_insert_speculative = ledger_tuple_insert_speculative;
+	routine.tuple_complete_speculative = ledger_tuple_complete_speculative;
+	routine.multi_insert = ledger_multi_insert;
+	routine.tuple_delete = ledger_tuple_delete;
+	routine.tuple_update = ledger_tuple_update;
+	routine.tl_set_new_filelocator = ledger_set_new_filelocator;
+	routine.relation_nontransactional_truncate = ledger_nontransactional_truncate;
+	routine.index_build_range_scan = tl_table_build_range_scan;
+	routine.index_validate_scan = tl_table_build_validate_scan;
+	routine.relation_toast_am = ledger_toast_am;
+	return &routine;
+}
+
+Datum
+tl_table_am_handler(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(tl_table_am_routine());
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_am.h
+ *	  The access method `ledger`.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_AM_H
+#define TABLE_AM_H
+
+#include "access/tableam.h"
+
+#define TL_REF_COLUMN	"ledger_ref"
+
+extern const TableAmRoutine *tl_table_am_routine(void);
+extern bool tl_table_am_is_ours(Relation relation);
+extern AttrNumber tl_table_am_ref_attribute(Relation relation);
+
+#endif							/* TABLE_AM_H */

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_issue.h
+ *	  Refs: issued by the column's default, accepted once by the access method.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_ISSUE_H
+#define TABLE_ISSUE_H
+
+#include "table_ref.h"
+
+/*
+ * Who this database is on its ledger.  The node floor answers; the table floor
+ * must not know how (floors depend downwards only).
+ */
+typedef struct TlIdentity
+{
+	bool		exists;			/* create_node has run */
+	bool		test;			/* purpose of the ledger, from its genesis */
+	bool		copied;			/* own state names another server or database */
+	uint32_t	member;
+	uint16_t	incarnation;
+} TlIdentity;
+
+typedef void (*TlIdentityHook) (TlIdentity *identity);
+extern PGDLLIMPORT TlIdentityHook tl_table_identity_hook;
+
+extern void tl_table_identity(TlIdentity *identity);
+extern void tl_table_issue_init(void);
+extern void tl_table_issue_accept(const TlRefBytes *ref, const char *relation);
+extern void tl_table_issue_return(const TlRefBytes *ref);
+
+#endif							/* TABLE_ISSUE_H */
