@@ -1,0 +1,122 @@
+-- The chain as it is stored: ordinary tables that only the worker writes.
+--
+-- Nothing here is trusted: ledger.verify() recomputes all of it from the
+-- rows of the ledger tables and from signatures.
+
+CREATE TABLE ledger_internal.node (
+    name text NOT NULL,
+    member bigint NOT NULL,
+    incarnation integer NOT NULL,
+    purpose text NOT NULL,
+    chain_id bytea NOT NULL,
+    nonce bytea NOT NULL,
+    public_key bytea NOT NULL,
+    genesis_body bytea NOT NULL,
+    system_identifier bigint NOT NULL,
+    database_oid oid NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX node_one ON ledger_internal.node ((true));
+COMMENT ON TABLE ledger_internal.node IS 'who this database is on its ledger; one row at most';
+
+CREATE TABLE ledger_internal.snapshot (
+    snapshot bigint PRIMARY KEY,
+    xmax bigint NOT NULL,
+    value text NOT NULL,
+    taken_at timestamptz NOT NULL
+);
+COMMENT ON TABLE ledger_internal.snapshot IS
+    'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; xid8 numbers as in pg_snapshot';
+
+CREATE TABLE ledger_internal.block (
+    height bigint PRIMARY KEY,
+    header bytea NOT NULL,
+    hash bytea NOT NULL,
+    view bigint NOT NULL,
+    time timestamptz NOT NULL,
+    subtree_roots bytea NOT NULL
+);
+COMMENT ON COLUMN ledger_internal.block.subtree_roots IS
+    'roots of the perfect history subtrees that end with this block, level 0 first, 32 bytes each';
+
+CREATE TABLE ledger_internal.batch (
+    batch bigint PRIMARY KEY,
+    member bigint NOT NULL,
+    incarnation integer NOT NULL,
+    height bigint NOT NULL,
+    snapshot bigint NOT NULL,
+    first_ref ledger.ref NOT NULL,
+    last_ref ledger.ref NOT NULL,
+    row_count integer NOT NULL,
+    completes boolean NOT NULL,
+    header bytea NOT NULL,
+    digest bytea NOT NULL
+);
+CREATE INDEX batch_by_height ON ledger_internal.batch (height);
+CREATE INDEX batch_by_snapshot ON ledger_internal.batch (snapshot, last_ref);
+COMMENT ON COLUMN ledger_internal.batch.completes IS
+    'the batch that holds the last rows of its snapshot difference';
+
+CREATE TABLE ledger_internal.section (
+    batch bigint NOT NULL,
+    section integer NOT NULL,
+    relation oid NOT NULL,
+    table_id uuid NOT NULL,
+    table_version integer NOT NULL,
+    kind smallint NOT NULL,
+    row_count integer NOT NULL,
+    first_ref ledger.ref NOT NULL,
+    last_ref ledger.ref NOT NULL,
+    commitment bytea,
+    row_key bytea NOT NULL,
+    root bytea NOT NULL,
+    nodes bytea NOT NULL,
+    manifest bytea NOT NULL,
+    PRIMARY KEY (batch, section)
+);
+CREATE INDEX section_by_table ON ledger_internal.section (table_id, batch);
+COMMENT ON COLUMN ledger_internal.section.commitment IS
+    'private sections: the 16 random bytes of the commitment that stands for the section leaf';
+COMMENT ON COLUMN ledger_internal.section.nodes IS
+    'roots of the perfect subtrees of 256 rows, in order, 32 bytes each';
+COMMENT ON COLUMN ledger_internal.section.manifest IS
+    'refs and fingerprints of the rows (chain_manifest.h), so that verification can name a row';
+
+CREATE TABLE ledger_internal.late_rows (
+    first_ref ledger.ref PRIMARY KEY,
+    last_ref ledger.ref NOT NULL,
+    batch bigint NOT NULL
+);
+COMMENT ON TABLE ledger_internal.late_rows IS
+    'runs of refs whose table could not be locked when their snapshot was batched; they are in this batch instead';
+
+CREATE TABLE ledger_internal.lagging (
+    relation oid PRIMARY KEY,
+    base bigint NOT NULL,
+    position ledger.ref
+);
+COMMENT ON TABLE ledger_internal.lagging IS
+    'tables that wait for a lock: batched are the rows that snapshot base sees and, up to position, those of the next one';
+
+CREATE TABLE ledger_internal.own_log (
+    seq bigint PRIMARY KEY,
+    kind smallint NOT NULL,
+    epoch bigint NOT NULL,
+    view bigint NOT NULL,
+    height bigint NOT NULL,
+    message bytea NOT NULL,
+    digest bytea NOT NULL
+);
+CREATE INDEX own_log_by_height ON ledger_internal.own_log (height, kind);
+COMMENT ON TABLE ledger_internal.own_log IS
+    'this member''s signed rows, byte for byte (src/consensus/README.md); a row is here before it can leave';
+
+CREATE TABLE ledger_internal.own_vote (
+    epoch bigint NOT NULL,
+    view bigint NOT NULL,
+    slot text NOT NULL CHECK (slot IN ('propose', 'notarize', 'phase2')),
+    digest bytea NOT NULL,
+    PRIMARY KEY (epoch, view, slot)
+);
+COMMENT ON TABLE ledger_internal.own_vote IS
+    'one vote per epoch, view and slot: equivocation meets a unique violation';
