@@ -11,6 +11,7 @@ CREATE TABLE ledger_internal.node (
     chain_id bytea NOT NULL,
     nonce bytea NOT NULL,
     public_key bytea NOT NULL,
+    genesis_header bytea NOT NULL,
     genesis_body bytea NOT NULL,
     system_identifier bigint NOT NULL,
     database_oid oid NOT NULL,
@@ -49,6 +50,7 @@ CREATE TABLE ledger_internal.batch (
     last_ref ledger.ref NOT NULL,
     row_count integer NOT NULL,
     completes boolean NOT NULL,
+    late boolean NOT NULL,
     header bytea NOT NULL,
     digest bytea NOT NULL
 );
@@ -56,6 +58,8 @@ CREATE INDEX batch_by_height ON ledger_internal.batch (height);
 CREATE INDEX batch_by_snapshot ON ledger_internal.batch (snapshot, last_ref);
 COMMENT ON COLUMN ledger_internal.batch.completes IS
     'the batch that holds the last rows of its snapshot difference';
+COMMENT ON COLUMN ledger_internal.batch.late IS
+    'rows of a table that could not be locked in time; ledger_internal.late_rows says which';
 
 CREATE TABLE ledger_internal.section (
     batch bigint NOT NULL,

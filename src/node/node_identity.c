@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_identity.c
+ *	  Who this database is on its ledger: the one row of ledger_internal.node.
+ *
+ * Read once per backend and kept until the row changes (its writers send a
+ * relcache invalidation), because every issued ref asks for it.
+ *
+ * Invariants
+ *	  N1  the purpose comes from the genesis body, and that body is bound by
+ *		  the genesis header whose hash is the chain id; a changed row of
+ *		  ledger_internal.node cannot turn a production ledger into a test
+ *	  N2  a row that names another server or database is a copy: it issues no
+ *		  refs and signs nothing
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "chain_genesis.h"
+#include "node_identity.h"
+#include "tl_error.h"
+
+/* Columns of ledger_internal.node (sql/40_chain.sql). */
+enum
+{
+	NODE_NAME = 1,
+	NODE_MEMBER,
+	NODE_INCARNATION,
+	NODE_PURPOSE,
+	NODE_CHAIN_ID,
+	NODE_NONCE,
+	NODE_PUBLIC_KEY,
+	NODE_GENESIS_HEADER,
+	NODE_GENESIS_BODY,
+	NODE_SYSTEM_IDENTIFIER,
+	NODE_DATABASE_OID
+};
+
+static TlNodeIdentity identity;
+static bool identity_valid = false;
+static Oid	identity_relation = InvalidOid;
+
+static void identity_for_table(TlIdentity *out);
+static void identity_invalidate(Datum arg, Oid relation);
+static void identity_load(void);
+static void identity_from_row(HeapTuple row, TupleDesc description);
+static Datum column(HeapTuple row, TupleDesc description, int number);
+static void copy_bytes(void *out, size_t size, Datum value, const char *what);
+static bool purpose_is_test(HeapTuple row, TupleDesc description);
+
+void
+tl_node_identity_init(void)
+{
+	tl_table_identity_hook = identity_for_table;
+}
+
+static void
+identity_for_table(TlIdentity *out)
+{
+	*out = tl_node_identity()->table;
+}
+
+/* A change of the row, or of anything if we do not know the table's OID. */
+static void
+identity_invalidate(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || identity_relation == InvalidOid ||
+		relation == identity_relation)
+		identity_valid = false;
+}
+
+/* OID of a table in ledger_internal. */
+Oid
+tl_node_relation(const char *name, bool missing_ok)
+{
+	Oid			schema;
+	Oid			relation = InvalidOid;
+
+	schema = get_namespace_oid("ledger_internal", missing_ok);
+	if (OidIsValid(schema))
+		relation = get_relname_relid(name, schema);
+	if (!OidIsValid(relation) && !missing_ok)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("table ledger_internal.%s does not exist", name),
+				errhint("Run CREATE EXTENSION telco_ledger CASCADE."));
+	return relation;
+}
+
+/* Inside a transaction only. */
+const TlNodeIdentity *
+tl_node_identity(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(identity_invalidate, (Datum) 0);
+		registered = true;
+	}
+	if (!identity_valid)
+		identity_load();
+	return &identity;
+}
+
+static void
+identity_load(void)
+{
+	Relation	relation;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	memset(&identity, 0, sizeof(identity));
+	identity_relation = InvalidOid;
+	if (OidIsValid(get_extension_oid("telco_ledger", true)))
+		identity_relation = tl_node_relation("node", true);
+	if (!OidIsValid(identity_relation))
+		return;					/* ask again: CREATE EXTENSION may follow */
+
+	/* set before reading: an invalidation that arrives meanwhile must win */
+	identity_valid = true;
+	relation = table_open(identity_relation, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row))
+		identity_from_row(row, RelationGetDescr(relation));
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+}
+
+static void
+identity_from_row(HeapTuple row, TupleDesc description)
+{
+	int64		system = DatumGetInt64(column(row, description, NODE_SYSTEM_IDENTIFIER));
+	Oid			database = DatumGetObjectId(column(row, description, NODE_DATABASE_OID));
+
+	copy_bytes(identity.chain_id.bytes, TL_HASH_SIZE,
+			   column(row, description, NODE_CHAIN_ID), "chain_id");
+	copy_bytes(identity.nonce, TL_INCARNATION_NONCE_SIZE,
+			   column(row, description, NODE_NONCE), "nonce");
+	copy_bytes(identity.public_key, 32,
+			   column(row, description, NODE_PUBLIC_KEY), "public_key");
+	strlcpy(identity.name,
+			TextDatumGetCString(column(row, description, NODE_NAME)),
+			sizeof(identity.name));
+	identity.table.member =
+		(uint32_t) DatumGetInt64(column(row, description, NODE_MEMBER));
+	identity.table.incarnation =
+		(uint16_t) DatumGetInt32(column(row, description, NODE_INCARNATION));
+	identity.table.test = purpose_is_test(row, description);
+	identity.table.copied = database != MyDatabaseId ||
+		(uint64) system != GetSystemIdentifier();
+	identity.table.exists = true;
+}
+
+static Datum
+column(HeapTuple row, TupleDesc description, int number)
+{
+	bool		is_null;
+	Datum		value = heap_getattr(row, number, description, &is_null);
+
+	if (is_null)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("column %d of ledger_internal.node is null", number));
+	return value;
+}
+
+static void
+copy_bytes(void *out, size_t size, Datum value, const char *what)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+
+	if (VARSIZE_ANY_EXHDR(bytes) != size)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("column %s of ledger_internal.node has the wrong size", what));
+	memcpy(out, VARDATA_ANY(bytes), size);
+}
+
+/* N1: what genesis says, not what the column `purpose` shows to people. */
+static bool
+purpose_is_test(HeapTuple row, TupleDesc description)
+{
+	bytea	   *header = DatumGetByteaPP(column(row, description, NODE_GENESIS_HEADER));
+	bytea	   *body = DatumGetByteaPP(column(row, description, NODE_GENESIS_BODY));
+	TlGenesis	genesis;
+	TlStatus	status;
+
+	status = tl_chain_genesis_check(&genesis, &identity.chain_id,
+									VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
+									VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
+	if (status != TL_OK)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the genesis in ledger_internal.node does not fit its chain id"),
+				errdetail("Somebody has changed it: %s.", tl_status_text(status)),
+				errhint("Restore the row from a backup or a receipt."));
+	return genesis.purpose == TL_PURPOSE_TEST;
+}

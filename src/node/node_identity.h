@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_identity.h
+ *	  Who this database is on its ledger.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_IDENTITY_H
+#define NODE_IDENTITY_H
+
+#include "table_issue.h"
+#include "tl_limits.h"
+
+#define TL_INCARNATION_NONCE_SIZE	16
+
+typedef struct TlNodeIdentity
+{
+	TlIdentity	table;			/* what the table floor needs to know */
+	char		name[TL_MEMBER_NAME_SIZE_MAX + 1];
+	TlHash		chain_id;
+	uint8_t		nonce[TL_INCARNATION_NONCE_SIZE];
+	uint8_t		public_key[32];
+} TlNodeIdentity;
+
+extern void tl_node_identity_init(void);
+extern const TlNodeIdentity *tl_node_identity(void);
+extern Oid	tl_node_relation(const char *name, bool missing_ok);
+
+#endif							/* NODE_IDENTITY_H */

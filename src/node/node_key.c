@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_key.c
+ *	  The row key of this member: a file, never SQL.
+ *
+ * File: <key directory>/<x-only public key in hex>.key, mode 0600, content the
+ * 32 secret bytes in hex and a newline.  It lies outside the data directory,
+ * so that a base backup does not carry it away, and is written and flushed
+ * before any transaction names its public key.  A key whose transaction rolls
+ * back stays as an unused file; nothing ever overwrites or removes one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "port.h"
+#include "storage/fd.h"
+
+#include "crypto_curve.h"
+#include "node_key.h"
+#include "node_settings.h"
+#include "tl_error.h"
+
+#define KEY_FILE_SIZE	(2 * TL_SECRET_KEY_SIZE + 1)
+
+static char *key_directory(void);
+static char *key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+static void check_directory(const char *directory);
+static void write_key(const char *path, const uint8_t secret_key[TL_SECRET_KEY_SIZE]);
+static void hex_encode_lower(char *out, const uint8_t *data, size_t size);
+static bool hex_decode_exact(uint8_t *out, const char *text, size_t size);
+
+/* Make a new key and its file. */
+void
+tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
+				   uint8_t secret_key[TL_SECRET_KEY_SIZE])
+{
+	char	   *directory = key_directory();
+
+	if (MakePGDirectory(directory) != 0 && errno != EEXIST)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not create key directory \"%s\": %m", directory),
+				errhint("Create it for the server's operating system user, or set telco_ledger.key_directory."));
+	check_directory(directory);
+	do
+	{
+		if (!pg_strong_random(secret_key, TL_SECRET_KEY_SIZE))
+			ereport(ERROR,
+					errcode(ERRCODE_INTERNAL_ERROR),
+					errmsg("could not generate random bytes for a key"));
+	} while (tl_crypto_xonly_key(public_key, secret_key) != TL_OK);
+	write_key(key_path(public_key), secret_key);
+	fsync_fname(directory, true);
+}
+
+/* Read the secret key that belongs to a public key. */
+void
+tl_node_key_load(uint8_t secret_key[TL_SECRET_KEY_SIZE],
+				 const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	char	   *path = key_path(public_key);
+	char		text[KEY_FILE_SIZE + 1];
+	uint8_t		found[TL_XONLY_KEY_SIZE];
+	struct stat status;
+	ssize_t		size;
+	int			file;
+
+	file = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	if (file < 0 || fstat(file, &status) != 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("could not open signing key \"%s\": %m", path),
+				errdetail("Rows are committed locally and wait; they become final when the key is back."),
+				errhint("Put the file back, or correct telco_ledger.key_directory."));
+	if (status.st_mode & (S_IRWXG | S_IRWXO))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("signing key \"%s\" is accessible to others", path),
+				errhint("Run chmod 600 on the file."));
+	size = read(file, text, sizeof(text));
+	CloseTransientFile(file);
+	if (size != KEY_FILE_SIZE ||
+		!hex_decode_exact(secret_key, text, TL_SECRET_KEY_SIZE) ||
+		tl_crypto_xonly_key(found, secret_key) != TL_OK ||
+		memcmp(found, public_key, TL_XONLY_KEY_SIZE) != 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("signing key \"%s\" does not belong to this node", path),
+				errdetail("The file must hold the 64 hexadecimal digits of the secret key and a newline."));
+	explicit_bzero(text, sizeof(text));
+}
+
+static char *
+key_directory(void)
+{
+	struct passwd *user;
+
+	if (tl_setting_key_directory != NULL && tl_setting_key_directory[0] != '\0')
+		return pstrdup(tl_setting_key_directory);
+	user = getpwuid(geteuid());
+	if (user == NULL || user->pw_dir == NULL)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("the server's operating system user has no home directory"),
+				errhint("Set telco_ledger.key_directory."));
+	return psprintf("%s/.telco_ledger", user->pw_dir);
+}
+
+static char *
+key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	char		name[2 * TL_XONLY_KEY_SIZE + 1];
+
+	hex_encode_lower(name, public_key, TL_XONLY_KEY_SIZE);
+	return psprintf("%s/%s.key", key_directory(), name);
+}
+
+/* A key in the data directory would travel with every base backup. */
+static void
+check_directory(const char *directory)
+{
+	char	   *wanted = realpath(directory, NULL);
+	char	   *data = realpath(DataDir, NULL);
+	bool		inside;
+
+	if (wanted == NULL || data == NULL)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not resolve key directory \"%s\": %m", directory));
+	inside = path_is_prefix_of_path(data, wanted);
+	free(wanted);
+	free(data);
+	if (inside)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("key directory \"%s\" lies in the data directory", directory),
+				errdetail("Every base backup would carry the signing key away."),
+				errhint("Set telco_ledger.key_directory to a directory outside."));
+}
+
+static void
+write_key(const char *path, const uint8_t secret_key[TL_SECRET_KEY_SIZE])
+{
+	char		text[KEY_FILE_SIZE + 1];
+	int			file;
+
+	hex_encode_lower(text, secret_key, TL_SECRET_KEY_SIZE);
+	text[KEY_FILE_SIZE - 1] = '\n';
+	file = OpenTransientFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
+								 S_IRUSR | S_IWUSR);
+	if (file < 0 ||
+		write(file, text, KEY_FILE_SIZE) != KEY_FILE_SIZE ||
+		pg_fsync(file) != 0)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not write signing key \"%s\": %m", path));
+	CloseTransientFile(file);
+	explicit_bzero(text, sizeof(text));
+}
+
+static void
+hex_encode_lower(char *out, const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		snprintf(out + 2 * i, 3, "%02x", data[i]);
+}
+
+static bool
+hex_decode_exact(uint8_t *out, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+	{
+		unsigned	value;
+
+		if (!isxdigit((unsigned char) text[2 * i]) ||
+			!isxdigit((unsigned char) text[2 * i + 1]) ||
+			sscanf(text + 2 * i, "%2x", &value) != 1)
+			return false;
+		out[i] = (uint8_t) value;
+	}
+	return true;
+}

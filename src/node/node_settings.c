@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_settings.c
+ *	  The settings telco_ledger.*, in alphabetical order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "node_settings.h"
+
+/* The worker lets rows gather this long, so that a block is worth its flush. */
+int			tl_setting_batch_delay_ms = 0;
+
+/* Whether COMMIT returns when the rows are final, not only durable here. */
+int			tl_setting_commit_wait = TL_COMMIT_WAIT_OFF;
+
+/* How long COMMIT waits for that; the transaction is committed either way. */
+int			tl_setting_commit_wait_timeout_ms = 10000;
+
+/* Where signing keys lie: outside the data directory, so not in backups. */
+char	   *tl_setting_key_directory = NULL;
+
+static const struct config_enum_entry commit_wait_options[] = {
+	{"off", TL_COMMIT_WAIT_OFF, false},
+	{"final", TL_COMMIT_WAIT_FINAL, false},
+	{NULL, 0, false}
+};
+
+void
+tl_node_settings_init(void)
+{
+	DefineCustomIntVariable("telco_ledger.batch_delay",
+							"Time that the worker lets committed rows gather before it makes a block.",
+							"A longer delay makes fewer and larger blocks; rows become final later by as much.",
+							&tl_setting_batch_delay_ms,
+							0, 0, 10000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomEnumVariable("telco_ledger.commit_wait",
+							 "What COMMIT waits for after it has written ledger rows.",
+							 "With \"final\" it returns when all rows of the transaction are in a final block.",
+							 &tl_setting_commit_wait,
+							 TL_COMMIT_WAIT_OFF, commit_wait_options,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.commit_wait_timeout",
+							"Longest time that COMMIT waits for finality.",
+							"When it is over, COMMIT succeeds with a WARNING: the rows are committed, but not known to be final. 0 waits without limit.",
+							&tl_setting_commit_wait_timeout_ms,
+							10000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("telco_ledger.key_directory",
+							   "Directory of the files that hold signing keys.",
+							   "Must not lie in the data directory. Empty means .telco_ledger in the home directory of the server's operating system user.",
+							   &tl_setting_key_directory,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	MarkGUCPrefixReserved("telco_ledger");
+}

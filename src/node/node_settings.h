@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_settings.h
+ *	  The settings telco_ledger.*.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_SETTINGS_H
+#define NODE_SETTINGS_H
+
+typedef enum TlCommitWait
+{
+	TL_COMMIT_WAIT_OFF,
+	TL_COMMIT_WAIT_FINAL
+} TlCommitWait;
+
+extern int	tl_setting_batch_delay_ms;
+extern int	tl_setting_commit_wait;
+extern int	tl_setting_commit_wait_timeout_ms;
+extern char *tl_setting_key_directory;
+
+extern void tl_node_settings_init(void);
+
+#endif							/* NODE_SETTINGS_H */

@@ -1,0 +1,349 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_shared.c
+ *	  Shared memory: what backends tell the worker, what the worker tells them.
+ *
+ * The dirty set holds (transaction, table) pairs.  A backend adds a pair
+ * before it stores the transaction's first row in the table; the worker
+ * removes it after it has looked there.  So the worker knows where new rows
+ * can be without asking every table.  It is a hint that may only err on the
+ * side of too much: when the set is full the slot's `overflow` is raised and
+ * the worker asks every table once.
+ *
+ * Locks, in this order, none held across anything that can wait or fail:
+ *		nodes	the slots, but their condition variables
+ *		dirty	the dirty set
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/twophase.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+
+#include "node_shared.h"
+
+#define TRANCHE_NAME	"telco_ledger"
+
+typedef struct SharedHead
+{
+	LWLock	   *nodes;
+	LWLock	   *dirty;
+	struct Latch *launcher;
+} SharedHead;
+
+static SharedHead *head = NULL;
+static char *slots = NULL;
+static HTAB *dirty = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void shared_request(void);
+static void shared_startup(void);
+static Size slot_size(void);
+static Size shared_size(void);
+static bool slot_covers(const TlNodeSlot *slot, uint64_t xid);
+
+void
+tl_node_shared_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = shared_request;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = shared_startup;
+}
+
+/* Top-level transactions that can be in progress at once. */
+int
+tl_node_shared_in_progress_max(void)
+{
+	return MaxBackends + max_prepared_xacts + NUM_AUXILIARY_PROCS;
+}
+
+static Size
+slot_size(void)
+{
+	return MAXALIGN(offsetof(TlNodeSlot, seen_in_progress) +
+					sizeof(uint64_t) * tl_node_shared_in_progress_max());
+}
+
+static Size
+shared_size(void)
+{
+	return add_size(MAXALIGN(sizeof(SharedHead)),
+					mul_size(slot_size(), TL_NODE_DATABASES_MAX));
+}
+
+static void
+shared_request(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(shared_size());
+	RequestAddinShmemSpace(hash_estimate_size(TL_NODE_DIRTY_MAX,
+											  sizeof(TlDirtyKey)));
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
+}
+
+static void
+shared_startup(void)
+{
+	HASHCTL		control;
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	head = ShmemInitStruct("telco_ledger", shared_size(), &found);
+	slots = (char *) head + MAXALIGN(sizeof(SharedHead));
+	if (!found)
+	{
+		LWLockPadded *locks = GetNamedLWLockTranche(TRANCHE_NAME);
+
+		memset(head, 0, shared_size());
+		head->nodes = &locks[0].lock;
+		head->dirty = &locks[1].lock;
+		for (int i = 0; i < TL_NODE_DATABASES_MAX; i++)
+			ConditionVariableInit(&tl_node_shared_slot(i)->advanced);
+	}
+	memset(&control, 0, sizeof(control));
+	control.keysize = sizeof(TlDirtyKey);
+	control.entrysize = sizeof(TlDirtyKey);
+	dirty = ShmemInitHash("telco_ledger dirty tables", TL_NODE_DIRTY_MAX,
+						  TL_NODE_DIRTY_MAX, &control, HASH_ELEM | HASH_BLOBS);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+LWLock *
+tl_node_shared_lock(void)
+{
+	return head->nodes;
+}
+
+TlNodeSlot *
+tl_node_shared_slot(int index)
+{
+	return (TlNodeSlot *) (slots + slot_size() * index);
+}
+
+/*
+ * The slot of a database, or NULL.  Caller holds `nodes`, exclusively if
+ * create is true.
+ */
+TlNodeSlot *
+tl_node_shared_find(Oid database, bool create)
+{
+	TlNodeSlot *unused = NULL;
+
+	for (int i = 0; i < TL_NODE_DATABASES_MAX; i++)
+	{
+		TlNodeSlot *slot = tl_node_shared_slot(i);
+
+		if (slot->database == database)
+			return slot;
+		if (unused == NULL && slot->database == InvalidOid)
+			unused = slot;
+	}
+	if (!create || unused == NULL)
+		return NULL;
+	unused->database = database;
+	unused->pid = 0;
+	unused->latch = NULL;
+	unused->overflow = false;
+	unused->not_before = 0;
+	unused->failures = 0;
+	unused->height = 0;
+	unused->seen_xmax = 0;
+	unused->seen_count = 0;
+	unused->lagging_count = 0;
+	return unused;
+}
+
+/* Remember that this transaction writes this table. */
+void
+tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)
+{
+	TlDirtyKey	key;
+	void	   *entry = NULL;
+	bool		found;
+
+	memset(&key, 0, sizeof(key));
+	key.xid = xid;
+	key.database = database;
+	key.relation = relation;
+	LWLockAcquire(head->dirty, LW_EXCLUSIVE);
+	if (hash_get_num_entries(dirty) < TL_NODE_DIRTY_MAX)
+		entry = hash_search(dirty, &key, HASH_ENTER_NULL, &found);
+	LWLockRelease(head->dirty);
+	if (entry == NULL)
+	{
+		TlNodeSlot *slot;
+
+		LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+		slot = tl_node_shared_find(database, true);
+		if (slot != NULL)
+			slot->overflow = true;
+		LWLockRelease(head->nodes);
+		if (slot == NULL)
+			ereport(ERROR,
+					errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					errmsg("more than %d databases of this server are ledger nodes",
+						   TL_NODE_DATABASES_MAX));
+	}
+}
+
+void
+tl_node_dirty_forget(const TlDirtyKey *key)
+{
+	LWLockAcquire(head->dirty, LW_EXCLUSIVE);
+	hash_search(dirty, key, HASH_REMOVE, NULL);
+	LWLockRelease(head->dirty);
+}
+
+/* All entries of a database, in the current memory context. */
+TlDirtyKey *
+tl_node_dirty_list(Oid database, int *count)
+{
+	HASH_SEQ_STATUS status;
+	TlDirtyKey *entry;
+	TlDirtyKey *list;
+	int			capacity;
+
+	LWLockAcquire(head->dirty, LW_SHARED);
+	capacity = hash_get_num_entries(dirty);
+	LWLockRelease(head->dirty);
+	*count = 0;
+	if (capacity == 0)
+		return NULL;
+	capacity += 64;				/* what comes in between waits a round */
+	list = palloc(sizeof(TlDirtyKey) * capacity);
+	LWLockAcquire(head->dirty, LW_SHARED);
+	hash_seq_init(&status, dirty);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->database != database)
+			continue;
+		if (*count == capacity)
+		{
+			hash_seq_term(&status);
+			break;
+		}
+		list[(*count)++] = *entry;
+	}
+	LWLockRelease(head->dirty);
+	return list;
+}
+
+/* Was an entry lost?  The caller must look everywhere if so. */
+bool
+tl_node_dirty_take_overflow(Oid database)
+{
+	TlNodeSlot *slot;
+	bool		overflow = false;
+
+	LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL)
+	{
+		overflow = slot->overflow;
+		slot->overflow = false;
+	}
+	LWLockRelease(head->nodes);
+	return overflow;
+}
+
+void
+tl_node_shared_wake_worker(Oid database)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(head->nodes, LW_SHARED);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL && slot->latch != NULL)
+		SetLatch(slot->latch);
+	LWLockRelease(head->nodes);
+}
+
+void
+tl_node_shared_wake_launcher(void)
+{
+	LWLockAcquire(head->nodes, LW_SHARED);
+	if (head->launcher != NULL)
+		SetLatch(head->launcher);
+	LWLockRelease(head->nodes);
+}
+
+void
+tl_node_shared_set_launcher(struct Latch *latch)
+{
+	LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+	head->launcher = latch;
+	LWLockRelease(head->nodes);
+}
+
+/* Tell everybody what is final now. */
+void
+tl_node_shared_publish(Oid database, uint64_t height, const TlSnapshot *seen,
+					   const Oid *lagging, int lagging_count)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL)
+	{
+		slot->height = height;
+		slot->seen_xmax = seen->xmax;
+		slot->seen_count = Min(seen->in_progress_count,
+							   tl_node_shared_in_progress_max());
+		memcpy(slot->seen_in_progress, seen->in_progress,
+			   sizeof(uint64_t) * slot->seen_count);
+		slot->lagging_count = lagging_count > TL_NODE_LAGGING_MAX ? -1 : lagging_count;
+		if (slot->lagging_count > 0)
+			memcpy(slot->lagging, lagging, sizeof(Oid) * lagging_count);
+	}
+	LWLockRelease(head->nodes);
+	if (slot != NULL)
+		ConditionVariableBroadcast(&slot->advanced);
+}
+
+static bool
+slot_covers(const TlNodeSlot *slot, uint64_t xid)
+{
+	TlSnapshot	seen;
+
+	seen.xmax = slot->seen_xmax;
+	seen.in_progress_count = slot->seen_count;
+	seen.in_progress = unconstify(uint64_t *, slot->seen_in_progress);
+	return tl_chain_snapshot_sees(&seen, xid);
+}
+
+/*
+ * Are all rows of this finished transaction in these tables final?  With no
+ * relations given: whatever tables it wrote.
+ */
+bool
+tl_node_shared_is_final(Oid database, uint64_t xid, const Oid *relations,
+						int relation_count)
+{
+	TlNodeSlot *slot;
+	bool		result = false;
+
+	LWLockAcquire(head->nodes, LW_SHARED);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL && slot_covers(slot, xid))
+	{
+		result = slot->lagging_count == 0 ||
+			(slot->lagging_count > 0 && relation_count > 0);
+		for (int i = 0; result && i < slot->lagging_count; i++)
+			for (int j = 0; result && j < relation_count; j++)
+				result = slot->lagging[i] != relations[j];
+	}
+	LWLockRelease(head->nodes);
+	return result;
+}

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_shared.h
+ *	  Shared memory: what backends tell the worker, what the worker tells them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_SHARED_H
+#define NODE_SHARED_H
+
+#include "datatype/timestamp.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+
+#include "chain_snapshot.h"
+
+/* Databases of one server that can be nodes at the same time. */
+#define TL_NODE_DATABASES_MAX	32
+
+/* Written tables of unbatched transactions, over all databases. */
+#define TL_NODE_DIRTY_MAX		32768
+
+/* Lagging tables that commit_wait can tell apart. */
+#define TL_NODE_LAGGING_MAX		64
+
+/* "Transaction xid has written, or was about to write, this table." */
+typedef struct TlDirtyKey
+{
+	uint64_t	xid;			/* top-level */
+	Oid			database;
+	Oid			relation;
+} TlDirtyKey;
+
+/*
+ * One database that is a node.  All fields under the lock `nodes`, but
+ * `advanced`, which has its own.
+ */
+typedef struct TlNodeSlot
+{
+	Oid			database;		/* InvalidOid: the slot is free */
+	int			pid;			/* of its worker, 0 while there is none */
+	struct Latch *latch;		/* of its worker */
+	bool		overflow;		/* a backend found no room in the dirty set */
+	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE, failures) */
+	int			failures;		/* worker exits in a row without a block */
+
+	/* what is final: all rows that `seen` sees, but those of lagging tables */
+	uint64_t	height;
+	uint64_t	seen_xmax;
+	int			seen_count;
+	int			lagging_count;	/* -1: more than can be listed */
+	Oid			lagging[TL_NODE_LAGGING_MAX];
+	ConditionVariable advanced; /* after each change of the above */
+	uint64_t	seen_in_progress[FLEXIBLE_ARRAY_MEMBER];
+} TlNodeSlot;
+
+extern void tl_node_shared_init(void);
+extern LWLock *tl_node_shared_lock(void);
+extern TlNodeSlot *tl_node_shared_slot(int index);
+extern TlNodeSlot *tl_node_shared_find(Oid database, bool create);
+extern int	tl_node_shared_in_progress_max(void);
+
+/* the dirty set */
+extern void tl_node_dirty_note(Oid database, Oid relation, uint64_t xid);
+extern void tl_node_dirty_forget(const TlDirtyKey *key);
+extern TlDirtyKey *tl_node_dirty_list(Oid database, int *count);
+extern bool tl_node_dirty_take_overflow(Oid database);
+
+/* worker and launcher */
+extern void tl_node_shared_wake_worker(Oid database);
+extern void tl_node_shared_wake_launcher(void);
+extern void tl_node_shared_set_launcher(struct Latch *latch);
+
+/* finality, as the worker publishes it */
+extern void tl_node_shared_publish(Oid database, uint64_t height,
+								   const TlSnapshot *seen,
+								   const Oid *lagging, int lagging_count);
+extern bool tl_node_shared_is_final(Oid database, uint64_t xid,
+									const Oid *relations, int relation_count);
+
+#endif							/* NODE_SHARED_H */
