@@ -15,7 +15,8 @@ OBJS_PURE = \
 	src/base/tl_status.o \
 	src/base/tl_wire.o
 
-OBJS_BACKEND =
+OBJS_BACKEND = \
+	src/base/tl_error.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
