@@ -13,9 +13,15 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telco_ledger.
 
 OBJS_PURE = \
 	src/base/tl_status.o \
-	src/base/tl_wire.o
+	src/base/tl_wire.o \
+	src/crypto/crypto_hash.o \
+	src/crypto/crypto_curve.o \
+	src/merkle/merkle_hash.o \
+	src/merkle/merkle_range.o \
+	src/merkle/merkle_proof.o
 
-OBJS_BACKEND =
+OBJS_BACKEND = \
+	src/base/tl_error.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
