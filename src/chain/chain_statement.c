@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_statement.c
+ *	  SQL statements of the library's own, planned once per backend.
+ *
+ * Caller has connected SPI and runs as somebody who may do what the statement
+ * does, with a search_path that is the library's own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "chain_statement.h"
+#include "table_ref.h"
+
+/* Run a statement to its end; the number of rows processed or returned. */
+uint64
+tl_chain_execute(TlStatement *statement, const Datum *values,
+				 const char *nulls, bool read_only)
+{
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		Oid			types[TL_STATEMENT_ARGUMENTS_MAX];
+		SPIPlanPtr	plan;
+
+		Assert(statement->argument_count <= TL_STATEMENT_ARGUMENTS_MAX);
+		for (int i = 0; i < statement->argument_count; i++)
+			types[i] = statement->types[i] == TL_STATEMENT_REF ?
+				tl_table_ref_type() : statement->types[i];
+		plan = SPI_prepare(statement->text, statement->argument_count, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not plan \"%s\": %s", statement->text,
+				 SPI_result_code_string(SPI_result));
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls,
+							  read_only, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", statement->text,
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* A value of the last result; row and column from 0. */
+Datum
+tl_chain_result(uint64 row, int column, bool *is_null)
+{
+	bool		null_here;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column + 1,
+									  &null_here);
+
+	if (is_null != NULL)
+		*is_null = null_here;
+	else if (null_here)
+		elog(ERROR, "unexpected null in column %d of the stored chain", column);
+	return value;
+}
+
+/* A bytea value. */
+Datum
+tl_chain_bytes(const void *data, size_t size)
+{
+	bytea	   *value = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(value, VARHDRSZ + size);
+	memcpy(VARDATA(value), data, size);
+	return PointerGetDatum(value);
+}

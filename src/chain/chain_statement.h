@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_statement.h
+ *	  SQL statements of the library's own, planned once per backend.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_STATEMENT_H
+#define CHAIN_STATEMENT_H
+
+#include "executor/spi.h"
+
+#define TL_STATEMENT_ARGUMENTS_MAX	16
+
+/* Stands for the type ledger.ref, whose OID is not known when compiling. */
+#define TL_STATEMENT_REF			InvalidOid
+
+typedef struct TlStatement
+{
+	const char *text;
+	int			argument_count;
+	Oid			types[TL_STATEMENT_ARGUMENTS_MAX];
+	SPIPlanPtr	plan;
+} TlStatement;
+
+extern uint64 tl_chain_execute(TlStatement *statement, const Datum *values,
+							   const char *nulls, bool read_only);
+extern Datum tl_chain_result(uint64 row, int column, bool *is_null);
+extern Datum tl_chain_bytes(const void *data, size_t size);
+
+#endif							/* CHAIN_STATEMENT_H */

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_store.h
+ *	  The stored chain: its tip, and appending to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_STORE_H
+#define CHAIN_STORE_H
+
+#include "utils/timestamp.h"
+
+#include "chain_block.h"
+#include "chain_build.h"
+#include "merkle_range.h"
+
+/*
+ * What the next batch and block link to.  A value: the worker works on a copy
+ * and takes it over when its transaction has committed.
+ */
+typedef struct TlTip
+{
+	TlBlockHeader header;		/* of the last block */
+	TlHash		hash;			/* its hash */
+	TlMerkleRange history;		/* over all block hashes, the last included */
+	uint64_t	batch;			/* last own batch, 0 before the first */
+	TlHash		batch_digest;
+} TlTip;
+
+extern bool tl_chain_store_load_tip(TlTip *tip);
+extern void tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
+								 uint32_t member, uint16_t incarnation,
+								 uint64_t height, int64_t snapshot_number,
+								 bool completes, bool late,
+								 const uint8_t *header, size_t header_size,
+								 const TlHash *digest);
+extern void tl_chain_store_late_rows(const TlBuiltBatch *batch, uint64_t number);
+extern void tl_chain_store_block(TlTip *tip, const TlBlockHeader *header);
+extern void tl_chain_store_snapshot(int64_t number, const TlSnapshot *snapshot,
+									TimestampTz taken_at);
+extern bool tl_chain_store_load_progress(TlProgress *progress);
+extern TimestampTz tl_chain_time_from_unix(int64_t time);
+extern int64_t tl_chain_time_to_unix(TimestampTz time);
+
+#endif							/* CHAIN_STORE_H */
