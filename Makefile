@@ -21,12 +21,16 @@ OBJS_PURE = \
 	src/merkle/merkle_proof.o
 
 OBJS_BACKEND = \
-	src/base/tl_error.o
+	src/base/tl_error.o \
+	src/crypto/crypto_sql.o \
+	src/merkle/merkle_sql.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
 SQL_MODULES = \
-	sql/00_preamble.sql
+	sql/00_preamble.sql \
+	sql/10_crypto.sql \
+	sql/20_merkle.sql
 
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
