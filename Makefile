@@ -18,15 +18,29 @@ OBJS_PURE = \
 	src/crypto/crypto_curve.o \
 	src/merkle/merkle_hash.o \
 	src/merkle/merkle_range.o \
-	src/merkle/merkle_proof.o
+	src/merkle/merkle_proof.o \
+	src/consensus/consensus_message.o \
+	src/consensus/consensus_certificate.o \
+	src/table/table_row.o \
+	src/chain/chain_section.o \
+	src/chain/chain_batch.o \
+	src/chain/chain_member.o \
+	src/chain/chain_block.o \
+	src/chain/chain_genesis.o \
+	src/chain/chain_manifest.o \
+	src/chain/chain_history.o
 
 OBJS_BACKEND = \
-	src/base/tl_error.o
+	src/base/tl_error.o \
+	src/crypto/crypto_sql.o \
+	src/merkle/merkle_sql.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
 SQL_MODULES = \
-	sql/00_preamble.sql
+	sql/00_preamble.sql \
+	sql/10_crypto.sql \
+	sql/20_merkle.sql
 
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
