@@ -26,6 +26,7 @@ CREATE TABLE ledger_internal.snapshot (
     value text NOT NULL,
     taken_at timestamptz NOT NULL
 );
+CREATE INDEX snapshot_by_xmax ON ledger_internal.snapshot (xmax, snapshot);
 COMMENT ON TABLE ledger_internal.snapshot IS
     'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; xid8 numbers as in pg_snapshot';
 
@@ -97,10 +98,11 @@ COMMENT ON TABLE ledger_internal.late_rows IS
 CREATE TABLE ledger_internal.lagging (
     relation oid PRIMARY KEY,
     base bigint NOT NULL,
+    next bigint,
     position ledger.ref
 );
 COMMENT ON TABLE ledger_internal.lagging IS
-    'tables that wait for a lock: batched are the rows that snapshot base sees and, up to position, those of the next one';
+    'tables that wait for a lock: batched are the rows that snapshot base sees and, up to position, those that next sees';
 
 CREATE TABLE ledger_internal.own_log (
     seq bigint PRIMARY KEY,

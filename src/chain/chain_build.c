@@ -161,7 +161,7 @@ section_open(TlBuilder *builder, Relation relation)
 	section->encoder = tl_table_encoder_open(relation, &version,
 											 CurrentMemoryContext);
 	tl_table_encoder_set_key(section->encoder, built->row_key);
-	tl_chain_manifest_writer_init(&section->manifest);
+	tl_chain_manifest_init(&section->manifest, NULL);
 	tl_merkle_range_init(&section->tile);
 	tl_merkle_range_init(&section->tiles);
 	if (builder->section_count == builder->section_capacity)
@@ -196,12 +196,15 @@ section_append(OpenSection *section, const TlRefBytes *ref,
 {
 	TlBuiltSection *built = section->built;
 	uint8_t		entry[TL_MANIFEST_ENTRY_SIZE_MAX];
+	TlWriter	writer;
 	TlRef		unpacked;
-	size_t		size;
 
 	tl_table_ref_unpack(&unpacked, ref);
-	size = tl_chain_manifest_put(&section->manifest, entry, &unpacked, leaf_hash);
-	appendBinaryStringInfo(&built->manifest, (char *) entry, size);
+	tl_writer_init(&writer, entry, sizeof(entry));
+	section->manifest.writer = &writer;
+	tl_error_check(tl_chain_manifest_put(&section->manifest, &unpacked, leaf_hash),
+				   "manifest of a section");
+	appendBinaryStringInfo(&built->manifest, (char *) entry, writer.size);
 	tl_error_check(tl_merkle_range_append(&section->tile, leaf_hash),
 				   "tree of a section");
 	if (section->tile.size == TILE_ROWS)

@@ -13,8 +13,7 @@
 #include "chain_batch.h"
 #include "chain_collect.h"
 #include "chain_section.h"
-
-#define TL_ROW_KEY_SIZE		32
+#include "table_row.h"
 
 /* One section, ready to be stored. */
 typedef struct TlBuiltSection

@@ -21,7 +21,8 @@ typedef struct TlProgress
 	int64_t		base_number;
 	TlSnapshot	base;
 	bool		partial;
-	TlSnapshot	next;			/* number base_number + 1 */
+	int64_t		next_number;
+	TlSnapshot	next;
 	TlRefBytes	position;
 } TlProgress;
 

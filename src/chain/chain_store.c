@@ -24,10 +24,10 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "chain_history.h"
 #include "chain_manifest.h"
 #include "chain_statement.h"
 #include "chain_store.h"
-#include "merkle_hash.h"
 #include "tl_error.h"
 
 #define UNIX_TO_POSTGRES_US \
@@ -70,6 +70,28 @@ static TlStatement insert_late_rows = {
 static TlStatement insert_snapshot = {
 	"INSERT INTO ledger_internal.snapshot (snapshot, xmax, value, taken_at) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID}
+};
+static TlStatement select_snapshot = {
+	"SELECT value FROM ledger_internal.snapshot WHERE snapshot = $1",
+	1, {INT8OID}
+};
+static TlStatement complete_batch = {
+	"UPDATE ledger_internal.batch SET completes = true WHERE batch ="
+	" (SELECT max(batch) FROM ledger_internal.batch WHERE snapshot = $1 AND NOT late)",
+	1, {INT8OID}
+};
+static TlStatement select_lagging = {
+	"SELECT relation, base, next, position FROM ledger_internal.lagging ORDER BY relation"
+};
+static TlStatement upsert_lagging = {
+	"INSERT INTO ledger_internal.lagging (relation, base, next, position) VALUES ($1, $2, $3, $4)"
+	" ON CONFLICT (relation) DO UPDATE SET base = excluded.base, next = excluded.next,"
+	" position = excluded.position",
+	4, {OIDOID, INT8OID, INT8OID, TL_STATEMENT_REF}
+};
+static TlStatement delete_lagging = {
+	"DELETE FROM ledger_internal.lagging WHERE relation = $1",
+	1, {OIDOID}
 };
 static TlStatement select_progress = {
 	"SELECT s.snapshot, s.value, b.last_ref, b.completes FROM ledger_internal.snapshot s"
@@ -217,30 +239,37 @@ store_section(const TlBuiltSection *section, uint64_t batch, int index)
 
 /* Say of each row of a late batch where it is, in runs of neighbours. */
 void
-tl_chain_store_late_rows(const TlBuiltBatch *batch, uint64_t number)
+tl_chain_store_late_rows(const TlBuiltBatch *batch, uint64_t number,
+						 uint32_t member)
 {
 	for (int i = 0; i < batch->section_count; i++)
 	{
 		const TlBuiltSection *section = batch->sections[i];
 		TlManifestReader reader;
-		TlManifestEntry entry;
 		TlRef		first = {0};
 		TlRef		last = {0};
+		TlRef		ref;
+		uint8_t		fingerprint[TL_FINGERPRINT_SIZE];
+		bool		found;
 		bool		open = false;
 
-		tl_chain_manifest_reader_init(&reader, section->manifest.data,
-									  section->manifest.len, 1);
-		while (tl_chain_manifest_next(&reader, &entry) == TL_OK)
+		tl_chain_manifest_open(&reader, section->manifest.data,
+							   section->manifest.len, member);
+		for (;;)
 		{
-			if (open && entry.ref.transaction == last.transaction &&
-				entry.ref.row == last.row + 1)
+			tl_error_check(tl_chain_manifest_next(&reader, &found, &ref, fingerprint),
+						   "manifest of a section");
+			if (!found)
+				break;
+			if (open && ref.incarnation == last.incarnation &&
+				ref.transaction == last.transaction && ref.row == last.row + 1)
 			{
-				last = entry.ref;
+				last = ref;
 				continue;
 			}
 			if (open)
 				store_run(&first, &last, number);
-			first = last = entry.ref;
+			first = last = ref;
 			open = true;
 		}
 		if (open)
@@ -266,8 +295,8 @@ store_run(const TlRef *first, const TlRef *last, uint64_t batch)
 void
 tl_chain_store_block(TlTip *tip, const TlBlockHeader *header)
 {
-	StringInfoData roots;
-	TlHash		node;
+	TlHash		nodes[TL_MERKLE_DEPTH_MAX];
+	unsigned	node_count;
 	uint8_t		bytes[TL_BLOCK_HEADER_SIZE];
 	TlWriter	writer;
 	Datum		values[6];
@@ -275,26 +304,15 @@ tl_chain_store_block(TlTip *tip, const TlBlockHeader *header)
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	tl_error_check(tl_chain_block_encode(&writer, header), "block header");
 	tl_chain_block_hash(&tip->hash, header);
-	initStringInfo(&roots);
-	node = tip->hash;
-	appendBinaryStringInfo(&roots, (char *) node.bytes, TL_HASH_SIZE);
-	for (int level = 0; header->height >> level & 1; level++)
-	{
-		TlHash		joined;
-
-		tl_merkle_node_hash(&joined, &tip->history.nodes[level], &node);
-		node = joined;
-		appendBinaryStringInfo(&roots, (char *) node.bytes, TL_HASH_SIZE);
-	}
+	tl_error_check(tl_chain_history_append(&tip->history, nodes, &node_count,
+										   &tip->hash), "history tree");
 	values[0] = Int64GetDatum((int64) header->height);
 	values[1] = tl_chain_bytes(bytes, sizeof(bytes));
 	values[2] = tl_chain_bytes(tip->hash.bytes, TL_HASH_SIZE);
 	values[3] = Int64GetDatum((int64) header->view);
 	values[4] = TimestampTzGetDatum(tl_chain_time_from_unix(header->time));
-	values[5] = tl_chain_bytes(roots.data, roots.len);
+	values[5] = tl_chain_bytes(nodes, node_count * TL_HASH_SIZE);
 	tl_chain_execute(&insert_block, values, NULL, false);
-	tl_error_check(tl_merkle_range_append(&tip->history, &tip->hash),
-				   "history tree");
 	tip->header = *header;
 }
 
@@ -333,6 +351,7 @@ tl_chain_store_load_progress(TlProgress *progress)
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 					errmsg("the snapshot before an unfinished batch is missing"));
 		progress->partial = true;
+		progress->next_number = DatumGetInt64(tl_chain_result(0, 0, NULL));
 		progress->position = *DatumGetTlRefBytes(tl_chain_result(0, 2, NULL));
 		tl_chain_snapshot_parse(&progress->next,
 								TextDatumGetCString(tl_chain_result(0, 1, NULL)));
@@ -342,4 +361,72 @@ tl_chain_store_load_progress(TlProgress *progress)
 	tl_chain_snapshot_parse(&progress->base,
 							TextDatumGetCString(tl_chain_result(base, 1, NULL)));
 	return true;
+}
+
+/* One stored snapshot, in the current memory context. */
+void
+tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number)
+{
+	Datum		value = Int64GetDatum(number);
+
+	if (tl_chain_execute(&select_snapshot, &value, NULL, true) != 1)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("snapshot %lld is missing", (long long) number));
+	tl_chain_snapshot_parse(out, TextDatumGetCString(tl_chain_result(0, 0, NULL)));
+}
+
+/* The difference up to this snapshot turned out to have no more rows. */
+void
+tl_chain_store_complete(int64_t snapshot_number)
+{
+	Datum		value = Int64GetDatum(snapshot_number);
+
+	tl_chain_execute(&complete_batch, &value, NULL, false);
+}
+
+/* Tables that wait for a lock; base and next snapshots are not loaded. */
+TlLagging *
+tl_chain_store_load_lagging(int *count)
+{
+	uint64		rows = tl_chain_execute(&select_lagging, NULL, NULL, true);
+	TlLagging  *list = palloc0(sizeof(TlLagging) * (rows + 1));
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		TlProgress *progress = &list[i].progress;
+		bool		complete;
+
+		list[i].relation = DatumGetObjectId(tl_chain_result(i, 0, NULL));
+		progress->base_number = DatumGetInt64(tl_chain_result(i, 1, NULL));
+		progress->next_number = DatumGetInt64(tl_chain_result(i, 2, &complete));
+		progress->partial = !complete;
+		if (progress->partial)
+			progress->position = *DatumGetTlRefBytes(tl_chain_result(i, 3, NULL));
+	}
+	*count = (int) rows;
+	return list;
+}
+
+void
+tl_chain_store_lagging(const TlLagging *lagging)
+{
+	const TlProgress *progress = &lagging->progress;
+	Datum		values[] = {
+		ObjectIdGetDatum(lagging->relation),
+		Int64GetDatum(progress->base_number),
+		Int64GetDatum(progress->next_number),
+		TlRefBytesGetDatum(&progress->position)
+	};
+
+	tl_chain_execute(&upsert_lagging, values,
+					 progress->partial ? "    " : "  nn", false);
+}
+
+void
+tl_chain_store_forget_lagging(Oid relation)
+{
+	Datum		value = ObjectIdGetDatum(relation);
+
+	tl_chain_execute(&delete_lagging, &value, NULL, false);
 }

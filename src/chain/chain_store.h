@@ -27,6 +27,13 @@ typedef struct TlTip
 	TlHash		batch_digest;
 } TlTip;
 
+/* A table whose rows could not be batched with the others. */
+typedef struct TlLagging
+{
+	Oid			relation;
+	TlProgress	progress;
+} TlLagging;
+
 extern bool tl_chain_store_load_tip(TlTip *tip);
 extern void tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
 								 uint32_t member, uint16_t incarnation,
@@ -34,11 +41,17 @@ extern void tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
 								 bool completes, bool late,
 								 const uint8_t *header, size_t header_size,
 								 const TlHash *digest);
-extern void tl_chain_store_late_rows(const TlBuiltBatch *batch, uint64_t number);
+extern void tl_chain_store_late_rows(const TlBuiltBatch *batch, uint64_t number,
+									 uint32_t member);
 extern void tl_chain_store_block(TlTip *tip, const TlBlockHeader *header);
 extern void tl_chain_store_snapshot(int64_t number, const TlSnapshot *snapshot,
 									TimestampTz taken_at);
 extern bool tl_chain_store_load_progress(TlProgress *progress);
+extern void tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number);
+extern void tl_chain_store_complete(int64_t snapshot_number);
+extern TlLagging *tl_chain_store_load_lagging(int *count);
+extern void tl_chain_store_lagging(const TlLagging *lagging);
+extern void tl_chain_store_forget_lagging(Oid relation);
 extern TimestampTz tl_chain_time_from_unix(int64_t time);
 extern int64_t tl_chain_time_to_unix(TimestampTz time);
 

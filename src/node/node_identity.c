@@ -151,9 +151,9 @@ identity_from_row(HeapTuple row, TupleDesc description)
 
 	copy_bytes(identity.chain_id.bytes, TL_HASH_SIZE,
 			   column(row, description, NODE_CHAIN_ID), "chain_id");
-	copy_bytes(identity.nonce, TL_INCARNATION_NONCE_SIZE,
+	copy_bytes(identity.nonce, TL_NONCE_SIZE,
 			   column(row, description, NODE_NONCE), "nonce");
-	copy_bytes(identity.public_key, 32,
+	copy_bytes(identity.public_key, TL_XONLY_KEY_SIZE,
 			   column(row, description, NODE_PUBLIC_KEY), "public_key");
 	strlcpy(identity.name,
 			TextDatumGetCString(column(row, description, NODE_NAME)),

@@ -8,18 +8,17 @@
 #ifndef NODE_IDENTITY_H
 #define NODE_IDENTITY_H
 
+#include "consensus_message.h"
 #include "table_issue.h"
 #include "tl_limits.h"
-
-#define TL_INCARNATION_NONCE_SIZE	16
 
 typedef struct TlNodeIdentity
 {
 	TlIdentity	table;			/* what the table floor needs to know */
 	char		name[TL_MEMBER_NAME_SIZE_MAX + 1];
 	TlHash		chain_id;
-	uint8_t		nonce[TL_INCARNATION_NONCE_SIZE];
-	uint8_t		public_key[32];
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint8_t		public_key[TL_XONLY_KEY_SIZE];
 } TlNodeIdentity;
 
 extern void tl_node_identity_init(void);

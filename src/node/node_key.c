@@ -27,19 +27,19 @@
 #include "node_settings.h"
 #include "tl_error.h"
 
-#define KEY_FILE_SIZE	(2 * TL_SECRET_KEY_SIZE + 1)
+#define KEY_FILE_SIZE	(2 * TL_SECRET_SIZE + 1)
 
 static char *key_directory(void);
 static char *key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 static void check_directory(const char *directory);
-static void write_key(const char *path, const uint8_t secret_key[TL_SECRET_KEY_SIZE]);
+static void write_key(const char *path, const uint8_t secret_key[TL_SECRET_SIZE]);
 static void hex_encode_lower(char *out, const uint8_t *data, size_t size);
 static bool hex_decode_exact(uint8_t *out, const char *text, size_t size);
 
 /* Make a new key and its file. */
 void
 tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
-				   uint8_t secret_key[TL_SECRET_KEY_SIZE])
+				   uint8_t secret_key[TL_SECRET_SIZE])
 {
 	char	   *directory = key_directory();
 
@@ -51,7 +51,7 @@ tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
 	check_directory(directory);
 	do
 	{
-		if (!pg_strong_random(secret_key, TL_SECRET_KEY_SIZE))
+		if (!pg_strong_random(secret_key, TL_SECRET_SIZE))
 			ereport(ERROR,
 					errcode(ERRCODE_INTERNAL_ERROR),
 					errmsg("could not generate random bytes for a key"));
@@ -62,7 +62,7 @@ tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
 
 /* Read the secret key that belongs to a public key. */
 void
-tl_node_key_load(uint8_t secret_key[TL_SECRET_KEY_SIZE],
+tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 				 const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
 	char	   *path = key_path(public_key);
@@ -87,7 +87,7 @@ tl_node_key_load(uint8_t secret_key[TL_SECRET_KEY_SIZE],
 	size = read(file, text, sizeof(text));
 	CloseTransientFile(file);
 	if (size != KEY_FILE_SIZE ||
-		!hex_decode_exact(secret_key, text, TL_SECRET_KEY_SIZE) ||
+		!hex_decode_exact(secret_key, text, TL_SECRET_SIZE) ||
 		tl_crypto_xonly_key(found, secret_key) != TL_OK ||
 		memcmp(found, public_key, TL_XONLY_KEY_SIZE) != 0)
 		ereport(ERROR,
@@ -146,12 +146,12 @@ check_directory(const char *directory)
 }
 
 static void
-write_key(const char *path, const uint8_t secret_key[TL_SECRET_KEY_SIZE])
+write_key(const char *path, const uint8_t secret_key[TL_SECRET_SIZE])
 {
 	char		text[KEY_FILE_SIZE + 1];
 	int			file;
 
-	hex_encode_lower(text, secret_key, TL_SECRET_KEY_SIZE);
+	hex_encode_lower(text, secret_key, TL_SECRET_SIZE);
 	text[KEY_FILE_SIZE - 1] = '\n';
 	file = OpenTransientFilePerm(path, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
 								 S_IRUSR | S_IWUSR);

@@ -8,14 +8,11 @@
 #ifndef NODE_KEY_H
 #define NODE_KEY_H
 
-#include "tl_types.h"
-
-#define TL_SECRET_KEY_SIZE	32
-#define TL_XONLY_KEY_SIZE	32
+#include "crypto_curve.h"
 
 extern void tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
-							   uint8_t secret_key[TL_SECRET_KEY_SIZE]);
-extern void tl_node_key_load(uint8_t secret_key[TL_SECRET_KEY_SIZE],
+							   uint8_t secret_key[TL_SECRET_SIZE]);
+extern void tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 							 const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 
 #endif							/* NODE_KEY_H */

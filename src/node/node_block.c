@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_block.c
+ *	  From a built batch to a final block, for a ledger of one member.
+ *
+ * A quorum of one needs no proposal and no notarization: the member signs the
+ * batch (BATCH), links a block to it and signs that (FINALIZE), all in one
+ * transaction.  The bytes are those that more members use.  Fields that only
+ * they need are zero, or the empty root.
+ *
+ * Each block takes the next view, so own_vote's key (epoch, view, slot) makes
+ * a second FINALIZE at one height impossible.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "merkle_hash.h"
+#include "node_block.h"
+#include "tl_error.h"
+
+static void append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
+						 const TlBatchPlace *place, uint64_t height);
+static void link_block(TlNodeHead *head, TlBlockHeader *header);
+
+/* Store the batch and the block that orders it, and sign both. */
+void
+tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
+					 const TlBatchPlace *place)
+{
+	TlBlockHeader header;
+
+	append_batch(head, batch, place, head->tip.header.height + 1);
+	link_block(head, &header);
+	tl_chain_store_block(&head->tip, &header);
+	tl_node_block_finalize(head);
+}
+
+/* BATCH: header, log row, stored sections. */
+static void
+append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
+			 const TlBatchPlace *place, uint64_t height)
+{
+	TlBatchHeader header;
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
+	TlWriter	writer;
+	TlSpan		payload;
+
+	memset(&header, 0, sizeof(header));
+	header.chain_id = head->log.chain_id;
+	header.member = head->log.member;
+	header.incarnation = head->incarnation;
+	header.batch = head->tip.batch + 1;
+	header.previous = head->tip.batch_digest;
+	header.snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
+	header.waiting_age_s = place->waiting_age_s;
+	header.section_count = (uint16_t) batch->section_count;
+	header.root = batch->root;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
+	payload.data = bytes;
+	payload.size = writer.size;
+
+	tl_chain_batch_digest(&head->tip.batch_digest, bytes, writer.size);
+	head->tip.batch = header.batch;
+	tl_replication_own_log_append(&head->log, TL_LOG_BATCH,
+								  head->tip.header.epoch, height, height,
+								  payload, head->secret);
+	tl_chain_store_batch(batch, header.batch, header.member, header.incarnation,
+						 height, place->snapshot_number, place->completes,
+						 place->late, bytes, writer.size,
+						 &head->tip.batch_digest);
+	if (place->late)
+		tl_chain_store_late_rows(batch, header.batch, header.member);
+}
+
+/* The header of the block that orders the newest batch. */
+static void
+link_block(TlNodeHead *head, TlBlockHeader *header)
+{
+	const TlTip *tip = &head->tip;
+	TlLane		lane;
+
+	memset(header, 0, sizeof(*header));
+	header->chain_id = head->log.chain_id;
+	header->height = tip->header.height + 1;
+	header->epoch = tip->header.epoch;
+	header->view = tip->header.view + 1;
+	header->parent = tip->hash;
+	header->parent_epoch = tip->header.epoch;
+	header->parent_view = tip->header.view;
+	header->proposer = head->log.member;
+	header->time = Max(tl_chain_time_to_unix(GetCurrentTimestamp()),
+					   tip->header.time + 1);
+	header->batch_root = tip->batch_digest; /* the tree of one leaf */
+	tl_merkle_empty_root(&header->entries_root);
+	lane.member = head->log.member;
+	lane.incarnation = head->incarnation;
+	lane.batch = tip->batch;
+	lane.digest = tip->batch_digest;
+	tl_error_check(tl_chain_cut_hash(&header->cut_hash, &lane, 1), "cut");
+	header->members_hash = tip->header.members_hash;
+	header->checkpoint_height = tip->header.checkpoint_height;
+	header->checkpoint_state_root = tip->header.checkpoint_state_root;
+	tl_merkle_range_root(&tip->history, &header->history_root);
+}
+
+/* FINALIZE for the block at the tip. */
+void
+tl_node_block_finalize(TlNodeHead *head)
+{
+	const TlTip *tip = &head->tip;
+	uint8_t		bytes[TL_HASH_SIZE];
+	TlWriter	writer;
+	TlSpan		payload;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_consensus_vote_encode(&writer, &tip->hash);
+	tl_error_check(tl_writer_finish(&writer), "FINALIZE");
+	payload.data = bytes;
+	payload.size = writer.size;
+	tl_replication_own_vote(tip->header.epoch, tip->header.view, TL_VOTE_PHASE2,
+							&tip->hash);
+	tl_replication_own_log_append(&head->log, TL_LOG_FINALIZE, tip->header.epoch,
+								  tip->header.view, tip->header.height, payload,
+								  head->secret);
+}

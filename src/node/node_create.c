@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_create.c
+ *	  ledger.create_node(): this database becomes a ledger of one member.
+ *
+ * In one transaction: the signing key (a file), genesis (its body names the
+ * member, its header binds the body, its hash is the chain id), snapshot 0,
+ * the node's row, and a definition for every ledger table that exists.
+ *
+ * Snapshot 0 sees what had finished before.  No row of a ledger table is among
+ * that, because next_ref() issues no refs without a node; the tables are
+ * checked to be empty all the same, for restored rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+
+#include "chain_genesis.h"
+#include "chain_statement.h"
+#include "node_block.h"
+#include "node_identity.h"
+#include "node_key.h"
+#include "node_shared.h"
+#include "node_worker.h"
+#include "table_definition.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_create_node);
+
+#define FOUNDER		1			/* number of the first member */
+
+/* What genesis consists of, as bytes and as values. */
+typedef struct Founding
+{
+	TlGenesis	genesis;
+	uint8_t		body[TL_GENESIS_BODY_SIZE_MAX];
+	size_t		body_size;
+	TlBlockHeader header;
+	uint8_t		header_bytes[TL_BLOCK_HEADER_SIZE];
+	TlHash		chain_id;
+} Founding;
+
+static TlStatement insert_node = {
+	"INSERT INTO ledger_internal.node (name, member, incarnation, purpose, chain_id, nonce,"
+	" public_key, genesis_header, genesis_body, system_identifier, database_oid, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())",
+	11, {TEXTOID, INT8OID, INT4OID, TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID,
+	BYTEAOID, BYTEAOID, INT8OID, OIDOID}
+};
+
+static void check_name(const text *name);
+static TlPurpose parse_purpose(const char *purpose);
+static void check_database(void);
+static void found(Founding *founding, TlPurpose purpose, const text *name,
+				  const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+static void store_node(const Founding *founding, const text *name,
+					   const char *purpose,
+					   const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+static void store_genesis(TlNodeHead *head, const Founding *founding);
+static void store_first_snapshot(void);
+
+/* ledger.create_node(name text, purpose text DEFAULT 'production') -> text */
+Datum
+tl_create_node(PG_FUNCTION_ARGS)
+{
+	text	   *name = PG_GETARG_TEXT_PP(0);
+	char	   *purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	TlPurpose	purpose_code = parse_purpose(purpose);
+	Founding   *founding = palloc0(sizeof(Founding));
+	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
+	uint8_t		public_key[TL_XONLY_KEY_SIZE];
+	char	   *chain = palloc0(2 * TL_HASH_SIZE + 1);
+
+	check_name(name);
+	check_database();
+	tl_node_key_create(public_key, head->secret);
+	found(founding, purpose_code, name, public_key);
+	SPI_connect();
+	store_node(founding, name, purpose, public_key);
+	store_genesis(head, founding);
+	store_first_snapshot();
+	SPI_finish();
+	explicit_bzero(head->secret, sizeof(head->secret));
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
+	CommandCounterIncrement();
+	tl_table_definition_write_missing();
+	tl_node_worker_request_at_commit();
+	hex_encode((char *) founding->chain_id.bytes, TL_HASH_SIZE, chain);
+	PG_RETURN_TEXT_P(cstring_to_text(chain));
+}
+
+static void
+check_name(const text *name)
+{
+	size_t		size = VARSIZE_ANY_EXHDR(name);
+
+	if (size == 0 || size > TL_MEMBER_NAME_SIZE_MAX)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("name of the member has %zu bytes", size),
+				errdetail("It must have 1 to %d.", TL_MEMBER_NAME_SIZE_MAX),
+				errhint("Use the operator's TADIG code."));
+}
+
+static TlPurpose
+parse_purpose(const char *purpose)
+{
+	if (strcmp(purpose, "production") == 0)
+		return TL_PURPOSE_PRODUCTION;
+	if (strcmp(purpose, "test") == 0)
+		return TL_PURPOSE_TEST;
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("unknown purpose \"%s\"", purpose),
+			errhint("Use \"production\", or \"test\" for a ledger whose tables can be dropped."));
+}
+
+/* Could a node live here? */
+static void
+check_database(void)
+{
+	const TlNodeIdentity *identity = tl_node_identity();
+	char	   *filled;
+
+	PreventCommandIfReadOnly("ledger.create_node()");
+	PreventCommandDuringRecovery("ledger.create_node()");
+	if (identity->table.exists)
+		ereport(ERROR,
+				errcode(ERRCODE_DUPLICATE_OBJECT),
+				errmsg("this database is already a ledger node"),
+				errdetail("Its name is \"%s\".", identity->name));
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("a ledger needs a database with encoding UTF8"),
+				errdetail("This one has %s.", GetDatabaseEncodingName()),
+				errhint("Create a database with ENCODING 'UTF8' TEMPLATE template0."));
+	filled = tl_table_definition_first_filled();
+	if (filled != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("ledger table %s already holds rows", filled),
+				errdetail("They carry the refs of another ledger, from a dump."),
+				errhint("Start a new ledger in a database without them."));
+}
+
+/* Genesis: body, header, chain id. */
+static void
+found(Founding *founding, TlPurpose purpose, const text *name,
+	  const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	TlMember   *member;
+	TlWriter	writer;
+
+	tl_chain_genesis_init(&founding->genesis, purpose);
+	member = &founding->genesis.members[0];
+	founding->genesis.member_count = 1;
+	member->number = FOUNDER;
+	member->kind = TL_MEMBER_VALIDATOR;
+	member->name.data = (const uint8_t *) VARDATA_ANY(name);
+	member->name.size = VARSIZE_ANY_EXHDR(name);
+	memcpy(member->row_key, public_key, TL_XONLY_KEY_SIZE);
+	tl_writer_init(&writer, founding->body, sizeof(founding->body));
+	tl_error_check(tl_chain_genesis_encode(&writer, &founding->genesis), "genesis");
+	founding->body_size = writer.size;
+
+	tl_error_check(tl_chain_genesis_header(&founding->header, &founding->genesis,
+										   FOUNDER,
+										   tl_chain_time_to_unix(GetCurrentTimestamp())),
+				   "genesis header");
+	tl_chain_block_chain_id(&founding->chain_id, &founding->header);
+	tl_writer_init(&writer, founding->header_bytes, sizeof(founding->header_bytes));
+	tl_error_check(tl_chain_block_encode(&writer, &founding->header),
+				   "genesis header");
+}
+
+static void
+store_node(const Founding *founding, const text *name, const char *purpose,
+		   const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	uint8_t		nonce[TL_NONCE_SIZE] = {0};
+	Datum		values[] = {
+		PointerGetDatum(name),
+		Int64GetDatum(FOUNDER),
+		Int32GetDatum(0),
+		CStringGetTextDatum(purpose),
+		tl_chain_bytes(founding->chain_id.bytes, TL_HASH_SIZE),
+		tl_chain_bytes(nonce, TL_NONCE_SIZE),
+		tl_chain_bytes(public_key, TL_XONLY_KEY_SIZE),
+		tl_chain_bytes(founding->header_bytes, TL_BLOCK_HEADER_SIZE),
+		tl_chain_bytes(founding->body, founding->body_size),
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId)
+	};
+
+	tl_chain_execute(&insert_node, values, NULL, false);
+}
+
+/* Block 0 and this member's FINALIZE for it. */
+static void
+store_genesis(TlNodeHead *head, const Founding *founding)
+{
+	head->log.member = FOUNDER;
+	head->log.chain_id = founding->chain_id;
+	tl_merkle_range_init(&head->tip.history);
+	tl_chain_store_block(&head->tip, &founding->header);
+	tl_node_block_finalize(head);
+}
+
+/* Snapshot 0: what had finished before this transaction. */
+static void
+store_first_snapshot(void)
+{
+	uint64_t	self = U64FromFullTransactionId(GetTopFullTransactionId());
+	TlSnapshot	snapshot;
+	int			position;
+
+	tl_chain_snapshot_take(&snapshot, GetLatestSnapshot());
+	/* a snapshot leaves out its own transaction, but others would list it */
+	if (self < snapshot.xmax)
+	{
+		for (position = snapshot.in_progress_count;
+			 position > 0 && snapshot.in_progress[position - 1] > self; position--)
+			snapshot.in_progress[position] = snapshot.in_progress[position - 1];
+		snapshot.in_progress[position] = self;
+		snapshot.in_progress_count++;
+	}
+	tl_chain_store_snapshot(0, &snapshot, GetCurrentTimestamp());
+}

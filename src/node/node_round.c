@@ -1,0 +1,553 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_round.c
+ *	  One round of the worker: what is new becomes a final block.
+ *
+ * A round is one transaction.  It takes a snapshot, gathers probes (where new
+ * rows can be), collects the rows of the difference in order of ref, and if
+ * there are any makes one batch and one block of them.  A difference that is
+ * too large for one batch goes on in the next rounds, against the same target
+ * snapshot, kept as a value.
+ *
+ * Probes come from the dirty set: pairs of transaction and table, written
+ * before the first row.  After a start, and when the set was full, every
+ * ledger table is asked once for the whole difference; transactions that were
+ * in progress then are remembered (untracked), and every table is asked for
+ * each of them when it ends.  So a round costs what is new, not the number of
+ * tables nor the age of the oldest transaction.
+ *
+ * A table that cannot be locked at once keeps its own, older progress in
+ * ledger_internal.lagging and follows in batches of its own (late).
+ *
+ * Invariants
+ *	  R1  state changes only after the transaction that stored it committed
+ *	  R2  an error leaves the state as it was; the worker starts anew from the
+ *		  tables, looking everywhere
+ *	  R3  published as final is only what is flushed
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "node_round.h"
+#include "node_shared.h"
+#include "table_catalog.h"
+#include "tl_error.h"
+
+/* What one round found out, in the round's context. */
+typedef struct Round
+{
+	TlRoundState *state;
+	Snapshot	snapshot;		/* what rows are read with */
+	TlSnapshot	now;			/* its value */
+	TlProbe    *ready;			/* probes of tables that we hold a lock on */
+	int			ready_count;
+	Oid		   *blocked;		/* tables with probes that we could not lock */
+	int			blocked_count;
+} Round;
+
+static void begin_round(Round *round, TlRoundState *state);
+static void gather_probes(Round *round);
+static void gather_everywhere(Round *round, const TlSnapshot *base,
+							  const TlSnapshot *target);
+static void gather_untracked(Round *round);
+static void gather_dirty(Round *round);
+static void add_probe(TlRoundState *state, Oid relation, uint64_t first,
+					  uint64_t last);
+static void lock_tables(Round *round);
+static bool is_lagging(const TlRoundState *state, Oid relation);
+static TlRoundResult common_round(Round *round);
+static TlRoundResult lagging_round(Round *round, int index);
+static bool build(TlBuiltBatch *batch, const Round *round,
+				  const TlProbe *probes, int probe_count,
+				  const TlProgress *progress, const TlSnapshot *target,
+				  uint64_t *last_xid);
+static void store_new_lagging(Round *round);
+static void advance(TlProgress *progress, MemoryContext context,
+					int64_t target_number, const TlSnapshot *target,
+					const TlRefBytes *position);
+static void drop_ready_probes(Round *round);
+static void reload_lagging(TlRoundState *state);
+static void publish(Round *round, bool all_seen);
+static uint32_t waiting_age(const Round *round);
+
+/* Read everything from the tables.  Caller is in a transaction with SPI. */
+void
+tl_node_round_init(TlRoundState *state, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TlProgress	progress;
+
+	if (!tl_chain_store_load_tip(&state->head.tip) ||
+		!tl_chain_store_load_progress(&progress))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the stored chain has no beginning"));
+	state->progress = progress;
+	tl_chain_snapshot_copy(&state->progress.base, &progress.base, context);
+	if (progress.partial)
+		tl_chain_snapshot_copy(&state->progress.next, &progress.next, context);
+	tl_replication_own_log_load(&state->head.log);
+	state->context = context;
+	state->round_context = AllocSetContextCreate(context, "telco_ledger round",
+												 ALLOCSET_DEFAULT_SIZES);
+	state->probe_capacity = 64;
+	state->probes = palloc(sizeof(TlProbe) * state->probe_capacity);
+	state->look_everywhere = true;
+	state->untracked = palloc(sizeof(uint64_t) * tl_node_shared_in_progress_max());
+	reload_lagging(state);
+	MemoryContextSwitchTo(old);
+}
+
+/* One round, in a transaction of its own. */
+TlRoundResult
+tl_node_round(TlRoundState *state)
+{
+	Round		round;
+	TlRoundResult result = TL_ROUND_IDLE;
+	MemoryContext old;
+
+	begin_round(&round, state);
+	old = MemoryContextSwitchTo(state->round_context);
+	for (int i = 0; i < state->lagging_count && result == TL_ROUND_IDLE; i++)
+		if (!state->progress.partial)
+			result = lagging_round(&round, i);
+	if (result == TL_ROUND_IDLE)
+	{
+		gather_probes(&round);
+		lock_tables(&round);
+		result = common_round(&round);
+	}
+	MemoryContextSwitchTo(old);
+	if (IsTransactionState())
+	{
+		/* nothing was stored */
+		SPI_finish();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	MemoryContextReset(state->round_context);
+	pgstat_report_stat(false);
+	return result;
+}
+
+static void
+begin_round(Round *round, TlRoundState *state)
+{
+	MemoryContext old;
+
+	memset(round, 0, sizeof(*round));
+	round->state = state;
+
+	/* before the snapshot: a lost entry is in it, or in progress, or later */
+	if (tl_node_dirty_take_overflow(MyDatabaseId))
+		state->look_everywhere = true;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_REPEATABLE_READ;
+	round->snapshot = GetTransactionSnapshot();
+	PushActiveSnapshot(round->snapshot);
+	SPI_connect();
+	old = MemoryContextSwitchTo(state->round_context);
+	tl_chain_snapshot_take(&round->now, round->snapshot);
+	MemoryContextSwitchTo(old);
+}
+
+/* Commit what was stored.  From here on the state may change (R1). */
+static void
+commit_round(Round *round)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(round->state->round_context);
+}
+
+/*
+ * Where to look.  A difference that is under way keeps its probes; after a
+ * restart they are found again by looking everywhere.
+ */
+static void
+gather_probes(Round *round)
+{
+	TlRoundState *state = round->state;
+
+	if (state->progress.partial)
+	{
+		if (state->probe_count == 0)
+			gather_everywhere(round, &state->progress.base, &state->progress.next);
+		return;
+	}
+	if (state->look_everywhere)
+	{
+		gather_everywhere(round, &state->progress.base, &round->now);
+		state->untracked_count = round->now.in_progress_count;
+		memcpy(state->untracked, round->now.in_progress,
+			   sizeof(uint64_t) * state->untracked_count);
+		state->look_everywhere = false;
+	}
+	else
+		gather_untracked(round);
+	gather_dirty(round);
+	state->probe_count = tl_chain_probes_normalize(state->probes,
+												   state->probe_count);
+}
+
+static void
+gather_everywhere(Round *round, const TlSnapshot *base, const TlSnapshot *target)
+{
+	List	   *relations = tl_table_catalog_relations();
+	ListCell   *cell;
+
+	foreach(cell, relations)
+	{
+		int			count;
+		TlProbe    *probes = tl_chain_progress_probes(base, target,
+													  lfirst_oid(cell), &count);
+
+		for (int i = 0; i < count; i++)
+			add_probe(round->state, probes[i].relation, probes[i].first_xid,
+					  probes[i].last_xid);
+		pfree(probes);
+	}
+}
+
+/* Ask every table for the old transactions that have ended since. */
+static void
+gather_untracked(Round *round)
+{
+	TlRoundState *state = round->state;
+	List	   *relations = NIL;
+	int			kept = 0;
+
+	for (int i = 0; i < state->untracked_count; i++)
+	{
+		uint64_t	xid = state->untracked[i];
+		ListCell   *cell;
+
+		if (!tl_chain_snapshot_sees(&round->now, xid))
+		{
+			state->untracked[kept++] = xid;
+			continue;
+		}
+		if (relations == NIL)
+			relations = tl_table_catalog_relations();
+		foreach(cell, relations)
+			add_probe(state, lfirst_oid(cell), xid, xid);
+	}
+	state->untracked_count = kept;
+}
+
+/* Take over the entries of transactions that have ended. */
+static void
+gather_dirty(Round *round)
+{
+	int			count;
+	TlDirtyKey *entries = tl_node_dirty_list(MyDatabaseId, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!tl_chain_snapshot_sees(&round->now, entries[i].xid))
+			continue;
+		add_probe(round->state, entries[i].relation, entries[i].xid,
+				  entries[i].xid);
+		tl_node_dirty_forget(&entries[i]);
+	}
+}
+
+static void
+add_probe(TlRoundState *state, Oid relation, uint64_t first, uint64_t last)
+{
+	if (state->probe_count == state->probe_capacity)
+	{
+		state->probe_capacity *= 2;
+		state->probes = repalloc_huge(state->probes,
+									  sizeof(TlProbe) * state->probe_capacity);
+	}
+	state->probes[state->probe_count].relation = relation;
+	state->probes[state->probe_count].first_xid = first;
+	state->probes[state->probe_count].last_xid = last;
+	state->probe_count++;
+}
+
+static bool
+is_lagging(const TlRoundState *state, Oid relation)
+{
+	for (int i = 0; i < state->lagging_count; i++)
+		if (state->lagging[i].relation == relation)
+			return true;
+	return false;
+}
+
+/* Split the probes: tables that we can read now, and tables that we cannot. */
+static void
+lock_tables(Round *round)
+{
+	const TlRoundState *state = round->state;
+	bool		locked = false;
+
+	round->ready = palloc(sizeof(TlProbe) * Max(state->probe_count, 1));
+	round->blocked = palloc(sizeof(Oid) * Max(state->probe_count, 1));
+	for (int i = 0; i < state->probe_count; i++)
+	{
+		const TlProbe *probe = &state->probes[i];
+
+		if (i == 0 || probe->relation != state->probes[i - 1].relation)
+		{
+			locked = !is_lagging(state, probe->relation) &&
+				ConditionalLockRelationOid(probe->relation, AccessShareLock);
+			if (!locked)
+				round->blocked[round->blocked_count++] = probe->relation;
+		}
+		if (locked)
+			round->ready[round->ready_count++] = *probe;
+	}
+}
+
+/* The rows of all tables that could be locked. */
+static TlRoundResult
+common_round(Round *round)
+{
+	TlRoundState *state = round->state;
+	bool		resumed = state->progress.partial;
+	TlSnapshot *target = resumed ? &state->progress.next : &round->now;
+	int64_t		number = resumed ? state->progress.next_number :
+		state->progress.base_number + 1;
+	TlBuiltBatch batch;
+	TlBatchPlace place;
+	TlNodeHead	head = state->head;
+	uint64_t	last_xid;
+
+	memset(&place, 0, sizeof(place));
+	place.snapshot_number = number;
+	place.completes = build(&batch, round, round->ready, round->ready_count,
+							&state->progress, target, &last_xid);
+	place.waiting_age_s = waiting_age(round);
+	if (batch.row_count == 0 && !resumed)
+	{
+		drop_ready_probes(round);
+		publish(round, true);
+		return round->blocked_count > 0 ? TL_ROUND_BLOCKED : TL_ROUND_IDLE;
+	}
+	if (!resumed)
+		tl_chain_store_snapshot(number, target, GetCurrentTimestamp());
+	store_new_lagging(round);
+	if (batch.row_count > 0)
+		tl_node_block_append(&head, &batch, &place);
+	else
+		tl_chain_store_complete(number);
+	commit_round(round);
+
+	state->head = head;
+	explicit_bzero(head.secret, sizeof(head.secret));
+	if (place.completes)
+		drop_ready_probes(round);
+	advance(&state->progress, state->context, number, target,
+			place.completes ? NULL : &batch.last_ref);
+	publish(round, place.completes && !resumed);
+	return TL_ROUND_MORE;
+}
+
+/*
+ * A table that lags: bring it up to the base of all others.  Its later rows
+ * are found by the probes that wait for it.
+ */
+static TlRoundResult
+lagging_round(Round *round, int index)
+{
+	TlRoundState *state = round->state;
+	TlLagging	lagging = state->lagging[index];
+	TlProgress *progress = &lagging.progress;
+	TlSnapshot	target = state->progress.base;
+	int64_t		number = state->progress.base_number;
+	TlBuiltBatch batch;
+	TlBatchPlace place;
+	TlNodeHead	head = state->head;
+	TlProbe    *probes;
+	int			probe_count;
+	uint64_t	last_xid;
+
+	if (!ConditionalLockRelationOid(lagging.relation, AccessShareLock))
+		return TL_ROUND_IDLE;
+	tl_chain_store_load_snapshot(&progress->base, progress->base_number);
+	if (progress->partial)
+	{
+		number = progress->next_number;
+		tl_chain_store_load_snapshot(&progress->next, number);
+		target = progress->next;
+	}
+	probes = tl_chain_progress_probes(&progress->base, &target, lagging.relation,
+									  &probe_count);
+	probe_count = tl_chain_probes_normalize(probes, probe_count);
+	memset(&place, 0, sizeof(place));
+	place.snapshot_number = number;
+	place.late = true;
+	place.waiting_age_s = waiting_age(round);
+	place.completes = build(&batch, round, probes, probe_count, progress, &target,
+							&last_xid);
+	if (batch.row_count > 0)
+		tl_node_block_append(&head, &batch, &place);
+	advance(progress, CurrentMemoryContext, number, &target,
+			place.completes ? NULL : &batch.last_ref);
+	if (progress->partial || progress->base_number < state->progress.base_number)
+		tl_chain_store_lagging(&lagging);
+	else
+		tl_chain_store_forget_lagging(lagging.relation);
+	reload_lagging(state);
+	commit_round(round);
+
+	state->head = head;
+	explicit_bzero(head.secret, sizeof(head.secret));
+	publish(round, false);
+	return TL_ROUND_MORE;
+}
+
+/* Collect and build; true if no row of the difference is left. */
+static bool
+build(TlBuiltBatch *batch, const Round *round, const TlProbe *probes,
+	  int probe_count, const TlProgress *progress, const TlSnapshot *target,
+	  uint64_t *last_xid)
+{
+	const TlNodeHead *head = &round->state->head;
+	TlBuilder  *builder = tl_chain_build_begin(target);
+	TlCollector *collector;
+	TlCollectedRow row;
+	bool		complete = true;
+
+	collector = tl_chain_collect_begin(probes, probe_count, progress, target,
+									   head->log.member, head->incarnation,
+									   round->snapshot);
+	while (tl_chain_collect_next(collector, &row))
+	{
+		if (tl_chain_build_is_full(builder, row.xid))
+		{
+			complete = false;
+			break;
+		}
+		tl_chain_build_add(builder, &row);
+		*last_xid = row.xid;
+	}
+	tl_chain_collect_end(collector);
+	tl_chain_build_finish(builder, batch);
+	return complete;
+}
+
+/* Blocked tables fall behind when the others advance. */
+static void
+store_new_lagging(Round *round)
+{
+	TlRoundState *state = round->state;
+
+	for (int i = 0; i < round->blocked_count; i++)
+	{
+		TlLagging	lagging;
+
+		if (is_lagging(state, round->blocked[i]))
+			continue;
+		lagging.relation = round->blocked[i];
+		lagging.progress = state->progress;
+		tl_chain_store_lagging(&lagging);
+	}
+	if (round->blocked_count > 0)
+		reload_lagging(state);
+}
+
+/* The progress after a batch: complete, or up to a position. */
+static void
+advance(TlProgress *progress, MemoryContext context, int64_t target_number,
+		const TlSnapshot *target, const TlRefBytes *position)
+{
+	TlSnapshot	copy;
+
+	tl_chain_snapshot_copy(&copy, target, context);
+	if (position != NULL)
+	{
+		if (progress->partial)
+			pfree(progress->next.in_progress);
+		progress->partial = true;
+		progress->next_number = target_number;
+		progress->next = copy;
+		progress->position = *position;
+		return;
+	}
+	pfree(progress->base.in_progress);
+	if (progress->partial)
+		pfree(progress->next.in_progress);
+	progress->partial = false;
+	progress->base_number = target_number;
+	progress->base = copy;
+}
+
+/* Keep the probes of tables that we could not read. */
+static void
+drop_ready_probes(Round *round)
+{
+	TlRoundState *state = round->state;
+	int			kept = 0;
+
+	for (int i = 0; i < state->probe_count; i++)
+		for (int j = 0; j < round->blocked_count; j++)
+			if (state->probes[i].relation == round->blocked[j])
+			{
+				state->probes[kept++] = state->probes[i];
+				break;
+			}
+	state->probe_count = kept;
+}
+
+/* Lagging tables as stored; inside the transaction. */
+static void
+reload_lagging(TlRoundState *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	if (state->lagging != NULL)
+		pfree(state->lagging);
+	state->lagging = NULL;
+	state->lagging = tl_chain_store_load_lagging(&state->lagging_count);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Tell waiting sessions (R3).  all_seen: every row that this round's snapshot
+ * sees is final, but those of blocked tables; otherwise what the base sees.
+ */
+static void
+publish(Round *round, bool all_seen)
+{
+	TlRoundState *state = round->state;
+	Oid		   *waiting = palloc(sizeof(Oid) * (round->blocked_count +
+												state->lagging_count + 1));
+	int			count = 0;
+
+	for (int i = 0; i < round->blocked_count; i++)
+		waiting[count++] = round->blocked[i];
+	for (int i = 0; i < state->lagging_count; i++)
+		waiting[count++] = state->lagging[i].relation;
+	tl_node_shared_publish(MyDatabaseId, state->head.tip.header.height,
+						   all_seen ? &round->now : &state->progress.base,
+						   waiting, count);
+}
+
+/* Age of the oldest rows that are not in this batch or an earlier one. */
+static uint32_t
+waiting_age(const Round *round)
+{
+	TimestampTz oldest = GetCurrentTimestamp();
+	TimestampTz now = oldest;
+
+	for (int i = 0; i < round->state->lagging_count; i++)
+		oldest = Min(oldest,
+					 tl_chain_store_snapshot_time(round->state->lagging[i].progress.base_number));
+	return (uint32_t) Min((now - oldest) / USECS_PER_SEC, PG_UINT32_MAX);
+}

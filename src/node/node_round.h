@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_round.h
+ *	  One round of the worker: what is new becomes a final block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_ROUND_H
+#define NODE_ROUND_H
+
+#include "node_block.h"
+
+typedef enum TlRoundResult
+{
+	TL_ROUND_IDLE,				/* nothing to do until somebody commits */
+	TL_ROUND_BLOCKED,			/* a table waits for a lock: try again soon */
+	TL_ROUND_MORE				/* a block was made, more may follow */
+} TlRoundResult;
+
+/* The worker's memory between rounds. */
+typedef struct TlRoundState
+{
+	TlNodeHead	head;
+	TlProgress	progress;
+	TlLagging  *lagging;
+	int			lagging_count;
+
+	/* where rows can be that are not batched yet, beside the dirty set */
+	TlProbe    *probes;
+	int			probe_count;
+	int			probe_capacity;
+
+	bool		look_everywhere;	/* the dirty set is not to be trusted */
+	uint64_t   *untracked;		/* in progress when we looked everywhere: the
+								 * dirty set may lack them */
+	int			untracked_count;
+
+	MemoryContext context;		/* of all of the above */
+	MemoryContext round_context;	/* of one round, reset after each */
+} TlRoundState;
+
+extern void tl_node_round_init(TlRoundState *state, MemoryContext context);
+extern TlRoundResult tl_node_round(TlRoundState *state);
+
+#endif							/* NODE_ROUND_H */

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_own_log.c
+ *	  The own log: what this member has signed, byte for byte.
+ *
+ * A row is signed and stored in the transaction of the worker that decided it,
+ * and may leave only after that transaction has been flushed; so whatever
+ * anybody has seen of this member is here (CONSENSUS.md section 1).
+ * ledger_internal.own_vote holds each vote once more under a primary key of
+ * epoch, view and slot: a second, different vote cannot commit.
+ *
+ * The caller has connected SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "chain_statement.h"
+#include "replication_own_log.h"
+#include "tl_error.h"
+
+static TlStatement select_last = {
+	"SELECT seq, digest FROM ledger_internal.own_log ORDER BY seq DESC LIMIT 1"
+};
+static TlStatement insert_row = {
+	"INSERT INTO ledger_internal.own_log (seq, kind, epoch, view, height, message, digest)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	7, {INT8OID, INT2OID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID}
+};
+static TlStatement insert_vote = {
+	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)",
+	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
+};
+
+/* Where the log stands.  Member, nonce and chain are the caller's. */
+void
+tl_replication_own_log_load(TlOwnLog *log)
+{
+	bytea	   *digest;
+
+	log->sequence = 0;
+	memset(&log->digest, 0, sizeof(log->digest));
+	if (tl_chain_execute(&select_last, NULL, NULL, true) == 0)
+		return;
+	log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+	digest = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
+	if (VARSIZE_ANY_EXHDR(digest) != TL_HASH_SIZE)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the digest of row %llu of the own log does not have 32 bytes",
+					   (unsigned long long) log->sequence));
+	memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
+}
+
+/* Sign the next row and store it. */
+void
+tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
+							  uint64_t view, uint64_t height, TlSpan payload,
+							  const uint8_t secret[TL_SECRET_SIZE])
+{
+	TlLogRow	row;
+	TlWriter	writer;
+	uint8_t		aux[32];
+	uint8_t    *bytes = palloc(TL_LOG_ROW_SIZE_FIXED + payload.size);
+	Datum		values[7];
+
+	row.member = log->member;
+	memcpy(row.nonce, log->nonce, TL_NONCE_SIZE);
+	row.sequence = log->sequence + 1;
+	row.previous = log->digest;
+	row.kind = kind;
+	row.epoch = epoch;
+	row.view = view;
+	row.payload = payload;
+	if (!pg_strong_random(aux, sizeof(aux)))
+		elog(ERROR, "could not generate random bytes for a signature");
+	tl_error_check(tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
+				   "signature of a log row");
+	tl_writer_init(&writer, bytes, TL_LOG_ROW_SIZE_FIXED + payload.size);
+	tl_error_check(tl_consensus_row_encode(&writer, &row), "log row");
+	tl_consensus_row_digest(&log->digest, &log->chain_id, &row);
+	log->sequence = row.sequence;
+
+	values[0] = Int64GetDatum((int64) row.sequence);
+	values[1] = Int16GetDatum((int16) kind);
+	values[2] = Int64GetDatum((int64) epoch);
+	values[3] = Int64GetDatum((int64) view);
+	values[4] = Int64GetDatum((int64) height);
+	values[5] = tl_chain_bytes(bytes, writer.size);
+	values[6] = tl_chain_bytes(log->digest.bytes, TL_HASH_SIZE);
+	tl_chain_execute(&insert_row, values, NULL, false);
+}
+
+void
+tl_replication_own_vote(uint64_t epoch, uint64_t view, TlVoteSlot slot,
+						const TlHash *block)
+{
+	static const char *const names[] = {"propose", "notarize", "phase2"};
+	Datum		values[] = {
+		Int64GetDatum((int64) epoch),
+		Int64GetDatum((int64) view),
+		CStringGetTextDatum(names[slot]),
+		tl_chain_bytes(block->bytes, TL_HASH_SIZE)
+	};
+
+	tl_chain_execute(&insert_vote, values, NULL, false);
+}
