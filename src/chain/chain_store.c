@@ -75,6 +75,10 @@ static TlStatement select_snapshot = {
 	"SELECT value FROM ledger_internal.snapshot WHERE snapshot = $1",
 	1, {INT8OID}
 };
+static TlStatement select_snapshot_time = {
+	"SELECT taken_at FROM ledger_internal.snapshot WHERE snapshot = $1",
+	1, {INT8OID}
+};
 static TlStatement complete_batch = {
 	"UPDATE ledger_internal.batch SET completes = true WHERE batch ="
 	" (SELECT max(batch) FROM ledger_internal.batch WHERE snapshot = $1 AND NOT late)",
@@ -374,6 +378,17 @@ tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number)
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("snapshot %lld is missing", (long long) number));
 	tl_chain_snapshot_parse(out, TextDatumGetCString(tl_chain_result(0, 0, NULL)));
+}
+
+/* When it was taken, or now if it is not there. */
+TimestampTz
+tl_chain_store_snapshot_time(int64_t number)
+{
+	Datum		value = Int64GetDatum(number);
+
+	if (tl_chain_execute(&select_snapshot_time, &value, NULL, true) != 1)
+		return GetCurrentTimestamp();
+	return DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
 }
 
 /* The difference up to this snapshot turned out to have no more rows. */

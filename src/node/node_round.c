@@ -206,7 +206,7 @@ gather_probes(Round *round)
 static void
 gather_everywhere(Round *round, const TlSnapshot *base, const TlSnapshot *target)
 {
-	List	   *relations = tl_table_catalog_relations();
+	List	   *relations = tl_table_catalog_tables();
 	ListCell   *cell;
 
 	foreach(cell, relations)
@@ -241,7 +241,7 @@ gather_untracked(Round *round)
 			continue;
 		}
 		if (relations == NIL)
-			relations = tl_table_catalog_relations();
+			relations = tl_table_catalog_tables();
 		foreach(cell, relations)
 			add_probe(state, lfirst_oid(cell), xid, xid);
 	}

@@ -156,7 +156,6 @@ tl_node_shared_find(Oid database, bool create)
 	unused->latch = NULL;
 	unused->overflow = false;
 	unused->not_before = 0;
-	unused->failures = 0;
 	unused->height = 0;
 	unused->seen_xmax = 0;
 	unused->seen_count = 0;
@@ -257,16 +256,26 @@ tl_node_dirty_take_overflow(Oid database)
 	return overflow;
 }
 
+/* Something was committed.  Where there is no worker, have one started. */
 void
 tl_node_shared_wake_worker(Oid database)
 {
 	TlNodeSlot *slot;
+	bool		missing;
 
 	LWLockAcquire(head->nodes, LW_SHARED);
 	slot = tl_node_shared_find(database, false);
-	if (slot != NULL && slot->latch != NULL)
+	missing = slot == NULL || slot->latch == NULL;
+	if (!missing)
 		SetLatch(slot->latch);
 	LWLockRelease(head->nodes);
+	if (missing)
+	{
+		LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+		(void) tl_node_shared_find(database, true);
+		LWLockRelease(head->nodes);
+		tl_node_shared_wake_launcher();
+	}
 }
 
 void

@@ -41,8 +41,7 @@ typedef struct TlNodeSlot
 	int			pid;			/* of its worker, 0 while there is none */
 	struct Latch *latch;		/* of its worker */
 	bool		overflow;		/* a backend found no room in the dirty set */
-	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE, failures) */
-	int			failures;		/* worker exits in a row without a block */
+	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */
 
 	/* what is final: all rows that `seen` sees, but those of lagging tables */
 	uint64_t	height;

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_lookup.h
+ *	  Where a ref is on the chain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_LOOKUP_H
+#define CHAIN_LOOKUP_H
+
+#include "utils/timestamp.h"
+
+#include "table_ref.h"
+
+typedef struct TlPlace
+{
+	int64_t		batch;
+	int64_t		height;
+	TimestampTz time;			/* of the block */
+} TlPlace;
+
+extern bool tl_chain_lookup(const TlRefBytes *ref, TlPlace *out);
+
+#endif							/* CHAIN_LOOKUP_H */

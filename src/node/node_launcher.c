@@ -1,0 +1,347 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_launcher.c
+ *	  The launcher: sees to it that every ledger database has its worker.
+ *
+ * A background worker cannot see from outside in which databases the extension
+ * is, so after a start of the server the launcher sends a worker into each;
+ * those without a node leave at once.  Afterwards it starts workers for
+ * databases that have asked (create_node) or whose worker failed, the latter
+ * after a pause that grows to half a minute.
+ *
+ * It connects to no database, so it stands in nobody's way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "node_shared.h"
+#include "node_worker.h"
+
+/* Pause before a failed worker's successor: doubles up to the maximum. */
+#define RETRY_MS_MIN	1000
+#define RETRY_MS_MAX	30000
+
+/* Databases that the launcher watches. */
+typedef struct Watched
+{
+	Oid			database;
+	BackgroundWorkerHandle *handle; /* of its worker, NULL: none started */
+	TimestampTz started;
+	TimestampTz next_start;
+	int			pause_ms;
+} Watched;
+
+static Watched *watched = NULL;
+static int	watched_count = 0;
+static bool request_pending = false;
+
+static List *all_databases(void);
+static void watch(Oid database);
+static void watch_requests(void);
+static long start_missing(void);
+static bool is_running(const Watched *entry);
+static bool after_exit(Watched *entry, TimestampTz now);
+static long time_left_ms(const Watched *entry, TimestampTz now);
+static void start_worker(Watched *entry, TimestampTz now);
+static void request_at_end(XactEvent event, void *arg);
+
+/* Register the launcher; from _PG_init. */
+void
+tl_node_launcher_init(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;	/* second */
+	strlcpy(worker.bgw_library_name, "telco_ledger", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, TL_NODE_LAUNCHER_FUNCTION,
+			sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "telco_ledger launcher", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "telco_ledger launcher", sizeof(worker.bgw_type));
+	RegisterBackgroundWorker(&worker);
+	RegisterXactCallback(request_at_end, NULL);
+}
+
+/* Have a worker started for this database when the transaction commits. */
+void
+tl_node_worker_request_at_commit(void)
+{
+	request_pending = true;
+}
+
+static void
+request_at_end(XactEvent event, void *arg)
+{
+	TlNodeSlot *slot;
+
+	if (!request_pending ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+		return;
+	request_pending = false;
+	if (event == XACT_EVENT_ABORT)
+		return;
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, true);
+	if (slot != NULL)
+		slot->not_before = 0;
+	LWLockRelease(tl_node_shared_lock());
+	tl_node_shared_wake_launcher();
+}
+
+/* DROP DATABASE: let go of it, and keep away for a while. */
+void
+tl_node_worker_stop(Oid database)
+{
+	TlNodeSlot *slot;
+	int			pid = 0;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL)
+	{
+		pid = slot->pid;
+		slot->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   TL_NODE_DROP_PAUSE_S * 1000);
+	}
+	LWLockRelease(tl_node_shared_lock());
+	if (pid != 0)
+		kill(pid, SIGTERM);
+}
+
+void
+tl_node_launcher_main(Datum argument)
+{
+	ListCell   *cell;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	tl_node_shared_set_launcher(MyLatch);
+	watched = MemoryContextAllocZero(TopMemoryContext,
+									 sizeof(Watched) * TL_NODE_DATABASES_MAX);
+	foreach(cell, all_databases())
+		watch(lfirst_oid(cell));
+	for (;;)
+	{
+		long		pause_ms;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		watch_requests();
+		pause_ms = start_missing();
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+						 (pause_ms >= 0 ? WL_TIMEOUT : 0),
+						 pause_ms, PG_WAIT_EXTENSION);
+	}
+}
+
+/* Databases that accept connections, in TopMemoryContext. */
+static List *
+all_databases(void)
+{
+	List	   *databases = NIL;
+	Relation	relation;
+	TableScanDesc scan;
+	HeapTuple	row;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(relation, 0, NULL);
+	while ((row = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(row);
+
+		if (form->datallowconn)
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+			databases = lappend_oid(databases, form->oid);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	table_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+	return databases;
+}
+
+static void
+watch(Oid database)
+{
+	for (int i = 0; i < watched_count; i++)
+		if (watched[i].database == database)
+			return;
+	if (watched_count == TL_NODE_DATABASES_MAX)
+	{
+		ereport(WARNING,
+				errmsg("telco_ledger watches %d databases at most",
+					   TL_NODE_DATABASES_MAX));
+		return;
+	}
+	watched[watched_count].database = database;
+	watched[watched_count].handle = NULL;
+	watched[watched_count].next_start = 0;
+	watched[watched_count].pause_ms = RETRY_MS_MIN;
+	watched_count++;
+}
+
+/* Databases with a slot: create_node made one, or a backend that wrote. */
+static void
+watch_requests(void)
+{
+	Oid			databases[TL_NODE_DATABASES_MAX];
+	int			count = 0;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	for (int i = 0; i < TL_NODE_DATABASES_MAX; i++)
+	{
+		TlNodeSlot *slot = tl_node_shared_slot(i);
+
+		if (slot->database != InvalidOid && slot->pid == 0)
+			databases[count++] = slot->database;
+	}
+	LWLockRelease(tl_node_shared_lock());
+	for (int i = 0; i < count; i++)
+		watch(databases[i]);
+}
+
+/*
+ * Start what should run and does not.  Returns the time in ms until the next
+ * start is due, -1 if none is.
+ */
+static long
+start_missing(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		pause_ms = -1;
+	int			i = 0;
+
+	while (i < watched_count)
+	{
+		Watched    *entry = &watched[i];
+		long		left_ms;
+
+		if (is_running(entry))
+		{
+			i++;
+			continue;
+		}
+		if (entry->handle != NULL && !after_exit(entry, now))
+		{
+			*entry = watched[--watched_count];
+			continue;
+		}
+		left_ms = time_left_ms(entry, now);
+		if (left_ms == 0)
+		{
+			start_worker(entry, now);
+			left_ms = entry->handle != NULL ? -1 : RETRY_MS_MAX;
+		}
+		if (left_ms > 0 && (pause_ms < 0 || left_ms < pause_ms))
+			pause_ms = left_ms;
+		i++;
+	}
+	return pause_ms;
+}
+
+static bool
+is_running(const Watched *entry)
+{
+	BgwHandleStatus status;
+	pid_t		pid;
+
+	if (entry->handle == NULL)
+		return false;
+	status = GetBackgroundWorkerPid(entry->handle, &pid);
+	return status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED;
+}
+
+/*
+ * A worker has ended.  False if its database needs none: then it has given its
+ * slot back.
+ */
+static bool
+after_exit(Watched *entry, TimestampTz now)
+{
+	bool		wanted;
+
+	pfree(entry->handle);
+	entry->handle = NULL;
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	wanted = tl_node_shared_find(entry->database, false) != NULL;
+	LWLockRelease(tl_node_shared_lock());
+	if (TimestampDifferenceExceeds(entry->started, now, RETRY_MS_MAX))
+		entry->pause_ms = RETRY_MS_MIN;
+	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
+	entry->pause_ms = Min(entry->pause_ms * 2, RETRY_MS_MAX);
+	return wanted;
+}
+
+/* How long this database must still do without a worker. */
+static long
+time_left_ms(const Watched *entry, TimestampTz now)
+{
+	TimestampTz start = entry->next_start;
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	slot = tl_node_shared_find(entry->database, false);
+	if (slot != NULL)
+		start = Max(start, slot->not_before);
+	LWLockRelease(tl_node_shared_lock());
+	return start > now ? TimestampDifferenceMilliseconds(now, start) : 0;
+}
+
+static void
+start_worker(Watched *entry, TimestampTz now)
+{
+	BackgroundWorker worker;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = ObjectIdGetDatum(entry->database);
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_library_name, "telco_ledger", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, TL_NODE_WORKER_FUNCTION,
+			sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
+			 "telco_ledger worker for database %u", entry->database);
+	strlcpy(worker.bgw_type, "telco_ledger worker", sizeof(worker.bgw_type));
+	if (!RegisterDynamicBackgroundWorker(&worker, &entry->handle))
+	{
+		entry->handle = NULL;
+		ereport(WARNING,
+				errmsg("no background worker slot is free for telco_ledger"),
+				errdetail("Rows of ledger tables are committed and wait."),
+				errhint("Increase max_worker_processes and restart the server."));
+	}
+	entry->started = now;
+	MemoryContextSwitchTo(old);
+}

@@ -1,0 +1,213 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_worker.c
+ *	  The worker of one ledger database: a loop of rounds.
+ *
+ * It connects as the bootstrap superuser, takes its database's slot, reads the
+ * chain's tip and the key, and then makes rounds: at once when somebody
+ * commits ledger rows, a little later when a table is locked, otherwise not at
+ * all.  An idle ledger costs nothing and writes nothing.
+ *
+ * It exits with status 0 where there is nothing to do for good (no extension,
+ * no node, a copied database, told to stop), and by ERROR otherwise; the
+ * launcher then starts another one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/ps_status.h"
+#include "utils/snapmgr.h"
+
+#include "node_identity.h"
+#include "node_key.h"
+#include "node_round.h"
+#include "node_settings.h"
+#include "node_shared.h"
+#include "node_worker.h"
+#include "tl_error.h"
+
+/* How soon a table that was locked is tried again. */
+#define BLOCKED_RETRY_MS	100
+
+static void take_slot(void);
+static void leave_slot(int code, Datum arg);
+static bool load_state(TlRoundState *state);
+static bool may_sign(const TlRoundState *state, bool test);
+static void run(TlRoundState *state, bool test);
+static void wait_for_work(TlRoundResult result);
+
+static bool is_test_ledger = false;
+static bool not_needed = false; /* the launcher need not start another one */
+
+void
+tl_node_worker_main(Datum database)
+{
+	TlRoundState *state;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
+											  InvalidOid, 0);
+	take_slot();
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("application_name", "telco_ledger worker", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+
+	state = MemoryContextAllocZero(TopMemoryContext, sizeof(TlRoundState));
+	if (!load_state(state))
+	{
+		not_needed = true;
+		proc_exit(0);
+	}
+	run(state, is_test_ledger);
+}
+
+/* One worker per database: a second one leaves. */
+static void
+take_slot(void)
+{
+	TlNodeSlot *slot;
+	bool		taken = false;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, true);
+	if (slot != NULL && slot->pid == 0)
+	{
+		slot->pid = MyProcPid;
+		slot->latch = MyLatch;
+		taken = true;
+	}
+	LWLockRelease(tl_node_shared_lock());
+	if (!taken)
+		proc_exit(0);
+	before_shmem_exit(leave_slot, (Datum) 0);
+}
+
+static void
+leave_slot(int code, Datum arg)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL && slot->pid == MyProcPid)
+	{
+		slot->pid = 0;
+		slot->latch = NULL;
+		if (not_needed)
+			slot->database = InvalidOid;
+	}
+	LWLockRelease(tl_node_shared_lock());
+}
+
+/* Identity, key, tip.  False if this database needs no worker. */
+static bool
+load_state(TlRoundState *state)
+{
+	const TlNodeIdentity *identity;
+	MemoryContext context;
+	bool		wanted;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	identity = tl_node_identity();
+	wanted = identity->table.exists;
+	if (wanted && identity->table.copied)
+	{
+		ereport(LOG,
+				errmsg("database \"%s\" is a copy of a ledger node and signs nothing",
+					   MyBgworkerEntry->bgw_name),
+				errdetail("Its own state names another server or database."));
+		wanted = false;
+	}
+	if (wanted)
+	{
+		is_test_ledger = identity->table.test;
+		state->head.incarnation = identity->table.incarnation;
+		state->head.log.member = identity->table.member;
+		state->head.log.chain_id = identity->chain_id;
+		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
+		tl_node_key_load(state->head.secret, identity->public_key);
+		SPI_connect();
+		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
+										ALLOCSET_DEFAULT_SIZES);
+		tl_node_round_init(state, context);
+		SPI_finish();
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return wanted;
+}
+
+/*
+ * A signature says "this is durable here".  With fsync or full_page_writes off
+ * it would not be true, so only a test ledger goes on.
+ */
+static bool
+may_sign(const TlRoundState *state, bool test)
+{
+	static bool complained = false;
+
+	if (test || (enableFsync && fullPageWrites))
+		return true;
+	if (!complained)
+		ereport(WARNING,
+				errmsg("ledger node signs nothing while fsync or full_page_writes is off"),
+				errdetail("What it signs must survive a crash of the machine."),
+				errhint("Turn both on, or use a ledger with purpose \"test\"."));
+	complained = true;
+	return false;
+}
+
+static void
+run(TlRoundState *state, bool test)
+{
+	for (;;)
+	{
+		TlRoundResult result = TL_ROUND_IDLE;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (may_sign(state, test))
+			result = tl_node_round(state);
+		if (result != TL_ROUND_MORE)
+			wait_for_work(result);
+		else if (tl_setting_batch_delay_ms > 0 && !state->progress.partial)
+			pg_usleep(tl_setting_batch_delay_ms * 1000L);
+	}
+}
+
+static void
+wait_for_work(TlRoundResult result)
+{
+	bool		blocked = result == TL_ROUND_BLOCKED;
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+
+	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_stat(true);
+	(void) WaitLatch(MyLatch, blocked ? events | WL_TIMEOUT : events,
+					 blocked ? BLOCKED_RETRY_MS : -1, PG_WAIT_EXTENSION);
+}
