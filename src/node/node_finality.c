@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_finality.c
+ *	  How far a row has come: is_final, height, block_time, finality, wait_final.
+ *
+ * The first three answer from the stored chain alone, for any ref, and are
+ * cheap; finality and wait_final also look whether the row exists.  In a
+ * ledger of one member a batch is final in the transaction that stores it, so
+ * the states between committed and final are not seen from outside.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "chain_lookup.h"
+#include "node_commit.h"
+#include "node_identity.h"
+#include "table_catalog.h"
+#include "table_scan.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_is_final);
+PG_FUNCTION_INFO_V1(tl_height);
+PG_FUNCTION_INFO_V1(tl_block_time);
+PG_FUNCTION_INFO_V1(tl_finality);
+PG_FUNCTION_INFO_V1(tl_wait_final);
+
+static bool is_own_transaction(const TlRef *ref);
+static bool row_exists(const TlRefBytes *ref);
+static void check_waitable(const TlRef *ref);
+static void unknown_ref(const TlRef *ref) pg_attribute_noreturn();
+
+/* ledger.is_final(ref) -> boolean */
+Datum
+tl_is_final(PG_FUNCTION_ARGS)
+{
+	TlPlace		place;
+
+	PG_RETURN_BOOL(tl_chain_lookup(PG_GETARG_TLREF(0), &place));
+}
+
+/* ledger.height(ref) -> bigint, NULL while it is not final */
+Datum
+tl_height(PG_FUNCTION_ARGS)
+{
+	TlPlace		place;
+
+	if (!tl_chain_lookup(PG_GETARG_TLREF(0), &place))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(place.height);
+}
+
+/* ledger.block_time(ref) -> timestamptz, NULL while it is not final */
+Datum
+tl_block_time(PG_FUNCTION_ARGS)
+{
+	TlPlace		place;
+
+	if (!tl_chain_lookup(PG_GETARG_TLREF(0), &place))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(place.time);
+}
+
+static bool
+is_own_transaction(const TlRef *ref)
+{
+	return ref->transaction ==
+		U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+}
+
+/* Is there a row with this ref that has been committed? */
+static bool
+row_exists(const TlRefBytes *ref)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, tl_table_catalog_tables())
+	{
+		Relation	relation = try_relation_open(lfirst_oid(cell), AccessShareLock);
+		TlRefScan  *scan;
+		TlRefBytes	ref_found;
+
+		if (relation == NULL)
+			continue;
+		if (OidIsValid(tl_table_scan_ref_index(relation, true)))
+		{
+			scan = tl_table_scan_open(relation, snapshot);
+			tl_table_scan_start(scan, ref, ref);
+			found = tl_table_scan_next(scan, &ref_found);
+			tl_table_scan_close(scan);
+		}
+		relation_close(relation, AccessShareLock);
+		if (found)
+			break;
+	}
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+static void
+unknown_ref(const TlRef *ref)
+{
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_UNKNOWN_REF)),
+			errmsg("no committed row has the ledger_ref %s", tl_table_ref_text(ref)),
+			errdetail("Its transaction has not committed, was rolled back, or the ref is of another ledger."));
+}
+
+/* ledger.finality(ref) -> 'committed' or 'final'; error if there is no such row */
+Datum
+tl_finality(PG_FUNCTION_ARGS)
+{
+	TlRefBytes *bytes = PG_GETARG_TLREF(0);
+	TlRef		ref;
+	TlPlace		place;
+
+	tl_table_ref_unpack(&ref, bytes);
+	if (!row_exists(bytes))
+		unknown_ref(&ref);
+	PG_RETURN_TEXT_P(cstring_to_text(tl_chain_lookup(bytes, &place) ?
+									 "final" : "committed"));
+}
+
+/* What waiting could never bring about. */
+static void
+check_waitable(const TlRef *ref)
+{
+	const TlNodeIdentity *identity = tl_node_identity();
+
+	if (!identity->table.exists)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
+				errmsg("this database is not a node of a ledger"));
+	if (ref->member != identity->table.member)
+		unknown_ref(ref);
+	if (is_own_transaction(ref))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("row %s belongs to the current transaction",
+					   tl_table_ref_text(ref)),
+				errdetail("A row becomes final after its transaction has committed."),
+				errhint("Wait in another transaction, or set telco_ledger.commit_wait to \"final\"."));
+}
+
+/* ledger.wait_final(ref, timeout) -> height; error when the time runs out */
+Datum
+tl_wait_final(PG_FUNCTION_ARGS)
+{
+	TlRefBytes *bytes = PG_GETARG_TLREF(0);
+	Interval   *timeout = PG_GETARG_INTERVAL_P(1);
+	int64		timeout_ms;
+	TlRef		ref;
+	TlPlace		place;
+
+	timeout_ms = (timeout->time + (timeout->day + timeout->month * 30) * USECS_PER_DAY) / 1000;
+	tl_table_ref_unpack(&ref, bytes);
+	check_waitable(&ref);
+	if (!tl_chain_lookup(bytes, &place))
+	{
+		(void) tl_node_commit_wait(ref.transaction, NULL, 0,
+								   Max(timeout_ms, 1), true);
+		if (!tl_chain_lookup(bytes, &place))
+		{
+			if (!row_exists(bytes))
+				unknown_ref(&ref);
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_TIMEOUT)),
+					errmsg("row %s is committed but not final yet",
+						   tl_table_ref_text(&ref)),
+					errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
+					errhint("ledger.status shows whether the worker runs and what it waits for."));
+		}
+	}
+	PG_RETURN_INT64(place.height);
+}
