@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_check.h
+ *	  The verdict on a receipt, from its own bytes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PROOF_CHECK_H
+#define PROOF_CHECK_H
+
+#include "proof_checkpoint.h"
+#include "tl_limits.h"
+#include "tl_status.h"
+#include "tl_types.h"
+
+#define TL_RECEIPT_FORMAT	"telco_ledger receipt 1"
+
+/* One column as the receipt shows it. */
+typedef struct TlReceiptColumn
+{
+	TlSpan		name;
+	bool		is_null;
+	TlSpan		text;
+} TlReceiptColumn;
+
+/* A row and its way up to the head.  Paths are hashes, 32 bytes each. */
+typedef struct TlReceiptRow
+{
+	TlSpan		bytes;
+	uint64_t	index;			/* in its section */
+	TlSpan		path;
+	TlSpan		section;		/* leaf, uncommitted */
+	TlSpan		section_random; /* of a private section, otherwise empty */
+	uint64_t	section_index;	/* in its batch */
+	TlSpan		section_path;
+	TlSpan		batch;			/* header */
+	TlSpan		batch_digests;	/* all of the block, in order */
+	TlSpan		block;			/* header */
+	TlSpan		block_path;		/* to the head's history root */
+} TlReceiptRow;
+
+typedef struct TlReceipt
+{
+	/* what people read; recomputed and compared */
+	TlSpan		chain;			/* 32 bytes */
+	TlSpan		purpose;
+	TlSpan		member;
+	TlSpan		schema;
+	TlSpan		table;
+	TlSpan		ref;
+	uint64_t	height;
+	TlSpan		time;
+	uint32_t	column_count;
+	const TlReceiptColumn *columns;
+
+	/* what proves it */
+	TlReceiptRow row;
+	bool		has_definition; /* not for rows of ledger.table_version */
+	TlReceiptRow definition;
+	TlSpan		head;			/* header of a certified block */
+	TlSpan		certificate;
+	TlSpan		genesis_header;
+	TlSpan		genesis_body;
+} TlReceipt;
+
+/* What the verdict rests on, besides mathematics. */
+typedef enum TlTrust
+{
+	TL_TRUST_GENESIS,			/* what the founder says: a fork would pass */
+	TL_TRUST_CHECKPOINT			/* a tree head that the checker had before */
+} TlTrust;
+
+typedef struct TlVerdict
+{
+	bool		valid;
+	const char *reason;			/* a sentence, also when valid */
+	TlTrust		trust;
+	TlHash		chain_id;
+	bool		test;			/* a test ledger */
+	TlSpan		member;			/* name, in the receipt's bytes */
+	TlRef		ref;
+	uint64_t	height;
+	uint64_t	head_height;
+} TlVerdict;
+
+/*
+ * Check all of a receipt.  With a checkpoint, its head must be the one at the
+ * checkpoint's size, and what it proves must lie under the checkpoint's root.
+ * All of verdict but valid and reason counts only if valid.
+ */
+extern void tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
+						   const TlCheckpoint *checkpoint);
+
+#endif							/* PROOF_CHECK_H */
