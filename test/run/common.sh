@@ -136,7 +136,8 @@ enter_work_directory()
 	trap leave_work_directory EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	mkdir "$work/log" "$work/tmp" "$work/socket"
+	mkdir "$work/log" "$work/tmp" "$work/socket" "$work/keys"
+	chmod 700 "$work/keys"
 	chown -R "$server_user" "$work"
 	chmod 755 "$work"
 }
@@ -197,6 +198,7 @@ start_cluster()
 	printf '%s\n' "listen_addresses = ''" \
 		"unix_socket_directories = '$work/socket'" "port = $PGPORT" \
 		"shared_preload_libraries = 'telco_ledger'" \
+		"telco_ledger.key_directory = '$work/keys'" \
 		"max_prepared_transactions = 10" "max_worker_processes = 16" \
 		"fsync = off" "$@" |
 		as_server_user tee -a "$work/data/postgresql.conf" >/dev/null
