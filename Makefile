@@ -69,9 +69,10 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-
 REGRESS_PREP = preloaded
 
 PG_CONFIG ?= pg_config
-PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+PG_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
-ifneq ($(PGXS),)
+ifneq ($(PG_HEADER),)
 include $(PGXS)
 
 # PGXS in Debian follows no headers.

@@ -87,27 +87,35 @@ apt_get()
 # elsewhere must already be complete.
 need_postgresql()
 {
-	local version pgxs
+	local version=
 
 	case $PG_CONFIG in
 		/usr/lib/postgresql/*/bin/pg_config)
 			version=${PG_CONFIG#/usr/lib/postgresql/}
 			version=${version%%/*}
-			need_packages "postgresql-$version" "postgresql-server-dev-$version"
 			;;
 		pg_config)
-			pgxs=$(pg_config --pgxs 2>/dev/null || true)
-			if [ ! -f "${pgxs:-/none}" ]; then
-				need_packages postgresql-15 postgresql-server-dev-15
-			elif [[ $pgxs =~ ^/usr/lib/postgresql/([0-9]+)/ ]]; then
-				need_packages "postgresql-${BASH_REMATCH[1]}"
+			version=15
+			if has_headers && [[ $(pg_config --bindir) =~ ^/usr/lib/postgresql/([0-9]+)/ ]]; then
+				version=${BASH_REMATCH[1]}
 			fi
 			;;
 	esac
-	pgxs=$("$PG_CONFIG" --pgxs 2>/dev/null) && [ -f "$pgxs" ] ||
+	[ -z "$version" ] ||
+		need_packages "postgresql-$version" "postgresql-server-dev-$version"
+	has_headers ||
 		fail "$PG_CONFIG does not lead to a PostgreSQL with its development files"
 	bindir=$("$PG_CONFIG" --bindir)
 	[ -x "$bindir/initdb" ] || fail "no server in $bindir"
+}
+
+# Debian's client package brings pg_config's makefiles, but no headers.
+has_headers()
+{
+	local headers
+
+	headers=$("$PG_CONFIG" --includedir-server 2>/dev/null) &&
+		[ -f "$headers/postgres.h" ]
 }
 
 # Are the server's directories ours to write, without sudo?
