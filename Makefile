@@ -2,14 +2,21 @@
 #
 #	make, make install, make installcheck		as in every PGXS extension
 #	make demo									the main job, end to end
-#	make test									every test
+#	make test									every test, on a server of its own
+#	make tidy									only the checks of the source
+#	make soak MINUTES=n							load and crashes, and verify
+#	make bench									figures against public yardsticks
+#
+# PG_CONFIG=/usr/lib/postgresql/N/bin/pg_config chooses the server.  The last
+# five install the Debian packages that are missing; installcheck needs a
+# running server with shared_preload_libraries = 'telco_ledger'.
 #
 # The objects stand in the order of the floors (src/README.md), the SQL modules
 # in the order in which they are installed.
 
 MODULE_big = telco_ledger
 EXTENSION = telco_ledger
-EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telco_ledger.control)
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telco_ledger.control)
 
 OBJS_PURE = \
 	src/base/tl_status.o \
@@ -49,9 +56,49 @@ PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
+# Every file of test/sql and test/specs stands here, in the order of the floors.
+REGRESS =
+
+ISOLATION =
+
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+
+REGRESS_OPTS = --inputdir=test --load-extension=pgcrypto --load-extension=telco_ledger
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-extension=telco_ledger
+REGRESS_PREP = preloaded
+
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PG_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(PG_HEADER),)
 include $(PGXS)
 
-sql/telco_ledger--$(EXTVERSION).sql: $(SQL_MODULES)
+# PGXS in Debian follows no headers.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*/*.h)
+
+sql/telco_ledger--$(EXTVERSION).sql: $(SQL_MODULES) telco_ledger.control
 	cat $(SQL_MODULES) > $@
+else
+all install uninstall installcheck clean:
+	@echo 'error: $(PG_CONFIG) does not lead to a PostgreSQL with its development files' >&2
+	@echo 'Install them (Debian: postgresql-server-dev-15) or name another with PG_CONFIG=.' >&2
+	@echo 'make test and make demo install what is missing.' >&2
+	@exit 1
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all install uninstall installcheck clean preloaded test demo tidy soak bench
+.DEFAULT_GOAL := all
+
+# Is the server that installcheck will use one that has loaded the library?
+preloaded:
+	@PSQL='$(bindir)/psql' test/run/preloaded
+
+# The recipes name what they hand on, so that it also counts when given to make.
+test demo soak bench:
+	@PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' test/run/$@
+
+tidy:
+	@PG_CONFIG='$(PG_CONFIG)' test/tidy/run

@@ -1,0 +1,154 @@
+# A server that is, or may become, a node of a ledger.
+#
+#	my $node = LedgerCluster->new_node('alpha');		# a ledger in "postgres"
+#	my $server = LedgerCluster->new_server('plain', preload => 0);
+#
+# A subclass of PostgreSQL::Test::Cluster, so everything that it can do works
+# here too.  Signing keys lie beside the data directory, never in the home
+# directory of whoever runs the tests.
+package LedgerCluster;
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @ISA = ('PostgreSQL::Test::Cluster');
+
+# How the worker calls itself in pg_stat_activity.
+use constant WORKER => 'telco_ledger worker';
+
+# A started server: preload => 0 leaves the library out, conf => '...' adds
+# lines to postgresql.conf.
+sub new_server
+{
+	my ($class, $name, %param) = @_;
+	my $node = $class->new($name);
+
+	$node->init;
+	$node->preload if $param{preload} // 1;
+	$node->append_conf('postgresql.conf', $param{conf}) if defined $param{conf};
+	$node->start;
+	return $node;
+}
+
+# A started server whose database postgres is a ledger; purpose => 'test' makes
+# it one that may be disposed of.
+sub new_node
+{
+	my ($class, $name, %param) = @_;
+	my $node = $class->new_server($name, %param);
+
+	$node->create_extension;
+	$node->create_node($name, $param{purpose} // 'production');
+	return $node;
+}
+
+sub preload
+{
+	my ($node) = @_;
+	my $keys = $node->basedir . '/keys';
+
+	mkdir $keys, 0700;
+	$node->append_conf('postgresql.conf', <<"END");
+shared_preload_libraries = 'telco_ledger'
+telco_ledger.key_directory = '$keys'
+max_prepared_transactions = 10
+END
+	return;
+}
+
+sub create_extension
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql($database // 'postgres', 'CREATE EXTENSION telco_ledger CASCADE');
+	return;
+}
+
+sub create_node
+{
+	my ($node, $name, $purpose, $database) = @_;
+
+	$node->safe_psql($database // 'postgres', "SELECT ledger.create_node('$name', purpose => '$purpose')");
+	return;
+}
+
+# The process that makes blocks in this database, or '' while there is none.
+sub worker_pid
+{
+	my ($node, $database) = @_;
+	my ($worker, $pid) = (WORKER);
+
+	$database //= 'postgres';
+	$node->psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = '$worker' AND datname = '$database'",
+		stdout => \$pid);
+	return $pid // '';
+}
+
+# Kill it as the out-of-memory killer does, and wait for the next one.  The
+# postmaster ends all sessions and recovers.
+sub kill9_worker
+{
+	my ($node, $database) = @_;
+	my $pid = $node->wait_for_worker($database);
+
+	kill('KILL', $pid) == 1 or BAIL_OUT("could not kill worker $pid: $!");
+	return $node->wait_for_worker($database, $pid);
+}
+
+# Wait for a worker, other than $old when that is given; returns its pid.
+sub wait_for_worker
+{
+	my ($node, $database, $old) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $pid = $node->worker_pid($database);
+
+		return $pid if $pid =~ /^\d+$/ && $pid ne ($old // '');
+		usleep(100_000);
+	}
+	die $node->name . ": no worker appeared\n";
+}
+
+# Kill the postmaster and start again.  Its orphans need a moment to notice, and
+# until then they hold the shared memory.
+sub crash_and_restart
+{
+	my ($node) = @_;
+
+	$node->kill9;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return if $node->start(fail_ok => 1);
+		usleep(100_000);
+	}
+	die $node->name . ": the server did not start again\n";
+}
+
+# Wait until every committed row is in a final block.
+sub wait_final_all
+{
+	my ($node, $database) = @_;
+
+	$node->poll_query_until($database // 'postgres', 'SELECT rows_pending = 0 FROM ledger.status')
+	  or die $node->name . ": rows stayed pending\n";
+	return;
+}
+
+# One test: a full verification finds nothing.
+sub verify_clean
+{
+	my ($node, $name, $database) = @_;
+	my $problems = $node->safe_psql($database // 'postgres', "SELECT * FROM ledger.verify(mode => 'full')");
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is($problems, '', $name // $node->name . ': verification is clean');
+}
+
+1;
