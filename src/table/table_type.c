@@ -65,6 +65,7 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -161,7 +162,7 @@ static ValueKind value_kind(Oid type);
 static bool is_built_in(Oid type);
 static bool composite_supported(Oid type, char **reason);
 static bool is_free_composite(Oid type);
-static Oid	range_subtype(Oid type);
+static char *qualified_name(Oid type);
 static void compile_composite(TlValueEncoder *encoder);
 static void append_size(StringInfo out, size_t at);
 static void append_element(StringInfo out, TlValueEncoder *encoder,
@@ -236,7 +237,7 @@ tl_table_type_supported(Oid type, char **reason)
 		case VALUE_ARRAY:
 			return tl_table_type_supported(get_element_type(base), reason);
 		case VALUE_RANGE:
-			return tl_table_type_supported(range_subtype(base), reason);
+			return tl_table_type_supported(get_range_subtype(base), reason);
 		case VALUE_COMPOSITE:
 			return composite_supported(base, reason);
 		default:
@@ -278,10 +279,21 @@ is_free_composite(Oid type)
 		get_rel_relkind(relation) == RELKIND_COMPOSITE_TYPE;
 }
 
-static Oid
-range_subtype(Oid type)
+/* "schema.type", as it is, without quotes. */
+static char *
+qualified_name(Oid type)
 {
-	return get_range_subtype(type);
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	name = psprintf("%s.%s", get_namespace_name(form->typnamespace),
+					NameStr(form->typname));
+	ReleaseSysCache(tuple);
+	return name;
 }
 
 /* Does a value of the first type hold values of the second? */
@@ -296,15 +308,13 @@ tl_table_type_contains(Oid type, Oid wanted)
 		return true;
 	base = getBaseType(type);
 	if (base != type)
-		return tl_table_type_contains(base, wanted) ||
-			(get_typtype(wanted) == TYPTYPE_DOMAIN && getBaseType(wanted) == base &&
-			 type == wanted);
+		return tl_table_type_contains(base, wanted);
 	switch (value_kind(base))
 	{
 		case VALUE_ARRAY:
 			return tl_table_type_contains(get_element_type(base), wanted);
 		case VALUE_RANGE:
-			return tl_table_type_contains(range_subtype(base), wanted);
+			return tl_table_type_contains(get_range_subtype(base), wanted);
 		case VALUE_COMPOSITE:
 			{
 				TupleDesc	descriptor = lookup_rowtype_tupdesc(base, -1);
@@ -339,9 +349,7 @@ tl_table_type_tag(Oid type)
 		return base;
 	if (is_array && is_built_in(named))
 		return get_array_type(named);	/* an array of a domain */
-	name = psprintf("%s.%s%s",
-					get_namespace_name(get_typ_namespace(named)),
-					get_typ_name(named), is_array ? "[]" : "");
+	name = psprintf("%s%s", qualified_name(named), is_array ? "[]" : "");
 	tl_crypto_sha256(&hash, name, strlen(name));
 	return TL_TYPE_TAG_NAMED |
 		((uint32_t) hash.bytes[0] << 24 | (uint32_t) hash.bytes[1] << 16 |
@@ -389,7 +397,7 @@ tl_table_type_encoder(Oid type, MemoryContext context)
 													 context);
 			break;
 		case VALUE_RANGE:
-			encoder->element = tl_table_type_encoder(range_subtype(encoder->type),
+			encoder->element = tl_table_type_encoder(get_range_subtype(encoder->type),
 													 context);
 			break;
 		case VALUE_COMPOSITE:
