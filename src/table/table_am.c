@@ -50,6 +50,8 @@ typedef struct LedgerCache
 	bool		definitions;	/* this is ledger.table_version */
 } LedgerCache;
 
+static bool enabled = false;
+
 static const LedgerCache *relation_cache(Relation relation);
 static void accept_row(Relation relation, TupleTableSlot *slot, int options);
 static void accept_restored_row(Relation relation);
@@ -281,8 +283,25 @@ tl_table_am_routine(void)
 	return &routine;
 }
 
+/* _PG_init says that the library was preloaded and its hooks are in place. */
+void
+tl_table_am_enable(void)
+{
+	enabled = true;
+}
+
+/*
+ * Without the hooks TRUNCATE and DROP would pass, so without preload a ledger
+ * table is not opened at all.
+ */
 Datum
 tl_table_am_handler(PG_FUNCTION_ARGS)
 {
+	if (!enabled)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_PRELOADED)),
+				errmsg("ledger tables need telco_ledger in shared_preload_libraries"),
+				errdetail("Without it the server cannot protect them."),
+				errhint("Set shared_preload_libraries = 'telco_ledger' in postgresql.conf and restart the server."));
 	PG_RETURN_POINTER(tl_table_am_routine());
 }

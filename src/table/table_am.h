@@ -13,6 +13,7 @@
 #define TL_REF_COLUMN	"ledger_ref"
 
 extern const TableAmRoutine *tl_table_am_routine(void);
+extern void tl_table_am_enable(void);
 extern bool tl_table_am_is_ours(Relation relation);
 extern AttrNumber tl_table_am_ref_attribute(Relation relation);
 

@@ -106,9 +106,18 @@ issue_grow(uint32_t number)
 Datum
 tl_next_ref(PG_FUNCTION_ARGS)
 {
+	TlRefBytes *result = palloc(sizeof(TlRefBytes));
+
+	tl_table_issue_next(result);
+	PG_RETURN_TLREF(result);
+}
+
+/* Issue the next ref of this transaction. */
+void
+tl_table_issue_next(TlRefBytes *out)
+{
 	TlIdentity	identity;
 	TlRef		ref;
-	TlRefBytes *result;
 
 	tl_table_identity(&identity);
 	if (!identity.exists)
@@ -134,9 +143,7 @@ tl_next_ref(PG_FUNCTION_ARGS)
 	issue.unused[ref.row / 8] |= (uint8_t) (1 << (ref.row % 8));
 	ref.member = identity.member;
 	ref.incarnation = identity.incarnation;
-	result = palloc(sizeof(TlRefBytes));
-	tl_table_ref_pack(result, &ref);
-	PG_RETURN_TLREF(result);
+	tl_table_ref_pack(out, &ref);
 }
 
 /*

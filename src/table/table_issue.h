@@ -28,6 +28,7 @@ extern PGDLLIMPORT TlIdentityHook tl_table_identity_hook;
 
 extern void tl_table_identity(TlIdentity *identity);
 extern void tl_table_issue_init(void);
+extern void tl_table_issue_next(TlRefBytes *out);
 extern void tl_table_issue_accept(const TlRefBytes *ref, const char *relation);
 extern void tl_table_issue_return(const TlRefBytes *ref);
 

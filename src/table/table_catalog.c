@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_catalog.c
+ *	  Which relations are ledger tables: two small tables of our own.
+ *
+ * ledger_internal.ledger_table gives each ledger table its table id, for ever;
+ * ledger_internal.ledger_parent names the partitioned tables that were created
+ * USING ledger, since pg_class has no place for that before version 17.  That a
+ * relation is a ledger table follows from pg_class.relam alone.
+ *
+ * Both are written as catalogs are, past privileges, by whoever runs the DDL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/defrem.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/uuid.h"
+
+#include "table_am.h"
+#include "table_catalog.h"
+
+#define LEDGER_SCHEMA		"ledger_internal"
+#define LEDGER_TABLE		"ledger_table"
+#define LEDGER_TABLE_INDEX	"ledger_table_pkey"
+#define LEDGER_PARENT		"ledger_parent"
+#define LEDGER_PARENT_INDEX	"ledger_parent_pkey"
+
+static Oid	own_relation(const char *name);
+static HeapTuple find_row(Relation catalog, const char *index_name,
+						  Oid relation);
+static void remove_row(const char *name, const char *index_name, Oid relation);
+
+/* The OID of access method `ledger`, or InvalidOid without the extension. */
+Oid
+tl_table_catalog_access_method(void)
+{
+	return get_am_oid("ledger", true);
+}
+
+/* A table with rows of its own, stored by our access method. */
+bool
+tl_table_catalog_is_ledger(Oid relation)
+{
+	Oid			method = tl_table_catalog_access_method();
+	HeapTuple	tuple;
+	Form_pg_class form;
+	bool		result;
+
+	if (!OidIsValid(method))
+		return false;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	result = form->relam == method && form->relkind != RELKIND_PARTITIONED_TABLE;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* A partitioned table whose partitions become ledger tables. */
+bool
+tl_table_catalog_is_parent(Oid relation)
+{
+	Oid			catalog_oid = own_relation(LEDGER_PARENT);
+	Relation	catalog;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(catalog_oid) ||
+		get_rel_relkind(relation) != RELKIND_PARTITIONED_TABLE)
+		return false;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	tuple = find_row(catalog, LEDGER_PARENT_INDEX, relation);
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+/* Would an ALTER of this relation that recurses reach a ledger table? */
+bool
+tl_table_catalog_touches_ledger(Oid relation)
+{
+	ListCell   *cell;
+
+	if (!OidIsValid(tl_table_catalog_access_method()))
+		return false;
+	if (tl_table_catalog_is_ledger(relation) ||
+		tl_table_catalog_is_parent(relation))
+		return true;
+	if (!has_subclass(relation))
+		return false;
+	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
+	{
+		if (tl_table_catalog_is_ledger(lfirst_oid(cell)))
+			return true;
+	}
+	return false;
+}
+
+static Oid
+own_relation(const char *name)
+{
+	Oid			schema = get_namespace_oid(LEDGER_SCHEMA, true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/* A copy of the row of one relation, or NULL. */
+static HeapTuple
+find_row(Relation catalog, const char *index_name, Oid relation)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			index = get_relname_relid(index_name,
+										  RelationGetNamespace(catalog));
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan = systable_beginscan(catalog, index, OidIsValid(index), NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+/* The table id of a ledger table; false if it has none. */
+bool
+tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid relation)
+{
+	Oid			catalog_oid = own_relation(LEDGER_TABLE);
+	Relation	catalog;
+	HeapTuple	tuple;
+	bool		is_null;
+
+	if (!OidIsValid(catalog_oid))
+		return false;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	tuple = find_row(catalog, LEDGER_TABLE_INDEX, relation);
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		value = heap_getattr(tuple, Anum_ledger_table_table_id,
+										 RelationGetDescr(catalog), &is_null);
+
+		memcpy(table_id, DatumGetUUIDP(value)->data, TL_TABLE_ID_SIZE);
+	}
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+/* The OIDs of all ledger tables, ledger.table_version among them. */
+List *
+tl_table_catalog_tables(void)
+{
+	Oid			catalog_oid = own_relation(LEDGER_TABLE);
+	List	   *tables = NIL;
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		is_null;
+
+	if (!OidIsValid(catalog_oid))
+		return NIL;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		value = heap_getattr(tuple, Anum_ledger_table_relation,
+										 RelationGetDescr(catalog), &is_null);
+
+		tables = lappend_oid(tables, DatumGetObjectId(value));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return tables;
+}
+
+void
+tl_table_catalog_add(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	Relation	catalog = table_open(own_relation(LEDGER_TABLE), RowExclusiveLock);
+	Datum		values[Natts_ledger_table];
+	bool		nulls[Natts_ledger_table] = {false, false};
+	pg_uuid_t	uuid;
+
+	memcpy(uuid.data, table_id, TL_TABLE_ID_SIZE);
+	values[Anum_ledger_table_relation - 1] = ObjectIdGetDatum(relation);
+	values[Anum_ledger_table_table_id - 1] = UUIDPGetDatum(&uuid);
+	CatalogTupleInsert(catalog,
+					   heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
+void
+tl_table_catalog_add_parent(Oid relation)
+{
+	Relation	catalog = table_open(own_relation(LEDGER_PARENT), RowExclusiveLock);
+	Datum		values[Natts_ledger_parent];
+	bool		nulls[Natts_ledger_parent] = {false};
+
+	values[Anum_ledger_parent_relation - 1] = ObjectIdGetDatum(relation);
+	CatalogTupleInsert(catalog,
+					   heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
+static void
+remove_row(const char *name, const char *index_name, Oid relation)
+{
+	Oid			catalog_oid = own_relation(name);
+	Relation	catalog;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(catalog_oid))
+		return;
+	catalog = table_open(catalog_oid, RowExclusiveLock);
+	tuple = find_row(catalog, index_name, relation);
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	table_close(catalog, NoLock);
+}
+
+void
+tl_table_catalog_remove(Oid relation)
+{
+	remove_row(LEDGER_TABLE, LEDGER_TABLE_INDEX, relation);
+}
+
+void
+tl_table_catalog_remove_parent(Oid relation)
+{
+	remove_row(LEDGER_PARENT, LEDGER_PARENT_INDEX, relation);
+}

@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_create.c
+ *	  Completes a new ledger table, and checks one that was changed.
+ *
+ * After the statement that created it, a ledger table gets what it still lacks:
+ * the column ledger_ref with its default, a unique index on it, a table id.
+ * One path for CREATE TABLE, LIKE, PARTITION OF, the elements of CREATE SCHEMA,
+ * default_table_access_method and the output of pg_dump, which brings the
+ * column and the default itself.
+ *
+ * The column is added without a default, which is set by itself afterwards:
+ * ADD COLUMN with a default would call next_ref once, for rows that are not
+ * there.
+ *
+ * Invariants, checked after each statement that touched a ledger table
+ *	  C1  ledger_ref is there, of type ledger.ref, NOT NULL, with its default
+ *	  C2  a unique index on ledger_ref alone is there
+ *	  C3  every column has a type with a ledger encoding
+ *	  C4  the table is permanent, without rules, inherits from nobody and is
+ *		  inherited by nobody
+ *	  C5  no foreign key of the table would delete or change its rows
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/dest.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "table_am.h"
+#include "table_catalog.h"
+#include "table_create.h"
+#include "table_definition.h"
+#include "table_ref.h"
+#include "table_scan.h"
+#include "table_type.h"
+#include "tl_error.h"
+
+static int	internal_depth = 0;
+
+static void run_internally(Node *statement);
+static RangeVar *range_var(Relation relation);
+static Node *next_ref_call(void);
+static bool has_ref_default(Relation relation);
+static void complete_column(Oid relation_oid);
+static void complete_index(Oid relation_oid);
+static void complete_id(Oid relation_oid);
+static void check_ref_column(Relation relation);
+static void check_ref_index(Relation relation);
+static void check_types(Relation relation);
+static void check_kind(Relation relation);
+static void check_foreign_keys(Relation relation);
+
+/* Is a statement of our own running, which the guards let pass? */
+bool
+tl_table_create_internal(void)
+{
+	return internal_depth > 0;
+}
+
+/* Give a new ledger table what it lacks. */
+void
+tl_table_create_complete(Oid relation)
+{
+	CommandCounterIncrement();
+	complete_column(relation);
+	complete_index(relation);
+	complete_id(relation);
+	tl_table_create_check(relation);
+}
+
+/* A partitioned table USING ledger: the column, and that it is one. */
+void
+tl_table_create_complete_parent(Oid relation)
+{
+	Relation	parent;
+
+	CommandCounterIncrement();
+	tl_table_catalog_add_parent(relation);
+	complete_column(relation);
+	CommandCounterIncrement();
+	parent = table_open(relation, AccessShareLock);
+	check_ref_column(parent);
+	check_types(parent);
+	check_foreign_keys(parent);
+	table_close(parent, NoLock);
+}
+
+/* Make an empty heap table a ledger table; the caller holds its lock. */
+void
+tl_table_create_convert(Oid relation_oid)
+{
+	AlterTableStmt *statement = makeNode(AlterTableStmt);
+	AlterTableCmd *command = makeNode(AlterTableCmd);
+	Relation	relation = table_open(relation_oid, NoLock);
+
+	command->subtype = AT_SetAccessMethod;
+	command->name = pstrdup("ledger");
+	statement->relation = range_var(relation);
+	statement->cmds = list_make1(command);
+	statement->objtype = OBJECT_TABLE;
+	table_close(relation, NoLock);
+	run_internally((Node *) statement);
+	tl_table_create_complete(relation_oid);
+}
+
+/* Run one statement of ours as part of the user's. */
+static void
+run_internally(Node *statement)
+{
+	PlannedStmt *wrapper = makeNode(PlannedStmt);
+
+	wrapper->commandType = CMD_UTILITY;
+	wrapper->canSetTag = false;
+	wrapper->utilityStmt = statement;
+	wrapper->stmt_location = -1;
+	wrapper->stmt_len = 0;
+	internal_depth++;
+	PG_TRY();
+	{
+		ProcessUtility(wrapper, "(completing a ledger table)", false,
+					   PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver,
+					   NULL);
+	}
+	PG_FINALLY();
+	{
+		internal_depth--;
+	}
+	PG_END_TRY();
+	CommandCounterIncrement();
+}
+
+static RangeVar *
+range_var(Relation relation)
+{
+	return makeRangeVar(get_namespace_name(RelationGetNamespace(relation)),
+						pstrdup(RelationGetRelationName(relation)), -1);
+}
+
+static Node *
+next_ref_call(void)
+{
+	return (Node *) makeFuncCall(list_make2(makeString(pstrdup("ledger")),
+											makeString(pstrdup("next_ref"))),
+								 NIL, COERCE_EXPLICIT_CALL, -1);
+}
+
+/* Is the default of ledger_ref ledger.next_ref() and nothing else? */
+static bool
+has_ref_default(Relation relation)
+{
+	AttrNumber	attribute = tl_table_am_ref_attribute(relation);
+	Node	   *expression = build_column_default(relation, attribute);
+	Oid			next_ref = LookupFuncName(list_make2(makeString(pstrdup("ledger")),
+													 makeString(pstrdup("next_ref"))),
+										  0, NULL, true);
+
+	return expression != NULL && IsA(expression, FuncExpr) &&
+		((FuncExpr *) expression)->funcid == next_ref;
+}
+
+/* Add the column, or only what it lacks. */
+static void
+complete_column(Oid relation_oid)
+{
+	AlterTableStmt *statement = makeNode(AlterTableStmt);
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	AttrNumber	attribute = tl_table_am_ref_attribute(relation);
+	AlterTableCmd *command;
+
+	statement->relation = range_var(relation);
+	statement->relation->inh = true;
+	statement->objtype = OBJECT_TABLE;
+	if (attribute == InvalidAttrNumber)
+	{
+		ColumnDef  *column = makeNode(ColumnDef);
+		Constraint *not_null = makeNode(Constraint);
+
+		not_null->contype = CONSTR_NOTNULL;
+		not_null->location = -1;
+		column->colname = pstrdup(TL_REF_COLUMN);
+		column->typeName = makeTypeNameFromNameList(list_make2(makeString(pstrdup("ledger")),
+															   makeString(pstrdup("ref"))));
+		column->constraints = list_make1(not_null);
+		column->is_local = true;
+		column->location = -1;
+		command = makeNode(AlterTableCmd);
+		command->subtype = AT_AddColumn;
+		command->def = (Node *) column;
+		statement->cmds = lappend(statement->cmds, command);
+	}
+	else if (!TupleDescAttr(RelationGetDescr(relation), attribute - 1)->attnotnull)
+	{
+		command = makeNode(AlterTableCmd);
+		command->subtype = AT_SetNotNull;
+		command->name = pstrdup(TL_REF_COLUMN);
+		statement->cmds = lappend(statement->cmds, command);
+	}
+	if (attribute == InvalidAttrNumber || !has_ref_default(relation))
+	{
+		command = makeNode(AlterTableCmd);
+		command->subtype = AT_ColumnDefault;
+		command->name = pstrdup(TL_REF_COLUMN);
+		command->def = next_ref_call();
+		statement->cmds = lappend(statement->cmds, command);
+	}
+	table_close(relation, NoLock);
+	if (statement->cmds != NIL)
+		run_internally((Node *) statement);
+}
+
+static void
+complete_index(Oid relation_oid)
+{
+	IndexStmt  *statement = makeNode(IndexStmt);
+	IndexElem  *element = makeNode(IndexElem);
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	bool		exists = OidIsValid(tl_table_scan_ref_index(relation, true));
+
+	element->name = pstrdup(TL_REF_COLUMN);
+	element->ordering = SORTBY_DEFAULT;
+	element->nulls_ordering = SORTBY_NULLS_DEFAULT;
+	statement->relation = range_var(relation);
+	statement->accessMethod = pstrdup("btree");
+	statement->indexParams = list_make1(element);
+	statement->unique = true;
+	table_close(relation, NoLock);
+	if (!exists)
+		run_internally((Node *) statement);
+}
+
+/* The table id, random and for ever; that of ledger.table_version is fixed. */
+static void
+complete_id(Oid relation_oid)
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlTableVersion fixed;
+
+	if (tl_table_catalog_id(table_id, relation_oid))
+		return;
+	if (relation_oid == tl_table_definition_relation())
+	{
+		if (tl_table_definition_load(&fixed, relation_oid, NULL, NULL,
+									 CurrentMemoryContext))
+			memcpy(table_id, fixed.table_id, TL_TABLE_ID_SIZE);
+	}
+	else if (!pg_strong_random(table_id, sizeof(table_id)))
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not generate a random table id"));
+	tl_table_catalog_add(relation_oid, table_id);
+}
+
+/* C1 to C5; ERROR with the first that does not hold. */
+void
+tl_table_create_check(Oid relation_oid)
+{
+	Relation	relation;
+
+	CommandCounterIncrement();
+	relation = table_open(relation_oid, AccessShareLock);
+	check_ref_column(relation);
+	check_kind(relation);
+	check_types(relation);
+	check_foreign_keys(relation);
+	check_ref_index(relation);
+	table_close(relation, NoLock);
+}
+
+static void
+check_ref_column(Relation relation)
+{
+	AttrNumber	attribute = tl_table_am_ref_attribute(relation);
+	Form_pg_attribute form;
+
+	if (attribute == InvalidAttrNumber)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("cannot take column ledger_ref from ledger table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errhint("Leave the column alone: it is the address of each row."));
+	form = TupleDescAttr(RelationGetDescr(relation), attribute - 1);
+	if (form->atttypid != tl_table_ref_type())
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("column ledger_ref of ledger table \"%s\" must have type ledger.ref",
+					   RelationGetRelationName(relation)),
+				errhint("Leave the column out: CREATE TABLE ... USING ledger adds it."));
+	if (!form->attnotnull || form->attgenerated != '\0' ||
+		form->attidentity != '\0' || !has_ref_default(relation))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("column ledger_ref of ledger table \"%s\" must be NOT NULL DEFAULT ledger.next_ref()",
+					   RelationGetRelationName(relation)),
+				errhint("Leave the column and its default alone."));
+}
+
+static void
+check_ref_index(Relation relation)
+{
+	if (!OidIsValid(tl_table_scan_ref_index(relation, true)))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("cannot drop the unique index on ledger_ref of ledger table \"%s\"",
+					   RelationGetRelationName(relation)),
+				errhint("Use REINDEX to rebuild it."));
+}
+
+static void
+check_types(Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		char	   *reason;
+
+		if (!attribute->attisdropped &&
+			!tl_table_type_supported(attribute->atttypid, &reason))
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_UNSUPPORTED_TYPE)),
+					errmsg("column \"%s\" of ledger table \"%s\" cannot have type %s",
+						   NameStr(attribute->attname),
+						   RelationGetRelationName(relation),
+						   format_type_be(attribute->atttypid)),
+					errdetail_internal("%s", reason),
+					errhint("Use text, numeric, integer, float, boolean, bytea, uuid, date and time, inet, json, jsonb or bit types, or ranges, arrays, composites, domains and enums over these."));
+	}
+}
+
+static void
+check_kind(Relation relation)
+{
+	const char *name = RelationGetRelationName(relation);
+	Oid			oid = RelationGetRelid(relation);
+
+	if (relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("ledger table \"%s\" must be permanent and logged", name),
+				errhint("Leave out TEMPORARY and UNLOGGED, or add USING heap."));
+	if (relation->rd_rules != NULL)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("ledger table \"%s\" cannot have rules", name),
+				errhint("Use a view with rules over the table, or a trigger."));
+	if ((!relation->rd_rel->relispartition && has_superclass(oid)) ||
+		has_subclass(oid))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("ledger table \"%s\" cannot take part in inheritance", name),
+				errhint("Use a partitioned table, or a view with UNION ALL."));
+}
+
+/* C5: what a deleted or changed row elsewhere would do to rows here. */
+static void
+check_foreign_keys(Relation relation)
+{
+	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(relation)));
+	scan = systable_beginscan(catalog, ConstraintRelidTypidNameIndexId, true,
+							  NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+
+		if (form->contype != CONSTRAINT_FOREIGN)
+			continue;
+		if (strchr("ar", form->confdeltype) == NULL ||
+			strchr("ar", form->confupdtype) == NULL)
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+					errmsg("foreign key \"%s\" of ledger table \"%s\" would delete or change rows",
+						   NameStr(form->conname),
+						   RelationGetRelationName(relation)),
+					errhint("Use ON DELETE RESTRICT or NO ACTION, and ON UPDATE RESTRICT or NO ACTION."));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}

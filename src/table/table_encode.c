@@ -1,0 +1,252 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_encode.c
+ *	  From a stored row to its bytes, by one version of the definition.
+ *
+ * The definition comes from ledger.table_version and not from the catalogs:
+ * which attributes there are, and under which type tags.  The catalogs only
+ * tell where an attribute lies in the stored tuple.  The bytes themselves are
+ * laid out in table_row.c, values in table_type.c.
+ *
+ * Memory: values are detoasted into a context that is reset with each row; the
+ * two buffers live as long as the encoder, but not above ENCODER_KEEP_SIZE.
+ *
+ * Used by the worker (batches), by receipts, by verification and by
+ * ledger.encode_row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "table_am.h"
+#include "table_encode.h"
+#include "table_ref.h"
+#include "table_type.h"
+#include "tl_error.h"
+#include "tl_limits.h"
+
+/* A buffer that a large row has made larger is given back. */
+#define ENCODER_KEEP_SIZE	(1024 * 1024)
+
+struct TlTableEncoder
+{
+	MemoryContext context;		/* all of it */
+	MemoryContext row_context;	/* reset with each row */
+	AttrNumber	ref_attribute;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	uint32_t	table_version;
+	uint8_t		row_key[TL_ROW_KEY_SIZE];
+	int			column_count;
+	AttrNumber *attribute_numbers;
+	uint32_t   *type_tags;
+	TlValueEncoder **values;
+	StringInfoData value;		/* bytes of one value */
+	StringInfoData row;
+};
+
+static TlValueEncoder *column_encoder(Relation relation,
+									  const TlTableVersion *version, int column,
+									  MemoryContext context);
+static void start_buffer(TlTableEncoder *encoder, StringInfo buffer);
+static void append_header(TlTableEncoder *encoder, TupleTableSlot *slot);
+static bool append_column(TlTableEncoder *encoder, TupleTableSlot *slot,
+						  int column);
+static void patch_column_count(TlTableEncoder *encoder, uint16_t count);
+
+/* Make an encoder; everything it holds goes with tl_table_encoder_close. */
+TlTableEncoder *
+tl_table_encoder_open(Relation relation, const TlTableVersion *version,
+					  MemoryContext context)
+{
+	MemoryContext own = AllocSetContextCreate(context, "ledger row encoder",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(own);
+	TlTableEncoder *encoder = palloc0(sizeof(TlTableEncoder));
+	int			count = version->column_count;
+
+	encoder->context = own;
+	encoder->row_context = AllocSetContextCreate(own, "ledger row",
+												 ALLOCSET_DEFAULT_SIZES);
+	encoder->ref_attribute = tl_table_am_ref_attribute(relation);
+	if (encoder->ref_attribute == InvalidAttrNumber)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("ledger table \"%s\" has no column ledger_ref",
+					   RelationGetRelationName(relation)));
+	memcpy(encoder->table_id, version->table_id, TL_TABLE_ID_SIZE);
+	encoder->table_version = version->version;
+	encoder->column_count = count;
+	encoder->attribute_numbers = palloc(count * sizeof(AttrNumber) + 1);
+	encoder->type_tags = palloc(count * sizeof(uint32_t) + 1);
+	encoder->values = palloc(count * sizeof(TlValueEncoder *) + 1);
+	for (int i = 0; i < count; i++)
+	{
+		encoder->attribute_numbers[i] = version->attribute_numbers[i];
+		encoder->type_tags[i] = version->type_tags[i];
+		encoder->values[i] = column_encoder(relation, version, i, own);
+	}
+	initStringInfo(&encoder->value);
+	initStringInfo(&encoder->row);
+	MemoryContextSwitchTo(caller);
+	return encoder;
+}
+
+/*
+ * The encoding of one column.  Built-in types must be what the definition says,
+ * since the stored bytes would be read as something else; types with a name may
+ * have been renamed since.
+ */
+static TlValueEncoder *
+column_encoder(Relation relation, const TlTableVersion *version, int column,
+			   MemoryContext context)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	AttrNumber	number = version->attribute_numbers[column];
+	uint32_t	tag = version->type_tags[column];
+	Form_pg_attribute attribute;
+	uint32_t	found = 0;
+
+	if (number >= 1 && number <= descriptor->natts)
+	{
+		attribute = TupleDescAttr(descriptor, number - 1);
+		if (!attribute->attisdropped)
+		{
+			found = tl_table_type_tag(attribute->atttypid);
+			if (found == tag ||
+				((found & TL_TYPE_TAG_NAMED) && (tag & TL_TYPE_TAG_NAMED)))
+				return tl_table_type_encoder(attribute->atttypid, context);
+		}
+	}
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+			errmsg("column \"%s\" of ledger table \"%s\" does not fit its definition",
+				   version->column_names[column],
+				   RelationGetRelationName(relation)),
+			errdetail("Version %u says attribute %d with type tag %u, the catalogs say type tag %u.",
+					  version->version, number, tag, found));
+	return NULL;				/* keep the compiler quiet */
+}
+
+/* The blinding key of the section that the next rows belong to. */
+void
+tl_table_encoder_set_key(TlTableEncoder *encoder,
+						 const uint8_t row_key[TL_ROW_KEY_SIZE])
+{
+	memcpy(encoder->row_key, row_key, TL_ROW_KEY_SIZE);
+}
+
+/* The bytes of the row in the slot; valid until the next call. */
+TlSpan
+tl_table_encoder_row(TlTableEncoder *encoder, TupleTableSlot *slot)
+{
+	MemoryContext caller;
+	uint16_t	count = 0;
+	TlSpan		span;
+
+	start_buffer(encoder, &encoder->row);
+	MemoryContextReset(encoder->row_context);
+	caller = MemoryContextSwitchTo(encoder->row_context);
+	slot_getallattrs(slot);
+	append_header(encoder, slot);
+	for (int i = 0; i < encoder->column_count; i++)
+		count += append_column(encoder, slot, i);
+	patch_column_count(encoder, count);
+	MemoryContextSwitchTo(caller);
+	span.data = (const uint8_t *) encoder->row.data;
+	span.size = encoder->row.len;
+	return span;
+}
+
+/* Empty, and small again. */
+static void
+start_buffer(TlTableEncoder *encoder, StringInfo buffer)
+{
+	resetStringInfo(buffer);
+	if (buffer->maxlen > ENCODER_KEEP_SIZE)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(encoder->context);
+
+		pfree(buffer->data);
+		initStringInfo(buffer);
+		MemoryContextSwitchTo(caller);
+	}
+}
+
+static void
+append_header(TlTableEncoder *encoder, TupleTableSlot *slot)
+{
+	TlRowHeader header;
+	TlWriter	writer;
+	bool		is_null;
+	Datum		ref = slot_getattr(slot, encoder->ref_attribute, &is_null);
+
+	if (is_null)
+		elog(ERROR, "ledger_ref of a stored row is null");
+	memset(&header, 0, sizeof(header));
+	memcpy(header.table_id, encoder->table_id, TL_TABLE_ID_SIZE);
+	tl_table_ref_unpack(&header.ref, DatumGetTlRefBytes(ref));
+	header.table_version = encoder->table_version;
+	tl_table_row_blinding(header.blinding, encoder->row_key, &header.ref);
+	enlargeStringInfo(&encoder->row, TL_ROW_HEADER_SIZE);
+	tl_writer_init(&writer, encoder->row.data, TL_ROW_HEADER_SIZE);
+	tl_table_row_put_header(&writer, &header);
+	tl_error_check(tl_writer_finish(&writer), "cannot encode the header of a row");
+	encoder->row.len = TL_ROW_HEADER_SIZE;
+}
+
+/* Append one column; false if it is null and so not part of the bytes. */
+static bool
+append_column(TlTableEncoder *encoder, TupleTableSlot *slot, int column)
+{
+	AttrNumber	number = encoder->attribute_numbers[column];
+	StringInfo	row = &encoder->row;
+	StringInfo	value = &encoder->value;
+	TlRowColumn bytes;
+	TlWriter	writer;
+	size_t		size;
+
+	if (slot->tts_isnull[number - 1])
+		return false;
+	start_buffer(encoder, value);
+	tl_table_type_append(value, encoder->values[column],
+						 slot->tts_values[number - 1]);
+	size = TL_ROW_COLUMN_SIZE + (size_t) value->len;
+	if (size > TL_ROW_SIZE_MAX - 1 - (size_t) row->len)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_TOO_LARGE)),
+				errmsg("the row is too large for the ledger"),
+				errdetail("The bytes of a row are limited to %d.", TL_ROW_SIZE_MAX));
+	bytes.attribute_number = (uint16_t) number;
+	bytes.kind = TL_COLUMN_PLAIN;
+	bytes.type_tag = encoder->type_tags[column];
+	bytes.value.data = (const uint8_t *) value->data;
+	bytes.value.size = value->len;
+	enlargeStringInfo(row, (int) size);
+	tl_writer_init(&writer, row->data + row->len, size);
+	tl_table_row_put_column(&writer, &bytes);
+	tl_error_check(tl_writer_finish(&writer), "cannot encode a column");
+	row->len += (int) size;
+	return true;
+}
+
+/* How many columns are not null is known last. */
+static void
+patch_column_count(TlTableEncoder *encoder, uint16_t count)
+{
+	TlWriter	writer;
+
+	tl_writer_init(&writer, encoder->row.data + TL_ROW_COLUMN_COUNT_OFFSET,
+				   sizeof(count));
+	tl_put_u16(&writer, count);
+}
+
+void
+tl_table_encoder_close(TlTableEncoder *encoder)
+{
+	MemoryContextDelete(encoder->context);
+}

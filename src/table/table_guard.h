@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_guard.h
+ *	  Statements that a ledger table does not allow, or that it completes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_GUARD_H
+#define TABLE_GUARD_H
+
+extern void tl_table_init(void);
+extern bool tl_table_guard_active(void);
+extern bool tl_table_is_test_ledger(void);
+extern void tl_table_guard_suspend(void);
+extern void tl_table_guard_resume(void);
+extern void tl_table_guard_refuse_type(Oid type, Oid table,
+									   const char *column)
+			pg_attribute_noreturn();
+
+#endif							/* TABLE_GUARD_H */
