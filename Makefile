@@ -40,19 +40,57 @@ OBJS_PURE = \
 OBJS_BACKEND = \
 	src/base/tl_error.o \
 	src/crypto/crypto_sql.o \
-	src/merkle/merkle_sql.o
+	src/merkle/merkle_sql.o \
+	src/table/table_ref.o \
+	src/table/table_catalog.o \
+	src/table/table_type.o \
+	src/table/table_encode.o \
+	src/table/table_scan.o \
+	src/table/table_issue.o \
+	src/table/table_written.o \
+	src/table/table_build.o \
+	src/table/table_definition.o \
+	src/table/table_create.o \
+	src/table/table_access.o \
+	src/table/table_guard.o \
+	src/table/table_am.o \
+	src/chain/chain_snapshot.o \
+	src/chain/chain_progress.o \
+	src/chain/chain_statement.o \
+	src/chain/chain_collect.o \
+	src/chain/chain_build.o \
+	src/chain/chain_store.o \
+	src/chain/chain_lookup.o \
+	src/replication/replication_own_log.o \
+	src/node/node_settings.o \
+	src/node/node_shared.o \
+	src/node/node_identity.o \
+	src/node/node_key.o \
+	src/node/node_block.o \
+	src/node/node_round.o \
+	src/node/node_worker.o \
+	src/node/node_launcher.o \
+	src/node/node_commit.o \
+	src/node/node_finality.o \
+	src/node/node_status.o \
+	src/node/node_create.o \
+	src/telco_ledger.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
 SQL_MODULES = \
 	sql/00_preamble.sql \
 	sql/10_crypto.sql \
-	sql/20_merkle.sql
+	sql/20_merkle.sql \
+	sql/30_table.sql \
+	sql/40_chain.sql \
+	sql/90_node.sql \
+	sql/99_grants.sql
 
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/node
+PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/replication -Isrc/node
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lsecp256k1 -lcrypto
 

@@ -99,7 +99,8 @@ CREATE TABLE ledger_internal.lagging (
     relation oid PRIMARY KEY,
     base bigint NOT NULL,
     next bigint,
-    position ledger.ref
+    position ledger.ref,
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ledger_internal.lagging IS
     'tables that wait for a lock: batched are the rows that snapshot base sees and, up to position, those that next sees';

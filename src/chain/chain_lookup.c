@@ -572,7 +572,7 @@ attribute(Relation relation, const char *column)
 	AttrNumber	number = get_attnum(RelationGetRelid(relation), column);
 
 	if (number == InvalidAttrNumber)
-		elog(ERROR, "column %s of "%s" is missing", column,
+		elog(ERROR, "column %s of \"%s\" is missing", column,
 			 RelationGetRelationName(relation));
 	return number;
 }
@@ -594,5 +594,5 @@ value_of(HeapTuple row, TupleDesc description, const char *column)
 	}
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-			errmsg("a row of the stored chain has no %s", column));
+			errmsg("a row of the stored chain has no value in column %s", column));
 }

@@ -75,9 +75,8 @@ static TlStatement select_snapshot = {
 	"SELECT value FROM ledger_internal.snapshot WHERE snapshot = $1",
 	1, {INT8OID}
 };
-static TlStatement select_snapshot_time = {
-	"SELECT taken_at FROM ledger_internal.snapshot WHERE snapshot = $1",
-	1, {INT8OID}
+static TlStatement select_oldest_lagging = {
+	"SELECT min(since) FROM ledger_internal.lagging"
 };
 static TlStatement complete_batch = {
 	"UPDATE ledger_internal.batch SET completes = true WHERE batch ="
@@ -380,15 +379,16 @@ tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number)
 	tl_chain_snapshot_parse(out, TextDatumGetCString(tl_chain_result(0, 0, NULL)));
 }
 
-/* When it was taken, or now if it is not there. */
+/* Since when the first of the lagging tables waits, or now. */
 TimestampTz
-tl_chain_store_snapshot_time(int64_t number)
+tl_chain_store_oldest_lagging(void)
 {
-	Datum		value = Int64GetDatum(number);
+	bool		is_null;
+	Datum		since;
 
-	if (tl_chain_execute(&select_snapshot_time, &value, NULL, true) != 1)
-		return GetCurrentTimestamp();
-	return DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
+	tl_chain_execute(&select_oldest_lagging, NULL, NULL, true);
+	since = tl_chain_result(0, 0, &is_null);
+	return is_null ? GetCurrentTimestamp() : DatumGetTimestampTz(since);
 }
 
 /* The difference up to this snapshot turned out to have no more rows. */

@@ -34,6 +34,7 @@
 #include "pgstat.h"
 #include "storage/lwlock.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"

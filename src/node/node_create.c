@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "chain_genesis.h"
@@ -35,6 +36,8 @@
 #include "node_key.h"
 #include "node_shared.h"
 #include "node_worker.h"
+#include "table_access.h"
+#include "table_catalog.h"
 #include "table_definition.h"
 #include "tl_error.h"
 
@@ -64,6 +67,7 @@ static TlStatement insert_node = {
 static void check_name(const text *name);
 static TlPurpose parse_purpose(const char *purpose);
 static void check_database(void);
+static char *first_filled(void);
 static void found(Founding *founding, TlPurpose purpose, const text *name,
 				  const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 static void store_node(const Founding *founding, const text *name,
@@ -148,13 +152,26 @@ check_database(void)
 				errmsg("a ledger needs a database with encoding UTF8"),
 				errdetail("This one has %s.", GetDatabaseEncodingName()),
 				errhint("Create a database with ENCODING 'UTF8' TEMPLATE template0."));
-	filled = tl_table_definition_first_filled();
+	filled = first_filled();
 	if (filled != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("ledger table %s already holds rows", filled),
 				errdetail("They carry the refs of another ledger, from a dump."),
 				errhint("Start a new ledger in a database without them."));
+}
+
+/* A ledger table that has rows already, or NULL. */
+static char *
+first_filled(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, tl_table_catalog_tables())
+		if (tl_table_access_has_rows(lfirst_oid(cell)))
+			return quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(cell))),
+											  get_rel_name(lfirst_oid(cell)));
+	return NULL;
 }
 
 /* Genesis: body, header, chain id. */

@@ -543,11 +543,11 @@ publish(Round *round, bool all_seen)
 static uint32_t
 waiting_age(const Round *round)
 {
-	TimestampTz oldest = GetCurrentTimestamp();
-	TimestampTz now = oldest;
+	TimestampTz oldest;
 
-	for (int i = 0; i < round->state->lagging_count; i++)
-		oldest = Min(oldest,
-					 tl_chain_store_snapshot_time(round->state->lagging[i].progress.base_number));
-	return (uint32_t) Min((now - oldest) / USECS_PER_SEC, PG_UINT32_MAX);
+	if (round->state->lagging_count == 0)
+		return 0;
+	oldest = tl_chain_store_oldest_lagging();
+	return (uint32_t) Min(Max(GetCurrentTimestamp() - oldest, 0) / USECS_PER_SEC,
+						  PG_UINT32_MAX);
 }

@@ -22,8 +22,10 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
+#include "utils/timestamp.h"
 
 #include "node_shared.h"
 
@@ -157,6 +159,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->overflow = false;
 	unused->not_before = 0;
 	unused->height = 0;
+	unused->seen_at = 0;
 	unused->seen_xmax = 0;
 	unused->seen_count = 0;
 	unused->lagging_count = 0;
@@ -307,6 +310,7 @@ tl_node_shared_publish(Oid database, uint64_t height, const TlSnapshot *seen,
 	if (slot != NULL)
 	{
 		slot->height = height;
+		slot->seen_at = GetCurrentTimestamp();
 		slot->seen_xmax = seen->xmax;
 		slot->seen_count = Min(seen->in_progress_count,
 							   tl_node_shared_in_progress_max());
@@ -328,7 +332,7 @@ slot_covers(const TlNodeSlot *slot, uint64_t xid)
 
 	seen.xmax = slot->seen_xmax;
 	seen.in_progress_count = slot->seen_count;
-	seen.in_progress = unconstify(uint64_t *, slot->seen_in_progress);
+	seen.in_progress = (uint64_t *) slot->seen_in_progress;
 	return tl_chain_snapshot_sees(&seen, xid);
 }
 

@@ -45,6 +45,7 @@ typedef struct TlNodeSlot
 
 	/* what is final: all rows that `seen` sees, but those of lagging tables */
 	uint64_t	height;
+	TimestampTz seen_at;		/* when `seen` was published */
 	uint64_t	seen_xmax;
 	int			seen_count;
 	int			lagging_count;	/* -1: more than can be listed */

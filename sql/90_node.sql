@@ -1,0 +1,75 @@
+-- The node: becoming one, finality, and what it is doing.
+
+CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production') RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_create_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.create_node(text, text) IS
+    'makes this database a ledger of one member and returns the chain id; purpose is production or test';
+
+CREATE FUNCTION ledger.is_final(ref ledger.ref) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'tl_is_final' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION ledger.height(ref ledger.ref) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_height' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION ledger.block_time(ref ledger.ref) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'tl_block_time' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION ledger.finality(ref ledger.ref) RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_finality' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION ledger.wait_final(ref ledger.ref, timeout interval DEFAULT '30 s') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_wait_final' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger.is_final(ledger.ref) IS 'is the row with this ref in a final block?';
+COMMENT ON FUNCTION ledger.height(ledger.ref) IS 'height of the row''s block, NULL while it is not final';
+COMMENT ON FUNCTION ledger.block_time(ledger.ref) IS 'time of the row''s block, NULL while it is not final';
+COMMENT ON FUNCTION ledger.finality(ledger.ref) IS 'committed or final; an error if no committed row has this ref';
+COMMENT ON FUNCTION ledger.wait_final(ledger.ref, interval) IS
+    'waits until the row is final and returns its height; an error (TL020) when the time is over';
+
+CREATE VIEW ledger.block AS
+    SELECT block.height,
+           block.time,
+           block.hash,
+           count(batch.batch) AS batches,
+           coalesce(sum(batch.row_count), 0)::bigint AS rows,
+           block.header
+      FROM ledger_internal.block
+      LEFT JOIN ledger_internal.batch ON batch.height = block.height
+     GROUP BY block.height;
+COMMENT ON VIEW ledger.block IS 'final blocks; hash = SHA-256(0x00 || header)';
+
+CREATE VIEW ledger.batch AS
+    SELECT batch.member,
+           batch.incarnation,
+           batch.batch,
+           batch.height,
+           batch.row_count AS rows,
+           batch.first_ref,
+           batch.last_ref,
+           (SELECT count(*) FROM ledger_internal.section WHERE section.batch = batch.batch) AS sections,
+           batch.late,
+           batch.digest,
+           batch.header
+      FROM ledger_internal.batch;
+COMMENT ON VIEW ledger.batch IS 'batches: what a member added to the ledger at once';
+
+CREATE FUNCTION ledger_internal.status(
+        OUT name text, OUT member bigint, OUT incarnation integer, OUT purpose text,
+        OUT chain text, OUT height bigint, OUT worker_pid integer, OUT rows_pending bigint,
+        OUT pending_since timestamptz, OUT waiting_tables regclass[]) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_node_status' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.status() IS 'one row if this database is a node; behind ledger.status';
+
+CREATE VIEW ledger.status AS
+    SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.height,
+           (SELECT block.time FROM ledger_internal.block WHERE block.height = s.height) AS block_time,
+           s.worker_pid, s.rows_pending,
+           clock_timestamp() - s.pending_since AS pending_age,
+           s.waiting_tables,
+           (SELECT array_agg(DISTINCT l.pid)
+              FROM pg_catalog.pg_locks AS l
+              JOIN pg_catalog.pg_database AS d ON d.oid = l.database
+             WHERE d.datname = current_database()
+               AND l.relation = ANY (s.waiting_tables::oid[])
+               AND l.mode = 'AccessExclusiveLock' AND l.granted) AS blocked_by
+      FROM ledger_internal.status() AS s;
+COMMENT ON VIEW ledger.status IS
+    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it';

@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_status.c
+ *	  What this node is doing, for the view ledger.status.
+ *
+ * Pending rows are counted from the tables (what a snapshot sees now and the
+ * stored progress does not), not from shared memory, so that the figure is
+ * right also while no worker runs.  Counting stops at PENDING_MAX.  A table
+ * that is locked is not counted but named.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lwlock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "chain_store.h"
+#include "node_identity.h"
+#include "node_shared.h"
+#include "table_catalog.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_node_status);
+
+#define PENDING_MAX		1000000
+
+/* Copied out of the slot, so that no lock is held while rows are counted. */
+typedef struct Published
+{
+	int			pid;
+	uint64_t	height;
+	TimestampTz seen_at;
+	int			waiting_count;
+	Datum		waiting[TL_NODE_LAGGING_MAX];
+} Published;
+
+static void read_published(Published *out);
+static int64 count_pending(const TlNodeIdentity *identity);
+static TlProbe *pending_probes(const TlProgress *progress,
+							   const TlSnapshot *now, int *count);
+
+/* ledger_internal.status(): one row, or none where there is no node */
+Datum
+tl_node_status(PG_FUNCTION_ARGS)
+{
+	const TlNodeIdentity *identity = tl_node_identity();
+	char		chain[2 * TL_HASH_SIZE + 1] = "";
+	Published  *published = palloc0(sizeof(Published));
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[10];
+	bool		nulls[10] = {false};
+	int64		pending;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!identity->table.exists)
+		return (Datum) 0;
+	read_published(published);
+	SPI_connect();
+	pending = count_pending(identity);
+	if (pending > 0)
+		published->seen_at = Min(published->seen_at, tl_chain_store_oldest_lagging());
+	SPI_finish();
+	hex_encode((const char *) identity->chain_id.bytes, TL_HASH_SIZE, chain);
+	values[0] = CStringGetTextDatum(identity->name);
+	values[1] = Int64GetDatum((int64) identity->table.member);
+	values[2] = Int32GetDatum(identity->table.incarnation);
+	values[3] = CStringGetTextDatum(identity->table.test ? "test" : "production");
+	values[4] = CStringGetTextDatum(chain);
+	values[5] = Int64GetDatum((int64) published->height);
+	values[6] = Int32GetDatum(published->pid);
+	nulls[6] = published->pid == 0;
+	values[7] = Int64GetDatum(pending);
+	values[8] = TimestampTzGetDatum(published->seen_at);
+	nulls[8] = pending == 0 || published->seen_at == 0;
+	values[9] = PointerGetDatum(construct_array(published->waiting,
+												published->waiting_count,
+												REGCLASSOID, sizeof(Oid), true,
+												TYPALIGN_INT));
+	nulls[9] = published->waiting_count == 0;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+static void
+read_published(Published *out)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL)
+	{
+		out->pid = slot->pid;
+		out->height = slot->height;
+		out->seen_at = slot->seen_at;
+		out->waiting_count = Max(slot->lagging_count, 0);
+		for (int i = 0; i < out->waiting_count; i++)
+			out->waiting[i] = ObjectIdGetDatum(slot->lagging[i]);
+	}
+	LWLockRelease(tl_node_shared_lock());
+}
+
+/* Rows that are committed and in no batch, PENDING_MAX at most. */
+static int64
+count_pending(const TlNodeIdentity *identity)
+{
+	TlProgress	progress;
+	TlSnapshot	now;
+	TlProbe    *probes;
+	TlCollector *collector;
+	TlCollectedRow row;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int			probe_count;
+	int64		count = 0;
+
+	if (!tl_chain_store_load_progress(&progress))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the stored chain has no beginning"));
+	tl_chain_snapshot_take(&now, snapshot);
+	probes = pending_probes(&progress, &now, &probe_count);
+	collector = tl_chain_collect_begin(probes, probe_count, &progress, &now,
+									   identity->table.member,
+									   identity->table.incarnation, snapshot);
+	while (count < PENDING_MAX && tl_chain_collect_next(collector, &row))
+		count++;
+	tl_chain_collect_end(collector);
+	UnregisterSnapshot(snapshot);
+	return count;
+}
+
+static TlProbe *
+pending_probes(const TlProgress *progress, const TlSnapshot *now, int *count)
+{
+	List	   *tables = tl_table_catalog_tables();
+	TlProbe    *probes = palloc(sizeof(TlProbe) * (list_length(tables) + 1) *
+								(progress->base.in_progress_count + 1));
+	ListCell   *cell;
+
+	*count = 0;
+	foreach(cell, tables)
+	{
+		TlProbe    *some;
+		int			some_count;
+
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			continue;
+		some = tl_chain_progress_probes(&progress->base, now, lfirst_oid(cell),
+										&some_count);
+		memcpy(probes + *count, some, sizeof(TlProbe) * some_count);
+		*count += some_count;
+	}
+	*count = tl_chain_probes_normalize(probes, *count);
+	return probes;
+}
