@@ -40,14 +40,28 @@ OBJS_PURE = \
 OBJS_BACKEND = \
 	src/base/tl_error.o \
 	src/crypto/crypto_sql.o \
-	src/merkle/merkle_sql.o
+	src/merkle/merkle_sql.o \
+	src/table/table_ref.o \
+	src/table/table_type.o \
+	src/table/table_issue.o \
+	src/table/table_written.o \
+	src/table/table_build.o \
+	src/table/table_scan.o \
+	src/table/table_encode.o \
+	src/table/table_am.o \
+	src/table/table_catalog.o \
+	src/table/table_definition.o \
+	src/table/table_create.o \
+	src/table/table_access.o \
+	src/table/table_guard.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)
 
 SQL_MODULES = \
 	sql/00_preamble.sql \
 	sql/10_crypto.sql \
-	sql/20_merkle.sql
+	sql/20_merkle.sql \
+	sql/30_table.sql
 
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
