@@ -148,3 +148,39 @@ CREATE FUNCTION ledger_internal.table_am_handler(internal) RETURNS table_am_hand
 CREATE ACCESS METHOD ledger TYPE TABLE HANDLER ledger_internal.table_am_handler;
 COMMENT ON ACCESS METHOD ledger IS 'append-only, hash-chained tables';
 
+
+CREATE TABLE ledger_internal.ledger_table (
+    relation regclass PRIMARY KEY,
+    table_id uuid UNIQUE NOT NULL
+);
+COMMENT ON TABLE ledger_internal.ledger_table IS 'table ids of the ledger tables, given at creation, for ever';
+
+CREATE TABLE ledger_internal.ledger_parent (
+    relation regclass PRIMARY KEY
+);
+COMMENT ON TABLE ledger_internal.ledger_parent IS 'partitioned tables created USING ledger: their partitions are ledger tables';
+
+-- The definition is known to the library (table_definition.c); ledger_ref is
+-- attribute 10.
+CREATE TABLE ledger.table_version (
+    table_id uuid NOT NULL,
+    version integer NOT NULL,
+    action text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    attribute_numbers integer[] NOT NULL,
+    column_names text[] NOT NULL,
+    type_names text[] NOT NULL,
+    type_tags bigint[] NOT NULL
+) USING ledger;
+CREATE UNIQUE INDEX table_version_by_table ON ledger.table_version (table_id, version);
+GRANT SELECT ON ledger.table_version TO PUBLIC;
+COMMENT ON TABLE ledger.table_version IS 'definitions of ledger tables, one row per version, written by the library';
+COMMENT ON COLUMN ledger.table_version.version IS 'from 1, without gaps';
+COMMENT ON COLUMN ledger.table_version.action IS 'create, alter, attach; on test ledgers also truncate and drop';
+COMMENT ON COLUMN ledger.table_version.attribute_numbers IS 'of the columns, ascending, without ledger_ref';
+COMMENT ON COLUMN ledger.table_version.type_tags IS 'what stands for each column''s type in the bytes of a row';
+
+CREATE FUNCTION ledger.relation_of(ref ledger.ref) RETURNS regclass
+    AS 'MODULE_PATHNAME', 'tl_relation_of' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger.relation_of(ledger.ref) IS 'the ledger table, or partition, that holds the row; NULL if there is none';

@@ -41,6 +41,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -54,6 +55,7 @@
 #include "table_create.h"
 #include "table_definition.h"
 #include "table_guard.h"
+#include "table_issue.h"
 #include "table_type.h"
 #include "tl_error.h"
 

@@ -24,15 +24,20 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_scan.h"
+
+PG_FUNCTION_INFO_V1(tl_relation_of);
 
 #define LEDGER_SCHEMA		"ledger_internal"
 #define LEDGER_TABLE		"ledger_table"
@@ -43,6 +48,7 @@
 static Oid	own_relation(const char *name);
 static HeapTuple find_row(Relation catalog, const char *index_name,
 						  Oid relation);
+static bool holds_ref(Oid relation, const TlRefBytes *ref);
 static void remove_row(const char *name, const char *index_name, Oid relation);
 
 /* The OID of access method `ledger`, or InvalidOid without the extension. */
@@ -246,4 +252,45 @@ void
 tl_table_catalog_remove_parent(Oid relation)
 {
 	remove_row(LEDGER_PARENT, LEDGER_PARENT_INDEX, relation);
+}
+
+/*
+ * ledger.relation_of(ref): which ledger table, or partition, holds the row.
+ * One probe per ledger table, since a ref does not say where its row is.
+ */
+Datum
+tl_relation_of(PG_FUNCTION_ARGS)
+{
+	TlRefBytes *ref = PG_GETARG_TLREF(0);
+	ListCell   *cell;
+
+	foreach(cell, tl_table_catalog_tables())
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (holds_ref(lfirst_oid(cell), ref))
+			PG_RETURN_OID(lfirst_oid(cell));
+	}
+	PG_RETURN_NULL();
+}
+
+static bool
+holds_ref(Oid relation_oid, const TlRefBytes *ref)
+{
+	Relation	relation = try_table_open(relation_oid, AccessShareLock);
+	bool		found = false;
+	TlRefBytes	row_ref;
+
+	if (relation == NULL)
+		return false;
+	if (tl_table_am_is_ours(relation) &&
+		OidIsValid(tl_table_scan_ref_index(relation, true)))
+	{
+		TlRefScan  *scan = tl_table_scan_open(relation, GetActiveSnapshot());
+
+		tl_table_scan_start(scan, ref, ref);
+		found = tl_table_scan_next(scan, &row_ref);
+		tl_table_scan_close(scan);
+	}
+	table_close(relation, AccessShareLock);
+	return found;
 }

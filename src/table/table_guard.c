@@ -23,6 +23,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -49,6 +50,7 @@
 #include "table_definition.h"
 #include "table_guard.h"
 #include "table_issue.h"
+#include "table_scan.h"
 #include "table_written.h"
 #include "tl_error.h"
 
@@ -66,6 +68,11 @@ static void guard_utility(PlannedStmt *statement, const char *query,
 						  bool read_only_tree, ProcessUtilityContext context,
 						  ParamListInfo params, QueryEnvironment *environment,
 						  DestReceiver *destination, QueryCompletion *completion);
+static void guard_statement(PlannedStmt *statement, const char *query,
+							ProcessUtilityContext context, ParamListInfo params,
+							QueryEnvironment *environment,
+							DestReceiver *destination,
+							QueryCompletion *completion);
 static void pass_on(PlannedStmt *statement, const char *query,
 					bool read_only_tree, ProcessUtilityContext context,
 					ParamListInfo params, QueryEnvironment *environment,
@@ -165,42 +172,48 @@ guard_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			  QueryEnvironment *environment, DestReceiver *destination,
 			  QueryCompletion *completion)
 {
-	TlAccessFrame frame;
-	GuardTask	task;
-
 	if (!is_of_interest(statement->utilityStmt) || !tl_table_guard_active() ||
 		tl_table_create_internal())
-	{
 		pass_on(statement, query, read_only_tree, context, params, environment,
 				destination, completion);
-		return;
-	}
+	else
+		guard_statement(read_only_tree ? copyObject(statement) : statement,
+						query, context, params, environment, destination,
+						completion);
+}
+
+/* The three turns; the tree is ours to change. */
+static void
+guard_statement(PlannedStmt *statement, const char *query,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *destination,
+				QueryCompletion *completion)
+{
+	TlAccessFrame frame;
+	GuardTask	task;
+	volatile bool followed = is_followed(statement->utilityStmt);
+
 	memset(&frame, 0, sizeof(frame));
 	memset(&task, 0, sizeof(task));
-	if (read_only_tree)
-	{
-		statement = copyObject(statement);
-		read_only_tree = false;
-	}
-	before(statement->utilityStmt, &frame, &task);
-	if (!is_followed(statement->utilityStmt))
-	{
-		pass_on(statement, query, read_only_tree, context, params, environment,
-				destination, completion);
-		return;
-	}
 	tl_table_access_push(&frame);
 	PG_TRY();
 	{
-		pass_on(statement, query, read_only_tree, context, params, environment,
-				destination, completion);
-		after(&frame, &task);
+		before(statement->utilityStmt, &frame, &task);
+		if (followed)
+		{
+			pass_on(statement, query, false, context, params, environment,
+					destination, completion);
+			after(&frame, &task);
+		}
 	}
 	PG_FINALLY();
 	{
 		tl_table_access_pop(&frame);
 	}
 	PG_END_TRY();
+	if (!followed)
+		pass_on(statement, query, false, context, params, environment,
+				destination, completion);
 }
 
 /* The one switch that every statement pays for. */
@@ -499,6 +512,11 @@ before_alter(AlterTableStmt *statement, GuardTask *task)
 	if (relation == tl_table_definition_relation())
 		refuse(relation, "cannot alter \"%s\"",
 			   "Its definition is fixed by the library.");
+	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
+	{
+		if (tl_table_catalog_is_ledger(lfirst_oid(cell)))
+			tl_table_access_touch(lfirst_oid(cell));
+	}
 	foreach(cell, statement->cmds)
 		commands = list_concat(commands,
 							   before_alter_command(relation, lfirst(cell), task));
@@ -554,9 +572,6 @@ before_alter_command(Oid relation, AlterTableCmd *command, GuardTask *task)
 				   "Leave it attached; its rows can also be queried under its own name.");
 		case AT_AttachPartition:
 			before_attach(relation, command, task);
-			break;
-		case AT_AddConstraint:
-			tl_table_access_touch(relation);
 			break;
 		default:
 			break;

@@ -57,6 +57,7 @@
 #include "postgres.h"
 
 #include <math.h>
+#include <sys/socket.h>
 
 #include "access/htup_details.h"
 #include "access/transam.h"
