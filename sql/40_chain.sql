@@ -22,13 +22,13 @@ COMMENT ON TABLE ledger_internal.node IS 'who this database is on its ledger; on
 
 CREATE TABLE ledger_internal.snapshot (
     snapshot bigint PRIMARY KEY,
-    xmax bigint NOT NULL,
+    next_xid bigint NOT NULL,
     value text NOT NULL,
     taken_at timestamptz NOT NULL
 );
-CREATE INDEX snapshot_by_xmax ON ledger_internal.snapshot (xmax, snapshot);
+CREATE INDEX snapshot_by_next_xid ON ledger_internal.snapshot (next_xid, snapshot);
 COMMENT ON TABLE ledger_internal.snapshot IS
-    'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; xid8 numbers as in pg_snapshot';
+    'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; value as text of a pg_snapshot, next_xid its xmax';
 
 CREATE TABLE ledger_internal.block (
     height bigint PRIMARY KEY,

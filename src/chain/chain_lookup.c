@@ -218,7 +218,7 @@ first_seeing(uint64_t xid)
 	int64_t		high = -1;
 
 	ScanKeyInit(&key, 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum((int64) xid));
-	row = fetch_one(relation, "snapshot_by_xmax", &key, 1, ForwardScanDirection);
+	row = fetch_one(relation, "snapshot_by_next_xid", &key, 1, ForwardScanDirection);
 	if (row != NULL)
 	{
 		low = DatumGetInt64(value_of(row, RelationGetDescr(relation), "snapshot"));

@@ -68,7 +68,7 @@ static TlStatement insert_late_rows = {
 	3, {TL_STATEMENT_REF, TL_STATEMENT_REF, INT8OID}
 };
 static TlStatement insert_snapshot = {
-	"INSERT INTO ledger_internal.snapshot (snapshot, xmax, value, taken_at) VALUES ($1, $2, $3, $4)",
+	"INSERT INTO ledger_internal.snapshot (snapshot, next_xid, value, taken_at) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID}
 };
 static TlStatement select_snapshot = {
