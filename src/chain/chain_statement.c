@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/palloc.h"
 
 #include "chain_statement.h"
 #include "table_ref.h"
@@ -20,6 +21,7 @@ uint64
 tl_chain_execute(TlStatement *statement, const Datum *values,
 				 const char *nulls, bool read_only)
 {
+	MemoryContext context = CurrentMemoryContext;
 	int			result;
 
 	if (statement->plan == NULL)
@@ -39,6 +41,8 @@ tl_chain_execute(TlStatement *statement, const Datum *values,
 	}
 	result = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls,
 							  read_only, 0);
+	/* SPI leaves its own context behind, which ends with SPI_finish */
+	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", statement->text,
 			 SPI_result_code_string(result));
