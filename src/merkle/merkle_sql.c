@@ -27,6 +27,13 @@
 
 #define INTERRUPT_INTERVAL	4096	/* leaves hashed between two looks */
 
+#define LEAF_NULL_HINT \
+	"Compute the hash of every leaf, or remove the nulls with array_remove."
+#define LEAF_HINT \
+	"Hash the data of a leaf first: ledger.merkle_leaf_hash(data)."
+#define ROOT_HINT \
+	"A root is what ledger.merkle_root returns."
+
 PG_FUNCTION_INFO_V1(tl_merkle_sql_leaf_hash);
 PG_FUNCTION_INFO_V1(tl_merkle_sql_root);
 PG_FUNCTION_INFO_V1(tl_merkle_sql_root_step);
@@ -44,7 +51,7 @@ typedef struct LeafArray
 } LeafArray;
 
 static void leaf_array_open(LeafArray *out, ArrayType *array,
-							const char *what);
+							const char *what, const char *null_hint);
 static void leaf_array_get(const LeafArray *array, TlHash *out,
 						   uint64_t index);
 static TlStatus leaf_array_node(void *context, TlHash *out, unsigned level,
@@ -53,11 +60,12 @@ static bool proof_open(TlHash path[TL_MERKLE_PATH_MAX], unsigned *count,
 					   ArrayType *array);
 static ArrayType *proof_make(const TlHash *path, unsigned count);
 static void hash_argument(FunctionCallInfo fcinfo, int argument, TlHash *out,
-						  const char *what);
+						  const char *what, const char *hint);
 static uint64_t number_argument(FunctionCallInfo fcinfo, int argument,
 								const char *what);
 static uint64_t old_size_argument(FunctionCallInfo fcinfo, int argument);
-static void hash_from_datum(Datum datum, TlHash *out, const char *what);
+static void hash_from_datum(Datum datum, TlHash *out, const char *what,
+							const char *hint);
 static bytea *bytea_from_hash(const TlHash *hash);
 
 Datum
@@ -77,7 +85,8 @@ tl_merkle_sql_root(PG_FUNCTION_ARGS)
 	TlMerkleRange range;
 	TlHash		root;
 
-	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes");
+	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes",
+					LEAF_NULL_HINT);
 	tl_merkle_range_init(&range);
 	for (uint64_t i = 0; i < array.size; i++)
 	{
@@ -117,7 +126,7 @@ tl_merkle_sql_root_step(PG_FUNCTION_ARGS)
 	else
 		range = (TlMerkleRange *) PG_GETARG_POINTER(0);
 
-	hash_argument(fcinfo, 1, &leaf, "leaf hash");
+	hash_argument(fcinfo, 1, &leaf, "leaf hash", LEAF_HINT);
 	tl_error_check(tl_merkle_range_append(range, &leaf),
 				   "could not append a leaf");
 	PG_RETURN_POINTER(range);
@@ -146,7 +155,8 @@ tl_merkle_sql_inclusion_proof(PG_FUNCTION_ARGS)
 	TlHash		path[TL_MERKLE_PATH_MAX];
 	unsigned	count = TL_MERKLE_PATH_MAX;
 
-	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes");
+	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes",
+					LEAF_NULL_HINT);
 	if (index >= array.size)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -170,8 +180,8 @@ tl_merkle_sql_verify_inclusion(PG_FUNCTION_ARGS)
 	unsigned	count;
 	TlHash		root;
 
-	hash_argument(fcinfo, 0, &leaf, "leaf hash");
-	hash_argument(fcinfo, 4, &root, "root");
+	hash_argument(fcinfo, 0, &leaf, "leaf hash", LEAF_HINT);
+	hash_argument(fcinfo, 4, &root, "root", ROOT_HINT);
 	PG_RETURN_BOOL(proof_open(path, &count, PG_GETARG_ARRAYTYPE_P(3)) &&
 				   tl_merkle_inclusion_verify(&leaf, index, size, path, count,
 											  &root));
@@ -185,7 +195,8 @@ tl_merkle_sql_consistency_proof(PG_FUNCTION_ARGS)
 	TlHash		path[TL_MERKLE_PATH_MAX];
 	unsigned	count = TL_MERKLE_PATH_MAX;
 
-	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes");
+	leaf_array_open(&array, PG_GETARG_ARRAYTYPE_P(0), "leaf hashes",
+					LEAF_NULL_HINT);
 	if (old_size > array.size)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -210,8 +221,8 @@ tl_merkle_sql_verify_consistency(PG_FUNCTION_ARGS)
 	TlHash		old_root;
 	TlHash		new_root;
 
-	hash_argument(fcinfo, 3, &old_root, "old root");
-	hash_argument(fcinfo, 4, &new_root, "new root");
+	hash_argument(fcinfo, 3, &old_root, "old root", ROOT_HINT);
+	hash_argument(fcinfo, 4, &new_root, "new root", ROOT_HINT);
 	PG_RETURN_BOOL(proof_open(path, &count, PG_GETARG_ARRAYTYPE_P(2)) &&
 				   tl_merkle_consistency_verify(old_size, new_size, path,
 												count, &old_root, &new_root));
@@ -219,7 +230,8 @@ tl_merkle_sql_verify_consistency(PG_FUNCTION_ARGS)
 
 /* One dimension, no NULL; the lengths are checked as the leaves are read. */
 static void
-leaf_array_open(LeafArray *out, ArrayType *array, const char *what)
+leaf_array_open(LeafArray *out, ArrayType *array, const char *what,
+				const char *null_hint)
 {
 	int			count;
 
@@ -227,12 +239,13 @@ leaf_array_open(LeafArray *out, ArrayType *array, const char *what)
 		ereport(ERROR,
 				errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				errmsg("array of %s must have one dimension", what),
-				errdetail("It has %d.", ARR_NDIM(array)));
+				errdetail("It has %d.", ARR_NDIM(array)),
+				errhint("Pass the hashes one after the other."));
 	if (array_contains_nulls(array))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("array of %s must not contain nulls", what),
-				errhint("Remove them with array_remove(..., NULL) if that is meant."));
+				errhint("%s", null_hint));
 	deconstruct_array(array, BYTEAOID, -1, false, TYPALIGN_INT,
 					  &out->leaves, NULL, &count);
 	out->size = (uint64_t) count;
@@ -242,7 +255,7 @@ static void
 leaf_array_get(const LeafArray *array, TlHash *out, uint64_t index)
 {
 	Assert(index < array->size);
-	hash_from_datum(array->leaves[index], out, "leaf hash");
+	hash_from_datum(array->leaves[index], out, "leaf hash", LEAF_HINT);
 }
 
 /*
@@ -281,7 +294,8 @@ proof_open(TlHash path[TL_MERKLE_PATH_MAX], unsigned *count, ArrayType *array)
 {
 	LeafArray	hashes;
 
-	leaf_array_open(&hashes, array, "proof hashes");
+	leaf_array_open(&hashes, array, "proof hashes",
+					"Pass the proof as it was made.");
 	if (hashes.size > TL_MERKLE_PATH_MAX)
 		return false;
 	for (uint64_t i = 0; i < hashes.size; i++)
@@ -309,9 +323,9 @@ proof_make(const TlHash *path, unsigned count)
 
 static void
 hash_argument(FunctionCallInfo fcinfo, int argument, TlHash *out,
-			  const char *what)
+			  const char *what, const char *hint)
 {
-	hash_from_datum(PG_GETARG_DATUM(argument), out, what);
+	hash_from_datum(PG_GETARG_DATUM(argument), out, what, hint);
 }
 
 /* A bigint that counts something. */
@@ -324,7 +338,8 @@ number_argument(FunctionCallInfo fcinfo, int argument, const char *what)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("%s must not be negative", what),
-				errdetail("It is " INT64_FORMAT ".", value));
+				errdetail("It is " INT64_FORMAT ".", value),
+				errhint("Leaves are numbered and counted from 0 on."));
 	return (uint64_t) value;
 }
 
@@ -343,7 +358,7 @@ old_size_argument(FunctionCallInfo fcinfo, int argument)
 }
 
 static void
-hash_from_datum(Datum datum, TlHash *out, const char *what)
+hash_from_datum(Datum datum, TlHash *out, const char *what, const char *hint)
 {
 	bytea	   *value = DatumGetByteaPP(datum);
 
@@ -353,7 +368,7 @@ hash_from_datum(Datum datum, TlHash *out, const char *what)
 				errmsg("invalid length of the %s", what),
 				errdetail("A hash has %d bytes, not %d.", TL_HASH_SIZE,
 						  (int) VARSIZE_ANY_EXHDR(value)),
-				errhint("Hash the data of a leaf first: ledger.merkle_leaf_hash(data)."));
+				errhint("%s", hint));
 	memcpy(out->bytes, VARDATA_ANY(value), TL_HASH_SIZE);
 }
 
