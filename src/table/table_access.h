@@ -40,6 +40,5 @@ extern void tl_table_access_pop(TlAccessFrame *frame);
 extern void tl_table_access_touch(Oid relation);
 extern bool tl_table_access_type_in_use(Oid type, Oid *table,
 										char **column);
-extern bool tl_table_access_has_rows(Oid relation);
 
 #endif							/* TABLE_ACCESS_H */
