@@ -70,7 +70,6 @@ static void on_drop_default(Oid default_oid);
 static void on_truncate(Oid relation);
 static void note_end(Oid relation, const char *action);
 static bool is_transient(Oid relation);
-static void refuse_extension_drop(void);
 
 void
 tl_table_access_init(void)
@@ -104,6 +103,21 @@ tl_table_access_touch(Oid relation)
 	caller = MemoryContextSwitchTo(TopTransactionContext);
 	frame->touched = list_append_unique_oid(frame->touched, relation);
 	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Is the table still being made by a statement around this one?  CREATE TABLE
+ * runs its foreign keys and copied indexes as statements of their own.
+ */
+bool
+tl_table_access_is_unfinished(Oid relation)
+{
+	for (TlAccessFrame *f = frame->outer; f != NULL; f = f->outer)
+	{
+		if (list_member_oid(f->created, relation))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -206,7 +220,7 @@ on_drop(Oid class_id, Oid object_id, int sub_id, int flags)
 			break;
 		case ExtensionRelationId:
 			if (object_id == get_extension_oid("telco_ledger", true))
-				refuse_extension_drop();
+				tl_table_access_refuse_extension_drop();
 			break;
 		default:
 			break;
@@ -356,8 +370,8 @@ note_end(Oid relation, const char *action)
 }
 
 /* A5 */
-static void
-refuse_extension_drop(void)
+void
+tl_table_access_refuse_extension_drop(void)
 {
 	TlIdentity	identity;
 	ListCell   *cell;
