@@ -29,7 +29,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
@@ -41,7 +40,6 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -72,7 +70,6 @@ static void on_drop_default(Oid default_oid);
 static void on_truncate(Oid relation);
 static void note_end(Oid relation, const char *action);
 static bool is_transient(Oid relation);
-static void refuse_extension_drop(void);
 
 void
 tl_table_access_init(void)
@@ -106,6 +103,21 @@ tl_table_access_touch(Oid relation)
 	caller = MemoryContextSwitchTo(TopTransactionContext);
 	frame->touched = list_append_unique_oid(frame->touched, relation);
 	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Is the table still being made by a statement around this one?  CREATE TABLE
+ * runs its foreign keys and copied indexes as statements of their own.
+ */
+bool
+tl_table_access_is_unfinished(Oid relation)
+{
+	for (TlAccessFrame *f = frame->outer; f != NULL; f = f->outer)
+	{
+		if (list_member_oid(f->created, relation))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -208,7 +220,7 @@ on_drop(Oid class_id, Oid object_id, int sub_id, int flags)
 			break;
 		case ExtensionRelationId:
 			if (object_id == get_extension_oid("telco_ledger", true))
-				refuse_extension_drop();
+				tl_table_access_refuse_extension_drop();
 			break;
 		default:
 			break;
@@ -241,7 +253,7 @@ on_drop_relation(Oid relation, int flags)
 	if (!tl_table_catalog_is_ledger(relation) ||
 		((flags & PERFORM_DELETION_INTERNAL) && is_transient(relation)))
 		return;
-	if (!tl_table_is_test_ledger() && tl_table_access_has_rows(relation))
+	if (!tl_table_is_test_ledger() && tl_table_catalog_has_rows(relation))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 				errmsg("cannot drop ledger table \"%s\" because it has rows",
@@ -264,23 +276,6 @@ is_transient(Oid relation)
 	result = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->relrewrite);
 	ReleaseSysCache(tuple);
 	return result;
-}
-
-/* Does the table have a row that anybody can see, ourselves included? */
-bool
-tl_table_access_has_rows(Oid relation)
-{
-	Relation	table = table_open(relation, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
-	bool		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
-
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	table_close(table, NoLock);
-	return found;
 }
 
 /* A3 */
@@ -375,8 +370,8 @@ note_end(Oid relation, const char *action)
 }
 
 /* A5 */
-static void
-refuse_extension_drop(void)
+void
+tl_table_access_refuse_extension_drop(void)
 {
 	TlIdentity	identity;
 	ListCell   *cell;

@@ -339,8 +339,9 @@ after(TlAccessFrame *frame, const GuardTask *task)
 		CommandCounterIncrement();
 	foreach(cell, frame->touched)
 	{
-		if (!tl_table_catalog_is_ledger(lfirst_oid(cell)))
-			continue;			/* it has been dropped meanwhile */
+		if (!tl_table_catalog_is_ledger(lfirst_oid(cell)) ||
+			tl_table_access_is_unfinished(lfirst_oid(cell)))
+			continue;			/* dropped meanwhile, or completed later */
 		tl_table_create_check(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "alter", false);
 	}
@@ -672,7 +673,7 @@ before_attach_heap(Oid parent, Oid child)
 				errmsg("cannot attach \"%s\" to ledger table \"%s\"",
 					   get_rel_name(child), get_rel_name(parent)),
 				errhint("Create the partition with CREATE TABLE ... PARTITION OF."));
-	if (tl_table_access_has_rows(child))
+	if (tl_table_catalog_has_rows(child))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 				errmsg("cannot attach \"%s\" to ledger table \"%s\" because it has rows",
@@ -797,8 +798,17 @@ before_drop(DropStmt *statement)
 {
 	ListCell   *cell;
 
-	if (statement->removeType != OBJECT_INDEX || !statement->concurrent ||
-		!OidIsValid(tl_table_catalog_access_method()))
+	if (!OidIsValid(tl_table_catalog_access_method()))
+		return;
+	if (statement->removeType == OBJECT_EXTENSION)
+	{
+		foreach(cell, statement->objects)
+		{
+			if (strcmp(strVal(lfirst(cell)), "telco_ledger") == 0)
+				tl_table_access_refuse_extension_drop();
+		}
+	}
+	if (statement->removeType != OBJECT_INDEX || !statement->concurrent)
 		return;					/* the object access hook sees all others */
 	foreach(cell, statement->objects)
 	{
