@@ -35,7 +35,13 @@ OBJS_PURE = \
 	src/chain/chain_block.o \
 	src/chain/chain_genesis.o \
 	src/chain/chain_manifest.o \
-	src/chain/chain_history.o
+	src/chain/chain_history.o \
+	src/proof/proof_text.o \
+	src/proof/proof_definition.o \
+	src/proof/proof_checkpoint.o \
+	src/proof/proof_check.o \
+	src/proof/proof_json.o \
+	src/proof/proof_show.o
 
 OBJS_BACKEND = \
 	src/base/tl_error.o \

@@ -1,0 +1,487 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_json.c
+ *	  Receipts as JSON: one list of keys for the reader and the writer.
+ *
+ * The tables below are the format (README.md tells what the keys mean).  Each
+ * object has exactly the keys listed, in any order.
+ *
+ *		string		as it is
+ *		hex			string of lower-case hex digits, two a byte
+ *		hashes		array of strings of 64 lower-case hex digits
+ *		number		decimal digits, no sign, no leading zero, at most 2^63 - 1
+ *
+ * Invariants
+ *	  J1  one receipt has one document, white space and order of keys apart:
+ *		  unknown keys, capital hex digits and other ways to write a number are
+ *		  refused
+ *
+ * Pure code: no PostgreSQL, no allocation.
+ * Used by receipts, by ledger.verify_receipt() and by contrib/verifier.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proof_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef enum FieldKind
+{
+	FIELD_FORMAT,				/* the string TL_RECEIPT_FORMAT */
+	FIELD_STRING,
+	FIELD_HEX,
+	FIELD_HASHES,
+	FIELD_NUMBER,
+	FIELD_COLUMNS,				/* object: column name to string or null */
+	FIELD_OBJECT,
+	FIELD_DEFINITION			/* object, or null if there is none */
+} FieldKind;
+
+typedef struct Field
+{
+	const char *key;
+	FieldKind	kind;
+	size_t		offset;			/* of what is read, in the structure around it */
+	const struct Shape *shape;	/* of an object */
+} Field;
+
+typedef struct Shape
+{
+	size_t		count;
+	const Field *fields;
+} Shape;
+
+#define SHAPE(fields)	{sizeof(fields) / sizeof((fields)[0]), fields}
+#define IN_ROW(member)	offsetof(TlReceiptRow, member)
+#define IN_TOP(member)	offsetof(TlReceipt, member)
+
+static const Field section_fields[] = {
+	{"leaf", FIELD_HEX, IN_ROW(section), NULL},
+	{"random", FIELD_HEX, IN_ROW(section_random), NULL},
+	{"index", FIELD_NUMBER, IN_ROW(section_index), NULL},
+	{"path", FIELD_HASHES, IN_ROW(section_path), NULL},
+};
+static const Shape section_shape = SHAPE(section_fields);
+
+static const Field batch_fields[] = {
+	{"header", FIELD_HEX, IN_ROW(batch), NULL},
+	{"digests", FIELD_HASHES, IN_ROW(batch_digests), NULL},
+};
+static const Shape batch_shape = SHAPE(batch_fields);
+
+static const Field block_fields[] = {
+	{"header", FIELD_HEX, IN_ROW(block), NULL},
+	{"path", FIELD_HASHES, IN_ROW(block_path), NULL},
+};
+static const Shape block_shape = SHAPE(block_fields);
+
+static const Field row_fields[] = {
+	{"bytes", FIELD_HEX, IN_ROW(bytes), NULL},
+	{"index", FIELD_NUMBER, IN_ROW(index), NULL},
+	{"path", FIELD_HASHES, IN_ROW(path), NULL},
+	{"section", FIELD_OBJECT, 0, &section_shape},
+	{"batch", FIELD_OBJECT, 0, &batch_shape},
+	{"block", FIELD_OBJECT, 0, &block_shape},
+};
+static const Shape row_shape = SHAPE(row_fields);
+
+static const Field head_fields[] = {
+	{"header", FIELD_HEX, IN_TOP(head), NULL},
+	{"certificate", FIELD_HEX, IN_TOP(certificate), NULL},
+};
+static const Shape head_shape = SHAPE(head_fields);
+
+static const Field genesis_fields[] = {
+	{"header", FIELD_HEX, IN_TOP(genesis_header), NULL},
+	{"body", FIELD_HEX, IN_TOP(genesis_body), NULL},
+};
+static const Shape genesis_shape = SHAPE(genesis_fields);
+
+static const Field proof_fields[] = {
+	{"row", FIELD_OBJECT, IN_TOP(row), &row_shape},
+	{"definition", FIELD_DEFINITION, IN_TOP(definition), &row_shape},
+	{"head", FIELD_OBJECT, 0, &head_shape},
+	{"genesis", FIELD_OBJECT, 0, &genesis_shape},
+};
+static const Shape proof_shape = SHAPE(proof_fields);
+
+static const Field receipt_fields[] = {
+	{"format", FIELD_FORMAT, 0, NULL},
+	{"chain", FIELD_HEX, IN_TOP(chain), NULL},
+	{"purpose", FIELD_STRING, IN_TOP(purpose), NULL},
+	{"member", FIELD_STRING, IN_TOP(member), NULL},
+	{"schema", FIELD_STRING, IN_TOP(schema), NULL},
+	{"table", FIELD_STRING, IN_TOP(table), NULL},
+	{"ref", FIELD_STRING, IN_TOP(ref), NULL},
+	{"height", FIELD_NUMBER, IN_TOP(height), NULL},
+	{"time", FIELD_STRING, IN_TOP(time), NULL},
+	{"row", FIELD_COLUMNS, 0, NULL},
+	{"proof", FIELD_OBJECT, 0, &proof_shape},
+};
+static const Shape receipt_shape = SHAPE(receipt_fields);
+
+/* What is read at the moment. */
+typedef struct Reading
+{
+	TlReceipt  *receipt;
+	TlReceiptColumn *columns;
+} Reading;
+
+static const char *read_object(Reading *reading, char *base,
+							   const TlJsonNode *node, const Shape *shape);
+static const char *read_field(Reading *reading, char *base,
+							  const TlJsonNode *node, const Field *field);
+static const char *read_format(const TlJsonNode *node);
+static const char *read_string(TlSpan *out, const TlJsonNode *node);
+static const char *read_hex(TlSpan *out, const TlJsonNode *node);
+static const char *read_hashes(TlSpan *out, const TlJsonNode *node);
+static const char *read_number(uint64_t *out, const TlJsonNode *node);
+static const char *read_columns(Reading *reading, const TlJsonNode *node);
+static const TlJsonNode *find_child(const TlJsonNode *node, const char *key);
+static bool decode_hex(uint8_t *out, TlSpan text);
+static void write_object(TlWriter *writer, const TlReceipt *receipt,
+						 const char *base, const Shape *shape);
+static void write_field(TlWriter *writer, const TlReceipt *receipt,
+						const char *base, const Field *field);
+static void write_columns(TlWriter *writer, const TlReceipt *receipt);
+static void write_hashes(TlWriter *writer, TlSpan hashes);
+static void write_hex(TlWriter *writer, TlSpan bytes);
+static void write_string(TlWriter *writer, TlSpan text);
+static void write_text(TlWriter *writer, const char *text);
+
+const char *
+tl_proof_json_read(TlReceipt *out, TlReceiptColumn *columns,
+				   const TlJsonNode *root)
+{
+	Reading		reading = {out, columns};
+
+	memset(out, 0, sizeof(*out));
+	return read_object(&reading, (char *) out, root, &receipt_shape);
+}
+
+void
+tl_proof_json_write(TlWriter *writer, const TlReceipt *receipt)
+{
+	write_object(writer, receipt, (const char *) receipt, &receipt_shape);
+}
+
+/* Each key once: as many as listed, and each of those there. */
+static const char *
+read_object(Reading *reading, char *base, const TlJsonNode *node,
+			const Shape *shape)
+{
+	if (node->kind != TL_JSON_OBJECT)
+		return "an object is missing";
+	if (node->count != shape->count)
+		return "an object has a key too many or too few";
+	for (size_t i = 0; i < shape->count; i++)
+	{
+		const TlJsonNode *child = find_child(node, shape->fields[i].key);
+		const char *problem;
+
+		if (child == NULL)
+			return "an object has an unknown key";
+		problem = read_field(reading, base, child, &shape->fields[i]);
+		if (problem != NULL)
+			return problem;
+	}
+	return NULL;
+}
+
+static const char *
+read_field(Reading *reading, char *base, const TlJsonNode *node,
+		   const Field *field)
+{
+	char	   *target = base + field->offset;
+
+	switch (field->kind)
+	{
+		case FIELD_FORMAT:
+			return read_format(node);
+		case FIELD_STRING:
+			return read_string((TlSpan *) target, node);
+		case FIELD_HEX:
+			return read_hex((TlSpan *) target, node);
+		case FIELD_HASHES:
+			return read_hashes((TlSpan *) target, node);
+		case FIELD_NUMBER:
+			return read_number((uint64_t *) target, node);
+		case FIELD_COLUMNS:
+			return read_columns(reading, node);
+		case FIELD_DEFINITION:
+			if (node->kind == TL_JSON_NULL)
+				return NULL;
+			reading->receipt->has_definition = true;
+			return read_object(reading, target, node, field->shape);
+		case FIELD_OBJECT:
+			return read_object(reading, target, node, field->shape);
+	}
+	return "a field of unknown kind";
+}
+
+static const char *
+read_format(const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_STRING ||
+		node->text.size != strlen(TL_RECEIPT_FORMAT) ||
+		memcmp(node->text.data, TL_RECEIPT_FORMAT, node->text.size) != 0)
+		return "this is not a receipt of format 1";
+	return NULL;
+}
+
+static const char *
+read_string(TlSpan *out, const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_STRING)
+		return "a string is missing";
+	*out = node->text;
+	return NULL;
+}
+
+static const char *
+read_hex(TlSpan *out, const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_STRING || !decode_hex(node->room, node->text))
+		return "a string of lower-case hex digits is missing";
+	out->data = node->room;
+	out->size = node->text.size / 2;
+	return NULL;
+}
+
+static const char *
+read_hashes(TlSpan *out, const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_ARRAY)
+		return "an array of hashes is missing";
+	for (size_t i = 0; i < node->count; i++)
+	{
+		const TlJsonNode *child = &node->children[i];
+
+		if (child->kind != TL_JSON_STRING ||
+			child->text.size != 2 * TL_HASH_SIZE ||
+			!decode_hex(node->room + i * TL_HASH_SIZE, child->text))
+			return "a hash does not have 64 lower-case hex digits";
+	}
+	out->data = node->room;
+	out->size = node->count * TL_HASH_SIZE;
+	return NULL;
+}
+
+static const char *
+read_number(uint64_t *out, const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_NUMBER || node->text.size == 0 ||
+		node->text.size > 19 ||
+		(node->text.size > 1 && node->text.data[0] == '0'))
+		return "a whole number is missing";
+	*out = 0;
+	for (size_t i = 0; i < node->text.size; i++)
+	{
+		if (node->text.data[i] < '0' || node->text.data[i] > '9')
+			return "a whole number is missing";
+		*out = *out * 10 + (node->text.data[i] - '0');
+	}
+	if (*out > INT64_MAX)
+		return "a number is too large";
+	return NULL;
+}
+
+static const char *
+read_columns(Reading *reading, const TlJsonNode *node)
+{
+	if (node->kind != TL_JSON_OBJECT)
+		return "the row's columns are missing";
+	if (node->count > TL_COLUMN_COUNT_MAX)
+		return "the row has too many columns";
+	for (size_t i = 0; i < node->count; i++)
+	{
+		const TlJsonNode *child = &node->children[i];
+		TlReceiptColumn *column = &reading->columns[i];
+
+		if (child->kind != TL_JSON_STRING && child->kind != TL_JSON_NULL)
+			return "a column's value is neither a string nor null";
+		memset(column, 0, sizeof(*column));
+		column->name = child->key;
+		column->is_null = (child->kind == TL_JSON_NULL);
+		if (!column->is_null)
+			column->text = child->text;
+	}
+	reading->receipt->columns = reading->columns;
+	reading->receipt->column_count = (uint32_t) node->count;
+	return NULL;
+}
+
+static const TlJsonNode *
+find_child(const TlJsonNode *node, const char *key)
+{
+	for (size_t i = 0; i < node->count; i++)
+	{
+		if (node->children[i].key.size == strlen(key) &&
+			memcmp(node->children[i].key.data, key, strlen(key)) == 0)
+			return &node->children[i];
+	}
+	return NULL;
+}
+
+/* out may be where text is: a byte is written after its digits were read. */
+static bool
+decode_hex(uint8_t *out, TlSpan text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (text.size % 2 != 0)
+		return false;
+	for (size_t i = 0; i < text.size; i += 2)
+	{
+		const char *high = memchr(digits, text.data[i], 16);
+		const char *low = memchr(digits, text.data[i + 1], 16);
+
+		if (high == NULL || low == NULL)
+			return false;
+		out[i / 2] = (uint8_t) ((high - digits) << 4 | (low - digits));
+	}
+	return true;
+}
+
+static void
+write_object(TlWriter *writer, const TlReceipt *receipt, const char *base,
+			 const Shape *shape)
+{
+	for (size_t i = 0; i < shape->count; i++)
+	{
+		write_text(writer, i == 0 ? "{\"" : ", \"");
+		write_text(writer, shape->fields[i].key);
+		write_text(writer, "\": ");
+		write_field(writer, receipt, base, &shape->fields[i]);
+	}
+	write_text(writer, "}");
+}
+
+static void
+write_field(TlWriter *writer, const TlReceipt *receipt, const char *base,
+			const Field *field)
+{
+	const char *source = base + field->offset;
+	char		number[32];
+
+	switch (field->kind)
+	{
+		case FIELD_FORMAT:
+			write_text(writer, "\"" TL_RECEIPT_FORMAT "\"");
+			break;
+		case FIELD_STRING:
+			write_string(writer, *(const TlSpan *) source);
+			break;
+		case FIELD_HEX:
+			write_hex(writer, *(const TlSpan *) source);
+			break;
+		case FIELD_HASHES:
+			write_hashes(writer, *(const TlSpan *) source);
+			break;
+		case FIELD_NUMBER:
+			snprintf(number, sizeof(number), "%" PRIu64,
+					 *(const uint64_t *) source);
+			write_text(writer, number);
+			break;
+		case FIELD_COLUMNS:
+			write_columns(writer, receipt);
+			break;
+		case FIELD_DEFINITION:
+			if (receipt->has_definition)
+				write_object(writer, receipt, source, field->shape);
+			else
+				write_text(writer, "null");
+			break;
+		case FIELD_OBJECT:
+			write_object(writer, receipt, source, field->shape);
+			break;
+	}
+}
+
+static void
+write_columns(TlWriter *writer, const TlReceipt *receipt)
+{
+	write_text(writer, "{");
+	for (uint32_t i = 0; i < receipt->column_count; i++)
+	{
+		const TlReceiptColumn *column = &receipt->columns[i];
+
+		if (i > 0)
+			write_text(writer, ", ");
+		write_string(writer, column->name);
+		write_text(writer, ": ");
+		if (column->is_null)
+			write_text(writer, "null");
+		else
+			write_string(writer, column->text);
+	}
+	write_text(writer, "}");
+}
+
+static void
+write_hashes(TlWriter *writer, TlSpan hashes)
+{
+	write_text(writer, "[");
+	for (size_t offset = 0; offset < hashes.size; offset += TL_HASH_SIZE)
+	{
+		TlSpan		hash = {hashes.data + offset, TL_HASH_SIZE};
+
+		if (offset > 0)
+			write_text(writer, ", ");
+		write_hex(writer, hash);
+	}
+	write_text(writer, "]");
+}
+
+static void
+write_hex(TlWriter *writer, TlSpan bytes)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	write_text(writer, "\"");
+	for (size_t i = 0; i < bytes.size; i++)
+	{
+		tl_put_u8(writer, digits[bytes.data[i] >> 4]);
+		tl_put_u8(writer, digits[bytes.data[i] & 15]);
+	}
+	write_text(writer, "\"");
+}
+
+/* RFC 8259 section 7, with the short escapes where there are some. */
+static void
+write_string(TlWriter *writer, TlSpan text)
+{
+	static const char escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+
+	write_text(writer, "\"");
+	for (size_t i = 0; i < text.size; i++)
+	{
+		uint8_t		byte = text.data[i];
+		const char *escape = escapes;
+		char		code[8];
+
+		while (*escape != '\0' && (uint8_t) *escape != byte)
+			escape += 2;
+		if (*escape != '\0')
+		{
+			write_text(writer, "\\");
+			tl_put_u8(writer, escape[1]);
+		}
+		else if (byte < 0x20)
+		{
+			snprintf(code, sizeof(code), "\\u%04x", byte);
+			write_text(writer, code);
+		}
+		else
+			tl_put_u8(writer, byte);
+	}
+	write_text(writer, "\"");
+}
+
+static void
+write_text(TlWriter *writer, const char *text)
+{
+	tl_put_bytes(writer, text, strlen(text));
+}

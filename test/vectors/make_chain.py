@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+"""Vectors of the chain's formats, written from the tables in src/*/README.md.
+
+A second implementation in another language that shares no code with the
+first: hashes, trees, BIP-340 signatures and all layouts are built here from
+bytes.  Writes chain.txt and receipt.json beside itself; both are committed, and
+running this again must not change them.
+"""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import struct
+
+# --- SHA-256, RFC 6962 trees, BIP-340 ---------------------------------------
+
+P = 2**256 - 2**32 - 977
+N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+G = (0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+     0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8)
+
+
+def sha(data):
+    return hashlib.sha256(data).digest()
+
+
+def leaf_hash(data):
+    return sha(b"\x00" + data)
+
+
+def root(leaves):
+    """The recursive definition of RFC 6962, section 2.1."""
+    if not leaves:
+        return sha(b"")
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return sha(b"\x01" + root(leaves[:k]) + root(leaves[k:]))
+
+
+def path(index, leaves):
+    """PATH of RFC 6962, section 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    if index < k:
+        return path(index, leaves[:k]) + [root(leaves[k:])]
+    return path(index - k, leaves[k:]) + [root(leaves[:k])]
+
+
+def add(a, b):
+    if a is None:
+        return b
+    if b is None:
+        return a
+    if a[0] == b[0] and a[1] != b[1]:
+        return None
+    if a == b:
+        slope = 3 * a[0] * a[0] * pow(2 * a[1], P - 2, P) % P
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], P - 2, P) % P
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def multiply(point, factor):
+    result = None
+    while factor:
+        if factor & 1:
+            result = add(result, point)
+        point = add(point, point)
+        factor >>= 1
+    return result
+
+
+def tagged(tag, data):
+    return sha(sha(tag) + sha(tag) + data)
+
+
+def schnorr_key(secret):
+    return multiply(G, secret)[0].to_bytes(32, "big")
+
+
+def schnorr_sign(message, secret):
+    point = multiply(G, secret)
+    d = secret if point[1] % 2 == 0 else N - secret
+    px = point[0].to_bytes(32, "big")
+    mask = int.from_bytes(tagged(b"BIP0340/aux", bytes(32)), "big")
+    k = int.from_bytes(tagged(b"BIP0340/nonce",
+                              (d ^ mask).to_bytes(32, "big") + px + message), "big") % N
+    r = multiply(G, k)
+    if r[1] % 2:
+        k = N - k
+    rx = r[0].to_bytes(32, "big")
+    e = int.from_bytes(tagged(b"BIP0340/challenge", rx + px + message), "big") % N
+    return rx + ((k + e * d) % N).to_bytes(32, "big")
+
+
+# --- layouts ----------------------------------------------------------------
+
+def pack(form, *values):
+    return struct.pack(">" + form, *values)
+
+
+ZERO = bytes(32)
+INCARNATION = 2
+
+
+def row(table, ref, version, key, columns):
+    member, transaction, number = ref
+    word = INCARNATION << 48 | transaction
+    ref_bytes = pack("IQI", member, word, number)
+    blinding = hmac.new(key, ref_bytes, "sha256").digest()[:16]
+    out = b"\x01\x01" + table + ref_bytes + pack("I", version) + blinding
+    out += pack("H", len(columns))
+    for number, tag, value in columns:
+        out += pack("HBII", number, 0, tag, len(value)) + value
+    return out
+
+
+def section(kind, table, version, readers, rows):
+    out = b"\x02\x01" + pack("B", kind) + table + pack("IH", version, len(readers))
+    for reader in readers:
+        out += pack("I", reader)
+    return out + pack("I", len(rows)) + root([leaf_hash(r) for r in rows])
+
+
+def commitment(leaf, random):
+    return b"\x06" + sha(b"\x06" + random + leaf)
+
+
+def batch(chain, member, number, previous, time, age, section_leaves, chunks):
+    out = b"\x03\x01" + chain + pack("IHQI", member, INCARNATION, number, 1) + previous
+    out += pack("qIH", time, age, len(section_leaves))
+    out += root([leaf_hash(s) for s in section_leaves]) + pack("I", len(chunks))
+    for index, size, digest in chunks:
+        out += pack("HI", index, size) + digest
+    return out
+
+
+def block(chain, height, view, parent, parent_view, proposer, time, batch_root,
+          entries_root, cut, members_hash, history_root):
+    return (b"\x04\x01" + chain + pack("QQQ", height, 0, view) + parent +
+            pack("QQ", 0, parent_view) + pack("Iq", proposer, time) + batch_root +
+            entries_root + sha(cut) + members_hash + pack("Q", 0) + root([]) +
+            history_root)
+
+
+def member(number, kind, name, key, roles):
+    out = b"\x08\x01" + pack("IB", number, kind) + pack("B", len(name)) + name + key
+    out += pack("B", len(roles))
+    for role in roles:
+        out += pack("B", len(role)) + role
+    return out
+
+
+def genesis(purpose, members):
+    out = b"\x05\x01\x00" + pack("BIIBH", purpose, 32, 2000, 3, len(members))
+    for leaf in members:
+        out += pack("H", len(leaf)) + leaf
+    return out
+
+
+def log_row(chain, secret, number, nonce, sequence, previous, kind, view, payload):
+    payload_digest = sha(b"telco_ledger/1/" + pack("B", kind) + payload)
+    digest = sha(b"telco_ledger/1/row" + chain + pack("I", number) + nonce +
+                 pack("Q", sequence) + previous + pack("BQQ", kind, 0, view) +
+                 payload_digest)
+    signature = schnorr_sign(digest, secret)
+    data = (b"\x01" + pack("I", number) + nonce + pack("Q", sequence) + previous +
+            pack("BQQ", kind, 0, view) + pack("I", len(payload)) + payload + signature)
+    return data, payload_digest, digest, signature
+
+
+def array(elements):
+    if not elements:
+        return b"\x00"
+    out = b"\x01" + pack("II", 1, len(elements))
+    for element in elements:
+        out += pack("I", len(element)) + element
+    return out
+
+
+def table_version(ref, key, table, version, schema, name, columns):
+    own = sha(b"telco_ledger/1/table_version")[:16]
+    values = [
+        (2950, table), (23, pack("I", version)), (25, b"create"), (25, schema), (25, name),
+        (1007, array([pack("I", c[0]) for c in columns])),
+        (1009, array([c[1] for c in columns])),
+        (1009, array([c[2] for c in columns])),
+        (1016, array([pack("q", c[3]) for c in columns])),
+    ]
+    return own, row(own, ref, 1, key,
+                    [(i + 1, tag, value) for i, (tag, value) in enumerate(values)])
+
+
+# --- a ledger of four members, two batches, seven blocks -------------------------
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    vectors = []
+    secrets = [11, 22, 33, 44]
+    names = ["Opérateur Un".encode(), b"Operator Two", b"Operator Three", b"Regulator"]
+    keys = [schnorr_key(s) for s in secrets]
+    members = [member(i + 1, 1, names[i], keys[i], [b"operator"] if i < 3 else [])
+               for i in range(4)]
+    members_hash = root([leaf_hash(m) for m in members])
+    body = genesis(1, members)
+    time = 1_700_000_000_000_000
+    header = block(ZERO, 0, 0, ZERO, 0, 1, time, root([]), leaf_hash(body), b"",
+                   members_hash, root([]))
+    chain = leaf_hash(header)
+    vectors.append([("kind", "genesis"), ("body", body), ("header", header),
+                    ("chain_id", chain), ("members_hash", members_hash)])
+
+    # batch 1: definitions; batch 2: call records, in a private section
+    key = sha(b"row key")
+    table = sha(b"some table")[:16]
+    columns = [(1, b"id", b"bigint", 20), (2, "städte".encode(), b"text", 25),
+               (4, b"amount", b"numeric", 1700), (5, b"began", b"timestamp with time zone", 1184),
+               (6, b"note", b"text", 25), (7, b"mood", b"public.mood", 0x80001234)]
+    definitions = []
+    for i in range(3):
+        own, data = table_version((2, 700, i + 1), key, table, i + 1, b"public", b"call_record",
+                                  columns[:4 + i])
+        definitions.append(data)
+    rows = []
+    for i in range(5):
+        values = [(1, 20, pack("q", 1000 + i)), (2, 25, "Köln \"Dom\"\n".encode()),
+                  (4, 1700, b"12.50"), (5, 1184, pack("q", 757_382_400_000_000 + i))]
+        if i % 2:
+            values.append((7, 0x80001234, b"fine"))
+        rows.append(row(table, (2, 800 + i // 3, i % 3 + 1), 3, key, values))
+    public = section(0, own, 1, [], definitions)
+    private = section(2, table, 3, [], rows)
+    sealed = section(1, sha(b"other")[:16], 1, [1, 3], rows[:1])
+    random = bytes(range(16))
+    chunks = [(0, 700, sha(b"c0")), (0, 5, sha(b"c1")), (2, 1048576, sha(b"c2"))]
+    batch1 = batch(chain, 2, 1, ZERO, time + 5, 0, [public], [(0, 900, sha(b"c"))])
+    leaves2 = [public, commitment(private, random), sealed]
+    batch2 = batch(chain, 2, 2, leaf_hash(batch1), time + 7, 3, leaves2, chunks)
+    other = leaf_hash(b"a batch of another member")
+    for leaf, salt in ((public, None), (private, random), (sealed, None)):
+        fields = [("kind", "section"), ("leaf", leaf)]
+        if salt:
+            fields.append(("random", salt))
+        fields.append(("leaf_hash", leaf_hash(commitment(leaf, salt) if salt else leaf)))
+        vectors.append(fields)
+    for data in (batch1, batch2):
+        vectors.append([("kind", "batch"), ("header", data), ("digest", leaf_hash(data))])
+
+    headers = [header]
+    lists = {1: [leaf_hash(batch1)], 3: [other, leaf_hash(batch2)]}
+    for height in range(1, 8):
+        digests = lists.get(height, [])
+        cut = b""
+        if height >= 1:
+            cut = pack("IHQ", 2, INCARNATION, 2 if height >= 3 else 1)
+            cut += leaf_hash(batch2 if height >= 3 else batch1)
+        hashes = [leaf_hash(h) for h in headers]
+        headers.append(block(chain, height, height + 1, hashes[-1], height if height > 1 else 0,
+                             height % 4 + 1, time + height * 1000, root(digests), root([]), cut,
+                             members_hash, root(hashes)))
+        vectors.append([("kind", "block"), ("header", headers[-1]),
+                        ("hash", leaf_hash(headers[-1])), ("cut", cut)])
+    hashes = [leaf_hash(h) for h in headers]
+    head = 6
+
+    # FINALIZE rows of members 1, 2, 4 for the head
+    votes = b""
+    for number in (1, 2, 4):
+        nonce = bytes(16) if number != 4 else bytes(range(100, 116))
+        previous = sha(b"row before %d" % number) if number != 2 else ZERO
+        sequence = 70 + number if number != 2 else 1
+        data, payload_digest, digest, signature = log_row(
+            chain, secrets[number - 1], number, nonce, sequence, previous, 5, head + 1,
+            hashes[head])
+        votes += pack("I", number) + nonce + pack("Q", sequence) + previous + signature
+        vectors.append([("kind", "log"), ("chain_id", chain), ("row", data),
+                        ("payload_digest", payload_digest), ("digest", digest),
+                        ("key", keys[number - 1])])
+    data, payload_digest, digest, signature = log_row(
+        chain, secrets[1], 2, bytes(16), 2, sha(b"previous"), 1, 0, batch2)
+    vectors.append([("kind", "log"), ("chain_id", chain), ("row", data),
+                    ("payload_digest", payload_digest), ("digest", digest), ("key", keys[1])])
+    certificate = b"\x01\x05" + pack("QQ", 0, head + 1) + hashes[head] + pack("H", 3) + votes
+    vectors.append([("kind", "certificate"), ("chain_id", chain), ("certificate", certificate),
+                    ("genesis", body)])
+
+    # manifest of the five rows
+    def varint(value):
+        out = b""
+        while value >= 0x80:
+            out += bytes([value & 0x7f | 0x80])
+            value >>= 7
+        return out + bytes([value])
+    word = INCARNATION << 48
+    manifest = (varint(word | 800) + varint(1) + leaf_hash(rows[0])[:4] +
+                varint(0) + varint(1) + leaf_hash(rows[1])[:4] +
+                varint(0) + varint(1) + leaf_hash(rows[2])[:4] +
+                varint(1) + varint(1) + leaf_hash(rows[3])[:4] +
+                varint(0) + varint(1) + leaf_hash(rows[4])[:4])
+    vectors.append([("kind", "manifest"), ("manifest", manifest), ("row0", rows[0]),
+                    ("row1", rows[1]), ("row2", rows[2]), ("row3", rows[3]), ("row4", rows[4])])
+
+    checkpoint = "telco_ledger/%s\n%d\n%s\n" % (
+        chain.hex(), head, base64.b64encode(root(hashes[:head])).decode())
+    vectors.append([("kind", "checkpoint"), ("text", checkpoint.encode()), ("chain_id", chain),
+                    ("size", str(head)), ("root", root(hashes[:head]))])
+
+    def hexes(items):
+        return [item.hex() for item in items]
+
+    def step(row_bytes, index, all_rows, leaf, salt, section_index, section_leaves, header,
+             digests, height):
+        return {
+            "bytes": row_bytes.hex(), "index": index,
+            "path": hexes(path(index, [leaf_hash(r) for r in all_rows])),
+            "section": {"leaf": leaf.hex(), "random": salt.hex(), "index": section_index,
+                        "path": hexes(path(section_index, [leaf_hash(s) for s in section_leaves]))},
+            "batch": {"header": header.hex(), "digests": hexes(digests)},
+            "block": {"header": headers[height].hex(), "path": hexes(path(height, hashes[:head]))},
+        }
+
+    receipt = {
+        "format": "telco_ledger receipt 1", "chain": chain.hex(), "purpose": "test",
+        "member": "Operator Two", "schema": "public", "table": "call_record",
+        "ref": "2.%d.801.1" % INCARNATION, "height": 3, "time": "2023-11-14T22:13:20.003000Z",
+        "row": {"id": "1003", "städte": "Köln \"Dom\"\n", "amount": "12.50",
+                "began": "2024-01-01T00:00:00.000003Z", "note": None, "mood": "\\x" + b"fine".hex()},
+        "proof": {
+            "row": step(rows[3], 3, rows, private, random, 1, leaves2, batch2, lists[3], 3),
+            "definition": step(definitions[2], 2, definitions, public, b"", 0, [public], batch1,
+                               lists[1], 1),
+            "head": {"header": headers[head].hex(), "certificate": certificate.hex()},
+            "genesis": {"header": header.hex(), "body": body.hex()},
+        },
+    }
+    with open(os.path.join(here, "chain.txt"), "w") as out:
+        out.write("# Made by make_chain.py, a second implementation of the formats.\n")
+        for fields in vectors:
+            out.write("\n")
+            for name, value in fields:
+                out.write("%s = %s\n" % (name, value if isinstance(value, str) else value.hex()))
+    with open(os.path.join(here, "receipt.json"), "w", encoding="utf-8") as out:
+        out.write(json.dumps(receipt, ensure_ascii=False))
+    with open(os.path.join(here, "receipt.checkpoint"), "w") as out:
+        out.write(checkpoint)
+
+
+main()
