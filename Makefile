@@ -80,6 +80,7 @@ OBJS_BACKEND = \
 	src/node/node_finality.o \
 	src/node/node_status.o \
 	src/node/node_create.o \
+	src/node/node_dispose.o \
 	src/telco_ledger.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)

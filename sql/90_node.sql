@@ -6,6 +6,12 @@ CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production')
 COMMENT ON FUNCTION ledger.create_node(text, text) IS
     'makes this database a ledger of one member and returns the chain id; purpose is production or test';
 
+CREATE FUNCTION ledger.dispose() RETURNS void
+    AS 'MODULE_PATHNAME', 'tl_dispose' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.dispose() IS
+    'ends a test ledger at this node: its tables, its chain, its identity; refused on a production ledger';
+
 CREATE FUNCTION ledger.is_final(ref ledger.ref) RETURNS boolean
     AS 'MODULE_PATHNAME', 'tl_is_final' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION ledger.height(ref ledger.ref) RETURNS bigint

@@ -39,6 +39,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "node_identity.h"
 #include "node_round.h"
 #include "node_shared.h"
 #include "table_catalog.h"
@@ -56,7 +57,9 @@ typedef struct Round
 	int			blocked_count;
 } Round;
 
-static void begin_round(Round *round, TlRoundState *state);
+static bool begin_round(Round *round, TlRoundState *state);
+static void commit_round(Round *round);
+static bool still_this_node(const TlRoundState *state);
 static void gather_probes(Round *round);
 static void gather_everywhere(Round *round, const TlSnapshot *base,
 							  const TlSnapshot *target);
@@ -117,7 +120,8 @@ tl_node_round(TlRoundState *state)
 	TlRoundResult result = TL_ROUND_IDLE;
 	MemoryContext old;
 
-	begin_round(&round, state);
+	if (!begin_round(&round, state))
+		return TL_ROUND_NOT_A_NODE;
 	old = MemoryContextSwitchTo(state->round_context);
 	for (int i = 0; i < state->lagging_count && result == TL_ROUND_IDLE; i++)
 		if (!state->progress.partial)
@@ -141,7 +145,8 @@ tl_node_round(TlRoundState *state)
 	return result;
 }
 
-static void
+/* Start the transaction.  False if the ledger is no more. */
+static bool
 begin_round(Round *round, TlRoundState *state)
 {
 	MemoryContext old;
@@ -155,12 +160,30 @@ begin_round(Round *round, TlRoundState *state)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactIsoLevel = XACT_REPEATABLE_READ;
+	if (!still_this_node(state))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
 	round->snapshot = GetTransactionSnapshot();
 	PushActiveSnapshot(round->snapshot);
 	SPI_connect();
 	old = MemoryContextSwitchTo(state->round_context);
 	tl_chain_snapshot_take(&round->now, round->snapshot);
 	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* ledger.dispose() holds a stronger lock until it has ended the ledger. */
+static bool
+still_this_node(const TlRoundState *state)
+{
+	const TlNodeIdentity *identity;
+
+	LockRelationOid(tl_node_relation("node", false), AccessShareLock);
+	identity = tl_node_identity();
+	return identity->table.exists &&
+		memcmp(&identity->chain_id, &state->head.log.chain_id, TL_HASH_SIZE) == 0;
 }
 
 /* Commit what was stored.  From here on the state may change (R1). */

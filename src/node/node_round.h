@@ -14,7 +14,8 @@ typedef enum TlRoundResult
 {
 	TL_ROUND_IDLE,				/* nothing to do until somebody commits */
 	TL_ROUND_BLOCKED,			/* a table waits for a lock: try again soon */
-	TL_ROUND_MORE				/* a block was made, more may follow */
+	TL_ROUND_MORE,				/* a block was made, more may follow */
+	TL_ROUND_NOT_A_NODE			/* the ledger was disposed of */
 } TlRoundResult;
 
 /* The worker's memory between rounds. */

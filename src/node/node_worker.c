@@ -193,6 +193,8 @@ run(TlRoundState *state, bool test)
 		}
 		if (may_sign(state, test))
 			result = tl_node_round(state);
+		if (result == TL_ROUND_NOT_A_NODE)
+			proc_exit(0);		/* a successor sees what there is now */
 		if (result != TL_ROUND_MORE)
 			wait_for_work(result);
 		else if (tl_setting_batch_delay_ms > 0 && !state->progress.partial)

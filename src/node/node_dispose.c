@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_dispose.c
+ *	  ledger.dispose(): the end of a test ledger at this node.
+ *
+ * Drops every ledger table, empties the stored chain and removes the node's
+ * row, in one transaction.  The database can then become a node again.  Only a
+ * ledger whose genesis says that it is a test comes to an end this way.
+ *
+ * The lock on ledger_internal.node keeps the worker out: its rounds hold the
+ * weaker one.  When it gets in again it finds no node and leaves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+
+#include "chain_statement.h"
+#include "node_identity.h"
+#include "node_worker.h"
+#include "table_definition.h"
+#include "table_guard.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_dispose);
+
+/* Everything that a node has stored, the node's own row last. */
+static const char *const stored_tables =
+"ledger.table_version, ledger_internal.ledger_table, ledger_internal.ledger_parent,"
+" ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch,"
+" ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging,"
+" ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.node";
+
+static TlStatement select_tables = {
+	"SELECT coalesce(string_agg(relation::regclass::text, ', '), '') FROM ("
+	" SELECT relation FROM ledger_internal.ledger_table"
+	" WHERE relation <> 'ledger.table_version'::regclass"
+	" UNION SELECT relation FROM ledger_internal.ledger_parent) t"
+	" JOIN pg_class c ON c.oid = t.relation"
+};
+
+static void check_disposable(void);
+static void drop_everything(void);
+static void run(const char *statement);
+
+/* ledger.dispose() -> void */
+Datum
+tl_dispose(PG_FUNCTION_ARGS)
+{
+	LockRelationOid(tl_node_relation("node", false), AccessExclusiveLock);
+	check_disposable();
+	tl_table_guard_suspend();
+	PG_TRY();
+	{
+		SPI_connect();
+		drop_everything();
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		tl_table_guard_resume();
+	}
+	PG_END_TRY();
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
+	tl_node_worker_request_at_commit();
+	PG_RETURN_VOID();
+}
+
+static void
+check_disposable(void)
+{
+	const TlNodeIdentity *identity = tl_node_identity();
+
+	if (!identity->table.exists)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
+				errmsg("this database is not a node of a ledger"));
+	if (!identity->table.test)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("cannot dispose of a production ledger"),
+				errdetail("Its purpose is fixed in the genesis block."),
+				errhint("Drop the database if it is no longer needed; receipts stay valid."));
+}
+
+static void
+drop_everything(void)
+{
+	char	   *tables;
+
+	tl_chain_execute(&select_tables, NULL, NULL, true);
+	tables = TextDatumGetCString(tl_chain_result(0, 0, NULL));
+	if (tables[0] != '\0')
+		run(psprintf("DROP TABLE %s CASCADE", tables));
+	run(psprintf("TRUNCATE %s", stored_tables));
+}
+
+static void
+run(const char *statement)
+{
+	int			result = SPI_execute(statement, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", statement,
+			 SPI_result_code_string(result));
+}
