@@ -26,11 +26,24 @@
 #define TlUpdateIndexes			TU_UpdateIndexes
 #endif
 
-/* 16 moved the id of a backend's database role checks and of BackendId. */
-#if PG_VERSION_NUM >= 170000
-#define TlBackendId()			MyProcNumber
+/* 16 has one ownership check for all kinds of objects. */
+#if PG_VERSION_NUM < 160000
+#define tl_relation_is_owned(relation, role)	pg_class_ownercheck(relation, role)
+#define tl_database_is_owned(database, role)	pg_database_ownercheck(database, role)
 #else
-#define TlBackendId()			MyBackendId
+#define tl_relation_is_owned(relation, role) \
+	object_ownercheck(RelationRelationId, relation, role)
+#define tl_database_is_owned(database, role) \
+	object_ownercheck(DatabaseRelationId, database, role)
+#endif
+
+/* 18 can count what an index scan does. */
+#if PG_VERSION_NUM < 180000
+#define tl_index_beginscan(table, index, snapshot, key_count) \
+	index_beginscan(table, index, snapshot, key_count, 0)
+#else
+#define tl_index_beginscan(table, index, snapshot, key_count) \
+	index_beginscan(table, index, snapshot, NULL, key_count, 0)
 #endif
 
 #endif							/* TL_COMPAT_H */

@@ -26,6 +26,7 @@
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -47,6 +48,7 @@
 #include "node_shared.h"
 #include "node_worker.h"
 #include "table_written.h"
+#include "tl_compat.h"
 
 /* A wait looks up at least this often, in case a wake-up was lost. */
 #define WAIT_STEP_MS	1000
@@ -223,7 +225,7 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 		Oid			database = get_database_oid(((DropdbStmt *) node)->dbname, true);
 
 		if (OidIsValid(database) &&
-			pg_database_ownercheck(database, GetUserId()))
+			tl_database_is_owned(database, GetUserId()))
 			tl_node_worker_stop(database);
 	}
 	if (previous_utility)

@@ -139,7 +139,7 @@ static void
 accept_restored_row(Relation relation)
 {
 	if (!superuser() &&
-		!pg_class_ownercheck(RelationGetRelid(relation), GetUserId()))
+		!tl_relation_is_owned(RelationGetRelid(relation), GetUserId()))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
 				errmsg("cannot insert into ledger table \"%s\"",

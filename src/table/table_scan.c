@@ -22,6 +22,7 @@
 
 #include "table_am.h"
 #include "table_scan.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 struct TlRefScan
@@ -93,7 +94,7 @@ tl_table_scan_open(Relation relation, Snapshot snapshot)
 	scan->snapshot = snapshot;
 	scan->ref_attribute = tl_table_am_ref_attribute(relation);
 	scan->slot = table_slot_create(relation, NULL);
-	scan->scan = index_beginscan(relation, scan->index, snapshot, 2, 0);
+	scan->scan = tl_index_beginscan(relation, scan->index, snapshot, 2);
 	scan->at_least = operator_function(scan->index, BTGreaterEqualStrategyNumber);
 	scan->at_most = operator_function(scan->index, BTLessEqualStrategyNumber);
 	return scan;
