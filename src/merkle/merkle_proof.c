@@ -17,7 +17,7 @@
  *
  * Invariants
  *	  P1  a path has at most TL_MERKLE_PATH_MAX hashes
- *	  P2  every loop runs at most 64 times, whatever the sizes say
+ *	  P2  every loop ends after 64 turns, whatever sizes and count say
  *
  * Pure code: no PostgreSQL, no allocation.
  *
@@ -102,7 +102,7 @@ tl_merkle_inclusion_verify(const TlHash *leaf, uint64_t index, uint64_t size,
 	TlHash		hash = *leaf;
 	uint64_t	last;
 
-	if (index >= size || count > TL_MERKLE_PATH_MAX)
+	if (index >= size)
 		return false;
 	last = size - 1;
 	for (unsigned i = 0; i < count; i++)
@@ -140,7 +140,7 @@ tl_merkle_consistency_verify(uint64_t old_size, uint64_t new_size,
 	unsigned	level;
 	unsigned	next = 0;
 
-	if (old_size == 0 || old_size > new_size || count > TL_MERKLE_PATH_MAX)
+	if (old_size == 0 || old_size > new_size)
 		return false;
 	if (old_size == new_size)
 		return count == 0 && hash_equal(old_root, new_root);
@@ -197,14 +197,12 @@ path_above(PathWriter *writer, unsigned level, uint64_t index, uint64_t size)
 	return TL_OK;
 }
 
-/* One node, read if it is perfect and folded if it is not. */
+/* One node: read, or folded if it is the last and may be imperfect. */
 static TlStatus
 path_put_node(PathWriter *writer, unsigned level, uint64_t index,
 			  uint64_t size)
 {
-	uint64_t	last;
-	uint64_t	mask;
-	uint64_t	leaf_count;		/* of the last node of the level */
+	uint64_t	first;			/* leaf of the node */
 	TlHash	   *out;
 
 	if (level >= TL_MERKLE_DEPTH_MAX || index > (size - 1) >> level)
@@ -213,12 +211,12 @@ path_put_node(PathWriter *writer, unsigned level, uint64_t index,
 		return TL_TOO_LARGE;
 	out = &writer->path[writer->count++];
 
-	last = (size - 1) >> level;
-	mask = (UINT64_C(1) << level) - 1;
-	leaf_count = ((size - 1) & mask) + 1;
-	if (index < last || leaf_count > mask)
+	if (index < (size - 1) >> level)
 		return writer->reader(writer->context, out, level, index);
-	return fold_leaves(writer, out, size, leaf_count);
+
+	/* The last node of its level, which may have lost its right part. */
+	first = index << level;
+	return fold_leaves(writer, out, size, size - first);
 }
 
 /* The root over the last leaf_count leaves before end, smallest part first. */

@@ -391,6 +391,13 @@ impossible_arguments(void)
 	UNIT_CHECK(count == TL_MERKLE_PATH_MAX);
 
 	UNIT_CHECK(!tl_merkle_inclusion_verify(&root, 0, 0, path, 0, &root));
+	/* A path of nothing is not looked at; an endless one not for long. */
+	UNIT_CHECK(!tl_merkle_inclusion_verify(&root, 1, 8, NULL, 0, &root));
+	UNIT_CHECK(!tl_merkle_consistency_verify(3, 8, NULL, 0, &root, &root));
+	UNIT_CHECK(!tl_merkle_inclusion_verify(&root, UINT64_MAX - 1, UINT64_MAX,
+										   path, UINT32_MAX, &root));
+	UNIT_CHECK(!tl_merkle_consistency_verify(UINT64_MAX - 1, UINT64_MAX, path,
+											 UINT32_MAX, &root, &root));
 	UNIT_CHECK(!tl_merkle_inclusion_verify(&root, 0, 1, path,
 										   TL_MERKLE_PATH_MAX + 1, &root));
 	UNIT_CHECK(!tl_merkle_inclusion_verify(&root, 0, 1, path, UINT32_MAX,
