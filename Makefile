@@ -88,7 +88,7 @@ SQL_MODULES = \
 	sql/99_grants.sql
 
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
-EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql
+EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql src/.built_for
 
 PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/replication -Isrc/node
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
@@ -113,8 +113,11 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PG_HEADER),)
 include $(PGXS)
 
-# PGXS in Debian follows no headers.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*/*.h)
+# PGXS in Debian follows no headers, and objects made for another server are
+# stale: src/.built_for names the server they were made for.
+BUILT_FOR := $(shell cd src 2>/dev/null && { echo '$(bindir) $(VERSION)' | cmp -s - .built_for || \
+	echo '$(bindir) $(VERSION)' >.built_for; })
+$(OBJS) $(OBJS:.o=.bc): Makefile src/.built_for $(wildcard src/*/*.h)
 
 sql/telco_ledger--$(EXTVERSION).sql: $(SQL_MODULES) telco_ledger.control
 	cat $(SQL_MODULES) > $@
