@@ -36,6 +36,7 @@
 #include "node_key.h"
 #include "node_shared.h"
 #include "node_worker.h"
+#include "table_access.h"
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "tl_error.h"
@@ -167,7 +168,7 @@ first_filled(void)
 	ListCell   *cell;
 
 	foreach(cell, tl_table_catalog_tables())
-		if (tl_table_catalog_has_rows(lfirst_oid(cell)))
+		if (tl_table_access_has_rows(lfirst_oid(cell)))
 			return quote_qualified_identifier(get_namespace_name(get_rel_namespace(lfirst_oid(cell))),
 											  get_rel_name(lfirst_oid(cell)));
 	return NULL;
