@@ -58,15 +58,15 @@ COMMENT ON VIEW ledger.batch IS 'batches: what a member added to the ledger at o
 
 CREATE FUNCTION ledger_internal.status(
         OUT name text, OUT member bigint, OUT incarnation integer, OUT purpose text,
-        OUT chain text, OUT height bigint, OUT worker_pid integer, OUT rows_pending bigint,
+        OUT chain text, OUT worker_pid integer, OUT rows_pending bigint,
         OUT pending_since timestamptz, OUT waiting_tables regclass[]) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_node_status' LANGUAGE C VOLATILE PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.status() IS 'one row if this database is a node; behind ledger.status';
 
 CREATE VIEW ledger.status AS
-    SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.height,
-           (SELECT block.time FROM ledger_internal.block WHERE block.height = s.height) AS block_time,
+    SELECT s.name, s.member, s.incarnation, s.purpose, s.chain,
+           tip.height, tip.time AS block_time,
            s.worker_pid, s.rows_pending,
            clock_timestamp() - s.pending_since AS pending_age,
            s.waiting_tables,
@@ -76,6 +76,9 @@ CREATE VIEW ledger.status AS
              WHERE d.datname = current_database()
                AND l.relation = ANY (s.waiting_tables::oid[])
                AND l.mode = 'AccessExclusiveLock' AND l.granted) AS blocked_by
-      FROM ledger_internal.status() AS s;
+      FROM ledger_internal.status() AS s,
+           LATERAL (SELECT block.height, block.time
+                      FROM ledger_internal.block
+                     ORDER BY block.height DESC LIMIT 1) AS tip;
 COMMENT ON VIEW ledger.status IS
     'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it';

@@ -218,7 +218,8 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	uint64_t	xid = 0;
 
 	if (IsA(node, TransactionStmt) &&
-		((TransactionStmt *) node)->kind == TRANS_STMT_COMMIT_PREPARED)
+		((TransactionStmt *) node)->kind == TRANS_STMT_COMMIT_PREPARED &&
+		tl_node_identity()->table.exists)
 		xid = prepared_xid(((TransactionStmt *) node)->gid);
 	if (IsA(node, DropdbStmt))
 	{
@@ -234,7 +235,7 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, text, read_only_tree, context,
 								parameters, environment, receiver, completion);
-	if (xid != 0 && tl_node_identity()->table.exists)
+	if (xid != 0)
 	{
 		tl_node_shared_wake_worker(MyDatabaseId);
 		if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL)

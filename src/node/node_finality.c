@@ -24,6 +24,7 @@
 #include "chain_lookup.h"
 #include "node_commit.h"
 #include "node_identity.h"
+#include "node_shared.h"
 #include "table_catalog.h"
 #include "table_scan.h"
 #include "tl_error.h"
@@ -168,6 +169,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 	check_waitable(&ref);
 	if (!tl_chain_lookup(bytes, &place))
 	{
+		tl_node_shared_wake_worker(MyDatabaseId);
 		(void) tl_node_commit_wait(ref.transaction, NULL, 0,
 								   Max(timeout_ms, 1), true);
 		if (!tl_chain_lookup(bytes, &place))

@@ -38,7 +38,6 @@ PG_FUNCTION_INFO_V1(tl_node_status);
 typedef struct Published
 {
 	int			pid;
-	uint64_t	height;
 	TimestampTz seen_at;
 	int			waiting_count;
 	Datum		waiting[TL_NODE_LAGGING_MAX];
@@ -57,8 +56,8 @@ tl_node_status(PG_FUNCTION_ARGS)
 	char		chain[2 * TL_HASH_SIZE + 1] = "";
 	Published  *published = palloc0(sizeof(Published));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	Datum		values[9];
+	bool		nulls[9] = {false};
 	int64		pending;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -76,17 +75,16 @@ tl_node_status(PG_FUNCTION_ARGS)
 	values[2] = Int32GetDatum(identity->table.incarnation);
 	values[3] = CStringGetTextDatum(identity->table.test ? "test" : "production");
 	values[4] = CStringGetTextDatum(chain);
-	values[5] = Int64GetDatum((int64) published->height);
-	values[6] = Int32GetDatum(published->pid);
-	nulls[6] = published->pid == 0;
-	values[7] = Int64GetDatum(pending);
-	values[8] = TimestampTzGetDatum(published->seen_at);
-	nulls[8] = pending == 0 || published->seen_at == 0;
-	values[9] = PointerGetDatum(construct_array(published->waiting,
+	values[5] = Int32GetDatum(published->pid);
+	nulls[5] = published->pid == 0;
+	values[6] = Int64GetDatum(pending);
+	values[7] = TimestampTzGetDatum(published->seen_at);
+	nulls[7] = pending == 0 || published->seen_at == 0;
+	values[8] = PointerGetDatum(construct_array(published->waiting,
 												published->waiting_count,
 												REGCLASSOID, sizeof(Oid), true,
 												TYPALIGN_INT));
-	nulls[9] = published->waiting_count == 0;
+	nulls[8] = published->waiting_count == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }
@@ -101,7 +99,6 @@ read_published(Published *out)
 	if (slot != NULL)
 	{
 		out->pid = slot->pid;
-		out->height = slot->height;
 		out->seen_at = slot->seen_at;
 		out->waiting_count = Max(slot->lagging_count, 0);
 		for (int i = 0; i < out->waiting_count; i++)

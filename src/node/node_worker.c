@@ -198,7 +198,8 @@ run(TlRoundState *state, bool test)
 		if (result != TL_ROUND_MORE)
 			wait_for_work(result);
 		else if (tl_setting_batch_delay_ms > 0 && !state->progress.partial)
-			pg_usleep(tl_setting_batch_delay_ms * 1000L);
+			(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 tl_setting_batch_delay_ms, PG_WAIT_EXTENSION);
 	}
 }
 
