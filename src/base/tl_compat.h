@@ -15,6 +15,11 @@
 #error "telco_ledger supports PostgreSQL 15 to 18"
 #endif
 
+/* 16 took the layout of variable-length values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 renamed relfilenode to relfilelocator and widened update_indexes. */
 #if PG_VERSION_NUM < 160000
 #define tl_set_new_filelocator	relation_set_new_filenode

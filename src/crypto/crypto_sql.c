@@ -15,6 +15,7 @@
 #include "fmgr.h"
 
 #include "crypto_curve.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_crypto_sql_ecdsa_verify);

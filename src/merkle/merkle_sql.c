@@ -23,6 +23,7 @@
 #include "merkle_hash.h"
 #include "merkle_proof.h"
 #include "merkle_range.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 #define INTERRUPT_INTERVAL	4096	/* leaves hashed between two looks */
