@@ -457,24 +457,6 @@ tl_table_definition_write_missing(void)
 	}
 }
 
-/* The name of a ledger table that has rows, or NULL; before there is a node. */
-char *
-tl_table_definition_first_filled(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, tl_table_catalog_tables())
-	{
-		Oid			relation = lfirst_oid(cell);
-
-		CHECK_FOR_INTERRUPTS();
-		if (tl_table_catalog_is_ledger(relation) &&
-			tl_table_catalog_has_rows(relation))
-			return get_rel_name(relation);
-	}
-	return NULL;
-}
-
 static void
 write_version(const TlTableVersion *version)
 {

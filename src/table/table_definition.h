@@ -47,6 +47,5 @@ extern void tl_table_definition_write(Oid relation, const char *action,
 extern void tl_table_definition_write_end(const TlTableVersion *last,
 										  const char *action);
 extern void tl_table_definition_write_missing(void);
-extern char *tl_table_definition_first_filled(void);
 
 #endif							/* TABLE_DEFINITION_H */
