@@ -29,7 +29,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
@@ -41,7 +40,6 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -255,7 +253,7 @@ on_drop_relation(Oid relation, int flags)
 	if (!tl_table_catalog_is_ledger(relation) ||
 		((flags & PERFORM_DELETION_INTERNAL) && is_transient(relation)))
 		return;
-	if (!tl_table_is_test_ledger() && tl_table_access_has_rows(relation))
+	if (!tl_table_is_test_ledger() && tl_table_catalog_has_rows(relation))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 				errmsg("cannot drop ledger table \"%s\" because it has rows",
@@ -278,23 +276,6 @@ is_transient(Oid relation)
 	result = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->relrewrite);
 	ReleaseSysCache(tuple);
 	return result;
-}
-
-/* Does the table have a row that anybody can see, ourselves included? */
-bool
-tl_table_access_has_rows(Oid relation)
-{
-	Relation	table = table_open(relation, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TupleTableSlot *slot = table_slot_create(table, NULL);
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
-	bool		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
-
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	table_close(table, NoLock);
-	return found;
 }
 
 /* A3 */

@@ -42,6 +42,5 @@ extern bool tl_table_access_is_unfinished(Oid relation);
 extern void tl_table_access_refuse_extension_drop(void);
 extern bool tl_table_access_type_in_use(Oid type, Oid *table,
 										char **column);
-extern bool tl_table_access_has_rows(Oid relation);
 
 #endif							/* TABLE_ACCESS_H */

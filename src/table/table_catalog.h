@@ -25,6 +25,7 @@ extern Oid	tl_table_catalog_access_method(void);
 extern bool tl_table_catalog_is_ledger(Oid relation);
 extern bool tl_table_catalog_is_parent(Oid relation);
 extern bool tl_table_catalog_touches_ledger(Oid relation);
+extern bool tl_table_catalog_has_rows(Oid relation);
 extern bool tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE],
 								Oid relation);
 extern List *tl_table_catalog_tables(void);

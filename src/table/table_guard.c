@@ -673,7 +673,7 @@ before_attach_heap(Oid parent, Oid child)
 				errmsg("cannot attach \"%s\" to ledger table \"%s\"",
 					   get_rel_name(child), get_rel_name(parent)),
 				errhint("Create the partition with CREATE TABLE ... PARTITION OF."));
-	if (tl_table_access_has_rows(child))
+	if (tl_table_catalog_has_rows(child))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 				errmsg("cannot attach \"%s\" to ledger table \"%s\" because it has rows",
