@@ -15,6 +15,8 @@
  *		  (tl_table_build_active, asked by the access method)
  *	  B3  the copy owns its smgr reference and lets go of it on every path,
  *		  because the reference points into the copy
+ *	  B4  the copy counts nothing in the statistics, since a counter keeps a
+ *		  pointer to the Relation that it belongs to, beyond the transaction
  *
  * The copy lives in TopTransactionContext: the resource owner may still drop a
  * scan's reference to it while an error unwinds.
@@ -57,6 +59,8 @@ private_copy(Relation table)
 	copy->rd_smgr = NULL;		/* B3 */
 	copy->rd_amcache = NULL;
 	copy->rd_options = NULL;	/* an invalidation would free the original's */
+	copy->pgstat_enabled = false;	/* B4 */
+	copy->pgstat_info = NULL;
 	MemoryContextSwitchTo(caller);
 	return copy;
 }
