@@ -67,6 +67,9 @@ OBJS_BACKEND = \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_lookup.o \
+	src/proof/proof_source.o \
+	src/proof/proof_receipt.o \
+	src/proof/proof_verdict.o \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
@@ -91,6 +94,7 @@ SQL_MODULES = \
 	sql/20_merkle.sql \
 	sql/30_table.sql \
 	sql/40_chain.sql \
+	sql/50_proof.sql \
 	sql/90_node.sql \
 	sql/99_grants.sql
 

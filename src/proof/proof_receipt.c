@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_receipt.c
+ *	  ledger.receipt() and ledger.tree_head(): what outsiders take home.
+ *
+ * The row is looked for with the caller's own rights, all columns of it, row
+ * level security included; only then the chain is read with the library's.
+ *
+ * The receipt is checked like a stranger's before it is handed out, so that
+ * damage shows here and not in court.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "proof_check.h"
+#include "proof_json.h"
+#include "proof_show.h"
+#include "proof_source.h"
+#include "table_definition.h"
+#include "table_ref.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_receipt);
+PG_FUNCTION_INFO_V1(tl_tree_head);
+
+static Oid	find_row(Oid relation, const TlRefBytes *ref);
+static void read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref,
+					   int64_t size);
+static void check_size(int64_t size, uint64_t height, const TlRefBytes *ref);
+static void show(TlReceipt *receipt);
+static void check(const TlReceipt *receipt);
+static char *write_json(const TlReceipt *receipt);
+static void *allocate(size_t size);
+
+/* ledger.receipt(relation, ref, size) -> jsonb */
+Datum
+tl_receipt(PG_FUNCTION_ARGS)
+{
+	TlRefBytes *ref;
+	int64_t		size = PG_ARGISNULL(2) ? -1 : PG_GETARG_INT64(2);
+	TlReceipt	receipt;
+	Oid			relation;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	ref = PG_GETARG_TLREF(1);
+	if (size == 0 || size < -1)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the size of a tree head must be greater than zero"));
+	relation = find_row(PG_GETARG_OID(0), ref);
+	read_proof(&receipt, relation, ref, size);
+	show(&receipt);
+	check(&receipt);
+	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,
+										CStringGetDatum(write_json(&receipt))));
+}
+
+/* ledger.tree_head() -> text */
+Datum
+tl_tree_head(PG_FUNCTION_ARGS)
+{
+	TlProofSource source;
+	TlReceipt	genesis;
+	TlCheckpoint checkpoint;
+	TlBlockHeader header;
+	TlSpan		bytes;
+	TlWriter	writer;
+	char		text[256];
+
+	tl_proof_source_begin(&source);
+	tl_proof_source_genesis(&genesis);
+	tl_proof_source_header(&bytes, &header, -1);
+	tl_proof_source_end(&source);
+	tl_chain_block_chain_id(&checkpoint.chain_id, &header);
+	checkpoint.size = header.height;
+	checkpoint.root = header.history_root;
+	tl_writer_init(&writer, text, sizeof(text));
+	tl_proof_checkpoint_encode(&writer, &checkpoint);
+	tl_error_check(tl_writer_finish(&writer), "tree head");
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(text, (int) writer.size));
+}
+
+/*
+ * The table that holds the row: the relation itself or a partition.  Runs as
+ * the caller, who needs SELECT on every column.
+ */
+static Oid
+find_row(Oid relation, const TlRefBytes *ref)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			types[1] = {tl_table_ref_type()};
+	Datum		values[1] = {TlRefBytesGetDatum(ref)};
+	char	   *name;
+	char	   *statement;
+	TlRef		unpacked;
+	Oid			found = InvalidOid;
+	bool		is_null;
+
+	if (get_attnum(relation, "ledger_ref") == InvalidAttrNumber)
+		ereport(ERROR,
+				errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				errmsg("\"%s\" is not a ledger table",
+					   get_rel_name(relation) ? get_rel_name(relation) : "?"),
+				errdetail("It has no column ledger_ref."));
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+	statement = psprintf("SELECT r.tableoid, r.* FROM %s AS r"
+						 " WHERE r.ledger_ref OPERATOR(pg_catalog.=) $1", name);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args(statement, 1, types, values, NULL, true, 2) != SPI_OK_SELECT)
+		elog(ERROR, "could not read \"%s\"", name);
+	if (SPI_processed == 1)
+		found = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+											   SPI_tuptable->tupdesc, 1, &is_null));
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+	if (OidIsValid(found))
+		return found;
+	tl_table_ref_unpack(&unpacked, ref);
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_UNKNOWN_REF)),
+			errmsg("no row of %s has the ledger_ref %s", name,
+				   tl_table_ref_text(&unpacked)),
+			errdetail("There is none, or you may not see it."));
+	return InvalidOid;			/* keep the compiler quiet */
+}
+
+/* Everything that proves, with the head at that size or the newest one. */
+static void
+read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
+{
+	TlProofSource source;
+	TlBlockHeader head;
+	TlRef		definition;
+	TlRef		unused;
+	TlRefBytes	definition_ref;
+	uint64_t	height;
+	uint64_t	definition_height;
+
+	memset(out, 0, sizeof(*out));
+	tl_proof_source_begin(&source);
+	tl_proof_source_genesis(out);
+	tl_proof_source_row(&out->row, &height, &definition, relation, ref);
+	check_size(size, height, ref);
+	tl_proof_source_header(&out->head, &head, size);
+	out->row.block_path = tl_proof_source_history(height, head.height);
+	out->has_definition = (definition.member != 0);
+	if (out->has_definition)
+	{
+		tl_table_ref_pack(&definition_ref, &definition);
+		tl_proof_source_row(&out->definition, &definition_height, &unused,
+							tl_table_definition_relation(), &definition_ref);
+		check_size(size, definition_height, &definition_ref);
+		out->definition.block_path = tl_proof_source_history(definition_height,
+															 head.height);
+	}
+	out->certificate = tl_proof_source_certificate(&head);
+	tl_proof_source_end(&source);
+}
+
+/* A tree head covers the blocks below its size. */
+static void
+check_size(int64_t size, uint64_t height, const TlRefBytes *ref)
+{
+	TlRef		unpacked;
+
+	if (size < 0 || height < (uint64_t) size)
+		return;
+	tl_table_ref_unpack(&unpacked, ref);
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_NOT_FINAL)),
+			errmsg("the tree head at %lld does not cover the row %s",
+				   (long long) size, tl_table_ref_text(&unpacked)),
+			errdetail("The row is in block %llu, and a tree head covers the blocks below its size.",
+					  (unsigned long long) height),
+			errhint("Take a newer tree head, or leave out the size."));
+}
+
+static void
+show(TlReceipt *receipt)
+{
+	TlReceiptColumn *columns = palloc0(sizeof(TlReceiptColumn) * TL_COLUMN_COUNT_MAX);
+	TlWriter	writer;
+
+	tl_writer_init(&writer, NULL, 0);
+	tl_error_check(tl_proof_show(receipt, columns, &writer), "receipt");
+	tl_writer_init(&writer, allocate(writer.size + 1), writer.size);
+	tl_error_check(tl_proof_show(receipt, columns, &writer), "receipt");
+}
+
+static void
+check(const TlReceipt *receipt)
+{
+	TlVerdict	verdict;
+
+	tl_proof_check(&verdict, receipt, NULL);
+	if (!verdict.valid)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the stored chain does not prove the row"),
+				errdetail("The receipt would be refused: %s.", verdict.reason),
+				errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+}
+
+static char *
+write_json(const TlReceipt *receipt)
+{
+	TlWriter	writer;
+	size_t		size;
+	char	   *text;
+
+	tl_writer_init(&writer, NULL, 0);
+	tl_proof_json_write(&writer, receipt);
+	size = writer.size;
+	text = allocate(size + 1);
+	tl_writer_init(&writer, text, size);
+	tl_proof_json_write(&writer, receipt);
+	tl_error_check(tl_writer_finish(&writer), "receipt");
+	text[size] = '\0';
+	return text;
+}
+
+static void *
+allocate(size_t size)
+{
+	if (size > TL_RECEIPT_SIZE_MAX)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_TOO_LARGE)),
+				errmsg("the receipt is too large"),
+				errdetail("It would have more than %d bytes.", TL_RECEIPT_SIZE_MAX));
+	return MemoryContextAllocHuge(CurrentMemoryContext, size);
+}
