@@ -111,7 +111,7 @@ TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 REGRESS_OPTS = --inputdir=test --load-extension=pgcrypto --load-extension=telco_ledger
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-extension=telco_ledger
-REGRESS_PREP = preloaded
+REGRESS_PREP = $(if $(strip $(REGRESS) $(ISOLATION)),preloaded)
 
 PG_CONFIG ?= pg_config
 PG_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
