@@ -2,7 +2,8 @@
 #
 #	need_packages NAME...	install the Debian packages that are missing
 #	need_postgresql			the same for the server that PG_CONFIG names
-#	install_extension DIR	build DIR and install it into that server
+#	install_extension DIR	build DIR and install it into that server; programs
+#							go beside the server's own
 #	enter_work_directory	make the temporary directory $work, and remove it
 #							with all servers below it when the script ends
 #	as_server_user CMD...	run CMD as the unprivileged user that owns the
@@ -121,7 +122,7 @@ has_headers()
 # Are the server's directories ours to write, without sudo?
 can_install()
 {
-	[ -w "$("$PG_CONFIG" --pkglibdir)" ] &&
+	[ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --bindir)" ] &&
 		[ -w "$("$PG_CONFIG" --sharedir)/extension" ]
 }
 
@@ -131,7 +132,8 @@ install_extension()
 
 	make -s -j2 -C "$directory" PG_CONFIG="$PG_CONFIG" || return
 	can_install || via=as_root
-	$via make -s -C "$directory" install PG_CONFIG="$PG_CONFIG"
+	$via make -s -C "$directory" install PG_CONFIG="$PG_CONFIG" \
+		PREFIX="$(dirname "$("$PG_CONFIG" --bindir)")"
 }
 
 enter_work_directory()
