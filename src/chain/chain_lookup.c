@@ -41,6 +41,7 @@
 #include "chain_manifest.h"
 #include "chain_snapshot.h"
 #include "chain_store.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 /* Differences kept by a backend, and batches kept of each. */

@@ -15,6 +15,7 @@
 
 #include "chain_statement.h"
 #include "table_ref.h"
+#include "tl_compat.h"
 
 /* Run a statement to its end; the number of rows processed or returned. */
 uint64

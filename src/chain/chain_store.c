@@ -28,6 +28,7 @@
 #include "chain_manifest.h"
 #include "chain_statement.h"
 #include "chain_store.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 #define UNIX_TO_POSTGRES_US \

@@ -39,6 +39,7 @@
 #include "table_access.h"
 #include "table_catalog.h"
 #include "table_definition.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_create_node);

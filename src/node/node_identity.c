@@ -33,6 +33,7 @@
 
 #include "chain_genesis.h"
 #include "node_identity.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 /* Columns of ledger_internal.node (sql/40_chain.sql). */

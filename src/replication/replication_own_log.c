@@ -20,6 +20,7 @@
 
 #include "chain_statement.h"
 #include "replication_own_log.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 static TlStatement select_last = {

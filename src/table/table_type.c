@@ -84,6 +84,7 @@
 #include "crypto_hash.h"
 #include "table_ref.h"
 #include "table_type.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 #include "tl_limits.h"
 
