@@ -49,6 +49,7 @@ static void shared_request(void);
 static void shared_startup(void);
 static Size slot_size(void);
 static Size shared_size(void);
+static bool copy_dirty(TlDirtyKey *list, int capacity, Oid database, int *count);
 static bool slot_covers(const TlNodeSlot *slot, uint64_t xid);
 
 void
@@ -207,23 +208,35 @@ tl_node_dirty_forget(const TlDirtyKey *key)
 	LWLockRelease(head->dirty);
 }
 
-/* All entries of a database, in the current memory context. */
+/*
+ * All entries of a database, in the current memory context.  Allocates without
+ * the lock, and again if more came in between: none may be missing.
+ */
 TlDirtyKey *
 tl_node_dirty_list(Oid database, int *count)
 {
+	int			capacity = 64;
+
+	for (;;)
+	{
+		TlDirtyKey *list = palloc(sizeof(TlDirtyKey) * capacity);
+
+		if (copy_dirty(list, capacity, database, count))
+			return list;
+		pfree(list);
+		capacity *= 4;
+	}
+}
+
+/* False if the list has no room for all of them. */
+static bool
+copy_dirty(TlDirtyKey *list, int capacity, Oid database, int *count)
+{
 	HASH_SEQ_STATUS status;
 	TlDirtyKey *entry;
-	TlDirtyKey *list;
-	int			capacity;
+	bool		complete = true;
 
-	LWLockAcquire(head->dirty, LW_SHARED);
-	capacity = hash_get_num_entries(dirty);
-	LWLockRelease(head->dirty);
 	*count = 0;
-	if (capacity == 0)
-		return NULL;
-	capacity += 64;				/* what comes in between waits a round */
-	list = palloc(sizeof(TlDirtyKey) * capacity);
 	LWLockAcquire(head->dirty, LW_SHARED);
 	hash_seq_init(&status, dirty);
 	while ((entry = hash_seq_search(&status)) != NULL)
@@ -233,12 +246,13 @@ tl_node_dirty_list(Oid database, int *count)
 		if (*count == capacity)
 		{
 			hash_seq_term(&status);
+			complete = false;
 			break;
 		}
 		list[(*count)++] = *entry;
 	}
 	LWLockRelease(head->dirty);
-	return list;
+	return complete;
 }
 
 /* Was an entry lost?  The caller must look everywhere if so. */
