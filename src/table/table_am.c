@@ -115,7 +115,8 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("cannot insert into \"%s\"", RelationGetRelationName(relation)),
-				errdetail("Table definitions are written by the library when a table is created or altered."));
+				errdetail("Table definitions are written by the library."),
+				errhint("Create or alter the ledger table itself."));
 	if (cache->ref_attribute == InvalidAttrNumber)
 		elog(ERROR, "ledger table \"%s\" has no column ledger_ref",
 			 RelationGetRelationName(relation));

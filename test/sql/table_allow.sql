@@ -10,6 +10,7 @@ SELECT ledger.create_node('FRAF1') IS NOT NULL AS created;
 SELECT version, action, table_name, column_names, type_names
     FROM ledger.table_version ORDER BY ledger_ref;
 INSERT INTO early VALUES (1);
+\set VERBOSITY terse
 
 -- The column, its default and its index come by themselves.
 CREATE TABLE cdr (id integer PRIMARY KEY, subscriber text, charge numeric(10,2)) USING ledger;
@@ -194,3 +195,6 @@ SELECT t.relation
     FROM ledger_internal.ledger_table AS t
     WHERE t.relation <> 'ledger.table_version'::regclass
     AND NOT EXISTS (SELECT FROM ledger.table_version AS v WHERE v.table_id = t.table_id);
+
+DROP OWNED BY regress_reader;
+DROP ROLE regress_reader;

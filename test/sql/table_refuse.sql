@@ -108,7 +108,9 @@ SELECT refused($$DROP INDEX t_ledger_ref_idx$$);
 SELECT refused($$INSERT INTO t (id, ledger_ref) VALUES (7, '1.0.1.1')$$);
 SELECT refused($$INSERT INTO t (id, ledger_ref) VALUES (7, NULL)$$);
 SELECT refused($$INSERT INTO t (id, ledger_ref) VALUES (7, '2.0.1.1')$$);
-SELECT refused($$INSERT INTO from_t (ledger_ref) SELECT r FROM (SELECT ledger.next_ref() AS r OFFSET 0) AS s, generate_series(1, 2)$$);
+-- Each number is good for one row.
+SELECT regexp_replace(refused($$INSERT INTO from_t (ledger_ref) SELECT r FROM (SELECT ledger.next_ref() AS r OFFSET 0) AS s, generate_series(1, 2)$$),
+    '\d+\.\d+\.\d+\.\d+', 'ref');
 SELECT refused($$CREATE TABLE x (ledger_ref text) USING ledger$$);
 
 -- Storage
@@ -189,7 +191,7 @@ SELECT refused($$CREATE INDEX ON from_t (inserts(id))$$);
 SELECT refused($$CREATE INDEX ON from_t (deletes(id))$$);
 
 -- What does not run inside a function
-\set VERBOSITY default
+\set VERBOSITY terse
 DROP INDEX CONCURRENTLY t_ledger_ref_idx;
 CREATE INDEX CONCURRENTLY written ON t (inserts(id));
 DROP INDEX written;
@@ -203,7 +205,10 @@ COPY t (id, ledger_ref) FROM stdin;
 9	1.0.1.1
 \.
 
--- After all of this:
+-- After all of this, with another owner:
+REASSIGN OWNED BY regress_owner TO CURRENT_USER;
+DROP OWNED BY regress_owner;
+DROP ROLE regress_owner;
 \pset format aligned
 \pset tuples_only off
 SELECT id, v, m, p, d FROM t;
