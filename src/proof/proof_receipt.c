@@ -24,6 +24,7 @@
 #include "proof_json.h"
 #include "proof_show.h"
 #include "proof_source.h"
+#include "table_catalog.h"
 #include "table_definition.h"
 #include "table_ref.h"
 #include "tl_error.h"
@@ -105,12 +106,11 @@ find_row(Oid relation, const TlRefBytes *ref)
 	Oid			found = InvalidOid;
 	bool		is_null;
 
-	if (get_attnum(relation, "ledger_ref") == InvalidAttrNumber)
+	if (!tl_table_catalog_is_ledger(relation) && !tl_table_catalog_is_parent(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				errmsg("\"%s\" is not a ledger table",
-					   get_rel_name(relation) ? get_rel_name(relation) : "?"),
-				errdetail("It has no column ledger_ref."));
+					   get_rel_name(relation) ? get_rel_name(relation) : "?"));
 	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
 									  get_rel_name(relation));
 	statement = psprintf("SELECT r.tableoid, r.* FROM %s AS r"
@@ -150,9 +150,17 @@ read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
 	memset(out, 0, sizeof(*out));
 	tl_proof_source_begin(&source);
 	tl_proof_source_genesis(out);
+	tl_proof_source_header(&out->head, &head, -1);
+	if (size >= 0 && (uint64_t) size > head.height)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("there is no tree head of size %lld", (long long) size),
+				errdetail("The newest has size %llu.",
+						  (unsigned long long) head.height));
 	tl_proof_source_row(&out->row, &height, &definition, relation, ref);
 	check_size(size, height, ref);
-	tl_proof_source_header(&out->head, &head, size);
+	if (size >= 0)
+		tl_proof_source_header(&out->head, &head, size);
 	out->row.block_path = tl_proof_source_history(height, head.height);
 	out->has_definition = (definition.member != 0);
 	if (out->has_definition)

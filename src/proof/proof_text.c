@@ -27,6 +27,10 @@
  *		macaddr, macaddr8				hex pairs with colons
  *		bit, varbit						0s and 1s
  *		ledger.ref						member.incarnation.transaction.row
+ *		arrays of these, one dimension
+ *		from 1, or none					{a,b,NULL}; text, json and bytea in double
+ *										quotes, with \ before \ and "
+ *		enum							its label
  *		anything else					\x and hex of the bytes in the row
  *		a commitment					commitment:hex
  *
@@ -41,6 +45,8 @@
  *-------------------------------------------------------------------------
  */
 #include "proof_text.h"
+
+#include "tl_limits.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -83,8 +89,25 @@
 #define TAG_NUMERIC		1700
 #define TAG_UUID		2950
 #define TAG_JSONB		3802
-/* top bit and 31 bits of SHA-256 of "ledger.ref" */
+/* types with a name: top bit and 31 bits of SHA-256 of it, as "ledger.ref" */
+#define TAG_NAMED		UINT32_C(0x80000000)
 #define TAG_LEDGER_REF	UINT32_C(0xe2698ce8)
+
+/* Arrays of built-in types and what is in them. */
+static const struct
+{
+	uint32_t	array;
+	uint32_t	element;
+}			arrays[] = {
+	{199, TAG_JSON}, {651, TAG_CIDR}, {775, TAG_MACADDR8}, {1000, TAG_BOOL},
+	{1001, TAG_BYTEA}, {1003, TAG_NAME}, {1005, TAG_INT2}, {1007, TAG_INT4},
+	{1009, TAG_TEXT}, {1014, TAG_BPCHAR}, {1015, TAG_VARCHAR},
+	{1016, TAG_INT8}, {1021, TAG_FLOAT4}, {1022, TAG_FLOAT8},
+	{1040, TAG_MACADDR}, {1041, TAG_INET}, {1115, TAG_TIMESTAMP},
+	{1182, TAG_DATE}, {1183, TAG_TIME}, {1185, TAG_TIMESTAMPTZ},
+	{1187, TAG_INTERVAL}, {1231, TAG_NUMERIC}, {1270, TAG_TIMETZ},
+	{1561, TAG_BIT}, {1563, TAG_VARBIT}, {2951, TAG_UUID}, {3807, TAG_JSONB},
+};
 
 static bool render(TlTextSink *sink, uint32_t tag, TlSpan value);
 static bool render_integer(TlTextSink *sink, TlReader *reader, size_t size);
@@ -97,9 +120,15 @@ static bool render_interval(TlTextSink *sink, TlReader *reader);
 static bool render_network(TlTextSink *sink, TlReader *reader);
 static bool render_bits(TlTextSink *sink, TlReader *reader);
 static bool render_ref(TlTextSink *sink, TlReader *reader);
+static bool render_other(TlTextSink *sink, uint32_t tag, TlSpan value);
+static bool render_array(TlTextSink *sink, uint32_t element, TlSpan value);
+static bool render_element(TlTextSink *sink, uint32_t tag, TlSpan value);
+static bool is_label(TlSpan value);
+static bool is_quoted(uint32_t tag);
 static void render_pairs(TlTextSink *sink, TlSpan value);
 static void render_uuid(TlTextSink *sink, TlSpan value);
 static void put(TlTextSink *sink, const void *data, size_t size);
+static void put_bytes(TlTextSink *sink, const void *data, size_t size);
 static void put_text(TlTextSink *sink, const char *text);
 static void put_day(TlTextSink *sink, int64_t days);
 static void put_clock(TlTextSink *sink, int64_t us);
@@ -258,10 +287,95 @@ render(TlTextSink *sink, uint32_t tag, TlSpan value)
 			return render_bits(sink, &reader);
 		case TAG_LEDGER_REF:
 			return render_ref(sink, &reader);
-		case TAG_BYTEA:
 		default:
+			return render_other(sink, tag, value);
+	}
+}
+
+/*
+ * Enums and arrays.  A tag with a name does not say what kind of type it is,
+ * but the bytes of composites, ranges and arrays always hold a control
+ * character, which is_label refuses.
+ */
+static bool
+render_other(TlTextSink *sink, uint32_t tag, TlSpan value)
+{
+	TlTextSink	trial;
+	TlWriter	counter;
+
+	if ((tag & TAG_NAMED) != 0)
+	{
+		if (!is_label(value))
+			return false;
+		put(sink, value.data, value.size);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++)
+	{
+		if (arrays[i].array != tag)
+			continue;
+		/* nothing may be put unless all of it can be */
+		tl_writer_init(&counter, NULL, 0);
+		tl_proof_text_to(&trial, &counter);
+		return render_array(&trial, arrays[i].element, value) &&
+			render_array(sink, arrays[i].element, value);
+	}
+	return false;
+}
+
+static bool
+render_array(TlTextSink *sink, uint32_t element, TlSpan value)
+{
+	TlReader	reader;
+	uint8_t		dimensions;
+	uint32_t	count = 0;
+
+	tl_reader_init(&reader, value.data, value.size);
+	dimensions = tl_get_u8(&reader);
+	if (dimensions == 1)
+	{
+		if (tl_get_u32(&reader) != 1)
+			return false;
+		count = tl_get_u32(&reader);
+	}
+	else if (dimensions != 0)
+		return false;
+	put_text(sink, "{");
+	for (uint32_t i = 0; i < count; i++)
+	{
+		uint32_t	size = tl_get_u32(&reader);
+
+		if (reader.truncated)
+			return false;
+		if (i > 0)
+			put_text(sink, ",");
+		if (size == UINT32_MAX)
+			put_text(sink, "NULL");
+		else if (!render_element(sink, element, tl_get_span(&reader, size)) ||
+				 reader.truncated)
 			return false;
 	}
+	put_text(sink, "}");
+	return tl_reader_finish(&reader) == TL_OK;
+}
+
+static bool
+render_element(TlTextSink *sink, uint32_t tag, TlSpan value)
+{
+	if (!is_quoted(tag))
+		return render(sink, tag, value);
+	put_text(sink, "\"");
+	sink->quoted = true;
+	if (tag == TAG_BYTEA)
+	{
+		put_text(sink, "\\x");
+		tl_proof_text_hex(sink, value);
+	}
+	else
+		tl_proof_text_string(sink, value);
+	sink->quoted = false;
+	put_text(sink, "\"");
+	return true;
 }
 
 static bool
@@ -495,8 +609,49 @@ render_uuid(TlTextSink *sink, TlSpan value)
 	}
 }
 
+/* Text of an enum's length without any control character. */
+static bool
+is_label(TlSpan value)
+{
+	if (value.size == 0 || value.size > TL_NAME_SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < value.size; i++)
+	{
+		if (value.data[i] < 0x20)
+			return false;
+	}
+	return is_plain_text(value);
+}
+
+/* Could an element of this type hold a comma or a brace? */
+static bool
+is_quoted(uint32_t tag)
+{
+	return tag == TAG_TEXT || tag == TAG_VARCHAR || tag == TAG_BPCHAR ||
+		tag == TAG_NAME || tag == TAG_JSON || tag == TAG_JSONB ||
+		tag == TAG_BYTEA;
+}
+
 static void
 put(TlTextSink *sink, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	if (!sink->quoted)
+	{
+		put_bytes(sink, data, size);
+		return;
+	}
+	for (size_t i = 0; i < size; i++)
+	{
+		if (bytes[i] == '"' || bytes[i] == '\\')
+			put_bytes(sink, "\\", 1);
+		put_bytes(sink, &bytes[i], 1);
+	}
+}
+
+static void
+put_bytes(TlTextSink *sink, const void *data, size_t size)
 {
 	if (sink->writer != NULL)
 	{

@@ -22,6 +22,7 @@ typedef struct TlTextSink
 	TlSpan		claim;
 	size_t		offset;			/* of the claim, compared so far */
 	bool		differs;
+	bool		quoted;			/* in an element of an array */
 } TlTextSink;
 
 extern void tl_proof_text_to(TlTextSink *sink, TlWriter *writer);

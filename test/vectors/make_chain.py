@@ -332,7 +332,7 @@ def main():
         "member": "Operator Two", "schema": "public", "table": "call_record",
         "ref": "2.%d.801.1" % INCARNATION, "height": 3, "time": "2023-11-14T22:13:20.003000Z",
         "row": {"id": "1003", "städte": "Köln \"Dom\"\n", "amount": "12.50",
-                "began": "2024-01-01T00:00:00.000003Z", "note": None, "mood": "\\x" + b"fine".hex()},
+                "began": "2024-01-01T00:00:00.000003Z", "note": None, "mood": "fine"},
         "proof": {
             "row": step(rows[3], 3, rows, private, random, 1, leaves2, batch2, lists[3], 3),
             "definition": step(definitions[2], 2, definitions, public, b"", 0, [public], batch1,
