@@ -68,6 +68,7 @@ OBJS_BACKEND = \
 	src/chain/chain_store.o \
 	src/chain/chain_lookup.o \
 	src/proof/proof_source.o \
+	src/proof/proof_row.o \
 	src/proof/proof_receipt.o \
 	src/proof/proof_verdict.o \
 	src/replication/replication_own_log.o \

@@ -1,4 +1,13 @@
--- Proofs: receipts, their verdict, tree heads.
+-- Proofs: the bytes of a row, receipts, their verdict, tree heads.
+
+CREATE FUNCTION ledger.encode_row(relation regclass, ref ledger.ref) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_encode_row' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+CREATE FUNCTION ledger.leaf_hash(relation regclass, ref ledger.ref) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_leaf_hash' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION ledger.encode_row(regclass, ledger.ref) IS
+    'the bytes of the row as they were hashed when it was batched (src/table/README.md)';
+COMMENT ON FUNCTION ledger.leaf_hash(regclass, ledger.ref) IS
+    'SHA-256(0x00 || ledger.encode_row(relation, ref)): the row''s leaf in its section''s tree';
 
 CREATE FUNCTION ledger.receipt(relation regclass, ref ledger.ref, size bigint DEFAULT NULL) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'tl_receipt' LANGUAGE C STABLE PARALLEL RESTRICTED;

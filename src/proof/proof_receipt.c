@@ -22,6 +22,7 @@
 
 #include "proof_check.h"
 #include "proof_json.h"
+#include "proof_row.h"
 #include "proof_show.h"
 #include "proof_source.h"
 #include "table_catalog.h"
@@ -32,7 +33,6 @@
 PG_FUNCTION_INFO_V1(tl_receipt);
 PG_FUNCTION_INFO_V1(tl_tree_head);
 
-static Oid	find_row(Oid relation, const TlRefBytes *ref);
 static void read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref,
 					   int64_t size);
 static void check_size(int64_t size, uint64_t height, const TlRefBytes *ref);
@@ -57,7 +57,7 @@ tl_receipt(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("the size of a tree head must be greater than zero"));
-	relation = find_row(PG_GETARG_OID(0), ref);
+	relation = tl_proof_row_find(PG_GETARG_OID(0), ref);
 	read_proof(&receipt, relation, ref, size);
 	show(&receipt);
 	check(&receipt);
@@ -88,51 +88,6 @@ tl_tree_head(PG_FUNCTION_ARGS)
 	tl_proof_checkpoint_encode(&writer, &checkpoint);
 	tl_error_check(tl_writer_finish(&writer), "tree head");
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(text, (int) writer.size));
-}
-
-/*
- * The table that holds the row: the relation itself or a partition.  Runs as
- * the caller, who needs SELECT on every column.
- */
-static Oid
-find_row(Oid relation, const TlRefBytes *ref)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Oid			types[1] = {tl_table_ref_type()};
-	Datum		values[1] = {TlRefBytesGetDatum(ref)};
-	char	   *name;
-	char	   *statement;
-	TlRef		unpacked;
-	Oid			found = InvalidOid;
-	bool		is_null;
-
-	if (!tl_table_catalog_is_ledger(relation) && !tl_table_catalog_is_parent(relation))
-		ereport(ERROR,
-				errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				errmsg("\"%s\" is not a ledger table",
-					   get_rel_name(relation) ? get_rel_name(relation) : "?"));
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-	statement = psprintf("SELECT r.tableoid, r.* FROM %s AS r"
-						 " WHERE r.ledger_ref OPERATOR(pg_catalog.=) $1", name);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(statement, 1, types, values, NULL, true, 2) != SPI_OK_SELECT)
-		elog(ERROR, "could not read \"%s\"", name);
-	if (SPI_processed == 1)
-		found = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
-											   SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	MemoryContextSwitchTo(context);
-	if (OidIsValid(found))
-		return found;
-	tl_table_ref_unpack(&unpacked, ref);
-	ereport(ERROR,
-			errcode(TL_ERRCODE(TL_UNKNOWN_REF)),
-			errmsg("no row of %s has the ledger_ref %s", name,
-				   tl_table_ref_text(&unpacked)),
-			errdetail("There is none, or you may not see it."));
-	return InvalidOid;			/* keep the compiler quiet */
 }
 
 /* Everything that proves, with the head at that size or the newest one. */
