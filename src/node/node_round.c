@@ -360,7 +360,8 @@ common_round(Round *round)
 	{
 		drop_ready_probes(round);
 		publish(round, true);
-		return round->blocked_count > 0 ? TL_ROUND_BLOCKED : TL_ROUND_IDLE;
+		return round->blocked_count > 0 || state->lagging_count > 0 ?
+			TL_ROUND_BLOCKED : TL_ROUND_IDLE;
 	}
 	if (!resumed)
 		tl_chain_store_snapshot(number, target, GetCurrentTimestamp());
