@@ -50,6 +50,7 @@ OBJS_BACKEND = \
 	src/table/table_ref.o \
 	src/table/table_catalog.o \
 	src/table/table_type.o \
+	src/table/table_value_sql.o \
 	src/table/table_encode.o \
 	src/table/table_scan.o \
 	src/table/table_issue.o \
@@ -107,7 +108,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types
 
 ISOLATION =
 

@@ -184,3 +184,10 @@ COMMENT ON COLUMN ledger.table_version.type_tags IS 'what stands for each column
 CREATE FUNCTION ledger.relation_of(ref ledger.ref) RETURNS regclass
     AS 'MODULE_PATHNAME', 'tl_relation_of' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger.relation_of(ledger.ref) IS 'the ledger table, or partition, that holds the row; NULL if there is none';
+
+CREATE FUNCTION ledger.encode_value(value anyelement) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_encode_value' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger.encode_value(anyelement) IS 'the bytes that stand for a value in the encoding of a row';
+CREATE FUNCTION ledger.type_tag(type regtype) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_type_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger.type_tag(regtype) IS 'what stands for a type in the encoding of a row';
