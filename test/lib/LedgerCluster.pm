@@ -47,6 +47,8 @@ sub new_node
 	return $node;
 }
 
+# A production ledger signs nothing while fsync is off, which it is in the
+# servers of PostgreSQL::Test::Cluster.
 sub preload
 {
 	my ($node) = @_;
@@ -57,6 +59,7 @@ sub preload
 shared_preload_libraries = 'telco_ledger'
 telco_ledger.key_directory = '$keys'
 max_prepared_transactions = 10
+fsync = on
 END
 	return;
 }
