@@ -47,6 +47,8 @@ sub new_node
 	return $node;
 }
 
+# The servers of PostgreSQL::Test::Cluster neither flush, without which a
+# production ledger signs nothing, nor start again after a crash.
 sub preload
 {
 	my ($node) = @_;
@@ -57,6 +59,8 @@ sub preload
 shared_preload_libraries = 'telco_ledger'
 telco_ledger.key_directory = '$keys'
 max_prepared_transactions = 10
+fsync = on
+restart_after_crash = on
 END
 	return;
 }
@@ -126,6 +130,7 @@ sub crash_and_restart
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		return if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;		# it came from the file of the killed one
 		usleep(100_000);
 	}
 	die $node->name . ": the server did not start again\n";

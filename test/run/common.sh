@@ -209,8 +209,7 @@ start_cluster()
 		"unix_socket_directories = '$work/socket'" "port = $PGPORT" \
 		"shared_preload_libraries = 'telco_ledger'" \
 		"telco_ledger.key_directory = '$work/keys'" \
-		"max_prepared_transactions = 10" "max_worker_processes = 16" \
-		"fsync = off" "$@" |
+		"max_prepared_transactions = 10" "max_worker_processes = 16" "$@" |
 		as_server_user tee -a "$work/data/postgresql.conf" >/dev/null
 	as_server_user pg_ctl start -w -s -D "$work/data" -l "$work/server.log" ||
 		{ tail -n 20 "$work/server.log" >&2; fail "the server did not start"; }
