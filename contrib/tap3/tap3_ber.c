@@ -196,6 +196,8 @@ tag_is_cut(const uint8_t *bytes, size_t left)
 {
 	size_t		i = 1;
 
+	if (left < 2)
+		return true;			/* no item has a single octet */
 	if ((bytes[0] & 0x1f) != 0x1f)
 		return false;
 	while (i < left && i < ASN1_MAX_TAG_SIZE && (bytes[i] & 0x80) != 0)

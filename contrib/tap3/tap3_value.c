@@ -238,6 +238,48 @@ tap3_value_amount(char out[TAP3_AMOUNT_TEXT_MAX], int64_t amount, int places)
 	return out;
 }
 
+/* The inverse: "-12.300" in units of 10^-places, if it is a whole number of them. */
+Tap3ValueCheck
+tap3_value_parse_amount(int64_t *amount, const char *decimal, int places)
+{
+	bool		negative = decimal[0] == '-';
+	bool		behind_point = false;
+	int64_t		value = 0;
+
+	*amount = 0;
+	if (negative)
+		decimal++;
+	if (decimal[0] == '\0')
+		return TAP3_VALUE_EMPTY;
+	for (; *decimal != '\0'; decimal++)
+	{
+		if (*decimal == '.' && !behind_point)
+		{
+			behind_point = true;
+			continue;
+		}
+		if (*decimal < '0' || *decimal > '9')
+			return TAP3_VALUE_SYNTAX;
+		if (behind_point && places-- <= 0)
+		{
+			if (*decimal != '0')
+				return TAP3_VALUE_RANGE;
+			continue;
+		}
+		/* downwards, since the lowest value has no positive twin */
+		if (__builtin_mul_overflow(value, 10, &value) ||
+			__builtin_sub_overflow(value, *decimal - '0', &value))
+			return TAP3_VALUE_RANGE;
+	}
+	while (places-- > 0)
+		if (__builtin_mul_overflow(value, 10, &value))
+			return TAP3_VALUE_RANGE;
+	if (!negative && __builtin_sub_overflow((int64_t) 0, value, &value))
+		return TAP3_VALUE_RANGE;
+	*amount = value;
+	return TAP3_VALUE_OK;
+}
+
 static Tap3ValueCheck
 bcd_text(char *out, size_t capacity, const uint8_t *bytes, size_t size)
 {

@@ -40,6 +40,7 @@ extern bool tap3_value_time(int64_t *seconds, const char *local, const char *off
 extern void tap3_value_put_time(char local[15], int64_t seconds, const char *offset);
 extern bool tap3_value_offset(int *seconds, const char *offset);
 
+extern Tap3ValueCheck tap3_value_parse_amount(int64_t *amount, const char *decimal, int places);
 extern const char *tap3_value_amount(char out[TAP3_AMOUNT_TEXT_MAX], int64_t amount, int places);
 
 #endif							/* TAP3_VALUE_H */
