@@ -108,7 +108,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger
 
 ISOLATION =
 

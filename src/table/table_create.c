@@ -35,6 +35,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
+#include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/dest.h"
 #include "tcop/utility.h"
@@ -55,9 +56,8 @@
 
 static int	internal_depth = 0;
 
-static void run_internally(Node *statement);
-static RangeVar *range_var(Relation relation);
-static Node *next_ref_call(void);
+static void run_internally(const char *command);
+static char *quoted_name(Oid relation);
 static bool has_ref_default(Relation relation);
 static void complete_column(Oid relation_oid);
 static void complete_index(Oid relation_oid);
@@ -105,39 +105,30 @@ tl_table_create_complete_parent(Oid relation)
 
 /* Make an empty heap table a ledger table; the caller holds its lock. */
 void
-tl_table_create_convert(Oid relation_oid)
+tl_table_create_convert(Oid relation)
 {
-	AlterTableStmt *statement = makeNode(AlterTableStmt);
-	AlterTableCmd *command = makeNode(AlterTableCmd);
-	Relation	relation = table_open(relation_oid, NoLock);
-
-	command->subtype = AT_SetAccessMethod;
-	command->name = pstrdup("ledger");
-	statement->relation = range_var(relation);
-	statement->cmds = list_make1(command);
-	statement->objtype = OBJECT_TABLE;
-	table_close(relation, NoLock);
-	run_internally((Node *) statement);
-	tl_table_create_complete(relation_oid);
+	run_internally(psprintf("ALTER TABLE %s SET ACCESS METHOD ledger",
+							quoted_name(relation)));
+	tl_table_create_complete(relation);
 }
 
-/* Run one statement of ours as part of the user's. */
+/* Run one statement of ours as part of the user's, with his privileges. */
 static void
-run_internally(Node *statement)
+run_internally(const char *command)
 {
+	List	   *parsed = raw_parser(command, RAW_PARSE_DEFAULT);
 	PlannedStmt *wrapper = makeNode(PlannedStmt);
 
 	wrapper->commandType = CMD_UTILITY;
 	wrapper->canSetTag = false;
-	wrapper->utilityStmt = statement;
+	wrapper->utilityStmt = linitial_node(RawStmt, parsed)->stmt;
 	wrapper->stmt_location = -1;
 	wrapper->stmt_len = 0;
 	internal_depth++;
 	PG_TRY();
 	{
-		ProcessUtility(wrapper, "(completing a ledger table)", false,
-					   PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver,
-					   NULL);
+		ProcessUtility(wrapper, command, false, PROCESS_UTILITY_SUBCOMMAND,
+					   NULL, NULL, None_Receiver, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -147,19 +138,11 @@ run_internally(Node *statement)
 	CommandCounterIncrement();
 }
 
-static RangeVar *
-range_var(Relation relation)
+static char *
+quoted_name(Oid relation)
 {
-	return makeRangeVar(get_namespace_name(RelationGetNamespace(relation)),
-						pstrdup(RelationGetRelationName(relation)), -1);
-}
-
-static Node *
-next_ref_call(void)
-{
-	return (Node *) makeFuncCall(list_make2(makeString(pstrdup("ledger")),
-											makeString(pstrdup("next_ref"))),
-								 NIL, COERCE_EXPLICIT_CALL, -1);
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
 }
 
 /* Is the default of ledger_ref ledger.next_ref() and nothing else? */
@@ -180,70 +163,35 @@ has_ref_default(Relation relation)
 static void
 complete_column(Oid relation_oid)
 {
-	AlterTableStmt *statement = makeNode(AlterTableStmt);
 	Relation	relation = table_open(relation_oid, AccessShareLock);
 	AttrNumber	attribute = tl_table_am_ref_attribute(relation);
-	AlterTableCmd *command;
+	const char *add = "";
+	const char *set_default = "";
 
-	statement->relation = range_var(relation);
-	statement->relation->inh = true;
-	statement->objtype = OBJECT_TABLE;
 	if (attribute == InvalidAttrNumber)
-	{
-		ColumnDef  *column = makeNode(ColumnDef);
-		Constraint *not_null = makeNode(Constraint);
-
-		not_null->contype = CONSTR_NOTNULL;
-		not_null->location = -1;
-		column->colname = pstrdup(TL_REF_COLUMN);
-		column->typeName = makeTypeNameFromNameList(list_make2(makeString(pstrdup("ledger")),
-															   makeString(pstrdup("ref"))));
-		column->constraints = list_make1(not_null);
-		column->is_local = true;
-		column->location = -1;
-		command = makeNode(AlterTableCmd);
-		command->subtype = AT_AddColumn;
-		command->def = (Node *) column;
-		statement->cmds = lappend(statement->cmds, command);
-	}
+		add = "ADD COLUMN ledger_ref ledger.ref NOT NULL";
 	else if (!TupleDescAttr(RelationGetDescr(relation), attribute - 1)->attnotnull)
-	{
-		command = makeNode(AlterTableCmd);
-		command->subtype = AT_SetNotNull;
-		command->name = pstrdup(TL_REF_COLUMN);
-		statement->cmds = lappend(statement->cmds, command);
-	}
+		add = "ALTER COLUMN ledger_ref SET NOT NULL";
 	if (attribute == InvalidAttrNumber || !has_ref_default(relation))
-	{
-		command = makeNode(AlterTableCmd);
-		command->subtype = AT_ColumnDefault;
-		command->name = pstrdup(TL_REF_COLUMN);
-		command->def = next_ref_call();
-		statement->cmds = lappend(statement->cmds, command);
-	}
+		set_default = "ALTER COLUMN ledger_ref SET DEFAULT ledger.next_ref()";
 	table_close(relation, NoLock);
-	if (statement->cmds != NIL)
-		run_internally((Node *) statement);
+	if (*add != '\0' || *set_default != '\0')
+		run_internally(psprintf("ALTER TABLE %s %s%s%s", quoted_name(relation_oid),
+								add,
+								*add != '\0' && *set_default != '\0' ? ", " : "",
+								set_default));
 }
 
 static void
 complete_index(Oid relation_oid)
 {
-	IndexStmt  *statement = makeNode(IndexStmt);
-	IndexElem  *element = makeNode(IndexElem);
 	Relation	relation = table_open(relation_oid, AccessShareLock);
 	bool		exists = OidIsValid(tl_table_scan_ref_index(relation, true));
 
-	element->name = pstrdup(TL_REF_COLUMN);
-	element->ordering = SORTBY_DEFAULT;
-	element->nulls_ordering = SORTBY_NULLS_DEFAULT;
-	statement->relation = range_var(relation);
-	statement->accessMethod = pstrdup("btree");
-	statement->indexParams = list_make1(element);
-	statement->unique = true;
 	table_close(relation, NoLock);
 	if (!exists)
-		run_internally((Node *) statement);
+		run_internally(psprintf("CREATE UNIQUE INDEX ON %s (ledger_ref)",
+								quoted_name(relation_oid)));
 }
 
 /* The table id, random and for ever; that of ledger.table_version is fixed. */

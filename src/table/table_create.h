@@ -8,8 +8,6 @@
 #ifndef TABLE_CREATE_H
 #define TABLE_CREATE_H
 
-#include "nodes/parsenodes.h"
-
 extern void tl_table_create_complete(Oid relation);
 extern void tl_table_create_complete_parent(Oid relation);
 extern void tl_table_create_convert(Oid relation);

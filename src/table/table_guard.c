@@ -36,7 +36,9 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "parser/parse_type.h"
+#include "storage/lmgr.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -52,6 +54,7 @@
 #include "table_issue.h"
 #include "table_scan.h"
 #include "table_written.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 /* What is left to do for a statement besides what its frame gathers. */
@@ -652,13 +655,17 @@ static void
 before_attach(Oid parent, AlterTableCmd *command, GuardTask *task)
 {
 	PartitionCmd *partition = castNode(PartitionCmd, command->def);
-	Oid			child = RangeVarGetRelid(partition->name, AccessExclusiveLock,
-										 true);
+	Oid			child = RangeVarGetRelid(partition->name, NoLock, true);
 
 	if (!OidIsValid(child))
 		return;
-	if (tl_table_catalog_is_parent(parent) && !is_ledger_or_parent(child))
+	if (tl_table_catalog_is_parent(parent) && !is_ledger_or_parent(child) &&
+		tl_relation_is_owned(parent, GetUserId()) &&
+		tl_relation_is_owned(child, GetUserId()))
+	{
+		LockRelationOid(child, AccessExclusiveLock);
 		before_attach_heap(parent, child);
+	}
 	if (is_ledger_or_parent(child))
 		task->attached = child;
 }

@@ -55,6 +55,18 @@ COPY cdr FROM stdin;
 COPY cdr (subscriber, id) FROM stdin;
 named	22
 \.
+-- COPY stores many rows at once.
+CREATE EXTENSION pg_walinspect;
+SELECT pg_current_wal_insert_lsn() AS start \gset
+COPY cdr (id) FROM stdin;
+23
+24
+25
+\.
+SELECT pg_current_wal_insert_lsn() AS stop \gset
+SELECT count(*) AS multi_inserts FROM pg_get_wal_records_info(:'start', :'stop')
+    WHERE record_type LIKE 'MULTI_INSERT%' AND block_ref LIKE '%/' || pg_relation_filenode('cdr') || ' %';
+DROP EXTENSION pg_walinspect;
 SELECT id, subscriber, charge, ledger.row_number(ledger_ref) AS row FROM cdr ORDER BY id;
 SELECT count(DISTINCT ledger_ref) = count(*) AS refs_are_unique FROM cdr;
 -- An UPDATE that finds no row has nothing to refuse.
@@ -147,7 +159,20 @@ VACUUM FULL cdr;
 CLUSTER cdr USING cdr_pkey;
 ANALYZE cdr;
 ALTER TABLE cdr SET (fillfactor = 90);
+SET allow_in_place_tablespaces = true;
+CREATE TABLESPACE regress_space LOCATION '';
+ALTER TABLE cdr SET TABLESPACE regress_space;
+ALTER TABLE cdr SET TABLESPACE pg_default;
+DROP TABLESPACE regress_space;
+CREATE TABLE cdr_copy AS SELECT * FROM cdr;
+DROP TABLE cdr_copy;
+CREATE MATERIALIZED VIEW cdr_sum AS SELECT sum(charge) FROM cdr;
+REFRESH MATERIALIZED VIEW cdr_sum;
+CREATE VIEW cdr_view AS SELECT id, subscriber FROM cdr;
+INSERT INTO cdr_view VALUES (60, 'by view');
 SELECT count(*), count(DISTINCT ledger_ref) FROM cdr;
+COMMENT ON TABLE cdr IS 'call detail records';
+COMMENT ON COLUMN cdr.ledger_ref IS 'address';
 SELECT id FROM cdr WHERE id = 1 FOR UPDATE;
 SELECT id FROM cdr WHERE id = 1 FOR KEY SHARE;
 CREATE UNIQUE INDEX cdr_ledger_ref_idx ON cdr USING btree (ledger_ref);	-- as a dump does
