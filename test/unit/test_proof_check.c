@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_proof_check.c
+ *	  Valid receipts pass, and no changed one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "proof_check.h"
+
+#include "receipt_fixture.h"
+
+#include <stdio.h>
+
+static bool
+passes(const TlCheckpoint *checkpoint)
+{
+	TlVerdict	verdict;
+
+	tl_proof_check(&verdict, &fixture.receipt, checkpoint);
+	unit_context("%s", verdict.reason);
+	return verdict.valid;
+}
+
+/* Refused for this reason and no other. */
+static bool
+refused(const TlCheckpoint *checkpoint, const char *reason)
+{
+	TlVerdict	verdict;
+
+	tl_proof_check(&verdict, &fixture.receipt, checkpoint);
+	unit_context("wanted \"%s\", got \"%s\"", reason, verdict.reason);
+	return !verdict.valid && strcmp(verdict.reason, reason) == 0;
+}
+
+static void
+all_shapes_of_trees(void)
+{
+	FixtureOptions options = fixture_defaults();
+
+	for (options.rows = 1; options.rows <= 9; options.rows++)
+	{
+		for (options.row = 0; options.row < options.rows; options.row++)
+		{
+			options.head = 2 + (options.row + options.rows) % 8;
+			options.is_private = options.row % 2 == 0;
+			fixture_build(&options);
+			UNIT_CHECK(passes(NULL));
+			UNIT_CHECK(passes(&fixture.checkpoint) == (options.head > 2));
+		}
+	}
+	options.rows = 300;
+	options.row = 299;
+	fixture_build(&options);
+	UNIT_CHECK(passes(&fixture.checkpoint));
+}
+
+/* Every bit of these bytes matters. */
+static void
+flip_all(TlSpan span, const char *what)
+{
+	uint8_t    *bytes = (uint8_t *) span.data;
+
+	for (size_t bit = 0; bit < span.size * 8; bit++)
+	{
+		TlVerdict	verdict;
+
+		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
+		tl_proof_check(&verdict, &fixture.receipt, NULL);
+		unit_context("bit %zu of %s", bit, what);
+		UNIT_CHECK(!verdict.valid);
+		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
+	}
+}
+
+static TlSpan
+writable(TlSpan span)
+{
+	TlWriter	writer = fixture_writer();
+
+	tl_put_bytes(&writer, span.data, span.size);
+	return fixture_take(&writer);
+}
+
+static void
+flip_row(TlReceiptRow *row)
+{
+	row->section_random = writable(row->section_random);
+	flip_all(row->bytes, "row");
+	flip_all(row->path, "path");
+	flip_all(row->section, "section");
+	flip_all(row->section_random, "random value");
+	flip_all(row->section_path, "section path");
+	flip_all(row->batch, "batch");
+	flip_all(row->batch_digests, "digests");
+	flip_all(row->block, "block");
+	flip_all(row->block_path, "block path");
+}
+
+static void
+flip_numbers(uint64_t *number)
+{
+	for (int bit = 0; bit < 64; bit++)
+	{
+		*number ^= UINT64_C(1) << bit;
+		UNIT_CHECK(!passes(NULL));
+		*number ^= UINT64_C(1) << bit;
+	}
+}
+
+static void
+every_bit(void)
+{
+	FixtureOptions options = fixture_defaults();
+	TlReceipt  *receipt = &fixture.receipt;
+
+	options.members = 4;
+	options.signers = 7;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+	receipt->purpose = writable(receipt->purpose);
+	flip_row(&receipt->row);
+	flip_row(&receipt->definition);
+	flip_all(receipt->head, "head");
+	flip_all(receipt->certificate, "certificate");
+	flip_all(receipt->genesis_header, "genesis header");
+	flip_all(receipt->genesis_body, "genesis body");
+	flip_all(receipt->chain, "chain");
+	flip_all(receipt->purpose, "purpose");
+	flip_all(receipt->member, "member");
+	flip_all(receipt->schema, "schema");
+	flip_all(receipt->table, "table");
+	flip_all(receipt->ref, "ref");
+	flip_all(receipt->time, "time");
+	for (uint32_t i = 0; i < receipt->column_count; i++)
+	{
+		flip_all(receipt->columns[i].name, "column name");
+		flip_all(receipt->columns[i].text, "column text");
+	}
+	flip_numbers(&receipt->height);
+	flip_numbers(&receipt->row.index);
+	flip_numbers(&receipt->row.section_index);
+	flip_numbers(&receipt->definition.index);
+	flip_numbers(&receipt->definition.section_index);
+	UNIT_CHECK(passes(NULL));
+}
+
+/* q = floor((n + f) / 2) + 1 signatures, and not one less. */
+static void
+quorums(void)
+{
+	for (unsigned members = 1; members <= 7; members++)
+	{
+		FixtureOptions options = fixture_defaults();
+		unsigned	quorum = tl_consensus_quorum(members, 3);
+
+		options.members = members;
+		for (unsigned signers = 0; signers <= members; signers++)
+		{
+			options.signers = (UINT64_C(1) << signers) - 1;
+			fixture_build(&options);
+			UNIT_CHECK(passes(NULL) == (signers >= quorum));
+		}
+	}
+}
+
+static void
+certificates_of_something_else(void)
+{
+	FixtureOptions options = fixture_defaults();
+	const char *other = "the certificate is not one of the head's finality";
+
+	fixture_build(&options);
+	fixture.receipt.certificate = fixture_certificate(TL_LOG_NOTARIZE, 6, 1);
+	UNIT_CHECK(refused(NULL, other));
+	fixture.receipt.certificate = fixture_certificate(TL_LOG_FINALIZE, 5, 1);
+	UNIT_CHECK(refused(NULL, other));
+	memset(fixture.secrets[0], 77, TL_SECRET_SIZE);
+	fixture.receipt.certificate = fixture_certificate(TL_LOG_FINALIZE, 6, 1);
+	UNIT_CHECK(refused(NULL, "the head is not signed by a quorum of the members"));
+}
+
+static void
+checkpoints(void)
+{
+	FixtureOptions options = fixture_defaults();
+	TlCheckpoint checkpoint;
+
+	fixture_build(&options);
+	UNIT_CHECK(passes(&fixture.checkpoint));
+	checkpoint = fixture.checkpoint;
+	checkpoint.size--;
+	UNIT_CHECK(refused(&checkpoint, "the receipt's head is not at the checkpoint's size"));
+	checkpoint = fixture.checkpoint;
+	checkpoint.root.bytes[31] ^= 1;
+	UNIT_CHECK(refused(&checkpoint, "the checkpoint has another root: the chain was forked"));
+	checkpoint = fixture.checkpoint;
+	checkpoint.chain_id.bytes[0] ^= 1;
+	UNIT_CHECK(refused(&checkpoint, "the checkpoint is of another chain"));
+	options.head = 2;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+	UNIT_CHECK(refused(&fixture.checkpoint, "the row's block is newer than the checkpoint"));
+}
+
+static void
+definitions(void)
+{
+	FixtureOptions options = fixture_defaults();
+
+	options.of_definition = true;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+	UNIT_CHECK(fixture.receipt.column_count == 9);
+	fixture.receipt.has_definition = true;
+	UNIT_CHECK(refused(NULL, "a definition is missing, or is there where none can be"));
+
+	options = fixture_defaults();
+	fixture_build(&options);
+	fixture.receipt.has_definition = false;
+	UNIT_CHECK(refused(NULL, "a definition is missing, or is there where none can be"));
+	fixture_build(&options);
+	fixture.receipt.definition = fixture.receipt.row;
+	UNIT_CHECK(refused(NULL, "the definition is not a row of ledger.table_version"));
+	options.foreign_definition = true;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "the definition is of another table or version than the row"));
+}
+
+/* A row with a value that the definition does not name must not pass. */
+static void
+columns(void)
+{
+	FixtureOptions options = fixture_defaults();
+
+	/* rows have columns 1 and 3; these definitions name others */
+	static const uint32_t hidden[][FIXTURE_COLUMNS] = {
+		{2, 3, 4}, {1, 2, 4}, {4, 5, 6}, {1, 4, 5}, {3, 4, 5}
+	};
+
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+	{
+		memcpy(options.numbers, hidden[i], sizeof(options.numbers));
+		fixture_build(&options);
+		UNIT_CHECK(!passes(NULL));
+	}
+	options = fixture_defaults();
+	options.row = 2;			/* columns 2 and 3 are null */
+	options.names[1] = options.names[2] = "note";
+	fixture_build(&options);
+	fixture.columns[2].name.data = (const uint8_t *) "more";
+	UNIT_CHECK(refused(NULL, "a column is shown that the definition does not name"));
+
+	options = fixture_defaults();
+	fixture_build(&options);
+	fixture.receipt.column_count = 2;
+	UNIT_CHECK(refused(NULL, "a column of the definition is not shown"));
+	fixture_build(&options);
+	fixture.columns[3].name.data = (const uint8_t *) "more";
+	fixture.columns[3].name.size = 4;
+	fixture.receipt.column_count = 4;
+	UNIT_CHECK(refused(NULL, "more columns are shown than the definition has"));
+	fixture_build(&options);
+	fixture.columns[1].is_null = false;
+	UNIT_CHECK(refused(NULL, "a column that is null in the row is shown with a value"));
+	fixture_build(&options);
+	fixture.columns[0].is_null = true;
+	UNIT_CHECK(refused(NULL, "a column's value shown is not the one in the row"));
+}
+
+/* The commitment of a private section is demanded, and given to no other. */
+static void
+commitments(void)
+{
+	FixtureOptions options = fixture_defaults();
+	const char *reason = "a private section needs its random value and no other has one";
+
+	fixture_build(&options);
+	fixture.receipt.row.section_random.size = 0;
+	UNIT_CHECK(refused(NULL, reason));
+	options.is_private = false;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+	fixture.receipt.row.section_random.size = TL_SECTION_RANDOM_SIZE;
+	UNIT_CHECK(refused(NULL, reason));
+	fixture.receipt.row.section_random.size = 15;
+	UNIT_CHECK(refused(NULL, "the section's random value does not have 16 bytes"));
+}
+
+/* A part of one receipt does not fit into another ledger's. */
+static void
+other_ledgers(void)
+{
+	FixtureOptions options = fixture_defaults();
+	uint8_t		header[TL_BLOCK_HEADER_SIZE];
+	uint8_t		body[TL_GENESIS_BODY_SIZE_MAX];
+	TlReceipt	mine;
+
+	options.members = 2;
+	options.signers = 3;
+	fixture_build(&options);
+	mine = fixture.receipt;
+	memcpy(header, mine.genesis_header.data, mine.genesis_header.size);
+	memcpy(body, mine.genesis_body.data, mine.genesis_body.size);
+	options.members = 1;
+	options.signers = 1;
+	fixture_build(&options);
+	fixture.receipt.genesis_header.data = header;
+	fixture.receipt.genesis_body.data = body;
+	fixture.receipt.genesis_body.size = mine.genesis_body.size;
+	UNIT_CHECK(refused(NULL, "the genesis block is not that of the chain id"));
+	fixture.receipt.chain = writable(fixture.receipt.chain);
+	tl_merkle_leaf_hash((TlHash *) fixture.receipt.chain.data, header, sizeof(header));
+	UNIT_CHECK(refused(NULL, "the head is not a block of this chain"));
+}
+
+UNIT_MAIN(UNIT_CASE(all_shapes_of_trees), UNIT_CASE(every_bit),
+		  UNIT_CASE(quorums), UNIT_CASE(certificates_of_something_else),
+		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(columns),
+		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers))
