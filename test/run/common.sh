@@ -1,6 +1,7 @@
 # Shell functions shared by the scripts in test/run and by .ci/run.
 #
 #	need_packages NAME...	install the Debian packages that are missing
+#	need_build_packages		those that building and testing takes
 #	need_postgresql			the same for the server that PG_CONFIG names
 #	install_extension DIR	build DIR and install it into that server; programs
 #							go beside the server's own
@@ -71,6 +72,12 @@ need_packages()
 	apt_get update || true
 	apt_get install -y --no-install-recommends "${missing[@]}" ||
 		fail "could not install ${missing[*]}"
+}
+
+need_build_packages()
+{
+	need_packages make gcc libc6-dev clang libclang-rt-dev perl \
+		libipc-run-perl libsecp256k1-dev libssl-dev libtasn1-6-dev libjansson-dev
 }
 
 # Quiet unless it fails.
