@@ -19,8 +19,8 @@ typedef struct TlTableVersion
 {
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	uint32_t	version;		/* from 1 */
-	TlRef		ref;			/* of its row in ledger.table_version; zeros for
-								 * the definition that is fixed by code */
+	TlRef		ref;			/* of its row in ledger.table_version; zeros
+								 * for the definition that is fixed by code */
 	char	   *action;
 	char	   *schema_name;
 	char	   *table_name;
