@@ -110,7 +110,7 @@ SHLIB_LINK = -lsecp256k1 -lcrypto
 # Every file of test/sql and test/specs stands here, in the order of the floors.
 REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger
 
-ISOLATION =
+ISOLATION = table_conflict
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
