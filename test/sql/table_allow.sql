@@ -63,7 +63,7 @@ COPY cdr (id) FROM stdin;
 24
 25
 \.
-SELECT pg_current_wal_insert_lsn() AS stop \gset
+SELECT pg_current_wal_flush_lsn() AS stop \gset
 SELECT count(*) AS multi_inserts FROM pg_get_wal_records_info(:'start', :'stop')
     WHERE record_type LIKE 'MULTI_INSERT%' AND block_ref LIKE '%/' || pg_relation_filenode('cdr') || ' %';
 DROP EXTENSION pg_walinspect;
