@@ -77,7 +77,7 @@ tap3_batch_open(Tap3Batch *batch, const void *data, size_t size)
 	if (element.tag_class != TAP3_CLASS_APPLICATION || !element.constructed ||
 		(element.tag != TAP3_TAG_TransferBatch && element.tag != TAP3_TAG_Notification))
 		return tap3_ber_fail(&batch->cursor, TAP3_NOT_TAP, element.offset,
-							 element.tag_class == TAP3_CLASS_APPLICATION ? element.tag : 0);
+							 TAP3_TAG_OF(element.tag_class, element.tag));
 
 	if (element.tag == TAP3_TAG_Notification)
 	{
@@ -167,7 +167,7 @@ read_group(Tap3Batch *batch, const Tap3Element *element)
 		rank = group_rank(element->tag);
 	if (batch->last_group == 0 && rank != 1)
 		return tap3_ber_fail(cursor, TAP3_NOT_A_BATCH, element->offset,
-							 element->tag_class == TAP3_CLASS_APPLICATION ? element->tag : 0);
+							 TAP3_TAG_OF(element->tag_class, element->tag));
 	if (rank == 0)
 		return tap3_ber_skip(cursor, element);
 	if (!element->constructed)
@@ -238,14 +238,16 @@ read_event(Tap3Batch *batch, const Tap3Element *element, Tap3Event *event)
 	Tap3Status	status;
 
 	if (type == TAP3_EVENT_NONE)
-		return tap3_ber_fail(&batch->cursor, TAP3_BAD_EVENT, element->offset, element->tag);
+		return tap3_ber_fail(&batch->cursor, TAP3_BAD_EVENT, element->offset,
+							 TAP3_TAG_OF(element->tag_class, element->tag));
 	memset(event, 0, sizeof(*event));
 	event->type = type;
-	event->number = ++batch->event_count;
+	event->number = batch->event_count + 1;
 	event->offset = element->offset;
 	status = walk_group(&walk, element);
 	if (status != TAP3_OK)
 		return status;
+	batch->event_count++;
 	event->size = batch->cursor.position - element->offset;
 	finish_event(batch, event);
 	return TAP3_OK;

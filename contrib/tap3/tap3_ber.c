@@ -94,10 +94,11 @@ tap3_ber_enter(Tap3Cursor *cursor, const Tap3Element *element)
 	Tap3Level  *level;
 
 	if (cursor->depth == TAP3_DEPTH_MAX)
-		return tap3_ber_fail(cursor, TAP3_TOO_DEEP, element->offset, element->tag);
+		return tap3_ber_fail(cursor, TAP3_TOO_DEEP, element->offset,
+							 TAP3_TAG_OF(element->tag_class, element->tag));
 	level = &cursor->levels[++cursor->depth];
 	level->end = element->indefinite ? end : cursor->position + element->size;
-	level->tag = element->tag;
+	level->tag = TAP3_TAG_OF(element->tag_class, element->tag);
 	level->indefinite = element->indefinite;
 	return TAP3_OK;
 }
@@ -171,21 +172,22 @@ static Tap3Status
 read_length(Tap3Cursor *cursor, Tap3Element *element, size_t left, int *size)
 {
 	const uint8_t *bytes = cursor->data + cursor->position;
+	uint32_t	tag = TAP3_TAG_OF(element->tag_class, element->tag);
 	long		length;
 
 	if (left == 0 || length_is_cut(bytes, left))
-		return tap3_ber_fail(cursor, too_short(cursor), element->offset, element->tag);
+		return tap3_ber_fail(cursor, too_short(cursor), element->offset, tag);
 	if (bytes[0] == 0xff || length_is_wide(bytes))
-		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, element->tag);
+		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, tag);
 	length = asn1_get_length_der(bytes, (int) left, size);
 	element->indefinite = (length == -1);
 	element->size = 0;
 	if (length == -1 && !element->constructed)
-		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, element->tag);
+		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, tag);
 	if (length == -4)
-		return tap3_ber_fail(cursor, too_short(cursor), element->offset, element->tag);
+		return tap3_ber_fail(cursor, too_short(cursor), element->offset, tag);
 	if (length < -1)
-		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, element->tag);
+		return tap3_ber_fail(cursor, TAP3_BAD_LENGTH, element->offset, tag);
 	if (length >= 0)
 		element->size = (size_t) length;
 	return TAP3_OK;

@@ -22,6 +22,8 @@
 
 #define TAP3_CLASS_UNIVERSAL	0x00
 #define TAP3_CLASS_APPLICATION	0x40
+#define TAP3_CLASS_CONTEXT		0x80
+#define TAP3_CLASS_PRIVATE		0xc0
 
 /* Highest tag number read; TAP 3.12 ends at 452, RAP 1.5 below 600. */
 #define TAP3_TAG_MAX			0x1fffff
@@ -30,9 +32,17 @@ typedef struct Tap3Level
 {
 	size_t		end;			/* first offset behind the group, or behind its parent when
 								 * the length is indefinite */
-	uint32_t	tag;
+	uint32_t	tag;			/* TAP3_TAG_OF */
 	bool		indefinite;
 } Tap3Level;
+
+/*
+ * Tags are kept as a number where groups are named: an application tag as it
+ * is, which is what TAP has, another class with bits above TAP3_TAG_MAX.
+ */
+#define TAP3_TAG_OF(tag_class, tag) \
+	((uint32_t) (tag) | (uint32_t) ((tag_class) ^ TAP3_CLASS_APPLICATION) << 24)
+#define TAP3_TAG_CLASS(tag) (((tag) >> 24) ^ TAP3_CLASS_APPLICATION)
 
 typedef struct Tap3Cursor
 {
@@ -45,7 +55,7 @@ typedef struct Tap3Cursor
 
 typedef struct Tap3Element
 {
-	uint32_t	tag;
+	uint32_t	tag;			/* number alone */
 	uint8_t		tag_class;		/* the two upper bits of the first octet */
 	bool		constructed;
 	bool		indefinite;

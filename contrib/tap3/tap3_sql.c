@@ -40,6 +40,8 @@ PG_FUNCTION_INFO_V1(tap3_sql_call_events);
 PG_FUNCTION_INFO_V1(tap3_sql_audit);
 PG_FUNCTION_INFO_V1(tap3_sql_canonical);
 
+#define TAP3_PATH_SHOWN_MAX 12
+
 /* Where the audit's findings go. */
 typedef struct AuditRows
 {
@@ -197,9 +199,10 @@ tap3_sql_check(const Tap3Error *error, Tap3Status status, uint32_t event_count)
 	ereport(ERROR,
 			errcode(error_code(status)),
 			errmsg("invalid TAP file: %s", tap3_status_text(status)),
-			errdetail("At byte offset %llu%s%s, after %u call events.",
-					  (unsigned long long) error->offset, error->path_count > 0 ? " in " : "",
-					  path_text(error), event_count),
+			errdetail_plural("At byte offset %llu%s%s, after %u call event.",
+							 "At byte offset %llu%s%s, after %u call events.",
+							 event_count, (unsigned long long) error->offset,
+							 error->path_count > 0 ? " in " : "", path_text(error), event_count),
 			hint != NULL ? errhint("%s", hint) : 0);
 }
 
@@ -269,6 +272,12 @@ path_text(const Tap3Error *error)
 	initStringInfo(&path);
 	for (unsigned i = 0; i < error->path_count; i++)
 	{
+		if (i == TAP3_PATH_SHOWN_MAX)
+		{
+			/* deeper than any item of TAP */
+			appendStringInfoString(&path, "...");
+			break;
+		}
 		if (i > 0)
 			appendStringInfoChar(&path, '.');
 		appendStringInfoString(&path, tag_text(error->path[i]));
@@ -281,7 +290,19 @@ tag_text(uint32_t tag)
 {
 	const char *name = tap3_schema_name(tag);
 
-	return name != NULL ? pstrdup(name) : psprintf("[%u]", tag);
+	if (name != NULL)
+		return pstrdup(name);
+	switch (TAP3_TAG_CLASS(tag))
+	{
+		case TAP3_CLASS_APPLICATION:
+			return psprintf("[APPLICATION %u]", tag);
+		case TAP3_CLASS_UNIVERSAL:
+			return psprintf("[UNIVERSAL %u]", tag & TAP3_TAG_MAX);
+		case TAP3_CLASS_PRIVATE:
+			return psprintf("[PRIVATE %u]", tag & TAP3_TAG_MAX);
+		default:
+			return psprintf("[%u]", tag & TAP3_TAG_MAX);
+	}
 }
 
 static void
