@@ -130,6 +130,7 @@ static void render_uuid(TlTextSink *sink, TlSpan value);
 static void put(TlTextSink *sink, const void *data, size_t size);
 static void put_bytes(TlTextSink *sink, const void *data, size_t size);
 static void put_text(TlTextSink *sink, const char *text);
+static void put_float(TlTextSink *sink, double value, bool single);
 static void put_day(TlTextSink *sink, int64_t days);
 static void put_clock(TlTextSink *sink, int64_t us);
 static bool is_plain_text(TlSpan value);
@@ -401,7 +402,6 @@ static bool
 render_float(TlTextSink *sink, TlReader *reader, size_t size)
 {
 	bool		single = (size == 4);
-	char		text[64];
 	double		value;
 
 	if (reader->size != size)
@@ -425,17 +425,33 @@ render_float(TlTextSink *sink, TlReader *reader, size_t size)
 	else if (isinf(value))
 		put_text(sink, value > 0 ? "Infinity" : "-Infinity");
 	else
-	{
-		for (int digits = 1; digits <= 17; digits++)
-		{
-			snprintf(text, sizeof(text), "%.*g", digits, value);
-			if (single ? strtof(text, NULL) == (float) value :
-				strtod(text, NULL) == value)
-				break;
-		}
-		put_text(sink, text);
-	}
+		put_float(sink, value, single);
 	return true;
+}
+
+/*
+ * The fewest digits that read back as the same number; with an exponent where
+ * the server would write one.
+ */
+static void
+put_float(TlTextSink *sink, double value, bool single)
+{
+	char		text[64];
+	int			exponent = 0;
+	int			digits;
+
+	for (digits = 1; digits <= 17; digits++)
+	{
+		snprintf(text, sizeof(text), "%.*e", digits - 1, value);
+		exponent = atoi(strchr(text, 'e') + 1);
+		if (single ? strtof(text, NULL) == (float) value :
+			strtod(text, NULL) == value)
+			break;
+	}
+	if (exponent >= -4 && exponent < (single ? 6 : 15))
+		snprintf(text, sizeof(text), "%.*f",
+				 digits - 1 > exponent ? digits - 1 - exponent : 0, value);
+	put_text(sink, text);
 }
 
 static bool
