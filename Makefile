@@ -72,6 +72,18 @@ OBJS_BACKEND = \
 	src/proof/proof_row.o \
 	src/proof/proof_receipt.o \
 	src/proof/proof_verdict.o \
+	src/proof/proof_verify_cursor.o \
+	src/proof/proof_verify_sort.o \
+	src/proof/proof_verify_known.o \
+	src/proof/proof_verify_snapshot.o \
+	src/proof/proof_verify_batch.o \
+	src/proof/proof_verify_log.o \
+	src/proof/proof_verify_chain.o \
+	src/proof/proof_verify_definition.o \
+	src/proof/proof_verify_section.o \
+	src/proof/proof_verify_gather.o \
+	src/proof/proof_verify_rows.o \
+	src/proof/proof_verify.o \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
@@ -97,6 +109,7 @@ SQL_MODULES = \
 	sql/30_table.sql \
 	sql/40_chain.sql \
 	sql/50_proof.sql \
+	sql/51_verify.sql \
 	sql/90_node.sql \
 	sql/99_grants.sql
 

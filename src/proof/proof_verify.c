@@ -1,0 +1,428 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_verify.c
+ *	  ledger.verify(): the run as a whole, its result, its record.
+ *
+ * A run reads everything with one snapshot, taken when it starts, so that the
+ * worker may go on meanwhile.  In this order:
+ *
+ *		proof_verify_snapshot.c		which transactions each batch has seen
+ *		proof_verify_chain.c		blocks, certificates, the own log; batches
+ *		proof_verify_batch.c		(proof_verify_batch.c) and their sections
+ *		proof_verify_definition.c	definitions against the catalogs
+ *		proof_verify_rows.c			rows of each table against the sections
+ *		proof_verify_section.c
+ *
+ * Nothing that is stored is believed before it has been recomputed.  What is
+ * believed: the code, the server below it, and the key in the genesis block,
+ * which is as good as the chain id that somebody else remembers.  A superuser
+ * who holds the signing key can write a second history from genesis on; only
+ * `against` finds that.
+ *
+ * Modes
+ *	  full			everything
+ *	  incremental	blocks, batches and sections after the last clean run, their
+ *					rows, rows added in the range of their refs; and always the
+ *					definitions, and the block at which the last run ended.  A
+ *					given tree head or receipt has the chain (not the rows)
+ *					read from genesis.
+ *
+ * Two rows of one section that have exchanged their contents are order_changed;
+ * of two sections, two times row_changed.  Where a row lies in the file means
+ * nothing.
+ *
+ * `disposed` is information, not a problem: tables of a test ledger that were
+ * dropped or truncated.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "proof_verify.h"
+#include "table_catalog.h"
+#include "table_definition.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_verify);
+
+static TlStatement select_node = {
+	"SELECT chain_id, genesis_header, genesis_body FROM ledger_internal.node"
+};
+static TlStatement select_tip = {
+	"SELECT coalesce(max(height), -1) FROM ledger_internal.block"
+};
+static TlStatement select_verified = {
+	"SELECT coalesce(max(to_height), -1) FROM ledger.verification"
+	" WHERE verdict = 'clean' AND (relation IS NULL OR relation = $1)",
+	1, {REGCLASSOID}
+};
+static TlStatement select_verified_batch = {
+	"SELECT coalesce(max(batch), 0) FROM ledger_internal.batch WHERE height <= $1",
+	1, {INT8OID}
+};
+static TlStatement insert_verification = {
+	"INSERT INTO ledger.verification (started_at, finished_at, mode, relation, from_height,"
+	" to_height, rows, sections, blocks, problems, verdict)"
+	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+	10, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, TEXTOID}
+};
+
+static bool parse_mode(const char *mode);
+static List *tables_of(Oid relation);
+static void load_ledger(TlVerification *run);
+static void load_progress(TlVerification *run);
+static void choose_start(TlVerification *run);
+static void record(const TlVerification *run, TimestampTz started_at);
+
+/* ledger.verify(relation, mode, against) */
+Datum
+tl_verify(PG_FUNCTION_ARGS)
+{
+	TlVerification *run = palloc0(sizeof(TlVerification));
+	TimestampTz started_at = GetCurrentTimestamp();
+	MemoryContext context;
+	List	   *tables;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	run->result = ((ReturnSetInfo *) fcinfo->resultinfo)->setResult;
+	run->description = ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc;
+	run->relation = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	run->full = parse_mode(PG_ARGISNULL(1) ? "incremental" :
+						   text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	tables = tables_of(run->relation);
+	run->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(run->snapshot);
+	SPI_connect();
+	load_ledger(run);
+	if (!PG_ARGISNULL(2))
+		tl_proof_verify_known(run, PG_GETARG_JSONB_P(2));
+	choose_start(run);
+	context = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify step",
+									ALLOCSET_DEFAULT_SIZES);
+	context = MemoryContextSwitchTo(context);
+	tl_proof_verify_snapshots(run);
+	tl_proof_verify_chain(run);
+	load_progress(run);
+	tl_proof_verify_definitions(run, tables);
+	if (!OidIsValid(run->relation))
+		tl_proof_verify_lost_tables(run);
+	foreach(cell, tables)
+		tl_proof_verify_rows(run, lfirst_oid(cell));
+	MemoryContextSwitchTo(context);
+	record(run, started_at);
+	SPI_finish();
+	PopActiveSnapshot();
+	UnregisterSnapshot(run->snapshot);
+	return (Datum) 0;
+}
+
+/* True for full. */
+static bool
+parse_mode(const char *mode)
+{
+	if (strcmp(mode, "full") == 0)
+		return true;
+	if (strcmp(mode, "incremental") == 0)
+		return false;
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("unknown mode \"%s\"", mode),
+			errhint("Use \"incremental\" or \"full\"."));
+}
+
+/*
+ * The ledger tables that were asked for, locked against ALTER.  Definitions are
+ * rows of ledger.table_version, so that table always belongs to them.
+ */
+static List *
+tables_of(Oid relation)
+{
+	List	   *all = tl_table_catalog_tables();
+	List	   *wanted = NIL;
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	if (!OidIsValid(relation))
+		wanted = all;
+	else
+	{
+		List	   *family = find_all_inheritors(relation, AccessShareLock, NULL);
+
+		foreach(cell, family)
+			if (list_member_oid(all, lfirst_oid(cell)))
+				wanted = lappend_oid(wanted, lfirst_oid(cell));
+		if (wanted == NIL && !tl_table_catalog_is_parent(relation))
+			ereport(ERROR,
+					errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("\"%s\" is not a ledger table", get_rel_name(relation)),
+					errhint("Leave the relation out to verify all ledger tables."));
+		wanted = list_append_unique_oid(wanted, tl_table_definition_relation());
+	}
+	foreach(cell, wanted)
+	{
+		LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
+			tables = lappend_oid(tables, lfirst_oid(cell));
+		else
+			UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
+	}
+	return tables;
+}
+
+/* Who we are.  The genesis must fit its chain id, else there is no key. */
+static void
+load_ledger(TlVerification *run)
+{
+	bytea	   *chain;
+	bytea	   *header;
+	bytea	   *body;
+
+	tl_table_identity(&run->identity);
+	if (!run->identity.exists ||
+		tl_chain_execute(&select_node, NULL, NULL, true) != 1)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
+				errmsg("this database is not a node of a ledger"),
+				errhint("Run SELECT ledger.create_node(...) first."));
+	chain = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
+	header = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
+	body = DatumGetByteaPCopy(tl_chain_result(0, 2, NULL));
+	if (VARSIZE_ANY_EXHDR(chain) == TL_HASH_SIZE)
+		memcpy(run->chain_id.bytes, VARDATA_ANY(chain), TL_HASH_SIZE);
+	tl_error_check(tl_chain_genesis_check(&run->genesis, &run->chain_id,
+										  VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
+										  VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)),
+				   "genesis in ledger_internal.node");
+	if (run->genesis.member_count != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("this version verifies ledgers of one member"));
+	tl_chain_execute(&select_tip, NULL, NULL, true);
+	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* How far rows are batched; damaged snapshots were reported before. */
+static void
+load_progress(TlVerification *run)
+{
+	if (!run->progress_known)
+		return;
+	run->progress_known = tl_chain_store_load_progress(&run->progress);
+	run->lagging = tl_chain_store_load_lagging(&run->lagging_count);
+	for (int i = 0; i < run->lagging_count; i++)
+	{
+		TlProgress *progress = &run->lagging[i].progress;
+
+		if (!tl_proof_verify_load_snapshot(&progress->base, progress->base_number) ||
+			(progress->partial &&
+			 !tl_proof_verify_load_snapshot(&progress->next, progress->next_number)))
+			run->progress_known = false;
+	}
+}
+
+/* Where the last clean run ended; a chain that ends before it was cut. */
+static void
+choose_start(TlVerification *run)
+{
+	Datum		value = ObjectIdGetDatum(run->relation);
+	int64_t		verified;
+
+	tl_chain_execute(&select_verified, &value, NULL, true);
+	verified = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	run->from_height = -1;
+	if (verified > run->tip_height)
+	{
+		tl_proof_verify_report(run, &(TlProblem) {
+			.kind = "tail_cut",
+			.has_height = true,
+			.height = run->tip_height + 1,
+			.expected = psprintf("height %lld", (long long) verified),
+			.found = psprintf("height %lld", (long long) run->tip_height),
+			.detail = "An earlier run in ledger.verification read blocks that are not there any more."
+		});
+		return;
+	}
+	if (run->full)
+		return;
+	run->from_height = verified;
+	value = Int64GetDatum(verified);
+	tl_chain_execute(&select_verified_batch, &value, NULL, true);
+	run->from_batch = DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* One row of ledger.verification, where rows can be written. */
+static void
+record(const TlVerification *run, TimestampTz started_at)
+{
+	Datum		values[] = {
+		TimestampTzGetDatum(started_at),
+		CStringGetTextDatum(run->full ? "full" : "incremental"),
+		ObjectIdGetDatum(run->relation),
+		Int64GetDatum(run->known.given ? 0 : Max(run->from_height, 0)),
+		Int64GetDatum(run->tip_height),
+		Int64GetDatum(run->rows),
+		Int64GetDatum(run->sections),
+		Int64GetDatum(run->blocks),
+		Int64GetDatum(run->problems),
+		CStringGetTextDatum(run->problems == 0 ? "clean" : "problems")
+	};
+	char		nulls[lengthof(values) + 1] = "          ";
+
+	if (XactReadOnly || RecoveryInProgress())
+	{
+		ereport(NOTICE,
+				errmsg("this run is not recorded in ledger.verification"),
+				errdetail("The transaction is read-only."));
+		return;
+	}
+	if (!OidIsValid(run->relation))
+		nulls[2] = 'n';
+	tl_chain_execute(&insert_verification, values, nulls, false);
+}
+
+/* Append a problem to the result. */
+void
+tl_proof_verify_report(TlVerification *run, const TlProblem *problem)
+{
+	Datum		values[7];
+	bool		nulls[7];
+	TlRefBytes	ref;
+
+	memset(values, 0, sizeof(values));
+	values[0] = CStringGetTextDatum(problem->kind);
+	values[1] = ObjectIdGetDatum(problem->relation);
+	nulls[0] = false;
+	nulls[1] = !OidIsValid(problem->relation);
+	nulls[2] = problem->ref == NULL;
+	nulls[3] = !problem->has_height;
+	nulls[4] = problem->expected == NULL;
+	nulls[5] = problem->found == NULL;
+	nulls[6] = false;
+	if (!nulls[2])
+	{
+		tl_table_ref_pack(&ref, problem->ref);
+		values[2] = TlRefBytesGetDatum(&ref);
+	}
+	values[3] = Int64GetDatum(problem->height);
+	if (!nulls[4])
+		values[4] = CStringGetTextDatum(problem->expected);
+	if (!nulls[5])
+		values[5] = CStringGetTextDatum(problem->found);
+	values[6] = CStringGetTextDatum(problem->detail);
+	tuplestore_putvalues(run->result, run->description, values, nulls);
+	if (strcmp(problem->kind, "disposed") != 0)
+		run->problems++;
+}
+
+/*
+ * Do something that may fail on damaged bytes.  NULL, or what the error said;
+ * what is not the bytes' fault (cancel, memory, disk) goes on as an error.
+ */
+char *
+tl_proof_verify_try(TlAttempt attempt, void *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	   *volatile message = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		attempt(argument);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		int			category;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+		if (category == ERRCODE_OPERATOR_INTERVENTION ||
+			category == ERRCODE_INSUFFICIENT_RESOURCES ||
+			category == ERRCODE_SYSTEM_ERROR)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		message = error->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return message;
+}
+
+char *
+tl_proof_verify_hex(const void *data, size_t size)
+{
+	char	   *text = palloc(2 * size + 1);
+
+	hex_encode(data, size, text);
+	text[2 * size] = '\0';
+	return text;
+}
+
+/* Something about this batch was reported. */
+void
+tl_proof_verify_doubt(TlVerification *run, int64_t batch,
+					  const TlRefBytes *first, const TlRefBytes *last)
+{
+	TlDoubtful *doubtful;
+
+	if (run->doubtful_count == run->doubtful_capacity)
+	{
+		MemoryContext context = MemoryContextSwitchTo(GetMemoryChunkContext(run));
+
+		run->doubtful_capacity = Max(16, 2 * run->doubtful_capacity);
+		run->doubtful = run->doubtful == NULL ?
+			palloc(sizeof(TlDoubtful) * run->doubtful_capacity) :
+			repalloc_huge(run->doubtful, sizeof(TlDoubtful) * run->doubtful_capacity);
+		MemoryContextSwitchTo(context);
+	}
+	doubtful = &run->doubtful[run->doubtful_count++];
+	doubtful->batch = batch;
+	doubtful->first_ref = *first;
+	doubtful->last_ref = *last;
+}
+
+bool
+tl_proof_verify_doubts_batch(const TlVerification *run, int64_t batch)
+{
+	for (int i = 0; i < run->doubtful_count; i++)
+		if (run->doubtful[i].batch == batch)
+			return true;
+	return false;
+}
+
+/* Could the ref belong to a batch that does not say what it holds? */
+bool
+tl_proof_verify_doubts_ref(const TlVerification *run, const TlRefBytes *ref)
+{
+	for (int i = 0; i < run->doubtful_count; i++)
+		if (tl_table_ref_compare(&run->doubtful[i].first_ref, ref) <= 0 &&
+			tl_table_ref_compare(ref, &run->doubtful[i].last_ref) <= 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_verify.h
+ *	  One verification run: what it looks at, and what it has found.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PROOF_VERIFY_H
+#define PROOF_VERIFY_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/snapshot.h"
+#include "utils/tuplestore.h"
+
+#include "chain_genesis.h"
+#include "chain_store.h"
+#include "table_encode.h"
+#include "table_issue.h"
+
+/* One row of the result. */
+typedef struct TlProblem
+{
+	const char *kind;
+	Oid			relation;		/* or InvalidOid */
+	const TlRef *ref;			/* or NULL */
+	bool		has_height;
+	int64_t		height;
+	const char *expected;		/* or NULL */
+	const char *found;			/* or NULL */
+	const char *detail;			/* a sentence */
+} TlProblem;
+
+/* What somebody else keeps of this chain. */
+typedef struct TlKnown
+{
+	bool		given;
+	bool		is_block;		/* a block's hash; else the root of all below */
+	uint64_t	height;
+	TlHash		hash;
+} TlKnown;
+
+/* A batch of which something is known to be wrong. */
+typedef struct TlDoubtful
+{
+	int64_t		batch;
+	TlRefBytes	first_ref;
+	TlRefBytes	last_ref;
+} TlDoubtful;
+
+typedef struct TlVerification
+{
+	/* the task */
+	bool		full;
+	Oid			relation;		/* or InvalidOid for all */
+	TlKnown		known;
+	int64_t		from_height;	/* verified before up to here, -1 if not */
+	int64_t		from_batch;
+	int64_t		tip_height;
+	Snapshot	snapshot;		/* of everything that is read */
+
+	/* the ledger */
+	TlIdentity	identity;
+	TlHash		chain_id;
+	TlGenesis	genesis;
+	bool		progress_known; /* the stored snapshots are sound */
+	TlProgress	progress;
+	TlLagging  *lagging;
+	int			lagging_count;
+
+	/* what came out */
+	Tuplestorestate *result;
+	TupleDesc	description;
+	TlDoubtful *doubtful;
+	int			doubtful_count;
+	int			doubtful_capacity;
+	List	   *misdefined;		/* tables with a reported definition */
+	int64_t		rows;
+	int64_t		sections;
+	int64_t		blocks;
+	int64_t		problems;
+} TlVerification;
+
+/* Work that may fail on damaged bytes. */
+typedef void (*TlAttempt) (void *argument);
+
+extern void tl_proof_verify_report(TlVerification *run, const TlProblem *problem);
+extern char *tl_proof_verify_try(TlAttempt attempt, void *argument);
+extern char *tl_proof_verify_hex(const void *data, size_t size);
+extern void tl_proof_verify_doubt(TlVerification *run, int64_t batch,
+								  const TlRefBytes *first, const TlRefBytes *last);
+extern bool tl_proof_verify_doubts_batch(const TlVerification *run, int64_t batch);
+extern bool tl_proof_verify_doubts_ref(const TlVerification *run, const TlRefBytes *ref);
+
+extern void tl_proof_verify_known(TlVerification *run, Jsonb *against);
+extern void tl_proof_verify_chain(TlVerification *run);
+extern void tl_proof_verify_snapshots(TlVerification *run);
+extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);
+extern void tl_proof_verify_definitions(TlVerification *run, List *tables);
+extern void tl_proof_verify_lost_tables(TlVerification *run);
+extern void tl_proof_verify_rows(TlVerification *run, Oid relation);
+
+#endif							/* PROOF_VERIFY_H */

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_verify_chain.h
+ *	  The walk along the chain, height by height.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PROOF_VERIFY_CHAIN_H
+#define PROOF_VERIFY_CHAIN_H
+
+#include "chain_batch.h"
+#include "merkle_range.h"
+#include "proof_verify.h"
+#include "proof_verify_cursor.h"
+
+/*
+ * A hash that is "effective" is the one to go on with: what was signed, if
+ * there is a valid signature, else what the stored bytes give.  So one changed
+ * row is one problem, and what follows it is still checked.
+ */
+typedef struct TlWalk
+{
+	TlVerification *run;
+	TlCursor	log;
+	TlCursor	blocks;
+	TlCursor	batches;
+	TlCursor	sections;
+	int64_t		height;			/* where the walk is */
+
+	/* the log */
+	uint64_t	sequence;
+	TlHash		log_digest;		/* effective, of that row */
+	bool		gap_reported;	/* a missing row was named as what it was */
+
+	/* blocks */
+	TlMerkleRange history;		/* over the effective hashes below height */
+	TlHash		parent_hash;	/* effective */
+	TlBlockHeader parent;
+	bool		parent_sound;
+
+	/* batches */
+	uint64_t	batch;
+	TlHash		batch_digest;	/* effective, of that batch */
+	int64_t		snapshot;		/* of the last batch that was not late */
+	bool		completes;		/* and whether it said to complete it */
+
+	/* what the log says of this height */
+	bool		certified;
+	TlHash		certified_hash;
+	uint64_t	certified_epoch;
+	uint64_t	certified_view;
+	int			signed_count;
+	TlHash		signed_digests[TL_BLOCK_BATCHES_MAX];
+	bool		signed_found[TL_BLOCK_BATCHES_MAX];
+	bool		log_reported;
+} TlWalk;
+
+extern void tl_proof_walk_log(TlWalk *walk);
+extern void tl_proof_walk_batches(TlWalk *walk, const TlBlockHeader *header);
+extern void tl_proof_walk_rest(TlWalk *walk);
+extern bool tl_proof_walk_hash_is(const TlHash *hash, TlSpan bytes);
+
+#endif							/* PROOF_VERIFY_CHAIN_H */

@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_verify_log.c
+ *	  The own log: each row is signed, and names the one before.
+ *
+ * The rows of one height tell which batches and which block were signed; the
+ * walk measures the stored batches and blocks by them.  A row that does not
+ * hold proves nothing: bad_certificate for a FINALIZE, bad_signature for any
+ * other.
+ *
+ * Invariants
+ *	  V4  the sequence grows by one, each row names the digest of the one before
+ *	  V5  each row is signed with the member's key of the genesis block
+ *	  V6  the columns beside the message say what the message says
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "consensus_message.h"
+#include "proof_verify_chain.h"
+
+static void read_row(TlWalk *walk);
+static const char *check_row(TlWalk *walk, TlLogRow *row, TlHash *digest);
+static void check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem);
+static bool columns_fit(const TlWalk *walk, const TlLogRow *row,
+						const TlHash *digest);
+static const char *take_row(TlWalk *walk, const TlLogRow *row);
+
+/* Read the log rows up to this height. */
+void
+tl_proof_walk_log(TlWalk *walk)
+{
+	walk->certified = false;
+	walk->log_reported = false;
+	walk->signed_count = 0;
+	memset(&walk->certified_hash, 0, sizeof(TlHash));
+	while (tl_proof_cursor_row(&walk->log) &&
+		   tl_proof_cursor_number(&walk->log, 4) <= walk->height)
+	{
+		read_row(walk);
+		tl_proof_cursor_advance(&walk->log);
+	}
+}
+
+static void
+read_row(TlWalk *walk)
+{
+	TlProblem	problem;
+	TlLogRow	row;
+	TlHash		digest;
+	TlSpan		stored = tl_proof_cursor_bytes(&walk->log, 6);
+
+	memset(&problem, 0, sizeof(problem));
+	problem.kind = tl_proof_cursor_number(&walk->log, 1) == TL_LOG_FINALIZE ?
+		"bad_certificate" : "bad_signature";
+	problem.has_height = true;
+	problem.height = tl_proof_cursor_number(&walk->log, 4);
+	problem.detail = check_row(walk, &row, &digest);
+	if (problem.detail == NULL)
+	{
+		problem.detail = take_row(walk, &row);
+		if (problem.detail == NULL)
+			check_link(walk, &row, &problem);
+	}
+	else if (stored.size == TL_HASH_SIZE)
+	{
+		/* the next row names what this one was */
+		memcpy(digest.bytes, stored.data, TL_HASH_SIZE);
+	}
+	walk->sequence = (uint64_t) tl_proof_cursor_number(&walk->log, 0);
+	walk->log_digest = digest;
+	walk->gap_reported = false;
+	if (problem.detail == NULL)
+		return;
+	walk->log_reported = true;
+	tl_proof_verify_report(walk->run, &problem);
+}
+
+/* NULL, or a sentence about what is wrong with the row. */
+static const char *
+check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
+{
+	TlSpan		message = tl_proof_cursor_bytes(&walk->log, 5);
+	const TlMember *member = &walk->run->genesis.members[0];
+	int64_t		sequence = tl_proof_cursor_number(&walk->log, 0);
+	TlStatus	status = tl_consensus_row_decode(row, message.data, message.size);
+
+	memset(digest, 0, sizeof(*digest));
+	if (status != TL_OK)
+		return psprintf("Row %lld of the own log cannot be read: %s.",
+						(long long) sequence, tl_status_text(status));
+	tl_consensus_row_digest(digest, &walk->run->chain_id, row);
+	if (row->member != member->number ||
+		!tl_consensus_row_verify(row, &walk->run->chain_id, member->row_key))
+		return psprintf("The signature of row %lld of the own log is not valid.",
+						(long long) sequence);
+	if (!columns_fit(walk, row, digest))
+		return psprintf("The columns of row %lld of the own log are not those of its message.",
+						(long long) sequence);
+	return NULL;
+}
+
+/* V4; a gap that was seen as a missing certificate is not named twice. */
+static void
+check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
+{
+	if (row->sequence != walk->sequence + 1)
+	{
+		if (walk->gap_reported)
+			return;
+		problem->kind = "bad_signature";
+		problem->expected = psprintf("row %lld", (long long) walk->sequence + 1);
+		problem->found = psprintf("row %lld", (long long) row->sequence);
+		problem->detail = "Rows of the own log are missing.";
+	}
+	else if (memcmp(&row->previous, &walk->log_digest, TL_HASH_SIZE) != 0)
+	{
+		problem->expected = tl_proof_verify_hex(walk->log_digest.bytes, TL_HASH_SIZE);
+		problem->found = tl_proof_verify_hex(row->previous.bytes, TL_HASH_SIZE);
+		problem->detail = psprintf("Row %lld of the own log does not follow the row before.",
+								   (long long) row->sequence);
+	}
+}
+
+/* V6 */
+static bool
+columns_fit(const TlWalk *walk, const TlLogRow *row, const TlHash *digest)
+{
+	return (int64_t) row->sequence == tl_proof_cursor_number(&walk->log, 0) &&
+		row->kind == tl_proof_cursor_number(&walk->log, 1) &&
+		(int64_t) row->epoch == tl_proof_cursor_number(&walk->log, 2) &&
+		(int64_t) row->view == tl_proof_cursor_number(&walk->log, 3) &&
+		tl_proof_walk_hash_is(digest, tl_proof_cursor_bytes(&walk->log, 6));
+}
+
+/* Keep what the row says; NULL, or why it cannot be. */
+static const char *
+take_row(TlWalk *walk, const TlLogRow *row)
+{
+	int64_t		height = tl_proof_cursor_number(&walk->log, 4);
+
+	if (height != walk->height)
+		return psprintf("Row %lld of the own log stands at height %lld, behind rows of later ones.",
+						(long long) row->sequence, (long long) height);
+	if (row->kind == TL_LOG_FINALIZE)
+	{
+		if (walk->certified)
+			return "The own log signs two blocks at this height.";
+		if (tl_consensus_vote_decode(&walk->certified_hash, row->payload.data,
+									 row->payload.size) != TL_OK)
+			return "The FINALIZE row of the own log names no block.";
+		walk->certified = true;
+		walk->certified_epoch = row->epoch;
+		walk->certified_view = row->view;
+	}
+	else if (row->kind == TL_LOG_BATCH)
+	{
+		if (walk->signed_count == TL_BLOCK_BATCHES_MAX)
+			return "The own log signs more batches than a block can hold.";
+		walk->signed_found[walk->signed_count] = false;
+		tl_chain_batch_digest(&walk->signed_digests[walk->signed_count++],
+							  row->payload.data, row->payload.size);
+	}
+	return NULL;
+}
