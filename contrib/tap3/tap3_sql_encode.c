@@ -65,6 +65,55 @@ typedef struct Elements
 	bool	   *nulls;
 } Elements;
 
+/* Columns whose text goes into the event as it is. */
+static const struct
+{
+	int			column;
+	uint8_t		field;
+	size_t		place;
+	size_t		capacity;
+}			text_columns[] = {
+#define TEXT(column, field, member) \
+	{TAP3_COL_##column, TAP3_FIELD_##field, offsetof(Tap3Event, member), \
+	sizeof(((Tap3Event *) 0)->member)}
+	TEXT(IMSI, IMSI, imsi),
+	TEXT(MSISDN, MSISDN, msisdn),
+	TEXT(EQUIPMENT, EQUIPMENT, equipment),
+	TEXT(START_LOCAL, START_LOCAL, start_local),
+	TEXT(OTHER_PARTY, OTHER_PARTY, other_party),
+	TEXT(APN, APN, apn),
+	TEXT(CHARGED_ITEM, CHARGED_ITEM, charged_item),
+	TEXT(CHARGE_TYPE, NONE, charge_type),
+	TEXT(PARTIAL_TYPE, PARTIAL_TYPE, partial_type),
+#undef TEXT
+};
+
+/* Columns whose number does. */
+static const struct
+{
+	int			column;
+	uint8_t		field;
+	bool		wide;
+	size_t		place;
+}			number_columns[] = {
+#define NUMBER(column, wide, member) \
+	{TAP3_COL_##column, TAP3_FIELD_##column, wide, offsetof(Tap3Event, member)}
+	{TAP3_COL_DURATION_S, TAP3_FIELD_DURATION, true, offsetof(Tap3Event, duration_s)},
+	NUMBER(VOLUME_IN, true, volume_in),
+	NUMBER(VOLUME_OUT, true, volume_out),
+	NUMBER(CHARGING_ID, true, charging_id),
+	NUMBER(LOCATION_AREA, false, location_area),
+	NUMBER(CELL_ID, false, cell_id),
+	NUMBER(CALL_TYPE_1, false, call_type[0]),
+	NUMBER(CALL_TYPE_2, false, call_type[1]),
+	NUMBER(CALL_TYPE_3, false, call_type[2]),
+	NUMBER(EXCHANGE_RATE_CODE, false, exchange_rate_code),
+	NUMBER(TAX_CODE, false, tax_code),
+	NUMBER(DISCOUNT_CODE, false, discount_code),
+	NUMBER(CAUSE_FOR_TERM, false, cause_for_term),
+#undef NUMBER
+};
+
 static Tap3Status next_row(void *context, uint32_t number, Tap3Event *event);
 static void read_event(const Rows *rows, const Row *row, Tap3Event *event);
 static void read_event_service(const Row *row, Tap3Event *event);
@@ -72,6 +121,8 @@ static void read_event_amounts(const Rows *rows, const Row *row, Tap3Event *even
 static void read_event_codes(const Rows *rows, const Row *row, Tap3Event *event);
 static void read_header(const Row *row, Tap3Header *header);
 static void read_header_tables(const Row *row, Tap3Header *header);
+static void read_header_discounts(const Row *row, Tap3Header *header);
+static void read_header_network(const Row *row, Tap3Header *header);
 static Elements read_array(const Row *row, int column, Oid type);
 static void check_array(const Row *row, int column, const Elements *elements, int count);
 static Tap3Entry *add_entry(const Row *row, int column, Tap3Codes *codes, const Elements *keys, int i);
@@ -233,51 +284,6 @@ next_row(void *context, uint32_t number, Tap3Event *event)
 static void
 read_event(const Rows *rows, const Row *row, Tap3Event *event)
 {
-	static const struct
-	{
-		int			column;
-		uint8_t		field;
-		size_t		place;
-		size_t		capacity;
-	}			texts[] = {
-#define TEXT(column, field, member) \
-		{TAP3_COL_##column, TAP3_FIELD_##field, offsetof(Tap3Event, member), \
-		sizeof(((Tap3Event *) 0)->member)}
-		TEXT(IMSI, IMSI, imsi),
-		TEXT(MSISDN, MSISDN, msisdn),
-		TEXT(EQUIPMENT, EQUIPMENT, equipment),
-		TEXT(START_LOCAL, START_LOCAL, start_local),
-		TEXT(OTHER_PARTY, OTHER_PARTY, other_party),
-		TEXT(APN, APN, apn),
-		TEXT(CHARGED_ITEM, CHARGED_ITEM, charged_item),
-		TEXT(CHARGE_TYPE, NONE, charge_type),
-		TEXT(PARTIAL_TYPE, PARTIAL_TYPE, partial_type),
-#undef TEXT
-	};
-	static const struct
-	{
-		int			column;
-		uint8_t		field;
-		bool		wide;
-		size_t		place;
-	}			numbers[] = {
-#define NUMBER(column, wide, member) \
-		{TAP3_COL_##column, TAP3_FIELD_##column, wide, offsetof(Tap3Event, member)}
-		{TAP3_COL_DURATION_S, TAP3_FIELD_DURATION, true, offsetof(Tap3Event, duration_s)},
-		NUMBER(VOLUME_IN, true, volume_in),
-		NUMBER(VOLUME_OUT, true, volume_out),
-		NUMBER(CHARGING_ID, true, charging_id),
-		NUMBER(LOCATION_AREA, false, location_area),
-		NUMBER(CELL_ID, false, cell_id),
-		NUMBER(CALL_TYPE_1, false, call_type[0]),
-		NUMBER(CALL_TYPE_2, false, call_type[1]),
-		NUMBER(CALL_TYPE_3, false, call_type[2]),
-		NUMBER(EXCHANGE_RATE_CODE, false, exchange_rate_code),
-		NUMBER(TAX_CODE, false, tax_code),
-		NUMBER(DISCOUNT_CODE, false, discount_code),
-		NUMBER(CAUSE_FOR_TERM, false, cause_for_term),
-#undef NUMBER
-	};
 	char		type_name[16];
 
 	memset(event, 0, sizeof(*event));
@@ -286,22 +292,22 @@ read_event(const Rows *rows, const Row *row, Tap3Event *event)
 	event->type = tap3_event_type_by_name(type_name);
 	if (event->type == TAP3_EVENT_NONE)
 		bad_value(row, TAP3_COL_EVENT_TYPE, "It is none of moc, mtc, sse, scu, gprs, content, location, messaging, session and vas.");
-	for (int i = 0; i < lengthof(texts); i++)
-		if (read_text(row, texts[i].column, (char *) event + texts[i].place, texts[i].capacity) &&
-			texts[i].field != TAP3_FIELD_NONE)
-			event->present |= TAP3_BIT(texts[i].field);
-	for (int i = 0; i < lengthof(numbers); i++)
+	for (int i = 0; i < lengthof(text_columns); i++)
+		if (read_text(row, text_columns[i].column, (char *) event + text_columns[i].place, text_columns[i].capacity) &&
+			text_columns[i].field != TAP3_FIELD_NONE)
+			event->present |= TAP3_BIT(text_columns[i].field);
+	for (int i = 0; i < lengthof(number_columns); i++)
 	{
 		bool		present;
-		int64_t		number = read_number(row, numbers[i].column, &present);
+		int64_t		number = read_number(row, number_columns[i].column, &present);
 
 		if (!present)
 			continue;
-		event->present |= TAP3_BIT(numbers[i].field);
-		if (numbers[i].wide)
-			*(int64_t *) ((char *) event + numbers[i].place) = number;
+		event->present |= TAP3_BIT(number_columns[i].field);
+		if (number_columns[i].wide)
+			*(int64_t *) ((char *) event + number_columns[i].place) = number;
 		else
-			*(int32_t *) ((char *) event + numbers[i].place) = (int32_t) number;
+			*(int32_t *) ((char *) event + number_columns[i].place) = (int32_t) number;
 	}
 	if (event->imsi[0] != '\0' || event->msisdn[0] != '\0')
 		tap3_set(event, TAP3_FIELD_SUBSCRIBER);
@@ -531,7 +537,18 @@ read_header_tables(const Row *row, Tap3Header *header)
 			bad_value(row, TAP3_HEAD_TAX_RATES, "A tax rate has seven digits, five of them decimal.");
 	}
 
-	codes = read_array(row, TAP3_HEAD_DISCOUNT_CODES, INT4OID);
+	read_header_discounts(row, header);
+	read_header_network(row, header);
+}
+
+static void
+read_header_discounts(const Row *row, Tap3Header *header)
+{
+	Elements	codes = read_array(row, TAP3_HEAD_DISCOUNT_CODES, INT4OID);
+	Elements	rates;
+	Elements	others;
+	Tap3Entry  *entry;
+
 	rates = read_array(row, TAP3_HEAD_DISCOUNT_RATES, NUMERICOID);
 	others = read_array(row, TAP3_HEAD_DISCOUNT_VALUES, NUMERICOID);
 	check_array(row, TAP3_HEAD_DISCOUNT_RATES, &rates, codes.count);
@@ -549,8 +566,16 @@ read_header_tables(const Row *row, Tap3Header *header)
 			entry->fixed = amount_of(row, TAP3_HEAD_DISCOUNT_VALUES, others.values[i],
 									 header->decimal_places);
 	}
+}
 
-	codes = read_array(row, TAP3_HEAD_UTC_OFFSET_CODES, INT4OID);
+static void
+read_header_network(const Row *row, Tap3Header *header)
+{
+	Elements	codes = read_array(row, TAP3_HEAD_UTC_OFFSET_CODES, INT4OID);
+	Elements	rates;
+	Elements	others;
+	Tap3Entry  *entry;
+
 	others = read_array(row, TAP3_HEAD_UTC_OFFSETS, TEXTOID);
 	check_array(row, TAP3_HEAD_UTC_OFFSETS, &others, codes.count);
 	for (int i = 0; i < codes.count; i++)

@@ -1026,6 +1026,10 @@ put_identification(Tap3Writer *writer, uint32_t tag, uint32_t type_tag, uint32_t
 {
 	size_t		group;
 
+	/* the reader takes nothing but digits for an IMSI or MSISDN */
+	if ((event->imsi[0] != '\0' && !tap3_value_is_digits(event->imsi)) ||
+		(event->msisdn[0] != '\0' && !tap3_value_is_digits(event->msisdn)))
+		writer->status = TAP3_UNWRITABLE;
 	if (event->imsi[0] != '\0')
 	{
 		group = begin_group(writer);

@@ -81,17 +81,13 @@ main(int argc, char **argv)
 	if (file != NULL)
 		status = tap3_write_file(&plan, file, plan.file_size, &size);
 	if (file == NULL || status != TAP3_OK)
-	{
-		fprintf(stderr, "tap3gen: %s\n", status != TAP3_OK ? tap3_status_text(status) : "out of memory");
-		return 1;
-	}
-	if (fwrite(file, 1, size, stdout) != size || fflush(stdout) != 0)
-	{
+		fprintf(stderr, "tap3gen: %s\n",
+				status != TAP3_OK ? tap3_status_text(status) : "out of memory");
+	else if (fwrite(file, 1, size, stdout) == size && fflush(stdout) == 0)
+		return 0;
+	else
 		fprintf(stderr, "tap3gen: cannot write: %s\n", strerror(errno));
-		return 1;
-	}
-	free(file);
-	return 0;
+	return 1;
 }
 
 static void

@@ -174,9 +174,52 @@ test_audit(void)
 	CHECK(tap3_audit_file_name(&batch.header, "TDDEUD1FRAF100042", expected));
 }
 
+/* A file with so many entries in a table of its header. */
+static Tap3Status
+table_verdict(unsigned entries, bool entities)
+{
+	static unsigned char file[1 << 20];
+	size_t		size = 0;
+	const unsigned char head[] = {0x61, 0x80, 0x64, 0x0a, 0x5f, 0x81, 0x49, 0x01, 0x03, 0x5f, 0x81,
+	0x3d, 0x01, 0x0c, 0x66, 0x80, 0x7f, 0x81, entities ? 0x3c : 0x6a, 0x80};
+	Tap3Status	status;
+
+	memcpy(file, head, sizeof(head));
+	size = sizeof(head);
+	for (unsigned i = 0; i < entries; i++)
+	{
+		const unsigned char entry[] = {0x7f, 0x81, entities ? 0x37 : 0x69, 0x07, 0x5f, 0x81,
+			entities ? 0x38 : 0x68, 0x03, 0, (unsigned char) (i >> 8), (unsigned char) i};
+
+		memcpy(file + size, entry, sizeof(entry));
+		size += sizeof(entry);
+	}
+	memset(file + size, 0, 6);
+	size += 6;
+	status = tap3_batch_open(&batch, file, size);
+	while (status == TAP3_OK)
+		status = tap3_batch_next(&batch, &event);
+	return status;
+}
+
+static void
+test_limits(void)
+{
+	CHECK(table_verdict(TAP3_CODES_MAX, false) == TAP3_END);
+	CHECK(batch.header.utc_offsets.count == TAP3_CODES_MAX);
+	CHECK(table_verdict(TAP3_CODES_MAX + 1, false) == TAP3_TOO_MANY);
+	CHECK(table_verdict(TAP3_REC_ENTITIES_MAX, true) == TAP3_END);
+	CHECK(table_verdict(TAP3_REC_ENTITIES_MAX + 1, true) == TAP3_TOO_MANY);
+	/* two volumes whose sum leaves 64 bits */
+	CHECK(verdict("61 80 64 0a 5f 81 49 01 03 5f 81 3d 01 0c 63 80 6e 80 7f 79 80 "
+				  "5f 81 7a 08 7f ff ff ff ff ff ff ff 5f 81 7a 01 01 "
+				  "00 00 00 00 00 00 00 00") == TAP3_SUM_RANGE);
+}
+
 int
 main(void)
 {
+	test_limits();
 	test_structure();
 	test_call();
 	test_truncation();

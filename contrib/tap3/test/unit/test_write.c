@@ -178,6 +178,12 @@ test_refusals(void)
 	event = call;
 	strcpy(event.imsi, "26201x");
 	CHECK(write_status(&event, 12) == TAP3_UNWRITABLE);
+	do
+		CHECK(tap3_generate_event(&generator, number++, &event) == TAP3_OK);
+	while (event.type != TAP3_EVENT_CONTENT);
+	CHECK(write_status(&event, 12) == TAP3_OK);
+	strcpy(event.imsi, "26201a");
+	CHECK(write_status(&event, 12) == TAP3_UNWRITABLE);
 	event = call;
 	event.volume_in = 1;
 	tap3_set(&event, TAP3_FIELD_VOLUME_IN);
