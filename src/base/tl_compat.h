@@ -51,4 +51,11 @@
 	index_beginscan(table, index, snapshot, NULL, key_count, 0)
 #endif
 
+/* 17 can give a generated column another expression, and rewrites its rows. */
+#if PG_VERSION_NUM < 170000
+#define tl_alter_sets_expression(subtype)	false
+#else
+#define tl_alter_sets_expression(subtype)	((subtype) == AT_SetExpression)
+#endif
+
 #endif							/* TL_COMPAT_H */

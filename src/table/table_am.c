@@ -15,7 +15,9 @@
  *	  T4  the node floor hears of a written table before the row is stored
  *
  * Exempt from T1, by C state and never by a setting: the transient table into
- * which ALTER TABLE rewrites (relrewrite names its original).
+ * which ALTER TABLE rewrites (relrewrite names its original), and of that only
+ * the rewrite's own insertions, which skip the free space map: a function in a
+ * CHECK constraint could name the transient table in an INSERT.
  *
  *-------------------------------------------------------------------------
  */
@@ -153,7 +155,8 @@ static void
 ledger_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid,
 					int options, BulkInsertState bistate)
 {
-	if (!OidIsValid(relation->rd_rel->relrewrite))
+	if (!OidIsValid(relation->rd_rel->relrewrite) ||
+		!(options & TABLE_INSERT_SKIP_FSM))
 	{
 		accept_row(relation, slot, options);
 		tl_table_written_note(RelationGetRelid(relation));

@@ -547,6 +547,9 @@ before_alter_command(Oid relation, AlterTableCmd *command, GuardTask *task)
 		command->subtype != AT_SetStatistics && command->subtype != AT_SetOptions)
 		refuse(relation, "cannot alter column ledger_ref of ledger table \"%s\"",
 			   "Leave the column alone: it is the address of each row.");
+	if (tl_alter_sets_expression(command->subtype))
+		refuse(relation, "cannot change the expression of a generated column of ledger table \"%s\"",
+			   "Add a column, or compute the value in a view.");
 	switch (command->subtype)
 	{
 		case AT_AddColumn:
@@ -701,6 +704,9 @@ before_rename(RenameStmt *statement, GuardTask *task)
 		return;
 	if (statement->relation != NULL)
 		relation = RangeVarGetRelid(statement->relation, NoLock, true);
+	if (OidIsValid(relation) && relation == tl_table_definition_relation())
+		refuse(relation, "cannot rename \"%s\"",
+			   "Its definition is fixed by the library.");
 	switch (statement->renameType)
 	{
 		case OBJECT_COLUMN:
@@ -709,11 +715,6 @@ before_rename(RenameStmt *statement, GuardTask *task)
 				tl_table_catalog_touches_ledger(relation))
 				refuse(relation, "cannot rename column ledger_ref of ledger table \"%s\"",
 					   "Give it another name in a view.");
-			/* FALLTHROUGH */
-		case OBJECT_TABLE:
-			if (OidIsValid(relation) && relation == tl_table_definition_relation())
-				refuse(relation, "cannot rename \"%s\"",
-					   "Its definition is fixed by the library.");
 			break;
 		case OBJECT_ATTRIBUTE:
 			if (OidIsValid(relation) &&
@@ -744,7 +745,7 @@ before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task)
 {
 	if (!OidIsValid(tl_table_catalog_access_method()))
 		return;
-	if (statement->objectType == OBJECT_TABLE && statement->relation != NULL)
+	if (statement->relation != NULL)
 	{
 		Oid			relation = RangeVarGetRelid(statement->relation, NoLock, true);
 

@@ -99,6 +99,12 @@ SELECT c.reason, cdr.id FROM correction AS c JOIN cdr ON cdr.ledger_ref = c.of_r
 ALTER TABLE cdr ADD COLUMN note text DEFAULT 'new';
 ALTER TABLE cdr ADD COLUMN cell integer CHECK (cell > 0), ADD COLUMN ratio double precision DEFAULT random();
 INSERT INTO cdr (id, ratio) VALUES (30, 0.5);
+-- A domain with constraints makes ALTER TABLE rewrite the rows.
+CREATE DOMAIN regress_rank AS integer CHECK (VALUE > 0);
+SELECT pg_relation_filenode('cdr') AS before, md5(string_agg(ledger_ref::text, ',' ORDER BY id)) AS refs FROM cdr \gset
+ALTER TABLE cdr ADD COLUMN rank regress_rank;
+SELECT pg_relation_filenode('cdr') <> :before AS rewritten,
+       md5(string_agg(ledger_ref::text, ',' ORDER BY id)) = :'refs' AS same_refs, count(rank) FROM cdr;
 INSERT INTO cdr (id, cell) VALUES (31, -1);
 SELECT id, note, cell, ratio FROM cdr WHERE id IN (1, 30) ORDER BY id;
 SELECT atthasmissing FROM pg_attribute WHERE attrelid = 'cdr'::regclass AND attname = 'note';

@@ -157,6 +157,8 @@ SELECT refused($$CREATE TABLE x (a int4multirange) USING ledger$$);
 SELECT refused($$INSERT INTO ledger.table_version SELECT * FROM ledger.table_version$$);
 SELECT refused($$ALTER TABLE ledger.table_version ADD COLUMN x integer$$);
 SELECT refused($$ALTER TABLE ledger.table_version RENAME TO x$$);
+SELECT refused($$ALTER INDEX ledger.table_version RENAME TO x$$);
+SELECT refused($$ALTER TABLE ledger.table_version SET SCHEMA public$$);
 SELECT refused($$TRUNCATE ledger.table_version$$);
 SELECT refused($$ALTER SCHEMA ledger RENAME TO x$$);
 
@@ -189,6 +191,22 @@ SELECT refused($$CREATE INDEX ON t (inserts(id))$$);
 SELECT refused($$CREATE INDEX ON t (id) WHERE inserts(id) = 1$$);
 SELECT refused($$CREATE INDEX ON from_t (inserts(id))$$);
 SELECT refused($$CREATE INDEX ON from_t (deletes(id))$$);
+
+-- A check that runs while ALTER TABLE rewrites finds the new storage, but
+-- cannot bring rows into it.
+CREATE FUNCTION finds_transient(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    name text := (SELECT oid::regclass FROM pg_class WHERE relrewrite = 't'::regclass);
+BEGIN
+    IF name IS NOT NULL AND current_setting('regress.found', true) IS DISTINCT FROM name THEN
+        PERFORM set_config('regress.found', name, true);
+        EXECUTE format('INSERT INTO %s (id, ledger_ref) VALUES (98, ''1.0.1.1'')', name);
+    END IF;
+    RETURN true;
+END $$;
+GRANT ALL ON FUNCTION finds_transient(integer) TO regress_owner;
+CREATE DOMAIN finder AS integer CHECK (finds_transient(VALUE));
+SELECT regexp_replace(refused($$ALTER TABLE t ADD COLUMN y finder$$), 'pg_temp_\d+', 'transient');
 
 -- What does not run inside a function
 \set VERBOSITY terse
