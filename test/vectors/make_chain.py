@@ -3,7 +3,8 @@
 
 A second implementation in another language that shares no code with the
 first: hashes, trees, BIP-340 signatures and all layouts are built here from
-bytes.  Writes chain.txt and receipt.json beside itself; both are committed, and
+bytes.  Writes chain.txt, receipt.json and receipt.checkpoint beside itself, and
+the seeds of the fuzz targets message and receipt; all of them are committed, and
 running this again must not change them.
 """
 import base64
@@ -199,6 +200,47 @@ def table_version(ref, key, table, version, schema, name, columns):
                     [(i + 1, tag, value) for i, (tag, value) in enumerate(values)])
 
 
+def write_seeds(here, receipt, messages):
+    """Inputs of test/fuzz: see fuzz_message.c and fuzz_receipt.c."""
+    corpus = os.path.join(here, "..", "fuzz", "corpus")
+    for name in ("message", "receipt"):
+        os.makedirs(os.path.join(corpus, name), exist_ok=True)
+    for number, (choice, data) in enumerate(messages):
+        with open(os.path.join(corpus, "message", "seed_%02d" % number), "wb") as out:
+            out.write(bytes([choice]) + data)
+
+    def span(data):
+        data = data if isinstance(data, bytes) else data.encode()
+        return pack("H", len(data)) + data
+
+    def hashes(items):
+        return span(b"".join(bytes.fromhex(item) for item in items))
+
+    def step(part):
+        return (span(bytes.fromhex(part["bytes"])) + pack("Q", part["index"]) +
+                hashes(part["path"]) + span(bytes.fromhex(part["section"]["leaf"])) +
+                span(bytes.fromhex(part["section"]["random"])) +
+                pack("Q", part["section"]["index"]) + hashes(part["section"]["path"]) +
+                span(bytes.fromhex(part["batch"]["header"])) + hashes(part["batch"]["digests"]) +
+                span(bytes.fromhex(part["block"]["header"])) + hashes(part["block"]["path"]))
+
+    proof = receipt["proof"]
+    out = b"\x01" + span(bytes.fromhex(receipt["chain"]))
+    for key in ("purpose", "member", "schema", "table", "ref"):
+        out += span(receipt[key])
+    out += pack("Q", receipt["height"]) + span(receipt["time"])
+    out += step(proof["row"]) + step(proof["definition"])
+    out += span(bytes.fromhex(proof["head"]["header"]))
+    out += span(bytes.fromhex(proof["head"]["certificate"]))
+    out += span(bytes.fromhex(proof["genesis"]["header"]))
+    out += span(bytes.fromhex(proof["genesis"]["body"]))
+    out += pack("B", len(receipt["row"]))
+    for name, value in receipt["row"].items():
+        out += pack("B", value is None) + span(name) + span(value or "")
+    with open(os.path.join(corpus, "receipt", "seed_valid"), "wb") as file:
+        file.write(out)
+
+
 # --- a ledger of four members, two batches, seven blocks -------------------------
 
 def main():
@@ -341,6 +383,12 @@ def main():
             "genesis": {"header": header.hex(), "body": body.hex()},
         },
     }
+    write_seeds(here, receipt, [
+        (0, private), (0, sealed), (1, batch1), (1, batch2), (2, header), (2, headers[3]),
+        (3, members[0]), (4, body), (5, data), (6, certificate),
+        (7, b"\x01" + pack("I", 318) + headers[3] + pack("IH", 0, 0) + pack("II", 0, 0)),
+        (8, checkpoint.encode()), (9, manifest), (10, definitions[2]),
+        (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b"))])
     with open(os.path.join(here, "chain.txt"), "w") as out:
         out.write("# Made by make_chain.py, a second implementation of the formats.\n")
         for fields in vectors:
