@@ -87,7 +87,7 @@ static bool find_late(const TlRefBytes *ref, TlPlace *out);
 static Oid	ref_function(const char *name);
 static bool any_lagging(void);
 static bool load_difference(int64_t number, const TlRefBytes *ref,
-							TlPlace *out, bool keep);
+							TlPlace *out);
 static Difference *unused_slot(void);
 static void read_bounds(int64_t number, Difference *difference);
 static bool read_batches(Relation relation, int64_t number,
@@ -111,7 +111,6 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 {
 	TlRef		unpacked;
 	int64_t		number;
-	bool		lagging;
 
 	register_invalidation();
 	tl_table_ref_unpack(&unpacked, ref);
@@ -122,10 +121,18 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 	number = first_seeing(unpacked.transaction);
 	if (number <= 0)
 		return false;
-	lagging = any_lagging();
-	if (!load_difference(number, ref, out, !lagging))
+	if (!load_difference(number, ref, out))
 		return false;
-	return !lagging || manifest_has(out->batch, ref);
+
+	/*
+	 * Each read sees what is committed by then.  A table that was left out of
+	 * the batch found above still lags now, or its rows are among the late
+	 * ones by now: in this order nothing slips through.
+	 */
+	if (any_lagging())
+		return find_late(ref, out) || manifest_has(out->batch, ref);
+	(void) find_late(ref, out);
+	return true;
 }
 
 static void
@@ -331,23 +338,24 @@ any_lagging(void)
 }
 
 /*
- * Read the batches of one difference, keep them if allowed, and answer.  A
- * difference that is still under way, or has very many batches, is not kept.
+ * Read the batches of one difference, keep them, and answer.  What is kept is
+ * asked again without looking at lagging tables, so nothing is while a table
+ * lags; nor is a difference that is still under way or has very many batches.
  */
 static bool
-load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out, bool keep)
+load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out)
 {
-	Difference *slot = keep ? unused_slot() : NULL;
+	Difference *slot;
 	Difference	difference;
 	Relation	relation;
 
 	memset(&difference, 0, sizeof(difference));
-	difference.context = AllocSetContextCreate(slot != NULL ? CacheMemoryContext :
-											   CurrentMemoryContext,
+	difference.context = AllocSetContextCreate(CurrentMemoryContext,
 											   "telco_ledger difference",
 											   ALLOCSET_SMALL_SIZES);
 	relation = table_open(internal_relation("batch"), AccessShareLock);
-	if (slot == NULL || !read_batches(relation, number, &difference))
+	if (any_lagging() || !read_batches(relation, number, &difference) ||
+		any_lagging())
 	{
 		bool		found = find_batch(relation, number, ref, out);
 
@@ -359,6 +367,8 @@ load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out, bool keep)
 	read_bounds(number, &difference);
 	difference.valid = true;
 	difference.used = ++use_counter;
+	MemoryContextSetParent(difference.context, CacheMemoryContext);
+	slot = unused_slot();
 	if (slot->context != NULL)
 		MemoryContextDelete(slot->context);
 	*slot = difference;

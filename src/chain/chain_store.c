@@ -401,11 +401,14 @@ tl_chain_store_complete(int64_t snapshot_number)
 	tl_chain_execute(&complete_batch, &value, NULL, false);
 }
 
-/* Tables that wait for a lock; base and next snapshots are not loaded. */
+/*
+ * Tables that wait for a lock; base and next snapshots are not loaded.  Not
+ * read-only, which would miss what this transaction has just stored.
+ */
 TlLagging *
 tl_chain_store_load_lagging(int *count)
 {
-	uint64		rows = tl_chain_execute(&select_lagging, NULL, NULL, true);
+	uint64		rows = tl_chain_execute(&select_lagging, NULL, NULL, false);
 	TlLagging  *list = palloc0(sizeof(TlLagging) * (rows + 1));
 
 	for (uint64 i = 0; i < rows; i++)
