@@ -52,7 +52,7 @@ typedef struct Rows
 typedef struct Row
 {
 	uint32_t	number;			/* 0: the header */
-	const TupleDescData *tupdesc;
+	TupleDesc	tupdesc;
 	Datum	   *values;
 	bool	   *nulls;
 } Row;
@@ -132,7 +132,7 @@ static bool read_amount(const Row *row, int column, int places, int64_t *amount)
 static int64_t amount_of(const Row *row, int column, Datum decimal, int places);
 static void put_text_element(const Row *row, int column, const Elements *elements, int i, char *out,
 							 size_t capacity);
-static void bad_value(const Row *row, int column, const char *why) pg_attribute_noreturn();
+_Noreturn static void bad_value(const Row *row, int column, const char *why);
 static bytea *write_file(Tap3Plan *plan, Tap3Status status);
 
 Datum

@@ -42,6 +42,13 @@
 	object_ownercheck(DatabaseRelationId, database, role)
 #endif
 
+/* 18 has the attribute under a new name; both stand before a declaration. */
+#if PG_VERSION_NUM < 180000
+#define tl_noreturn				pg_attribute_noreturn()
+#else
+#define tl_noreturn				pg_noreturn
+#endif
+
 /* 18 can count what an index scan does. */
 #if PG_VERSION_NUM < 180000
 #define tl_index_beginscan(table, index, snapshot, key_count) \

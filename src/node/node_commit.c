@@ -118,7 +118,7 @@ at_transaction_end(XactEvent event, void *arg)
 			{
 				tl_node_shared_wake_worker(MyDatabaseId);
 				if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL &&
-					!IsBackgroundWorker)
+					MyBackendType != B_BG_WORKER)
 				{
 					waiting_xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 					waiting_prepared = false;

@@ -27,6 +27,7 @@
 #include "node_shared.h"
 #include "table_catalog.h"
 #include "table_scan.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_is_final);
@@ -38,7 +39,7 @@ PG_FUNCTION_INFO_V1(tl_wait_final);
 static bool is_own_transaction(const TlRef *ref);
 static bool row_exists(const TlRefBytes *ref);
 static void check_waitable(const TlRef *ref);
-static void unknown_ref(const TlRef *ref) pg_attribute_noreturn();
+tl_noreturn static void unknown_ref(const TlRef *ref);
 
 /* ledger.is_final(ref) -> boolean */
 Datum

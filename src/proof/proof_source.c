@@ -49,6 +49,7 @@
 #include "table_definition.h"
 #include "table_encode.h"
 #include "table_scan.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 #define TILE_ROWS	256
@@ -130,8 +131,8 @@ static uint64_t find_row(SectionTree *tree, const TlRefBytes *ref);
 static void encode_tile(Tile *tile, const Section *section, Oid relation,
 						const TlTableVersion *version, const TlRefBytes *ref,
 						TlSpan *bytes);
-static void row_damaged(Relation relation, const TlRefBytes *ref,
-						const char *how) pg_attribute_noreturn();
+tl_noreturn static void row_damaged(Relation relation, const TlRefBytes *ref,
+									const char *how);
 static TlStatus section_node(void *context, TlHash *out, unsigned level,
 							 uint64_t index);
 static TlStatus leaves_node(void *context, TlHash *out, unsigned level,
@@ -142,7 +143,7 @@ static TlSpan inclusion_path(uint64_t index, uint64_t size,
 							 TlMerkleNodeReader reader, void *context);
 static TlSpan copy_bytes(uint64 row, int column);
 static void copy_fixed(void *out, size_t size, uint64 row, int column);
-static void chain_damaged(const char *what) pg_attribute_noreturn();
+tl_noreturn static void chain_damaged(const char *what);
 
 void
 tl_proof_source_begin(TlProofSource *source)

@@ -58,8 +58,7 @@ static bool enabled = false;
 static const LedgerCache *relation_cache(Relation relation);
 static void accept_row(Relation relation, TupleTableSlot *slot, int options);
 static void accept_restored_row(Relation relation);
-static void refuse_change(Relation relation, const char *verb)
-			pg_attribute_noreturn();
+tl_noreturn static void refuse_change(Relation relation, const char *verb);
 
 /* Does this relation use our routine?  Partitioned parents do not. */
 bool

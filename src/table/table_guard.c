@@ -107,8 +107,7 @@ static void before_copy(CopyStmt *statement);
 static void before_rule(RuleStmt *statement);
 static void before_access_method(CreateAmStmt *statement);
 static void before_function(CreateFunctionStmt *statement);
-static void refuse(Oid relation, const char *what, const char *hint)
-			pg_attribute_noreturn();
+tl_noreturn static void refuse(Oid relation, const char *what, const char *hint);
 
 /* Install the floor's hooks; called once, from _PG_init. */
 void

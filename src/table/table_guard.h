@@ -8,13 +8,14 @@
 #ifndef TABLE_GUARD_H
 #define TABLE_GUARD_H
 
+#include "tl_compat.h"
+
 extern void tl_table_init(void);
 extern bool tl_table_guard_active(void);
 extern bool tl_table_is_test_ledger(void);
 extern void tl_table_guard_suspend(void);
 extern void tl_table_guard_resume(void);
-extern void tl_table_guard_refuse_type(Oid type, Oid table,
-									   const char *column)
-			pg_attribute_noreturn();
+tl_noreturn extern void tl_table_guard_refuse_type(Oid type, Oid table,
+												   const char *column);
 
 #endif							/* TABLE_GUARD_H */

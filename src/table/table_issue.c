@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #include "table_issue.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 #include "tl_limits.h"
 
@@ -49,8 +50,8 @@ static struct
 static void issue_start(uint64_t transaction);
 static void issue_grow(uint32_t number);
 static void issue_at_end(XactEvent event, void *arg);
-static void refuse_ref(const TlRef *ref, const char *relation,
-					   const char *detail) pg_attribute_noreturn();
+tl_noreturn static void refuse_ref(const TlRef *ref, const char *relation,
+								   const char *detail);
 
 /* Ask the node floor who we are; without it, nobody. */
 void
