@@ -976,7 +976,8 @@ write_value_added(Tap3Writer *writer, const Tap3Event *event)
 
 	put_bcd(writer, TAP3_TAG_Imsi, event->imsi);
 	put_bcd(writer, TAP3_TAG_Msisdn, event->msisdn);
-	end_group(writer, group, TAP3_TAG_SimChargeableSubscriber);
+	end_group(writer, group, writer->release == 9 ? TAP3_TAG_SimChargeableSubscriber :
+			  TAP3_TAG_GsmChargeableSubscriber);
 	group = begin_group(writer);
 	put_integer(writer, TAP3_TAG_VasCode, 0);
 	put_start(writer, TAP3_TAG_ChargingTimeStamp, event);
