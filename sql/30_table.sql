@@ -158,6 +158,21 @@ COMMENT ON TABLE ledger_internal.ledger_table IS 'table ids of the ledger tables
 CREATE TABLE ledger_internal.ledger_parent (
     relation regclass PRIMARY KEY
 );
+
+-- Restoring a dump creates the tables first, and each gets a row here; then
+-- come the rows of the dump, with the ids that are on the ledger: they count.
+-- The library itself writes past triggers.
+CREATE FUNCTION ledger_internal.take_restored_row() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('DELETE FROM %I.%I WHERE relation = $1', TG_TABLE_SCHEMA, TG_TABLE_NAME)
+        USING NEW.relation;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER take_restored_row BEFORE INSERT ON ledger_internal.ledger_table
+    FOR EACH ROW EXECUTE FUNCTION ledger_internal.take_restored_row();
+CREATE TRIGGER take_restored_row BEFORE INSERT ON ledger_internal.ledger_parent
+    FOR EACH ROW EXECUTE FUNCTION ledger_internal.take_restored_row();
 COMMENT ON TABLE ledger_internal.ledger_parent IS 'partitioned tables created USING ledger: their partitions are ledger tables';
 
 -- The definition is known to the library (table_definition.c); ledger_ref is
@@ -180,6 +195,11 @@ COMMENT ON COLUMN ledger.table_version.version IS 'from 1, without gaps';
 COMMENT ON COLUMN ledger.table_version.action IS 'create, alter, attach; on test ledgers also truncate and drop';
 COMMENT ON COLUMN ledger.table_version.attribute_numbers IS 'of the columns, ascending, without ledger_ref';
 COMMENT ON COLUMN ledger.table_version.type_tags IS 'what stands for each column''s type in the bytes of a row';
+
+SELECT pg_extension_config_dump('ledger_internal.ledger_table',
+                                'WHERE relation <> ''ledger.table_version''::pg_catalog.regclass');
+SELECT pg_extension_config_dump('ledger_internal.ledger_parent', '');
+SELECT pg_extension_config_dump('ledger.table_version', '');
 
 CREATE FUNCTION ledger.relation_of(ref ledger.ref) RETURNS regclass
     AS 'MODULE_PATHNAME', 'tl_relation_of' LANGUAGE C STABLE STRICT PARALLEL SAFE;

@@ -93,8 +93,9 @@ relation_cache(Relation relation)
 static void
 accept_row(Relation relation, TupleTableSlot *slot, int options)
 {
-	const LedgerCache *cache = relation_cache(relation);
 	TlIdentity	identity;
+	LedgerCache cache;
+	bool		is_live;
 	Datum		ref;
 	bool		is_null;
 
@@ -112,28 +113,30 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 					   RelationGetRelationName(relation)),
 				errdetail("A function of the index's expression or predicate tried to write."),
 				errhint("Index expressions must not have side effects."));
-	if (cache->definitions && !tl_table_definition_writing)
+	tl_table_identity(&identity);
+	is_live = identity.exists && !identity.copied;
+	cache = *relation_cache(relation);	/* an invalidation would free it */
+	if (is_live && cache.definitions && !tl_table_definition_writing)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("cannot insert into \"%s\"", RelationGetRelationName(relation)),
 				errdetail("Table definitions are written by the library."),
 				errhint("Create or alter the ledger table itself."));
-	if (cache->ref_attribute == InvalidAttrNumber)
+	if (cache.ref_attribute == InvalidAttrNumber)
 		elog(ERROR, "ledger table \"%s\" has no column ledger_ref",
 			 RelationGetRelationName(relation));
-	ref = slot_getattr(slot, cache->ref_attribute, &is_null);
+	ref = slot_getattr(slot, cache.ref_attribute, &is_null);
 	if (is_null)
 		ereport(ERROR,
 				errcode(ERRCODE_NOT_NULL_VIOLATION),
 				errmsg("ledger_ref of a row of \"%s\" is null",
 					   RelationGetRelationName(relation)),
 				errhint("Leave ledger_ref out of the INSERT, so that its default fills it."));
-	tl_table_identity(&identity);
-	if (!identity.exists || identity.copied)
-		accept_restored_row(relation);
-	else
+	if (is_live)
 		tl_table_issue_accept(DatumGetTlRefBytes(ref),
 							  RelationGetRelationName(relation));
+	else
+		accept_restored_row(relation);
 }
 
 /* Restore mode: a superuser or the owner brings rows with their old refs. */

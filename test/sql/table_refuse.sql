@@ -48,6 +48,7 @@ INSERT INTO t VALUES (1, 'one', 'sad', ARRAY[ROW(1, 'x')::pair], 3);
 CREATE TABLE points_to_t (id integer REFERENCES t ON DELETE CASCADE);
 CREATE TABLE from_t (id integer REFERENCES base) USING ledger;
 INSERT INTO from_t VALUES (1);
+CREATE VIEW v AS SELECT id, v FROM t;
 RESET ROLE;
 \pset format unaligned
 \pset tuples_only on
@@ -61,6 +62,9 @@ SELECT refused($$MERGE INTO t USING base ON t.id = base.id WHEN MATCHED THEN DEL
 SELECT refused($$WITH u AS (UPDATE t SET v = 'x' RETURNING *) SELECT * FROM u$$);
 SELECT refused($$WITH d AS (DELETE FROM t RETURNING *) INSERT INTO base SELECT 2 FROM d$$);
 SELECT refused($$INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET v = 'n'$$);
+SELECT refused($$UPDATE v SET v = 'x'$$);
+SELECT refused($$DO 'DECLARE c CURSOR FOR SELECT * FROM t; r record; BEGIN OPEN c; FETCH c INTO r; UPDATE t SET v = NULL WHERE CURRENT OF c; END'$$);
+SELECT refused($$EXPLAIN (ANALYZE) DELETE FROM t$$);
 SELECT refused($$TRUNCATE t CASCADE$$);
 SELECT refused($$TRUNCATE points_to_t, t$$);
 SELECT refused($$TRUNCATE base CASCADE$$);
@@ -137,6 +141,7 @@ SELECT refused($$ALTER TABLE t INHERIT base$$);
 SELECT refused($$ALTER TABLE base INHERIT t$$);
 SELECT refused($$CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING$$);
 SELECT refused($$CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING$$);
+SELECT refused($$CREATE RULE "_RETURN" AS ON SELECT TO t DO INSTEAD SELECT * FROM t$$);
 SELECT refused($$CREATE TABLE x OF pair USING ledger$$);
 SELECT refused($$ALTER TABLE t OF pair$$);
 
