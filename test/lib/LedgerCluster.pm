@@ -28,7 +28,8 @@ sub new_server
 	my ($class, $name, %param) = @_;
 	my $node = $class->new($name);
 
-	$node->init;
+	# A ledger's database is UTF8, whatever the caller's locale.
+	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
 	$node->preload if $param{preload} // 1;
 	$node->append_conf('postgresql.conf', $param{conf}) if defined $param{conf};
 	$node->start;
