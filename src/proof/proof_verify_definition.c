@@ -172,6 +172,9 @@ tl_proof_verify_lost_tables(TlVerification *run)
 						 " WHERE NOT EXISTS (SELECT FROM ledger_internal.ledger_table t"
 						 " JOIN pg_catalog.pg_class c ON c.oid = t.relation"
 						 " WHERE t.table_id = s.table_id)"
+						 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+						 " JOIN pg_catalog.pg_am a ON a.oid = c.relam"
+						 " WHERE c.oid = s.relation AND a.amname = 'ledger')"
 						 " GROUP BY 1, 3, 4 ORDER BY 1", 0, NULL, NULL, 100);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 		report_lost(run, &cursor);

@@ -36,6 +36,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -89,6 +90,8 @@ static void judge(TlRowsPass *pass, RefGroup *group);
 static void judge_index(TlRowsPass *pass, const RefGroup *group);
 static void judge_missing(TlRowsPass *pass, const RefGroup *group);
 static void judge_added(TlRowsPass *pass, const RefGroup *group);
+static bool leads_to(TlRowsPass *pass, const ItemPointerData *entry,
+					 const ItemPointerData *place);
 static char *place_text(const ItemPointerData *place);
 
 void
@@ -290,7 +293,7 @@ judge_index(TlRowsPass *pass, const RefGroup *group)
 		int			j = 0;
 
 		while (j < group->index_count &&
-			   !ItemPointerEquals(&group->index[j], &group->heap[i]))
+			   !leads_to(pass, &group->index[j], &group->heap[i]))
 			j++;
 		if (j < group->index_count)
 			continue;
@@ -300,6 +303,35 @@ judge_index(TlRowsPass *pass, const RefGroup *group)
 							 group->index_count > 0 ? place_text(&group->index[0]) : NULL,
 							 "The index on ledger_ref does not lead to the row. REINDEX repairs it; what was read through it meanwhile was incomplete.");
 	}
+}
+
+/*
+ * Does an index entry lead to that row?  An update by way of heap (somebody
+ * changed pg_class.relam) may have left a chain behind the entry.
+ */
+static bool
+leads_to(TlRowsPass *pass, const ItemPointerData *entry,
+		 const ItemPointerData *place)
+{
+	ItemPointerData here = *entry;
+	IndexFetchTableData *fetch;
+	TupleTableSlot *slot;
+	bool		again = false;
+	bool		all_dead = false;
+	bool		found;
+
+	if (ItemPointerEquals(&here, unconstify(ItemPointerData *, place)))
+		return true;
+	if (ItemPointerGetBlockNumberNoCheck(entry) != ItemPointerGetBlockNumberNoCheck(place))
+		return false;
+	slot = table_slot_create(pass->relation, NULL);
+	fetch = table_index_fetch_begin(pass->relation);
+	found = table_index_fetch_tuple(fetch, &here, pass->run->snapshot, slot,
+									&again, &all_dead) &&
+		ItemPointerEquals(&slot->tts_tid, unconstify(ItemPointerData *, place));
+	table_index_fetch_end(fetch);
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
 }
 
 static void
