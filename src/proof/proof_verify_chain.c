@@ -50,13 +50,13 @@ static TlStatement select_vote = {
 };
 
 /* One stored block, as far as it was found to be sound. */
-typedef struct Block
+typedef struct WalkBlock
 {
 	bool		present;
 	TlBlockHeader header;
 	bool		sound;			/* the header is what was signed */
 	TlHash		hash;			/* effective */
-} Block;
+} WalkBlock;
 
 static void open_cursors(TlWalk *walk, int64_t first);
 static void load_state(TlWalk *walk);
@@ -64,10 +64,10 @@ static bool load_history(TlWalk *walk, uint64_t size);
 static void load_digest(TlStatement *statement, int64_t height,
 						uint64_t *number, TlHash *digest);
 static void walk_block(TlWalk *walk);
-static void read_block(TlWalk *walk, Block *block, TlProblem *problem);
-static void check_header(TlWalk *walk, Block *block, TlProblem *problem);
-static void check_columns(TlWalk *walk, const Block *block, TlProblem *problem);
-static void check_certificate(TlWalk *walk, const Block *block);
+static void read_block(TlWalk *walk, WalkBlock *block, TlProblem *problem);
+static void check_header(TlWalk *walk, WalkBlock *block, TlProblem *problem);
+static void check_columns(TlWalk *walk, const WalkBlock *block, TlProblem *problem);
+static void check_certificate(TlWalk *walk, const WalkBlock *block);
 static void check_known(TlWalk *walk, const TlHash *block_hash);
 static void check_known_end(const TlWalk *walk);
 static void check_votes(const TlWalk *walk);
@@ -206,7 +206,7 @@ static void
 walk_block(TlWalk *walk)
 {
 	TlProblem	problem;
-	Block		block;
+	WalkBlock	block;
 	TlHash		nodes[TL_MERKLE_DEPTH_MAX];
 	unsigned	count;
 
@@ -231,7 +231,7 @@ walk_block(TlWalk *walk)
 
 /* Read the block at this height and say what is wrong with it first. */
 static void
-read_block(TlWalk *walk, Block *block, TlProblem *problem)
+read_block(TlWalk *walk, WalkBlock *block, TlProblem *problem)
 {
 	TlSpan		bytes;
 	TlStatus	status;
@@ -268,7 +268,7 @@ read_block(TlWalk *walk, Block *block, TlProblem *problem)
 
 /* The header follows its parent and stands over all earlier blocks. */
 static void
-check_header(TlWalk *walk, Block *block, TlProblem *problem)
+check_header(TlWalk *walk, WalkBlock *block, TlProblem *problem)
 {
 	const TlBlockHeader *header = &block->header;
 	TlHash		root;
@@ -300,7 +300,7 @@ check_header(TlWalk *walk, Block *block, TlProblem *problem)
 
 /* What stands beside the header says the same as the header. */
 static void
-check_columns(TlWalk *walk, const Block *block, TlProblem *problem)
+check_columns(TlWalk *walk, const WalkBlock *block, TlProblem *problem)
 {
 	TlSpan		roots = tl_proof_cursor_bytes(&walk->blocks, 5);
 	TlMerkleRange history = walk->history;
@@ -338,7 +338,7 @@ check_columns(TlWalk *walk, const Block *block, TlProblem *problem)
 
 /* A quorum of one has signed this block, in its own view. */
 static void
-check_certificate(TlWalk *walk, const Block *block)
+check_certificate(TlWalk *walk, const WalkBlock *block)
 {
 	TlProblem	problem;
 

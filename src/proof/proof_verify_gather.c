@@ -30,6 +30,7 @@
 #include "proof_verify_rows.h"
 #include "table_am.h"
 #include "table_scan.h"
+#include "tl_compat.h"
 #include "tl_wire.h"
 
 /* Columns of the cursor over sections. */
@@ -304,7 +305,7 @@ gather_index(TlRowsPass *pass)
 		return;
 	}
 	index = index_open(index_oid, AccessShareLock);
-	scan = index_beginscan(pass->relation, index, pass->run->snapshot, all ? 0 : 2, 0);
+	scan = tl_index_beginscan(pass->relation, index, pass->run->snapshot, all ? 0 : 2);
 	scan->xs_want_itup = true;
 	if (!all)
 		set_keys(pass, index, keys);

@@ -21,6 +21,7 @@
 #include "consensus_certificate.h"
 #include "proof_checkpoint.h"
 #include "proof_verify.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 static TlStatement select_parts = {
@@ -39,7 +40,7 @@ static void known_receipt(TlVerification *run, Datum header_hex,
 static TlSpan from_hex(Datum hex);
 static bool is_certified(const TlVerification *run, const TlBlockHeader *header,
 						 const TlHash *hash, TlSpan bytes);
-static void refuse(const char *detail) pg_attribute_noreturn();
+tl_noreturn static void refuse(const char *detail);
 
 /* Read it; an error if it says nothing about this ledger. */
 void
