@@ -796,7 +796,8 @@ before_index(IndexStmt *statement)
 	if (!OidIsValid(relation) || !tl_table_catalog_is_ledger(relation))
 		return;
 	index = get_relname_relid(statement->idxname, get_rel_namespace(relation));
-	if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX)
+	if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX &&
+		IndexGetRelation(index, true) == relation)
 		statement->if_not_exists = true;
 }
 

@@ -30,9 +30,9 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);
 	INSERT INTO p VALUES (1, 'a'), (2, 'b');
 });
-$node->command_ok([ 'pg_dump', '--file', $dump, $node->connstr('postgres') ], 'dump');
+command_ok([ 'pg_dump', '--file', $dump, $node->connstr('postgres') ], 'dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored TEMPLATE template0');
-$node->command_ok([ 'psql', '--no-psqlrc', '--quiet', '--set', 'ON_ERROR_STOP=1', '--file', $dump, $node->connstr('restored') ],
+command_ok([ 'psql', '--no-psqlrc', '--quiet', '--set', 'ON_ERROR_STOP=1', '--file', $dump, $node->connstr('restored') ],
 	'restore');
 
 for my $query ($all_rows, $all_ids, $all_versions, $all_parents)
