@@ -121,7 +121,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify
 
 ISOLATION = table_conflict
 

@@ -64,7 +64,8 @@
 PG_FUNCTION_INFO_V1(tl_verify);
 
 static TlStatement select_node = {
-	"SELECT chain_id, genesis_header, genesis_body FROM ledger_internal.node"
+	"SELECT chain_id, genesis_header, genesis_body, name, member, purpose, public_key"
+	" FROM ledger_internal.node"
 };
 static TlStatement select_tip = {
 	"SELECT coalesce(max(height), -1) FROM ledger_internal.block"
@@ -89,6 +90,7 @@ static TlStatement insert_verification = {
 static bool parse_mode(const char *mode);
 static List *tables_of(Oid relation);
 static void load_ledger(TlVerification *run);
+static void check_node(TlVerification *run);
 static void load_progress(TlVerification *run);
 static void choose_start(TlVerification *run);
 static void record(const TlVerification *run, TimestampTz started_at);
@@ -217,8 +219,40 @@ load_ledger(TlVerification *run)
 		ereport(ERROR,
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				errmsg("this version verifies ledgers of one member"));
+	check_node(run);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* What ledger_internal.node shows to people is what genesis says. */
+static void
+check_node(TlVerification *run)
+{
+	static const char *const purposes[] = {"production", "test"};
+	const TlMember *member = &run->genesis.members[0];
+	char	   *name = TextDatumGetCString(tl_chain_result(0, 3, NULL));
+	char	   *purpose = TextDatumGetCString(tl_chain_result(0, 5, NULL));
+	bytea	   *key = DatumGetByteaPP(tl_chain_result(0, 6, NULL));
+
+	if (strlen(name) == member->name.size &&
+		memcmp(name, member->name.data, member->name.size) == 0 &&
+		DatumGetInt64(tl_chain_result(0, 4, NULL)) == member->number &&
+		strcmp(purpose, purposes[run->genesis.purpose]) == 0 &&
+		VARSIZE_ANY_EXHDR(key) == TL_XONLY_KEY_SIZE &&
+		memcmp(VARDATA_ANY(key), member->row_key, TL_XONLY_KEY_SIZE) == 0)
+		return;
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "block_changed",
+		.has_height = true,
+		.height = 0,
+		.expected = psprintf("%u %.*s %s", member->number, (int) member->name.size,
+							 (const char *) member->name.data,
+							 purposes[run->genesis.purpose]),
+		.found = psprintf("%lld %s %s",
+						  (long long) DatumGetInt64(tl_chain_result(0, 4, NULL)),
+						  name, purpose),
+		.detail = "Name, number, purpose or key in ledger_internal.node are not those of the genesis block."
+	});
 }
 
 /* How far rows are batched; damaged snapshots were reported before. */

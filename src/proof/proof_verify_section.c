@@ -20,7 +20,9 @@
  * Where all rows of a large section differ, that is said once: either all of
  * them were changed, or the section's blinding key.
  *
- * A row whose bytes cannot even be read is row_changed too.
+ * A row whose bytes cannot even be read is row_changed too.  To survive the
+ * error, rows are read in a subtransaction, many in one; if that fails, each in
+ * one of its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +45,7 @@
 #define TILE_ROWS			256
 #define EXCHANGE_ROWS_MAX	16	/* tried pairwise */
 #define SAY_ONCE_ROWS		16
+#define GROUP_ROWS			256	/* read in one subtransaction */
 
 /* Columns of the cursor over sections. */
 enum
@@ -69,7 +72,6 @@ typedef struct Hasher
 {
 	TlRowsPass *pass;
 	TlCursor	cursor;
-	TupleTableSlot *slot;
 	TlTableEncoder *encoder;
 	uint32_t	version;		/* of the encoder */
 	MemoryContext encoder_context;
@@ -93,6 +95,10 @@ typedef struct Hasher
 	int			mismatch_capacity;
 	Mismatch   *mismatches;
 
+	/* rows that are to be read */
+	int			group_count;
+	Mismatch	group[GROUP_ROWS];
+
 	/* the row that was read last, until it is known that no twin follows */
 	bool		pending;
 	Mismatch	last;
@@ -103,7 +109,9 @@ typedef struct Hasher
 typedef struct Encoding
 {
 	Hasher	   *hasher;
-	TupleTableSlot *slot;
+	int			first;			/* of the group */
+	int			count;
+	TupleTableSlot *slot;		/* of an exchange that is tried */
 	TlHash		leaf_hash;
 } Encoding;
 
@@ -113,8 +121,10 @@ static bool section_open(Hasher *hasher, const TlPlacedRow *row);
 static bool find_section(Hasher *hasher, const TlPlacedRow *row);
 static bool choose_encoder(Hasher *hasher, uint32_t version);
 static void make_encoder(void *argument);
-static void hash_row(Hasher *hasher, const TlPlacedRow *row);
-static void encode_row(void *argument);
+static void group_read(Hasher *hasher);
+static void encode_group(void *argument);
+static void settle(Hasher *hasher, const Mismatch *current);
+static void encode_slot(void *argument);
 static void flush_pending(Hasher *hasher);
 static void append_leaf(Hasher *hasher, uint32_t index, const TlHash *leaf_hash);
 static void section_close(Hasher *hasher);
@@ -136,7 +146,6 @@ tl_proof_rows_sections(TlRowsPass *pass)
 	TlPlacedRow row;
 
 	hasher->pass = pass;
-	hasher->slot = table_slot_create(pass->relation, NULL);
 	hasher->context = AllocSetContextCreate(caller, "ledger.verify section",
 											ALLOCSET_DEFAULT_SIZES);
 	hasher->encoder_context = AllocSetContextCreate(caller, "ledger.verify version",
@@ -149,7 +158,6 @@ tl_proof_rows_sections(TlRowsPass *pass)
 	section_close(hasher);
 	MemoryContextSwitchTo(caller);
 	tl_proof_cursor_close(&hasher->cursor);
-	ExecDropSingleTupleTableSlot(hasher->slot);
 	if (hasher->encoder != NULL)
 		tl_table_encoder_close(hasher->encoder);
 	MemoryContextDelete(hasher->encoder_context);
@@ -181,7 +189,12 @@ take(Hasher *hasher, const TlPlacedRow *row)
 		section_close(hasher);
 	if (!hasher->open && !section_open(hasher, row))
 		return;
-	hash_row(hasher, row);
+	if (!hasher->encodable)
+		return;
+	memset(&hasher->group[hasher->group_count], 0, sizeof(Mismatch));
+	hasher->group[hasher->group_count++].row = *row;
+	if (hasher->group_count == GROUP_ROWS)
+		group_read(hasher);
 }
 
 /* Begin the section that the row belongs to. */
@@ -280,55 +293,76 @@ make_encoder(void *argument)
 												hasher->encoder_context);
 }
 
-/* Read, encode and hash one row, and compare its fingerprint. */
+/* Read, encode and hash the rows that have come together. */
 static void
-hash_row(Hasher *hasher, const TlPlacedRow *row)
+group_read(Hasher *hasher)
 {
-	TlRowsPass *pass = hasher->pass;
 	Encoding	encoding;
-	Mismatch	current;
-	bool		matches;
 
 	CHECK_FOR_INTERRUPTS();
-	if (!hasher->encodable)
+	if (hasher->group_count == 0)
 		return;
-	memset(&current, 0, sizeof(current));
-	current.row = *row;
+	memset(&encoding, 0, sizeof(encoding));
 	encoding.hasher = hasher;
-	encoding.slot = hasher->slot;
-	if (!table_tuple_fetch_row_version(pass->relation, &current.row.place,
-									   pass->run->snapshot, hasher->slot))
-		current.message = "it was there a moment ago";
-	else
+	encoding.count = hasher->group_count;
+	if (tl_proof_verify_try(encode_group, &encoding) != NULL)
 	{
-		current.message = tl_proof_verify_try(encode_row, &encoding);
-		current.leaf_hash = encoding.leaf_hash;
-		pass->run->rows++;
+		encoding.count = 1;
+		for (int i = 0; i < hasher->group_count; i++)
+		{
+			encoding.first = i;
+			hasher->group[i].message = tl_proof_verify_try(encode_group, &encoding);
+		}
 	}
-	ExecClearTuple(hasher->slot);
-	matches = current.message == NULL &&
-		memcmp(current.leaf_hash.bytes, row->fingerprint, TL_FINGERPRINT_SIZE) == 0;
-	if (hasher->pending && hasher->last.row.index == row->index)
+	for (int i = 0; i < hasher->group_count; i++)
+		settle(hasher, &hasher->group[i]);
+	hasher->pass->run->rows += hasher->group_count;
+	hasher->group_count = 0;
+}
+
+/* An attempt; if it fails, its slot goes with its subtransaction. */
+static void
+encode_group(void *argument)
+{
+	Encoding   *encoding = argument;
+	Hasher	   *hasher = encoding->hasher;
+	TlRowsPass *pass = hasher->pass;
+	TupleTableSlot *slot = table_slot_create(pass->relation, NULL);
+
+	for (int i = encoding->first; i < encoding->first + encoding->count; i++)
 	{
-		/* twins: the one that was batched is the one that fits */
-		report_twin(hasher, hasher->last_matches ? row : &hasher->last.row);
+		Mismatch   *row = &hasher->group[i];
+		TlSpan		bytes;
+
+		if (!table_tuple_fetch_row_version(pass->relation, &row->row.place,
+										   pass->run->snapshot, slot))
+			elog(ERROR, "row of \"%s\" has vanished",
+				 RelationGetRelationName(pass->relation));
+		bytes = tl_table_encoder_row(hasher->encoder, slot);
+		tl_merkle_leaf_hash(&row->leaf_hash, bytes.data, bytes.size);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Compare a row's fingerprint.  Of twins the one that fits was batched. */
+static void
+settle(Hasher *hasher, const Mismatch *current)
+{
+	bool		matches = current->message == NULL &&
+		memcmp(current->leaf_hash.bytes, current->row.fingerprint,
+			   TL_FINGERPRINT_SIZE) == 0;
+
+	if (hasher->pending && hasher->last.row.index == current->row.index)
+	{
+		report_twin(hasher, hasher->last_matches ? &current->row : &hasher->last.row);
 		if (hasher->last_matches)
 			return;
 		hasher->pending = false;
 	}
 	flush_pending(hasher);
 	hasher->pending = true;
-	hasher->last = current;
+	hasher->last = *current;
 	hasher->last_matches = matches;
-}
-
-static void
-encode_row(void *argument)
-{
-	Encoding   *encoding = argument;
-	TlSpan		bytes = tl_table_encoder_row(encoding->hasher->encoder, encoding->slot);
-
-	tl_merkle_leaf_hash(&encoding->leaf_hash, bytes.data, bytes.size);
 }
 
 /* The last row has no twin: it is the one at its index. */
@@ -389,6 +423,7 @@ section_close(Hasher *hasher)
 
 	if (!hasher->open)
 		return;
+	group_read(hasher);
 	flush_pending(hasher);
 	hasher->open = false;
 	if (!hasher->encodable)
@@ -483,29 +518,41 @@ has_content_of(Hasher *hasher, const Mismatch *row, const Mismatch *other)
 	Relation	relation = hasher->pass->relation;
 	TupleDesc	description = RelationGetDescr(relation);
 	AttrNumber	ref_attribute = tl_table_am_ref_attribute(relation);
+	TupleTableSlot *stored = table_slot_create(relation, NULL);
 	ItemPointerData place = row->row.place;
 	TlRefBytes	ref = other->row.ref;
 	Encoding	encoding;
 	bool		fits = false;
 
-	if (!table_tuple_fetch_row_version(relation, &place, hasher->pass->run->snapshot,
-									   hasher->slot))
-		return false;
-	slot_getallattrs(hasher->slot);
+	memset(&encoding, 0, sizeof(encoding));
 	encoding.hasher = hasher;
 	encoding.slot = MakeSingleTupleTableSlot(description, &TTSOpsVirtual);
-	memcpy(encoding.slot->tts_values, hasher->slot->tts_values,
-		   sizeof(Datum) * description->natts);
-	memcpy(encoding.slot->tts_isnull, hasher->slot->tts_isnull,
-		   sizeof(bool) * description->natts);
-	encoding.slot->tts_values[ref_attribute - 1] = TlRefBytesGetDatum(&ref);
-	ExecStoreVirtualTuple(encoding.slot);
-	if (tl_proof_verify_try(encode_row, &encoding) == NULL)
-		fits = memcmp(encoding.leaf_hash.bytes, other->row.fingerprint,
-					  TL_FINGERPRINT_SIZE) == 0;
+	if (table_tuple_fetch_row_version(relation, &place, hasher->pass->run->snapshot,
+									  stored))
+	{
+		slot_getallattrs(stored);
+		memcpy(encoding.slot->tts_values, stored->tts_values,
+			   sizeof(Datum) * description->natts);
+		memcpy(encoding.slot->tts_isnull, stored->tts_isnull,
+			   sizeof(bool) * description->natts);
+		encoding.slot->tts_values[ref_attribute - 1] = TlRefBytesGetDatum(&ref);
+		ExecStoreVirtualTuple(encoding.slot);
+		if (tl_proof_verify_try(encode_slot, &encoding) == NULL)
+			fits = memcmp(encoding.leaf_hash.bytes, other->row.fingerprint,
+						  TL_FINGERPRINT_SIZE) == 0;
+	}
 	ExecDropSingleTupleTableSlot(encoding.slot);
-	ExecClearTuple(hasher->slot);
+	ExecDropSingleTupleTableSlot(stored);
 	return fits;
+}
+
+static void
+encode_slot(void *argument)
+{
+	Encoding   *encoding = argument;
+	TlSpan		bytes = tl_table_encoder_row(encoding->hasher->encoder, encoding->slot);
+
+	tl_merkle_leaf_hash(&encoding->leaf_hash, bytes.data, bytes.size);
 }
 
 static void

@@ -225,6 +225,8 @@ tampered('a removed certificate',
 	"INSERT INTO ledger_internal.own_log SELECT * FROM kept; DROP TABLE kept", "bad_certificate|||$many");
 tampered('a batch\'s signature', bit_of('own_log', 'message', 'octet_length(message) - 1', "height = $many AND kind = 1"),
 	"bad_signature|||$many");
+tampered('the name of the node', "UPDATE ledger_internal.node SET name = 'other'",
+	"UPDATE ledger_internal.node SET name = 'tamper'", 'block_changed|||0');
 my $snapshot = $node->safe_psql('postgres', 'SELECT value FROM ledger_internal.snapshot WHERE snapshot = 2');
 tampered('a snapshot', "UPDATE ledger_internal.snapshot SET value = '3:4:' WHERE snapshot = 2",
 	"UPDATE ledger_internal.snapshot SET value = '$snapshot' WHERE snapshot = 2", 'snapshot_changed|||');
@@ -258,6 +260,28 @@ superuser_sql($paste);
 # History written anew: the tree head does not fit, whatever is signed.
 my $other = $tree_head =~ s/\n([A-Za-z])/"\n" . ($1 eq 'A' ? 'B' : 'A')/er;
 is(verify($other), "block_changed|||$last", 'another history than the tree head says');
+
+# What an incremental run sees: what is new, and the block where it starts.
+sub incremental
+{
+	return $node->safe_psql('postgres', 'SELECT kind, relation, ref, height FROM ledger.verify() ORDER BY kind, ref');
+}
+is(verify(), '', 'before incremental runs');
+$node->safe_psql('postgres', "INSERT INTO cdr VALUES (2000, 'new', 1), (2001, 'new', 2)");
+$node->wait_final_all;
+my $new = height('id = 2000');
+my $ref_2000 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 2000');
+superuser_sql(as_heap('UPDATE cdr SET charge = 99 WHERE id IN (3, 2000)'));
+is(incremental(), "row_changed|cdr|$ref_2000|$new", 'a changed value in a new block');
+superuser_sql(as_heap('UPDATE cdr SET charge = 1 WHERE id = 2000'));
+is(incremental(), '', 'a changed value in an old block is for a full run to find');
+is(verify(), "row_changed|cdr|$ref_3|$few", 'which finds it');
+superuser_sql(as_heap('UPDATE cdr SET charge = 4.5 WHERE id = 3'));
+my ($there, $back) = bit_of('block', 'header', 112, "height = $new");
+superuser_sql($there);
+is(incremental(), "block_changed|||$new", 'the block where the last run ended');
+superuser_sql($back);
+is(incremental(), '', 'the block where the last run ended: undone');
 
 # An index that hides a row.
 ($page, $item) = split /\|/, $node->safe_psql('postgres', <<'END');
