@@ -74,7 +74,17 @@ CREATE VIEW ledger.status AS
               FROM pg_catalog.pg_locks AS l
               JOIN pg_catalog.pg_database AS d ON d.oid = l.database
              WHERE d.datname = current_database()
-               AND l.relation = ANY (s.waiting_tables::oid[])
+               AND l.relation IN (SELECT w.relation
+                                    FROM unnest(s.waiting_tables::oid[]) AS w (relation)
+                                  UNION ALL
+                                  SELECT c.reltoastrelid
+                                    FROM pg_catalog.pg_class AS c
+                                   WHERE c.oid = ANY (s.waiting_tables::oid[])
+                                  UNION ALL
+                                  SELECT i.indexrelid
+                                    FROM pg_catalog.pg_index AS i
+                                    JOIN pg_catalog.pg_class AS c ON i.indrelid IN (c.oid, c.reltoastrelid)
+                                   WHERE c.oid = ANY (s.waiting_tables::oid[]))
                AND l.mode = 'AccessExclusiveLock' AND l.granted) AS blocked_by
       FROM ledger_internal.status() AS s,
            LATERAL (SELECT block.height, block.time

@@ -8,8 +8,9 @@
  * as the target or newer, and kept if the target sees their transaction and
  * the progress does not have them yet.
  *
- * The caller holds a lock on every table named by a probe.  A table that has
- * been dropped since is left out.  Memory: one slot and one scan per table.
+ * The caller holds the locks of tl_chain_collect_lock on every table named by a
+ * probe.  A table that has been dropped since is left out.  Memory: one slot
+ * and one scan per table.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +23,8 @@
 #include "access/tableam.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -54,6 +57,8 @@ struct TlCollector
 	binaryheap *heap;
 };
 
+static bool lock_indexes(Oid relation);
+static List *indexes_of(Oid relation, Oid *toast);
 static void source_open(TlCollector *collector, const TlProbe *probes, int count);
 static void source_start_probe(Source *source);
 static bool source_advance(Source *source);
@@ -61,6 +66,64 @@ static bool source_wants_row(Source *source);
 static void bound_ref(TlRefBytes *out, const TlCollector *collector,
 					  uint64_t xid, uint32_t row);
 static int	compare_sources(Datum left, Datum right, void *context);
+
+/*
+ * Lock all that reading a table opens: the table, its indexes, its TOAST table
+ * and that one's.  False if somebody else has locked any of them (ALTER,
+ * REINDEX); nobody is ever waited for.  What was locked before the refusal
+ * stays locked to the transaction's end, which hinders no reader or writer.
+ */
+bool
+tl_chain_collect_lock(Oid relation)
+{
+	return ConditionalLockRelationOid(relation, AccessShareLock) &&
+		lock_indexes(relation);
+}
+
+static bool
+lock_indexes(Oid relation)
+{
+	Oid			toast;
+	List	   *indexes = indexes_of(relation, &toast);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			return false;
+	return !OidIsValid(toast) ||
+		(ConditionalLockRelationOid(toast, AccessShareLock) && lock_indexes(toast));
+}
+
+/* What tl_chain_collect_lock has locked, where there was nothing to read. */
+void
+tl_chain_collect_unlock(Oid relation)
+{
+	Oid			toast;
+	List	   *indexes = indexes_of(relation, &toast);
+	ListCell   *cell;
+
+	if (OidIsValid(toast))
+		tl_chain_collect_unlock(toast);
+	foreach(cell, indexes)
+		UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
+	UnlockRelationOid(relation, AccessShareLock);
+}
+
+/* The indexes and the TOAST table of a locked table; none if it is gone. */
+static List *
+indexes_of(Oid relation_oid, Oid *toast)
+{
+	Relation	relation = try_relation_open(relation_oid, NoLock);
+	List	   *indexes;
+
+	*toast = InvalidOid;
+	if (relation == NULL)
+		return NIL;
+	indexes = RelationGetIndexList(relation);
+	*toast = relation->rd_rel->reltoastrelid;
+	relation_close(relation, NoLock);
+	return indexes;
+}
 
 /* The probes are normalized: by table, ascending, disjoint. */
 TlCollector *

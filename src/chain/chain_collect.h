@@ -24,6 +24,8 @@ typedef struct TlCollectedRow
 	uint64_t	xid;
 } TlCollectedRow;
 
+extern bool tl_chain_collect_lock(Oid relation);
+extern void tl_chain_collect_unlock(Oid relation);
 extern TlCollector *tl_chain_collect_begin(const TlProbe *probes, int probe_count,
 										   const TlProgress *progress,
 										   const TlSnapshot *target,

@@ -6,8 +6,9 @@
  * Not stored per row, but computed: the first snapshot that sees the ref's
  * transaction names the difference, and in it the first batch whose last ref
  * is not smaller.  Rows of a table that could not be locked in time are the
- * exception: ledger_internal.late_rows has them, and while a table lags the
- * batch's manifest is asked whether it really holds the ref.
+ * exception: ledger_internal.late_rows has them, and of differences that a
+ * table lags behind, the batch's manifest is asked whether it really holds the
+ * ref.
  *
  * The answer for a ref never changes once there is one, so a backend keeps the
  * differences that it has met.  The tables are read directly, without SPI and
@@ -67,6 +68,15 @@ typedef struct Difference
 	MemoryContext context;
 } Difference;
 
+/* The refs of one batch, ascending: the one that was asked last. */
+static struct
+{
+	int64_t		batch;			/* 0: none */
+	int			count;
+	int			capacity;
+	TlRefBytes *refs;			/* in CacheMemoryContext */
+}			manifest;
+
 static Difference differences[CACHED_DIFFERENCES];
 static Difference *last_difference = NULL;
 static uint64_t use_counter = 0;
@@ -85,7 +95,7 @@ static bool snapshot_sees(Relation relation, int64_t number, uint64_t xid);
 static bool load_snapshot(Relation relation, TlSnapshot *out, int64_t number);
 static bool find_late(const TlRefBytes *ref, TlPlace *out);
 static Oid	ref_function(const char *name);
-static bool any_lagging(void);
+static bool lags(int64_t number);
 static bool load_difference(int64_t number, const TlRefBytes *ref,
 							TlPlace *out);
 static Difference *unused_slot(void);
@@ -98,7 +108,9 @@ static bool place_of_batch(int64_t batch, TlPlace *out);
 static void place_from_batch(TlPlace *out, HeapTuple row, TupleDesc description);
 static TimestampTz block_time(int64_t height);
 static bool manifest_has(int64_t batch, const TlRefBytes *ref);
-static bool section_has(bytea *manifest, const TlRefBytes *ref);
+static void read_manifests(int64_t batch, uint32_t member);
+static void read_manifest(bytea *bytes, uint32_t member);
+static int	compare_refs(const void *left, const void *right);
 static HeapTuple fetch_one(Relation relation, const char *index_name,
 						   ScanKey keys, int key_count,
 						   ScanDirection direction);
@@ -129,7 +141,7 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 	 * the batch found above still lags now, or its rows are among the late
 	 * ones by now: in this order nothing slips through.
 	 */
-	if (any_lagging())
+	if (lags(number))
 		return find_late(ref, out) || manifest_has(out->batch, ref);
 	(void) find_late(ref, out);
 	return true;
@@ -152,6 +164,7 @@ forget_schema(Datum arg, int cache, uint32 hash)
 {
 	internal_schema = InvalidOid;
 	last_difference = NULL;
+	manifest.batch = 0;
 	for (int i = 0; i < CACHED_DIFFERENCES; i++)
 		differences[i].valid = false;
 }
@@ -325,22 +338,29 @@ ref_function(const char *name)
 	return LookupFuncName(full_name, 2, types, false);
 }
 
-/* Does any table wait for a lock?  Then its rows are not where others are. */
+/*
+ * Does a table wait for a lock whose rows of this difference are in no batch
+ * yet?  Then they are not where others are.
+ */
 static bool
-any_lagging(void)
+lags(int64_t number)
 {
 	Relation	relation = table_open(internal_relation("lagging"), AccessShareLock);
-	bool		found = fetch_one(relation, "lagging_pkey", NULL, 0,
-								  ForwardScanDirection) != NULL;
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	row;
+	bool		found = false;
 
+	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+		found = DatumGetInt64(value_of(row, RelationGetDescr(relation), "base")) < number;
+	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return found;
 }
 
 /*
  * Read the batches of one difference, keep them, and answer.  What is kept is
- * asked again without looking at lagging tables, so nothing is while a table
- * lags; nor is a difference that is still under way or has very many batches.
+ * asked again without looking at lagging tables, so nothing is while one lags
+ * behind it; nor is a difference that is still under way or has very many batches.
  */
 static bool
 load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out)
@@ -354,8 +374,8 @@ load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out)
 											   "telco_ledger difference",
 											   ALLOCSET_SMALL_SIZES);
 	relation = table_open(internal_relation("batch"), AccessShareLock);
-	if (any_lagging() || !read_batches(relation, number, &difference) ||
-		any_lagging())
+	if (lags(number) || !read_batches(relation, number, &difference) ||
+		lags(number))
 	{
 		bool		found = find_batch(relation, number, ref, out);
 
@@ -518,46 +538,68 @@ block_time(int64_t height)
 static bool
 manifest_has(int64_t batch, const TlRefBytes *ref)
 {
+	TlRef		unpacked;
+
+	tl_table_ref_unpack(&unpacked, ref);
+	if (manifest.batch != batch)
+		read_manifests(batch, unpacked.member);
+	return bsearch(ref, manifest.refs, manifest.count, sizeof(TlRefBytes),
+				   compare_refs) != NULL;
+}
+
+static void
+read_manifests(int64_t batch, uint32_t member)
+{
 	Relation	relation = table_open(internal_relation("section"), AccessShareLock);
 	Relation	index = index_open(internal_relation("section_pkey"), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	row;
-	bool		found = false;
 
+	manifest.batch = 0;
+	manifest.count = 0;
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(batch));
 	scan = systable_beginscan_ordered(relation, index, NULL, 1, &key);
-	while (!found &&
-		   (row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
-		found = section_has(DatumGetByteaPP(value_of(row, RelationGetDescr(relation),
-													 "manifest")), ref);
+	while ((row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+		read_manifest(DatumGetByteaPP(value_of(row, RelationGetDescr(relation),
+											   "manifest")), member);
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(relation, AccessShareLock);
-	return found;
+	if (manifest.count > 1)
+		qsort(manifest.refs, manifest.count, sizeof(TlRefBytes), compare_refs);
+	manifest.batch = batch;
 }
 
-static bool
-section_has(bytea *manifest, const TlRefBytes *ref)
+static void
+read_manifest(bytea *bytes, uint32_t member)
 {
 	TlManifestReader reader;
 	uint8_t		fingerprint[TL_FINGERPRINT_SIZE];
-	TlRef		wanted;
-	TlRef		entry;
+	TlRef		ref;
 	bool		found;
 
-	tl_table_ref_unpack(&wanted, ref);
-	tl_chain_manifest_open(&reader, VARDATA_ANY(manifest),
-						   VARSIZE_ANY_EXHDR(manifest), wanted.member);
-	while (tl_chain_manifest_next(&reader, &found, &entry, fingerprint) == TL_OK && found)
+	tl_chain_manifest_open(&reader, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes),
+						   member);
+	while (tl_chain_manifest_next(&reader, &found, &ref, fingerprint) == TL_OK && found)
 	{
-		TlRefBytes	packed;
+		if (manifest.count == manifest.capacity)
+		{
+			int			capacity = Max(1024, manifest.capacity * 2);
 
-		tl_table_ref_pack(&packed, &entry);
-		if (tl_table_ref_compare(&packed, ref) == 0)
-			return true;
+			manifest.refs = manifest.refs == NULL ?
+				MemoryContextAlloc(CacheMemoryContext, sizeof(TlRefBytes) * capacity) :
+				repalloc(manifest.refs, sizeof(TlRefBytes) * capacity);
+			manifest.capacity = capacity;
+		}
+		tl_table_ref_pack(&manifest.refs[manifest.count++], &ref);
 	}
-	return false;
+}
+
+static int
+compare_refs(const void *left, const void *right)
+{
+	return tl_table_ref_compare(left, right);
 }
 
 /* The first row of an ordered scan, copied, or NULL. */

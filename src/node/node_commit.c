@@ -14,8 +14,8 @@
  * cancel or the timeout ends in a WARNING, and no catalog is read.
  *
  * COMMIT PREPARED runs no commit callback for the prepared transaction: the
- * utility hook takes its number and wakes or waits likewise, for whatever
- * tables it wrote.
+ * utility hook takes its number and wakes or waits likewise, for the tables
+ * that the dirty set names, or for all where it may have forgotten some.
  *
  * Uses shared memory only (node_shared.h); holds no lock while it waits.
  *
@@ -33,7 +33,10 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -59,13 +62,20 @@ static int	written_count = 0;
 static int	written_capacity = 0;
 
 /* What the release of the transaction's resources must wait for. */
-static uint64_t waiting_xid = 0;
-static bool waiting_prepared = false;
+typedef struct Awaited
+{
+	uint64_t	xid;			/* 0: for nothing */
+	const Oid  *relations;		/* in TopTransactionContext */
+	int			relation_count;
+} Awaited;
+
+static Awaited awaited;
 
 static ProcessUtility_hook_type previous_utility = NULL;
 
 static void note_written(Oid relation);
 static void at_transaction_end(XactEvent event, void *arg);
+static bool awaited_is_final(void *context);
 static void at_release(ResourceReleasePhase phase, bool is_commit,
 					   bool is_top_level, void *arg);
 static void utility(PlannedStmt *statement, const char *text, bool read_only_tree,
@@ -120,14 +130,14 @@ at_transaction_end(XactEvent event, void *arg)
 				if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL &&
 					MyBackendType != B_BG_WORKER)
 				{
-					waiting_xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
-					waiting_prepared = false;
-					return;		/* at_release still needs the list */
+					awaited.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+					awaited.relations = written;
+					awaited.relation_count = written_count;
 				}
 			}
 			break;
 		case XACT_EVENT_ABORT:
-			waiting_xid = 0;
+			memset(&awaited, 0, sizeof(awaited));
 			break;
 		case XACT_EVENT_PREPARE:
 			break;
@@ -138,52 +148,62 @@ at_transaction_end(XactEvent event, void *arg)
 	written_count = written_capacity = 0;
 }
 
+static bool
+awaited_is_final(void *context)
+{
+	const Awaited *wanted = context;
+
+	return tl_node_shared_is_final(MyDatabaseId, wanted->xid, wanted->relations,
+								   wanted->relation_count);
+}
+
 /* After the locks are gone: wait, and never raise an error. */
 static void
 at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
 {
-	uint64_t	xid = waiting_xid;
-	long		timeout_ms = tl_setting_commit_wait_timeout_ms;
+	Awaited		wanted = awaited;
 
-	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || xid == 0)
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || wanted.xid == 0)
 		return;
-	waiting_xid = 0;
+	memset(&awaited, 0, sizeof(awaited));
 	if (is_commit &&
-		!tl_node_commit_wait(xid, waiting_prepared ? NULL : written,
-							 waiting_prepared ? 0 : written_count,
-							 timeout_ms, false))
+		!tl_node_commit_wait(awaited_is_final, &wanted,
+							 tl_setting_commit_wait_timeout_ms, false))
 		ereport(WARNING,
 				errmsg("the transaction is committed, but its ledger rows are not known to be final"),
 				errdetail("The wait was canceled, or telco_ledger.commit_wait_timeout is over."),
 				errhint("ledger.wait_final(ledger_ref) waits on; ledger.status shows what the node waits for."));
-	written = NULL;
-	written_count = written_capacity = 0;
 }
 
 /*
- * Wait until a transaction's rows in these tables (none given: in all) are
- * final.  False if the time ran out or, when not interruptible, if the user
- * cancelled; an interruptible wait raises the usual error.
+ * Wait until done() says so.  False if the time (0: no limit) ran out or, when
+ * not interruptible, if the user cancelled; an interruptible wait raises the
+ * usual error.
+ *
+ * Not ConditionVariableTimedSleep, which goes back to sleep when the latch is
+ * set for a cancel: being on the variable's list makes a broadcast set our
+ * latch, and more is not needed.
  */
 bool
-tl_node_commit_wait(uint64_t xid, const Oid *relations, int relation_count,
-					long timeout_ms, bool interruptible)
+tl_node_commit_wait(TlNodeDone done, void *context, long timeout_ms,
+					bool interruptible)
 {
 	TimestampTz start = GetCurrentTimestamp();
 	TlNodeSlot *slot;
-	bool		result;
+	bool		result = false;
 
 	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
 	slot = tl_node_shared_find(MyDatabaseId, false);
 	LWLockRelease(tl_node_shared_lock());
 	if (slot == NULL)
-		return false;
-	ConditionVariablePrepareToSleep(&slot->advanced);
+		return done(context);
 	for (;;)
 	{
 		long		step_ms = WAIT_STEP_MS;
+		int			events;
 
-		result = tl_node_shared_is_final(MyDatabaseId, xid, relations, relation_count);
+		ConditionVariablePrepareToSleep(&slot->advanced);
+		result = done(context);
 		if (result)
 			break;
 		if (interruptible)
@@ -201,8 +221,16 @@ tl_node_commit_wait(uint64_t xid, const Oid *relations, int relation_count,
 				break;
 			step_ms = Min(step_ms, WAIT_STEP_MS);
 		}
-		(void) ConditionVariableTimedSleep(&slot->advanced, step_ms,
-										   PG_WAIT_EXTENSION);
+		/* a transaction that is half committed cannot exit just so */
+		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
+						   (interruptible ? WL_EXIT_ON_PM_DEATH : WL_POSTMASTER_DEATH),
+						   step_ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		if (events & WL_POSTMASTER_DEATH)
+		{
+			ProcDiePending = true;
+			whereToSendOutput = DestNone;
+		}
 	}
 	ConditionVariableCancelSleep();
 	return result;
@@ -215,12 +243,19 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 		QueryCompletion *completion)
 {
 	Node	   *node = statement->utilityStmt;
-	uint64_t	xid = 0;
+	Awaited		prepared = {0};
 
 	if (IsA(node, TransactionStmt) &&
 		((TransactionStmt *) node)->kind == TRANS_STMT_COMMIT_PREPARED &&
 		tl_node_identity()->table.exists)
-		xid = prepared_xid(((TransactionStmt *) node)->gid);
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+		prepared.xid = prepared_xid(((TransactionStmt *) node)->gid);
+		prepared.relations = tl_node_dirty_relations(MyDatabaseId, prepared.xid,
+													 &prepared.relation_count);
+		MemoryContextSwitchTo(old);
+	}
 	if (IsA(node, DropdbStmt))
 	{
 		Oid			database = get_database_oid(((DropdbStmt *) node)->dbname, true);
@@ -235,14 +270,11 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	else
 		standard_ProcessUtility(statement, text, read_only_tree, context,
 								parameters, environment, receiver, completion);
-	if (xid != 0)
+	if (prepared.xid != 0)
 	{
 		tl_node_shared_wake_worker(MyDatabaseId);
 		if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL)
-		{
-			waiting_xid = xid;
-			waiting_prepared = true;
-		}
+			awaited = prepared;
 	}
 }
 

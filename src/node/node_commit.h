@@ -8,11 +8,11 @@
 #ifndef NODE_COMMIT_H
 #define NODE_COMMIT_H
 
-#include "tl_types.h"
-
 extern void tl_node_commit_init(void);
-extern bool tl_node_commit_wait(uint64_t xid, const Oid *relations,
-								int relation_count, long timeout_ms,
-								bool interruptible);
+/* Is what somebody waits for true now?  Asked again after each block. */
+typedef bool (*TlNodeDone) (void *context);
+
+extern bool tl_node_commit_wait(TlNodeDone done, void *context,
+								long timeout_ms, bool interruptible);
 
 #endif							/* NODE_COMMIT_H */

@@ -18,12 +18,14 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "chain_lookup.h"
 #include "node_commit.h"
 #include "node_identity.h"
+#include "node_shared.h"
 #include "node_shared.h"
 #include "table_catalog.h"
 #include "table_scan.h"
@@ -36,6 +38,16 @@ PG_FUNCTION_INFO_V1(tl_block_time);
 PG_FUNCTION_INFO_V1(tl_finality);
 PG_FUNCTION_INFO_V1(tl_wait_final);
 
+typedef struct WaitedRow
+{
+	const TlRefBytes *bytes;
+	uint64_t	xid;
+	TlPlace		place;
+	bool		found;
+	MemoryContext context;		/* of one look */
+} WaitedRow;
+
+static bool row_is_settled(void *context);
 static bool is_own_transaction(const TlRef *ref);
 static bool row_exists(const TlRefBytes *ref);
 static void check_waitable(const TlRef *ref);
@@ -163,27 +175,47 @@ tl_wait_final(PG_FUNCTION_ARGS)
 	Interval   *timeout = PG_GETARG_INTERVAL_P(1);
 	int64		timeout_ms;
 	TlRef		ref;
-	TlPlace		place;
+	WaitedRow	row;
 
 	timeout_ms = (timeout->time + (timeout->day + timeout->month * 30) * USECS_PER_DAY) / 1000;
 	tl_table_ref_unpack(&ref, bytes);
 	check_waitable(&ref);
-	if (!tl_chain_lookup(bytes, &place))
+	row.bytes = bytes;
+	row.xid = ref.transaction;
+	row.context = AllocSetContextCreate(CurrentMemoryContext, "ledger.wait_final",
+										ALLOCSET_DEFAULT_SIZES);
+	if (!row_is_settled(&row))
 	{
 		tl_node_shared_wake_worker(MyDatabaseId);
-		(void) tl_node_commit_wait(ref.transaction, NULL, 0,
-								   Max(timeout_ms, 1), true);
-		if (!tl_chain_lookup(bytes, &place))
-		{
-			if (!row_exists(bytes))
-				unknown_ref(&ref);
-			ereport(ERROR,
-					errcode(TL_ERRCODE(TL_TIMEOUT)),
-					errmsg("row %s is committed but not final yet",
-						   tl_table_ref_text(&ref)),
-					errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
-					errhint("ledger.status shows whether the worker runs and what it waits for."));
-		}
+		(void) tl_node_commit_wait(row_is_settled, &row, Max(timeout_ms, 1), true);
 	}
-	PG_RETURN_INT64(place.height);
+	if (!row.found)
+	{
+		if (!row_exists(bytes))
+			unknown_ref(&ref);
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_TIMEOUT)),
+				errmsg("row %s is committed but not final yet",
+					   tl_table_ref_text(&ref)),
+				errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
+				errhint("ledger.status shows whether the worker runs and what it waits for."));
+	}
+	PG_RETURN_INT64(row.place.height);
+}
+
+/*
+ * Is the row in a block, or all that its transaction wrote, so that it never
+ * will be?
+ */
+static bool
+row_is_settled(void *context)
+{
+	WaitedRow  *row = context;
+	MemoryContext old = MemoryContextSwitchTo(row->context);
+	bool		over = tl_node_shared_is_final(MyDatabaseId, row->xid, NULL, 0);
+
+	row->found = tl_chain_lookup(row->bytes, &row->place);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(row->context);
+	return row->found || over;
 }

@@ -63,6 +63,8 @@ static bool still_this_node(const TlRoundState *state);
 static void gather_probes(Round *round);
 static void gather_everywhere(Round *round, const TlSnapshot *base,
 							  const TlSnapshot *target);
+static bool has_rows(const Round *round, const TlProbe *probes, int count,
+					 const TlSnapshot *target);
 static void gather_untracked(Round *round);
 static void gather_dirty(Round *round);
 static void add_probe(TlRoundState *state, Oid relation, uint64_t first,
@@ -226,6 +228,10 @@ gather_probes(Round *round)
 												   state->probe_count);
 }
 
+/*
+ * Every table may have rows, few will: those without are let go at once, so
+ * that a ledger of thousands of partitions does not fill the lock table.
+ */
 static void
 gather_everywhere(Round *round, const TlSnapshot *base, const TlSnapshot *target)
 {
@@ -235,14 +241,41 @@ gather_everywhere(Round *round, const TlSnapshot *base, const TlSnapshot *target
 	foreach(cell, relations)
 	{
 		int			count;
-		TlProbe    *probes = tl_chain_progress_probes(base, target,
-													  lfirst_oid(cell), &count);
+		Oid			relation = lfirst_oid(cell);
+		TlProbe    *probes = tl_chain_progress_probes(base, target, relation,
+													  &count);
+		bool		wanted = true;
 
-		for (int i = 0; i < count; i++)
-			add_probe(round->state, probes[i].relation, probes[i].first_xid,
+		count = tl_chain_probes_normalize(probes, count);
+		if (!is_lagging(round->state, relation) && tl_chain_collect_lock(relation))
+		{
+			wanted = has_rows(round, probes, count, target);
+			if (!wanted)
+				tl_chain_collect_unlock(relation);
+		}
+		for (int i = 0; wanted && i < count; i++)
+			add_probe(round->state, relation, probes[i].first_xid,
 					  probes[i].last_xid);
 		pfree(probes);
 	}
+}
+
+/* Does a locked table have a row that is not batched yet? */
+static bool
+has_rows(const Round *round, const TlProbe *probes, int count,
+		 const TlSnapshot *target)
+{
+	const TlNodeHead *head = &round->state->head;
+	TlCollector *collector;
+	TlCollectedRow row;
+	bool		found;
+
+	collector = tl_chain_collect_begin(probes, count, &round->state->progress,
+									   target, head->log.member,
+									   head->incarnation, round->snapshot);
+	found = tl_chain_collect_next(collector, &row);
+	tl_chain_collect_end(collector);
+	return found;
 }
 
 /* Ask every table for the old transactions that have ended since. */
@@ -328,7 +361,7 @@ lock_tables(Round *round)
 		if (i == 0 || probe->relation != state->probes[i - 1].relation)
 		{
 			locked = !is_lagging(state, probe->relation) &&
-				ConditionalLockRelationOid(probe->relation, AccessShareLock);
+				tl_chain_collect_lock(probe->relation);
 			if (!locked)
 				round->blocked[round->blocked_count++] = probe->relation;
 		}
@@ -401,7 +434,7 @@ lagging_round(Round *round, int index)
 	int			probe_count;
 	uint64_t	last_xid;
 
-	if (!ConditionalLockRelationOid(lagging.relation, AccessShareLock))
+	if (!tl_chain_collect_lock(lagging.relation))
 		return TL_ROUND_IDLE;
 	tl_chain_store_load_snapshot(&progress->base, progress->base_number);
 	if (progress->partial)
@@ -557,7 +590,14 @@ publish(Round *round, bool all_seen)
 	for (int i = 0; i < round->blocked_count; i++)
 		waiting[count++] = round->blocked[i];
 	for (int i = 0; i < state->lagging_count; i++)
-		waiting[count++] = state->lagging[i].relation;
+	{
+		bool		listed = false;
+
+		for (int j = 0; j < round->blocked_count && !listed; j++)
+			listed = round->blocked[j] == state->lagging[i].relation;
+		if (!listed)
+			waiting[count++] = state->lagging[i].relation;
+	}
 	tl_node_shared_publish(MyDatabaseId, state->head.tip.header.height,
 						   all_seen ? &round->now : &state->progress.base,
 						   waiting, count);

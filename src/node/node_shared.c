@@ -158,6 +158,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->pid = 0;
 	unused->latch = NULL;
 	unused->overflow = false;
+	unused->forgotten_xid = 0;
 	unused->not_before = 0;
 	unused->height = 0;
 	unused->seen_at = 0;
@@ -190,7 +191,10 @@ tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)
 		LWLockAcquire(head->nodes, LW_EXCLUSIVE);
 		slot = tl_node_shared_find(database, true);
 		if (slot != NULL)
+		{
 			slot->overflow = true;
+			slot->forgotten_xid = Max(slot->forgotten_xid, xid);
+		}
 		LWLockRelease(head->nodes);
 		if (slot == NULL)
 			ereport(ERROR,
@@ -253,6 +257,33 @@ copy_dirty(TlDirtyKey *list, int capacity, Oid database, int *count)
 	}
 	LWLockRelease(head->dirty);
 	return complete;
+}
+
+/*
+ * The tables that a transaction has written, in the current memory context.
+ * NULL if nobody knows: it is older than the server's start, or found no room.
+ */
+Oid *
+tl_node_dirty_relations(Oid database, uint64_t xid, int *count)
+{
+	int			entry_count;
+	TlDirtyKey *entries = tl_node_dirty_list(database, &entry_count);
+	Oid		   *relations = palloc(sizeof(Oid) * (entry_count + 1));
+	TlNodeSlot *slot;
+	bool		complete;
+
+	*count = 0;
+	for (int i = 0; i < entry_count; i++)
+		if (entries[i].xid == xid)
+			relations[(*count)++] = entries[i].relation;
+	LWLockAcquire(head->nodes, LW_SHARED);
+	slot = tl_node_shared_find(database, false);
+	complete = *count > 0 && slot != NULL && slot->forgotten_xid < xid;
+	LWLockRelease(head->nodes);
+	if (complete)
+		return relations;
+	*count = 0;
+	return NULL;
 }
 
 /* Was an entry lost?  The caller must look everywhere if so. */

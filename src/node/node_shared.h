@@ -41,6 +41,7 @@ typedef struct TlNodeSlot
 	int			pid;			/* of its worker, 0 while there is none */
 	struct Latch *latch;		/* of its worker */
 	bool		overflow;		/* a backend found no room in the dirty set */
+	uint64_t	forgotten_xid;	/* newest transaction that found none */
 	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */
 
 	/* what is final: all rows that `seen` sees, but those of lagging tables */
@@ -63,6 +64,7 @@ extern int	tl_node_shared_in_progress_max(void);
 /* the dirty set */
 extern void tl_node_dirty_note(Oid database, Oid relation, uint64_t xid);
 extern void tl_node_dirty_forget(const TlDirtyKey *key);
+extern Oid *tl_node_dirty_relations(Oid database, uint64_t xid, int *count);
 extern TlDirtyKey *tl_node_dirty_list(Oid database, int *count);
 extern bool tl_node_dirty_take_overflow(Oid database);
 

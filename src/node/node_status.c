@@ -18,7 +18,6 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "storage/lwlock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -45,8 +44,10 @@ typedef struct Published
 
 static void read_published(Published *out);
 static int64 count_pending(const TlNodeIdentity *identity);
-static TlProbe *pending_probes(const TlProgress *progress,
-							   const TlSnapshot *now, int *count);
+static TlProgress *load_lagging_progress(TlLagging *lagging);
+static int64 count_table(Oid relation, const TlNodeIdentity *identity,
+						 const TlProgress *progress, const TlSnapshot *now,
+						 Snapshot snapshot, int64 maximum);
 
 /* ledger_internal.status(): one row, or none where there is no node */
 Datum
@@ -66,7 +67,7 @@ tl_node_status(PG_FUNCTION_ARGS)
 	read_published(published);
 	SPI_connect();
 	pending = count_pending(identity);
-	if (pending > 0)
+	if (pending > 0 || published->waiting_count > 0)
 		published->seen_at = Min(published->seen_at, tl_chain_store_oldest_lagging());
 	SPI_finish();
 	hex_encode((const char *) identity->chain_id.bytes, TL_HASH_SIZE, chain);
@@ -79,7 +80,7 @@ tl_node_status(PG_FUNCTION_ARGS)
 	nulls[5] = published->pid == 0;
 	values[6] = Int64GetDatum(pending);
 	values[7] = TimestampTzGetDatum(published->seen_at);
-	nulls[7] = pending == 0 || published->seen_at == 0;
+	nulls[7] = (pending == 0 && published->waiting_count == 0) || published->seen_at == 0;
 	values[8] = PointerGetDatum(construct_array(published->waiting,
 												published->waiting_count,
 												REGCLASSOID, sizeof(Oid), true,
@@ -111,52 +112,70 @@ read_published(Published *out)
 static int64
 count_pending(const TlNodeIdentity *identity)
 {
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TlProgress	progress;
 	TlSnapshot	now;
-	TlProbe    *probes;
-	TlCollector *collector;
-	TlCollectedRow row;
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	int			probe_count;
+	TlLagging  *lagging;
+	int			lagging_count;
+	ListCell   *cell;
 	int64		count = 0;
 
 	if (!tl_chain_store_load_progress(&progress))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the stored chain has no beginning"));
+	lagging = tl_chain_store_load_lagging(&lagging_count);
 	tl_chain_snapshot_take(&now, snapshot);
-	probes = pending_probes(&progress, &now, &probe_count);
-	collector = tl_chain_collect_begin(probes, probe_count, &progress, &now,
-									   identity->table.member,
-									   identity->table.incarnation, snapshot);
-	while (count < PENDING_MAX && tl_chain_collect_next(collector, &row))
-		count++;
-	tl_chain_collect_end(collector);
+	foreach(cell, tl_table_catalog_tables())
+	{
+		Oid			relation = lfirst_oid(cell);
+		TlProgress *own = &progress;
+
+		for (int i = 0; i < lagging_count; i++)
+			if (lagging[i].relation == relation)
+				own = load_lagging_progress(&lagging[i]);
+		if (count < PENDING_MAX && tl_chain_collect_lock(relation))
+		{
+			count += count_table(relation, identity, own, &now, snapshot,
+								 PENDING_MAX - count);
+			tl_chain_collect_unlock(relation);
+		}
+	}
 	UnregisterSnapshot(snapshot);
 	return count;
 }
 
-static TlProbe *
-pending_probes(const TlProgress *progress, const TlSnapshot *now, int *count)
+/* How far a table that waits, or waited until just now, is batched. */
+static TlProgress *
+load_lagging_progress(TlLagging *lagging)
 {
-	List	   *tables = tl_table_catalog_tables();
-	TlProbe    *probes = palloc(sizeof(TlProbe) * (list_length(tables) + 1) *
-								(progress->base.in_progress_count + 1));
-	ListCell   *cell;
+	TlProgress *progress = &lagging->progress;
 
-	*count = 0;
-	foreach(cell, tables)
-	{
-		TlProbe    *some;
-		int			some_count;
+	tl_chain_store_load_snapshot(&progress->base, progress->base_number);
+	if (progress->partial)
+		tl_chain_store_load_snapshot(&progress->next, progress->next_number);
+	return progress;
+}
 
-		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
-			continue;
-		some = tl_chain_progress_probes(&progress->base, now, lfirst_oid(cell),
-										&some_count);
-		memcpy(probes + *count, some, sizeof(TlProbe) * some_count);
-		*count += some_count;
-	}
-	*count = tl_chain_probes_normalize(probes, *count);
-	return probes;
+static int64
+count_table(Oid relation, const TlNodeIdentity *identity,
+			const TlProgress *progress, const TlSnapshot *now,
+			Snapshot snapshot, int64 maximum)
+{
+	TlCollector *collector;
+	TlCollectedRow row;
+	int			probe_count;
+	TlProbe    *probes = tl_chain_progress_probes(&progress->base, now, relation,
+												  &probe_count);
+	int64		count = 0;
+
+	probe_count = tl_chain_probes_normalize(probes, probe_count);
+	collector = tl_chain_collect_begin(probes, probe_count, progress, now,
+									   identity->table.member,
+									   identity->table.incarnation, snapshot);
+	while (count < maximum && tl_chain_collect_next(collector, &row))
+		count++;
+	tl_chain_collect_end(collector);
+	pfree(probes);
+	return count;
 }

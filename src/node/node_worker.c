@@ -32,6 +32,7 @@
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "node_identity.h"
 #include "node_key.h"
@@ -50,6 +51,8 @@ static bool load_state(TlRoundState *state);
 static bool may_sign(const TlRoundState *state, bool test);
 static void run(TlRoundState *state, bool test);
 static void wait_for_work(TlRoundResult result);
+static void let_rows_gather(void);
+static void flush_before_publishing(void);
 
 static bool is_test_ledger = false;
 static bool not_needed = false; /* the launcher need not start another one */
@@ -68,8 +71,7 @@ tl_node_worker_main(Datum database)
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
 	SetConfigOption("application_name", "telco_ledger worker", PGC_USERSET,
 					PGC_S_OVERRIDE);
-	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
-		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+	flush_before_publishing();
 
 	state = MemoryContextAllocZero(TopMemoryContext, sizeof(TlRoundState));
 	if (!load_state(state))
@@ -190,6 +192,7 @@ run(TlRoundState *state, bool test)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			flush_before_publishing();
 		}
 		if (may_sign(state, test))
 			result = tl_node_round(state);
@@ -198,8 +201,37 @@ run(TlRoundState *state, bool test)
 		if (result != TL_ROUND_MORE)
 			wait_for_work(result);
 		else if (tl_setting_batch_delay_ms > 0 && !state->progress.partial)
-			(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 tl_setting_batch_delay_ms, PG_WAIT_EXTENSION);
+			let_rows_gather();
+	}
+}
+
+/* R3 of node_round.c: what is published as final must survive a crash. */
+static void
+flush_before_publishing(void)
+{
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * telco_ledger.batch_delay: commits set the latch and do not end it, a signal
+ * or a new configuration does.
+ */
+static void
+let_rows_gather(void)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  tl_setting_batch_delay_ms);
+	long		left_ms;
+
+	pgstat_report_activity(STATE_IDLE, NULL);
+	while (!ConfigReloadPending &&
+		   (left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left_ms, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 
