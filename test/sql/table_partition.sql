@@ -17,7 +17,8 @@ ALTER TABLE p ATTACH PARTITION p5 FOR VALUES IN (5);
 \d+ p3
 SELECT relname, amname FROM pg_class AS c LEFT JOIN pg_am AS a ON a.oid = c.relam
     WHERE relname ~ '^p\d' AND relkind IN ('r', 'p') ORDER BY relname;
-SELECT relation FROM ledger_internal.ledger_parent ORDER BY relation::text;
+SELECT relation FROM ledger_internal.ledger_parent JOIN pg_class ON oid = relation
+    WHERE relnamespace = 'regress_partition'::regnamespace ORDER BY relation::text;
 
 -- Rows find their partition, and refs lead back to it.
 INSERT INTO p VALUES (1, 'a'), (2, 'a'), (3, 'c'), (4, 'd'), (5, 'e')
@@ -91,4 +92,5 @@ SELECT relname, amname FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam
 CREATE TABLE e (id integer) PARTITION BY LIST (id) USING ledger;
 CREATE TABLE e1 PARTITION OF e FOR VALUES IN (1);
 DROP TABLE e;
-SELECT relation FROM ledger_internal.ledger_parent ORDER BY relation::text;
+SELECT relation FROM ledger_internal.ledger_parent JOIN pg_class ON oid = relation
+    WHERE relnamespace = 'regress_partition'::regnamespace ORDER BY relation::text;

@@ -49,6 +49,11 @@ CREATE TABLE points_to_t (id integer REFERENCES t ON DELETE CASCADE);
 CREATE TABLE from_t (id integer REFERENCES base) USING ledger;
 INSERT INTO from_t VALUES (1);
 CREATE VIEW v AS SELECT id, v FROM t;
+CREATE TABLE tree (id integer) PARTITION BY LIST (id) USING ledger;
+CREATE TABLE tree1 PARTITION OF tree FOR VALUES IN (1);
+INSERT INTO tree VALUES (1);
+CREATE TABLE full_leaf (id integer);
+INSERT INTO full_leaf VALUES (2);
 RESET ROLE;
 \pset format unaligned
 \pset tuples_only on
@@ -145,6 +150,14 @@ SELECT refused($$CREATE RULE "_RETURN" AS ON SELECT TO t DO INSTEAD SELECT * FRO
 SELECT refused($$CREATE TABLE x OF pair USING ledger$$);
 SELECT refused($$ALTER TABLE t OF pair$$);
 
+-- Partitions
+SELECT refused($$ALTER TABLE tree DETACH PARTITION tree1$$);
+SELECT refused($$DROP TABLE tree1$$);
+SELECT refused($$DROP TABLE tree$$);
+SELECT refused($$TRUNCATE tree$$);
+SELECT refused($$ALTER TABLE tree ATTACH PARTITION full_leaf FOR VALUES IN (2)$$);
+SELECT refused($$CREATE TABLE tree3 PARTITION OF tree FOR VALUES IN (3) USING heap$$);
+
 -- Foreign keys that would delete or change rows
 SELECT refused($$CREATE TABLE x (i integer REFERENCES base ON DELETE CASCADE) USING ledger$$);
 SELECT refused($$CREATE TABLE x (i integer REFERENCES base ON UPDATE SET NULL) USING ledger$$);
@@ -215,6 +228,20 @@ SELECT regexp_replace(refused($$ALTER TABLE t ADD COLUMN y finder$$), 'pg_temp_\
 
 -- What does not run inside a function
 \set VERBOSITY terse
+SET ROLE regress_owner;
+DROP INDEX CONCURRENTLY t_ledger_ref_idx;
+BEGIN;
+CREATE TABLE frozen (i integer) USING ledger;
+COPY frozen FROM stdin WITH (FREEZE);
+1
+\.
+ROLLBACK;
+COPY t (id, ledger_ref) FROM stdin;
+9	1.0.1.1
+\.
+ALTER TABLE tree DETACH PARTITION tree1 CONCURRENTLY;
+RESET ROLE;
+ALTER TABLE tree DETACH PARTITION tree1 CONCURRENTLY;
 DROP INDEX CONCURRENTLY t_ledger_ref_idx;
 CREATE INDEX CONCURRENTLY written ON t (inserts(id));
 DROP INDEX written;
