@@ -143,6 +143,13 @@ ALTER TABLE rated ADD FOREIGN KEY (code) REFERENCES tariff;
 -- LIKE takes the column along and makes it whole.
 CREATE TABLE cdr_like (LIKE cdr INCLUDING ALL) USING ledger;
 \d cdr_like
+CREATE TABLE keyed (ledger_ref ledger.ref PRIMARY KEY, id integer) USING ledger;
+INSERT INTO keyed (id) VALUES (1) RETURNING id;
+\d keyed
+ALTER TABLE keyed DROP CONSTRAINT keyed_pkey;
+BEGIN;
+ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD UNIQUE (ledger_ref);
+ROLLBACK;
 CREATE TABLE cdr_like2 (LIKE cdr) USING ledger;
 INSERT INTO cdr_like2 (id) VALUES (1) RETURNING id;
 SET default_table_access_method = ledger;
