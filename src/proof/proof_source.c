@@ -143,6 +143,7 @@ static TlSpan inclusion_path(uint64_t index, uint64_t size,
 							 TlMerkleNodeReader reader, void *context);
 static TlSpan copy_bytes(uint64 row, int column);
 static void copy_fixed(void *out, size_t size, uint64 row, int column);
+static void check_stored(TlStatus status, const char *what);
 tl_noreturn static void chain_damaged(const char *what);
 
 void
@@ -212,7 +213,7 @@ tl_proof_source_header(TlSpan *bytes, TlBlockHeader *out, int64_t height)
 				height < 0 ? errmsg("there is no block") :
 				errmsg("there is no block %lld", (long long) height));
 	*bytes = copy_bytes(0, 0);
-	tl_error_check(tl_chain_block_decode(out, bytes->data, bytes->size),
+	check_stored(tl_chain_block_decode(out, bytes->data, bytes->size),
 				   "header of a block");
 }
 
@@ -235,7 +236,7 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	if (tl_chain_execute(&select_votes, values, NULL, true) == 0)
 		chain_damaged("the certificate of a block is missing");
 	message = copy_bytes(0, 0);
-	tl_error_check(tl_consensus_row_decode(&row, message.data, message.size),
+	check_stored(tl_consensus_row_decode(&row, message.data, message.size),
 				   "certificate of a block");
 	tl_consensus_certificate_row_vote(&vote, &row);
 	tl_writer_init(&writer, vote_bytes, sizeof(vote_bytes));
@@ -252,7 +253,7 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	span.data = palloc(size);
 	span.size = size;
 	tl_writer_init(&writer, unconstify(uint8_t *, span.data), size);
-	tl_error_check(tl_consensus_certificate_encode(&writer, &certificate),
+	check_stored(tl_consensus_certificate_encode(&writer, &certificate),
 				   "certificate of a block");
 	return span;
 }
@@ -348,7 +349,7 @@ read_leaves(TlReceiptRow *out, Section *section, int64_t batch)
 		TlWriter	writer;
 
 		read_leaf(&leaf, random, i);
-		tl_error_check(tl_chain_section_leaf_hash(&hashes[i], &leaf,
+		check_stored(tl_chain_section_leaf_hash(&hashes[i], &leaf,
 												  leaf.kind == TL_SECTION_PRIVATE ?
 												  random : NULL),
 					   "leaf of a section");
@@ -359,7 +360,7 @@ read_leaves(TlReceiptRow *out, Section *section, int64_t batch)
 		}
 		bytes = palloc(TL_SECTION_SIZE_MAX);
 		tl_writer_init(&writer, bytes, TL_SECTION_SIZE_MAX);
-		tl_error_check(tl_chain_section_encode(&writer, &leaf), "leaf of a section");
+		check_stored(tl_chain_section_encode(&writer, &leaf), "leaf of a section");
 		section->leaf = leaf;
 		out->section.data = bytes;
 		out->section.size = writer.size;
@@ -397,6 +398,8 @@ read_digests(int64_t height)
 static void
 read_leaf(TlSectionLeaf *out, uint8_t random[TL_SECTION_RANDOM_SIZE], uint64 row)
 {
+	bool		is_null;
+
 	memset(out, 0, sizeof(*out));
 	out->kind = (uint8_t) DatumGetInt16(tl_chain_result(row, 1, NULL));
 	memcpy(out->table_id, DatumGetUUIDP(tl_chain_result(row, 2, NULL))->data,
@@ -404,8 +407,12 @@ read_leaf(TlSectionLeaf *out, uint8_t random[TL_SECTION_RANDOM_SIZE], uint64 row
 	out->table_version = (uint32_t) DatumGetInt32(tl_chain_result(row, 3, NULL));
 	out->row_count = (uint32_t) DatumGetInt32(tl_chain_result(row, 4, NULL));
 	copy_fixed(out->root.bytes, TL_HASH_SIZE, row, 5);
-	if (out->kind == TL_SECTION_PRIVATE)
-		copy_fixed(random, TL_SECTION_RANDOM_SIZE, row, 6);
+	if (out->kind != TL_SECTION_PRIVATE)
+		return;
+	(void) tl_chain_result(row, 6, &is_null);
+	if (is_null)
+		chain_damaged("the commitment of a section is missing");
+	copy_fixed(random, TL_SECTION_RANDOM_SIZE, row, 6);
 }
 
 /*
@@ -435,7 +442,7 @@ find_row(SectionTree *tree, const TlRefBytes *ref)
 			tile.number = index / TILE_ROWS;
 			tile.count = 0;
 		}
-		tl_error_check(tl_chain_manifest_next(&reader, &found, &entry,
+		check_stored(tl_chain_manifest_next(&reader, &found, &entry,
 											  tile.fingerprints[tile.count]),
 					   "manifest of a section");
 		if (!found)
@@ -594,7 +601,7 @@ inclusion_path(uint64_t index, uint64_t size, TlMerkleNodeReader reader,
 	unsigned	count = TL_MERKLE_PATH_MAX;
 	TlSpan		span;
 
-	tl_error_check(tl_merkle_inclusion_path(path, &count, index, size, reader,
+	check_stored(tl_merkle_inclusion_path(path, &count, index, size, reader,
 											context), "path of a receipt");
 	span.data = path->bytes;
 	span.size = count * TL_HASH_SIZE;
@@ -623,6 +630,18 @@ copy_fixed(void *out, size_t size, uint64 row, int column)
 	if (span.size != size)
 		chain_damaged("a value of the stored chain has the wrong size");
 	memcpy(out, span.data, size);
+}
+
+/* What does not decode or fit was stored otherwise. */
+static void
+check_stored(TlStatus status, const char *what)
+{
+	if (status == TL_OK)
+		return;
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+			errmsg("the stored chain is damaged: %s: %s", what, tl_status_text(status)),
+			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
 }
 
 static void

@@ -153,6 +153,51 @@ EXCEPTION WHEN SQLSTATE 'TL017' THEN
 END $$;
 ROLLBACK;
 
+-- Damage to what is stored: no receipt that would be refused elsewhere.
+CREATE FUNCTION try_receipt() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+BEGIN
+    PERFORM ledger.receipt('cdr', ledger_ref) FROM cdr WHERE call_id = 300;
+    RETURN 'a receipt';
+EXCEPTION WHEN SQLSTATE 'TL021' THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN concat_ws(': ', regexp_replace(SQLERRM, '\d+\.\d+\.\d+\.\d+', 'REF'), nullif(detail, ''));
+END $$;
+CREATE FUNCTION damage(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+BEGIN
+    EXECUTE statement;
+    result := try_receipt();
+    RAISE EXCEPTION USING MESSAGE = result;
+EXCEPTION WHEN raise_exception THEN
+    RETURN SQLERRM;
+END $$;
+SELECT try_receipt();
+SELECT damage('UPDATE ledger_internal.section SET row_key = sha256(row_key)');
+SELECT damage('UPDATE ledger_internal.section SET commitment = substr(sha256(commitment), 1, 16)');
+SELECT damage('UPDATE ledger_internal.section SET commitment = NULL');
+SELECT damage('UPDATE ledger_internal.section SET commitment = substr(commitment, 2)');
+SELECT damage('UPDATE ledger_internal.section SET root = sha256(root)');
+SELECT damage('UPDATE ledger_internal.section SET nodes = substr(nodes, 2)');
+SELECT damage('UPDATE ledger_internal.section SET manifest = substr(manifest, 1, 20)');
+SELECT damage('UPDATE ledger_internal.section SET manifest = (SELECT manifest FROM ledger_internal.section ORDER BY row_count LIMIT 1)');
+SELECT damage('UPDATE ledger_internal.section SET table_version = 9');
+SELECT damage('UPDATE ledger_internal.section SET row_count = row_count - 1');
+SELECT damage('DELETE FROM ledger_internal.section');
+SELECT damage('UPDATE ledger_internal.batch SET header = set_byte(header, 40, 1)');
+SELECT damage('UPDATE ledger_internal.batch SET digest = sha256(digest)');
+SELECT damage('UPDATE ledger_internal.block SET header = set_byte(header, 110, 1)');
+SELECT damage('UPDATE ledger_internal.block SET header = substr(header, 2)');
+SELECT damage('UPDATE ledger_internal.block SET subtree_roots = sha256(subtree_roots)');
+SELECT damage('UPDATE ledger_internal.block SET subtree_roots = substr(subtree_roots, 2)');
+SELECT damage('DELETE FROM ledger_internal.own_log');
+SELECT damage('UPDATE ledger_internal.own_log SET message = set_byte(message, 150, get_byte(message, 150) # 1)');
+SELECT damage('UPDATE ledger_internal.node SET genesis_body = set_byte(genesis_body, 3, 0)');
+SELECT damage('UPDATE ledger_internal.ledger_table SET table_id = gen_random_uuid()');
+SELECT try_receipt();
+
 -- Another database without a node gives the same verdict.
 \t on
 \a
