@@ -31,6 +31,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "node_shared.h"
@@ -61,6 +62,7 @@ static long start_missing(void);
 static bool is_running(const Watched *entry);
 static bool after_exit(Watched *entry, TimestampTz now);
 static long time_left_ms(const Watched *entry, TimestampTz now);
+static bool database_exists(Oid database);
 static void start_worker(Watched *entry, TimestampTz now);
 static void request_at_end(XactEvent event, void *arg);
 
@@ -256,6 +258,12 @@ start_missing(void)
 			continue;
 		}
 		left_ms = time_left_ms(entry, now);
+		if (left_ms == 0 && !database_exists(entry->database))
+		{
+			tl_node_shared_free(entry->database);
+			*entry = watched[--watched_count];
+			continue;
+		}
 		if (left_ms == 0)
 		{
 			start_worker(entry, now);
@@ -314,6 +322,19 @@ time_left_ms(const Watched *entry, TimestampTz now)
 		start = Max(start, slot->not_before);
 	LWLockRelease(tl_node_shared_lock());
 	return start > now ? TimestampDifferenceMilliseconds(now, start) : 0;
+}
+
+/* DROP DATABASE leaves a slot behind. */
+static bool
+database_exists(Oid database)
+{
+	bool		exists;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	exists = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
+	CommitTransactionCommand();
+	return exists;
 }
 
 static void

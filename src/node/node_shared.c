@@ -168,6 +168,19 @@ tl_node_shared_find(Oid database, bool create)
 	return unused;
 }
 
+/* A database that is no more: its slot is for others, unless a worker has it. */
+void
+tl_node_shared_free(Oid database)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(head->nodes, LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL && slot->pid == 0)
+		slot->database = InvalidOid;
+	LWLockRelease(head->nodes);
+}
+
 /* Remember that this transaction writes this table. */
 void
 tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)

@@ -59,6 +59,7 @@ extern void tl_node_shared_init(void);
 extern LWLock *tl_node_shared_lock(void);
 extern TlNodeSlot *tl_node_shared_slot(int index);
 extern TlNodeSlot *tl_node_shared_find(Oid database, bool create);
+extern void tl_node_shared_free(Oid database);
 extern int	tl_node_shared_in_progress_max(void);
 
 /* the dirty set */

@@ -258,7 +258,8 @@ like(verify(), qr/^tail_cut\|\|\|$last$/m, 'a cut tail, against earlier runs of 
 superuser_sql($paste);
 
 # History written anew: the tree head does not fit, whatever is signed.
-my $other = $tree_head =~ s/\n([A-Za-z])/"\n" . ($1 eq 'A' ? 'B' : 'A')/er;
+my $other = $tree_head =~ s/\A(\S+\n\d+\n)(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/er;
+isnt($other, $tree_head, 'a tree head with another root');
 is(verify($other), "block_changed|||$last", 'another history than the tree head says');
 
 # What an incremental run sees: what is new, and the block where it starts.
