@@ -32,7 +32,7 @@ typedef struct TlMember
 	uint32_t	number;			/* in order of admission, the founder is 1 */
 	uint8_t		kind;			/* a TlMemberKind */
 	TlSpan		name;			/* UTF-8, 1 to TL_MEMBER_NAME_SIZE_MAX bytes */
-	uint8_t		row_key[TL_XONLY_KEY_SIZE];	/* BIP-340, signs log rows */
+	uint8_t		row_key[TL_XONLY_KEY_SIZE]; /* BIP-340, signs log rows */
 	uint8_t		role_count;
 	TlSpan		roles;			/* per role: size u8, name; ascending */
 } TlMember;

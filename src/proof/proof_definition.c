@@ -17,6 +17,8 @@
  * Invariants
  *	  V1  attribute numbers ascend strictly, tags are not zero
  *	  V2  the four arrays have one length
+ *	  V3  names are as long as names can be, so that comparing all with all
+ *		  stays cheap whatever a stranger writes
  *
  * Pure code: no PostgreSQL, no allocation.
  * Used by receipts, by ledger.verify_receipt() and by contrib/verifier.
@@ -222,11 +224,16 @@ static TlStatus
 check_columns(const TlDefinition *definition)
 {
 	TlReader	numbers;
+	TlReader	names;
 	TlReader	tags;
 	uint64_t	last = 0;
 
 	if (definition->version == 0)
 		return TL_BAD_FORMAT;
+	if (definition->schema.size > TL_NAME_SIZE_MAX ||
+		definition->table.size > TL_NAME_SIZE_MAX)
+		return TL_TOO_LARGE;
+	tl_reader_init(&names, definition->names.data, definition->names.size);
 	tl_reader_init(&numbers, definition->numbers.data,
 				   definition->numbers.size);
 	tl_reader_init(&tags, definition->type_tags.data,
@@ -235,7 +242,10 @@ check_columns(const TlDefinition *definition)
 	{
 		uint64_t	number = get_element(&numbers, 4);
 		uint64_t	tag = get_element(&tags, 8);
+		TlSpan		name = tl_get_span(&names, tl_get_u32(&names));
 
+		if (name.size > TL_NAME_SIZE_MAX)
+			return TL_TOO_LARGE;
 		if (number <= last)
 			return TL_BAD_ORDER;
 		if (number > TL_ATTRIBUTE_NUMBER_MAX)

@@ -214,7 +214,7 @@ tl_proof_source_header(TlSpan *bytes, TlBlockHeader *out, int64_t height)
 				errmsg("there is no block %lld", (long long) height));
 	*bytes = copy_bytes(0, 0);
 	check_stored(tl_chain_block_decode(out, bytes->data, bytes->size),
-				   "header of a block");
+				 "header of a block");
 }
 
 /* In a ledger of one member the quorum is this member's own FINALIZE. */
@@ -237,7 +237,7 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 		chain_damaged("the certificate of a block is missing");
 	message = copy_bytes(0, 0);
 	check_stored(tl_consensus_row_decode(&row, message.data, message.size),
-				   "certificate of a block");
+				 "certificate of a block");
 	tl_consensus_certificate_row_vote(&vote, &row);
 	tl_writer_init(&writer, vote_bytes, sizeof(vote_bytes));
 	tl_consensus_certificate_put_vote(&writer, &vote);
@@ -254,7 +254,7 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	span.size = size;
 	tl_writer_init(&writer, unconstify(uint8_t *, span.data), size);
 	check_stored(tl_consensus_certificate_encode(&writer, &certificate),
-				   "certificate of a block");
+				 "certificate of a block");
 	return span;
 }
 
@@ -350,9 +350,9 @@ read_leaves(TlReceiptRow *out, Section *section, int64_t batch)
 
 		read_leaf(&leaf, random, i);
 		check_stored(tl_chain_section_leaf_hash(&hashes[i], &leaf,
-												  leaf.kind == TL_SECTION_PRIVATE ?
-												  random : NULL),
-					   "leaf of a section");
+												leaf.kind == TL_SECTION_PRIVATE ?
+												random : NULL),
+					 "leaf of a section");
 		if (DatumGetInt32(tl_chain_result(i, 0, NULL)) != section->number)
 		{
 			pfree(random);
@@ -443,8 +443,8 @@ find_row(SectionTree *tree, const TlRefBytes *ref)
 			tile.count = 0;
 		}
 		check_stored(tl_chain_manifest_next(&reader, &found, &entry,
-											  tile.fingerprints[tile.count]),
-					   "manifest of a section");
+											tile.fingerprints[tile.count]),
+					 "manifest of a section");
 		if (!found)
 			chain_damaged("the manifest of a section is too short");
 		tl_table_ref_pack(&tile.refs[tile.count], &entry);
@@ -602,7 +602,7 @@ inclusion_path(uint64_t index, uint64_t size, TlMerkleNodeReader reader,
 	TlSpan		span;
 
 	check_stored(tl_merkle_inclusion_path(path, &count, index, size, reader,
-											context), "path of a receipt");
+										  context), "path of a receipt");
 	span.data = path->bytes;
 	span.size = count * TL_HASH_SIZE;
 	return span;

@@ -28,6 +28,9 @@ typedef struct Options
 	uint32_t	null_element;	/* 1 + column of the array to get a NULL */
 	uint16_t	columns;
 	uint32_t	text_tag;
+	size_t		name_size;		/* of the first column */
+	size_t		table_size;
+	size_t		schema_size;
 } Options;
 
 static uint8_t bytes[2048];
@@ -44,6 +47,7 @@ static void
 put_array(TlWriter *writer, const Options *options, int array)
 {
 	static const uint32_t types[4] = {1007, 1009, 1009, 1016};
+	static const char name[100];
 	uint8_t		data[256];
 	TlWriter	value;
 
@@ -61,6 +65,12 @@ put_array(TlWriter *writer, const Options *options, int array)
 			tl_put_u32(&value, UINT32_MAX);
 			continue;
 		}
+		if (array == 1 && i == 0 && options->name_size != 1)
+		{
+			tl_put_u32(&value, (uint32_t) options->name_size);
+			tl_put_bytes(&value, name, options->name_size);
+			continue;
+		}
 		tl_put_u32(&value, array == 0 ? 4 : array == 3 ? 8 : 1);
 		if (array == 0)
 			tl_put_u32(&value, options->numbers[i]);
@@ -76,6 +86,8 @@ static size_t
 write_row(const Options *options)
 {
 	static const uint8_t id[TL_TABLE_ID_SIZE] = {1};
+	static const char schema[100] = "public";
+	static const char table[100] = "cdr";
 	TlRowHeader header = {.ref = {1, 0, 1, 1},.table_version = options->table_version,
 	.column_count = options->columns};
 	uint8_t		version[4] = {0, 0, 0, (uint8_t) options->version};
@@ -87,8 +99,8 @@ write_row(const Options *options)
 	put(&writer, 1, 2950, id, sizeof(id));
 	put(&writer, 2, 23, version, sizeof(version));
 	put(&writer, 3, options->text_tag, "create", 6);
-	put(&writer, 4, 25, "public", 6);
-	put(&writer, 5, 25, "cdr", 3);
+	put(&writer, 4, 25, schema, options->schema_size);
+	put(&writer, 5, 25, table, options->table_size);
 	for (int i = 0; i < 4; i++)
 		put_array(&writer, options, i);
 	if (options->columns > 9)
@@ -101,7 +113,7 @@ defaults(void)
 {
 	Options		options = {.version = 3,.table_version = 1,.numbers = {1, 4},
 		.tags = {20, 0xffffffff},.counts = {2, 2, 2, 2},.lower = 1,.dimensions = 1,
-	.columns = 9,.text_tag = 25};
+	.columns = 9,.text_tag = 25,.name_size = 1,.table_size = 3,.schema_size = 6};
 
 	return options;
 }
@@ -136,6 +148,8 @@ reads(void)
 	for (size_t cut = 0; cut < size; cut++)
 		UNIT_CHECK(tl_proof_definition_decode(&definition, bytes, cut) != TL_OK);
 
+	options.name_size = options.table_size = options.schema_size = TL_NAME_SIZE_MAX;
+	UNIT_CHECK(decode(&options) == TL_OK);
 	memset(options.counts, 0, sizeof(options.counts));
 	options.dimensions = 0;
 	UNIT_CHECK(decode(&options) == TL_OK);
@@ -168,6 +182,9 @@ refusals(void)
 		REFUSED(options.counts[i] = 3, TL_TRUNCATED);
 		REFUSED(options.null_element = 1 + i, TL_TRUNCATED);
 	}
+	REFUSED(options.name_size = TL_NAME_SIZE_MAX + 1, TL_TOO_LARGE);
+	REFUSED(options.table_size = TL_NAME_SIZE_MAX + 1, TL_TOO_LARGE);
+	REFUSED(options.schema_size = TL_NAME_SIZE_MAX + 1, TL_TOO_LARGE);
 	REFUSED(options.lower = 0, TL_BAD_FORMAT);
 	REFUSED(options.dimensions = 2, TL_BAD_FORMAT);
 	REFUSED(options.columns = 10, TL_BAD_FORMAT);
