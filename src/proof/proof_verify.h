@@ -74,7 +74,7 @@ typedef struct TlVerification
 	TlDoubtful *doubtful;
 	int			doubtful_count;
 	int			doubtful_capacity;
-	List	   *misdefined;		/* tables with a reported definition */
+	List	   *unreadable;		/* tables whose rows cannot be read */
 	int64_t		rows;
 	int64_t		sections;
 	int64_t		blocks;

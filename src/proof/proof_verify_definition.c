@@ -8,6 +8,9 @@
  * newest version of each table is compared with the catalogs, so that two
  * columns whose names were swapped are found although every hash fits.
  *
+ * The rows of a table whose attributes or types were changed there are not read:
+ * the server would take their bytes for something else.
+ *
  * Tables with rows on the ledger that the catalogs do not know any more are
  * lost; on a test ledger they may have been disposed of, which their last
  * version tells.
@@ -34,6 +37,7 @@
 #include "table_am.h"
 #include "table_catalog.h"
 #include "table_definition.h"
+#include "table_type.h"
 
 static TlStatement select_unknown = {
 	"SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam"
@@ -49,11 +53,14 @@ typedef struct Comparison
 	TlTableVersion newest;
 	TlTableVersion now;
 	char	   *difference;
+	bool		same_layout;	/* rows can be read */
 } Comparison;
 
 static void check_definition(TlVerification *run, Oid relation);
+static void mark_unreadable(TlVerification *run, Oid relation);
 static void compare(void *argument);
 static char *describe(const TlTableVersion *version);
+static bool same_layout(const TlTableVersion *left, const TlTableVersion *right);
 static void report(TlVerification *run, Oid relation, const char *expected,
 				   const char *found, const char *detail);
 static void report_lost(TlVerification *run, const TlCursor *cursor);
@@ -105,8 +112,22 @@ check_definition(TlVerification *run, Oid relation)
 			   "The access method was changed in pg_class: rows are not protected any more.");
 	else if (comparison.difference != NULL)
 		report(run, relation, describe(&comparison.newest), describe(&comparison.now),
-			   comparison.difference);
+			   comparison.same_layout ? comparison.difference :
+			   psprintf("%s The rows of the table were not read.",
+						comparison.difference));
+	if (message != NULL || !comparison.found || !comparison.same_layout)
+		mark_unreadable(run, relation);
 	table_close(comparison.relation, AccessShareLock);
+}
+
+/* Rows of this table cannot be read, which was reported. */
+static void
+mark_unreadable(TlVerification *run, Oid relation)
+{
+	MemoryContext context = MemoryContextSwitchTo(GetMemoryChunkContext(run));
+
+	run->unreadable = lappend_oid(run->unreadable, relation);
+	MemoryContextSwitchTo(context);
 }
 
 static void
@@ -122,6 +143,21 @@ compare(void *argument)
 	tl_table_definition_current(&comparison->now, comparison->relation);
 	comparison->difference = tl_table_definition_difference(&comparison->newest,
 															&comparison->now);
+	comparison->same_layout = same_layout(&comparison->newest, &comparison->now);
+}
+
+/* The same attributes with the same types, whatever their names. */
+static bool
+same_layout(const TlTableVersion *left, const TlTableVersion *right)
+{
+	if (left->column_count != right->column_count)
+		return false;
+	for (int i = 0; i < left->column_count; i++)
+		if (left->attribute_numbers[i] != right->attribute_numbers[i] ||
+			(left->type_tags[i] != right->type_tags[i] &&
+			 !(left->type_tags[i] & right->type_tags[i] & TL_TYPE_TAG_NAMED)))
+			return false;
+	return true;
 }
 
 /* schema.table(number name type, ...) */
@@ -144,8 +180,6 @@ static void
 report(TlVerification *run, Oid relation, const char *expected,
 	   const char *found, const char *detail)
 {
-	MemoryContext context;
-
 	tl_proof_verify_report(run, &(TlProblem) {
 		.kind = "definition_changed",
 		.relation = relation,
@@ -153,9 +187,6 @@ report(TlVerification *run, Oid relation, const char *expected,
 		.found = found,
 		.detail = detail
 	});
-	context = MemoryContextSwitchTo(GetMemoryChunkContext(run));
-	run->misdefined = list_append_unique_oid(run->misdefined, relation);
-	MemoryContextSwitchTo(context);
 }
 
 /* Table ids with sections, but without a table. */

@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "chain_lookup.h"
 #include "proof_verify_cursor.h"
 #include "proof_verify_rows.h"
 #include "table_am.h"
@@ -67,6 +68,7 @@ static const char *check_manifest(TlRowsPass *pass, const TlCursor *cursor,
 static void load_bounds(Bounds *bounds, int64_t number);
 static void check_bounds(TlRowsPass *pass, Bounds *bounds, int64_t batch,
 						 bool late, const TlRef *ref);
+static bool leads_to_batch(const TlRefBytes *ref, int64_t batch);
 static void gather_heap(TlRowsPass *pass, AttrNumber ref_attribute);
 static void gather_index(TlRowsPass *pass);
 static void set_keys(const TlRowsPass *pass, Relation index, ScanKeyData keys[2]);
@@ -249,15 +251,31 @@ check_bounds(TlRowsPass *pass, Bounds *bounds, int64_t batch, bool late,
 
 	if (bounds->number < 0 || bounds->reported_batch == batch)
 		return;
+	tl_table_ref_pack(&packed, ref);
+	if (late && !leads_to_batch(&packed, batch))
+	{
+		bounds->reported_batch = batch;
+		tl_proof_rows_report(pass, "snapshot_changed", &packed, batch, NULL, NULL,
+							 "ledger_internal.late_rows does not lead to the row's batch, so ledger.height() is wrong about it.");
+		return;
+	}
 	if (bounds->known && tl_chain_snapshot_sees(&bounds->after, ref->transaction) &&
 		(late || (bounds->has_before &&
 				  !tl_chain_snapshot_sees(&bounds->before, ref->transaction))))
 		return;
 	bounds->reported_batch = batch;
-	tl_table_ref_pack(&packed, ref);
 	tl_proof_rows_report(pass, "snapshot_changed", &packed, batch,
 						 psprintf("snapshot %lld", (long long) bounds->number), NULL,
 						 "The row is in a batch whose snapshot does not see it, or sees it not for the first time: ledger_internal.snapshot or column snapshot of the batch was changed.");
+}
+
+/* Rows that came late are found by a list of their own. */
+static bool
+leads_to_batch(const TlRefBytes *ref, int64_t batch)
+{
+	TlPlace		place;
+
+	return tl_chain_lookup(ref, &place) && place.batch == batch;
 }
 
 /* The table itself, page by page. */

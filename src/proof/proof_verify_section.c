@@ -272,7 +272,7 @@ choose_encoder(Hasher *hasher, uint32_t version)
 	MemoryContextSwitchTo(caller);
 	if (hasher->encoder != NULL)
 		return true;
-	if (!list_member_oid(pass->run->misdefined, RelationGetRelid(pass->relation)))
+	if (!tl_proof_verify_doubts_batch(pass->run, hasher->batch))
 		tl_proof_rows_report(pass, "definition_changed", NULL, hasher->batch,
 							 psprintf("version %u", version), NULL,
 							 message != NULL ?

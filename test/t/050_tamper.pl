@@ -25,7 +25,7 @@ $node->wait_final_all;
 $node->safe_psql('postgres',
 	"INSERT INTO cdr SELECT i, 'written-on-disk-' || i, i FROM generate_series(11, 700) AS i");
 $node->wait_final_all;
-$node->safe_psql('postgres', "INSERT INTO cdr VALUES (1001, NULL, NULL)");
+$node->safe_psql('postgres', "INSERT INTO cdr SELECT 1001, string_agg(md5(i::text), ''), NULL FROM generate_series(1, 300) AS i");
 $node->wait_final_all;
 
 # One block each: the nine rows, the many, the last.
@@ -33,6 +33,7 @@ my ($few, $many, $last) = map { height("id = $_") } (3, 20, 1001);
 my $ref_3 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 3');
 my $ref_4 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 4');
 my $ref_20 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 20');
+my $ref_1001 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 1001');
 my $tree_head = tree_head();
 
 is(verify(), '', 'nothing was tampered with');
@@ -96,7 +97,7 @@ sub tampered
 # The same on a file of the stopped server: bytes at an offset are replaced.
 sub tampered_file
 {
-	my ($name, $relation, $offset, $old, $new, $expected) = @_;
+	my ($name, $relation, $offset, $old, $new, $expected, $repair) = @_;
 	my $path = $node->data_dir . '/'
 	  . $node->safe_psql('postgres', "SELECT pg_relation_filepath('$relation')");
 
@@ -108,6 +109,7 @@ sub tampered_file
 		$node->stop;
 		patch($path, $offset, $from, $to);
 		$node->start;
+		$node->safe_psql('postgres', $repair) if $repair && $found eq '';
 		is(verify(), $found, $title);
 	}
 	return;
@@ -169,11 +171,26 @@ my $swap = as_heap('UPDATE cdr AS c SET (id, msisdn, charge) = (SELECT id, msisd
 tampered('two rows swapped', $swap, $swap,
 	"order_changed|cdr|$ref_3|$few\norder_changed|cdr|$ref_4|$few");
 
+my $values = "(7, 'x', 1, '$ref_3')";
+tampered('a second row with the same ref',
+	as_heap("UPDATE pg_index SET indisready = false WHERE indrelid = 'cdr'::regclass; INSERT INTO cdr VALUES $values; UPDATE pg_index SET indisready = true WHERE indrelid = 'cdr'::regclass"),
+	as_heap("DELETE FROM cdr WHERE msisdn = 'x'"),
+	"index_mismatch|cdr|$ref_3|$few\nrow_added|cdr|$ref_3|$few");
+my $toast = $node->safe_psql('postgres', "SELECT reltoastrelid::regclass FROM pg_class WHERE relname = 'cdr'");
+($page, $item) = $node->safe_psql('postgres', "SELECT ctid FROM $toast ORDER BY chunk_seq DESC LIMIT 1") =~ /(\d+),(\d+)/;
+tampered_file('a piece of a large value', $toast, line_pointer($page, $item), \0, \$dead,
+	"row_changed|cdr|$ref_1001|$last",
+	"REINDEX TABLE $toast");    # a reader has marked the entry of the dead piece
+
 # Definitions.
 my $rename = "UPDATE pg_attribute SET attname = '%s' WHERE attrelid = 'cdr'::regclass AND attnum = %d; ";
 tampered('two columns\' names swapped',
 	sprintf($rename x 3, 'tmp', 2, 'msisdn', 1, 'id', 2),
 	sprintf($rename x 3, 'tmp', 2, 'id', 1, 'msisdn', 2),
+	'definition_changed|cdr||');
+tampered('a column\'s type',
+	"UPDATE pg_attribute SET atttypid = 'date'::regtype WHERE attrelid = 'cdr'::regclass AND attname = 'id'",
+	"UPDATE pg_attribute SET atttypid = 'integer'::regtype WHERE attrelid = 'cdr'::regclass AND attname = 'id'",
 	'definition_changed|cdr||');
 my $definition = $node->safe_psql('postgres',
 	"SELECT column_names FROM ledger.table_version WHERE table_name = 'cdr'");
@@ -246,12 +263,11 @@ my $cut = join '; ', map
 my $paste = join '; ', map { "INSERT INTO ledger_internal.$_ SELECT * FROM kept_$_; DROP TABLE kept_$_" }
   qw(block batch section own_log own_vote snapshot);
 my $cut_row = as_heap('DELETE FROM cdr WHERE id = 1001');
-my $ref_1001 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 1001');
 superuser_sql("$cut; $cut_row");
 is(verify(), '', 'a cut tail fits together');
 $node->safe_psql('postgres', 'DELETE FROM ledger.verification');
 is(verify($tree_head), "tail_cut|||$last", 'a cut tail, against a tree head');
-superuser_sql("$paste; DROP TABLE kept_verification; " . as_heap("INSERT INTO cdr VALUES (1001, NULL, NULL, '$ref_1001')"));
+superuser_sql("$paste; DROP TABLE kept_verification; " . as_heap("INSERT INTO cdr SELECT 1001, string_agg(md5(i::text), ''), NULL, '$ref_1001' FROM generate_series(1, 300) AS i"));
 is(verify($tree_head), '', 'a cut tail, pasted again');
 superuser_sql($cut =~ s/;[^;]*verification[^;]*;[^;]*verification[^;]*$//r);
 like(verify(), qr/^tail_cut\|\|\|$last$/m, 'a cut tail, against earlier runs of verification');
