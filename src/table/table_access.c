@@ -365,11 +365,11 @@ note_end(Oid relation, const char *action)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
 	TlTableVersion *last = palloc0(sizeof(TlTableVersion));
-	Relation	table = table_open(relation, NoLock);
+	Relation	table = table_open(relation, AccessShareLock);
 	TlAccessEnd *end;
 
 	tl_table_definition_current(last, table);
-	table_close(table, NoLock);
+	table_close(table, AccessShareLock);	/* TRUNCATE asks before it locks */
 	if (!tl_table_catalog_id(last->table_id, relation))
 	{
 		MemoryContextSwitchTo(caller);

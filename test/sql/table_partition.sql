@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA regress_partition;
 SET search_path = regress_partition;
 CREATE TABLE p (id integer, v text) PARTITION BY LIST (id) USING ledger;
-\d+ p
+\d p
 CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
 CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2) PARTITION BY LIST (v);
 CREATE TABLE p2a PARTITION OF p2 FOR VALUES IN ('a');
@@ -14,7 +14,7 @@ CREATE TABLE p4 (id integer, v text) USING ledger;
 ALTER TABLE p ATTACH PARTITION p4 FOR VALUES IN (4);
 CREATE TABLE p5 (LIKE p INCLUDING ALL);
 ALTER TABLE p ATTACH PARTITION p5 FOR VALUES IN (5);
-\d+ p3
+\d p3
 SELECT relname, amname FROM pg_class AS c LEFT JOIN pg_am AS a ON a.oid = c.relam
     WHERE relname ~ '^p\d' AND relkind IN ('r', 'p') ORDER BY relname;
 SELECT relation FROM ledger_internal.ledger_parent JOIN pg_class ON oid = relation

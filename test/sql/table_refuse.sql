@@ -195,15 +195,16 @@ CREATE TRIGGER rewrite BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION rewrite_
 SELECT refused($$INSERT INTO t (id) VALUES (8)$$) LIKE '%TL003%';
 DROP TRIGGER rewrite ON t;
 
--- Functions that claim to be immutable and write while an index is built
+-- Functions that claim to be immutable and write while an index is built, which
+-- since PostgreSQL 17 empties the search path
 CREATE FUNCTION inserts() RETURNS integer LANGUAGE plpgsql AS
-$$ BEGIN INSERT INTO t (id) VALUES (99); RETURN 1; END $$;
+$$ BEGIN INSERT INTO regress_refuse.t (id) VALUES (99); RETURN 1; END $$;
 CREATE FUNCTION deletes() RETURNS integer LANGUAGE plpgsql AS
-$$ BEGIN DELETE FROM t; RETURN 1; END $$;
+$$ BEGIN DELETE FROM regress_refuse.t; RETURN 1; END $$;
 CREATE FUNCTION inserts(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
-$$ BEGIN RETURN inserts(); END $$;
+$$ BEGIN RETURN regress_refuse.inserts(); END $$;
 CREATE FUNCTION deletes(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
-$$ BEGIN RETURN deletes(); END $$;
+$$ BEGIN RETURN regress_refuse.deletes(); END $$;
 GRANT ALL ON ALL FUNCTIONS IN SCHEMA regress_refuse TO regress_owner;
 SELECT refused($$CREATE INDEX ON t (inserts(id))$$);
 SELECT refused($$CREATE INDEX ON t (id) WHERE inserts(id) = 1$$);
