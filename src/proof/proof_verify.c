@@ -458,13 +458,15 @@ tl_proof_verify_try(TlAttempt attempt, void *argument)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
 		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 		if (category == ERRCODE_OPERATOR_INTERVENTION ||
 			category == ERRCODE_INSUFFICIENT_RESOURCES ||
 			category == ERRCODE_SYSTEM_ERROR)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+			ReThrowError(error);
 		message = error->message;
 	}
 	PG_END_TRY();

@@ -34,7 +34,7 @@ my $ref_3 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 
 my $ref_4 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 4');
 my $ref_20 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 20');
 my $ref_1001 = $node->safe_psql('postgres', 'SELECT ledger_ref FROM cdr WHERE id = 1001');
-my $tree_head = tree_head();
+my $tree_head = $node->safe_psql('postgres', 'SELECT ledger.tree_head()');
 
 is(verify(), '', 'nothing was tampered with');
 
@@ -53,16 +53,6 @@ sub verify
 
 	return $node->safe_psql('postgres',
 		"SELECT kind, relation, ref, height FROM ledger.verify(mode => 'full'$argument) ORDER BY kind, ref");
-}
-
-# The tip as an outsider keeps it.
-sub tree_head
-{
-	return $node->safe_psql('postgres', <<'END');
-SELECT 'telco_ledger/' || encode(chain_id, 'hex') || E'\n' || height || E'\n'
-       || encode(substring(header FROM 287 FOR 32), 'base64') || E'\n'
-  FROM ledger_internal.block, ledger_internal.node ORDER BY height DESC LIMIT 1
-END
 }
 
 sub superuser_sql
@@ -315,5 +305,34 @@ tampered('an index that is not valid',
 	"UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'cdr_ledger_ref_idx'::regclass",
 	'index_mismatch|cdr||');
 
+# A second history, signed with the same key from an old copy: what the first
+# one has given away tells.
+$node->stop;
+$node->backup_fs_cold('before');
+$node->start;
+my $fork = LedgerCluster->new('fork');
+$fork->init_from_backup($node, 'before');
+$fork->start;
+for my $history ($node, $fork)
+{
+	for my $id (3000, 3001)
+	{
+		$history->safe_psql('postgres', "INSERT INTO cdr VALUES ($id, '" . $history->name . "', 1)");
+		$history->wait_final_all;
+	}
+}
+my $at = height('id = 3001');
+my $receipt = $node->safe_psql('postgres', "SELECT ledger.receipt('cdr', ledger_ref) FROM cdr WHERE id = 3000");
+$tree_head = $node->safe_psql('postgres', "SELECT jsonb_build_object('tree_head', ledger.tree_head())");
+for ([ $receipt, 'receipt' ], [ $tree_head, 'tree head' ])
+{
+	my ($document, $name) = @$_;
+	my $query = "SELECT kind, height FROM ledger.verify(against => \$json\$$document\$json\$)";
+
+	is($node->safe_psql('postgres', $query), '', "the first history, against its own $name");
+	is($fork->safe_psql('postgres', $query), "block_changed|$at", "a second history, against a $name of the first");
+}
+$fork->verify_clean('which in itself is clean');
+$fork->stop;
 $node->stop;
 done_testing();

@@ -81,6 +81,17 @@ SELECT kind, relation FROM ledger.verify(mode => 'full');
 DELETE FROM ledger_internal.lagging;
 END
 
+# A run that is cancelled, wherever it is, leaves a session that goes on.
+for my $timeout_ms (2, 5, 10, 20, 40, 80)
+{
+	my ($status, $lines) = $node->psql('postgres',
+		"SET statement_timeout = $timeout_ms; SELECT * FROM ledger.verify(mode => 'full');\nSELECT 'alive'",
+		on_error_stop => 0);
+
+	like($lines, qr/alive$/, "a run of at most $timeout_ms ms");
+}
+unlike(slurp_file($node->logfile), qr/leak/, 'and nothing leaks');
+
 # A standby verifies what it has, and cannot record it.
 $node->backup('backup');
 my $standby = LedgerCluster->new('standby');
