@@ -97,6 +97,13 @@ static TlStatement insert_verification = {
 	INT8OID, INT8OID, INT8OID, TEXTOID}
 };
 
+/* Arguments of what may fail. */
+typedef struct TableAttempt
+{
+	TlVerification *run;
+	Oid			relation;
+} TableAttempt;
+
 static bool parse_mode(const char *mode);
 static List *tables_of(Oid relation);
 static void load_ledger(TlVerification *run);
@@ -105,6 +112,8 @@ static void load_progress(TlVerification *run);
 static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
+static void verify_table(TlVerification *run, Oid relation);
+static void attempt_table(void *argument);
 static void record(const TlVerification *run, TimestampTz started_at);
 
 /* ledger.verify(relation, mode, against) */
@@ -142,7 +151,7 @@ tl_verify(PG_FUNCTION_ARGS)
 		tl_proof_verify_lost_tables(run);
 	foreach(cell, tables)
 		if (!list_member_oid(run->unreadable, lfirst_oid(cell)))
-			tl_proof_verify_rows(run, lfirst_oid(cell));
+			verify_table(run, lfirst_oid(cell));
 	MemoryContextSwitchTo(context);
 	record(run, started_at);
 	SPI_finish();
@@ -367,6 +376,30 @@ choose_start(TlVerification *run)
 	value = Int64GetDatum(verified);
 	tl_chain_execute(&select_verified_batch, &value, NULL, true);
 	run->from_batch = DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* The rows of one table; damaged pages must not hide what other tables have. */
+static void
+verify_table(TlVerification *run, Oid relation)
+{
+	TableAttempt attempt = {run, relation};
+	char	   *message = tl_proof_verify_try(attempt_table, &attempt);
+
+	if (message == NULL)
+		return;
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "row_changed",
+		.relation = relation,
+		.detail = psprintf("The table or its index cannot be read to the end: %s.", message)
+	});
+}
+
+static void
+attempt_table(void *argument)
+{
+	TableAttempt *attempt = argument;
+
+	tl_proof_verify_rows(attempt->run, attempt->relation);
 }
 
 /* One row of ledger.verification, where rows can be written. */

@@ -26,9 +26,11 @@
 #include "commands/defrem.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
 #include "chain_statement.h"
@@ -130,14 +132,21 @@ mark_unreadable(TlVerification *run, Oid relation)
 	MemoryContextSwitchTo(context);
 }
 
+/*
+ * Both sides as new as can be: a schema or a type is renamed without a lock on
+ * the table.
+ */
 static void
 compare(void *argument)
 {
 	Comparison *comparison = argument;
 
+	AcceptInvalidationMessages();
+	PushActiveSnapshot(GetLatestSnapshot());
 	comparison->found = tl_table_definition_load(&comparison->newest,
 												 RelationGetRelid(comparison->relation),
 												 NULL, NULL, CurrentMemoryContext);
+	PopActiveSnapshot();
 	if (!comparison->found)
 		return;
 	tl_table_definition_current(&comparison->now, comparison->relation);

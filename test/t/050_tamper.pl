@@ -172,6 +172,9 @@ tampered_file('a piece of a large value', $toast, line_pointer($page, $item), \0
 	"row_changed|cdr|$ref_1001|$last",
 	"REINDEX TABLE $toast");    # a reader has marked the entry of the dead piece
 
+my $beyond = 0x80;    # in the byte of a page header that says where rows begin
+tampered_file('a page that the server refuses to read', 'cdr', 15, \0, \$beyond, 'row_changed|cdr||');
+
 # Definitions.
 my $rename = "UPDATE pg_attribute SET attname = '%s' WHERE attrelid = 'cdr'::regclass AND attnum = %d; ";
 tampered('two columns\' names swapped',
