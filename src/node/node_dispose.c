@@ -33,7 +33,7 @@ PG_FUNCTION_INFO_V1(tl_dispose);
 
 /* Everything that a node has stored, the node's own row last. */
 static const char *const stored_tables =
-"ledger.table_version, ledger_internal.ledger_table, ledger_internal.ledger_parent,"
+"ledger.table_version, ledger_internal.ledger_parent,"
 " ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch,"
 " ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging,"
 " ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.node";
@@ -100,6 +100,8 @@ drop_everything(void)
 	if (tables[0] != '\0')
 		run(psprintf("DROP TABLE %s CASCADE", tables));
 	run(psprintf("TRUNCATE %s", stored_tables));
+	/* ledger.table_version is the extension's, and stays a ledger table */
+	run("DELETE FROM ledger_internal.ledger_table WHERE relation <> 'ledger.table_version'::regclass");
 }
 
 static void
