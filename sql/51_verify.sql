@@ -4,6 +4,7 @@ CREATE TABLE ledger.verification (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     started_at timestamptz NOT NULL,
     finished_at timestamptz NOT NULL,
+    chain_id bytea NOT NULL,
     mode text NOT NULL,
     relation regclass,
     from_height bigint NOT NULL,

@@ -72,8 +72,8 @@ static TlStatement select_tip = {
 };
 static TlStatement select_verified = {
 	"SELECT coalesce(max(to_height), -1) FROM ledger.verification"
-	" WHERE verdict = 'clean' AND (relation IS NULL OR relation = $1)",
-	1, {REGCLASSOID}
+	" WHERE chain_id = $2 AND verdict = 'clean' AND (relation IS NULL OR relation = $1)",
+	2, {REGCLASSOID, BYTEAOID}
 };
 static TlStatement select_verified_batch = {
 	"SELECT coalesce(max(batch), 0) FROM ledger_internal.batch WHERE height <= $1",
@@ -91,10 +91,10 @@ static TlStatement select_ahead = {
 };
 static TlStatement insert_verification = {
 	"INSERT INTO ledger.verification (started_at, finished_at, mode, relation, from_height,"
-	" to_height, rows, sections, blocks, problems, verdict)"
-	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-	10, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
-	INT8OID, INT8OID, INT8OID, TEXTOID}
+	" to_height, rows, sections, blocks, problems, verdict, chain_id)"
+	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+	11, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID}
 };
 
 /* Arguments of what may fail. */
@@ -352,10 +352,14 @@ check_lagging(TlVerification *run)
 static void
 choose_start(TlVerification *run)
 {
-	Datum		value = ObjectIdGetDatum(run->relation);
+	Datum		values[] = {
+		ObjectIdGetDatum(run->relation),
+		tl_chain_bytes(run->chain_id.bytes, TL_HASH_SIZE)
+	};
+	Datum		height;
 	int64_t		verified;
 
-	tl_chain_execute(&select_verified, &value, NULL, true);
+	tl_chain_execute(&select_verified, values, NULL, true);
 	verified = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	run->from_height = -1;
 	if (verified > run->tip_height)
@@ -373,8 +377,8 @@ choose_start(TlVerification *run)
 	if (run->full)
 		return;
 	run->from_height = verified;
-	value = Int64GetDatum(verified);
-	tl_chain_execute(&select_verified_batch, &value, NULL, true);
+	height = Int64GetDatum(verified);
+	tl_chain_execute(&select_verified_batch, &height, NULL, true);
 	run->from_batch = DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
 
@@ -416,9 +420,10 @@ record(const TlVerification *run, TimestampTz started_at)
 		Int64GetDatum(run->sections),
 		Int64GetDatum(run->blocks),
 		Int64GetDatum(run->problems),
-		CStringGetTextDatum(run->problems == 0 ? "clean" : "problems")
+		CStringGetTextDatum(run->problems == 0 ? "clean" : "problems"),
+		tl_chain_bytes(run->chain_id.bytes, TL_HASH_SIZE)
 	};
-	char		nulls[lengthof(values) + 1] = "          ";
+	char		nulls[lengthof(values) + 1] = "           ";
 
 	if (XactReadOnly || RecoveryInProgress())
 	{

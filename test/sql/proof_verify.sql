@@ -145,6 +145,14 @@ SELECT * FROM ledger.verify(mode => 'full') WHERE kind <> 'disposed';
 SELECT count(*) FROM ledger.verification;
 RESET ROLE;
 
+-- Another ledger in the same database has runs of its own.
+SELECT ledger.dispose();
+SELECT ledger.create_node('FRAF1', purpose => 'test') IS NOT NULL AS created;
+CREATE TABLE again (id integer) USING ledger;
+INSERT INTO again VALUES (1);
+:verify
+SELECT from_height, verdict FROM ledger.verification ORDER BY id DESC LIMIT 2;
+
 \c postgres
 SET client_min_messages = warning;
 DROP DATABASE regress_verify WITH (FORCE);
