@@ -117,7 +117,7 @@ $node->stop;
 
 # More databases than background workers: the ledger's gets its worker, and the
 # log does not fill with complaints.
-my $many = LedgerCluster->new_server('many', conf => "max_worker_processes = 4\n");
+my $many = LedgerCluster->new_server('many', conf => "max_worker_processes = 4\nfsync = off\n");
 
 $many->safe_psql('postgres', "CREATE DATABASE d$_ TEMPLATE template0") for 1 .. 40;
 $many->safe_psql('postgres', 'CREATE DATABASE ledger40');
