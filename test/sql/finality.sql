@@ -30,7 +30,7 @@ SELECT ledger.finality(ledger_ref), ledger.is_final(ledger_ref),
        ledger.block_time(ledger_ref) = block.time AS time_of_block,
        block.hash = sha256('\x00' || block.header) AS hash_of_header
   FROM cdr JOIN ledger.block ON block.height = ledger.height(ledger_ref);
-SELECT member, incarnation, rows, sections, late, batch.digest = sha256('\x00' || batch.header) AS digest_of_header
+SELECT member, incarnation, rows >= 1 AS rows, sections >= 1 AS sections, late, batch.digest = sha256('\x00' || batch.header) AS digest_of_header
   FROM cdr JOIN ledger.batch ON ledger_ref BETWEEN first_ref AND last_ref;
 
 -- NULL and other members' refs.
