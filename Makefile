@@ -121,9 +121,9 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify finality
 
-ISOLATION = table_conflict
+ISOLATION = table_conflict finality_open
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)

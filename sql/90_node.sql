@@ -85,10 +85,10 @@ CREATE VIEW ledger.status AS
                                     FROM pg_catalog.pg_index AS i
                                     JOIN pg_catalog.pg_class AS c ON i.indrelid IN (c.oid, c.reltoastrelid)
                                    WHERE c.oid = ANY (s.waiting_tables::oid[]))
-               AND l.mode = 'AccessExclusiveLock' AND l.granted) AS blocked_by
+               AND l.mode = 'AccessExclusiveLock') AS blocked_by
       FROM ledger_internal.status() AS s,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;
 COMMENT ON VIEW ledger.status IS
-    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it';
+    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it';

@@ -79,6 +79,9 @@ static TlStatement select_snapshot = {
 static TlStatement select_oldest_lagging = {
 	"SELECT min(since) FROM ledger_internal.lagging"
 };
+static TlStatement select_last_snapshot = {
+	"SELECT taken_at FROM ledger_internal.snapshot ORDER BY snapshot DESC LIMIT 1"
+};
 static TlStatement complete_batch = {
 	"UPDATE ledger_internal.batch SET completes = true WHERE batch ="
 	" (SELECT max(batch) FROM ledger_internal.batch WHERE snapshot = $1 AND NOT late)",
@@ -390,6 +393,17 @@ tl_chain_store_oldest_lagging(void)
 	tl_chain_execute(&select_oldest_lagging, NULL, NULL, true);
 	since = tl_chain_result(0, 0, &is_null);
 	return is_null ? GetCurrentTimestamp() : DatumGetTimestampTz(since);
+}
+
+/* When the last snapshot was taken: rows in no batch are not older. */
+TimestampTz
+tl_chain_store_last_snapshot_time(void)
+{
+	if (tl_chain_execute(&select_last_snapshot, NULL, NULL, true) != 1)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the stored chain has no snapshot"));
+	return DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
 }
 
 /* The difference up to this snapshot turned out to have no more rows. */

@@ -49,6 +49,7 @@ extern void tl_chain_store_snapshot(int64_t number, const TlSnapshot *snapshot,
 extern bool tl_chain_store_load_progress(TlProgress *progress);
 extern void tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number);
 extern TimestampTz tl_chain_store_oldest_lagging(void);
+extern TimestampTz tl_chain_store_last_snapshot_time(void);
 extern void tl_chain_store_complete(int64_t snapshot_number);
 extern TlLagging *tl_chain_store_load_lagging(int *count);
 extern void tl_chain_store_lagging(const TlLagging *lagging);

@@ -29,6 +29,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
+#include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -82,6 +83,8 @@ static void utility(PlannedStmt *statement, const char *text, bool read_only_tre
 					ProcessUtilityContext context, ParamListInfo parameters,
 					QueryEnvironment *environment, DestReceiver *receiver,
 					QueryCompletion *completion);
+static Oid	database_needed(Node *node);
+static const char *string_option(List *options, const char *name);
 static uint64_t prepared_xid(const char *gid);
 
 void
@@ -244,6 +247,7 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 {
 	Node	   *node = statement->utilityStmt;
 	Awaited		prepared = {0};
+	Oid			database;
 
 	if (IsA(node, TransactionStmt) &&
 		((TransactionStmt *) node)->kind == TRANS_STMT_COMMIT_PREPARED &&
@@ -256,26 +260,73 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 													 &prepared.relation_count);
 		MemoryContextSwitchTo(old);
 	}
-	if (IsA(node, DropdbStmt))
+	database = database_needed(node);
+	if (OidIsValid(database))
+		tl_node_worker_stop(database);
+	PG_TRY();
 	{
-		Oid			database = get_database_oid(((DropdbStmt *) node)->dbname, true);
-
-		if (OidIsValid(database) &&
-			tl_database_is_owned(database, GetUserId()))
-			tl_node_worker_stop(database);
+		if (previous_utility)
+			previous_utility(statement, text, read_only_tree, context, parameters,
+							 environment, receiver, completion);
+		else
+			standard_ProcessUtility(statement, text, read_only_tree, context,
+									parameters, environment, receiver, completion);
 	}
-	if (previous_utility)
-		previous_utility(statement, text, read_only_tree, context, parameters,
-						 environment, receiver, completion);
-	else
-		standard_ProcessUtility(statement, text, read_only_tree, context,
-								parameters, environment, receiver, completion);
+	PG_CATCH();
+	{
+		if (OidIsValid(database))
+			tl_node_worker_return(database, false);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (OidIsValid(database))
+		tl_node_worker_return(database, IsA(node, DropdbStmt));
 	if (prepared.xid != 0)
 	{
 		tl_node_shared_wake_worker(MyDatabaseId);
 		if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL)
 			awaited = prepared;
 	}
+}
+
+/*
+ * The database of ours that a statement needs without any session in it, its
+ * worker included.
+ */
+static Oid
+database_needed(Node *node)
+{
+	const char *name = NULL;
+	Oid			database;
+
+	if (IsA(node, DropdbStmt))
+		name = ((DropdbStmt *) node)->dbname;
+	else if (IsA(node, CreatedbStmt))
+		name = string_option(((CreatedbStmt *) node)->options, "template");
+	else if (IsA(node, AlterDatabaseStmt) &&
+			 string_option(((AlterDatabaseStmt *) node)->options, "tablespace") != NULL)
+		name = ((AlterDatabaseStmt *) node)->dbname;
+	else if (IsA(node, RenameStmt) &&
+			 ((RenameStmt *) node)->renameType == OBJECT_DATABASE)
+		name = ((RenameStmt *) node)->subname;
+	database = name == NULL ? InvalidOid : get_database_oid(name, true);
+	return OidIsValid(database) && database != MyDatabaseId &&
+		tl_database_is_owned(database, GetUserId()) ? database : InvalidOid;
+}
+
+static const char *
+string_option(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, name) == 0 && option->arg != NULL)
+			return defGetString(option);
+	}
+	return NULL;
 }
 
 /* Number of a prepared transaction, 0 if there is none of that name. */

@@ -4,7 +4,8 @@
  *	  The launcher: sees to it that every ledger database has its worker.
  *
  * A background worker cannot see from outside in which databases the extension
- * is, so after a start of the server the launcher sends a worker into each;
+ * is, so after a start of the server the launcher sends a worker into each, one
+ * after the other, since there may be more databases than background workers;
  * those without a node leave at once.  Afterwards it starts workers for
  * databases that have asked (create_node) or whose worker failed, the latter
  * after a pause that grows to half a minute.
@@ -41,18 +42,22 @@
 #define RETRY_MS_MIN	1000
 #define RETRY_MS_MAX	30000
 
+/* Workers that may look at one time whether their database is a node. */
+#define VISITORS_MAX	1
+
 /* Databases that the launcher watches. */
 typedef struct Watched
 {
 	Oid			database;
 	BackgroundWorkerHandle *handle; /* of its worker, NULL: none started */
-	TimestampTz started;
+	TimestampTz started;		/* 0: never */
 	TimestampTz next_start;
 	int			pause_ms;
 } Watched;
 
 static Watched *watched = NULL;
 static int	watched_count = 0;
+static int	watched_capacity = 0;
 static bool request_pending = false;
 
 static List *all_databases(void);
@@ -60,7 +65,9 @@ static void watch(Oid database);
 static void watch_requests(void);
 static long start_missing(void);
 static bool is_running(const Watched *entry);
-static bool after_exit(Watched *entry, TimestampTz now);
+static bool has_slot(Oid database);
+static bool is_at_work(Oid database);
+static void after_exit(Watched *entry, TimestampTz now);
 static long time_left_ms(const Watched *entry, TimestampTz now);
 static bool database_exists(Oid database);
 static void start_worker(Watched *entry, TimestampTz now);
@@ -111,7 +118,10 @@ request_at_end(XactEvent event, void *arg)
 	tl_node_shared_wake_launcher();
 }
 
-/* DROP DATABASE: let go of it, and keep away for a while. */
+/*
+ * Somebody needs the database alone (DROP, a copy of it, RENAME): let go of it,
+ * and keep away until the statement has ended, or for a while.
+ */
 void
 tl_node_worker_stop(Oid database)
 {
@@ -131,6 +141,23 @@ tl_node_worker_stop(Oid database)
 		kill(pid, SIGTERM);
 }
 
+/* The statement has ended.  A database that is gone gives its slot back. */
+void
+tl_node_worker_return(Oid database, bool dropped)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL)
+		slot->not_before = 0;
+	if (slot != NULL && dropped && slot->pid == 0)
+		slot->database = InvalidOid;
+	LWLockRelease(tl_node_shared_lock());
+	if (slot != NULL)
+		tl_node_shared_wake_launcher();
+}
+
 void
 tl_node_launcher_main(Datum argument)
 {
@@ -141,8 +168,6 @@ tl_node_launcher_main(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	tl_node_shared_set_launcher(MyLatch);
-	watched = MemoryContextAllocZero(TopMemoryContext,
-									 sizeof(Watched) * TL_NODE_DATABASES_MAX);
 	foreach(cell, all_databases())
 		watch(lfirst_oid(cell));
 	for (;;)
@@ -197,15 +222,16 @@ watch(Oid database)
 	for (int i = 0; i < watched_count; i++)
 		if (watched[i].database == database)
 			return;
-	if (watched_count == TL_NODE_DATABASES_MAX)
+	if (watched_count == watched_capacity)
 	{
-		ereport(WARNING,
-				errmsg("telco_ledger watches %d databases at most",
-					   TL_NODE_DATABASES_MAX));
-		return;
+		watched_capacity = Max(32, watched_capacity * 2);
+		watched = watched == NULL ?
+			MemoryContextAlloc(TopMemoryContext, sizeof(Watched) * watched_capacity) :
+			repalloc(watched, sizeof(Watched) * watched_capacity);
 	}
 	watched[watched_count].database = database;
 	watched[watched_count].handle = NULL;
+	watched[watched_count].started = 0;
 	watched[watched_count].next_start = 0;
 	watched[watched_count].pause_ms = RETRY_MS_MIN;
 	watched_count++;
@@ -240,8 +266,11 @@ start_missing(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		pause_ms = -1;
+	int			visitors = 0;
 	int			i = 0;
 
+	for (int j = 0; j < watched_count; j++)
+		visitors += is_running(&watched[j]) && !is_at_work(watched[j].database);
 	while (i < watched_count)
 	{
 		Watched    *entry = &watched[i];
@@ -252,7 +281,9 @@ start_missing(void)
 			i++;
 			continue;
 		}
-		if (entry->handle != NULL && !after_exit(entry, now))
+		if (entry->handle != NULL)
+			after_exit(entry, now);
+		if (entry->started != 0 && !has_slot(entry->database))
 		{
 			*entry = watched[--watched_count];
 			continue;
@@ -264,10 +295,11 @@ start_missing(void)
 			*entry = watched[--watched_count];
 			continue;
 		}
-		if (left_ms == 0)
+		if (left_ms == 0 && visitors < VISITORS_MAX)
 		{
 			start_worker(entry, now);
-			left_ms = entry->handle != NULL ? -1 : RETRY_MS_MAX;
+			visitors += entry->handle != NULL;
+			left_ms = time_left_ms(entry, now);
 		}
 		if (left_ms > 0 && (pause_ms < 0 || left_ms < pause_ms))
 			pause_ms = left_ms;
@@ -288,25 +320,42 @@ is_running(const Watched *entry)
 	return status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED;
 }
 
-/*
- * A worker has ended.  False if its database needs none: then it has given its
- * slot back.
- */
+/* Does the database need a worker, as far as anybody knows? */
 static bool
+has_slot(Oid database)
+{
+	bool		found;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	found = tl_node_shared_find(database, false) != NULL;
+	LWLockRelease(tl_node_shared_lock());
+	return found;
+}
+
+/* Has its worker found a node there? */
+static bool
+is_at_work(Oid database)
+{
+	TlNodeSlot *slot;
+	bool		result;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	slot = tl_node_shared_find(database, false);
+	result = slot != NULL && slot->at_work;
+	LWLockRelease(tl_node_shared_lock());
+	return result;
+}
+
+/* A worker has ended: its successor, if any, starts after a pause. */
+static void
 after_exit(Watched *entry, TimestampTz now)
 {
-	bool		wanted;
-
 	pfree(entry->handle);
 	entry->handle = NULL;
-	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
-	wanted = tl_node_shared_find(entry->database, false) != NULL;
-	LWLockRelease(tl_node_shared_lock());
 	if (TimestampDifferenceExceeds(entry->started, now, RETRY_MS_MAX))
 		entry->pause_ms = RETRY_MS_MIN;
 	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
 	entry->pause_ms = Min(entry->pause_ms * 2, RETRY_MS_MAX);
-	return wanted;
 }
 
 /* How long this database must still do without a worker. */
@@ -358,11 +407,13 @@ start_worker(Watched *entry, TimestampTz now)
 	if (!RegisterDynamicBackgroundWorker(&worker, &entry->handle))
 	{
 		entry->handle = NULL;
+		entry->next_start = TimestampTzPlusMilliseconds(now, RETRY_MS_MAX);
 		ereport(WARNING,
 				errmsg("no background worker slot is free for telco_ledger"),
 				errdetail("Rows of ledger tables are committed and wait."),
 				errhint("Increase max_worker_processes and restart the server."));
 	}
-	entry->started = now;
+	else
+		entry->started = now;
 	MemoryContextSwitchTo(old);
 }

@@ -40,6 +40,7 @@ typedef struct TlNodeSlot
 	Oid			database;		/* InvalidOid: the slot is free */
 	int			pid;			/* of its worker, 0 while there is none */
 	struct Latch *latch;		/* of its worker */
+	bool		at_work;		/* the worker has found a node here */
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */
 	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */

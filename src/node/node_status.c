@@ -68,7 +68,12 @@ tl_node_status(PG_FUNCTION_ARGS)
 	SPI_connect();
 	pending = count_pending(identity);
 	if (pending > 0 || published->waiting_count > 0)
+	{
+		/* no worker has published anything since the server's start */
+		if (published->seen_at == 0)
+			published->seen_at = tl_chain_store_last_snapshot_time();
 		published->seen_at = Min(published->seen_at, tl_chain_store_oldest_lagging());
+	}
 	SPI_finish();
 	hex_encode((const char *) identity->chain_id.bytes, TL_HASH_SIZE, chain);
 	values[0] = CStringGetTextDatum(identity->name);
@@ -80,7 +85,7 @@ tl_node_status(PG_FUNCTION_ARGS)
 	nulls[5] = published->pid == 0;
 	values[6] = Int64GetDatum(pending);
 	values[7] = TimestampTzGetDatum(published->seen_at);
-	nulls[7] = (pending == 0 && published->waiting_count == 0) || published->seen_at == 0;
+	nulls[7] = pending == 0 && published->waiting_count == 0;
 	values[8] = PointerGetDatum(construct_array(published->waiting,
 												published->waiting_count,
 												REGCLASSOID, sizeof(Oid), true,

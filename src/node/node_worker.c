@@ -46,6 +46,7 @@
 #define BLOCKED_RETRY_MS	100
 
 static void take_slot(void);
+static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
 static bool load_state(TlRoundState *state);
 static bool may_sign(const TlRoundState *state, bool test);
@@ -79,7 +80,18 @@ tl_node_worker_main(Datum database)
 		not_needed = true;
 		proc_exit(0);
 	}
+	report_at_work();
 	run(state, is_test_ledger);
+}
+
+/* The launcher may look into further databases now. */
+static void
+report_at_work(void)
+{
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	tl_node_shared_find(MyDatabaseId, false)->at_work = true;
+	LWLockRelease(tl_node_shared_lock());
+	tl_node_shared_wake_launcher();
 }
 
 /* One worker per database: a second one leaves. */
@@ -114,6 +126,7 @@ leave_slot(int code, Datum arg)
 	{
 		slot->pid = 0;
 		slot->latch = NULL;
+		slot->at_work = false;
 		if (not_needed)
 			slot->database = InvalidOid;
 	}

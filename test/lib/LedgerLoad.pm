@@ -107,7 +107,7 @@ END
 sub start_load
 {
 	my ($node, %param) = @_;
-	my $output = '';
+	my $output = $PostgreSQL::Test::Utils::tmp_check . '/load.out';
 	my @files;
 
 	foreach my $name (sort keys %scripts)
@@ -125,7 +125,7 @@ sub start_load
 			'pgbench', '-n', '-c', $param{clients} // 8, '-j', 2, '-T', $param{seconds} // 60,
 			"--random-seed=$param{seed}", @files, '-d', $node->connstr('postgres')
 		],
-		'<', \undef, '>', \$output, '2>', \$output);
+		'<', \undef, '>', $output, '2>&1');
 }
 
 sub stop_load
