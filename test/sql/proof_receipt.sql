@@ -11,6 +11,8 @@ CREATE TABLE cdr (call_id bigint, "Gesprächs Art" text, charge numeric(10,4)) U
 SELECT ledger.receipt('cdr', '1.0.745.1');
 SELECT ledger.create_node('DEUD1', purpose => 'test') IS NOT NULL AS created;
 SELECT regexp_replace(ledger.tree_head(), '[0-9a-f]{64}', 'CHAIN') AS empty_tree_head;
+-- Definition and rows lie in different blocks.
+SELECT count(ledger.wait_final(ledger_ref)) AS final FROM ledger.table_version;
 
 CREATE TYPE direction AS ENUM ('originating', 'terminating');
 CREATE TABLE event (
