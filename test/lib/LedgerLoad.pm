@@ -123,9 +123,9 @@ sub start_load
 	return IPC::Run::start(
 		[
 			'pgbench', '-n', '-c', $param{clients} // 8, '-j', 2, '-T', $param{seconds} // 60,
-			"--random-seed=$param{seed}", @files, '-d', $node->connstr('postgres')
+			"--random-seed=$param{seed}", @files, $node->connstr('postgres')
 		],
-		'<', \undef, '>', $output, '2>&1');
+		'<', '/dev/null', '>', $output, '2>&1');	# a file: nobody drains a pipe
 }
 
 sub stop_load
