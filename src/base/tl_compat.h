@@ -65,4 +65,12 @@
 #define tl_alter_sets_expression(subtype)	((subtype) == AT_SetExpression)
 #endif
 
+/* 18 has generated columns that no row stores; there they are the default. */
+#if PG_VERSION_NUM < 180000
+#define tl_attribute_is_virtual(attribute)	false
+#else
+#define tl_attribute_is_virtual(attribute) \
+	((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#endif
+
 #endif							/* TL_COMPAT_H */

@@ -16,7 +16,7 @@
  * Invariants, checked after each statement that touched a ledger table
  *	  C1  ledger_ref is there, of type ledger.ref, NOT NULL, with its default
  *	  C2  a unique index on ledger_ref alone is there
- *	  C3  every column has a type with a ledger encoding
+ *	  C3  every column is stored and has a type with a ledger encoding
  *	  C4  the table is permanent, without rules, inherits from nobody and is
  *		  inherited by nobody
  *	  C5  no foreign key of the table would delete or change its rows
@@ -52,6 +52,7 @@
 #include "table_ref.h"
 #include "table_scan.h"
 #include "table_type.h"
+#include "tl_compat.h"
 #include "tl_error.h"
 
 static int	internal_depth = 0;
@@ -64,7 +65,7 @@ static void complete_index(Oid relation_oid);
 static void complete_id(Oid relation_oid);
 static void check_ref_column(Relation relation);
 static void check_ref_index(Relation relation);
-static void check_types(Relation relation);
+static void check_columns(Relation relation);
 static void check_kind(Relation relation);
 static void check_foreign_keys(Relation relation);
 
@@ -98,7 +99,7 @@ tl_table_create_complete_parent(Oid relation)
 	CommandCounterIncrement();
 	parent = table_open(relation, AccessShareLock);
 	check_ref_column(parent);
-	check_types(parent);
+	check_columns(parent);
 	check_foreign_keys(parent);
 	table_close(parent, NoLock);
 }
@@ -226,7 +227,7 @@ tl_table_create_check(Oid relation_oid)
 	relation = table_open(relation_oid, AccessShareLock);
 	check_ref_column(relation);
 	check_kind(relation);
-	check_types(relation);
+	check_columns(relation);
 	check_foreign_keys(relation);
 	check_ref_index(relation);
 	table_close(relation, NoLock);
@@ -272,7 +273,7 @@ check_ref_index(Relation relation)
 }
 
 static void
-check_types(Relation relation)
+check_columns(Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 
@@ -281,8 +282,17 @@ check_types(Relation relation)
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 		char	   *reason;
 
-		if (!attribute->attisdropped &&
-			!tl_table_type_supported(attribute->atttypid, &reason))
+		if (attribute->attisdropped)
+			continue;
+		if (tl_attribute_is_virtual(attribute))
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_UNSUPPORTED_TYPE)),
+					errmsg("column \"%s\" of ledger table \"%s\" cannot be virtual",
+						   NameStr(attribute->attname),
+						   RelationGetRelationName(relation)),
+					errdetail("No row stores its value, so no row could prove it."),
+					errhint("Add STORED, or compute the value in a view."));
+		if (!tl_table_type_supported(attribute->atttypid, &reason))
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_UNSUPPORTED_TYPE)),
 					errmsg("column \"%s\" of ledger table \"%s\" cannot have type %s",

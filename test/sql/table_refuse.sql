@@ -158,6 +158,18 @@ SELECT refused($$TRUNCATE tree$$);
 SELECT refused($$ALTER TABLE tree ATTACH PARTITION full_leaf FOR VALUES IN (2)$$);
 SELECT refused($$CREATE TABLE tree3 PARTITION OF tree FOR VALUES IN (3) USING heap$$);
 
+-- Columns that no row stores; the servers before PostgreSQL 18 have none.
+SELECT current_setting('server_version_num')::integer >= 180000 AS has_virtual \gset
+\set no_virtual_column t
+\if :has_virtual
+SELECT count(*) = 2 AS no_virtual_column FROM (
+    SELECT refused($$CREATE TABLE x (i integer, v integer GENERATED ALWAYS AS (i)) USING ledger$$)
+    UNION ALL
+    SELECT refused($$CREATE TABLE x (i integer, v integer GENERATED ALWAYS AS (i) VIRTUAL) PARTITION BY LIST (i) USING ledger$$)
+) AS r (line) WHERE line LIKE 'TL006 column "v" of ledger table "x" cannot be virtual%' \gset
+\endif
+\echo :no_virtual_column
+
 -- Foreign keys that would delete or change rows
 SELECT refused($$CREATE TABLE x (i integer REFERENCES base ON DELETE CASCADE) USING ledger$$);
 SELECT refused($$CREATE TABLE x (i integer REFERENCES base ON UPDATE SET NULL) USING ledger$$);
