@@ -52,7 +52,9 @@ ROLLBACK;
 SHOW telco_ledger.commit_wait;
 SHOW telco_ledger.commit_wait_timeout;
 SET telco_ledger.commit_wait = on;
+\set VERBOSITY sqlstate
 SET telco_ledger.commit_wait_timeout = -1;
+\set VERBOSITY terse
 SET telco_ledger.no_such_setting = 1;
 SET telco_ledger.commit_wait = final;
 INSERT INTO cdr VALUES (3, 'waits');
