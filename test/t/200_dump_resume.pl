@@ -173,8 +173,8 @@ my %forged = (
 	added => sub { my ($text) = @_; my ($x) = $row_7 =~ /\.(\d+)\.\d+$/; $text =~ s/^(\Q$row_7\E\n)/$1.("7777\tforged\t1.0.$x.7777\n")/me; return $text },
 	redefined => sub { my ($text) = @_; $text =~ s/^(CREATE TABLE public\.d_named \(\n\s+)v text/$1w text/m; $text =~ s/COPY public\.d_named \(v,/COPY public.d_named (w,/; return $text },
 );
-my %named = (changed => qr/row_changed a_cdr \Q$ref\E/, removed => qr/row_missing a_cdr \Q$ref\E/,
-	added => qr/row_added a_cdr 1\.0\.\d+\.7777/, redefined => qr/definition_changed d_named/);
+my %named = (changed => qr/row_changed public.a_cdr \Q$ref\E/, removed => qr/row_missing public.a_cdr \Q$ref\E/,
+	added => qr/row_added public.a_cdr 1\.0\.\d+\.7777/, redefined => qr/definition_changed public.d_named/);
 
 for my $kind (sort keys %forged)
 {
