@@ -28,6 +28,7 @@ OBJS_PURE = \
 	src/merkle/merkle_proof.o \
 	src/consensus/consensus_message.o \
 	src/consensus/consensus_certificate.o \
+	src/consensus/consensus_rejoin.o \
 	src/table/table_row.o \
 	src/chain/chain_section.o \
 	src/chain/chain_batch.o \
@@ -87,8 +88,9 @@ OBJS_BACKEND = \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
-	src/node/node_identity.o \
 	src/node/node_key.o \
+	src/node/node_mark.o \
+	src/node/node_identity.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
 	src/node/node_worker.o \
@@ -98,6 +100,7 @@ OBJS_BACKEND = \
 	src/node/node_status.o \
 	src/node/node_create.o \
 	src/node/node_dispose.o \
+	src/node/node_rejoin.o \
 	src/telco_ledger.o
 
 OBJS = $(OBJS_PURE) $(OBJS_BACKEND)

@@ -28,7 +28,7 @@ CREATE TABLE ledger_internal.snapshot (
 );
 CREATE INDEX snapshot_by_next_xid ON ledger_internal.snapshot (next_xid, snapshot);
 COMMENT ON TABLE ledger_internal.snapshot IS
-    'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; value as text of a pg_snapshot, next_xid its xmax';
+    'snapshots S(k): a batch holds rows that S(k) sees and S(k-1) does not; value in the text form of pg_snapshot, next_xid its xmax; each number is incarnation << 48 | transaction';
 
 CREATE TABLE ledger_internal.block (
     height bigint PRIMARY KEY,
@@ -57,6 +57,8 @@ CREATE TABLE ledger_internal.batch (
 );
 CREATE INDEX batch_by_height ON ledger_internal.batch (height);
 CREATE INDEX batch_by_snapshot ON ledger_internal.batch (snapshot, last_ref);
+COMMENT ON COLUMN ledger_internal.batch.batch IS
+    'running number; the one in the header starts from 1 in each incarnation';
 COMMENT ON COLUMN ledger_internal.batch.completes IS
     'the batch that holds the last rows of its snapshot difference';
 COMMENT ON COLUMN ledger_internal.batch.late IS
@@ -65,7 +67,6 @@ COMMENT ON COLUMN ledger_internal.batch.late IS
 CREATE TABLE ledger_internal.section (
     batch bigint NOT NULL,
     section integer NOT NULL,
-    relation oid NOT NULL,
     table_id uuid NOT NULL,
     table_version integer NOT NULL,
     kind smallint NOT NULL,
@@ -96,7 +97,7 @@ COMMENT ON TABLE ledger_internal.late_rows IS
     'runs of refs whose table could not be locked when their snapshot was batched; they are in this batch instead';
 
 CREATE TABLE ledger_internal.lagging (
-    relation oid PRIMARY KEY,
+    relation regclass PRIMARY KEY,
     base bigint NOT NULL,
     next bigint,
     position ledger.ref,
@@ -106,13 +107,15 @@ COMMENT ON TABLE ledger_internal.lagging IS
     'tables that wait for a lock: batched are the rows that snapshot base sees and, up to position, those that next sees';
 
 CREATE TABLE ledger_internal.own_log (
-    seq bigint PRIMARY KEY,
+    incarnation integer NOT NULL,
+    seq bigint NOT NULL,
     kind smallint NOT NULL,
     epoch bigint NOT NULL,
     view bigint NOT NULL,
     height bigint NOT NULL,
     message bytea NOT NULL,
-    digest bytea NOT NULL
+    digest bytea NOT NULL,
+    PRIMARY KEY (incarnation, seq)
 );
 CREATE INDEX own_log_by_height ON ledger_internal.own_log (height, kind);
 COMMENT ON TABLE ledger_internal.own_log IS
@@ -127,3 +130,14 @@ CREATE TABLE ledger_internal.own_vote (
 );
 COMMENT ON TABLE ledger_internal.own_vote IS
     'one vote per epoch, view and slot: equivocation meets a unique violation';
+
+-- A dump carries all of it, so that ledger.resume() can go on with the chain.
+SELECT pg_extension_config_dump('ledger_internal.node', '');
+SELECT pg_extension_config_dump('ledger_internal.snapshot', '');
+SELECT pg_extension_config_dump('ledger_internal.block', '');
+SELECT pg_extension_config_dump('ledger_internal.batch', '');
+SELECT pg_extension_config_dump('ledger_internal.section', '');
+SELECT pg_extension_config_dump('ledger_internal.late_rows', '');
+SELECT pg_extension_config_dump('ledger_internal.lagging', '');
+SELECT pg_extension_config_dump('ledger_internal.own_log', '');
+SELECT pg_extension_config_dump('ledger_internal.own_vote', '');

@@ -12,6 +12,30 @@ CREATE FUNCTION ledger.dispose() RETURNS void
 COMMENT ON FUNCTION ledger.dispose() IS
     'ends a test ledger at this node: its tables, its chain, its identity; refused on a production ledger';
 
+-- After a restore.
+CREATE FUNCTION ledger.resume(reason text DEFAULT 'restored from a dump', accept_problems boolean DEFAULT false)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_resume' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.resume(text, boolean) IS
+    'verifies a node that was restored from a dump, copied or upgraded, and lets it go on as a new incarnation of its member; returns the height of the block that says so';
+CREATE FUNCTION ledger.accept_restore(reason text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_accept_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.accept_restore(text) IS
+    'lets a node that was restored to an older point go on as a new incarnation of its member, and signs what is lost; returns the height of the block that says so';
+
+CREATE FUNCTION ledger_internal.incarnations(
+        OUT incarnation integer, OUT height bigint, OUT since timestamptz, OUT opened_by text,
+        OUT reason text, OUT known_height bigint, OUT lost_height bigint,
+        OUT unbatched_rows bigint, OUT problems bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_incarnations' LANGUAGE C STABLE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.incarnations() IS 'behind ledger.incarnation';
+CREATE VIEW ledger.incarnation AS SELECT * FROM ledger_internal.incarnations();
+COMMENT ON VIEW ledger.incarnation IS
+    'when this member went on after a restore: what was known at that height, what is known to be lost';
+
 CREATE FUNCTION ledger.is_final(ref ledger.ref) RETURNS boolean
     AS 'MODULE_PATHNAME', 'tl_is_final' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION ledger.height(ref ledger.ref) RETURNS bigint
@@ -59,13 +83,13 @@ COMMENT ON VIEW ledger.batch IS 'batches: what a member added to the ledger at o
 CREATE FUNCTION ledger_internal.status(
         OUT name text, OUT member bigint, OUT incarnation integer, OUT purpose text,
         OUT chain text, OUT worker_pid integer, OUT rows_pending bigint,
-        OUT pending_since timestamptz, OUT waiting_tables regclass[]) RETURNS SETOF record
+        OUT pending_since timestamptz, OUT waiting_tables regclass[], OUT state text) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_node_status' LANGUAGE C VOLATILE PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.status() IS 'one row if this database is a node; behind ledger.status';
 
 CREATE VIEW ledger.status AS
-    SELECT s.name, s.member, s.incarnation, s.purpose, s.chain,
+    SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.state,
            tip.height, tip.time AS block_time,
            s.worker_pid, s.rows_pending,
            clock_timestamp() - s.pending_since AS pending_age,

@@ -1,5 +1,6 @@
 -- Least privilege: the schema `ledger` is open to read, what changes the node
 -- is not, and the tables of the chain are reached through views and functions.
 
-REVOKE ALL ON FUNCTION ledger.create_node(text, text), ledger.dispose() FROM PUBLIC;
-GRANT SELECT ON ledger.block, ledger.batch, ledger.status TO PUBLIC;
+REVOKE ALL ON FUNCTION ledger.create_node(text, text), ledger.dispose(),
+    ledger.resume(text, boolean), ledger.accept_restore(text) FROM PUBLIC;
+GRANT SELECT ON ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

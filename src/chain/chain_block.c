@@ -57,6 +57,8 @@
 
 #define LEAF_BLOCK		0x04
 #define BLOCK_FORMAT	1
+#define LEAF_ENTRY		0x05
+#define ENTRY_FORMAT	1
 
 static void put_header(TlWriter *writer, const TlBlockHeader *header);
 static TlStatus check_header(const TlBlockHeader *header);
@@ -206,6 +208,18 @@ tl_chain_cut_decode(TlLane *out, unsigned *count, unsigned count_max,
 	if (status == TL_OK)
 		*count = (unsigned) lane_count;
 	return status;
+}
+
+void
+tl_chain_entry_leaf_hash(TlHash *out, uint8_t kind, const TlHash *row_digest)
+{
+	uint8_t		leaf[3 + TL_HASH_SIZE];
+
+	leaf[0] = LEAF_ENTRY;
+	leaf[1] = ENTRY_FORMAT;
+	leaf[2] = kind;
+	memcpy(leaf + 3, row_digest->bytes, TL_HASH_SIZE);
+	tl_merkle_leaf_hash(out, leaf, sizeof(leaf));
 }
 
 TlStatus

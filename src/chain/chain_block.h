@@ -70,6 +70,10 @@ extern TlStatus tl_chain_cut_encode(TlWriter *writer, const TlLane *lanes,
 extern TlStatus tl_chain_cut_decode(TlLane *out, unsigned *count,
 									unsigned count_max,
 									const void *data, size_t size);
+
+/* What stands for a log row (GOVERN, REJOIN, EVIDENCE) under the entries root. */
+extern void tl_chain_entry_leaf_hash(TlHash *out, uint8_t kind,
+									 const TlHash *row_digest);
 extern TlStatus tl_chain_cut_hash(TlHash *out, const TlLane *lanes,
 								  unsigned count);
 

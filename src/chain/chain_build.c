@@ -178,7 +178,8 @@ section_open(TlBuilder *builder, Relation relation)
 static bool
 version_is_seen(void *context, const TlRef *ref)
 {
-	return tl_chain_snapshot_sees(context, ref->transaction);
+	return tl_chain_snapshot_sees(context, tl_table_ref_word(ref->incarnation,
+															 ref->transaction));
 }
 
 static void

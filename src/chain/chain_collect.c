@@ -49,7 +49,6 @@ struct TlCollector
 	const TlProgress *progress;
 	const TlSnapshot *target;
 	uint32_t	member;
-	uint16_t	incarnation;
 	Snapshot	snapshot;
 	Source	   *sources;
 	int			source_count;
@@ -129,7 +128,7 @@ indexes_of(Oid relation_oid, Oid *toast)
 TlCollector *
 tl_chain_collect_begin(const TlProbe *probes, int probe_count,
 					   const TlProgress *progress, const TlSnapshot *target,
-					   uint32_t member, uint16_t incarnation, Snapshot snapshot)
+					   uint32_t member, Snapshot snapshot)
 {
 	TlCollector *collector = palloc0(sizeof(TlCollector));
 	int			table_count = 0;
@@ -139,7 +138,6 @@ tl_chain_collect_begin(const TlProbe *probes, int probe_count,
 	collector->progress = progress;
 	collector->target = target;
 	collector->member = member;
-	collector->incarnation = incarnation;
 	collector->snapshot = snapshot;
 	collector->sources = palloc0(sizeof(Source) * Max(table_count, 1));
 	collector->heap = binaryheap_allocate(Max(table_count, 1), compare_sources, NULL);
@@ -201,8 +199,8 @@ bound_ref(TlRefBytes *out, const TlCollector *collector, uint64_t xid,
 	TlRef		ref;
 
 	ref.member = collector->member;
-	ref.incarnation = collector->incarnation;
-	ref.transaction = Min(xid, TL_TRANSACTION_MAX);
+	ref.incarnation = (uint16_t) (xid >> 48);
+	ref.transaction = xid & TL_TRANSACTION_MAX;
 	ref.row = row;
 	tl_table_ref_pack(out, &ref);
 }
@@ -233,7 +231,7 @@ source_wants_row(Source *source)
 	TlRef		ref;
 
 	tl_table_ref_unpack(&ref, &source->ref);
-	source->xid = ref.transaction;
+	source->xid = tl_table_ref_word(ref.incarnation, ref.transaction);
 	return tl_chain_snapshot_sees(collector->target, source->xid) &&
 		!tl_chain_progress_done(collector->progress, &source->ref, source->xid);
 }

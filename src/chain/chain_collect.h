@@ -29,8 +29,7 @@ extern void tl_chain_collect_unlock(Oid relation);
 extern TlCollector *tl_chain_collect_begin(const TlProbe *probes, int probe_count,
 										   const TlProgress *progress,
 										   const TlSnapshot *target,
-										   uint32_t member, uint16_t incarnation,
-										   Snapshot snapshot);
+										   uint32_t member, Snapshot snapshot);
 extern bool tl_chain_collect_next(TlCollector *collector, TlCollectedRow *out);
 extern void tl_chain_collect_end(TlCollector *collector);
 

@@ -122,15 +122,17 @@ bool
 tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 {
 	TlRef		unpacked;
+	uint64_t	xid;
 	int64_t		number;
 
 	register_invalidation();
 	tl_table_ref_unpack(&unpacked, ref);
+	xid = tl_table_ref_word(unpacked.incarnation, unpacked.transaction);
 	if (find_late(ref, out))
 		return true;
-	if (cached(ref, unpacked.transaction, out))
+	if (cached(ref, xid, out))
 		return true;
-	number = first_seeing(unpacked.transaction);
+	number = first_seeing(xid);
 	if (number <= 0)
 		return false;
 	if (!load_difference(number, ref, out))
@@ -532,6 +534,29 @@ block_time(int64_t height)
 	time = DatumGetTimestampTz(value_of(row, RelationGetDescr(relation), "time"));
 	table_close(relation, AccessShareLock);
 	return time;
+}
+
+/* The hash that is stored for a block; false if there is no such block. */
+bool
+tl_chain_lookup_block_hash(TlHash *out, int64_t height)
+{
+	Relation	relation = table_open(internal_relation("block"), AccessShareLock);
+	ScanKeyData key;
+	HeapTuple	row;
+	bytea	   *hash;
+
+	register_invalidation();
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(height));
+	row = fetch_one(relation, "block_pkey", &key, 1, ForwardScanDirection);
+	memset(out, 0, sizeof(*out));
+	if (row != NULL)
+	{
+		hash = DatumGetByteaPP(value_of(row, RelationGetDescr(relation), "hash"));
+		memcpy(out->bytes, VARDATA_ANY(hash),
+			   Min(VARSIZE_ANY_EXHDR(hash), TL_HASH_SIZE));
+	}
+	table_close(relation, AccessShareLock);
+	return row != NULL;
 }
 
 /* Is the ref in one of the batch's sections? */

@@ -21,4 +21,6 @@ typedef struct TlPlace
 
 extern bool tl_chain_lookup(const TlRefBytes *ref, TlPlace *out);
 
+extern bool tl_chain_lookup_block_hash(TlHash *out, int64_t height);
+
 #endif							/* CHAIN_LOOKUP_H */

@@ -4,8 +4,8 @@
  *	  Snapshots as values: which transactions a batch has seen.
  *
  * A batch is the difference between two snapshots (DESIGN.md, idea 2), so
- * they must outlive the transaction that took them.  Stored as pg_snapshot
- * values, whose text is xmin:xmax:xip,xip,...
+ * they must outlive the transaction that took them.  Stored in the text form
+ * of pg_snapshot, xmin:xmax:xip,xip,...
  *
  * Invariant: of two snapshots taken one after the other, the later one sees
  * every transaction that the earlier one saw.  Hence "the first snapshot that
@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 
 #include "chain_snapshot.h"
+#include "table_ref.h"
 #include "tl_error.h"
 
 static int	compare_xids(const void *left, const void *right);
@@ -82,16 +83,17 @@ widen_xid(TransactionId xid, FullTransactionId next)
  * the top-level list is complete even when subtransactions overflowed.
  */
 void
-tl_chain_snapshot_take(TlSnapshot *out, Snapshot mvcc)
+tl_chain_snapshot_take(TlSnapshot *out, Snapshot mvcc, uint16_t incarnation)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
 
 	Assert(!mvcc->takenDuringRecovery);
-	out->xmax = widen_xid(mvcc->xmax, next);
+	out->xmax = tl_table_ref_word(incarnation, widen_xid(mvcc->xmax, next));
 	out->in_progress_count = mvcc->xcnt;
 	out->in_progress = palloc(sizeof(uint64_t) * (mvcc->xcnt + 1));
 	for (uint32 i = 0; i < mvcc->xcnt; i++)
-		out->in_progress[i] = widen_xid(mvcc->xip[i], next);
+		out->in_progress[i] = tl_table_ref_word(incarnation,
+												widen_xid(mvcc->xip[i], next));
 	qsort(out->in_progress, out->in_progress_count, sizeof(uint64_t), compare_xids);
 }
 

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "chain_batch.h"
 #include "chain_history.h"
 #include "chain_manifest.h"
 #include "chain_statement.h"
@@ -38,7 +39,7 @@ static TlStatement select_tip_block = {
 	"SELECT height, header, hash FROM ledger_internal.block ORDER BY height DESC LIMIT 1"
 };
 static TlStatement select_tip_batch = {
-	"SELECT batch, digest FROM ledger_internal.batch ORDER BY batch DESC LIMIT 1"
+	"SELECT batch, digest, header FROM ledger_internal.batch ORDER BY batch DESC LIMIT 1"
 };
 static TlStatement select_subtree_roots = {
 	"SELECT subtree_roots FROM ledger_internal.block WHERE height = $1",
@@ -57,10 +58,10 @@ static TlStatement insert_batch = {
 		TL_STATEMENT_REF, INT4OID, BOOLOID, BOOLOID, BYTEAOID, BYTEAOID}
 };
 static TlStatement insert_section = {
-	"INSERT INTO ledger_internal.section (batch, section, relation, table_id, table_version,"
+	"INSERT INTO ledger_internal.section (batch, section, table_id, table_version,"
 	" kind, row_count, first_ref, last_ref, commitment, row_key, root, nodes, manifest)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-	14, {INT8OID, INT4OID, OIDOID, UUIDOID, INT4OID, INT2OID, INT4OID,
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	13, {INT8OID, INT4OID, UUIDOID, INT4OID, INT2OID, INT4OID,
 		TL_STATEMENT_REF, TL_STATEMENT_REF, BYTEAOID, BYTEAOID, BYTEAOID,
 	BYTEAOID, BYTEAOID}
 };
@@ -94,7 +95,7 @@ static TlStatement upsert_lagging = {
 	"INSERT INTO ledger_internal.lagging (relation, base, next, position) VALUES ($1, $2, $3, $4)"
 	" ON CONFLICT (relation) DO UPDATE SET base = excluded.base, next = excluded.next,"
 	" position = excluded.position",
-	4, {OIDOID, INT8OID, INT8OID, TL_STATEMENT_REF}
+	4, {REGCLASSOID, INT8OID, INT8OID, TL_STATEMENT_REF}
 };
 static TlStatement delete_lagging = {
 	"DELETE FROM ledger_internal.lagging WHERE relation = $1",
@@ -107,6 +108,7 @@ static TlStatement select_progress = {
 	" ORDER BY s.snapshot DESC LIMIT 2"
 };
 
+static void load_lane(TlTip *tip);
 static void load_history(TlMerkleRange *range, uint64_t size);
 static void store_section(const TlBuiltSection *section, uint64_t batch, int index);
 static void store_run(const TlRef *first, const TlRef *last, uint64_t batch);
@@ -153,11 +155,25 @@ tl_chain_store_load_tip(TlTip *tip)
 	copy_hash(&tip->hash, tl_chain_result(0, 2, NULL));
 	load_history(&tip->history, tip->header.height + 1);
 	if (tl_chain_execute(&select_tip_batch, NULL, NULL, true) > 0)
-	{
-		tip->batch = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
-		copy_hash(&tip->batch_digest, tl_chain_result(0, 1, NULL));
-	}
+		load_lane(tip);
 	return true;
+}
+
+/* How far the last batch has brought the cut; its row is the result. */
+static void
+load_lane(TlTip *tip)
+{
+	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(0, 2, NULL));
+	TlBatchHeader header;
+
+	tip->batch = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+	tl_error_check(tl_chain_batch_decode(&header, VARDATA_ANY(bytes),
+										 VARSIZE_ANY_EXHDR(bytes)),
+				   "header of the last batch");
+	tip->lane.member = header.member;
+	tip->lane.incarnation = header.incarnation;
+	tip->lane.batch = header.batch;
+	copy_hash(&tip->lane.digest, tl_chain_result(0, 1, NULL));
 }
 
 /* The compact range over the first blocks: one stored root per set bit. */
@@ -226,7 +242,6 @@ store_section(const TlBuiltSection *section, uint64_t batch, int index)
 	Datum		values[] = {
 		Int64GetDatum((int64) batch),
 		Int32GetDatum(index),
-		ObjectIdGetDatum(section->relation),
 		UUIDPGetDatum(&table_id),
 		Int32GetDatum((int32) section->leaf.table_version),
 		Int16GetDatum(section->leaf.kind),

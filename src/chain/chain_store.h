@@ -23,8 +23,8 @@ typedef struct TlTip
 	TlBlockHeader header;		/* of the last block */
 	TlHash		hash;			/* its hash */
 	TlMerkleRange history;		/* over all block hashes, the last included */
-	uint64_t	batch;			/* last own batch, 0 before the first */
-	TlHash		batch_digest;
+	uint64_t	batch;			/* running number of the last batch */
+	TlLane		lane;			/* what the cut reaches; batch 0: nothing yet */
 } TlTip;
 
 /* A table whose rows could not be batched with the others. */

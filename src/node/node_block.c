@@ -8,7 +8,7 @@
  * transaction.  The bytes are those that more members use.  Fields that only
  * they need are zero, or the empty root.
  *
- * Each block takes the next view, so own_vote's key (epoch, view, slot) makes
+ * Each block takes the next view (after a REJOIN a later one), so own_vote's key (epoch, view, slot) makes
  * a second FINALIZE at one height impossible.
  *
  *-------------------------------------------------------------------------
@@ -34,6 +34,7 @@ tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
 
 	append_batch(head, batch, place, head->tip.header.height + 1);
 	link_block(head, &header);
+	header.batch_root = head->tip.lane.digest;	/* the tree of one leaf */
 	tl_chain_store_block(&head->tip, &header);
 	tl_node_block_finalize(head);
 }
@@ -43,6 +44,7 @@ static void
 append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 			 const TlBatchPlace *place, uint64_t height)
 {
+	TlLane	   *lane = &head->tip.lane;
 	TlBatchHeader header;
 	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
 	TlWriter	writer;
@@ -52,8 +54,13 @@ append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 	header.chain_id = head->log.chain_id;
 	header.member = head->log.member;
 	header.incarnation = head->incarnation;
-	header.batch = head->tip.batch + 1;
-	header.previous = head->tip.batch_digest;
+	if (lane->batch > 0 && lane->incarnation == head->incarnation)
+	{
+		header.batch = lane->batch + 1;
+		header.previous = lane->digest;
+	}
+	else
+		header.batch = 1;
 	header.snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
 	header.waiting_age_s = place->waiting_age_s;
 	header.section_count = (uint16_t) batch->section_count;
@@ -63,25 +70,43 @@ append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 	payload.data = bytes;
 	payload.size = writer.size;
 
-	tl_chain_batch_digest(&head->tip.batch_digest, bytes, writer.size);
-	head->tip.batch = header.batch;
+	head->tip.batch++;
+	lane->member = header.member;
+	lane->incarnation = header.incarnation;
+	lane->batch = header.batch;
+	tl_chain_batch_digest(&lane->digest, bytes, writer.size);
 	tl_replication_own_log_append(&head->log, TL_LOG_BATCH,
 								  head->tip.header.epoch, height, height,
 								  payload, head->secret);
-	tl_chain_store_batch(batch, header.batch, header.member, header.incarnation,
+	tl_chain_store_batch(batch, head->tip.batch, header.member, header.incarnation,
 						 height, place->snapshot_number, place->completes,
 						 place->late, bytes, writer.size,
-						 &head->tip.batch_digest);
+						 &lane->digest);
 	if (place->late)
-		tl_chain_store_late_rows(batch, header.batch, header.member);
+		tl_chain_store_late_rows(batch, head->tip.batch, header.member);
 }
 
-/* The header of the block that orders the newest batch. */
+/* A block that orders this member's REJOIN, the first row of a new log. */
+void
+tl_node_block_rejoin(TlNodeHead *head, uint64_t view, TlSpan payload)
+{
+	TlBlockHeader header;
+
+	link_block(head, &header);
+	header.view = view;
+	tl_replication_own_log_append(&head->log, TL_LOG_REJOIN, header.epoch, view,
+								  header.height, payload, head->secret);
+	/* the tree of one leaf */
+	tl_chain_entry_leaf_hash(&header.entries_root, TL_LOG_REJOIN, &head->log.digest);
+	tl_chain_store_block(&head->tip, &header);
+	tl_node_block_finalize(head);
+}
+
+/* The header of a block behind the tip that orders nothing yet. */
 static void
 link_block(TlNodeHead *head, TlBlockHeader *header)
 {
 	const TlTip *tip = &head->tip;
-	TlLane		lane;
 
 	memset(header, 0, sizeof(*header));
 	header->chain_id = head->log.chain_id;
@@ -94,13 +119,10 @@ link_block(TlNodeHead *head, TlBlockHeader *header)
 	header->proposer = head->log.member;
 	header->time = Max(tl_chain_time_to_unix(GetCurrentTimestamp()),
 					   tip->header.time + 1);
-	header->batch_root = tip->batch_digest; /* the tree of one leaf */
+	tl_merkle_empty_root(&header->batch_root);
 	tl_merkle_empty_root(&header->entries_root);
-	lane.member = head->log.member;
-	lane.incarnation = head->incarnation;
-	lane.batch = tip->batch;
-	lane.digest = tip->batch_digest;
-	tl_error_check(tl_chain_cut_hash(&header->cut_hash, &lane, 1), "cut");
+	tl_error_check(tl_chain_cut_hash(&header->cut_hash, &tip->lane,
+									 tip->lane.batch > 0 ? 1 : 0), "cut");
 	header->members_hash = tip->header.members_hash;
 	header->checkpoint_height = tip->header.checkpoint_height;
 	header->checkpoint_state_root = tip->header.checkpoint_state_root;

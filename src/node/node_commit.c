@@ -61,6 +61,7 @@
 static Oid *written = NULL;
 static int	written_count = 0;
 static int	written_capacity = 0;
+static uint64_t written_xid = 0;	/* as tl_table_ref_word */
 
 /* What the release of the transaction's resources must wait for. */
 typedef struct Awaited
@@ -103,8 +104,10 @@ note_written(Oid relation)
 {
 	const TlNodeIdentity *identity = tl_node_identity();
 
-	if (!identity->table.exists || identity->table.copied)
+	if (!tl_table_identity_is_live(&identity->table))
 		return;
+	written_xid = tl_table_ref_word(identity->table.incarnation,
+									U64FromFullTransactionId(GetTopFullTransactionId()));
 	if (written_count == written_capacity)
 	{
 		int			capacity = Max(8, written_capacity * 2);
@@ -116,8 +119,7 @@ note_written(Oid relation)
 		written = larger;
 		written_capacity = capacity;
 	}
-	tl_node_dirty_note(MyDatabaseId, relation,
-					   U64FromFullTransactionId(GetTopFullTransactionId()));
+	tl_node_dirty_note(MyDatabaseId, relation, written_xid);
 	written[written_count++] = relation;
 }
 
@@ -133,7 +135,7 @@ at_transaction_end(XactEvent event, void *arg)
 				if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL &&
 					MyBackendType != B_BG_WORKER)
 				{
-					awaited.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+					awaited.xid = written_xid;
 					awaited.relations = written;
 					awaited.relation_count = written_count;
 				}
@@ -329,7 +331,7 @@ string_option(List *options, const char *name)
 	return NULL;
 }
 
-/* Number of a prepared transaction, 0 if there is none of that name. */
+/* Word of a prepared transaction, 0 if there is none of that name. */
 static uint64_t
 prepared_xid(const char *gid)
 {
@@ -353,7 +355,8 @@ prepared_xid(const char *gid)
 
 		if (short_xid > XidFromFullTransactionId(next))
 			epoch--;
-		xid = U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, short_xid));
+		xid = tl_table_ref_word(tl_node_identity()->table.incarnation,
+								U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, short_xid)));
 	}
 	SPI_finish();
 	PopActiveSnapshot();

@@ -38,6 +38,7 @@
 #include "node_worker.h"
 #include "table_access.h"
 #include "table_catalog.h"
+#include "table_create.h"
 #include "table_definition.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -153,6 +154,7 @@ check_database(void)
 				errmsg("a ledger needs a database with encoding UTF8"),
 				errdetail("This one has %s.", GetDatabaseEncodingName()),
 				errhint("Create a database with ENCODING 'UTF8' TEMPLATE template0."));
+	tl_table_create_complete_all();
 	filled = first_filled();
 	if (filled != NULL)
 		ereport(ERROR,
@@ -246,7 +248,7 @@ store_first_snapshot(void)
 	TlSnapshot	snapshot;
 	int			position;
 
-	tl_chain_snapshot_take(&snapshot, GetLatestSnapshot());
+	tl_chain_snapshot_take(&snapshot, GetLatestSnapshot(), 0);
 	/* a snapshot leaves out its own transaction, but others would list it */
 	if (self < snapshot.xmax)
 	{

@@ -87,8 +87,8 @@ tl_block_time(PG_FUNCTION_ARGS)
 static bool
 is_own_transaction(const TlRef *ref)
 {
-	return ref->transaction ==
-		U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+	return ref->incarnation == tl_node_identity()->table.incarnation &&
+		ref->transaction == U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 }
 
 /* Is there a row with this ref that has been committed? */
@@ -181,7 +181,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 	tl_table_ref_unpack(&ref, bytes);
 	check_waitable(&ref);
 	row.bytes = bytes;
-	row.xid = ref.transaction;
+	row.xid = tl_table_ref_word(ref.incarnation, ref.transaction);
 	row.context = AllocSetContextCreate(CurrentMemoryContext, "ledger.wait_final",
 										ALLOCSET_DEFAULT_SIZES);
 	if (!row_is_settled(&row))

@@ -4,7 +4,8 @@
  *	  Who this database is on its ledger: the one row of ledger_internal.node.
  *
  * Read once per backend and kept until the row changes (its writers send a
- * relcache invalidation), because every issued ref asks for it.
+ * relcache invalidation), because every issued ref asks for it.  That there is
+ * no row is not kept, since the row may come with a restored dump.
  *
  * Invariants
  *	  N1  the purpose comes from the genesis body, and that body is bound by
@@ -12,6 +13,9 @@
  *		  ledger_internal.node cannot turn a production ledger into a test
  *	  N2  a row that names another server or database is a copy: it issues no
  *		  refs and signs nothing
+ *	  N3  nor does a database that lacks a block which this member has signed
+ *		  (node_mark.c).  The mark is read before the chain, and written after
+ *		  it, so a database that is well is never taken for an older one
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +36,7 @@
 #include "utils/rel.h"
 
 #include "chain_genesis.h"
+#include "chain_lookup.h"
 #include "node_identity.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -59,6 +64,7 @@ static Oid	identity_relation = InvalidOid;
 static void identity_for_table(TlIdentity *out);
 static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
+static void check_mark(void);
 static void identity_from_row(HeapTuple row, TupleDesc description);
 static Datum column(HeapTuple row, TupleDesc description, int number);
 static void copy_bytes(void *out, size_t size, Datum value, const char *what);
@@ -119,6 +125,14 @@ tl_node_identity(void)
 	return &identity;
 }
 
+/* The same, read anew. */
+const TlNodeIdentity *
+tl_node_identity_reload(void)
+{
+	identity_valid = false;
+	return tl_node_identity();
+}
+
 static void
 identity_load(void)
 {
@@ -140,8 +154,38 @@ identity_load(void)
 	row = systable_getnext(scan);
 	if (HeapTupleIsValid(row))
 		identity_from_row(row, RelationGetDescr(relation));
+	else
+		identity_valid = false;
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
+	if (identity.table.exists && !identity.table.copied)
+		check_mark();
+}
+
+/* N3; a standby lags behind, and is asked again when it is promoted. */
+static void
+check_mark(void)
+{
+	TlMark		mark;
+
+	if (RecoveryInProgress())
+		identity_valid = false;
+	else if (!IsBinaryUpgrade &&
+			 tl_node_mark_read(&mark, identity.public_key))
+		identity.table.rolled_back =
+			!tl_node_identity_has_signed(&mark, identity.table.incarnation);
+}
+
+/* Does the stored chain, of this incarnation, reach to the mark? */
+bool
+tl_node_identity_has_signed(const TlMark *mark, uint16_t incarnation)
+{
+	TlHash		hash;
+
+	if (mark->incarnation != incarnation)
+		return mark->incarnation < incarnation;
+	return tl_chain_lookup_block_hash(&hash, (int64_t) mark->height) &&
+		memcmp(&hash, &mark->hash, sizeof(hash)) == 0;
 }
 
 static void

@@ -9,6 +9,7 @@
 #define NODE_IDENTITY_H
 
 #include "consensus_message.h"
+#include "node_mark.h"
 #include "table_issue.h"
 #include "tl_limits.h"
 
@@ -23,6 +24,9 @@ typedef struct TlNodeIdentity
 
 extern void tl_node_identity_init(void);
 extern const TlNodeIdentity *tl_node_identity(void);
+extern const TlNodeIdentity *tl_node_identity_reload(void);
+extern bool tl_node_identity_has_signed(const TlMark *mark,
+										uint16_t incarnation);
 extern Oid	tl_node_relation(const char *name, bool missing_ok);
 
 #endif							/* NODE_IDENTITY_H */

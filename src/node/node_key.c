@@ -27,10 +27,10 @@
 #include "node_settings.h"
 #include "tl_error.h"
 
+#define KEY_SUFFIX		".key"
 #define KEY_FILE_SIZE	(2 * TL_SECRET_SIZE + 1)
 
 static char *key_directory(void);
-static char *key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 static void check_directory(const char *directory);
 static void write_key(const char *path, const uint8_t secret_key[TL_SECRET_SIZE]);
 static void hex_encode_lower(char *out, const uint8_t *data, size_t size);
@@ -56,7 +56,7 @@ tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
 					errcode(ERRCODE_INTERNAL_ERROR),
 					errmsg("could not generate random bytes for a key"));
 	} while (tl_crypto_xonly_key(public_key, secret_key) != TL_OK);
-	write_key(key_path(public_key), secret_key);
+	write_key(tl_node_key_path(public_key, KEY_SUFFIX), secret_key);
 	fsync_fname(directory, true);
 }
 
@@ -65,7 +65,7 @@ void
 tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 				 const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
-	char	   *path = key_path(public_key);
+	char	   *path = tl_node_key_path(public_key, KEY_SUFFIX);
 	char		text[KEY_FILE_SIZE + 1];
 	uint8_t		found[TL_XONLY_KEY_SIZE];
 	struct stat status;
@@ -113,13 +113,14 @@ key_directory(void)
 	return psprintf("%s/.telco_ledger", user->pw_dir);
 }
 
-static char *
-key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE])
+/* A file of the key directory that belongs to this key. */
+char *
+tl_node_key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE], const char *suffix)
 {
 	char		name[2 * TL_XONLY_KEY_SIZE + 1];
 
 	hex_encode_lower(name, public_key, TL_XONLY_KEY_SIZE);
-	return psprintf("%s/%s.key", key_directory(), name);
+	return psprintf("%s/%s%s", key_directory(), name, suffix);
 }
 
 /* A key in the data directory would travel with every base backup. */

@@ -171,12 +171,15 @@ begin_round(Round *round, TlRoundState *state)
 	PushActiveSnapshot(round->snapshot);
 	SPI_connect();
 	old = MemoryContextSwitchTo(state->round_context);
-	tl_chain_snapshot_take(&round->now, round->snapshot);
+	tl_chain_snapshot_take(&round->now, round->snapshot, state->head.incarnation);
 	MemoryContextSwitchTo(old);
 	return true;
 }
 
-/* ledger.dispose() holds a stronger lock until it has ended the ledger. */
+/*
+ * ledger.dispose(), resume() and accept_restore() hold a stronger lock until
+ * they have ended the ledger or its incarnation.
+ */
 static bool
 still_this_node(const TlRoundState *state)
 {
@@ -185,6 +188,7 @@ still_this_node(const TlRoundState *state)
 	LockRelationOid(tl_node_relation("node", false), AccessShareLock);
 	identity = tl_node_identity();
 	return identity->table.exists &&
+		identity->table.incarnation == state->head.incarnation &&
 		memcmp(&identity->chain_id, &state->head.log.chain_id, TL_HASH_SIZE) == 0;
 }
 
@@ -271,8 +275,7 @@ has_rows(const Round *round, const TlProbe *probes, int count,
 	bool		found;
 
 	collector = tl_chain_collect_begin(probes, count, &round->state->progress,
-									   target, head->log.member,
-									   head->incarnation, round->snapshot);
+									   target, head->log.member, round->snapshot);
 	found = tl_chain_collect_next(collector, &row);
 	tl_chain_collect_end(collector);
 	return found;
@@ -407,6 +410,7 @@ common_round(Round *round)
 
 	state->head = head;
 	explicit_bzero(head.secret, sizeof(head.secret));
+	tl_node_round_mark(state);
 	if (place.completes)
 		drop_ready_probes(round);
 	advance(&state->progress, state->context, number, target,
@@ -465,6 +469,7 @@ lagging_round(Round *round, int index)
 
 	state->head = head;
 	explicit_bzero(head.secret, sizeof(head.secret));
+	tl_node_round_mark(state);
 	publish(round, false);
 	return TL_ROUND_MORE;
 }
@@ -482,8 +487,7 @@ build(TlBuiltBatch *batch, const Round *round, const TlProbe *probes,
 	bool		complete = true;
 
 	collector = tl_chain_collect_begin(probes, probe_count, progress, target,
-									   head->log.member, head->incarnation,
-									   round->snapshot);
+									   head->log.member, round->snapshot);
 	while (tl_chain_collect_next(collector, &row))
 	{
 		if (tl_chain_build_is_full(builder, row.xid))
@@ -560,6 +564,20 @@ drop_ready_probes(Round *round)
 				break;
 			}
 	state->probe_count = kept;
+}
+
+/* The tip is flushed: note it beside the key. */
+void
+tl_node_round_mark(const TlRoundState *state)
+{
+	const TlTip *tip = &state->head.tip;
+	TlMark		mark;
+
+	mark.incarnation = state->head.incarnation;
+	mark.height = tip->header.height;
+	mark.view = tip->header.view;
+	mark.hash = tip->hash;
+	tl_node_mark_write(&mark);
 }
 
 /* Lagging tables as stored; inside the transaction. */

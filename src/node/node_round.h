@@ -15,7 +15,7 @@ typedef enum TlRoundResult
 	TL_ROUND_IDLE,				/* nothing to do until somebody commits */
 	TL_ROUND_BLOCKED,			/* a table waits for a lock: try again soon */
 	TL_ROUND_MORE,				/* a block was made, more may follow */
-	TL_ROUND_NOT_A_NODE			/* the ledger was disposed of */
+	TL_ROUND_NOT_A_NODE			/* the ledger, or its incarnation, has ended */
 } TlRoundResult;
 
 /* The worker's memory between rounds. */
@@ -41,6 +41,7 @@ typedef struct TlRoundState
 } TlRoundState;
 
 extern void tl_node_round_init(TlRoundState *state, MemoryContext context);
+extern void tl_node_round_mark(const TlRoundState *state);
 extern TlRoundResult tl_node_round(TlRoundState *state);
 
 #endif							/* NODE_ROUND_H */

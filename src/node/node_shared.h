@@ -23,7 +23,10 @@
 /* Lagging tables that commit_wait can tell apart. */
 #define TL_NODE_LAGGING_MAX		64
 
-/* "Transaction xid has written, or was about to write, this table." */
+/*
+ * "Transaction xid has written, or was about to write, this table."  Here and
+ * below transactions are words of refs (tl_table_ref_word).
+ */
 typedef struct TlDirtyKey
 {
 	uint64_t	xid;			/* top-level */

@@ -26,6 +26,7 @@
 #include "chain_store.h"
 #include "node_identity.h"
 #include "node_shared.h"
+#include "node_status.h"
 #include "table_catalog.h"
 #include "tl_error.h"
 
@@ -43,7 +44,6 @@ typedef struct Published
 } Published;
 
 static void read_published(Published *out);
-static int64 count_pending(const TlNodeIdentity *identity);
 static TlProgress *load_lagging_progress(TlLagging *lagging);
 static int64 count_table(Oid relation, const TlNodeIdentity *identity,
 						 const TlProgress *progress, const TlSnapshot *now,
@@ -57,8 +57,8 @@ tl_node_status(PG_FUNCTION_ARGS)
 	char		chain[2 * TL_HASH_SIZE + 1] = "";
 	Published  *published = palloc0(sizeof(Published));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[9];
-	bool		nulls[9] = {false};
+	Datum		values[10];
+	bool		nulls[10] = {false};
 	int64		pending;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -66,7 +66,9 @@ tl_node_status(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	read_published(published);
 	SPI_connect();
-	pending = count_pending(identity);
+	/* a copy's transactions have numbers of their own */
+	pending = tl_node_status_pending(identity, identity->table.incarnation +
+									 (identity->table.copied ? 1 : 0));
 	if (pending > 0 || published->waiting_count > 0)
 	{
 		/* no worker has published anything since the server's start */
@@ -91,6 +93,8 @@ tl_node_status(PG_FUNCTION_ARGS)
 												REGCLASSOID, sizeof(Oid), true,
 												TYPALIGN_INT));
 	nulls[8] = published->waiting_count == 0;
+	values[9] = CStringGetTextDatum(identity->table.copied ? "copied" :
+									identity->table.rolled_back ? "rolled back" : "live");
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }
@@ -113,9 +117,12 @@ read_published(Published *out)
 	LWLockRelease(tl_node_shared_lock());
 }
 
-/* Rows that are committed and in no batch, PENDING_MAX at most. */
-static int64
-count_pending(const TlNodeIdentity *identity)
+/*
+ * Rows that are committed and in no batch, PENDING_MAX at most; as the worker
+ * of this incarnation would find them.
+ */
+int64_t
+tl_node_status_pending(const TlNodeIdentity *identity, uint16_t incarnation)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TlProgress	progress;
@@ -130,7 +137,7 @@ count_pending(const TlNodeIdentity *identity)
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the stored chain has no beginning"));
 	lagging = tl_chain_store_load_lagging(&lagging_count);
-	tl_chain_snapshot_take(&now, snapshot);
+	tl_chain_snapshot_take(&now, snapshot, incarnation);
 	foreach(cell, tl_table_catalog_tables())
 	{
 		Oid			relation = lfirst_oid(cell);
@@ -176,8 +183,7 @@ count_table(Oid relation, const TlNodeIdentity *identity,
 
 	probe_count = tl_chain_probes_normalize(probes, probe_count);
 	collector = tl_chain_collect_begin(probes, probe_count, progress, now,
-									   identity->table.member,
-									   identity->table.incarnation, snapshot);
+									   identity->table.member, snapshot);
 	while (count < maximum && tl_chain_collect_next(collector, &row))
 		count++;
 	tl_chain_collect_end(collector);

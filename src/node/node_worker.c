@@ -9,7 +9,7 @@
  * all.  An idle ledger costs nothing and writes nothing.
  *
  * It exits with status 0 where there is nothing to do for good (no extension,
- * no node, a copied database, told to stop), and by ERROR otherwise; the
+ * no node, a copied or older database, told to stop), and by ERROR otherwise; the
  * launcher then starts another one.
  *
  *-------------------------------------------------------------------------
@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -49,6 +50,7 @@ static void take_slot(void);
 static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
 static bool load_state(TlRoundState *state);
+static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
 static void run(TlRoundState *state, bool test);
 static void wait_for_work(TlRoundResult result);
@@ -144,20 +146,20 @@ load_state(TlRoundState *state)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	identity = tl_node_identity();
-	wanted = identity->table.exists;
-	if (wanted && identity->table.copied)
+	wanted = is_wanted(identity);
+	if (wanted)
 	{
-		ereport(LOG,
-				errmsg("database \"%s\" is a copy of a ledger node and signs nothing",
-					   MyBgworkerEntry->bgw_name),
-				errdetail("Its own state names another server or database."));
-		wanted = false;
+		/* whoever held the lock before may have signed: look again */
+		tl_node_mark_open(identity->public_key);
+		identity = tl_node_identity_reload();
+		wanted = is_wanted(identity);
 	}
 	if (wanted)
 	{
 		is_test_ledger = identity->table.test;
 		state->head.incarnation = identity->table.incarnation;
 		state->head.log.member = identity->table.member;
+		state->head.log.incarnation = identity->table.incarnation;
 		state->head.log.chain_id = identity->chain_id;
 		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
 		tl_node_key_load(state->head.secret, identity->public_key);
@@ -166,10 +168,30 @@ load_state(TlRoundState *state)
 										ALLOCSET_DEFAULT_SIZES);
 		tl_node_round_init(state, context);
 		SPI_finish();
+		tl_node_round_mark(state);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return wanted;
+}
+
+/* Is this database a node that may sign?  If not, say why. */
+static bool
+is_wanted(const TlNodeIdentity *identity)
+{
+	if (identity->table.copied)
+		ereport(LOG,
+				errmsg("database \"%s\" is a copy of a ledger node and signs nothing",
+					   get_database_name(MyDatabaseId)),
+				errdetail("Its own state names another server or database."),
+				errhint("If it shall take the member's place, run SELECT ledger.resume()."));
+	if (identity->table.rolled_back)
+		ereport(LOG,
+				errmsg("database \"%s\" was restored to an older point and signs nothing",
+					   get_database_name(MyDatabaseId)),
+				errdetail("This member has signed blocks that are not stored here."),
+				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
+	return tl_table_identity_is_live(&identity->table);
 }
 
 /*

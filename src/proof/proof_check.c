@@ -271,7 +271,7 @@ check_batch(Checker *checker, TlHash *digest, const TlReceiptRow *row,
 		return "the batch header is not one";
 	if (memcmp(&batch.chain_id, &checker->chain_id, sizeof(TlHash)) != 0)
 		return "the batch is of another chain";
-	if (batch.member != ref->member || batch.incarnation != ref->incarnation)
+	if (batch.member != ref->member || batch.incarnation < ref->incarnation)
 		return "the batch is another member's than the row";
 	if (!verify_path(leaf, row->section_index, batch.section_count,
 					 row->section_path, &batch.root))

@@ -71,7 +71,7 @@ static TlStatement select_nodes = {
 };
 static TlStatement select_votes = {
 	"SELECT message FROM ledger_internal.own_log WHERE height = $1 AND kind = $2"
-	" ORDER BY seq DESC",
+	" ORDER BY incarnation DESC, seq DESC",
 	2, {INT8OID, INT2OID}
 };
 static TlStatement select_batch = {

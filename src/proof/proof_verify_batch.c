@@ -8,10 +8,12 @@
  * rows are not blamed for it (proof_verify_rows.c).
  *
  * Invariants
- *	  V7  batches are numbered from 1 without gaps and name the one before
+ *	  V7  batches are numbered from 1 without gaps and name the one before; in
+ *		  their headers they are numbered from 1 in each incarnation
  *	  V8  the batch root stands over the leaves of the stored sections
  *	  V9  the block's batch root stands over the batches of its height, its cut
- *		  reaches to the last of them
+ *		  reaches to the last of them, its entries root stands over the REJOIN
+ *		  of its height
  *	  V10 the last batch of a snapshot difference, and no other, completes it
  *
  *-------------------------------------------------------------------------
@@ -33,13 +35,14 @@ typedef struct Batch
 	TlSpan		bytes;
 	TlBatchHeader header;
 	TlHash		digest;			/* of the stored bytes */
+	int			signed_index;	/* what was signed in its place, -1: nothing */
 } Batch;
 
 static void walk_batch(TlWalk *walk, TlMerkleRange *digests);
 static const char *check_batch(TlWalk *walk, Batch *batch, TlProblem *problem);
 static const char *check_number(const TlWalk *walk, const Batch *batch,
 								TlProblem *problem);
-static bool was_signed(TlWalk *walk, TlHash *digest);
+static bool was_signed(TlWalk *walk, TlHash *digest, int *index);
 static const char *check_columns(const TlWalk *walk, const Batch *batch);
 static const char *check_completes(TlWalk *walk);
 static const char *check_sections(TlWalk *walk, const Batch *batch,
@@ -48,6 +51,7 @@ static bool section_leaf(const TlCursor *cursor, TlHash *leaf_hash,
 						 uint32_t *row_count);
 static void check_block(TlWalk *walk, const TlBlockHeader *header,
 						const TlMerkleRange *digests);
+static bool entries_fit(const TlWalk *walk, const TlBlockHeader *header);
 static void skip_sections(TlWalk *walk, int64_t batch);
 static void report(TlWalk *walk, TlProblem *problem, const char *detail);
 
@@ -78,6 +82,7 @@ tl_proof_walk_batches(TlWalk *walk, const TlBlockHeader *header)
 		report(walk, &problem, "A batch that was signed is not in ledger_internal.batch at this height.");
 		walk->batch++;
 		walk->batch_digest = walk->signed_digests[i];
+		walk->lane = walk->signed_lanes[i];
 		walk->snapshot = 0;
 	}
 	if (header != NULL && !walk->log_reported && problems == walk->run->problems)
@@ -117,6 +122,10 @@ walk_batch(TlWalk *walk, TlMerkleRange *digests)
 		tl_proof_cursor_advance(&walk->sections);
 	(void) tl_merkle_range_append(digests, &walk->batch_digest);
 	walk->batch = (uint64_t) batch.number;
+	if (batch.signed_index >= 0)
+		walk->lane = walk->signed_lanes[batch.signed_index];
+	else
+		walk->lane.batch++;
 	if (!tl_proof_cursor_flag(&walk->batches, 9))
 	{
 		walk->snapshot = tl_proof_cursor_number(&walk->batches, 4);
@@ -135,7 +144,7 @@ check_batch(TlWalk *walk, Batch *batch, TlProblem *problem)
 	batch->bytes = tl_proof_cursor_bytes(&walk->batches, 10);
 	tl_chain_batch_digest(&batch->digest, batch->bytes.data, batch->bytes.size);
 	walk->batch_digest = batch->digest;
-	if (!was_signed(walk, &walk->batch_digest))
+	if (!was_signed(walk, &walk->batch_digest, &batch->signed_index))
 	{
 		problem->expected = tl_proof_verify_hex(walk->batch_digest.bytes, TL_HASH_SIZE);
 		problem->found = tl_proof_verify_hex(batch->digest.bytes, TL_HASH_SIZE);
@@ -149,7 +158,7 @@ check_batch(TlWalk *walk, Batch *batch, TlProblem *problem)
 	detail = check_number(walk, batch, problem);
 	if (detail != NULL)
 		return detail;
-	if (batch->number > 1 &&
+	if (batch->header.batch > 1 &&
 		memcmp(&batch->header.previous, &before, TL_HASH_SIZE) != 0)
 	{
 		problem->expected = tl_proof_verify_hex(before.bytes, TL_HASH_SIZE);
@@ -166,8 +175,11 @@ check_batch(TlWalk *walk, Batch *batch, TlProblem *problem)
 static const char *
 check_number(const TlWalk *walk, const Batch *batch, TlProblem *problem)
 {
+	uint64_t	number = batch->header.incarnation == walk->lane.incarnation ?
+		walk->lane.batch + 1 : 1;
+
 	if (batch->number == (int64_t) walk->batch + 1 &&
-		(int64_t) batch->header.batch == batch->number)
+		batch->header.batch == number)
 		return NULL;
 	problem->expected = psprintf("batch %lld", (long long) walk->batch + 1);
 	problem->found = psprintf("batch %lld", (long long) batch->number);
@@ -179,7 +191,7 @@ check_number(const TlWalk *walk, const Batch *batch, TlProblem *problem)
  * of those is left, that one takes its place.
  */
 static bool
-was_signed(TlWalk *walk, TlHash *digest)
+was_signed(TlWalk *walk, TlHash *digest, int *index)
 {
 	int			left = -1;
 
@@ -190,11 +202,13 @@ was_signed(TlWalk *walk, TlHash *digest)
 		if (memcmp(&walk->signed_digests[i], digest, TL_HASH_SIZE) == 0)
 		{
 			walk->signed_found[i] = true;
+			*index = i;
 			return true;
 		}
 		if (left < 0)
 			left = i;
 	}
+	*index = left;
 	if (left < 0)
 		return walk->log_reported || walk->signed_count == 0;
 	walk->signed_found[left] = true;
@@ -314,7 +328,7 @@ check_block(TlWalk *walk, const TlBlockHeader *header,
 			const TlMerkleRange *digests)
 {
 	TlProblem	problem;
-	TlLane		lane;
+	TlLane		lane = walk->lane;
 	TlHash		root;
 	TlHash		cut;
 
@@ -327,10 +341,11 @@ check_block(TlWalk *walk, const TlBlockHeader *header,
 		report(walk, &problem, "The batches at this height do not give the batch root of the block.");
 		return;
 	}
-	memset(&lane, 0, sizeof(lane));
-	lane.member = walk->run->identity.member;
-	lane.incarnation = walk->run->identity.incarnation;
-	lane.batch = walk->batch;
+	if (walk->height > 0 && !entries_fit(walk, header))
+	{
+		report(walk, &problem, "The entries root of the block is not the one over the REJOIN at this height.");
+		return;
+	}
 	lane.digest = walk->batch_digest;
 	if (tl_chain_cut_hash(&cut, &lane, walk->batch > 0 ? 1 : 0) == TL_OK &&
 		memcmp(&cut, &header->cut_hash, TL_HASH_SIZE) == 0)
@@ -338,6 +353,19 @@ check_block(TlWalk *walk, const TlBlockHeader *header,
 	problem.expected = tl_proof_verify_hex(header->cut_hash.bytes, TL_HASH_SIZE);
 	problem.found = tl_proof_verify_hex(cut.bytes, TL_HASH_SIZE);
 	report(walk, &problem, "The block's cut does not reach to its last batch.");
+}
+
+/* A REJOIN is the only entry that a ledger of one member has. */
+static bool
+entries_fit(const TlWalk *walk, const TlBlockHeader *header)
+{
+	TlHash		root;
+
+	if (walk->rejoined)
+		tl_chain_entry_leaf_hash(&root, TL_LOG_REJOIN, &walk->rejoin_digest);
+	else
+		tl_merkle_empty_root(&root);
+	return memcmp(&root, &header->entries_root, TL_HASH_SIZE) == 0;
 }
 
 /* Sections before this batch's that no batch has claimed. */

@@ -36,12 +36,12 @@ static TlStatement select_block = {
 	1, {INT8OID}
 };
 static TlStatement select_log = {
-	"SELECT seq, digest FROM ledger_internal.own_log WHERE height <= $1"
-	" ORDER BY seq DESC LIMIT 1",
+	"SELECT seq, digest, incarnation, message FROM ledger_internal.own_log WHERE height <= $1"
+	" ORDER BY incarnation DESC, seq DESC LIMIT 1",
 	1, {INT8OID}
 };
 static TlStatement select_batch = {
-	"SELECT batch, digest FROM ledger_internal.batch WHERE height <= $1"
+	"SELECT batch, digest, header FROM ledger_internal.batch WHERE height <= $1"
 	" ORDER BY batch DESC LIMIT 1",
 	1, {INT8OID}
 };
@@ -61,8 +61,10 @@ typedef struct WalkBlock
 static void open_cursors(TlWalk *walk, int64_t first);
 static void load_state(TlWalk *walk);
 static bool load_history(TlWalk *walk, uint64_t size);
-static void load_digest(TlStatement *statement, int64_t height,
+static bool load_digest(TlStatement *statement, int64_t height,
 						uint64_t *number, TlHash *digest);
+static void load_incarnation(TlWalk *walk);
+static void load_lane(TlWalk *walk);
 static void walk_block(TlWalk *walk);
 static void read_block(TlWalk *walk, WalkBlock *block, TlProblem *problem);
 static void check_header(TlWalk *walk, WalkBlock *block, TlProblem *problem);
@@ -117,8 +119,8 @@ open_cursors(TlWalk *walk, int64_t first)
 	Datum		height = Int64GetDatum(first);
 	Datum		batch = Int64GetDatum((int64) walk->batch);
 
-	tl_proof_cursor_open(&walk->log, "SELECT seq, kind, epoch, view, height, message, digest"
-						 " FROM ledger_internal.own_log WHERE height >= $1 ORDER BY seq",
+	tl_proof_cursor_open(&walk->log, "SELECT seq, kind, epoch, view, height, message, digest, incarnation"
+						 " FROM ledger_internal.own_log WHERE height >= $1 ORDER BY incarnation, seq",
 						 1, &type, &height, CURSOR_FETCH);
 	tl_proof_cursor_open(&walk->blocks, "SELECT height, header, hash, view, time, subtree_roots"
 						 " FROM ledger_internal.block WHERE height >= $1 ORDER BY height",
@@ -142,8 +144,10 @@ load_state(TlWalk *walk)
 	tl_merkle_range_init(&walk->history);
 	if (walk->height == 0)
 		return;
-	load_digest(&select_log, walk->height - 1, &walk->sequence, &walk->log_digest);
-	load_digest(&select_batch, walk->height - 1, &walk->batch, &walk->batch_digest);
+	if (load_digest(&select_log, walk->height - 1, &walk->sequence, &walk->log_digest))
+		load_incarnation(walk);
+	if (load_digest(&select_batch, walk->height - 1, &walk->batch, &walk->batch_digest))
+		load_lane(walk);
 	if (tl_chain_execute(&select_block, &before, NULL, true) == 1)
 	{
 		bytea	   *header = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
@@ -186,7 +190,7 @@ load_history(TlWalk *walk, uint64_t size)
 	return true;
 }
 
-static void
+static bool
 load_digest(TlStatement *statement, int64_t height, uint64_t *number,
 			TlHash *digest)
 {
@@ -194,11 +198,40 @@ load_digest(TlStatement *statement, int64_t height, uint64_t *number,
 	bytea	   *bytes;
 
 	if (tl_chain_execute(statement, &value, NULL, true) == 0)
-		return;
+		return false;
 	*number = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
 	bytes = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
 	if (VARSIZE_ANY_EXHDR(bytes) == TL_HASH_SIZE)
 		memcpy(digest->bytes, VARDATA_ANY(bytes), TL_HASH_SIZE);
+	return true;
+}
+
+/* The incarnation of the log row that was just read. */
+static void
+load_incarnation(TlWalk *walk)
+{
+	bytea	   *message = DatumGetByteaPP(tl_chain_result(0, 3, NULL));
+	TlLogRow	row;
+
+	walk->incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 2, NULL));
+	if (tl_consensus_row_decode(&row, VARDATA_ANY(message),
+								VARSIZE_ANY_EXHDR(message)) == TL_OK)
+		memcpy(walk->nonce, row.nonce, TL_NONCE_SIZE);
+}
+
+/* The lane of the batch that was just read. */
+static void
+load_lane(TlWalk *walk)
+{
+	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(0, 2, NULL));
+	TlBatchHeader header;
+
+	if (tl_chain_batch_decode(&header, VARDATA_ANY(bytes),
+							  VARSIZE_ANY_EXHDR(bytes)) != TL_OK)
+		return;
+	walk->lane.member = header.member;
+	walk->lane.incarnation = header.incarnation;
+	walk->lane.batch = header.batch;
 }
 
 /* One height: what was signed, the block, its batches. */

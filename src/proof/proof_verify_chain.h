@@ -9,6 +9,7 @@
 #define PROOF_VERIFY_CHAIN_H
 
 #include "chain_batch.h"
+#include "consensus_message.h"
 #include "merkle_range.h"
 #include "proof_verify.h"
 #include "proof_verify_cursor.h"
@@ -28,6 +29,8 @@ typedef struct TlWalk
 	int64_t		height;			/* where the walk is */
 
 	/* the log */
+	uint16_t	incarnation;	/* of the last row */
+	uint8_t		nonce[TL_NONCE_SIZE];	/* of that incarnation */
 	uint64_t	sequence;
 	TlHash		log_digest;		/* effective, of that row */
 	bool		gap_reported;	/* a missing row was named as what it was */
@@ -39,7 +42,8 @@ typedef struct TlWalk
 	bool		parent_sound;
 
 	/* batches */
-	uint64_t	batch;
+	uint64_t	batch;			/* running number */
+	TlLane		lane;			/* where it brought the cut */
 	TlHash		batch_digest;	/* effective, of that batch */
 	int64_t		snapshot;		/* of the last batch that was not late */
 	bool		completes;		/* and whether it said to complete it */
@@ -49,8 +53,11 @@ typedef struct TlWalk
 	TlHash		certified_hash;
 	uint64_t	certified_epoch;
 	uint64_t	certified_view;
+	bool		rejoined;		/* it opens an incarnation here, with this row */
+	TlHash		rejoin_digest;
 	int			signed_count;
 	TlHash		signed_digests[TL_BLOCK_BATCHES_MAX];
+	TlLane		signed_lanes[TL_BLOCK_BATCHES_MAX];
 	bool		signed_found[TL_BLOCK_BATCHES_MAX];
 	bool		log_reported;
 } TlWalk;

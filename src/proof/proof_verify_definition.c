@@ -214,7 +214,11 @@ tl_proof_verify_lost_tables(TlVerification *run)
 						 " WHERE t.table_id = s.table_id)"
 						 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
 						 " JOIN pg_catalog.pg_am a ON a.oid = c.relam"
-						 " WHERE c.oid = s.relation AND a.amname = 'ledger')"
+						 " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+						 " WHERE a.amname = 'ledger' AND CASE WHEN s.table_id::text ="
+						 " encode(substr(sha256('telco_ledger/1/table_version'), 1, 16), 'hex')::uuid::text"
+						 " THEN n.nspname = 'ledger' AND c.relname = 'table_version'"
+						 " ELSE n.nspname = v.schema_name AND c.relname = v.table_name END)"
 						 " GROUP BY 1, 3, 4 ORDER BY 1", 0, NULL, NULL, 100);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 		report_lost(run, &cursor);

@@ -42,7 +42,6 @@ enum
 	SECTION_ROW_COUNT,
 	SECTION_FIRST_REF,
 	SECTION_LAST_REF,
-	SECTION_RELATION,
 	SECTION_MANIFEST,
 	SECTION_SNAPSHOT,
 	SECTION_LATE
@@ -116,7 +115,7 @@ gather_manifests(TlRowsPass *pass)
 	values[1] = TlRefBytesGetDatum(&pass->low);
 	values[2] = TlRefBytesGetDatum(&pass->high);
 	tl_proof_cursor_open(&cursor, "SELECT s.batch, s.section, s.row_count, s.first_ref,"
-						 " s.last_ref, s.relation, s.manifest, b.snapshot, b.late"
+						 " s.last_ref, s.manifest, b.snapshot, b.late"
 						 " FROM ledger_internal.section s"
 						 " LEFT JOIN ledger_internal.batch b ON b.batch = s.batch"
 						 " WHERE s.table_id = $1 AND s.last_ref >= $2 AND s.first_ref <= $3"
@@ -219,9 +218,6 @@ check_manifest(TlRowsPass *pass, const TlCursor *cursor, TlSpan bytes)
 						(long long) tl_proof_cursor_number(cursor, SECTION_NUMBER),
 						manifest.count,
 						(long long) tl_proof_cursor_number(cursor, SECTION_ROW_COUNT));
-	if (tl_proof_cursor_number(cursor, SECTION_RELATION) !=
-		RelationGetRelid(pass->relation))
-		return "Column relation of a section does not name the table of its table id.";
 	return NULL;
 }
 
@@ -248,6 +244,7 @@ check_bounds(TlRowsPass *pass, Bounds *bounds, int64_t batch, bool late,
 			 const TlRef *ref)
 {
 	TlRefBytes	packed;
+	uint64_t	xid = tl_table_ref_word(ref->incarnation, ref->transaction);
 
 	if (bounds->number < 0 || bounds->reported_batch == batch)
 		return;
@@ -259,9 +256,9 @@ check_bounds(TlRowsPass *pass, Bounds *bounds, int64_t batch, bool late,
 							 "ledger_internal.late_rows does not lead to the row's batch, so ledger.height() is wrong about it.");
 		return;
 	}
-	if (bounds->known && tl_chain_snapshot_sees(&bounds->after, ref->transaction) &&
+	if (bounds->known && tl_chain_snapshot_sees(&bounds->after, xid) &&
 		(late || (bounds->has_before &&
-				  !tl_chain_snapshot_sees(&bounds->before, ref->transaction))))
+				  !tl_chain_snapshot_sees(&bounds->before, xid))))
 		return;
 	bounds->reported_batch = batch;
 	tl_proof_rows_report(pass, "snapshot_changed", &packed, batch,

@@ -9,7 +9,9 @@
  * other.
  *
  * Invariants
- *	  V4  the sequence grows by one, each row names the digest of the one before
+ *	  V4  the sequence grows by one, each row names the digest of the one before;
+ *		  it starts from 1 with the REJOIN of a later incarnation, and that one
+ *		  names the last row before
  *	  V5  each row is signed with the member's key of the genesis block
  *	  V6  the columns beside the message say what the message says
  *
@@ -17,14 +19,16 @@
  */
 #include "postgres.h"
 
-#include "consensus_message.h"
+#include "consensus_rejoin.h"
 #include "proof_verify_chain.h"
 
 static void read_row(TlWalk *walk);
 static const char *check_row(TlWalk *walk, TlLogRow *row, TlHash *digest);
 static void check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem);
+static const char *check_rejoin(TlWalk *walk, const TlLogRow *row);
 static bool columns_fit(const TlWalk *walk, const TlLogRow *row,
 						const TlHash *digest);
+static void sign_lane(TlWalk *walk, const TlLogRow *row);
 static const char *take_row(TlWalk *walk, const TlLogRow *row);
 
 /* Read the log rows up to this height. */
@@ -33,6 +37,7 @@ tl_proof_walk_log(TlWalk *walk)
 {
 	walk->certified = false;
 	walk->log_reported = false;
+	walk->rejoined = false;
 	walk->signed_count = 0;
 	memset(&walk->certified_hash, 0, sizeof(TlHash));
 	while (tl_proof_cursor_row(&walk->log) &&
@@ -69,6 +74,7 @@ read_row(TlWalk *walk)
 		memcpy(digest.bytes, stored.data, TL_HASH_SIZE);
 	}
 	walk->sequence = (uint64_t) tl_proof_cursor_number(&walk->log, 0);
+	walk->incarnation = (uint16_t) tl_proof_cursor_number(&walk->log, 7);
 	walk->log_digest = digest;
 	walk->gap_reported = false;
 	if (problem.detail == NULL)
@@ -105,7 +111,12 @@ check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 static void
 check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 {
-	if (row->sequence != walk->sequence + 1)
+	if (tl_proof_cursor_number(&walk->log, 7) != walk->incarnation)
+		problem->detail = check_rejoin(walk, row);
+	else if (memcmp(row->nonce, walk->nonce, TL_NONCE_SIZE) != 0)
+		problem->detail = psprintf("Row %lld of the own log is of another incarnation.",
+								   (long long) row->sequence);
+	else if (row->sequence != walk->sequence + 1)
 	{
 		if (walk->gap_reported)
 			return;
@@ -121,6 +132,40 @@ check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 		problem->detail = psprintf("Row %lld of the own log does not follow the row before.",
 								   (long long) row->sequence);
 	}
+}
+
+/* Where the batch brings the cut. */
+static void
+sign_lane(TlWalk *walk, const TlLogRow *row)
+{
+	TlLane	   *lane = &walk->signed_lanes[walk->signed_count];
+	TlBatchHeader header;
+
+	*lane = walk->lane;
+	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
+		return;
+	lane->member = header.member;
+	lane->incarnation = header.incarnation;
+	lane->batch = header.batch;
+}
+
+/* V4, where an incarnation begins; NULL, or what is wrong. */
+static const char *
+check_rejoin(TlWalk *walk, const TlLogRow *row)
+{
+	TlRejoin	rejoin;
+
+	if (row->sequence != 1 || row->kind != TL_LOG_REJOIN ||
+		tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+								   row->payload.size) != TL_OK ||
+		rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7) ||
+		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
+		return "An incarnation of the own log does not begin with a REJOIN that opens it.";
+	memcpy(walk->nonce, row->nonce, TL_NONCE_SIZE);
+	if (rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
+		memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0)
+		return "The REJOIN of the own log does not name the row before: rows are missing.";
+	return NULL;
 }
 
 /* V6 */
@@ -154,11 +199,17 @@ take_row(TlWalk *walk, const TlLogRow *row)
 		walk->certified_epoch = row->epoch;
 		walk->certified_view = row->view;
 	}
+	else if (row->kind == TL_LOG_REJOIN)
+	{
+		walk->rejoined = true;
+		tl_consensus_row_digest(&walk->rejoin_digest, &walk->run->chain_id, row);
+	}
 	else if (row->kind == TL_LOG_BATCH)
 	{
 		if (walk->signed_count == TL_BLOCK_BATCHES_MAX)
 			return "The own log signs more batches than a block can hold.";
 		walk->signed_found[walk->signed_count] = false;
+		sign_lane(walk, row);
 		tl_chain_batch_digest(&walk->signed_digests[walk->signed_count++],
 							  row->payload.data, row->payload.size);
 	}

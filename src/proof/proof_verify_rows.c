@@ -360,15 +360,19 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 	const TlVerification *run = pass->run;
 	const char *detail = "The row is older than the newest batch, but no batch holds it.";
 	TlRef		ref;
+	uint64_t	xid;
 
 	tl_table_ref_unpack(&ref, &group->ref);
+	xid = tl_table_ref_word(ref.incarnation, ref.transaction);
 	if (ref.member != run->identity.member ||
 		ref.incarnation > run->identity.incarnation)
 		detail = "The ref of the row was never issued: it names another member or incarnation.";
-	else if (ref.transaction >= U64FromFullTransactionId(ReadNextFullTransactionId()))
+	else if (!run->identity.copied &&
+			 ref.incarnation == run->identity.incarnation &&
+			 ref.transaction >= U64FromFullTransactionId(ReadNextFullTransactionId()))
 		detail = "The ref of the row was never issued: there was no such transaction yet.";
 	else if (pass->progress == NULL ||
-			 !tl_chain_progress_done(pass->progress, &group->ref, ref.transaction) ||
+			 !tl_chain_progress_done(pass->progress, &group->ref, xid) ||
 			 tl_proof_verify_doubts_ref(run, &group->ref))
 		return;
 	for (int i = 0; i < group->heap_count; i++)

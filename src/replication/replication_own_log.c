@@ -24,27 +24,30 @@
 #include "tl_error.h"
 
 static TlStatement select_last = {
-	"SELECT seq, digest FROM ledger_internal.own_log ORDER BY seq DESC LIMIT 1"
+	"SELECT seq, digest FROM ledger_internal.own_log WHERE incarnation = $1"
+	" ORDER BY seq DESC LIMIT 1",
+	1, {INT4OID}
 };
 static TlStatement insert_row = {
-	"INSERT INTO ledger_internal.own_log (seq, kind, epoch, view, height, message, digest)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
-	7, {INT8OID, INT2OID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID}
+	"INSERT INTO ledger_internal.own_log (incarnation, seq, kind, epoch, view, height, message, digest)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	8, {INT4OID, INT8OID, INT2OID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID}
 };
 static TlStatement insert_vote = {
 	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
 };
 
-/* Where the log stands.  Member, nonce and chain are the caller's. */
+/* Where the log stands.  Member, incarnation, nonce and chain are the caller's. */
 void
 tl_replication_own_log_load(TlOwnLog *log)
 {
+	Datum		value = Int32GetDatum(log->incarnation);
 	bytea	   *digest;
 
 	log->sequence = 0;
 	memset(&log->digest, 0, sizeof(log->digest));
-	if (tl_chain_execute(&select_last, NULL, NULL, true) == 0)
+	if (tl_chain_execute(&select_last, &value, NULL, true) == 0)
 		return;
 	log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
 	digest = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
@@ -66,7 +69,7 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 	TlWriter	writer;
 	uint8_t		aux[32];
 	uint8_t    *bytes = palloc(TL_LOG_ROW_SIZE_FIXED + payload.size);
-	Datum		values[7];
+	Datum		values[8];
 
 	row.member = log->member;
 	memcpy(row.nonce, log->nonce, TL_NONCE_SIZE);
@@ -85,13 +88,14 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 	tl_consensus_row_digest(&log->digest, &log->chain_id, &row);
 	log->sequence = row.sequence;
 
-	values[0] = Int64GetDatum((int64) row.sequence);
-	values[1] = Int16GetDatum((int16) kind);
-	values[2] = Int64GetDatum((int64) epoch);
-	values[3] = Int64GetDatum((int64) view);
-	values[4] = Int64GetDatum((int64) height);
-	values[5] = tl_chain_bytes(bytes, writer.size);
-	values[6] = tl_chain_bytes(log->digest.bytes, TL_HASH_SIZE);
+	values[0] = Int32GetDatum(log->incarnation);
+	values[1] = Int64GetDatum((int64) row.sequence);
+	values[2] = Int16GetDatum((int16) kind);
+	values[3] = Int64GetDatum((int64) epoch);
+	values[4] = Int64GetDatum((int64) view);
+	values[5] = Int64GetDatum((int64) height);
+	values[6] = tl_chain_bytes(bytes, writer.size);
+	values[7] = tl_chain_bytes(log->digest.bytes, TL_HASH_SIZE);
 	tl_chain_execute(&insert_row, values, NULL, false);
 }
 

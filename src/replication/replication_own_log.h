@@ -14,6 +14,7 @@
 typedef struct TlOwnLog
 {
 	uint32_t	member;
+	uint16_t	incarnation;
 	uint8_t		nonce[TL_NONCE_SIZE];
 	TlHash		chain_id;
 	uint64_t	sequence;		/* of the last row, 0 before the first */

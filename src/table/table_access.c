@@ -348,7 +348,7 @@ on_drop_default(Oid default_oid)
 static void
 on_truncate(Oid relation)
 {
-	if (!tl_table_is_test_ledger() ||
+	if (!tl_table_guard_allows_truncate(relation) ||
 		relation == tl_table_definition_relation())
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),

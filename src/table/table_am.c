@@ -114,7 +114,7 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 				errdetail("A function of the index's expression or predicate tried to write."),
 				errhint("Index expressions must not have side effects."));
 	tl_table_identity(&identity);
-	is_live = identity.exists && !identity.copied;
+	is_live = !tl_table_identity_is_restoring(&identity);
 	cache = *relation_cache(relation);	/* an invalidation would free it */
 	if (is_live && cache.definitions && !tl_table_definition_writing)
 		ereport(ERROR,
@@ -247,7 +247,7 @@ ledger_set_new_filelocator(Relation relation, const TlFileLocator *locator,
 					   RelationGetRelationName(relation)),
 				errhint("Leave out TEMPORARY and UNLOGGED, or add USING heap."));
 	if (relation->rd_createSubid == InvalidSubTransactionId &&
-		!tl_table_is_test_ledger())
+		!tl_table_guard_allows_truncate(RelationGetRelid(relation)))
 		refuse_change(relation, "truncate");
 	GetHeapamTableAmRoutine()->tl_set_new_filelocator(relation, locator, persistence,
 													  freeze_xid, min_multi);
@@ -256,7 +256,7 @@ ledger_set_new_filelocator(Relation relation, const TlFileLocator *locator,
 static void
 ledger_nontransactional_truncate(Relation relation)
 {
-	if (!tl_table_is_test_ledger())
+	if (!tl_table_guard_allows_truncate(RelationGetRelid(relation)))
 		refuse_change(relation, "truncate");
 	GetHeapamTableAmRoutine()->relation_nontransactional_truncate(relation);
 }

@@ -195,6 +195,28 @@ tl_table_catalog_tables(void)
 	return tables;
 }
 
+/* The same by access method: those too that have no table id yet. */
+List *
+tl_table_catalog_all(void)
+{
+	Oid			method = tl_table_catalog_access_method();
+	List	   *tables = NIL;
+	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relam == method && form->relkind == RELKIND_RELATION)
+			tables = lappend_oid(tables, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return tables;
+}
+
 void
 tl_table_catalog_add(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 {

@@ -28,6 +28,7 @@ extern bool tl_table_catalog_touches_ledger(Oid relation);
 extern bool tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE],
 								Oid relation);
 extern List *tl_table_catalog_tables(void);
+extern List *tl_table_catalog_all(void);
 extern void tl_table_catalog_add(Oid relation,
 								 const uint8_t table_id[TL_TABLE_ID_SIZE]);
 extern void tl_table_catalog_remove(Oid relation);

@@ -33,6 +33,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "parser/parser.h"
@@ -49,6 +50,7 @@
 #include "table_catalog.h"
 #include "table_create.h"
 #include "table_definition.h"
+#include "table_issue.h"
 #include "table_ref.h"
 #include "table_scan.h"
 #include "table_type.h"
@@ -74,6 +76,34 @@ bool
 tl_table_create_internal(void)
 {
 	return internal_depth > 0;
+}
+
+/*
+ * Restore mode, and the table has brought its column: then id and index come
+ * from the dump too, and what does not is added when the node resumes or
+ * begins (tl_table_create_complete_all).
+ */
+bool
+tl_table_create_is_restored(Oid relation_oid)
+{
+	TlIdentity	identity;
+
+	tl_table_identity(&identity);
+	return tl_table_identity_is_restoring(&identity) &&
+		get_attnum(relation_oid, TL_REF_COLUMN) != InvalidAttrNumber;
+}
+
+/* Give every ledger table what it lacks. */
+void
+tl_table_create_complete_all(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, tl_table_catalog_all())
+	{
+		CHECK_FOR_INTERRUPTS();
+		tl_table_create_complete(lfirst_oid(cell));
+	}
 }
 
 /* Give a new ledger table what it lacks. */
@@ -229,7 +259,8 @@ tl_table_create_check(Oid relation_oid)
 	check_kind(relation);
 	check_columns(relation);
 	check_foreign_keys(relation);
-	check_ref_index(relation);
+	if (!tl_table_create_is_restored(relation_oid))
+		check_ref_index(relation);
 	table_close(relation, NoLock);
 }
 

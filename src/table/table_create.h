@@ -8,6 +8,8 @@
 #ifndef TABLE_CREATE_H
 #define TABLE_CREATE_H
 
+extern bool tl_table_create_is_restored(Oid relation);
+extern void tl_table_create_complete_all(void);
 extern void tl_table_create_complete(Oid relation);
 extern void tl_table_create_complete_parent(Oid relation);
 extern void tl_table_create_convert(Oid relation);

@@ -370,7 +370,7 @@ tl_table_definition_write(Oid relation, const char *action, bool always)
 	bool		found;
 
 	tl_table_identity(&identity);
-	if (!identity.exists || identity.copied ||
+	if (tl_table_identity_is_restoring(&identity) ||
 		relation == tl_table_definition_relation() ||
 		!tl_table_catalog_id(table_id, relation))
 		return;
@@ -430,7 +430,7 @@ tl_table_definition_write_end(const TlTableVersion *last, const char *action)
 	TlIdentity	identity;
 
 	tl_table_identity(&identity);
-	if (!identity.exists || identity.copied)
+	if (tl_table_identity_is_restoring(&identity))
 		return;
 	memset(&newest, 0, sizeof(newest));
 	snapshot = RegisterSnapshot(GetLatestSnapshot());

@@ -87,9 +87,11 @@ static void after(TlAccessFrame *frame, const GuardTask *task);
 static void before_create(CreateStmt *statement, TlAccessFrame *frame);
 static void before_create_partition(CreateStmt *statement, Oid parent,
 									TlAccessFrame *frame);
+static bool in_dump(const CreateStmt *statement);
 static bool wants_ledger(const char *method);
 static bool is_ledger_or_parent(Oid relation);
 static void before_alter(AlterTableStmt *statement, GuardTask *task);
+static bool is_trigger_switch(const AlterTableStmt *statement);
 static void before_alter_type(Oid relation);
 static List *before_alter_command(Oid relation, AlterTableCmd *command,
 								  GuardTask *task);
@@ -140,6 +142,22 @@ tl_table_guard_resume(void)
 {
 	Assert(suspend_depth > 0);
 	suspend_depth--;
+}
+
+/*
+ * May the table lose its storage?  In restore mode an empty one may: a parallel
+ * pg_restore truncates each table before it fills it.
+ */
+bool
+tl_table_guard_allows_truncate(Oid relation)
+{
+	TlIdentity	identity;
+
+	if (tl_table_is_test_ledger())
+		return true;
+	tl_table_identity(&identity);
+	return tl_table_identity_is_restoring(&identity) &&
+		!tl_table_access_has_rows(relation);
 }
 
 /* Fixed in the genesis header: here DROP and TRUNCATE work. */
@@ -333,7 +351,11 @@ after(TlAccessFrame *frame, const GuardTask *task)
 		tl_table_create_complete_parent(lfirst_oid(cell));
 	foreach(cell, frame->created)
 	{
-		tl_table_create_complete(lfirst_oid(cell));
+		CommandCounterIncrement();
+		if (tl_table_create_is_restored(lfirst_oid(cell)))
+			tl_table_create_check(lfirst_oid(cell));
+		else
+			tl_table_create_complete(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "create", false);
 	}
 	if (frame->touched != NIL || task->all_definitions ||
@@ -438,9 +460,32 @@ before_create(CreateStmt *statement, TlAccessFrame *frame)
 				errhint("List the columns in CREATE TABLE."));
 	if (statement->partspec != NULL)
 	{
+		frame->wants_parent = statement->accessMethod != NULL || !in_dump(statement);
 		statement->accessMethod = NULL; /* an error before version 17 */
-		frame->wants_parent = true;
 	}
+}
+
+/*
+ * A dump says default_table_access_method for the table before and nothing for
+ * a partitioned one, which is no ledger table then unless it has the column;
+ * the rows of ledger_internal.ledger_parent follow.
+ */
+static bool
+in_dump(const CreateStmt *statement)
+{
+	TlIdentity	identity;
+	ListCell   *cell;
+
+	tl_table_identity(&identity);
+	if (!tl_table_identity_is_restoring(&identity))
+		return false;
+	foreach(cell, statement->tableElts)
+	{
+		if (IsA(lfirst(cell), ColumnDef) &&
+			strcmp(((ColumnDef *) lfirst(cell))->colname, TL_REF_COLUMN) == 0)
+			return false;
+	}
+	return true;
 }
 
 /* PARTITION OF: a ledger parent has ledger partitions, and only such. */
@@ -512,7 +557,8 @@ before_alter(AlterTableStmt *statement, GuardTask *task)
 		}
 		return;
 	}
-	if (relation == tl_table_definition_relation())
+	if (relation == tl_table_definition_relation() &&
+		!is_trigger_switch(statement))
 		refuse(relation, "cannot alter \"%s\"",
 			   "Its definition is fixed by the library.");
 	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
@@ -524,6 +570,22 @@ before_alter(AlterTableStmt *statement, GuardTask *task)
 		commands = list_concat(commands,
 							   before_alter_command(relation, lfirst(cell), task));
 	statement->cmds = commands;
+}
+
+/* pg_restore --disable-triggers does so to every table that it fills. */
+static bool
+is_trigger_switch(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableType subtype = ((AlterTableCmd *) lfirst(cell))->subtype;
+
+		if (subtype != AT_DisableTrigAll && subtype != AT_EnableTrigAll)
+			return false;
+	}
+	return true;
 }
 
 /* ADD, DROP and ALTER ATTRIBUTE. */

@@ -13,6 +13,7 @@
 extern void tl_table_init(void);
 extern bool tl_table_guard_active(void);
 extern bool tl_table_is_test_ledger(void);
+extern bool tl_table_guard_allows_truncate(Oid relation);
 extern void tl_table_guard_suspend(void);
 extern void tl_table_guard_resume(void);
 tl_noreturn extern void tl_table_guard_refuse_type(Oid type, Oid table,

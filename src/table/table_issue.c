@@ -130,7 +130,14 @@ tl_table_issue_next(TlRefBytes *out)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_ROLLED_BACK)),
 				errmsg("this database is a copy of a ledger node"),
-				errdetail("Its own state names another server or database, so it must not issue refs of that member."));
+				errdetail("Its own state names another server or database, so it must not issue refs of that member."),
+				errhint("If it shall take the member's place, run SELECT ledger.resume()."));
+	if (identity.rolled_back)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_ROLLED_BACK)),
+				errmsg("this database was restored to an older point"),
+				errdetail("The member has signed more than is stored here, so refs that were issued before could be issued again."),
+				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
 
 	ref.transaction = U64FromFullTransactionId(GetTopFullTransactionId());
 	if (issue.transaction != ref.transaction)

@@ -19,12 +19,27 @@ typedef struct TlIdentity
 	bool		exists;			/* create_node has run */
 	bool		test;			/* purpose of the ledger, from its genesis */
 	bool		copied;			/* own state names another server or database */
+	bool		rolled_back;	/* more was signed than the chain has here */
 	uint32_t	member;
 	uint16_t	incarnation;
 } TlIdentity;
 
 typedef void (*TlIdentityHook) (TlIdentity *identity);
 extern PGDLLIMPORT TlIdentityHook tl_table_identity_hook;
+
+/* May this database issue refs and sign? */
+static inline bool
+tl_table_identity_is_live(const TlIdentity *identity)
+{
+	return identity->exists && !identity->copied && !identity->rolled_back;
+}
+
+/* Restore mode: rows come with the refs that they had elsewhere. */
+static inline bool
+tl_table_identity_is_restoring(const TlIdentity *identity)
+{
+	return !identity->exists || identity->copied;
+}
 
 extern void tl_table_identity(TlIdentity *identity);
 extern void tl_table_issue_init(void);

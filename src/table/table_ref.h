@@ -26,6 +26,16 @@ typedef struct TlRefBytes
 /* "4294967295.65535.281474976710655.4294967295" and the final zero */
 #define TL_REF_TEXT_SIZE			48
 
+/*
+ * A transaction of any incarnation as one number, in the order of refs: how
+ * snapshots, probes and shared memory know it.
+ */
+static inline uint64_t
+tl_table_ref_word(uint16_t incarnation, uint64_t transaction)
+{
+	return ((uint64_t) incarnation << 48) | transaction;
+}
+
 extern void tl_table_ref_pack(TlRefBytes *out, const TlRef *ref);
 extern void tl_table_ref_unpack(TlRef *out, const TlRefBytes *ref);
 extern char *tl_table_ref_text(const TlRef *ref);

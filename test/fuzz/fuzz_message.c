@@ -14,6 +14,7 @@
 #include "chain_manifest.h"
 #include "chain_section.h"
 #include "consensus_certificate.h"
+#include "consensus_rejoin.h"
 #include "proof_checkpoint.h"
 #include "proof_definition.h"
 
@@ -124,7 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	copy = malloc(size + 1024);
 	tl_writer_init(&writer, copy, size + 1024);
-	switch (choice % 11)
+	switch (choice % 12)
 	{
 		case 0:
 			ROUND_TRIP(TlSectionLeaf, tl_chain_section_decode, tl_chain_section_encode);
@@ -162,6 +163,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			definition(data, size);
 			tl_writer_init(&writer, copy, size + 1024);
 			cut(&writer, data, size);
+			break;
+		case 11:
+			ROUND_TRIP(TlRejoin, tl_consensus_rejoin_decode, tl_consensus_rejoin_encode);
 			break;
 	}
 	free(copy);

@@ -45,9 +45,10 @@ BEGIN
     END LOOP;
 END $$;
 SELECT 'row', relation, ref FROM pg_temp.all_rows();
-SELECT 'section', s.relation, s.batch, s.section, s.row_count, s.first_ref, s.last_ref,
+SELECT 'section', t.relation::oid, s.batch, s.section, s.row_count, s.first_ref, s.last_ref,
        b.member, encode(s.manifest, 'hex')
   FROM ledger_internal.section AS s
+  LEFT JOIN ledger_internal.ledger_table AS t USING (table_id)
   LEFT JOIN ledger_internal.batch AS b USING (batch)
  ORDER BY s.batch, s.section;
 END
@@ -126,7 +127,7 @@ sub chain_intact
 	my ($node, $name, %param) = @_;
 	my $database = $param{database} // 'postgres';
 	my (@wrong, @blocks, @batches);
-	my ($sequence, $previous_message) = (0);
+	my ($sequence, $previous_message, $log_rows, $rejoins, $last) = (0, undef, 0, 0, 0);
 
 	foreach (split /\n/, $node->safe_psql($database, <<'END'))
 BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -134,8 +135,8 @@ SELECT 'block', height, encode(header, 'hex'), encode(hash, 'hex') FROM ledger_i
 SELECT 'batch', batch, height, row_count, encode(header, 'hex'), encode(digest, 'hex'),
        (SELECT coalesce(sum(s.row_count), 0) FROM ledger_internal.section s WHERE s.batch = b.batch)
   FROM ledger_internal.batch AS b ORDER BY batch;
-SELECT 'log', seq, kind, height, encode(message, 'hex'), encode(digest, 'hex')
-  FROM ledger_internal.own_log ORDER BY seq;
+SELECT 'log', incarnation, seq, kind, height, encode(message, 'hex'), encode(digest, 'hex')
+  FROM ledger_internal.own_log ORDER BY incarnation, seq;
 END
 	{
 		my ($kind, @rest) = split /\|/;
@@ -144,7 +145,18 @@ END
 		elsif ($kind eq 'batch') { push @wrong, batch_problems(\@batches, \@blocks, @rest) }
 		elsif ($kind eq 'log')
 		{
-			my ($seq, $message_kind, $height, $message, $digest) = @rest;
+			my ($incarnation, $seq, $message_kind, $height, $message, $digest) = @rest;
+
+			# an incarnation begins with REJOIN, which names the row before
+			if ($incarnation != $last)
+			{
+				push @wrong, "incarnation $incarnation begins with kind $message_kind" if $message_kind != 11;
+				push @wrong, "REJOIN of incarnation $incarnation does not name the row before"
+				  if substr(pack('H*', $message), 82 + 46, 32) ne $previous_message;
+				($last, $sequence, $previous_message) = ($incarnation, 0, undef);
+				$rejoins++;
+			}
+			$log_rows++;
 
 			push @wrong, "log row $seq follows $sequence" if $seq != ++$sequence;
 			push @wrong, "log row $seq does not name the row before"
@@ -155,8 +167,9 @@ END
 	push @wrong, 'no block at all' if !@blocks;
 
 	# genesis has one log row, every other block two
-	push @wrong, "$sequence log rows for " . @blocks . ' blocks' if $sequence != 2 * @blocks - 1;
-	push @wrong, @batches . ' batches for ' . @blocks . ' blocks' if @batches != @blocks - 1;
+	push @wrong, "$log_rows log rows for " . @blocks . ' blocks' if $log_rows != 2 * @blocks - 1;
+	push @wrong, @batches . ' batches for ' . @blocks . " blocks, $rejoins of them with a REJOIN"
+	  if @batches != @blocks - 1 - $rejoins;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	note(scalar(@blocks) . ' blocks');
@@ -193,7 +206,7 @@ sub batch_problems
 	push @wrong, "batch $batch follows " . scalar(@$batches) if $batch != @$batches + 1;
 	push @wrong, "digest of batch $batch is wrong" if sha256("\0$bytes") ne pack 'H*', $digest;
 	push @wrong, "batch $batch does not name the one before"
-	  if substr($bytes, 52, 32) ne ($batches->[-1] // "\0" x 32);
+	  if substr($bytes, 52, 32) ne (unpack('x40 Q>', $bytes) == 1 ? "\0" x 32 : $batches->[-1] // '');
 	push @wrong, "batch $batch has $rows rows, its sections $section_rows" if $rows != $section_rows;
 	push @wrong, "block $height does not hold batch $batch"
 	  if ($blocks->[$height]{root} // '') ne pack 'H*', $digest;

@@ -48,7 +48,7 @@ is($node->safe_psql('restored', q{SELECT count(*) FROM pg_index AS i JOIN pg_att
 
 # Rows of one's own need a node; restored rows need the owner.
 my ($status, $stdout, $stderr) = $node->psql('restored', 'INSERT INTO cdr (id) VALUES (200)');
-like($stderr, qr/this database is not a node of a ledger/, 'no new rows without a node');
+like($stderr, qr/this database is a copy of a ledger node/, 'no new rows before it resumes');
 $node->safe_psql('restored', 'CREATE ROLE stranger; GRANT INSERT ON cdr TO stranger; GRANT USAGE ON SCHEMA ledger TO stranger');
 ($status, $stdout, $stderr) = $node->psql('restored', q{SET ROLE stranger; INSERT INTO cdr (id, ledger_ref) VALUES (200, '1.0.5.1')});
 like($stderr, qr/cannot insert into ledger table "cdr"/, 'a stranger restores nothing');

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_rejoin.c
+ *	  Payload of REJOIN: a member goes on after it has lost memory.
+ *
+ * A database that was restored does not know what its member signed after the
+ * state that it has.  Its next row opens a new incarnation and says so: what it
+ * knows, what is known to be lost, and why somebody let it go on.
+ *
+ *		offset	size	field
+ *		0		1		format, 1
+ *		1		1		cause: 1 copied, 2 rolled back
+ *		2		2		incarnation that begins
+ *		4		16		its nonce
+ *		20		2		incarnation that ends
+ *		22		16		its nonce
+ *		38		8		sequence of its last log row that is known here
+ *		46		32		digest of that row
+ *		78		8		height of the last block that is known here
+ *		86		8		its view
+ *		94		32		its hash
+ *		126		8		height of the last block that is known to be lost, or 0
+ *		134		8		its view
+ *		142		32		its hash
+ *		174		2		incarnation that signed it
+ *		176		4		problems that were found, and accepted
+ *		180		8		rows with older refs that were in no batch yet
+ *		188		32		root over the replies of other members: of nothing, in
+ *						a ledger of one member
+ *		220		4		size n of the reason
+ *		224		n		the reason, UTF-8
+ *
+ * Invariants
+ *	  J1  an incarnation's number is greater than that of the one before
+ *	  J2  what is not known to be lost is zeros
+ *
+ * Pure code: no PostgreSQL, no allocation.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_rejoin.h"
+
+#include "merkle_hash.h"
+
+#include <string.h>
+
+#define REJOIN_FORMAT	1
+
+static void put_block(TlWriter *writer, const TlRejoinBlock *block);
+static void get_block(TlReader *reader, TlRejoinBlock *block);
+static TlStatus check_rejoin(const TlRejoin *rejoin);
+
+TlStatus
+tl_consensus_rejoin_encode(TlWriter *writer, const TlRejoin *rejoin)
+{
+	TlStatus	status = check_rejoin(rejoin);
+	TlHash		no_replies;
+
+	if (status != TL_OK)
+		return status;
+	tl_merkle_empty_root(&no_replies);
+	tl_put_u8(writer, REJOIN_FORMAT);
+	tl_put_u8(writer, rejoin->cause);
+	tl_put_u16(writer, rejoin->incarnation);
+	tl_put_bytes(writer, rejoin->nonce, TL_NONCE_SIZE);
+	tl_put_u16(writer, rejoin->before);
+	tl_put_bytes(writer, rejoin->nonce_before, TL_NONCE_SIZE);
+	tl_put_u64(writer, rejoin->sequence);
+	tl_put_hash(writer, &rejoin->digest);
+	put_block(writer, &rejoin->last);
+	put_block(writer, &rejoin->lost);
+	tl_put_u16(writer, rejoin->lost_incarnation);
+	tl_put_u32(writer, rejoin->problem_count);
+	tl_put_u64(writer, rejoin->unbatched_rows);
+	tl_put_hash(writer, &no_replies);
+	tl_put_u32(writer, (uint32_t) rejoin->reason.size);
+	tl_put_bytes(writer, rejoin->reason.data, rejoin->reason.size);
+	return tl_writer_finish(writer);
+}
+
+TlStatus
+tl_consensus_rejoin_decode(TlRejoin *out, const void *data, size_t size)
+{
+	TlReader	reader;
+	TlHash		no_replies;
+	TlHash		replies;
+	TlStatus	status;
+
+	memset(out, 0, sizeof(*out));
+	tl_reader_init(&reader, data, size);
+	if (tl_get_u8(&reader) != REJOIN_FORMAT)
+		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
+	out->cause = tl_get_u8(&reader);
+	out->incarnation = tl_get_u16(&reader);
+	tl_get_bytes(&reader, out->nonce, TL_NONCE_SIZE);
+	out->before = tl_get_u16(&reader);
+	tl_get_bytes(&reader, out->nonce_before, TL_NONCE_SIZE);
+	out->sequence = tl_get_u64(&reader);
+	tl_get_hash(&reader, &out->digest);
+	get_block(&reader, &out->last);
+	get_block(&reader, &out->lost);
+	out->lost_incarnation = tl_get_u16(&reader);
+	out->problem_count = tl_get_u32(&reader);
+	out->unbatched_rows = tl_get_u64(&reader);
+	tl_get_hash(&reader, &replies);
+	out->reason = tl_get_span(&reader, tl_get_u32(&reader));
+	status = tl_reader_finish(&reader);
+	if (status != TL_OK)
+		return status;
+	tl_merkle_empty_root(&no_replies);
+	if (memcmp(&replies, &no_replies, sizeof(replies)) != 0)
+		return TL_BAD_FORMAT;
+	return check_rejoin(out);
+}
+
+static void
+put_block(TlWriter *writer, const TlRejoinBlock *block)
+{
+	tl_put_u64(writer, block->height);
+	tl_put_u64(writer, block->view);
+	tl_put_hash(writer, &block->hash);
+}
+
+static void
+get_block(TlReader *reader, TlRejoinBlock *block)
+{
+	block->height = tl_get_u64(reader);
+	block->view = tl_get_u64(reader);
+	tl_get_hash(reader, &block->hash);
+}
+
+static TlStatus
+check_rejoin(const TlRejoin *rejoin)
+{
+	static const TlRejoinBlock none;
+	bool		lost = (memcmp(&rejoin->lost, &none, sizeof(none)) != 0);
+
+	if (rejoin->cause != TL_REJOIN_COPIED &&
+		rejoin->cause != TL_REJOIN_ROLLED_BACK)
+		return TL_BAD_FORMAT;
+	if (rejoin->incarnation <= rejoin->before || rejoin->sequence == 0)
+		return TL_BAD_FORMAT;
+	if (!lost && rejoin->lost_incarnation != 0)
+		return TL_BAD_FORMAT;
+	if (rejoin->reason.size > TL_REJOIN_REASON_SIZE_MAX)
+		return TL_TOO_LARGE;
+	return TL_OK;
+}
