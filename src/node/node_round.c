@@ -120,11 +120,11 @@ tl_node_round(TlRoundState *state)
 {
 	Round		round;
 	TlRoundResult result = TL_ROUND_IDLE;
-	MemoryContext old;
+	MemoryContext old = CurrentMemoryContext;	/* outlives the transaction */
 
 	if (!begin_round(&round, state))
 		return TL_ROUND_NOT_A_NODE;
-	old = MemoryContextSwitchTo(state->round_context);
+	MemoryContextSwitchTo(state->round_context);
 	for (int i = 0; i < state->lagging_count && result == TL_ROUND_IDLE; i++)
 		if (!state->progress.partial)
 			result = lagging_round(&round, i);
@@ -134,7 +134,6 @@ tl_node_round(TlRoundState *state)
 		lock_tables(&round);
 		result = common_round(&round);
 	}
-	MemoryContextSwitchTo(old);
 	if (IsTransactionState())
 	{
 		/* nothing was stored */
@@ -142,6 +141,7 @@ tl_node_round(TlRoundState *state)
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
+	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->round_context);
 	pgstat_report_stat(false);
 	return result;
