@@ -88,6 +88,7 @@ static TlStatement select_rejoins = {
 };
 
 static const TlNodeIdentity *begin(const char *function);
+static void check_key_free(const TlNodeIdentity *identity);
 static void check_reason(const text *reason);
 static void check_prepared(void);
 static void lock_tables(void);
@@ -119,6 +120,7 @@ tl_resume(PG_FUNCTION_ARGS)
 						  "Its own state names this server and database, so it just goes on."),
 				identity->table.rolled_back ?
 				errhint("Run SELECT ledger.accept_restore('reason').") : 0);
+	check_key_free(identity);
 	memset(&payload, 0, sizeof(payload));
 	payload.cause = TL_REJOIN_COPIED;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
@@ -151,6 +153,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this database is a copy of a ledger node"),
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
+	check_key_free(identity);
 	memset(&payload, 0, sizeof(payload));
 	payload.cause = TL_REJOIN_ROLLED_BACK;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
@@ -179,6 +182,13 @@ begin(const char *function)
 				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
 				errmsg("this database is not a node of a ledger"),
 				errhint("Restore a complete dump of a node first, or run SELECT ledger.create_node(...) to start a new ledger."));
+	return identity;
+}
+
+/* The worker of a database that is fenced is not the one that signs. */
+static void
+check_key_free(const TlNodeIdentity *identity)
+{
 	if (!tl_table_identity_is_live(&identity->table) &&
 		tl_node_mark_in_use(identity->public_key))
 		ereport(ERROR,
@@ -186,7 +196,6 @@ begin(const char *function)
 				errmsg("another database signs with the key of this member"),
 				errdetail("Two databases that sign for one member would contradict each other."),
 				errhint("Stop the other server or drop the other database for good, and try again."));
-	return identity;
 }
 
 static void
