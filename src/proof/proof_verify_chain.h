@@ -39,6 +39,7 @@ typedef struct TlWalk
 
 	/* the log */
 	uint16_t	incarnation;	/* of the last row */
+	bool		opens;			/* the row is the first of another one */
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of that incarnation */
 	uint64_t	sequence;
 	TlHash		log_digest;		/* effective, of that row */

@@ -62,6 +62,9 @@ read_row(TlWalk *walk)
 	problem.has_height = true;
 	problem.height = tl_proof_cursor_number(&walk->log, 4);
 	problem.detail = check_row(walk, &row, &digest);
+	walk->opens = tl_proof_cursor_number(&walk->log, 7) != walk->incarnation;
+	if (walk->opens)
+		memcpy(walk->nonce, row.nonce, TL_NONCE_SIZE);
 	if (problem.detail == NULL)
 	{
 		problem.detail = take_row(walk, &row);
@@ -111,11 +114,14 @@ check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 static void
 check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 {
-	if (tl_proof_cursor_number(&walk->log, 7) != walk->incarnation)
+	if (walk->opens)
 		problem->detail = check_rejoin(walk, row);
 	else if (memcmp(row->nonce, walk->nonce, TL_NONCE_SIZE) != 0)
+	{
 		problem->detail = psprintf("Row %lld of the own log is of another incarnation.",
 								   (long long) row->sequence);
+		memcpy(walk->nonce, row->nonce, TL_NONCE_SIZE);
+	}
 	else if (row->sequence != walk->sequence + 1)
 	{
 		if (walk->gap_reported)
@@ -161,7 +167,6 @@ check_rejoin(TlWalk *walk, const TlLogRow *row)
 		rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7) ||
 		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
 		return "An incarnation of the own log does not begin with a REJOIN that opens it.";
-	memcpy(walk->nonce, row->nonce, TL_NONCE_SIZE);
 	if (rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
 		memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0)
 		return "The REJOIN of the own log does not name the row before: rows are missing.";

@@ -75,7 +75,7 @@ like($message, qr/this database is a copy of a ledger node/, 'it issues no refs'
 ($ignored, $out, $message) = $node->psql('twin', "SET ROLE stranger; INSERT INTO cdr VALUES (1, 'x', '1.0.99999.1')");
 like($message, qr/cannot insert into ledger table "cdr"/, 'nor takes rows from everybody');
 ($ignored, $out, $message) = $node->psql('twin', 'SELECT ledger.resume()');
-like($message, qr/another database signs with the key/, 'nor takes over');
+like($message, qr/database "postgres" of this server is the node that this one was copied from/, 'nor takes over');
 $node->restart;
 $node->safe_psql('postgres', "INSERT INTO cdr VALUES (1, 'after the copy')");
 $node->wait_final_all;
