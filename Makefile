@@ -116,6 +116,7 @@ SQL_MODULES = \
 	sql/90_node.sql \
 	sql/99_grants.sql
 
+DATA = $(wildcard sql/upgrade/*.sql)
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql src/.built_for
 
@@ -124,7 +125,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify finality
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify finality node_restore
 
 ISOLATION = table_conflict finality_open
 

@@ -70,6 +70,12 @@ PG_FUNCTION_INFO_V1(tl_incarnations);
 static TlStatement count_prepared = {
 	"SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
 };
+static TlStatement select_origin = {
+	"SELECT d.datname::text FROM ledger_internal.node n"
+	" JOIN pg_catalog.pg_database d ON d.oid = n.database_oid"
+	" WHERE n.system_identifier = $1 AND d.oid <> $2 AND d.datallowconn",
+	2, {INT8OID, OIDOID}
+};
 static TlStatement select_problems = {
 	"SELECT kind || coalesce(' ' || relation::text, '') || coalesce(' ' || ref::text, '')"
 	" || coalesce(' at height ' || height, '')"
@@ -88,6 +94,8 @@ static TlStatement select_rejoins = {
 };
 
 static const TlNodeIdentity *begin(const char *function);
+static void check_key_free(const TlNodeIdentity *identity);
+static void check_origin_gone(void);
 static void check_reason(const text *reason);
 static void check_prepared(void);
 static void lock_tables(void);
@@ -124,6 +132,8 @@ tl_resume(PG_FUNCTION_ARGS)
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
 	payload.reason.size = VARSIZE_ANY_EXHDR(reason);
 	SPI_connect();
+	check_origin_gone();
+	check_key_free(identity);
 	check_prepared();
 	tl_table_create_complete_all();
 	lock_tables();
@@ -151,6 +161,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this database is a copy of a ledger node"),
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
+	check_key_free(identity);
 	memset(&payload, 0, sizeof(payload));
 	payload.cause = TL_REJOIN_ROLLED_BACK;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
@@ -179,6 +190,13 @@ begin(const char *function)
 				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
 				errmsg("this database is not a node of a ledger"),
 				errhint("Restore a complete dump of a node first, or run SELECT ledger.create_node(...) to start a new ledger."));
+	return identity;
+}
+
+/* The worker of a database that is fenced is not the one that signs. */
+static void
+check_key_free(const TlNodeIdentity *identity)
+{
 	if (!tl_table_identity_is_live(&identity->table) &&
 		tl_node_mark_in_use(identity->public_key))
 		ereport(ERROR,
@@ -186,7 +204,24 @@ begin(const char *function)
 				errmsg("another database signs with the key of this member"),
 				errdetail("Two databases that sign for one member would contradict each other."),
 				errhint("Stop the other server or drop the other database for good, and try again."));
-	return identity;
+}
+
+/* A copy within one server: its origin would go on beside it. */
+static void
+check_origin_gone(void)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId)
+	};
+
+	if (tl_chain_execute(&select_origin, values, NULL, true) > 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("database \"%s\" of this server is the node that this one was copied from",
+					   TextDatumGetCString(tl_chain_result(0, 0, NULL))),
+				errdetail("Two databases that sign for one member would contradict each other."),
+				errhint("Drop that database, or set ALLOW_CONNECTIONS false on it and restart the server."));
 }
 
 static void

@@ -30,6 +30,7 @@
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
@@ -186,11 +187,15 @@ is_wanted(const TlNodeIdentity *identity)
 				errdetail("Its own state names another server or database."),
 				errhint("If it shall take the member's place, run SELECT ledger.resume()."));
 	if (identity->table.rolled_back)
+	{
+		/* sessions may have seen it as it was before */
+		CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 		ereport(LOG,
 				errmsg("database \"%s\" was restored to an older point and signs nothing",
 					   get_database_name(MyDatabaseId)),
 				errdetail("This member has signed blocks that are not stored here."),
 				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
+	}
 	return tl_table_identity_is_live(&identity->table);
 }
 

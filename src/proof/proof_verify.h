@@ -14,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "chain_genesis.h"
+#include "consensus_message.h"
 #include "chain_store.h"
 #include "table_encode.h"
 #include "table_issue.h"
@@ -38,6 +39,8 @@ typedef struct TlKnown
 	bool		is_block;		/* a block's hash; else the root of all below */
 	uint64_t	height;
 	TlHash		hash;
+	uint8_t		nonce[TL_NONCE_SIZE];	/* of the incarnation that signed the
+										 * block */
 } TlKnown;
 
 /* A batch of which something is known to be wrong. */

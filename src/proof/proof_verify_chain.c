@@ -71,6 +71,7 @@ static void check_header(TlWalk *walk, WalkBlock *block, TlProblem *problem);
 static void check_columns(TlWalk *walk, const WalkBlock *block, TlProblem *problem);
 static void check_certificate(TlWalk *walk, const WalkBlock *block);
 static void check_known(TlWalk *walk, const TlHash *block_hash);
+static const char *loss_text(const TlWalk *walk);
 static void check_known_end(const TlWalk *walk);
 static void check_votes(const TlWalk *walk);
 static void differ(TlProblem *problem, const TlHash *expected,
@@ -408,14 +409,23 @@ check_known(TlWalk *walk, const TlHash *block_hash)
 	if (memcmp(&found, &known->hash, TL_HASH_SIZE) == 0)
 		return;
 	memset(&problem, 0, sizeof(problem));
-	problem.kind = "block_changed";
+	problem.kind = walk->loss.given ? "lost_in_restore" : "block_changed";
 	problem.has_height = true;
 	problem.height = walk->height;
 	differ(&problem, &known->hash, &found,
-		   known->is_block ?
+		   walk->loss.given ? loss_text(walk) : known->is_block ?
 		   "The receipt was given for another block at this height: history was written anew." :
 		   "The tree head stands over other blocks below this height: history was written anew.");
 	tl_proof_verify_report(walk->run, &problem);
+}
+
+/* What the member itself has signed about the gap. */
+static const char *
+loss_text(const TlWalk *walk)
+{
+	return psprintf("What was signed above height %llu was lost when the database was restored; incarnation %u goes on from there. The reason that was given: %s",
+					(unsigned long long) walk->loss.height,
+					walk->loss.incarnation, walk->loss.reason);
 }
 
 /* The walk has ended: did it come that far? */
@@ -427,12 +437,13 @@ check_known_end(const TlWalk *walk)
 	if (!run->known.given || (int64_t) run->known.height <= run->tip_height)
 		return;
 	tl_proof_verify_report(walk->run, &(TlProblem) {
-		.kind = "tail_cut",
+		.kind = walk->loss.given ? "lost_in_restore" : "tail_cut",
 		.has_height = true,
 		.height = run->tip_height + 1,
 		.expected = psprintf("height %lld", (long long) run->known.height),
 		.found = psprintf("height %lld", (long long) run->tip_height),
-		.detail = "The end of the chain is missing: the tree head or receipt that was given knows higher blocks."
+		.detail = walk->loss.given ? loss_text(walk) :
+		"The end of the chain is missing: the tree head or receipt that was given knows higher blocks."
 	});
 }
 

@@ -9,10 +9,19 @@
 #define PROOF_VERIFY_CHAIN_H
 
 #include "chain_batch.h"
-#include "consensus_message.h"
+#include "consensus_rejoin.h"
 #include "merkle_range.h"
 #include "proof_verify.h"
 #include "proof_verify_cursor.h"
+
+/* The REJOIN that says why what somebody else keeps is not here. */
+typedef struct TlLoss
+{
+	bool		given;
+	uint16_t	incarnation;	/* that it opens */
+	uint64_t	height;			/* last block before the gap */
+	char		reason[TL_REJOIN_REASON_SIZE_MAX + 1];
+} TlLoss;
 
 /*
  * A hash that is "effective" is the one to go on with: what was signed, if
@@ -30,10 +39,12 @@ typedef struct TlWalk
 
 	/* the log */
 	uint16_t	incarnation;	/* of the last row */
+	bool		opens;			/* the row is the first of another one */
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of that incarnation */
 	uint64_t	sequence;
 	TlHash		log_digest;		/* effective, of that row */
 	bool		gap_reported;	/* a missing row was named as what it was */
+	TlLoss		loss;
 
 	/* blocks */
 	TlMerkleRange history;		/* over the effective hashes below height */

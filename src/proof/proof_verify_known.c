@@ -38,7 +38,7 @@ static void known_checkpoint(TlVerification *run, const text *value);
 static void known_receipt(TlVerification *run, Datum header_hex,
 						  Datum certificate_hex);
 static TlSpan from_hex(Datum hex);
-static bool is_certified(const TlVerification *run, const TlBlockHeader *header,
+static bool is_certified(TlVerification *run, const TlBlockHeader *header,
 						 const TlHash *hash, TlSpan bytes);
 tl_noreturn static void refuse(const char *detail);
 
@@ -113,12 +113,13 @@ from_hex(Datum hex)
 
 /* Did a quorum of the founders sign that block? */
 static bool
-is_certified(const TlVerification *run, const TlBlockHeader *header,
+is_certified(TlVerification *run, const TlBlockHeader *header,
 			 const TlHash *hash, TlSpan bytes)
 {
 	const TlGenesis *genesis = &run->genesis;
 	TlValidator validators[TL_MEMBER_COUNT_MAX];
 	TlCertificate certificate;
+	TlVote		vote;
 	unsigned	count = 0;
 
 	for (int i = 0; i < genesis->member_count; i++)
@@ -129,7 +130,11 @@ is_certified(const TlVerification *run, const TlBlockHeader *header,
 		memcpy(validators[count++].row_key, genesis->members[i].row_key,
 			   TL_XONLY_KEY_SIZE);
 	}
-	return tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) == TL_OK &&
+	if (tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
+		tl_consensus_certificate_get_vote(&vote, &certificate, 0) != TL_OK)
+		return false;
+	memcpy(run->known.nonce, vote.nonce, TL_NONCE_SIZE);
+	return
 		certificate.kind == TL_LOG_FINALIZE &&
 		certificate.epoch == header->epoch &&
 		certificate.view == header->view &&

@@ -19,7 +19,6 @@
  */
 #include "postgres.h"
 
-#include "consensus_rejoin.h"
 #include "proof_verify_chain.h"
 
 static void read_row(TlWalk *walk);
@@ -28,6 +27,7 @@ static void check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem);
 static const char *check_rejoin(TlWalk *walk, const TlLogRow *row);
 static bool columns_fit(const TlWalk *walk, const TlLogRow *row,
 						const TlHash *digest);
+static void note_loss(TlWalk *walk, const TlRejoin *rejoin);
 static void sign_lane(TlWalk *walk, const TlLogRow *row);
 static const char *take_row(TlWalk *walk, const TlLogRow *row);
 
@@ -62,6 +62,9 @@ read_row(TlWalk *walk)
 	problem.has_height = true;
 	problem.height = tl_proof_cursor_number(&walk->log, 4);
 	problem.detail = check_row(walk, &row, &digest);
+	walk->opens = tl_proof_cursor_number(&walk->log, 7) != walk->incarnation;
+	if (walk->opens)
+		memcpy(walk->nonce, row.nonce, TL_NONCE_SIZE);
 	if (problem.detail == NULL)
 	{
 		problem.detail = take_row(walk, &row);
@@ -111,11 +114,14 @@ check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 static void
 check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 {
-	if (tl_proof_cursor_number(&walk->log, 7) != walk->incarnation)
+	if (walk->opens)
 		problem->detail = check_rejoin(walk, row);
 	else if (memcmp(row->nonce, walk->nonce, TL_NONCE_SIZE) != 0)
+	{
 		problem->detail = psprintf("Row %lld of the own log is of another incarnation.",
 								   (long long) row->sequence);
+		memcpy(walk->nonce, row->nonce, TL_NONCE_SIZE);
+	}
 	else if (row->sequence != walk->sequence + 1)
 	{
 		if (walk->gap_reported)
@@ -161,12 +167,36 @@ check_rejoin(TlWalk *walk, const TlLogRow *row)
 		rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7) ||
 		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
 		return "An incarnation of the own log does not begin with a REJOIN that opens it.";
-	memcpy(walk->nonce, row->nonce, TL_NONCE_SIZE);
 	if (rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
 		memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0)
 		return "The REJOIN of the own log does not name the row before: rows are missing.";
+	note_loss(walk, &rejoin);
 	return NULL;
 }
+
+/*
+ * Does this restore tell why a known block is not here?  A receipt names the
+ * incarnation that signed it, a tree head only a size.
+ */
+static void
+note_loss(TlWalk *walk, const TlRejoin *rejoin)
+{
+	const TlKnown *known = &walk->run->known;
+	TlLoss	   *loss = &walk->loss;
+	uint64_t	height = known->is_block ? known->height : known->height - 1;
+
+	if (!known->given || known->height == 0 || height <= rejoin->last.height ||
+		(known->is_block ?
+		 memcmp(known->nonce, rejoin->nonce, TL_NONCE_SIZE) == 0 :
+		 height > rejoin->lost.height))
+		return;
+	loss->given = true;
+	loss->incarnation = rejoin->incarnation;
+	loss->height = rejoin->last.height;
+	memcpy(loss->reason, rejoin->reason.data, rejoin->reason.size);
+	loss->reason[rejoin->reason.size] = '\0';
+}
+
 
 /* V6 */
 static bool

@@ -22,14 +22,15 @@ our @ISA = ('PostgreSQL::Test::Cluster');
 use constant WORKER => 'telco_ledger worker';
 
 # A started server: preload => 0 leaves the library out, conf => '...' adds
-# lines to postgresql.conf.
+# lines to postgresql.conf, allows_streaming => 1 lets it be backed up.
 sub new_server
 {
 	my ($class, $name, %param) = @_;
 	my $node = $class->new($name);
 
 	# A ledger's database is UTF8, whatever the caller's locale.
-	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ]);
+	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ],
+		allows_streaming => $param{allows_streaming} // 0);
 	$node->preload if $param{preload} // 1;
 	$node->append_conf('postgresql.conf', $param{conf}) if defined $param{conf};
 	$node->start;

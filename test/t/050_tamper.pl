@@ -318,6 +318,7 @@ $node->backup_fs_cold('before');
 $node->start;
 my $fork = LedgerCluster->new('fork');
 $fork->init_from_backup($node, 'before');
+unlink glob($node->basedir . '/keys/*.state');		# or it would notice
 $fork->start;
 for my $history ($node, $fork)
 {

@@ -61,7 +61,7 @@ $node->wait_final_all;
 
 # While the origin lives nobody else signs for the member.
 restore('live', sub { psql_file('live', "$dump.sql") });
-refused('live', 'SELECT ledger.resume()', qr/another database signs with the key of this member/, 'the origin still signs');
+refused('live', 'SELECT ledger.resume()', qr/database "postgres" of this server is the node that this one was copied from/, 'the origin still signs');
 refused('live', 'SELECT ledger.accept_restore(\'x\')', qr/another database signs with the key|this database is a copy/, 'accept_restore is not for copies');
 refused('live', q{INSERT INTO a_cdr (id) VALUES (5000)}, qr/this database is a copy of a ledger node.*ledger\.resume/s, 'a copy issues no refs');
 refused('postgres', 'SELECT ledger.resume()', qr/this database is not a restored copy/, 'the origin has nothing to resume');
