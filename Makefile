@@ -30,6 +30,7 @@ OBJS_PURE = \
 	src/consensus/consensus_certificate.o \
 	src/consensus/consensus_rejoin.o \
 	src/table/table_row.o \
+	src/table/table_signature.o \
 	src/chain/chain_section.o \
 	src/chain/chain_batch.o \
 	src/chain/chain_member.o \
