@@ -168,14 +168,15 @@ def main():
             record(out, f"statement of {count}, {algorithm}", algorithm, secret * 7919, chain,
                    table, key, statement_message(chain, table, key, messages),
                    [f"rows = {' '.join(m.hex() for m in messages)}"])
-    key = key_of("secp256k1", 1)
     columns = [(1, 23, pack("i", -5))]
     for schema, relation in (("public", "reading"), ("Fünf", "x" * 63)):
         plain = plain_table(schema, relation)
-        record(out, "plain table", "secp256k1", 1, bytes(32), plain, key,
-               row_message(bytes(32), plain, key, columns),
-               [f"columns = {columns_text(columns)}", f"schema = {schema}",
-                f"relation = {relation}"])
+        for algorithm in ("secp256k1", "bip340", "es256"):
+            key = key_of(algorithm, 1)
+            record(out, f"plain table, {algorithm}", algorithm, 1, bytes(32), plain, key,
+                   row_message(bytes(32), plain, key, columns),
+                   [f"columns = {columns_text(columns)}", f"schema = {schema}",
+                    f"relation = {relation}"])
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "signature.txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(out))
