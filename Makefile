@@ -30,6 +30,7 @@ OBJS_PURE = \
 	src/consensus/consensus_certificate.o \
 	src/consensus/consensus_rejoin.o \
 	src/table/table_row.o \
+	src/table/table_signature.o \
 	src/chain/chain_section.o \
 	src/chain/chain_batch.o \
 	src/chain/chain_member.o \
@@ -58,6 +59,9 @@ OBJS_BACKEND = \
 	src/table/table_written.o \
 	src/table/table_build.o \
 	src/table/table_definition.o \
+	src/table/table_requirement.o \
+	src/table/table_message.o \
+	src/table/table_trigger.o \
 	src/table/table_create.o \
 	src/table/table_access.o \
 	src/table/table_guard.o \
@@ -66,6 +70,7 @@ OBJS_BACKEND = \
 	src/chain/chain_progress.o \
 	src/chain/chain_statement.o \
 	src/chain/chain_collect.o \
+	src/chain/chain_reject.o \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_lookup.o \
@@ -110,7 +115,9 @@ SQL_MODULES = \
 	sql/10_crypto.sql \
 	sql/20_merkle.sql \
 	sql/30_table.sql \
+	sql/35_signature.sql \
 	sql/40_chain.sql \
+	sql/45_reject.sql \
 	sql/50_proof.sql \
 	sql/51_verify.sql \
 	sql/90_node.sql \
@@ -125,7 +132,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_verify finality node_restore
 
 ISOLATION = table_conflict finality_open
 

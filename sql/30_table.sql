@@ -156,7 +156,8 @@ CREATE TABLE ledger_internal.ledger_table (
 COMMENT ON TABLE ledger_internal.ledger_table IS 'table ids of the ledger tables, given at creation, for ever';
 
 CREATE TABLE ledger_internal.ledger_parent (
-    relation regclass PRIMARY KEY
+    relation regclass PRIMARY KEY,
+    table_id uuid UNIQUE NOT NULL
 );
 
 -- Restoring a dump creates the tables first, and each gets a row here; then

@@ -10,6 +10,7 @@ CREATE TABLE ledger.verification (
     from_height bigint NOT NULL,
     to_height bigint NOT NULL,
     rows bigint NOT NULL,
+    rejected bigint NOT NULL,
     sections bigint NOT NULL,
     blocks bigint NOT NULL,
     problems bigint NOT NULL,
@@ -21,6 +22,8 @@ COMMENT ON COLUMN ledger.verification.relation IS 'the table that was asked for,
 COMMENT ON COLUMN ledger.verification.from_height IS
     'first block that was read; an incremental run goes on from the last clean one';
 COMMENT ON COLUMN ledger.verification.rows IS 'rows whose bytes were hashed';
+COMMENT ON COLUMN ledger.verification.rejected IS
+    'rows that are in no batch and rightly so: they are not signed as their table demands (ledger.rejected)';
 
 CREATE FUNCTION ledger.verify(
         relation regclass DEFAULT NULL,

@@ -49,9 +49,9 @@ CREATE FUNCTION ledger.wait_final(ref ledger.ref, timeout interval DEFAULT '30 s
 COMMENT ON FUNCTION ledger.is_final(ledger.ref) IS 'is the row with this ref in a final block?';
 COMMENT ON FUNCTION ledger.height(ledger.ref) IS 'height of the row''s block, NULL while it is not final';
 COMMENT ON FUNCTION ledger.block_time(ledger.ref) IS 'time of the row''s block, NULL while it is not final';
-COMMENT ON FUNCTION ledger.finality(ledger.ref) IS 'committed or final; an error if no committed row has this ref';
+COMMENT ON FUNCTION ledger.finality(ledger.ref) IS 'committed, final or rejected; an error if no committed row has this ref';
 COMMENT ON FUNCTION ledger.wait_final(ledger.ref, interval) IS
-    'waits until the row is final and returns its height; an error (TL020) when the time is over';
+    'waits until the row is final and returns its height; an error when the time is over (TL020) or the row was rejected (TL023)';
 
 -- Subqueries, so that the last blocks of a long chain are found at once.
 CREATE VIEW ledger.block AS

@@ -37,7 +37,8 @@
 	X(TL_ROLLED_BACK,		"TL019", "this database is a copy or was restored") \
 	X(TL_TIMEOUT,			"TL020", "the time ran out") \
 	X(TL_CHAIN_DAMAGED,		"TL021", "the stored chain does not fit together") \
-	X(TL_KEY_UNAVAILABLE,	"TL022", "the signing key cannot be used")
+	X(TL_KEY_UNAVAILABLE,	"TL022", "the signing key cannot be used") \
+	X(TL_REJECTED,			"TL023", "the row was rejected")
 
 typedef enum TlStatus
 {

@@ -14,6 +14,10 @@
  * differences that it has met.  The tables are read directly, without SPI and
  * without the caller's privileges: which block a row is in is no secret.
  *
+ * A row that was rejected lies in such a range too and is in no batch.  Whether
+ * a difference may have any is found out when it is read; as long as there are
+ * none in the whole ledger, nobody pays for them.
+ *
  * A ref that no table has (its row was rolled back, say) may get an answer;
  * who must know asks ledger.finality.
  *
@@ -60,6 +64,7 @@ typedef struct CachedBatch
 typedef struct Difference
 {
 	bool		valid;
+	bool		rejects;		/* a row of it may have been rejected */
 	uint64_t	used;			/* for replacement */
 	TlSnapshot	before;			/* snapshot number - 1 */
 	TlSnapshot	after;			/* snapshot number */
@@ -86,6 +91,7 @@ static void register_invalidation(void);
 static void forget_schema(Datum arg, int cache, uint32 hash);
 static Oid	internal_relation(const char *name);
 static bool cached(const TlRefBytes *ref, uint64_t xid, TlPlace *out);
+static bool place_cached(const TlRefBytes *ref, TlPlace *out);
 static bool difference_has(const Difference *difference, uint64_t xid);
 static bool place_in(const Difference *difference, const TlRefBytes *ref,
 					 TlPlace *out);
@@ -135,7 +141,7 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 	number = first_seeing(xid);
 	if (number <= 0)
 		return false;
-	if (!load_difference(number, ref, out))
+	if (!load_difference(number, ref, out) || tl_chain_is_rejected(ref))
 		return false;
 
 	/*
@@ -184,16 +190,24 @@ static bool
 cached(const TlRefBytes *ref, uint64_t xid, TlPlace *out)
 {
 	if (last_difference != NULL && difference_has(last_difference, xid))
-		return place_in(last_difference, ref, out);
+		return place_cached(ref, out);
 	for (int i = 0; i < CACHED_DIFFERENCES; i++)
 	{
 		if (!differences[i].valid || !difference_has(&differences[i], xid))
 			continue;
 		last_difference = &differences[i];
 		last_difference->used = ++use_counter;
-		return place_in(last_difference, ref, out);
+		return place_cached(ref, out);
 	}
 	return false;
+}
+
+/* In the last difference, unless it was rejected. */
+static bool
+place_cached(const TlRefBytes *ref, TlPlace *out)
+{
+	return place_in(last_difference, ref, out) &&
+		!(last_difference->rejects && tl_chain_is_rejected(ref));
 }
 
 static bool
@@ -328,6 +342,38 @@ find_late(const TlRefBytes *ref, TlPlace *out)
 	return found;
 }
 
+/* Was the row passed over when its snapshot was batched? */
+bool
+tl_chain_is_rejected(const TlRefBytes *ref)
+{
+	Relation	relation;
+	ScanKeyData key;
+	bool		found;
+
+	if (!tl_chain_any_rejected())
+		return false;
+	relation = table_open(internal_relation("rejected"), AccessShareLock);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, ref_function("ref_eq"),
+				TlRefBytesGetDatum(ref));
+	found = fetch_one(relation, "rejected_pkey", &key, 1, ForwardScanDirection) != NULL;
+	table_close(relation, AccessShareLock);
+	return found;
+}
+
+/* Was any row of this ledger? */
+bool
+tl_chain_any_rejected(void)
+{
+	Relation	relation;
+	bool		result;
+
+	register_invalidation();
+	relation = table_open(internal_relation("rejected"), AccessShareLock);
+	result = RelationGetNumberOfBlocks(relation) > 0;
+	table_close(relation, AccessShareLock);
+	return result;
+}
+
 static Oid
 ref_function(const char *name)
 {
@@ -387,6 +433,8 @@ load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out)
 	}
 	table_close(relation, AccessShareLock);
 	read_bounds(number, &difference);
+	/* those of a difference that is complete are stored by now */
+	difference.rejects = tl_chain_any_rejected();
 	difference.valid = true;
 	difference.used = ++use_counter;
 	MemoryContextSetParent(difference.context, CacheMemoryContext);

@@ -20,6 +20,8 @@ typedef struct TlPlace
 } TlPlace;
 
 extern bool tl_chain_lookup(const TlRefBytes *ref, TlPlace *out);
+extern bool tl_chain_any_rejected(void);
+extern bool tl_chain_is_rejected(const TlRefBytes *ref);
 
 extern bool tl_chain_lookup_block_hash(TlHash *out, int64_t height);
 

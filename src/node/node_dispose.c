@@ -36,7 +36,9 @@ static const char *const stored_tables =
 "ledger.table_version, ledger_internal.ledger_parent,"
 " ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch,"
 " ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging,"
-" ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.node";
+" ledger_internal.own_log, ledger_internal.own_vote,"
+" ledger_internal.signature_requirement, ledger_internal.rejected,"
+" ledger_internal.node";
 
 static TlStatement select_tables = {
 	"SELECT coalesce(string_agg(relation::regclass::text, ', '), '') FROM ("

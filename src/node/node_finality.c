@@ -131,7 +131,10 @@ unknown_ref(const TlRef *ref)
 			errdetail("Its transaction has not committed, was rolled back, or the ref is of another ledger."));
 }
 
-/* ledger.finality(ref) -> 'committed' or 'final'; error if there is no such row */
+/*
+ * ledger.finality(ref) -> 'committed', 'final' or 'rejected'; error if there is
+ * no such row
+ */
 Datum
 tl_finality(PG_FUNCTION_ARGS)
 {
@@ -142,8 +145,9 @@ tl_finality(PG_FUNCTION_ARGS)
 	tl_table_ref_unpack(&ref, bytes);
 	if (!row_exists(bytes))
 		unknown_ref(&ref);
-	PG_RETURN_TEXT_P(cstring_to_text(tl_chain_lookup(bytes, &place) ?
-									 "final" : "committed"));
+	PG_RETURN_TEXT_P(cstring_to_text(tl_chain_lookup(bytes, &place) ? "final" :
+									 tl_chain_is_rejected(bytes) ? "rejected" :
+									 "committed"));
 }
 
 /* What waiting could never bring about. */
@@ -193,6 +197,12 @@ tl_wait_final(PG_FUNCTION_ARGS)
 	{
 		if (!row_exists(bytes))
 			unknown_ref(&ref);
+		if (tl_chain_is_rejected(bytes))
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_REJECTED)),
+					errmsg("row %s was rejected", tl_table_ref_text(&ref)),
+					errdetail("It is not signed as its table demands, and is in no block."),
+					errhint("ledger.rejected tells what is wrong; insert the row again with its signature."));
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TIMEOUT)),
 				errmsg("row %s is committed but not final yet",
@@ -215,6 +225,7 @@ row_is_settled(void *context)
 	bool		over = tl_node_shared_is_final(MyDatabaseId, row->xid, NULL, 0);
 
 	row->found = tl_chain_lookup(row->bytes, &row->place);
+	over = over || (!row->found && tl_chain_is_rejected(row->bytes));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(row->context);
 	return row->found || over;

@@ -210,6 +210,7 @@ identity_from_row(HeapTuple row, TupleDesc description)
 	identity.table.test = purpose_is_test(row, description);
 	identity.table.copied = database != MyDatabaseId ||
 		(uint64) system != GetSystemIdentifier();
+	identity.table.chain_id = identity.chain_id;
 	identity.table.exists = true;
 }
 

@@ -16,6 +16,11 @@
  * each of them when it ends.  So a round costs what is new, not the number of
  * tables nor the age of the oldest transaction.
  *
+ * A row that is not signed as its table demands is passed over and listed as
+ * rejected, in the same transaction (chain_reject.c).  If there is nothing else,
+ * no block is made and the base stays where it is: what is listed is passed over
+ * again whenever it is met.
+ *
  * A table that cannot be locked at once keeps its own, older progress in
  * ledger_internal.lagging and follows in batches of its own (late).
  *
@@ -39,11 +44,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "chain_lookup.h"
 #include "node_identity.h"
 #include "node_round.h"
 #include "node_shared.h"
 #include "table_catalog.h"
 #include "tl_error.h"
+#include "tl_limits.h"
 
 /* What one round found out, in the round's context. */
 typedef struct Round
@@ -55,6 +62,8 @@ typedef struct Round
 	int			ready_count;
 	Oid		   *blocked;		/* tables with probes that we could not lock */
 	int			blocked_count;
+	uint32_t	rejected_count; /* rows passed over */
+	TlRefBytes	last_ref;		/* of all rows looked at */
 } Round;
 
 static bool begin_round(Round *round, TlRoundState *state);
@@ -73,10 +82,12 @@ static void lock_tables(Round *round);
 static bool is_lagging(const TlRoundState *state, Oid relation);
 static TlRoundResult common_round(Round *round);
 static TlRoundResult lagging_round(Round *round, int index);
-static bool build(TlBuiltBatch *batch, const Round *round,
+static bool build(TlBuiltBatch *batch, Round *round,
 				  const TlProbe *probes, int probe_count,
 				  const TlProgress *progress, const TlSnapshot *target,
 				  uint64_t *last_xid);
+static bool must_reject(Round *round, const TlCollectedRow *row);
+static TlRoundResult rejecting_round(Round *round, bool completes);
 static void store_new_lagging(Round *round);
 static void advance(TlProgress *progress, MemoryContext context,
 					int64_t target_number, const TlSnapshot *target,
@@ -108,6 +119,7 @@ tl_node_round_init(TlRoundState *state, MemoryContext context)
 												 ALLOCSET_DEFAULT_SIZES);
 	state->probe_capacity = 64;
 	state->probes = palloc(sizeof(TlProbe) * state->probe_capacity);
+	state->check = tl_chain_check_create(context);
 	state->look_everywhere = true;
 	state->untracked = palloc(sizeof(uint64_t) * tl_node_shared_in_progress_max());
 	reload_lagging(state);
@@ -172,6 +184,7 @@ begin_round(Round *round, TlRoundState *state)
 	SPI_connect();
 	old = MemoryContextSwitchTo(state->round_context);
 	tl_chain_snapshot_take(&round->now, round->snapshot, state->head.incarnation);
+	tl_chain_check_begin(state->check, round->snapshot, state->round_context);
 	MemoryContextSwitchTo(old);
 	return true;
 }
@@ -392,6 +405,9 @@ common_round(Round *round)
 	place.completes = build(&batch, round, round->ready, round->ready_count,
 							&state->progress, target, &last_xid);
 	place.waiting_age_s = waiting_age(round);
+	if (batch.row_count == 0 && round->rejected_count > 0 &&
+		(!resumed || !place.completes))
+		return rejecting_round(round, place.completes);
 	if (batch.row_count == 0 && !resumed)
 	{
 		drop_ready_probes(round);
@@ -414,8 +430,21 @@ common_round(Round *round)
 	if (place.completes)
 		drop_ready_probes(round);
 	advance(&state->progress, state->context, number, target,
-			place.completes ? NULL : &batch.last_ref);
+			place.completes ? NULL : &round->last_ref);
 	publish(round, place.completes && !resumed);
+	return TL_ROUND_MORE;
+}
+
+/* Nothing but rows to be rejected: they are listed, and nothing is batched. */
+static TlRoundResult
+rejecting_round(Round *round, bool completes)
+{
+	commit_round(round);
+	if (completes)
+	{
+		drop_ready_probes(round);
+		publish(round, true);
+	}
 	return TL_ROUND_MORE;
 }
 
@@ -459,7 +488,7 @@ lagging_round(Round *round, int index)
 	if (batch.row_count > 0)
 		tl_node_block_append(&head, &batch, &place);
 	advance(progress, CurrentMemoryContext, number, &target,
-			place.completes ? NULL : &batch.last_ref);
+			place.completes ? NULL : &round->last_ref);
 	if (progress->partial || progress->base_number < state->progress.base_number)
 		tl_chain_store_lagging(&lagging);
 	else
@@ -476,7 +505,7 @@ lagging_round(Round *round, int index)
 
 /* Collect and build; true if no row of the difference is left. */
 static bool
-build(TlBuiltBatch *batch, const Round *round, const TlProbe *probes,
+build(TlBuiltBatch *batch, Round *round, const TlProbe *probes,
 	  int probe_count, const TlProgress *progress, const TlSnapshot *target,
 	  uint64_t *last_xid)
 {
@@ -490,17 +519,41 @@ build(TlBuiltBatch *batch, const Round *round, const TlProbe *probes,
 									   head->log.member, round->snapshot);
 	while (tl_chain_collect_next(collector, &row))
 	{
-		if (tl_chain_build_is_full(builder, row.xid))
+		if (tl_chain_build_is_full(builder, row.xid) ||
+			round->rejected_count == TL_BATCH_ROWS_MAX)
 		{
 			complete = false;
 			break;
 		}
+		round->last_ref = row.ref;
+		if (must_reject(round, &row))
+			continue;
 		tl_chain_build_add(builder, &row);
 		*last_xid = row.xid;
 	}
 	tl_chain_collect_end(collector);
 	tl_chain_build_finish(builder, batch);
 	return complete;
+}
+
+/* Is the row not signed as it must be?  Then list it, unless it is listed. */
+static bool
+must_reject(Round *round, const TlCollectedRow *row)
+{
+	TlRowCheck *check = round->state->check;
+	const char *reason;
+	TlStatus	status;
+
+	if (!tl_chain_check_applies(check, row))
+		return false;
+	if (tl_chain_is_rejected(&row->ref))
+		return true;
+	reason = tl_chain_check_row(check, row, &status);
+	if (reason == NULL)
+		return false;
+	tl_chain_reject(row, status, reason);
+	round->rejected_count++;
+	return true;
 }
 
 /* Blocked tables fall behind when the others advance. */

@@ -8,6 +8,7 @@
 #ifndef NODE_ROUND_H
 #define NODE_ROUND_H
 
+#include "chain_reject.h"
 #include "node_block.h"
 
 typedef enum TlRoundResult
@@ -30,6 +31,8 @@ typedef struct TlRoundState
 	TlProbe    *probes;
 	int			probe_count;
 	int			probe_capacity;
+
+	TlRowCheck *check;			/* of signatures */
 
 	bool		look_everywhere;	/* the dirty set is not to be trusted */
 	uint64_t   *untracked;		/* in progress when we looked everywhere: the

@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+#include "chain_lookup.h"
 #include "chain_store.h"
 #include "node_identity.h"
 #include "node_shared.h"
@@ -185,7 +186,8 @@ count_table(Oid relation, const TlNodeIdentity *identity,
 	collector = tl_chain_collect_begin(probes, probe_count, progress, now,
 									   identity->table.member, snapshot);
 	while (count < maximum && tl_chain_collect_next(collector, &row))
-		count++;
+		if (!tl_chain_is_rejected(&row.ref))
+			count++;
 	tl_chain_collect_end(collector);
 	pfree(probes);
 	return count;

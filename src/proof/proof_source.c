@@ -274,6 +274,12 @@ tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
 	if (!tl_chain_lookup(ref, &place))
 	{
 		tl_table_ref_unpack(&unpacked, ref);
+		if (tl_chain_is_rejected(ref))
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_REJECTED)),
+					errmsg("the row %s was rejected", tl_table_ref_text(&unpacked)),
+					errdetail("It is in no block, so there is nothing to prove."),
+					errhint("ledger.rejected tells what is wrong with it."));
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_NOT_FINAL)),
 				errmsg("the row %s is not final yet", tl_table_ref_text(&unpacked)),

@@ -91,10 +91,10 @@ static TlStatement select_ahead = {
 };
 static TlStatement insert_verification = {
 	"INSERT INTO ledger.verification (started_at, finished_at, mode, relation, from_height,"
-	" to_height, rows, sections, blocks, problems, verdict, chain_id)"
-	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-	11, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
-	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID}
+	" to_height, rows, sections, blocks, problems, verdict, chain_id, rejected)"
+	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+	12, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, INT8OID}
 };
 
 /* Arguments of what may fail. */
@@ -421,9 +421,10 @@ record(const TlVerification *run, TimestampTz started_at)
 		Int64GetDatum(run->blocks),
 		Int64GetDatum(run->problems),
 		CStringGetTextDatum(run->problems == 0 ? "clean" : "problems"),
-		tl_chain_bytes(run->chain_id.bytes, TL_HASH_SIZE)
+		tl_chain_bytes(run->chain_id.bytes, TL_HASH_SIZE),
+		Int64GetDatum(run->rejected)
 	};
-	char		nulls[lengthof(values) + 1] = "           ";
+	char		nulls[lengthof(values) + 1] = "            ";
 
 	if (XactReadOnly || RecoveryInProgress())
 	{

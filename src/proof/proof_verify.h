@@ -79,6 +79,7 @@ typedef struct TlVerification
 	int			doubtful_capacity;
 	List	   *unreadable;		/* tables whose rows cannot be read */
 	int64_t		rows;
+	int64_t		rejected;		/* rows that are rightly in no batch */
 	int64_t		sections;
 	int64_t		blocks;
 	int64_t		problems;

@@ -12,7 +12,8 @@
  *		yes			yes		same place		goes to its section
  *		yes			yes		no, elsewhere	index_mismatch; goes to its section
  *		yes			no						row_missing
- *		no			yes						row_added, unless it is not batched yet
+ *		no			yes						row_added, unless it is not batched yet or
+ *											was rejected, and rightly so
  *		no			no		yes				nothing: rolled back, not vacuumed yet
  *
  * Rows that go to their section are sorted once more, by section, and hashed
@@ -90,6 +91,7 @@ static void judge(TlRowsPass *pass, RefGroup *group);
 static void judge_index(TlRowsPass *pass, const RefGroup *group);
 static void judge_missing(TlRowsPass *pass, const RefGroup *group);
 static void judge_added(TlRowsPass *pass, const RefGroup *group);
+static bool is_rightly_rejected(TlRowsPass *pass, const RefGroup *group);
 static bool leads_to(TlRowsPass *pass, const ItemPointerData *entry,
 					 const ItemPointerData *place);
 static char *place_text(const ItemPointerData *place);
@@ -109,6 +111,11 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 	for (int i = 0; i < run->lagging_count; i++)
 		if (run->lagging[i].relation == relation && pass->progress != NULL)
 			pass->progress = &run->lagging[i].progress;
+	if (tl_chain_any_rejected())
+	{
+		pass->check = tl_chain_check_create(context);
+		tl_chain_check_begin(pass->check, run->snapshot, context);
+	}
 	if (tl_table_catalog_id(pass->table_id, relation) && choose_range(pass))
 	{
 		find_disposed(pass);
@@ -276,6 +283,10 @@ judge(TlRowsPass *pass, RefGroup *group)
 	}
 	if (!group->wanted)
 		return;
+	if (pass->check != NULL && tl_chain_is_rejected(&group->ref))
+		tl_proof_rows_report(pass, "rejection_changed", &group->ref,
+							 group->placed.batch, NULL, NULL,
+							 "The row is in a batch, but ledger_internal.rejected lists it.");
 	group->placed.ref = group->ref;
 	for (int i = 0; i < group->heap_count; i++)
 	{
@@ -364,7 +375,13 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 
 	tl_table_ref_unpack(&ref, &group->ref);
 	xid = tl_table_ref_word(ref.incarnation, ref.transaction);
-	if (ref.member != run->identity.member ||
+	if (pass->check != NULL && tl_chain_is_rejected(&group->ref))
+	{
+		if (is_rightly_rejected(pass, group))
+			return;
+		detail = "The row is listed as rejected, but lacks no signature that its table demands.";
+	}
+	else if (ref.member != run->identity.member ||
 		ref.incarnation > run->identity.incarnation)
 		detail = "The ref of the row was never issued: it names another member or incarnation.";
 	else if (!run->identity.copied &&
@@ -378,6 +395,32 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 	for (int i = 0; i < group->heap_count; i++)
 		tl_proof_rows_report(pass, "row_added", &group->ref, 0, NULL,
 							 place_text(&group->heap[i]), detail);
+}
+
+/* Is what stands in the table not signed as the table demands? */
+static bool
+is_rightly_rejected(TlRowsPass *pass, const RefGroup *group)
+{
+	TupleTableSlot *slot = table_slot_create(pass->relation, NULL);
+	bool		result = true;
+
+	for (int i = 0; i < group->heap_count && result; i++)
+	{
+		ItemPointerData place = group->heap[i];
+		TlCollectedRow row;
+		TlStatus	status;
+
+		row.relation = pass->relation;
+		row.slot = slot;
+		row.ref = group->ref;
+		row.xid = 0;
+		result = table_tuple_fetch_row_version(pass->relation, &place,
+											   pass->run->snapshot, slot) &&
+			tl_chain_check_row(pass->check, &row, &status) != NULL;
+		pass->run->rejected += result;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return result;
 }
 
 static char *

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 
 #include "chain_manifest.h"
+#include "chain_reject.h"
 #include "proof_verify.h"
 #include "proof_verify_sort.h"
 
@@ -40,6 +41,7 @@ typedef struct TlRowsPass
 	TlRefBytes	high;
 	const TlProgress *progress; /* NULL if it is not known */
 	bool		has_index;
+	TlRowCheck *check;			/* NULL if no row of the ledger was rejected */
 	TlSort	   *by_ref;
 	TlSort	   *by_place;
 	int64_t		disposed_batch; /* rows up to here were truncated; test ledger */

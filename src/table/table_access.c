@@ -16,6 +16,7 @@
  *		  use, is dropped
  *	  A4  only CREATE TABLE makes ledger tables
  *	  A5  the extension stays while there is something to protect
+ *	  A6  a signature trigger goes only while its table has no rows
  *
  * On a test ledger A1 and A2 give way, and the statement appends a last version
  * to ledger.table_version.
@@ -39,6 +40,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/tuptable.h"
@@ -56,6 +58,7 @@
 #include "table_definition.h"
 #include "table_guard.h"
 #include "table_issue.h"
+#include "table_requirement.h"
 #include "table_type.h"
 #include "tl_error.h"
 
@@ -69,6 +72,7 @@ static void on_drop(Oid class_id, Oid object_id, int sub_id, int flags);
 static void on_drop_relation(Oid relation, int flags);
 static void on_drop_column(Oid relation, AttrNumber attribute);
 static void on_drop_default(Oid default_oid);
+static void on_drop_trigger(Oid trigger_oid);
 static void on_truncate(Oid relation);
 static void note_end(Oid relation, const char *action);
 static bool is_transient(Oid relation);
@@ -104,6 +108,19 @@ tl_table_access_touch(Oid relation)
 		return;
 	caller = MemoryContextSwitchTo(TopTransactionContext);
 	frame->touched = list_append_unique_oid(frame->touched, relation);
+	MemoryContextSwitchTo(caller);
+}
+
+/* A signature trigger of this table goes with the statement, perhaps. */
+void
+tl_table_access_release(Oid relation)
+{
+	MemoryContext caller;
+
+	if (frame == NULL)
+		return;
+	caller = MemoryContextSwitchTo(TopTransactionContext);
+	frame->released = list_append_unique_oid(frame->released, relation);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -220,6 +237,9 @@ on_drop(Oid class_id, Oid object_id, int sub_id, int flags)
 		case AttrDefaultRelationId:
 			on_drop_default(object_id);
 			break;
+		case TriggerRelationId:
+			on_drop_trigger(object_id);
+			break;
 		case ExtensionRelationId:
 			if (object_id == get_extension_oid("telco_ledger", true))
 				tl_table_access_refuse_extension_drop();
@@ -263,6 +283,7 @@ on_drop_relation(Oid relation, int flags)
 				errdetail("Rows of a ledger table are there for ever."),
 				errhint("Rename the table, move it to another schema or tablespace, or revoke privileges on it."));
 	note_end(relation, "drop");
+	tl_table_requirement_forget(relation);
 	tl_table_catalog_remove(relation);
 }
 
@@ -342,6 +363,31 @@ on_drop_default(Oid default_oid)
 	table_close(catalog, AccessShareLock);
 	if (OidIsValid(table) && tl_table_catalog_is_ledger(table))
 		tl_table_access_touch(table);
+}
+
+/* A6: whether it was a signature trigger is seen when it is gone. */
+static void
+on_drop_trigger(Oid trigger_oid)
+{
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			table = InvalidOid;
+
+	if (frame == NULL || !OidIsValid(tl_table_catalog_access_method()))
+		return;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger_oid));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	if (OidIsValid(table) && tl_table_catalog_is_ledger(table))
+		tl_table_access_release(table);
 }
 
 /* A2 */

@@ -25,6 +25,7 @@ typedef struct TlAccessFrame
 	List	   *created;		/* OIDs of new ledger tables */
 	List	   *parents;		/* OIDs of new partitioned tables */
 	List	   *touched;		/* OIDs of ledger tables to look at again */
+	List	   *released;		/* those that may have lost a signature trigger */
 	List	   *ended;			/* TlAccessEnd: dropped or truncated ones */
 } TlAccessFrame;
 
@@ -38,6 +39,7 @@ extern void tl_table_access_init(void);
 extern void tl_table_access_push(TlAccessFrame *frame);
 extern void tl_table_access_pop(TlAccessFrame *frame);
 extern void tl_table_access_touch(Oid relation);
+extern void tl_table_access_release(Oid relation);
 extern bool tl_table_access_is_unfinished(Oid relation);
 extern void tl_table_access_refuse_extension_drop(void);
 extern bool tl_table_access_type_in_use(Oid type, Oid *table,

@@ -5,8 +5,9 @@
  *
  * ledger_internal.ledger_table gives each ledger table its table id, for ever;
  * ledger_internal.ledger_parent names the partitioned tables that were created
- * USING ledger, since pg_class has no place for that before version 17.  That a
- * relation is a ledger table follows from pg_class.relam alone.
+ * USING ledger, since pg_class has no place for that before version 17, and
+ * gives them an id as well, for signatures.  That a relation is a ledger table
+ * follows from pg_class.relam alone.
  *
  * Both are written as catalogs are, past privileges, by whoever runs the DDL.
  *
@@ -45,9 +46,12 @@ PG_FUNCTION_INFO_V1(tl_relation_of);
 #define LEDGER_PARENT		"ledger_parent"
 #define LEDGER_PARENT_INDEX	"ledger_parent_pkey"
 
-static Oid	own_relation(const char *name);
 static HeapTuple find_row(Relation catalog, const char *index_name,
 						  Oid relation);
+static bool read_id(uint8_t table_id[TL_TABLE_ID_SIZE], const char *name,
+					const char *index_name, AttrNumber attribute, Oid relation);
+static void add_row(const char *name, Oid relation,
+					const uint8_t table_id[TL_TABLE_ID_SIZE]);
 static bool holds_ref(Oid relation, const TlRefBytes *ref);
 static void remove_row(const char *name, const char *index_name, Oid relation);
 
@@ -82,7 +86,7 @@ tl_table_catalog_is_ledger(Oid relation)
 bool
 tl_table_catalog_is_parent(Oid relation)
 {
-	Oid			catalog_oid = own_relation(LEDGER_PARENT);
+	Oid			catalog_oid = tl_table_catalog_own(LEDGER_PARENT);
 	Relation	catalog;
 	HeapTuple	tuple;
 
@@ -116,8 +120,9 @@ tl_table_catalog_touches_ledger(Oid relation)
 	return false;
 }
 
-static Oid
-own_relation(const char *name)
+/* A relation of schema ledger_internal, or InvalidOid. */
+Oid
+tl_table_catalog_own(const char *name)
 {
 	Oid			schema = get_namespace_oid(LEDGER_SCHEMA, true);
 
@@ -148,7 +153,23 @@ find_row(Relation catalog, const char *index_name, Oid relation)
 bool
 tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid relation)
 {
-	Oid			catalog_oid = own_relation(LEDGER_TABLE);
+	return read_id(table_id, LEDGER_TABLE, LEDGER_TABLE_INDEX,
+				   Anum_ledger_table_table_id, relation);
+}
+
+/* That of a partitioned one: it stands in messages that are signed. */
+bool
+tl_table_catalog_parent_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid relation)
+{
+	return read_id(table_id, LEDGER_PARENT, LEDGER_PARENT_INDEX,
+				   Anum_ledger_parent_table_id, relation);
+}
+
+static bool
+read_id(uint8_t table_id[TL_TABLE_ID_SIZE], const char *name,
+		const char *index_name, AttrNumber attribute, Oid relation)
+{
+	Oid			catalog_oid = tl_table_catalog_own(name);
 	Relation	catalog;
 	HeapTuple	tuple;
 	bool		is_null;
@@ -156,10 +177,10 @@ tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid relation)
 	if (!OidIsValid(catalog_oid))
 		return false;
 	catalog = table_open(catalog_oid, AccessShareLock);
-	tuple = find_row(catalog, LEDGER_TABLE_INDEX, relation);
+	tuple = find_row(catalog, index_name, relation);
 	if (HeapTupleIsValid(tuple))
 	{
-		Datum		value = heap_getattr(tuple, Anum_ledger_table_table_id,
+		Datum		value = heap_getattr(tuple, attribute,
 										 RelationGetDescr(catalog), &is_null);
 
 		memcpy(table_id, DatumGetUUIDP(value)->data, TL_TABLE_ID_SIZE);
@@ -172,7 +193,7 @@ tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid relation)
 List *
 tl_table_catalog_tables(void)
 {
-	Oid			catalog_oid = own_relation(LEDGER_TABLE);
+	Oid			catalog_oid = tl_table_catalog_own(LEDGER_TABLE);
 	List	   *tables = NIL;
 	Relation	catalog;
 	SysScanDesc scan;
@@ -220,11 +241,27 @@ tl_table_catalog_all(void)
 void
 tl_table_catalog_add(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 {
-	Relation	catalog = table_open(own_relation(LEDGER_TABLE), RowExclusiveLock);
+	add_row(LEDGER_TABLE, relation, table_id);
+}
+
+void
+tl_table_catalog_add_parent(Oid relation,
+							const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	add_row(LEDGER_PARENT, relation, table_id);
+}
+
+/* Both tables have the same two columns. */
+static void
+add_row(const char *name, Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	Relation	catalog = table_open(tl_table_catalog_own(name), RowExclusiveLock);
 	Datum		values[Natts_ledger_table];
 	bool		nulls[Natts_ledger_table] = {false, false};
 	pg_uuid_t	uuid;
 
+	StaticAssertStmt(Natts_ledger_table == Natts_ledger_parent,
+					 "two tables, one row");
 	memcpy(uuid.data, table_id, TL_TABLE_ID_SIZE);
 	values[Anum_ledger_table_relation - 1] = ObjectIdGetDatum(relation);
 	values[Anum_ledger_table_table_id - 1] = UUIDPGetDatum(&uuid);
@@ -234,24 +271,10 @@ tl_table_catalog_add(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 	CommandCounterIncrement();
 }
 
-void
-tl_table_catalog_add_parent(Oid relation)
-{
-	Relation	catalog = table_open(own_relation(LEDGER_PARENT), RowExclusiveLock);
-	Datum		values[Natts_ledger_parent];
-	bool		nulls[Natts_ledger_parent] = {false};
-
-	values[Anum_ledger_parent_relation - 1] = ObjectIdGetDatum(relation);
-	CatalogTupleInsert(catalog,
-					   heap_form_tuple(RelationGetDescr(catalog), values, nulls));
-	table_close(catalog, NoLock);
-	CommandCounterIncrement();
-}
-
 static void
 remove_row(const char *name, const char *index_name, Oid relation)
 {
-	Oid			catalog_oid = own_relation(name);
+	Oid			catalog_oid = tl_table_catalog_own(name);
 	Relation	catalog;
 	HeapTuple	tuple;
 

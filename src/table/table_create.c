@@ -65,6 +65,7 @@ static bool has_ref_default(Relation relation);
 static void complete_column(Oid relation_oid);
 static void complete_index(Oid relation_oid);
 static void complete_id(Oid relation_oid);
+static void random_id(uint8_t table_id[TL_TABLE_ID_SIZE]);
 static void check_ref_column(Relation relation);
 static void check_ref_index(Relation relation);
 static void check_columns(Relation relation);
@@ -121,10 +122,12 @@ tl_table_create_complete(Oid relation)
 void
 tl_table_create_complete_parent(Oid relation)
 {
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	Relation	parent;
 
 	CommandCounterIncrement();
-	tl_table_catalog_add_parent(relation);
+	random_id(table_id);
+	tl_table_catalog_add_parent(relation, table_id);
 	complete_column(relation);
 	CommandCounterIncrement();
 	parent = table_open(relation, AccessShareLock);
@@ -240,11 +243,18 @@ complete_id(Oid relation_oid)
 									 CurrentMemoryContext))
 			memcpy(table_id, fixed.table_id, TL_TABLE_ID_SIZE);
 	}
-	else if (!pg_strong_random(table_id, sizeof(table_id)))
+	else
+		random_id(table_id);
+	tl_table_catalog_add(relation_oid, table_id);
+}
+
+static void
+random_id(uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	if (!pg_strong_random(table_id, TL_TABLE_ID_SIZE))
 		ereport(ERROR,
 				errcode(ERRCODE_INTERNAL_ERROR),
 				errmsg("could not generate a random table id"));
-	tl_table_catalog_add(relation_oid, table_id);
 }
 
 /* C1 to C5; ERROR with the first that does not hold. */

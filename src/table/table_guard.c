@@ -52,6 +52,7 @@
 #include "table_definition.h"
 #include "table_guard.h"
 #include "table_issue.h"
+#include "table_requirement.h"
 #include "table_scan.h"
 #include "table_written.h"
 #include "tl_compat.h"
@@ -62,6 +63,7 @@ typedef struct GuardTask
 {
 	bool		all_definitions;	/* a type or schema changed its name */
 	Oid			attached;		/* the relation of ATTACH PARTITION */
+	Oid			triggered;		/* the relation of CREATE TRIGGER */
 } GuardTask;
 
 static ProcessUtility_hook_type previous_hook = NULL;
@@ -84,6 +86,7 @@ static bool is_of_interest(Node *statement);
 static bool is_followed(Node *statement);
 static void before(Node *statement, TlAccessFrame *frame, GuardTask *task);
 static void after(TlAccessFrame *frame, const GuardTask *task);
+static void after_triggers(TlAccessFrame *frame, const GuardTask *task);
 static void before_create(CreateStmt *statement, TlAccessFrame *frame);
 static void before_create_partition(CreateStmt *statement, Oid parent,
 									TlAccessFrame *frame);
@@ -106,6 +109,7 @@ static void before_alter_enum(AlterEnumStmt *statement);
 static void before_index(IndexStmt *statement);
 static void before_drop(DropStmt *statement);
 static void before_copy(CopyStmt *statement);
+static void before_trigger(CreateTrigStmt *statement, GuardTask *task);
 static void before_rule(RuleStmt *statement);
 static void before_access_method(CreateAmStmt *statement);
 static void before_function(CreateFunctionStmt *statement);
@@ -255,6 +259,7 @@ is_of_interest(Node *statement)
 		case T_TruncateStmt:
 		case T_CopyStmt:
 		case T_RuleStmt:
+		case T_CreateTrigStmt:
 		case T_CreateAmStmt:
 		case T_CreateFunctionStmt:
 			return true;
@@ -330,6 +335,9 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 		case T_RuleStmt:
 			before_rule((RuleStmt *) statement);
 			break;
+		case T_CreateTrigStmt:
+			before_trigger((CreateTrigStmt *) statement, task);
+			break;
 		case T_CreateAmStmt:
 			before_access_method((CreateAmStmt *) statement);
 			break;
@@ -356,17 +364,21 @@ after(TlAccessFrame *frame, const GuardTask *task)
 			tl_table_create_check(lfirst_oid(cell));
 		else
 			tl_table_create_complete(lfirst_oid(cell));
+		tl_table_requirement_check(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "create", false);
 	}
-	if (frame->touched != NIL || task->all_definitions ||
-		OidIsValid(task->attached))
+	if (frame->touched != NIL || frame->released != NIL ||
+		task->all_definitions || OidIsValid(task->attached) ||
+		OidIsValid(task->triggered))
 		CommandCounterIncrement();
+	after_triggers(frame, task);
 	foreach(cell, frame->touched)
 	{
 		if (!tl_table_catalog_is_ledger(lfirst_oid(cell)) ||
 			tl_table_access_is_unfinished(lfirst_oid(cell)))
 			continue;			/* dropped meanwhile, or completed later */
 		tl_table_create_check(lfirst_oid(cell));
+		tl_table_requirement_check(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "alter", false);
 	}
 	if (OidIsValid(task->attached))
@@ -385,6 +397,24 @@ after(TlAccessFrame *frame, const GuardTask *task)
 
 		tl_table_definition_write_end(end->last, end->action);
 	}
+}
+
+/* Signature triggers that went, and one that came on a table of any kind. */
+static void
+after_triggers(TlAccessFrame *frame, const GuardTask *task)
+{
+	ListCell   *cell;
+
+	foreach(cell, frame->released)
+	{
+		if (tl_table_catalog_is_ledger(lfirst_oid(cell)) &&
+			!tl_table_access_is_unfinished(lfirst_oid(cell)))
+			tl_table_requirement_release(lfirst_oid(cell));
+	}
+	if (OidIsValid(task->triggered) &&
+		!tl_table_catalog_is_ledger(task->triggered) &&
+		get_rel_relkind(task->triggered) != '\0')
+		tl_table_requirement_check(task->triggered);
 }
 
 /* Append-only or fixed: one sentence, and what to do instead. */
@@ -936,6 +966,31 @@ before_rule(RuleStmt *statement)
 	if (OidIsValid(relation) && tl_table_catalog_touches_ledger(relation))
 		refuse(relation, "ledger table \"%s\" cannot have rules",
 			   "Use a view with rules over the table, or a trigger.");
+}
+
+/* It may be a signature trigger, or put another in the place of one. */
+static void
+before_trigger(CreateTrigStmt *statement, GuardTask *task)
+{
+	Oid			relation;
+	ListCell   *cell;
+
+	if (!OidIsValid(tl_table_catalog_access_method()))
+		return;
+	relation = RangeVarGetRelid(statement->relation, NoLock, true);
+	if (!OidIsValid(relation))
+		return;
+	task->triggered = relation;
+	if (!tl_table_catalog_touches_ledger(relation))
+		return;
+	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
+	{
+		if (!tl_table_catalog_is_ledger(lfirst_oid(cell)))
+			continue;
+		tl_table_access_touch(lfirst_oid(cell));
+		if (statement->replace)
+			tl_table_access_release(lfirst_oid(cell));
+	}
 }
 
 /* A second access method over our handler would escape the guards. */

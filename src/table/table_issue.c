@@ -103,6 +103,13 @@ issue_grow(uint32_t number)
 	issue.unused_size = size;
 }
 
+/* The last number that the current transaction was issued, 0 if none. */
+uint32_t
+tl_table_issue_last(void)
+{
+	return issue.transaction != 0 ? issue.issued : 0;
+}
+
 /* ledger.next_ref(): the default of every ledger_ref column. */
 Datum
 tl_next_ref(PG_FUNCTION_ARGS)

@@ -22,6 +22,7 @@ typedef struct TlIdentity
 	bool		rolled_back;	/* more was signed than the chain has here */
 	uint32_t	member;
 	uint16_t	incarnation;
+	TlHash		chain_id;
 } TlIdentity;
 
 typedef void (*TlIdentityHook) (TlIdentity *identity);
@@ -46,5 +47,6 @@ extern void tl_table_issue_init(void);
 extern void tl_table_issue_next(TlRefBytes *out);
 extern void tl_table_issue_accept(const TlRefBytes *ref, const char *relation);
 extern void tl_table_issue_return(const TlRefBytes *ref);
+extern uint32_t tl_table_issue_last(void);
 
 #endif							/* TABLE_ISSUE_H */

@@ -41,6 +41,7 @@ struct TlRefScan
 
 static bool is_ref_index(Relation index, AttrNumber ref_attribute);
 static Oid	operator_function(Relation index, StrategyNumber strategy);
+static bool scan_move(TlRefScan *scan, TlRefBytes *ref, ScanDirection direction);
 
 /* OID of the ref index, or InvalidOid. */
 Oid
@@ -129,10 +130,23 @@ tl_table_scan_start(TlRefScan *scan, const TlRefBytes *low,
 bool
 tl_table_scan_next(TlRefScan *scan, TlRefBytes *ref)
 {
+	return scan_move(scan, ref, ForwardScanDirection);
+}
+
+/* After tl_table_scan_start the last row, then the one before. */
+bool
+tl_table_scan_previous(TlRefScan *scan, TlRefBytes *ref)
+{
+	return scan_move(scan, ref, BackwardScanDirection);
+}
+
+static bool
+scan_move(TlRefScan *scan, TlRefBytes *ref, ScanDirection direction)
+{
 	Datum		value;
 	bool		is_null;
 
-	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+	if (!index_getnext_slot(scan->scan, direction, scan->slot))
 		return false;
 	value = slot_getattr(scan->slot, scan->ref_attribute, &is_null);
 	if (is_null)

@@ -21,6 +21,7 @@ extern TlRefScan *tl_table_scan_open(Relation relation, Snapshot snapshot);
 extern void tl_table_scan_start(TlRefScan *scan, const TlRefBytes *low,
 								const TlRefBytes *high);
 extern bool tl_table_scan_next(TlRefScan *scan, TlRefBytes *ref);
+extern bool tl_table_scan_previous(TlRefScan *scan, TlRefBytes *ref);
 extern TupleTableSlot *tl_table_scan_slot(TlRefScan *scan);
 extern void tl_table_scan_close(TlRefScan *scan);
 

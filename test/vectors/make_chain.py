@@ -401,4 +401,5 @@ def main():
         out.write(checkpoint)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,725 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_requirement.c
+ *	  What must be signed: from a trigger's arguments, and as it is kept.
+ *
+ * A trigger that executes ledger.verify_signature says by its arguments which
+ * columns hold key and signature and which are signed.  On a ledger table that
+ * is also kept in ledger_internal.signature_requirement, with attribute numbers
+ * and type tags as they were when the trigger was created, so that messages stay
+ * what they were when a type is renamed.  The worker checks each row against it
+ * again: whether the trigger ran does not matter.
+ *
+ * Each leaf of a partitioned table has its own.  Messages name the table on
+ * which the trigger was created and the attribute numbers that the columns have
+ * there, since a signer cannot know the leaf.
+ *
+ * Invariants
+ *	  Q1  a trigger on a ledger table has its requirement, once the statement
+ *		  that made it has ended
+ *	  Q2  a requirement goes only while the table has no rows
+ *	  Q3  a requirement binds the rows that were inserted after it.  CREATE
+ *		  TRIGGER excludes writers, so those of other transactions that are
+ *		  older are visible to a snapshot taken then; of its own transaction,
+ *		  the last number issued is kept.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "storage/bufmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+#include "utils/varlena.h"
+#include "utils/xid8.h"
+
+#include "table_access.h"
+#include "table_am.h"
+#include "table_catalog.h"
+#include "table_issue.h"
+#include "table_requirement.h"
+#include "table_type.h"
+#include "tl_error.h"
+
+#define REQUIREMENT			"signature_requirement"
+#define REQUIREMENT_INDEX	"signature_requirement_pkey"
+
+static void check_form(Relation relation, const Trigger *trigger);
+static void refuse_form(Relation relation, const Trigger *trigger,
+						const char *detail, const char *hint);
+static void check_arguments(const Trigger *trigger);
+static int	hint_arguments(void);
+static Oid	root_of(Relation relation, const Trigger *trigger);
+static void signing_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid root);
+static AttrNumber column_of(Relation relation, const Trigger *trigger,
+							const char *name);
+static AttrNumber bytes_column(Relation relation, const Trigger *trigger,
+							   const char *argument);
+static List *split_names(const Trigger *trigger, const char *argument);
+static void parse_columns(TlRequirement *out, Relation relation,
+						  const Trigger *trigger, Oid root);
+static void check_signed_column(const TlRequirement *requirement,
+								Relation relation, const Trigger *trigger,
+								AttrNumber attribute);
+static void insert_sorted(TlRequirement *out, AttrNumber attribute,
+						  AttrNumber number, uint32_t tag);
+static bool is_same(const TlRequirement *left, const TlRequirement *right);
+static TlRequirement *find_same(List *list, const TlRequirement *wanted);
+static TlRequirement *read_requirement(HeapTuple tuple, TupleDesc descriptor);
+static int64 *read_numbers(Datum value, Oid type, int *count);
+static void keep(Relation relation, TlRequirement *requirement, int number);
+static Datum number_array(const TlRequirement *requirement, AttrNumber column);
+static void delete_rows(Oid relation, int number);
+
+/* Does the trigger execute ledger.verify_signature? */
+bool
+tl_table_requirement_is_ours(const Trigger *trigger)
+{
+	List	   *name = list_make2(makeString(pstrdup("ledger")),
+								  makeString(pstrdup("verify_signature")));
+	Oid			function = LookupFuncName(name, 0, NULL, true);
+
+	return OidIsValid(function) && trigger->tgfoid == function;
+}
+
+/* The trigger's arguments, all of them checked. */
+TlRequirement *
+tl_table_requirement_parse(Relation relation, const Trigger *trigger)
+{
+	TlRequirement *out = palloc0(sizeof(TlRequirement));
+	Oid			root;
+
+	check_form(relation, trigger);
+	check_arguments(trigger);
+	out->per_statement = !TRIGGER_FOR_ROW(trigger->tgtype);
+	out->algorithm = TL_SIGNATURE_SECP256K1;
+	if (trigger->tgnargs == 4 &&
+		!tl_table_signature_parse(&out->algorithm, trigger->tgargs[3]))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("trigger \"%s\" names an unknown algorithm \"%s\"",
+					   trigger->tgname, trigger->tgargs[3]),
+				errhint("Use 'secp256k1', 'bip340' or 'es256'."));
+	out->key_attribute = bytes_column(relation, trigger, trigger->tgargs[0]);
+	out->signature_attribute = bytes_column(relation, trigger, trigger->tgargs[1]);
+	if (out->key_attribute == out->signature_attribute)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("trigger \"%s\" names one column for key and signature",
+					   trigger->tgname),
+				hint_arguments());
+	root = root_of(relation, trigger);
+	signing_id(out->signing_id, root);
+	parse_columns(out, relation, trigger, root);
+	return out;
+}
+
+/* When it fires, and on what. */
+static void
+check_form(Relation relation, const Trigger *trigger)
+{
+	int16		type = trigger->tgtype;
+	bool		partitioned = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		relation->rd_rel->relispartition;
+
+	if (relation->rd_rel->relkind != RELKIND_RELATION &&
+		relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		refuse_form(relation, trigger, "It can be on a table only.",
+					"Create the trigger on the table behind it.");
+	if (!TRIGGER_FOR_INSERT(type) || TRIGGER_FOR_DELETE(type) ||
+		TRIGGER_FOR_TRUNCATE(type) || TRIGGER_FOR_INSTEAD(type))
+		refuse_form(relation, trigger,
+					"It must fire for INSERT, and may fire for UPDATE.",
+					"Use AFTER INSERT ... FOR EACH ROW, or AFTER INSERT OR UPDATE.");
+	if (tl_table_am_is_ours(relation) && trigger->tgqual != NULL)
+		refuse_form(relation, trigger,
+					"On a ledger table every row must be signed, so there can be no WHEN.",
+					"Use a table of its own for rows without signatures.");
+	if (TRIGGER_FOR_ROW(type))
+		return;
+	if (!TRIGGER_FOR_AFTER(type) || TRIGGER_FOR_UPDATE(type) ||
+		trigger->tgnewtable == NULL)
+		refuse_form(relation, trigger,
+					"For each statement it needs to see the statement's new rows.",
+					"Use AFTER INSERT ... REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT, or FOR EACH ROW.");
+	if (partitioned)
+		refuse_form(relation, trigger,
+					"The rows of one statement may end in several partitions, or come past the partition's own triggers.",
+					"Use FOR EACH ROW on the partitioned table.");
+}
+
+static void
+refuse_form(Relation relation, const Trigger *trigger, const char *detail,
+			const char *hint)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+			errmsg("trigger \"%s\" on \"%s\" cannot execute ledger.verify_signature",
+				   trigger->tgname, RelationGetRelationName(relation)),
+			errdetail_internal("%s", detail),
+			errhint("%s", hint));
+}
+
+static void
+check_arguments(const Trigger *trigger)
+{
+	if (trigger->tgnargs != 3 && trigger->tgnargs != 4)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("ledger.verify_signature takes 3 or 4 arguments, trigger \"%s\" gives %d",
+					   trigger->tgname, trigger->tgnargs),
+				hint_arguments());
+}
+
+static int
+hint_arguments(void)
+{
+	return errhint("The trigger's arguments are 'key_column', 'signature_column', 'column, column, ...', and perhaps 'secp256k1', 'bip340' or 'es256'.");
+}
+
+/* The table on which the trigger was created, up the partitions. */
+static Oid
+root_of(Relation relation, const Trigger *trigger)
+{
+	Oid			root = RelationGetRelid(relation);
+	Oid			next = trigger->tgoid;
+	Relation	catalog;
+
+	if (!trigger->tgisclone)
+		return root;
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+	while (OidIsValid(next))
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(next));
+		scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+		tuple = systable_getnext(scan);
+		next = InvalidOid;
+		if (HeapTupleIsValid(tuple))
+		{
+			root = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+			next = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
+		}
+		systable_endscan(scan);
+	}
+	table_close(catalog, AccessShareLock);
+	return root;
+}
+
+/* The table id that messages name. */
+static void
+signing_id(uint8_t table_id[TL_TABLE_ID_SIZE], Oid root)
+{
+	if (tl_table_catalog_is_ledger(root) ? tl_table_catalog_id(table_id, root) :
+		tl_table_catalog_parent_id(table_id, root))
+		return;
+	tl_error_check(tl_table_signature_table_id(table_id,
+											   get_namespace_name(get_rel_namespace(root)),
+											   get_rel_name(root)),
+				   "table id of a table");
+}
+
+static AttrNumber
+column_of(Relation relation, const Trigger *trigger, const char *name)
+{
+	AttrNumber	attribute = get_attnum(RelationGetRelid(relation), name);
+
+	if (attribute <= 0)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_COLUMN),
+				errmsg("column \"%s\" that trigger \"%s\" names is not in table \"%s\"",
+					   name, trigger->tgname, RelationGetRelationName(relation)),
+				hint_arguments());
+	return attribute;
+}
+
+/* The column of key or signature. */
+static AttrNumber
+bytes_column(Relation relation, const Trigger *trigger, const char *argument)
+{
+	List	   *list = split_names(trigger, argument);
+	AttrNumber	attribute;
+	Form_pg_attribute form;
+
+	if (list_length(list) != 1)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("trigger \"%s\" must name one column for the key and one for the signature",
+					   trigger->tgname),
+				hint_arguments());
+	attribute = column_of(relation, trigger, linitial(list));
+	form = TupleDescAttr(RelationGetDescr(relation), attribute - 1);
+	if (getBaseType(form->atttypid) != BYTEAOID)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("column \"%s\" that trigger \"%s\" names for key or signature must have type bytea",
+					   NameStr(form->attname), trigger->tgname));
+	if (form->attgenerated != '\0')
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_COLUMN_DEFINITION),
+				errmsg("column \"%s\" that trigger \"%s\" names for key or signature cannot be generated",
+					   NameStr(form->attname), trigger->tgname));
+	return attribute;
+}
+
+/* Names as in SQL: folded to lower case unless they are quoted. */
+static List *
+split_names(const Trigger *trigger, const char *argument)
+{
+	List	   *list;
+
+	if (!SplitIdentifierString(pstrdup(argument), ',', &list))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("trigger \"%s\" has an invalid list of columns: \"%s\"",
+					   trigger->tgname, argument),
+				hint_arguments());
+	return list;
+}
+
+/* The columns that are signed, in order of their numbers in messages. */
+static void
+parse_columns(TlRequirement *out, Relation relation, const Trigger *trigger,
+			  Oid root)
+{
+	List	   *list = split_names(trigger, trigger->tgargs[2]);
+	ListCell   *cell;
+
+	if (list == NIL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("trigger \"%s\" names no columns that are signed",
+					   trigger->tgname),
+				hint_arguments());
+	out->attributes = palloc(sizeof(AttrNumber) * list_length(list));
+	out->numbers = palloc(sizeof(AttrNumber) * list_length(list));
+	out->type_tags = palloc(sizeof(uint32_t) * list_length(list));
+	foreach(cell, list)
+	{
+		const char *name = lfirst(cell);
+		AttrNumber	attribute = column_of(relation, trigger, name);
+		Oid			type = TupleDescAttr(RelationGetDescr(relation),
+										 attribute - 1)->atttypid;
+
+		check_signed_column(out, relation, trigger, attribute);
+		insert_sorted(out, attribute, get_attnum(root, name),
+					  tl_table_type_tag(type));
+	}
+}
+
+static void
+check_signed_column(const TlRequirement *requirement, Relation relation,
+					const Trigger *trigger, AttrNumber attribute)
+{
+	Form_pg_attribute form = TupleDescAttr(RelationGetDescr(relation), attribute - 1);
+	const char *detail = NULL;
+	char	   *reason;
+
+	if (attribute == requirement->key_attribute)
+		detail = "It holds the key, which is part of every message anyway.";
+	else if (attribute == requirement->signature_attribute)
+		detail = "It holds the signature.";
+	else if (form->atttypid == tl_table_ref_type())
+		detail = "A ledger_ref is issued by INSERT, so that no signer can know it.";
+	else if (form->attgenerated != '\0' && TRIGGER_FOR_BEFORE(trigger->tgtype))
+		detail = "It is generated, which happens after BEFORE triggers; use AFTER.";
+	else if (form->attgenerated != '\0' &&
+			 form->attgenerated != ATTRIBUTE_GENERATED_STORED)
+		detail = "It is generated when it is read.";
+	for (int i = 0; i < requirement->column_count; i++)
+		if (requirement->attributes[i] == attribute)
+			detail = "It is listed twice.";
+	if (detail == NULL && !tl_table_type_supported(form->atttypid, &reason))
+		detail = reason;
+	if (detail != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("column \"%s\" cannot be among those that trigger \"%s\" says are signed",
+					   NameStr(form->attname), trigger->tgname),
+				errdetail_internal("%s", detail));
+}
+
+static void
+insert_sorted(TlRequirement *out, AttrNumber attribute, AttrNumber number,
+			  uint32_t tag)
+{
+	int			i = out->column_count++;
+
+	for (; i > 0 && out->numbers[i - 1] > number; i--)
+	{
+		out->attributes[i] = out->attributes[i - 1];
+		out->numbers[i] = out->numbers[i - 1];
+		out->type_tags[i] = out->type_tags[i - 1];
+	}
+	out->attributes[i] = attribute;
+	out->numbers[i] = number;
+	out->type_tags[i] = tag;
+}
+
+/*
+ * What a trigger demands: of a ledger table what is kept, so that trigger and
+ * worker never differ.
+ */
+TlRequirement *
+tl_table_requirement_of_trigger(Relation relation, const Trigger *trigger)
+{
+	TlRequirement *parsed = tl_table_requirement_parse(relation, trigger);
+	TlRequirement *kept;
+
+	if (!tl_table_am_is_ours(relation))
+		return parsed;
+	kept = find_same(tl_table_requirement_load(RelationGetRelid(relation)), parsed);
+	if (kept == NULL)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("trigger \"%s\" on ledger table \"%s\" has no signature requirement",
+					   trigger->tgname, RelationGetRelationName(relation)),
+				errdetail("Its row in ledger_internal.signature_requirement is missing."));
+	return kept;
+}
+
+/*
+ * Do both demand the same of a row?  The id does not count: a trigger of the
+ * leaf's own beside that of its partitioned table would ask for two signatures.
+ */
+static bool
+is_same(const TlRequirement *left, const TlRequirement *right)
+{
+	return left->algorithm == right->algorithm &&
+		left->per_statement == right->per_statement &&
+		left->key_attribute == right->key_attribute &&
+		left->signature_attribute == right->signature_attribute &&
+		left->column_count == right->column_count &&
+		memcmp(left->attributes, right->attributes,
+			   sizeof(AttrNumber) * left->column_count) == 0;
+}
+
+static TlRequirement *
+find_same(List *list, const TlRequirement *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, list)
+		if (is_same(lfirst(cell), wanted))
+			return lfirst(cell);
+	return NULL;
+}
+
+/* Does any ledger table have one?  Without a scan, for those who ask often. */
+bool
+tl_table_requirement_any(void)
+{
+	Oid			catalog_oid = tl_table_catalog_own(REQUIREMENT);
+	Relation	catalog;
+	bool		result;
+
+	if (!OidIsValid(catalog_oid))
+		return false;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	result = RelationGetNumberOfBlocks(catalog) > 0;
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* The requirements of a ledger table, in order of number. */
+List *
+tl_table_requirement_load(Oid relation)
+{
+	Oid			catalog_oid = tl_table_catalog_own(REQUIREMENT);
+	Relation	catalog,
+				index;
+	pg_uuid_t	uuid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *list = NIL;
+
+	if (!OidIsValid(catalog_oid) || !tl_table_catalog_id(uuid.data, relation))
+		return NIL;
+	catalog = table_open(catalog_oid, AccessShareLock);
+	index = index_open(tl_table_catalog_own(REQUIREMENT_INDEX), AccessShareLock);
+	ScanKeyInit(&key, Anum_signature_requirement_table_id,
+				BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&uuid));
+	scan = systable_beginscan_ordered(catalog, index, NULL, 1, &key);
+	while ((tuple = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+		list = lappend(list, read_requirement(tuple, RelationGetDescr(catalog)));
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(catalog, AccessShareLock);
+	return list;
+}
+
+/* All columns are NOT NULL. */
+static TlRequirement *
+read_requirement(HeapTuple tuple, TupleDesc descriptor)
+{
+	TlRequirement *out = palloc0(sizeof(TlRequirement));
+	Datum		values[Natts_signature_requirement];
+	bool		nulls[Natts_signature_requirement];
+	int64	   *attributes,
+			   *numbers,
+			   *tags;
+	int			counts[2];
+	char	   *algorithm;
+
+	heap_deform_tuple(tuple, descriptor, values, nulls);
+	out->number = DatumGetInt32(values[Anum_signature_requirement_number - 1]);
+	memcpy(out->signing_id,
+		   DatumGetUUIDP(values[Anum_signature_requirement_signing_id - 1])->data,
+		   TL_TABLE_ID_SIZE);
+	algorithm = TextDatumGetCString(values[Anum_signature_requirement_algorithm - 1]);
+	out->per_statement = DatumGetBool(values[Anum_signature_requirement_per_statement - 1]);
+	out->key_attribute = (AttrNumber)
+		DatumGetInt32(values[Anum_signature_requirement_key_attribute - 1]);
+	out->signature_attribute = (AttrNumber)
+		DatumGetInt32(values[Anum_signature_requirement_signature_attribute - 1]);
+	attributes = read_numbers(values[Anum_signature_requirement_attributes - 1],
+							  INT4OID, &out->column_count);
+	numbers = read_numbers(values[Anum_signature_requirement_numbers - 1],
+						   INT4OID, &counts[0]);
+	tags = read_numbers(values[Anum_signature_requirement_type_tags - 1],
+						INT8OID, &counts[1]);
+	if (!tl_table_signature_parse(&out->algorithm, algorithm) ||
+		counts[0] != out->column_count || counts[1] != out->column_count ||
+		out->column_count == 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("a row of ledger_internal.signature_requirement does not fit together"));
+	out->attributes = palloc(sizeof(AttrNumber) * out->column_count);
+	out->numbers = palloc(sizeof(AttrNumber) * out->column_count);
+	out->type_tags = palloc(sizeof(uint32_t) * out->column_count);
+	for (int i = 0; i < out->column_count; i++)
+	{
+		out->attributes[i] = (AttrNumber) attributes[i];
+		out->numbers[i] = (AttrNumber) numbers[i];
+		out->type_tags[i] = (uint32_t) tags[i];
+	}
+	out->since = datumCopy(values[Anum_signature_requirement_since - 1], false, -1);
+	out->since_ref = *DatumGetTlRefBytes(values[Anum_signature_requirement_since_ref - 1]);
+	return out;
+}
+
+static int64 *
+read_numbers(Datum value, Oid type, int *count)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	int64	   *numbers;
+
+	if (type == INT4OID)
+		deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32),
+						  true, TYPALIGN_INT, &items, &nulls, count);
+	else
+		deconstruct_array(DatumGetArrayTypeP(value), INT8OID, sizeof(int64),
+						  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &items, &nulls, count);
+	numbers = palloc(sizeof(int64) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+		numbers[i] = type == INT4OID ? DatumGetInt32(items[i]) :
+			DatumGetInt64(items[i]);
+	return numbers;
+}
+
+/* Q3 */
+bool
+tl_table_requirement_binds(const TlRequirement *requirement,
+						   const TlRefBytes *ref)
+{
+	TlRef		row,
+				since;
+	Datum		xid;
+
+	tl_table_ref_unpack(&row, ref);
+	tl_table_ref_unpack(&since, &requirement->since_ref);
+	if (row.incarnation != since.incarnation)
+		return row.incarnation > since.incarnation;
+	if (row.transaction == since.transaction)
+		return row.row > since.row;
+	xid = FullTransactionIdGetDatum(FullTransactionIdFromU64(row.transaction));
+	return !DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot, xid,
+											 requirement->since));
+}
+
+/* A statement has touched the table: Q1, and what its triggers say is sound. */
+void
+tl_table_requirement_check(Oid relation_oid)
+{
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		TlRequirement *parsed;
+		List	   *kept;
+
+		if (!tl_table_requirement_is_ours(&triggers->triggers[i]))
+			continue;
+		parsed = tl_table_requirement_parse(relation, &triggers->triggers[i]);
+		if (!tl_table_am_is_ours(relation))
+			continue;
+		kept = tl_table_requirement_load(relation_oid);
+		if (find_same(kept, parsed) == NULL)
+			keep(relation, parsed, kept == NIL ? 1 :
+				 ((TlRequirement *) llast(kept))->number + 1);
+	}
+	table_close(relation, NoLock);
+}
+
+/* Store a new requirement, in force from now on. */
+static void
+keep(Relation relation, TlRequirement *requirement, int number)
+{
+	Relation	catalog = table_open(tl_table_catalog_own(REQUIREMENT), RowExclusiveLock);
+	Datum		values[Natts_signature_requirement];
+	bool		nulls[Natts_signature_requirement] = {false};
+	pg_uuid_t	table_id,
+				signing;
+	TlIdentity	identity;
+	TlRef		ref;
+	TlRefBytes	since_ref;
+
+	tl_table_identity(&identity);
+	ref.member = identity.member;
+	ref.incarnation = identity.incarnation;
+	ref.transaction = U64FromFullTransactionId(GetTopFullTransactionId());
+	ref.row = tl_table_issue_last();
+	tl_table_ref_pack(&since_ref, &ref);
+	if (!tl_table_catalog_id(table_id.data, RelationGetRelid(relation)))
+		elog(ERROR, "ledger table \"%s\" has no table id",
+			 RelationGetRelationName(relation));
+	memcpy(signing.data, requirement->signing_id, TL_TABLE_ID_SIZE);
+	values[Anum_signature_requirement_table_id - 1] = UUIDPGetDatum(&table_id);
+	values[Anum_signature_requirement_number - 1] = Int32GetDatum(number);
+	values[Anum_signature_requirement_signing_id - 1] = UUIDPGetDatum(&signing);
+	values[Anum_signature_requirement_algorithm - 1] =
+		CStringGetTextDatum(tl_table_signature_name(requirement->algorithm));
+	values[Anum_signature_requirement_per_statement - 1] =
+		BoolGetDatum(requirement->per_statement);
+	values[Anum_signature_requirement_key_attribute - 1] =
+		Int32GetDatum(requirement->key_attribute);
+	values[Anum_signature_requirement_signature_attribute - 1] =
+		Int32GetDatum(requirement->signature_attribute);
+	for (AttrNumber i = Anum_signature_requirement_attributes;
+		 i <= Anum_signature_requirement_type_tags; i++)
+		values[i - 1] = number_array(requirement, i);
+	/* not the statement's snapshot, which is older than its lock */
+	PushActiveSnapshot(GetLatestSnapshot());
+	values[Anum_signature_requirement_since - 1] =
+		OidFunctionCall0(F_PG_CURRENT_SNAPSHOT);
+	PopActiveSnapshot();
+	values[Anum_signature_requirement_since_ref - 1] = TlRefBytesGetDatum(&since_ref);
+	CatalogTupleInsert(catalog,
+					   heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
+/* One of the three arrays, told by the column that it is for. */
+static Datum
+number_array(const TlRequirement *requirement, AttrNumber column)
+{
+	int			count = requirement->column_count;
+	Datum	   *items = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (column == Anum_signature_requirement_attributes)
+			items[i] = Int32GetDatum(requirement->attributes[i]);
+		else if (column == Anum_signature_requirement_numbers)
+			items[i] = Int32GetDatum(requirement->numbers[i]);
+		else
+			items[i] = Int64GetDatum((int64) requirement->type_tags[i]);
+	}
+	if (column == Anum_signature_requirement_type_tags)
+		return PointerGetDatum(construct_array(items, count, INT8OID, sizeof(int64),
+											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(items, count, INT4OID, sizeof(int32),
+										   true, TYPALIGN_INT));
+}
+
+/* A trigger of the table was dropped or replaced: Q2. */
+void
+tl_table_requirement_release(Oid relation_oid)
+{
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	TriggerDesc *triggers = relation->trigdesc;
+	List	   *parsed = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (tl_table_requirement_is_ours(&triggers->triggers[i]))
+			parsed = lappend(parsed,
+							 tl_table_requirement_parse(relation, &triggers->triggers[i]));
+	foreach(cell, tl_table_requirement_load(relation_oid))
+	{
+		TlRequirement *kept = lfirst(cell);
+
+		if (find_same(parsed, kept) != NULL)
+			continue;
+		if (tl_table_access_has_rows(relation_oid))
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+					errmsg("cannot drop the signature trigger of ledger table \"%s\" because it has rows",
+						   RelationGetRelationName(relation)),
+					errdetail("Its rows must be signed, and so must all that follow."),
+					errhint("Use a new table for rows without signatures."));
+		delete_rows(relation_oid, kept->number);
+	}
+	table_close(relation, NoLock);
+}
+
+/* The table is dropped. */
+void
+tl_table_requirement_forget(Oid relation)
+{
+	delete_rows(relation, 0);
+}
+
+/* One requirement of a table, or with number 0 all of them. */
+static void
+delete_rows(Oid relation, int number)
+{
+	Oid			catalog_oid = tl_table_catalog_own(REQUIREMENT);
+	Relation	catalog;
+	pg_uuid_t	uuid;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(catalog_oid) || !tl_table_catalog_id(uuid.data, relation))
+		return;
+	catalog = table_open(catalog_oid, RowExclusiveLock);
+	ScanKeyInit(&keys[0], Anum_signature_requirement_table_id,
+				BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&uuid));
+	ScanKeyInit(&keys[1], Anum_signature_requirement_number,
+				BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(number));
+	scan = systable_beginscan(catalog, tl_table_catalog_own(REQUIREMENT_INDEX),
+							  true, NULL, number == 0 ? 1 : 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
