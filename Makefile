@@ -26,6 +26,7 @@ OBJS_PURE = \
 	src/merkle/merkle_hash.o \
 	src/merkle/merkle_range.o \
 	src/merkle/merkle_proof.o \
+	src/merkle/merkle_cover.o \
 	src/consensus/consensus_message.o \
 	src/consensus/consensus_certificate.o \
 	src/consensus/consensus_rejoin.o \
@@ -41,8 +42,10 @@ OBJS_PURE = \
 	src/proof/proof_text.o \
 	src/proof/proof_definition.o \
 	src/proof/proof_checkpoint.o \
+	src/proof/proof_step.o \
 	src/proof/proof_check.o \
 	src/proof/proof_json.o \
+	src/proof/proof_bundle.o \
 	src/proof/proof_show.o
 
 OBJS_BACKEND = \
@@ -74,9 +77,12 @@ OBJS_BACKEND = \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_lookup.o \
+	src/proof/proof_jsonb.o \
+	src/proof/proof_section.o \
 	src/proof/proof_source.o \
 	src/proof/proof_row.o \
 	src/proof/proof_receipt.o \
+	src/proof/proof_receipts.o \
 	src/proof/proof_verdict.o \
 	src/proof/proof_verify_cursor.o \
 	src/proof/proof_verify_sort.o \

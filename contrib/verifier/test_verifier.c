@@ -122,7 +122,7 @@ is_valid(const char *text, size_t size, const TlCheckpoint *checkpoint)
 
 	if (verifier_json_parse(&document, text, size) == NULL &&
 		tl_proof_json_read(&receipt, columns, &document.root) == NULL)
-		tl_proof_check(&verdict, &receipt, checkpoint);
+		tl_proof_check(&verdict, &receipt, checkpoint, NULL);
 	verifier_json_free(&document);
 	return verdict.valid;
 }

@@ -158,7 +158,7 @@ check(const char *text, size_t size, const TlCheckpoint *checkpoint)
 	if (verdict.reason == NULL)
 		verdict.reason = tl_proof_json_read(&receipt, columns, &document.root);
 	if (verdict.reason == NULL)
-		tl_proof_check(&verdict, &receipt, checkpoint);
+		tl_proof_check(&verdict, &receipt, checkpoint, NULL);
 	if (verdict.valid)
 		print_verdict(&receipt, &verdict);
 	else

@@ -25,5 +25,7 @@
 #define TL_MERKLE_DEPTH_MAX			64
 #define TL_LOG_PAYLOAD_SIZE_MAX		(16 * 1024 * 1024)
 #define TL_RECEIPT_SIZE_MAX			(1024 * 1024 * 1024 - 1)
+#define TL_RECEIPTS_SIZE_MAX		(256 * 1024 * 1024 - 1)
+#define TL_RECEIPTS_ROWS_MAX		1000000
 
 #endif							/* TL_LIMITS_H */

@@ -36,10 +36,22 @@ tl_merkle_range_init(TlMerkleRange *range)
 TlStatus
 tl_merkle_range_append(TlMerkleRange *range, const TlHash *leaf_hash)
 {
-	TlHash		carry = *leaf_hash;
-	unsigned	level = 0;
+	return tl_merkle_range_append_node(range, 0, leaf_hash);
+}
 
-	if (range->size == UINT64_MAX)
+TlStatus
+tl_merkle_range_append_node(TlMerkleRange *range, unsigned level,
+							const TlHash *node)
+{
+	TlHash		carry = *node;
+	uint64_t	leaf_count;
+
+	if (level >= TL_MERKLE_DEPTH_MAX)
+		return TL_TOO_LARGE;
+	leaf_count = UINT64_C(1) << level;
+	if (range->size & (leaf_count - 1))
+		return TL_BAD_ORDER;
+	if (range->size > UINT64_MAX - leaf_count)
 		return TL_TOO_LARGE;
 	while ((range->size >> level) & 1)
 	{
@@ -47,7 +59,7 @@ tl_merkle_range_append(TlMerkleRange *range, const TlHash *leaf_hash)
 		level++;
 	}
 	range->nodes[level] = carry;
-	range->size++;
+	range->size += leaf_count;
 	return TL_OK;
 }
 

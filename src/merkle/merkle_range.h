@@ -27,6 +27,14 @@ extern void tl_merkle_range_init(TlMerkleRange *range);
 extern TlStatus tl_merkle_range_append(TlMerkleRange *range,
 									   const TlHash *leaf_hash);
 
+/*
+ * Append a perfect subtree of 2^level leaves by its root.  TL_BAD_ORDER if none
+ * of that size can start here: size must be a multiple of 2^level.
+ */
+extern TlStatus tl_merkle_range_append_node(TlMerkleRange *range,
+											unsigned level,
+											const TlHash *node);
+
 /* The root over all leaves so far; the range can still grow. */
 extern void tl_merkle_range_root(const TlMerkleRange *range, TlHash *out);
 

@@ -31,15 +31,9 @@
  */
 #include "proof_check.h"
 
-#include "chain_batch.h"
-#include "chain_genesis.h"
-#include "chain_section.h"
-#include "consensus_certificate.h"
-#include "merkle_hash.h"
 #include "merkle_proof.h"
-#include "merkle_range.h"
 #include "proof_definition.h"
-#include "proof_text.h"
+#include "proof_step.h"
 #include "table_row.h"
 
 #include <string.h>
@@ -48,11 +42,7 @@
 typedef struct Checker
 {
 	const TlReceipt *receipt;
-	TlVerdict  *verdict;
-	TlHash		chain_id;
-	TlGenesis	genesis;
-	TlBlockHeader head;
-	TlHash		head_hash;
+	TlProofChain chain;
 	TlDefinition definition;
 } Checker;
 
@@ -63,36 +53,22 @@ typedef struct ProvedRow
 	TlBlockHeader block;
 } ProvedRow;
 
-static const char *check_all(Checker *checker, const TlCheckpoint *checkpoint);
-static const char *check_genesis(Checker *checker);
-static const char *check_head(Checker *checker);
+static const char *check_all(Checker *checker, TlVerdict *verdict,
+							 const TlCheckpoint *checkpoint,
+							 const TlConsistency *consistency);
 static const char *check_row(Checker *checker, ProvedRow *out,
 							 const TlReceiptRow *row);
-static const char *check_section(TlHash *leaf, const TlReceiptRow *row,
-								 const TlRowHeader *header);
-static const char *check_batch(Checker *checker, TlHash *digest,
-							   const TlReceiptRow *row, const TlHash *leaf,
-							   const TlRef *ref);
 static const char *check_block(Checker *checker, TlBlockHeader *out,
 							   const TlReceiptRow *row, const TlHash *digest);
 static const char *check_definition(Checker *checker, const ProvedRow *row,
 									uint64_t *height);
 static const char *check_shown(Checker *checker, const ProvedRow *row);
-static const char *check_columns(Checker *checker);
-static const char *check_names(Checker *checker);
-static const char *check_checkpoint(Checker *checker,
-									const TlCheckpoint *checkpoint,
-									uint64_t height_max);
 static bool verify_path(const TlHash *leaf, uint64_t index, uint64_t size,
 						TlSpan path, const TlHash *root);
-static bool batch_is_listed(TlHash *root, const TlHash *digest, TlSpan digests);
-static const TlReceiptColumn *find_column(const TlReceipt *receipt, TlSpan name);
-static bool shows_string(TlSpan shown, TlSpan value);
-static bool same_bytes(TlSpan left, const void *right, size_t size);
 
 void
 tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
-			   const TlCheckpoint *checkpoint)
+			   const TlCheckpoint *checkpoint, const TlConsistency *consistency)
 {
 	Checker		checker;
 	const char *problem;
@@ -100,116 +76,64 @@ tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
 	memset(out, 0, sizeof(*out));
 	memset(&checker, 0, sizeof(checker));
 	checker.receipt = receipt;
-	checker.verdict = out;
-	problem = check_all(&checker, checkpoint);
+	problem = check_all(&checker, out, checkpoint, consistency);
 	out->valid = (problem == NULL);
-	if (problem != NULL)
-		out->reason = problem;
-	else if (checkpoint != NULL)
-		out->reason = "a quorum ordered this row, under the checkpoint's root";
-	else
-		out->reason = "a quorum of the members in genesis ordered this row";
+	out->reason = (problem != NULL) ? problem : tl_proof_trust_text(out->trust);
+}
+
+const char *
+tl_proof_trust_text(TlTrust trust)
+{
+	switch (trust)
+	{
+		case TL_TRUST_GENESIS:
+			return "a quorum of the members in genesis ordered this row";
+		case TL_TRUST_CHECKPOINT:
+			return "a quorum ordered this row, under the checkpoint's root";
+		case TL_TRUST_CONTINUED:
+			return "a quorum ordered this row, in a history that continues the checkpoint's";
+	}
+	return "unknown";
 }
 
 /* NULL, or the sentence that says what is wrong. */
 static const char *
-check_all(Checker *checker, const TlCheckpoint *checkpoint)
+check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
+		  const TlConsistency *consistency)
 {
+	const TlReceipt *receipt = checker->receipt;
+	TlProofChain *chain = &checker->chain;
 	ProvedRow	row;
 	uint64_t	height_max;
 	const char *problem;
 
-	problem = check_genesis(checker);
+	problem = tl_proof_step_genesis(chain, receipt->chain, receipt->purpose,
+									receipt->genesis_header, receipt->genesis_body);
 	if (problem == NULL)
-		problem = check_head(checker);
+		problem = tl_proof_step_head(chain, receipt->head, receipt->certificate);
 	if (problem == NULL)
-		problem = check_row(checker, &row, &checker->receipt->row);
+		problem = check_row(checker, &row, &receipt->row);
 	if (problem == NULL)
 		problem = check_definition(checker, &row, &height_max);
 	if (problem == NULL)
 		problem = check_shown(checker, &row);
-	if (problem == NULL)
-		problem = check_columns(checker);
-	if (problem == NULL)
-		problem = check_names(checker);
 	if (problem == NULL && checkpoint != NULL)
 	{
 		if (row.block.height > height_max)
 			height_max = row.block.height;
-		problem = check_checkpoint(checker, checkpoint, height_max);
+		problem = tl_proof_step_trust(&verdict->trust, chain, checkpoint,
+									  consistency, height_max);
 	}
-	return problem;
-}
-
-static const char *
-check_genesis(Checker *checker)
-{
-	const TlReceipt *receipt = checker->receipt;
-	const char *purpose;
-
-	if (receipt->chain.size != TL_HASH_SIZE)
-		return "the chain id does not have 32 bytes";
-	memcpy(checker->chain_id.bytes, receipt->chain.data, TL_HASH_SIZE);
-	if (tl_chain_genesis_check(&checker->genesis, &checker->chain_id,
-							   receipt->genesis_header.data,
-							   receipt->genesis_header.size,
-							   receipt->genesis_body.data,
-							   receipt->genesis_body.size) != TL_OK)
-		return "the genesis block is not that of the chain id";
-	checker->verdict->chain_id = checker->chain_id;
-	checker->verdict->test = (checker->genesis.purpose == TL_PURPOSE_TEST);
-	purpose = checker->verdict->test ? "test" : "production";
-	if (!same_bytes(receipt->purpose, purpose, strlen(purpose)))
-		return "the purpose shown is not that of the genesis block";
-	return NULL;
-}
-
-/* The head is a block of the chain with a certificate of its members. */
-static const char *
-check_head(Checker *checker)
-{
-	const TlReceipt *receipt = checker->receipt;
-	const TlGenesis *genesis = &checker->genesis;
-	TlBlockHeader *head = &checker->head;
-	TlValidator validators[TL_MEMBER_COUNT_MAX];
-	unsigned	validator_count = 0;
-	TlCertificate certificate;
-	TlHash		members_hash;
-
-	if (tl_chain_block_decode(head, receipt->head.data,
-							  receipt->head.size) != TL_OK)
-		return "the head is not a block header";
-	if (head->height == 0 ||
-		memcmp(&head->chain_id, &checker->chain_id, sizeof(TlHash)) != 0)
-		return "the head is not a block of this chain";
-	if (tl_chain_members_hash(&members_hash, genesis->members,
-							  genesis->member_count) != TL_OK ||
-		memcmp(&head->members_hash, &members_hash, sizeof(TlHash)) != 0)
-		return "the head's members are not those of the genesis block";
-	tl_chain_block_hash(&checker->head_hash, head);
-
-	if (tl_consensus_certificate_decode(&certificate,
-										receipt->certificate.data,
-										receipt->certificate.size) != TL_OK)
-		return "the certificate is not one";
-	if (certificate.kind != TL_LOG_FINALIZE ||
-		certificate.epoch != head->epoch || certificate.view != head->view ||
-		memcmp(&certificate.block, &checker->head_hash, sizeof(TlHash)) != 0)
-		return "the certificate is not one of the head's finality";
-	for (int i = 0; i < genesis->member_count; i++)
-	{
-		if (genesis->members[i].kind != TL_MEMBER_VALIDATOR)
-			continue;
-		validators[validator_count].member = genesis->members[i].number;
-		memcpy(validators[validator_count].row_key,
-			   genesis->members[i].row_key, TL_XONLY_KEY_SIZE);
-		validator_count++;
-	}
-	if (!tl_consensus_certificate_verify(&certificate, &checker->chain_id,
-										 validators, validator_count,
-										 genesis->quorum_of_three))
-		return "the head is not signed by a quorum of the members";
-	checker->verdict->head_height = head->height;
+	else if (problem == NULL && consistency != NULL)
+		problem = "a consistency proof needs the tree head that it starts from";
+	if (problem != NULL)
+		return problem;
+	verdict->chain_id = chain->chain_id;
+	verdict->test = (chain->genesis.purpose == TL_PURPOSE_TEST);
+	verdict->member = receipt->member;
+	verdict->ref = row.header.ref;
+	verdict->height = row.block.height;
+	verdict->head_height = chain->head.height;
 	return NULL;
 }
 
@@ -217,93 +141,51 @@ check_head(Checker *checker)
 static const char *
 check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 {
-	TlRowDecoder decoder;
+	TlSectionLeaf section;
+	TlBatchHeader batch;
 	TlHash		leaf;
+	TlHash		section_leaf;
 	TlHash		digest;
 	const char *problem;
 
-	if (tl_table_row_check(row->bytes.data, row->bytes.size) != TL_OK ||
-		tl_table_row_open(&decoder, &out->header, row->bytes.data,
-						  row->bytes.size) != TL_OK)
-		return "the row's bytes are not a row";
-	problem = check_section(&leaf, row, &out->header);
+	problem = tl_proof_step_row(&out->header, &leaf, row->bytes);
 	if (problem == NULL)
-		problem = check_batch(checker, &digest, row, &leaf, &out->header.ref);
+		problem = tl_proof_step_section(&section, &section_leaf, row->section,
+										row->section_random);
+	if (problem == NULL)
+		problem = tl_proof_step_row_section(&out->header, &section);
+	if (problem == NULL && !verify_path(&leaf, row->index, section.row_count,
+										row->path, &section.root))
+		problem = "the row's path does not lead to its section";
+	if (problem == NULL)
+		problem = tl_proof_step_batch(&batch, &digest, &checker->chain, row->batch);
+	if (problem == NULL)
+		problem = tl_proof_step_row_batch(&out->header, &batch);
+	if (problem == NULL && !verify_path(&section_leaf, row->section_index,
+										batch.section_count, row->section_path,
+										&batch.root))
+		problem = "the section's path does not lead to its batch";
 	if (problem == NULL)
 		problem = check_block(checker, &out->block, row, &digest);
 	return problem;
 }
 
 static const char *
-check_section(TlHash *leaf, const TlReceiptRow *row, const TlRowHeader *header)
-{
-	const uint8_t *random = NULL;
-	TlSectionLeaf section;
-	TlHash		row_hash;
-
-	if (tl_chain_section_decode(&section, row->section.data,
-								row->section.size) != TL_OK)
-		return "the section leaf is not one";
-	if (memcmp(section.table_id, header->table_id, TL_TABLE_ID_SIZE) != 0 ||
-		section.table_version != header->table_version)
-		return "the row is of another table or version than its section";
-	tl_merkle_leaf_hash(&row_hash, row->bytes.data, row->bytes.size);
-	if (!verify_path(&row_hash, row->index, section.row_count, row->path,
-					 &section.root))
-		return "the row's path does not lead to its section";
-	if (row->section_random.size == TL_SECTION_RANDOM_SIZE)
-		random = row->section_random.data;
-	else if (row->section_random.size != 0)
-		return "the section's random value does not have 16 bytes";
-	if (tl_chain_section_leaf_hash(leaf, &section, random) != TL_OK)
-		return "a private section needs its random value and no other has one";
-	return NULL;
-}
-
-static const char *
-check_batch(Checker *checker, TlHash *digest, const TlReceiptRow *row,
-			const TlHash *leaf, const TlRef *ref)
-{
-	TlBatchHeader batch;
-
-	if (tl_chain_batch_decode(&batch, row->batch.data,
-							  row->batch.size) != TL_OK)
-		return "the batch header is not one";
-	if (memcmp(&batch.chain_id, &checker->chain_id, sizeof(TlHash)) != 0)
-		return "the batch is of another chain";
-	if (batch.member != ref->member || batch.incarnation < ref->incarnation)
-		return "the batch is another member's than the row";
-	if (!verify_path(leaf, row->section_index, batch.section_count,
-					 row->section_path, &batch.root))
-		return "the section's path does not lead to its batch";
-	tl_chain_batch_digest(digest, row->batch.data, row->batch.size);
-	return NULL;
-}
-
-static const char *
 check_block(Checker *checker, TlBlockHeader *out, const TlReceiptRow *row,
 			const TlHash *digest)
 {
-	const TlBlockHeader *head = &checker->head;
-	TlHash		root;
+	const TlBlockHeader *head = &checker->chain.head;
 	TlHash		hash;
+	const char *problem;
 
-	if (tl_chain_block_decode(out, row->block.data, row->block.size) != TL_OK)
-		return "the block header is not one";
-	if (out->height == 0 ||
-		memcmp(&out->chain_id, &checker->chain_id, sizeof(TlHash)) != 0)
-		return "the block is not one of this chain";
-	if (!batch_is_listed(&root, digest, row->batch_digests) ||
-		memcmp(&root, &out->batch_root, sizeof(TlHash)) != 0)
-		return "the batch is not one of the block's";
-	tl_chain_block_hash(&hash, out);
+	problem = tl_proof_step_block(out, &hash, &checker->chain, row->block);
+	if (problem == NULL)
+		problem = tl_proof_step_digests(out, digest, row->batch_digests);
+	if (problem != NULL)
+		return problem;
 	if (out->height == head->height)
-	{
-		if (row->block_path.size != 0 ||
-			memcmp(&hash, &checker->head_hash, sizeof(TlHash)) != 0)
-			return "the block is not the head, whose height it has";
-		return NULL;
-	}
+		return row->block_path.size == 0 ? NULL :
+			"the block is not the head, whose height it has";
 	if (!verify_path(&hash, out->height, head->height, row->block_path,
 					 &head->history_root))
 		return "the block's path does not lead to the head";
@@ -343,131 +225,29 @@ check_definition(Checker *checker, const ProvedRow *row, uint64_t *height)
 			return "the definition is another member's than the row";
 		*height = proved.block.height;
 	}
-	if (memcmp(definition->table_id, row->header.table_id,
-			   TL_TABLE_ID_SIZE) != 0 ||
-		definition->version != row->header.table_version)
-		return "the definition is of another table or version than the row";
-	return NULL;
+	return tl_proof_step_row_definition(&row->header, definition);
 }
 
-/* What stands above the row for people to read. */
+/* What stands above the proof for people to read. */
 static const char *
 check_shown(Checker *checker, const ProvedRow *row)
 {
 	const TlReceipt *receipt = checker->receipt;
-	const TlGenesis *genesis = &checker->genesis;
-	const TlMember *member;
-	TlTextSink	sink;
+	const char *problem;
 
-	member = tl_chain_member_find(genesis->members, genesis->member_count,
-								  row->header.ref.member);
-	if (member == NULL)
-		return "the row's member is not one of the ledger";
-	if (!shows_string(receipt->member, member->name))
-		return "the member shown is not the row's";
-	if (!shows_string(receipt->schema, checker->definition.schema) ||
-		!shows_string(receipt->table, checker->definition.table))
-		return "the table shown is not the row's";
-	tl_proof_text_against(&sink, receipt->ref);
-	tl_proof_text_ref(&sink, &row->header.ref);
-	if (!tl_proof_text_equal(&sink))
-		return "the ref shown is not the row's";
-	if (receipt->height != row->block.height)
-		return "the height shown is not the block's";
-	tl_proof_text_against(&sink, receipt->time);
-	tl_proof_text_block_time(&sink, row->block.time);
-	if (!tl_proof_text_equal(&sink))
-		return "the time shown is not the block's";
-	checker->verdict->member = receipt->member;
-	checker->verdict->ref = row->header.ref;
-	checker->verdict->height = row->block.height;
-	return NULL;
-}
-
-/* Each column of the definition is shown, with the value in the row. */
-static const char *
-check_columns(Checker *checker)
-{
-	const TlReceipt *receipt = checker->receipt;
-	TlDefinitionReader reader;
-	TlDefinitionColumn column;
-	TlRowDecoder decoder;
-	TlRowHeader header;
-	TlRowColumn value = {0};
-	TlTextSink	sink;
-	uint32_t	matched = 0;
-
-	if (tl_table_row_open(&decoder, &header, receipt->row.bytes.data,
-						  receipt->row.bytes.size) != TL_OK)
-		return "the row's bytes are not a row";
-	tl_proof_definition_open(&reader, &checker->definition);
-	while (tl_proof_definition_next(&reader, &column))
-	{
-		const TlReceiptColumn *shown = find_column(receipt, column.name);
-
-		if (shown == NULL)
-			return "a column of the definition is not shown";
-		if (value.attribute_number < column.attribute_number &&
-			decoder.columns_left > 0 &&
-			tl_table_row_next(&decoder, &value) != TL_OK)
-			return "the row's bytes are not a row";
-		if (value.attribute_number != column.attribute_number)
-		{
-			if (!shown->is_null)
-				return "a column that is null in the row is shown with a value";
-			continue;
-		}
-		matched++;
-		if (value.type_tag != column.type_tag)
-			return "a column has another type than in the definition";
-		tl_proof_text_against(&sink, shown->text);
-		tl_proof_text_column(&sink, &value);
-		if (shown->is_null || !tl_proof_text_equal(&sink))
-			return "a column's value shown is not the one in the row";
-	}
-	if (matched != header.column_count)
-		return "the row has a column that its definition does not name";
-	return NULL;
-}
-
-/* Nothing is shown that the definition does not name. */
-static const char *
-check_names(Checker *checker)
-{
-	const TlReceipt *receipt = checker->receipt;
-
-	if (receipt->column_count != checker->definition.column_count)
-		return "more columns are shown than the definition has";
-	for (uint32_t i = 0; i < receipt->column_count; i++)
-	{
-		TlDefinitionReader reader;
-		TlDefinitionColumn column;
-		bool		found = false;
-
-		tl_proof_definition_open(&reader, &checker->definition);
-		while (!found && tl_proof_definition_next(&reader, &column))
-			found = shows_string(receipt->columns[i].name, column.name);
-		if (!found)
-			return "a column is shown that the definition does not name";
-	}
-	return NULL;
-}
-
-static const char *
-check_checkpoint(Checker *checker, const TlCheckpoint *checkpoint,
-				 uint64_t height_max)
-{
-	checker->verdict->trust = TL_TRUST_CHECKPOINT;
-	if (memcmp(&checkpoint->chain_id, &checker->chain_id, sizeof(TlHash)) != 0)
-		return "the checkpoint is of another chain";
-	if (checkpoint->size != checker->head.height)
-		return "the receipt's head is not at the checkpoint's size";
-	if (memcmp(&checkpoint->root, &checker->head.history_root,
-			   sizeof(TlHash)) != 0)
-		return "the checkpoint has another root: the chain was forked";
-	if (height_max >= checkpoint->size)
-		return "the row's block is newer than the checkpoint";
-	return NULL;
+	problem = tl_proof_step_member(&checker->chain, row->header.ref.member,
+								   receipt->member);
+	if (problem == NULL)
+		problem = tl_proof_step_table(&checker->definition, receipt->schema,
+									  receipt->table);
+	if (problem == NULL)
+		problem = tl_proof_step_ref(&row->header.ref, receipt->ref);
+	if (problem == NULL)
+		problem = tl_proof_step_height(&row->block, receipt->height, receipt->time);
+	if (problem == NULL)
+		problem = tl_proof_step_columns(&checker->definition, receipt->row.bytes,
+										receipt->columns, receipt->column_count);
+	return problem;
 }
 
 static bool
@@ -483,56 +263,4 @@ verify_path(const TlHash *leaf, uint64_t index, uint64_t size, TlSpan path,
 		memcpy(hashes, path.data, path.size);
 	return tl_merkle_inclusion_verify(leaf, index, size, hashes,
 									  (unsigned) count, root);
-}
-
-/* Is the digest in the list, and what is the root over the list? */
-static bool
-batch_is_listed(TlHash *root, const TlHash *digest, TlSpan digests)
-{
-	TlMerkleRange range;
-	bool		found = false;
-
-	if (digests.size % TL_HASH_SIZE != 0 ||
-		digests.size / TL_HASH_SIZE > TL_BLOCK_BATCHES_MAX)
-		return false;
-	tl_merkle_range_init(&range);
-	for (size_t offset = 0; offset < digests.size; offset += TL_HASH_SIZE)
-	{
-		TlHash		hash;
-
-		memcpy(hash.bytes, digests.data + offset, TL_HASH_SIZE);
-		if (memcmp(&hash, digest, sizeof(hash)) == 0)
-			found = true;
-		if (tl_merkle_range_append(&range, &hash) != TL_OK)
-			return false;
-	}
-	tl_merkle_range_root(&range, root);
-	return found;
-}
-
-static const TlReceiptColumn *
-find_column(const TlReceipt *receipt, TlSpan name)
-{
-	for (uint32_t i = 0; i < receipt->column_count; i++)
-	{
-		if (shows_string(receipt->columns[i].name, name))
-			return &receipt->columns[i];
-	}
-	return NULL;
-}
-
-static bool
-shows_string(TlSpan shown, TlSpan value)
-{
-	TlTextSink	sink;
-
-	tl_proof_text_against(&sink, shown);
-	tl_proof_text_string(&sink, value);
-	return tl_proof_text_equal(&sink);
-}
-
-static bool
-same_bytes(TlSpan left, const void *right, size_t size)
-{
-	return left.size == size && memcmp(left.data, right, size) == 0;
 }

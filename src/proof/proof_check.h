@@ -67,8 +67,21 @@ typedef struct TlReceipt
 typedef enum TlTrust
 {
 	TL_TRUST_GENESIS,			/* what the founder says: a fork would pass */
-	TL_TRUST_CHECKPOINT			/* a tree head that the checker had before */
+	TL_TRUST_CHECKPOINT,		/* a tree head that the checker had before */
+	TL_TRUST_CONTINUED			/* such a tree head; the row came after it, in
+								 * a history that continues it */
 } TlTrust;
+
+/*
+ * RFC 6962 proof that one tree head's history is the beginning of another's.
+ * Sizes of 0 are not known and not compared: the hashes fit two sizes only.
+ */
+typedef struct TlConsistency
+{
+	uint64_t	old_size;
+	uint64_t	new_size;
+	TlSpan		hashes;			/* 32 bytes each */
+} TlConsistency;
 
 typedef struct TlVerdict
 {
@@ -85,10 +98,15 @@ typedef struct TlVerdict
 
 /*
  * Check all of a receipt.  With a checkpoint, its head must be the one at the
- * checkpoint's size, and what it proves must lie under the checkpoint's root.
- * All of verdict but valid and reason counts only if valid.
+ * checkpoint's size, or one that a consistency proof connects with it; and what
+ * it proves must lie under the checkpoint's root or continue it.  All of verdict
+ * but valid and reason counts only if valid.
  */
 extern void tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
-						   const TlCheckpoint *checkpoint);
+						   const TlCheckpoint *checkpoint,
+						   const TlConsistency *consistency);
+
+/* The reason of a valid verdict. */
+extern const char *tl_proof_trust_text(TlTrust trust);
 
 #endif							/* PROOF_CHECK_H */

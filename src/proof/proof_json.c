@@ -10,6 +10,7 @@
  *		hex			string of lower-case hex digits, two a byte
  *		hashes		array of strings of 64 lower-case hex digits
  *		number		decimal digits, no sign, no leading zero, at most 2^63 - 1
+ *		list		array of at least one object
  *
  * Invariants
  *	  J1  one receipt has one document, white space and order of keys apart:
@@ -36,7 +37,11 @@ typedef enum FieldKind
 	FIELD_NUMBER,
 	FIELD_COLUMNS,				/* object: column name to string or null */
 	FIELD_OBJECT,
-	FIELD_DEFINITION			/* object, or null if there is none */
+	FIELD_DEFINITION,			/* object, or null if there is none */
+	FIELD_BUNDLE_FORMAT,		/* the string TL_RECEIPTS_FORMAT */
+	FIELD_DEFINITION_NUMBER,	/* number, or null if there is none */
+	FIELD_FOREST,				/* object, read and written by the caller */
+	FIELD_LIST					/* array of objects, likewise */
 } FieldKind;
 
 typedef struct Field
@@ -122,18 +127,115 @@ static const Field receipt_fields[] = {
 };
 static const Shape receipt_shape = SHAPE(receipt_fields);
 
-/* What is read at the moment. */
+#define IN_BUNDLE(member)	offsetof(TlBundle, member)
+#define IN_FOREST(member)	offsetof(TlBundleForest, member)
+#define IN_BLOCK(member)	offsetof(TlBundleBlock, member)
+#define IN_BATCH(member)	offsetof(TlBundleBatch, member)
+#define IN_SECTION(member)	offsetof(TlBundleSection, member)
+#define IN_MEMBER(member)	offsetof(TlBundleRow, member)
+
+static const Field bundle_head_fields[] = {
+	{"header", FIELD_HEX, IN_BUNDLE(head), NULL},
+	{"certificate", FIELD_HEX, IN_BUNDLE(certificate), NULL},
+};
+static const Shape bundle_head_shape = SHAPE(bundle_head_fields);
+
+static const Field bundle_genesis_fields[] = {
+	{"header", FIELD_HEX, IN_BUNDLE(genesis_header), NULL},
+	{"body", FIELD_HEX, IN_BUNDLE(genesis_body), NULL},
+};
+static const Shape bundle_genesis_shape = SHAPE(bundle_genesis_fields);
+
+/* In this order they are written; a list, and a forest, is left open. */
+static const Field bundle_fields[] = {
+	{"format", FIELD_BUNDLE_FORMAT, 0, NULL},
+	{"chain", FIELD_HEX, IN_BUNDLE(chain), NULL},
+	{"purpose", FIELD_STRING, IN_BUNDLE(purpose), NULL},
+	{"head", FIELD_OBJECT, 0, &bundle_head_shape},
+	{"genesis", FIELD_OBJECT, 0, &bundle_genesis_shape},
+	{"definitions", FIELD_FOREST, IN_BUNDLE(definitions), NULL},
+	{"rows", FIELD_FOREST, IN_BUNDLE(rows), NULL},
+};
+
+static const Field forest_fields[] = {
+	{"history", FIELD_HASHES, IN_FOREST(history), NULL},
+	{"blocks", FIELD_LIST, IN_FOREST(blocks), NULL},
+};
+
+static const Field bundle_block_fields[] = {
+	{"height", FIELD_NUMBER, IN_BLOCK(height), NULL},
+	{"time", FIELD_STRING, IN_BLOCK(time), NULL},
+	{"header", FIELD_HEX, IN_BLOCK(header), NULL},
+	{"digests", FIELD_HASHES, IN_BLOCK(digests), NULL},
+	{"batches", FIELD_LIST, IN_BLOCK(batches), NULL},
+};
+
+static const Field bundle_batch_fields[] = {
+	{"member", FIELD_STRING, IN_BATCH(member), NULL},
+	{"header", FIELD_HEX, IN_BATCH(header), NULL},
+	{"nodes", FIELD_HASHES, IN_BATCH(nodes), NULL},
+	{"sections", FIELD_LIST, IN_BATCH(sections), NULL},
+};
+
+static const Field bundle_section_fields[] = {
+	{"schema", FIELD_STRING, IN_SECTION(schema), NULL},
+	{"table", FIELD_STRING, IN_SECTION(table), NULL},
+	{"definition", FIELD_DEFINITION_NUMBER, IN_SECTION(definition), NULL},
+	{"index", FIELD_NUMBER, IN_SECTION(index), NULL},
+	{"leaf", FIELD_HEX, IN_SECTION(leaf), NULL},
+	{"random", FIELD_HEX, IN_SECTION(random), NULL},
+	{"rows", FIELD_LIST, IN_SECTION(rows), NULL},
+	{"nodes", FIELD_HASHES, IN_SECTION(nodes), NULL},
+};
+
+static const Field bundle_row_fields[] = {
+	{"ref", FIELD_STRING, IN_MEMBER(ref), NULL},
+	{"row", FIELD_COLUMNS, 0, NULL},
+	{"index", FIELD_NUMBER, IN_MEMBER(index), NULL},
+	{"bytes", FIELD_HEX, IN_MEMBER(bytes), NULL},
+};
+static const Shape bundle_row_shape = SHAPE(bundle_row_fields);
+
+static const Shape level_shapes[] = {
+	[TL_BUNDLE_TOP] = SHAPE(bundle_fields),
+	[TL_BUNDLE_FOREST] = SHAPE(forest_fields),
+	[TL_BUNDLE_BLOCK] = SHAPE(bundle_block_fields),
+	[TL_BUNDLE_BATCH] = SHAPE(bundle_batch_fields),
+	[TL_BUNDLE_SECTION] = SHAPE(bundle_section_fields),
+};
+
+static const size_t level_sizes[] = {
+	[TL_BUNDLE_TOP] = sizeof(TlBundle),
+	[TL_BUNDLE_FOREST] = sizeof(TlBundleForest),
+	[TL_BUNDLE_BLOCK] = sizeof(TlBundleBlock),
+	[TL_BUNDLE_BATCH] = sizeof(TlBundleBatch),
+	[TL_BUNDLE_SECTION] = sizeof(TlBundleSection),
+};
+
+/* Where the parts go that are more than one field. */
 typedef struct Reading
 {
-	TlReceipt  *receipt;
-	TlReceiptColumn *columns;
+	bool	   *has_definition;
+	TlReceiptColumn *columns;	/* room */
+	uint32_t   *column_count;
+	const TlReceiptColumn **column_list;
 } Reading;
+
+/* And where they come from. */
+typedef struct Writing
+{
+	bool		has_definition;
+	uint32_t	column_count;
+	const TlReceiptColumn *columns;
+} Writing;
 
 static const char *read_object(Reading *reading, char *base,
 							   const TlJsonNode *node, const Shape *shape);
 static const char *read_field(Reading *reading, char *base,
 							  const TlJsonNode *node, const Field *field);
-static const char *read_format(const TlJsonNode *node);
+static const char *read_format(const TlJsonNode *node, const char *format,
+							   const char *problem);
+static bool is_text(const TlJsonNode *node, const char *text);
 static const char *read_string(TlSpan *out, const TlJsonNode *node);
 static const char *read_hex(TlSpan *out, const TlJsonNode *node);
 static const char *read_hashes(TlSpan *out, const TlJsonNode *node);
@@ -141,11 +243,16 @@ static const char *read_number(uint64_t *out, const TlJsonNode *node);
 static const char *read_columns(Reading *reading, const TlJsonNode *node);
 static const TlJsonNode *find_child(const TlJsonNode *node, const char *key);
 static bool decode_hex(uint8_t *out, TlSpan text);
-static void write_object(TlWriter *writer, const TlReceipt *receipt,
+static Writing writing_of(TlBundleLevel level, const void *part);
+static void write_object(TlWriter *writer, const Writing *writing,
 						 const char *base, const Shape *shape);
-static void write_field(TlWriter *writer, const TlReceipt *receipt,
+static void write_fields(TlWriter *writer, const Writing *writing,
+						 const char *base, const Shape *shape, size_t first,
+						 size_t end);
+static void write_field(TlWriter *writer, const Writing *writing,
 						const char *base, const Field *field);
-static void write_columns(TlWriter *writer, const TlReceipt *receipt);
+static void write_number(TlWriter *writer, uint64_t number);
+static void write_columns(TlWriter *writer, const Writing *writing);
 static void write_hashes(TlWriter *writer, TlSpan hashes);
 static void write_hex(TlWriter *writer, TlSpan bytes);
 static void write_string(TlWriter *writer, TlSpan text);
@@ -155,16 +262,109 @@ const char *
 tl_proof_json_read(TlReceipt *out, TlReceiptColumn *columns,
 				   const TlJsonNode *root)
 {
-	Reading		reading = {out, columns};
+	Reading		reading = {&out->has_definition, columns, &out->column_count,
+	&out->columns};
 
 	memset(out, 0, sizeof(*out));
 	return read_object(&reading, (char *) out, root, &receipt_shape);
 }
 
+bool
+tl_proof_json_is_bundle(const TlJsonNode *root)
+{
+	const TlJsonNode *format;
+
+	if (root->kind != TL_JSON_OBJECT)
+		return false;
+	format = find_child(root, "format");
+	return format != NULL && is_text(format, TL_RECEIPTS_FORMAT);
+}
+
+const char *
+tl_proof_json_part(void *out, TlBundleLevel level, const TlJsonNode *node)
+{
+	Reading		reading = {NULL, NULL, NULL, NULL};
+
+	memset(out, 0, level_sizes[level]);
+	if (level == TL_BUNDLE_SECTION)
+		reading.has_definition = &((TlBundleSection *) out)->has_definition;
+	return read_object(&reading, out, node, &level_shapes[level]);
+}
+
+const char *
+tl_proof_json_row(TlBundleRow *out, TlReceiptColumn *columns,
+				  const TlJsonNode *node)
+{
+	Reading		reading = {NULL, columns, &out->column_count, &out->columns};
+
+	memset(out, 0, sizeof(*out));
+	return read_object(&reading, (char *) out, node, &bundle_row_shape);
+}
+
 void
 tl_proof_json_write(TlWriter *writer, const TlReceipt *receipt)
 {
-	write_object(writer, receipt, (const char *) receipt, &receipt_shape);
+	Writing		writing = {receipt->has_definition, receipt->column_count,
+	receipt->columns};
+
+	write_object(writer, &writing, (const char *) receipt, &receipt_shape);
+}
+
+void
+tl_proof_json_open(TlWriter *writer, const char *before, TlBundleLevel level,
+				   const void *part)
+{
+	const Shape *shape = &level_shapes[level];
+	Writing		writing = writing_of(level, part);
+	size_t		end = 0;
+
+	while (shape->fields[end].kind != FIELD_LIST &&
+		   shape->fields[end].kind != FIELD_FOREST)
+		end++;
+	write_text(writer, before);
+	write_fields(writer, &writing, part, shape, 0, end);
+	if (shape->fields[end].kind == FIELD_FOREST)
+		return;
+	write_text(writer, ", \"");
+	write_text(writer, shape->fields[end].key);
+	write_text(writer, "\": [");
+}
+
+void
+tl_proof_json_close(TlWriter *writer, TlBundleLevel level, const void *part)
+{
+	const Shape *shape = &level_shapes[level];
+	Writing		writing = writing_of(level, part);
+	size_t		first = 0;
+
+	while (first < shape->count && shape->fields[first].kind != FIELD_LIST)
+		first++;
+	if (first < shape->count)
+	{
+		write_text(writer, "]");
+		write_fields(writer, &writing, part, shape, first + 1, shape->count);
+	}
+	write_text(writer, "}");
+}
+
+void
+tl_proof_json_put_row(TlWriter *writer, const char *before,
+					  const TlBundleRow *row)
+{
+	Writing		writing = {false, row->column_count, row->columns};
+
+	write_text(writer, before);
+	write_object(writer, &writing, (const char *) row, &bundle_row_shape);
+}
+
+static Writing
+writing_of(TlBundleLevel level, const void *part)
+{
+	Writing		writing = {false, 0, NULL};
+
+	if (level == TL_BUNDLE_SECTION)
+		writing.has_definition = ((const TlBundleSection *) part)->has_definition;
+	return writing;
 }
 
 /* Each key once: as many as listed, and each of those there. */
@@ -199,7 +399,11 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 	switch (field->kind)
 	{
 		case FIELD_FORMAT:
-			return read_format(node);
+			return read_format(node, TL_RECEIPT_FORMAT,
+							   "this is not a receipt of format 1");
+		case FIELD_BUNDLE_FORMAT:
+			return read_format(node, TL_RECEIPTS_FORMAT,
+							   "these are not receipts of format 1");
 		case FIELD_STRING:
 			return read_string((TlSpan *) target, node);
 		case FIELD_HEX:
@@ -211,10 +415,23 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 		case FIELD_COLUMNS:
 			return read_columns(reading, node);
 		case FIELD_DEFINITION:
+			*reading->has_definition = (node->kind != TL_JSON_NULL);
 			if (node->kind == TL_JSON_NULL)
 				return NULL;
-			reading->receipt->has_definition = true;
 			return read_object(reading, target, node, field->shape);
+		case FIELD_DEFINITION_NUMBER:
+			*reading->has_definition = (node->kind != TL_JSON_NULL);
+			if (node->kind == TL_JSON_NULL)
+				return NULL;
+			return read_number((uint64_t *) target, node);
+		case FIELD_FOREST:
+			*(const TlJsonNode **) target = node;
+			return NULL;
+		case FIELD_LIST:
+			if (node->kind != TL_JSON_ARRAY || node->count == 0)
+				return "a list is missing or empty";
+			*(const TlJsonNode **) target = node;
+			return NULL;
 		case FIELD_OBJECT:
 			return read_object(reading, target, node, field->shape);
 	}
@@ -222,13 +439,16 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 }
 
 static const char *
-read_format(const TlJsonNode *node)
+read_format(const TlJsonNode *node, const char *format, const char *problem)
 {
-	if (node->kind != TL_JSON_STRING ||
-		node->text.size != strlen(TL_RECEIPT_FORMAT) ||
-		memcmp(node->text.data, TL_RECEIPT_FORMAT, node->text.size) != 0)
-		return "this is not a receipt of format 1";
-	return NULL;
+	return is_text(node, format) ? NULL : problem;
+}
+
+static bool
+is_text(const TlJsonNode *node, const char *text)
+{
+	return node->kind == TL_JSON_STRING && node->text.size == strlen(text) &&
+		memcmp(node->text.data, text, node->text.size) == 0;
 }
 
 static const char *
@@ -308,8 +528,8 @@ read_columns(Reading *reading, const TlJsonNode *node)
 		if (!column->is_null)
 			column->text = child->text;
 	}
-	reading->receipt->columns = reading->columns;
-	reading->receipt->column_count = (uint32_t) node->count;
+	*reading->column_list = reading->columns;
+	*reading->column_count = (uint32_t) node->count;
 	return NULL;
 }
 
@@ -325,7 +545,6 @@ find_child(const TlJsonNode *node, const char *key)
 	return NULL;
 }
 
-/* out may be where text is: a byte is written after its digits were read. */
 static bool
 decode_hex(uint8_t *out, TlSpan text)
 {
@@ -346,30 +565,39 @@ decode_hex(uint8_t *out, TlSpan text)
 }
 
 static void
-write_object(TlWriter *writer, const TlReceipt *receipt, const char *base,
+write_object(TlWriter *writer, const Writing *writing, const char *base,
 			 const Shape *shape)
 {
-	for (size_t i = 0; i < shape->count; i++)
-	{
-		write_text(writer, i == 0 ? "{\"" : ", \"");
-		write_text(writer, shape->fields[i].key);
-		write_text(writer, "\": ");
-		write_field(writer, receipt, base, &shape->fields[i]);
-	}
+	write_fields(writer, writing, base, shape, 0, shape->count);
 	write_text(writer, "}");
 }
 
 static void
-write_field(TlWriter *writer, const TlReceipt *receipt, const char *base,
+write_fields(TlWriter *writer, const Writing *writing, const char *base,
+			 const Shape *shape, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+	{
+		write_text(writer, i == 0 ? "{\"" : ", \"");
+		write_text(writer, shape->fields[i].key);
+		write_text(writer, "\": ");
+		write_field(writer, writing, base, &shape->fields[i]);
+	}
+}
+
+static void
+write_field(TlWriter *writer, const Writing *writing, const char *base,
 			const Field *field)
 {
 	const char *source = base + field->offset;
-	char		number[32];
 
 	switch (field->kind)
 	{
 		case FIELD_FORMAT:
 			write_text(writer, "\"" TL_RECEIPT_FORMAT "\"");
+			break;
+		case FIELD_BUNDLE_FORMAT:
+			write_text(writer, "\"" TL_RECEIPTS_FORMAT "\"");
 			break;
 		case FIELD_STRING:
 			write_string(writer, *(const TlSpan *) source);
@@ -381,32 +609,48 @@ write_field(TlWriter *writer, const TlReceipt *receipt, const char *base,
 			write_hashes(writer, *(const TlSpan *) source);
 			break;
 		case FIELD_NUMBER:
-			snprintf(number, sizeof(number), "%" PRIu64,
-					 *(const uint64_t *) source);
-			write_text(writer, number);
+			write_number(writer, *(const uint64_t *) source);
 			break;
 		case FIELD_COLUMNS:
-			write_columns(writer, receipt);
+			write_columns(writer, writing);
 			break;
 		case FIELD_DEFINITION:
-			if (receipt->has_definition)
-				write_object(writer, receipt, source, field->shape);
+			if (writing->has_definition)
+				write_object(writer, writing, source, field->shape);
+			else
+				write_text(writer, "null");
+			break;
+		case FIELD_DEFINITION_NUMBER:
+			if (writing->has_definition)
+				write_number(writer, *(const uint64_t *) source);
 			else
 				write_text(writer, "null");
 			break;
 		case FIELD_OBJECT:
-			write_object(writer, receipt, source, field->shape);
+			write_object(writer, writing, source, field->shape);
 			break;
+		case FIELD_FOREST:
+		case FIELD_LIST:
+			break;				/* by the caller */
 	}
 }
 
 static void
-write_columns(TlWriter *writer, const TlReceipt *receipt)
+write_number(TlWriter *writer, uint64_t number)
+{
+	char		text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	write_text(writer, text);
+}
+
+static void
+write_columns(TlWriter *writer, const Writing *writing)
 {
 	write_text(writer, "{");
-	for (uint32_t i = 0; i < receipt->column_count; i++)
+	for (uint32_t i = 0; i < writing->column_count; i++)
 	{
-		const TlReceiptColumn *column = &receipt->columns[i];
+		const TlReceiptColumn *column = &writing->columns[i];
 
 		if (i > 0)
 			write_text(writer, ", ");

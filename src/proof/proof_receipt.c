@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * proof_receipt.c
- *	  ledger.receipt() and ledger.tree_head(): what outsiders take home.
+ *	  ledger.receipt(), ledger.tree_head() and ledger.consistency_proof():
+ *	  what outsiders take home.
  *
  * The row is looked for with the caller's own rights, all columns of it, row
  * level security included; only then the chain is read with the library's.
@@ -16,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -32,10 +34,10 @@
 
 PG_FUNCTION_INFO_V1(tl_receipt);
 PG_FUNCTION_INFO_V1(tl_tree_head);
+PG_FUNCTION_INFO_V1(tl_consistency_proof);
 
 static void read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref,
 					   int64_t size);
-static void check_size(int64_t size, uint64_t height, const TlRefBytes *ref);
 static void show(TlReceipt *receipt);
 static void check(const TlReceipt *receipt);
 static char *write_json(const TlReceipt *receipt);
@@ -46,17 +48,13 @@ Datum
 tl_receipt(PG_FUNCTION_ARGS)
 {
 	TlRefBytes *ref;
-	int64_t		size = PG_ARGISNULL(2) ? -1 : PG_GETARG_INT64(2);
+	int64_t		size = PG_ARGISNULL(2) ? TL_SIZE_NEWEST : PG_GETARG_INT64(2);
 	TlReceipt	receipt;
 	Oid			relation;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	ref = PG_GETARG_TLREF(1);
-	if (size == 0 || size < -1)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("the size of a tree head must be greater than zero"));
 	relation = tl_proof_row_find(PG_GETARG_OID(0), ref);
 	read_proof(&receipt, relation, ref, size);
 	show(&receipt);
@@ -70,7 +68,8 @@ Datum
 tl_tree_head(PG_FUNCTION_ARGS)
 {
 	TlProofSource source;
-	TlReceipt	genesis;
+	TlSpan		genesis_header;
+	TlSpan		genesis_body;
 	TlCheckpoint checkpoint;
 	TlBlockHeader header;
 	TlSpan		bytes;
@@ -78,7 +77,7 @@ tl_tree_head(PG_FUNCTION_ARGS)
 	char		text[256];
 
 	tl_proof_source_begin(&source);
-	tl_proof_source_genesis(&genesis);
+	tl_proof_source_genesis(&genesis_header, &genesis_body);
 	tl_proof_source_header(&bytes, &header, -1);
 	tl_proof_source_end(&source);
 	tl_chain_block_chain_id(&checkpoint.chain_id, &header);
@@ -90,6 +89,36 @@ tl_tree_head(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(text, (int) writer.size));
 }
 
+/* ledger.consistency_proof(old_size, new_size) -> bytea[] */
+Datum
+tl_consistency_proof(PG_FUNCTION_ARGS)
+{
+	int64		old_size = PG_GETARG_INT64(0);
+	int64		new_size = PG_GETARG_INT64(1);
+	TlHash		path[TL_MERKLE_PATH_MAX];
+	unsigned	count = TL_MERKLE_PATH_MAX;
+	Datum		hashes[TL_MERKLE_PATH_MAX];
+	TlProofSource source;
+	TlBlockHeader header;
+	TlSpan		bytes;
+	uint64_t	newest;
+
+	if (old_size <= 0 || old_size > new_size)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the old size must be greater than zero and not greater than the new size"));
+	tl_proof_source_begin(&source);
+	tl_proof_source_head(&bytes, &header, &newest, new_size);
+	tl_proof_source_check(tl_merkle_consistency_path(path, &count, old_size, new_size,
+													 tl_proof_source_history_node, NULL),
+						  "history of the blocks");
+	tl_proof_source_end(&source);
+	for (unsigned i = 0; i < count; i++)
+		hashes[i] = tl_chain_bytes(path[i].bytes, TL_HASH_SIZE);
+	PG_RETURN_ARRAYTYPE_P(construct_array(hashes, (int) count, BYTEAOID, -1, false,
+										  TYPALIGN_INT));
+}
+
 /* Everything that proves, with the head at that size or the newest one. */
 static void
 read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
@@ -99,54 +128,30 @@ read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
 	TlRef		definition;
 	TlRef		unused;
 	TlRefBytes	definition_ref;
+	uint64_t	newest;
 	uint64_t	height;
 	uint64_t	definition_height;
 
 	memset(out, 0, sizeof(*out));
 	tl_proof_source_begin(&source);
-	tl_proof_source_genesis(out);
-	tl_proof_source_header(&out->head, &head, -1);
-	if (size >= 0 && (uint64_t) size > head.height)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("there is no tree head of size %lld", (long long) size),
-				errdetail("The newest has size %llu.",
-						  (unsigned long long) head.height));
-	tl_proof_source_row(&out->row, &height, &definition, relation, ref);
-	check_size(size, height, ref);
-	if (size >= 0)
-		tl_proof_source_header(&out->head, &head, size);
+	tl_proof_source_genesis(&out->genesis_header, &out->genesis_body);
+	tl_proof_source_head(&out->head, &head, &newest, size);
+	tl_proof_source_row(&out->row, &height, &definition, relation, ref,
+						newest);
+	tl_proof_source_covers(size, height, ref);
 	out->row.block_path = tl_proof_source_history(height, head.height);
 	out->has_definition = (definition.member != 0);
 	if (out->has_definition)
 	{
 		tl_table_ref_pack(&definition_ref, &definition);
 		tl_proof_source_row(&out->definition, &definition_height, &unused,
-							tl_table_definition_relation(), &definition_ref);
-		check_size(size, definition_height, &definition_ref);
+							tl_table_definition_relation(), &definition_ref, newest);
+		tl_proof_source_covers(size, definition_height, &definition_ref);
 		out->definition.block_path = tl_proof_source_history(definition_height,
 															 head.height);
 	}
 	out->certificate = tl_proof_source_certificate(&head);
 	tl_proof_source_end(&source);
-}
-
-/* A tree head covers the blocks below its size. */
-static void
-check_size(int64_t size, uint64_t height, const TlRefBytes *ref)
-{
-	TlRef		unpacked;
-
-	if (size < 0 || height < (uint64_t) size)
-		return;
-	tl_table_ref_unpack(&unpacked, ref);
-	ereport(ERROR,
-			errcode(TL_ERRCODE(TL_NOT_FINAL)),
-			errmsg("the tree head at %lld does not cover the row %s",
-				   (long long) size, tl_table_ref_text(&unpacked)),
-			errdetail("The row is in block %llu, and a tree head covers the blocks below its size.",
-					  (unsigned long long) height),
-			errhint("Take a newer tree head, or leave out the size."));
 }
 
 static void
@@ -166,7 +171,7 @@ check(const TlReceipt *receipt)
 {
 	TlVerdict	verdict;
 
-	tl_proof_check(&verdict, receipt, NULL);
+	tl_proof_check(&verdict, receipt, NULL, NULL);
 	if (!verdict.valid)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),

@@ -13,6 +13,7 @@
 
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -28,6 +29,10 @@ PG_FUNCTION_INFO_V1(tl_leaf_hash);
 
 static TlSpan row_bytes(Oid relation, const TlRefBytes *ref);
 static Datum bytea_of(const void *data, size_t size);
+static void check_ledger_table(Oid relation);
+static ArrayType *ref_array(const TlRefBytes *refs, int count);
+static void note_found(Oid *out, const TlRefBytes *refs, int count, uint64 row);
+tl_noreturn static void not_found(const char *name, const TlRefBytes *ref);
 
 /* ledger.encode_row(relation, ref) -> bytea */
 Datum
@@ -53,13 +58,17 @@ static TlSpan
 row_bytes(Oid relation, const TlRefBytes *ref)
 {
 	TlProofSource source;
+	TlBlockHeader header;
 	TlReceiptRow row;
+	TlSpan		head;
+	uint64_t	newest;
 	TlRef		definition;
 	uint64_t	height;
 	Oid			table = tl_proof_row_find(relation, ref);
 
 	tl_proof_source_begin(&source);
-	tl_proof_source_row(&row, &height, &definition, table, ref);
+	tl_proof_source_head(&head, &header, &newest, TL_SIZE_NEWEST);
+	tl_proof_source_row(&row, &height, &definition, table, ref, newest);
 	tl_proof_source_end(&source);
 	return row.bytes;
 }
@@ -81,40 +90,111 @@ bytea_of(const void *data, size_t size)
 Oid
 tl_proof_row_find(Oid relation, const TlRefBytes *ref)
 {
+	Oid			found;
+
+	tl_proof_row_find_all(&found, relation, ref, 1);
+	return found;
+}
+
+/* The same of many rows; refs ascend and are distinct. */
+void
+tl_proof_row_find_all(Oid *out, Oid relation, const TlRefBytes *refs, int count)
+{
 	MemoryContext context = CurrentMemoryContext;
-	Oid			types[1] = {tl_table_ref_type()};
-	Datum		values[1] = {TlRefBytesGetDatum(ref)};
+	Datum		values[1];
+	Oid			types[1];
 	char	   *name;
 	char	   *statement;
-	TlRef		unpacked;
-	Oid			found = InvalidOid;
-	bool		is_null;
 
+	check_ledger_table(relation);
+	types[0] = get_array_type(tl_table_ref_type());
+	values[0] = PointerGetDatum(ref_array(refs, count));
+	memset(out, 0, sizeof(Oid) * count);
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+
+	/* that all columns are named asks for the right to read them, no more */
+	statement = psprintf("SELECT s.relation, s.ref FROM"
+						 " (SELECT r.tableoid AS relation, r.ledger_ref AS ref,"
+						 " ROW(r.*) AS all_columns FROM %s AS r"
+						 " WHERE r.ledger_ref OPERATOR(pg_catalog.=) ANY ($1)) AS s",
+						 name);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args(statement, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read \"%s\"", name);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		note_found(out, refs, count, i);
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+	for (int i = 0; i < count; i++)
+	{
+		if (!OidIsValid(out[i]))
+			not_found(name, &refs[i]);
+	}
+}
+
+static void
+check_ledger_table(Oid relation)
+{
 	if (!tl_table_catalog_is_ledger(relation) && !tl_table_catalog_is_parent(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				errmsg("\"%s\" is not a ledger table",
 					   get_rel_name(relation) ? get_rel_name(relation) : "?"));
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-	statement = psprintf("SELECT r.tableoid, r.* FROM %s AS r"
-						 " WHERE r.ledger_ref OPERATOR(pg_catalog.=) $1", name);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(statement, 1, types, values, NULL, true, 2) != SPI_OK_SELECT)
-		elog(ERROR, "could not read \"%s\"", name);
-	if (SPI_processed == 1)
-		found = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
-											   SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	MemoryContextSwitchTo(context);
-	if (OidIsValid(found))
-		return found;
+}
+
+static ArrayType *
+ref_array(const TlRefBytes *refs, int count)
+{
+	Datum	   *values = palloc(sizeof(Datum) * count);
+	Oid			type = tl_table_ref_type();
+	int16		type_size;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &type_size, &by_value, &alignment);
+	for (int i = 0; i < count; i++)
+		values[i] = TlRefBytesGetDatum(unconstify(TlRefBytes *, &refs[i]));
+	return construct_array(values, count, type, type_size, by_value, alignment);
+}
+
+/* A row of the result: remember its table beside its ref. */
+static void
+note_found(Oid *out, const TlRefBytes *refs, int count, uint64 row)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[row];
+	TupleDesc	description = SPI_tuptable->tupdesc;
+	bool		is_null;
+	Datum		relation = SPI_getbinval(tuple, description, 1, &is_null);
+	Datum		ref = SPI_getbinval(tuple, description, 2, &is_null);
+	int			low = 0;
+	int			high = count - 1;
+
+	if (is_null)
+		return;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (tl_table_ref_compare(&refs[middle], DatumGetTlRefBytes(ref)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (tl_table_ref_compare(&refs[low], DatumGetTlRefBytes(ref)) == 0)
+		out[low] = DatumGetObjectId(relation);
+}
+
+static void
+not_found(const char *name, const TlRefBytes *ref)
+{
+	TlRef		unpacked;
+
 	tl_table_ref_unpack(&unpacked, ref);
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_UNKNOWN_REF)),
 			errmsg("no row of %s has the ledger_ref %s", name,
 				   tl_table_ref_text(&unpacked)),
 			errdetail("There is none, or you may not see it."));
-	return InvalidOid;			/* keep the compiler quiet */
 }

@@ -11,5 +11,7 @@
 #include "table_ref.h"
 
 extern Oid	tl_proof_row_find(Oid relation, const TlRefBytes *ref);
+extern void tl_proof_row_find_all(Oid *out, Oid relation,
+								  const TlRefBytes *refs, int count);
 
 #endif							/* PROOF_ROW_H */

@@ -7,37 +7,40 @@
  * adds nothing that is not in the proved bytes.
  *
  * Pure code: no PostgreSQL, no allocation.
- * Used by ledger.receipt().
+ * Used by ledger.receipt() and ledger.receipts().
  *
  *-------------------------------------------------------------------------
  */
 #include "proof_show.h"
 
-#include "chain_genesis.h"
-#include "proof_definition.h"
+#include "chain_batch.h"
 #include "proof_text.h"
 #include "table_row.h"
 
 #include <string.h>
 
-static TlStatus show_ledger(TlReceipt *receipt, TlWriter *writer,
-							uint32_t member_number);
-static TlStatus show_columns(TlReceipt *receipt, TlReceiptColumn *columns,
-							 TlWriter *writer, const TlDefinition *definition);
+static TlStatus show_chain(TlSpan *chain, TlSpan *purpose, TlGenesis *genesis,
+						   TlWriter *writer, TlSpan header, TlSpan body);
+static TlStatus show_member(TlSpan *out, TlWriter *writer,
+							const TlGenesis *genesis, uint32_t number);
+static TlStatus show_columns(TlReceiptColumn *columns, uint32_t *count,
+							 TlWriter *writer, const TlDefinition *definition,
+							 TlSpan bytes);
 static size_t begin(TlTextSink *sink, TlWriter *writer);
 static TlSpan end(const TlWriter *writer, size_t start);
 static TlSpan show_string(TlWriter *writer, TlSpan value);
+static TlSpan show_ref(TlWriter *writer, const TlRef *ref);
+static TlSpan show_time(TlWriter *writer, const TlBlockHeader *block);
 
 TlStatus
 tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 {
 	TlDefinition definition;
 	TlBlockHeader block;
+	TlGenesis	genesis;
 	TlRowDecoder decoder;
 	TlRowHeader header;
-	TlTextSink	sink;
 	TlStatus	status;
-	size_t		start;
 
 	status = tl_table_row_open(&decoder, &header, receipt->row.bytes.data,
 							   receipt->row.bytes.size);
@@ -45,7 +48,10 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 		status = tl_chain_block_decode(&block, receipt->row.block.data,
 									   receipt->row.block.size);
 	if (status == TL_OK)
-		status = show_ledger(receipt, writer, header.ref.member);
+		status = show_chain(&receipt->chain, &receipt->purpose, &genesis, writer,
+							receipt->genesis_header, receipt->genesis_body);
+	if (status == TL_OK)
+		status = show_member(&receipt->member, writer, &genesis, header.ref.member);
 	if (status != TL_OK)
 		return status;
 	if (receipt->has_definition)
@@ -58,53 +64,121 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 		return status;
 	receipt->schema = show_string(writer, definition.schema);
 	receipt->table = show_string(writer, definition.table);
-	start = begin(&sink, writer);
-	tl_proof_text_ref(&sink, &header.ref);
-	receipt->ref = end(writer, start);
+	receipt->ref = show_ref(writer, &header.ref);
 	receipt->height = block.height;
-	start = begin(&sink, writer);
-	tl_proof_text_block_time(&sink, block.time);
-	receipt->time = end(writer, start);
-	status = show_columns(receipt, columns, writer, &definition);
+	receipt->time = show_time(writer, &block);
+	receipt->columns = columns;
+	status = show_columns(columns, &receipt->column_count, writer, &definition,
+						  receipt->row.bytes);
 	if (status != TL_OK)
 		return status;
 	return tl_writer_finish(writer);
 }
 
+TlStatus
+tl_proof_show_bundle(TlBundle *bundle, TlWriter *writer)
+{
+	TlGenesis	genesis;
+	TlStatus	status = show_chain(&bundle->chain, &bundle->purpose, &genesis, writer,
+									bundle->genesis_header, bundle->genesis_body);
+
+	return status == TL_OK ? tl_writer_finish(writer) : status;
+}
+
 static TlStatus
-show_ledger(TlReceipt *receipt, TlWriter *writer, uint32_t member_number)
+show_chain(TlSpan *chain, TlSpan *purpose, TlGenesis *genesis, TlWriter *writer,
+		   TlSpan header, TlSpan body)
 {
 	static const char *const purposes[] = {"production", "test"};
-	TlBlockHeader header;
-	TlGenesis	genesis;
+	TlBlockHeader block;
 	TlHash		chain_id;
-	const TlMember *member;
 	TlStatus	status;
 	size_t		start = writer->size;
 
-	status = tl_chain_block_decode(&header, receipt->genesis_header.data,
-								   receipt->genesis_header.size);
+	status = tl_chain_block_decode(&block, header.data, header.size);
 	if (status == TL_OK)
-		status = tl_chain_genesis_decode(&genesis, receipt->genesis_body.data,
-										 receipt->genesis_body.size);
+		status = tl_chain_genesis_decode(genesis, body.data, body.size);
 	if (status != TL_OK)
 		return status;
-	tl_chain_block_hash(&chain_id, &header);
+	tl_chain_block_hash(&chain_id, &block);
 	tl_put_hash(writer, &chain_id);
-	receipt->chain = end(writer, start);
-	receipt->purpose.data = (const uint8_t *) purposes[genesis.purpose];
-	receipt->purpose.size = strlen(purposes[genesis.purpose]);
-	member = tl_chain_member_find(genesis.members, genesis.member_count,
-								  member_number);
+	*chain = end(writer, start);
+	purpose->data = (const uint8_t *) purposes[genesis->purpose];
+	purpose->size = strlen(purposes[genesis->purpose]);
+	return TL_OK;
+}
+
+TlStatus
+tl_proof_show_block(TlBundleBlock *part, TlWriter *writer)
+{
+	TlBlockHeader block;
+	TlStatus	status = tl_chain_block_decode(&block, part->header.data,
+											   part->header.size);
+
+	if (status != TL_OK)
+		return status;
+	part->height = block.height;
+	part->time = show_time(writer, &block);
+	return tl_writer_finish(writer);
+}
+
+TlStatus
+tl_proof_show_batch(TlBundleBatch *part, TlWriter *writer,
+					const TlGenesis *genesis)
+{
+	TlBatchHeader batch;
+	TlStatus	status = tl_chain_batch_decode(&batch, part->header.data,
+											   part->header.size);
+
+	if (status == TL_OK)
+		status = show_member(&part->member, writer, genesis, batch.member);
+	return status == TL_OK ? tl_writer_finish(writer) : status;
+}
+
+TlStatus
+tl_proof_show_section(TlBundleSection *part, TlWriter *writer,
+					  const TlDefinition *definition)
+{
+	part->schema = show_string(writer, definition->schema);
+	part->table = show_string(writer, definition->table);
+	return tl_writer_finish(writer);
+}
+
+TlStatus
+tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
+				  TlWriter *writer, const TlDefinition *definition)
+{
+	TlRowDecoder decoder;
+	TlRowHeader header;
+	TlStatus	status;
+
+	status = tl_table_row_open(&decoder, &header, part->bytes.data,
+							   part->bytes.size);
+	if (status != TL_OK)
+		return status;
+	part->ref = show_ref(writer, &header.ref);
+	part->columns = columns;
+	status = show_columns(columns, &part->column_count, writer, definition,
+						  part->bytes);
+	return status == TL_OK ? tl_writer_finish(writer) : status;
+}
+
+static TlStatus
+show_member(TlSpan *out, TlWriter *writer, const TlGenesis *genesis,
+			uint32_t number)
+{
+	const TlMember *member = tl_chain_member_find(genesis->members,
+												  genesis->member_count, number);
+
 	if (member == NULL)
 		return TL_CHAIN_DAMAGED;
-	receipt->member = show_string(writer, member->name);
+	*out = show_string(writer, member->name);
 	return TL_OK;
 }
 
 static TlStatus
-show_columns(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer,
-			 const TlDefinition *definition)
+show_columns(TlReceiptColumn *columns, uint32_t *count, TlWriter *writer,
+			 const TlDefinition *definition, TlSpan bytes)
 {
 	TlDefinitionReader reader;
 	TlDefinitionColumn column;
@@ -115,14 +189,12 @@ show_columns(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer,
 	TlStatus	status;
 	size_t		start;
 
-	status = tl_table_row_open(&decoder, &header, receipt->row.bytes.data,
-							   receipt->row.bytes.size);
+	status = tl_table_row_open(&decoder, &header, bytes.data, bytes.size);
 	tl_proof_definition_open(&reader, definition);
-	receipt->columns = columns;
-	receipt->column_count = 0;
+	*count = 0;
 	while (status == TL_OK && tl_proof_definition_next(&reader, &column))
 	{
-		TlReceiptColumn *shown = &columns[receipt->column_count++];
+		TlReceiptColumn *shown = &columns[(*count)++];
 
 		memset(shown, 0, sizeof(*shown));
 		shown->name = show_string(writer, column.name);
@@ -167,5 +239,25 @@ show_string(TlWriter *writer, TlSpan value)
 	size_t		start = begin(&sink, writer);
 
 	tl_proof_text_string(&sink, value);
+	return end(writer, start);
+}
+
+static TlSpan
+show_ref(TlWriter *writer, const TlRef *ref)
+{
+	TlTextSink	sink;
+	size_t		start = begin(&sink, writer);
+
+	tl_proof_text_ref(&sink, ref);
+	return end(writer, start);
+}
+
+static TlSpan
+show_time(TlWriter *writer, const TlBlockHeader *block)
+{
+	TlTextSink	sink;
+	size_t		start = begin(&sink, writer);
+
+	tl_proof_text_block_time(&sink, block->time);
 	return end(writer, start);
 }

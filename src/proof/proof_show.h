@@ -8,7 +8,10 @@
 #ifndef PROOF_SHOW_H
 #define PROOF_SHOW_H
 
+#include "chain_genesis.h"
 #include "proof_check.h"
+#include "proof_definition.h"
+#include "proof_json.h"
 
 /*
  * Fill in chain, purpose, member, schema, table, ref, height, time and the
@@ -18,5 +21,19 @@
  */
 extern TlStatus tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns,
 							  TlWriter *writer);
+
+/*
+ * The same for the parts of a document of many receipts, whose other fields
+ * are set.
+ */
+extern TlStatus tl_proof_show_bundle(TlBundle *bundle, TlWriter *writer);
+extern TlStatus tl_proof_show_block(TlBundleBlock *part, TlWriter *writer);
+extern TlStatus tl_proof_show_batch(TlBundleBatch *part, TlWriter *writer,
+									const TlGenesis *genesis);
+extern TlStatus tl_proof_show_section(TlBundleSection *part, TlWriter *writer,
+									  const TlDefinition *definition);
+extern TlStatus tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
+								  TlWriter *writer,
+								  const TlDefinition *definition);
 
 #endif							/* PROOF_SHOW_H */

@@ -3,13 +3,6 @@
  * proof_source.c
  *	  Read from the stored chain what a receipt is made of.
  *
- * A row's path to its section's root is not stored.  The section keeps the
- * roots of its full tiles of 256 rows; the hashes below come from encoding the
- * rows of the row's own tile and of the last, shorter tile again: 511 rows at
- * most.  Which rows those are stands in the manifest, and each hash is compared
- * with the manifest's fingerprint, so that a changed row is named rather than
- * yielding a proof that proves nothing.
- *
  * Nothing read here is believed: the receipt is checked before it is handed
  * out (proof_receipt.c).
  *
@@ -21,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -36,7 +28,6 @@
 
 #include "chain_history.h"
 #include "chain_lookup.h"
-#include "chain_manifest.h"
 #include "chain_section.h"
 #include "chain_statement.h"
 #include "consensus_certificate.h"
@@ -44,16 +35,13 @@
 #include "merkle_proof.h"
 #include "merkle_range.h"
 #include "proof_definition.h"
+#include "proof_section.h"
 #include "proof_source.h"
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_encode.h"
-#include "table_scan.h"
 #include "tl_compat.h"
 #include "tl_error.h"
-
-#define TILE_ROWS	256
-#define TILE_LEVEL	8
 
 static TlStatement select_genesis = {
 	"SELECT genesis_header, genesis_body FROM ledger_internal.node"
@@ -87,64 +75,25 @@ static TlStatement select_leaves = {
 	" FROM ledger_internal.section WHERE batch = $1 ORDER BY section",
 	1, {INT8OID}
 };
-static TlStatement select_section = {
-	"SELECT section, row_key, nodes, manifest FROM ledger_internal.section"
-	" WHERE batch = $1 AND table_id = $2",
-	2, {INT8OID, UUIDOID}
-};
 
-/* The section that holds the row. */
-typedef struct Section
+/* What the path of one row is made of. */
+typedef struct RowPath
 {
-	int			number;
-	TlSectionLeaf leaf;
-	uint8_t		row_key[TL_ROW_KEY_SIZE];
-	TlSpan		nodes;
-	TlSpan		manifest;
-} Section;
+	TlSourceSection section;
+	TlSourceTile own;			/* tile of the row */
+	TlSourceTile last;			/* the shorter one at the end, if another */
+	int			index;			/* of the row in its tile */
+	TlSpan		bytes;
+} RowPath;
 
-/* Leaf hashes of one tile, encoded again. */
-typedef struct Tile
-{
-	uint64_t	number;
-	int			count;			/* 0: not read */
-	TlRefBytes	refs[TILE_ROWS];
-	uint8_t		fingerprints[TILE_ROWS][TL_FINGERPRINT_SIZE];
-	TlHash		hashes[TILE_ROWS];
-} Tile;
-
-/* What a section's tree is read from. */
-typedef struct SectionTree
-{
-	const Section *section;
-	Tile		own;			/* tile of the row */
-	Tile		last;			/* the shorter one at the end, if another */
-} SectionTree;
-
-static void read_section(Section *out, int64_t batch,
-						 const uint8_t table_id[TL_TABLE_ID_SIZE]);
-static void read_leaves(TlReceiptRow *out, Section *section, int64_t batch);
-static TlSpan read_digests(int64_t height);
-static void read_leaf(TlSectionLeaf *out, uint8_t random[TL_SECTION_RANDOM_SIZE],
-					  uint64 row);
-static uint64_t find_row(SectionTree *tree, const TlRefBytes *ref);
-static void encode_tile(Tile *tile, const Section *section, Oid relation,
-						const TlTableVersion *version, const TlRefBytes *ref,
-						TlSpan *bytes);
-tl_noreturn static void row_damaged(Relation relation, const TlRefBytes *ref,
-									const char *how);
+static void read_tiles(RowPath *path, uint32_t member, Oid relation,
+					   const TlTableVersion *version, const TlRefBytes *ref);
+static void keep_row(void *context, const TlSourceTile *tile, int index,
+					 TlSpan bytes);
 static TlStatus section_node(void *context, TlHash *out, unsigned level,
-							 uint64_t index);
-static TlStatus leaves_node(void *context, TlHash *out, unsigned level,
-							uint64_t index);
-static TlStatus history_node(void *context, TlHash *out, unsigned level,
 							 uint64_t index);
 static TlSpan inclusion_path(uint64_t index, uint64_t size,
 							 TlMerkleNodeReader reader, void *context);
-static TlSpan copy_bytes(uint64 row, int column);
-static void copy_fixed(void *out, size_t size, uint64 row, int column);
-static void check_stored(TlStatus status, const char *what);
-tl_noreturn static void chain_damaged(const char *what);
 
 void
 tl_proof_source_begin(TlProofSource *source)
@@ -186,15 +135,15 @@ tl_proof_source_end(TlProofSource *source)
 }
 
 void
-tl_proof_source_genesis(TlReceipt *out)
+tl_proof_source_genesis(TlSpan *header, TlSpan *body)
 {
-	if (tl_chain_execute(&select_genesis, NULL, NULL, true) == 0)
+	if (tl_proof_source_execute(&select_genesis, NULL) == 0)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
 				errmsg("this database is not a node of a ledger"),
 				errhint("Run SELECT ledger.create_node(name)."));
-	out->genesis_header = copy_bytes(0, 0);
-	out->genesis_body = copy_bytes(0, 1);
+	*header = tl_proof_source_bytes(0, 0);
+	*body = tl_proof_source_bytes(0, 1);
 }
 
 void
@@ -204,17 +153,54 @@ tl_proof_source_header(TlSpan *bytes, TlBlockHeader *out, int64_t height)
 	uint64		count;
 
 	if (height < 0)
-		count = tl_chain_execute(&select_newest, NULL, NULL, true);
+		count = tl_proof_source_execute(&select_newest, NULL);
 	else
-		count = tl_chain_execute(&select_header, &value, NULL, true);
+		count = tl_proof_source_execute(&select_header, &value);
 	if (count == 0)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				height < 0 ? errmsg("there is no block") :
 				errmsg("there is no block %lld", (long long) height));
-	*bytes = copy_bytes(0, 0);
-	check_stored(tl_chain_block_decode(out, bytes->data, bytes->size),
+	*bytes = tl_proof_source_bytes(0, 0);
+	tl_proof_source_check(tl_chain_block_decode(out, bytes->data, bytes->size),
 				 "header of a block");
+}
+
+void
+tl_proof_source_head(TlSpan *bytes, TlBlockHeader *out, uint64_t *newest,
+					 int64_t size)
+{
+	if (size != TL_SIZE_NEWEST && size <= 0)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the size of a tree head must be greater than zero"));
+	tl_proof_source_header(bytes, out, -1);
+	*newest = out->height;
+	if (size != TL_SIZE_NEWEST && (uint64_t) size > *newest)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("there is no tree head of size %lld", (long long) size),
+				errdetail("The newest has size %llu.", (unsigned long long) *newest));
+	if (size != TL_SIZE_NEWEST)
+		tl_proof_source_header(bytes, out, size);
+}
+
+/* A tree head covers the blocks below its size. */
+void
+tl_proof_source_covers(int64_t size, uint64_t height, const TlRefBytes *ref)
+{
+	TlRef		unpacked;
+
+	if (size < 0 || height < (uint64_t) size)
+		return;
+	tl_table_ref_unpack(&unpacked, ref);
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_NOT_FINAL)),
+			errmsg("the tree head at %lld does not cover the row %s",
+				   (long long) size, tl_table_ref_text(&unpacked)),
+			errdetail("The row is in block %llu, and a tree head covers the blocks below its size.",
+					  (unsigned long long) height),
+			errhint("Take a newer tree head, or leave out the size."));
 }
 
 /* In a ledger of one member the quorum is this member's own FINALIZE. */
@@ -233,10 +219,10 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	TlSpan		span;
 	TlWriter	writer;
 
-	if (tl_chain_execute(&select_votes, values, NULL, true) == 0)
-		chain_damaged("the certificate of a block is missing");
-	message = copy_bytes(0, 0);
-	check_stored(tl_consensus_row_decode(&row, message.data, message.size),
+	if (tl_proof_source_execute(&select_votes, values) == 0)
+		tl_proof_source_damaged("the certificate of a block is missing");
+	message = tl_proof_source_bytes(0, 0);
+	tl_proof_source_check(tl_consensus_row_decode(&row, message.data, message.size),
 				 "certificate of a block");
 	tl_consensus_certificate_row_vote(&vote, &row);
 	tl_writer_init(&writer, vote_bytes, sizeof(vote_bytes));
@@ -253,17 +239,17 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	span.data = palloc(size);
 	span.size = size;
 	tl_writer_init(&writer, unconstify(uint8_t *, span.data), size);
-	check_stored(tl_consensus_certificate_encode(&writer, &certificate),
+	tl_proof_source_check(tl_consensus_certificate_encode(&writer, &certificate),
 				 "certificate of a block");
 	return span;
 }
 
 void
 tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
-					Oid relation, const TlRefBytes *ref)
+					Oid relation, const TlRefBytes *ref, uint64_t newest)
 {
-	SectionTree *tree = palloc0(sizeof(SectionTree));
-	Section		section;
+	RowPath    *path = palloc0(sizeof(RowPath));
+	TlSourceBatch batch;
 	TlPlace		place;
 	TlTableVersion version;
 	TlBlockHeader block;
@@ -271,42 +257,60 @@ tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 
 	memset(out, 0, sizeof(*out));
-	if (!tl_chain_lookup(ref, &place))
-	{
-		tl_table_ref_unpack(&unpacked, ref);
-		if (tl_chain_is_rejected(ref))
-			ereport(ERROR,
-					errcode(TL_ERRCODE(TL_REJECTED)),
-					errmsg("the row %s was rejected", tl_table_ref_text(&unpacked)),
-					errdetail("It is in no block, so there is nothing to prove."),
-					errhint("ledger.rejected tells what is wrong with it."));
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_FINAL)),
-				errmsg("the row %s is not final yet", tl_table_ref_text(&unpacked)),
-				errhint("Wait with SELECT ledger.wait_final('%s').",
-						tl_table_ref_text(&unpacked)));
-	}
+	tl_table_ref_unpack(&unpacked, ref);
+	if (!tl_chain_lookup(ref, &place) || (uint64_t) place.height > newest)
+		tl_proof_source_not_final(ref);
 	*height = (uint64_t) place.height;
-	if (relation == tl_table_definition_relation())
-		tl_proof_definition_table_id(table_id);
-	else if (!tl_table_catalog_id(table_id, relation))
-		chain_damaged("the id of a ledger table is missing");
-	read_section(&section, place.batch, table_id);
-	read_leaves(out, &section, place.batch);
-	out->batch_digests = read_digests(place.height);
-	tree->section = &section;
-	out->index = find_row(tree, ref);
+	tl_proof_source_table_id(table_id, relation);
+	tl_proof_section_read(&path->section, place.batch, table_id);
 	if (!tl_table_definition_load_exact(&version, table_id,
-										section.leaf.table_version,
+										path->section.leaf.table_version,
 										CurrentMemoryContext))
-		chain_damaged("the definition of a ledger table is missing");
+		tl_proof_source_damaged("the definition of a ledger table is missing");
 	*definition = version.ref;
-	encode_tile(&tree->own, &section, relation, &version, ref, &out->bytes);
-	encode_tile(&tree->last, &section, relation, &version, NULL, NULL);
-	out->path = inclusion_path(out->index, section.leaf.row_count,
-							   section_node, tree);
+	read_tiles(path, unpacked.member, relation, &version, ref);
+	out->bytes = path->bytes;
+	out->index = path->own.first + path->index;
+	out->path = inclusion_path(out->index, path->section.leaf.row_count,
+							   section_node, path);
+	out->section = path->section.bytes;
+	out->section_random = path->section.random;
+	tl_proof_source_batch(&batch, place.batch);
+	out->section_index = tl_proof_source_section_index(&batch, path->section.number);
+	out->section_path = inclusion_path(out->section_index, batch.section_count,
+									   tl_proof_source_leaves_node, batch.leaves);
+	out->batch = batch.header;
+	out->batch_digests = tl_proof_source_digests(place.height);
 	tl_proof_source_header(&out->block, &block, place.height);
-	pfree(tree);
+	pfree(path);
+}
+
+void
+tl_proof_source_not_final(const TlRefBytes *ref)
+{
+	TlRef		unpacked;
+
+	tl_table_ref_unpack(&unpacked, ref);
+	if (tl_chain_is_rejected(ref))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_REJECTED)),
+				errmsg("the row %s was rejected", tl_table_ref_text(&unpacked)),
+				errdetail("It is in no block, so there is nothing to prove."),
+				errhint("ledger.rejected tells what is wrong with it."));
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_NOT_FINAL)),
+			errmsg("the row %s is not final yet", tl_table_ref_text(&unpacked)),
+			errhint("Wait with SELECT ledger.wait_final('%s').",
+					tl_table_ref_text(&unpacked)));
+}
+
+void
+tl_proof_source_table_id(uint8_t out[TL_TABLE_ID_SIZE], Oid relation)
+{
+	if (relation == tl_table_definition_relation())
+		tl_proof_definition_table_id(out);
+	else if (!tl_table_catalog_id(out, relation))
+		tl_proof_source_damaged("the id of a ledger table is missing");
 }
 
 TlSpan
@@ -318,256 +322,149 @@ tl_proof_source_history(uint64_t height, uint64_t head)
 
 		return none;
 	}
-	return inclusion_path(height, head, history_node, NULL);
+	return inclusion_path(height, head, tl_proof_source_history_node, NULL);
 }
 
-/* The parts of a section that only its own rows need. */
-static void
-read_section(Section *out, int64_t batch, const uint8_t table_id[TL_TABLE_ID_SIZE])
-{
-	pg_uuid_t	uuid;
-	Datum		values[2] = {Int64GetDatum(batch), UUIDPGetDatum(&uuid)};
-
-	memset(out, 0, sizeof(*out));
-	memcpy(uuid.data, table_id, UUID_LEN);
-	if (tl_chain_execute(&select_section, values, NULL, true) != 1)
-		chain_damaged("the section of a row is missing");
-	out->number = DatumGetInt32(tl_chain_result(0, 0, NULL));
-	copy_fixed(out->row_key, TL_ROW_KEY_SIZE, 0, 1);
-	out->nodes = copy_bytes(0, 2);
-	out->manifest = copy_bytes(0, 3);
-}
-
-/* All leaves of the batch: the row's own, and the path beside it. */
-static void
-read_leaves(TlReceiptRow *out, Section *section, int64_t batch)
+void
+tl_proof_source_batch(TlSourceBatch *out, int64_t batch)
 {
 	Datum		value = Int64GetDatum(batch);
-	uint64		count = tl_chain_execute(&select_leaves, &value, NULL, true);
-	TlHash	   *hashes = palloc(sizeof(TlHash) * (count + 1));
-	bool		found = false;
 
-	for (uint64 i = 0; i < count; i++)
+	out->section_count = tl_proof_source_execute(&select_leaves, &value);
+	out->numbers = palloc(sizeof(int) * (out->section_count + 1));
+	out->leaves = palloc(sizeof(TlHash) * (out->section_count + 1));
+	for (uint64 i = 0; i < out->section_count; i++)
 	{
-		uint8_t    *random = palloc(TL_SECTION_RANDOM_SIZE);
-		uint8_t    *bytes;
+		uint8_t		random[TL_SECTION_RANDOM_SIZE];
 		TlSectionLeaf leaf;
-		TlWriter	writer;
 
-		read_leaf(&leaf, random, i);
-		check_stored(tl_chain_section_leaf_hash(&hashes[i], &leaf,
-												leaf.kind == TL_SECTION_PRIVATE ?
-												random : NULL),
-					 "leaf of a section");
-		if (DatumGetInt32(tl_chain_result(i, 0, NULL)) != section->number)
-		{
-			pfree(random);
-			continue;
-		}
-		bytes = palloc(TL_SECTION_SIZE_MAX);
-		tl_writer_init(&writer, bytes, TL_SECTION_SIZE_MAX);
-		check_stored(tl_chain_section_encode(&writer, &leaf), "leaf of a section");
-		section->leaf = leaf;
-		out->section.data = bytes;
-		out->section.size = writer.size;
-		out->section_index = i;
-		out->section_random.data = random;
-		out->section_random.size = leaf.kind == TL_SECTION_PRIVATE ?
-			TL_SECTION_RANDOM_SIZE : 0;
-		found = true;
+		out->numbers[i] = DatumGetInt32(tl_chain_result(i, 0, NULL));
+		tl_proof_source_leaf(&leaf, i, 1);
+		if (leaf.kind == TL_SECTION_PRIVATE)
+			tl_proof_source_random(random, i, 6);
+		tl_proof_source_check(tl_chain_section_leaf_hash(&out->leaves[i], &leaf,
+														 leaf.kind == TL_SECTION_PRIVATE ?
+														 random : NULL),
+							  "leaf of a section");
 	}
-	if (!found)
-		chain_damaged("the section of a row is missing");
-	out->section_path = inclusion_path(out->section_index, count, leaves_node, hashes);
-	if (tl_chain_execute(&select_batch, &value, NULL, true) != 1)
-		chain_damaged("the batch of a row is missing");
-	out->batch = copy_bytes(0, 0);
+	if (tl_proof_source_execute(&select_batch, &value) != 1)
+		tl_proof_source_damaged("the batch of a row is missing");
+	out->header = tl_proof_source_bytes(0, 0);
 }
 
-/* The digests of all batches of a block. */
-static TlSpan
-read_digests(int64_t height)
+uint64_t
+tl_proof_source_section_index(const TlSourceBatch *batch, int number)
+{
+	for (uint64 i = 0; i < batch->section_count; i++)
+	{
+		if (batch->numbers[i] == number)
+			return i;
+	}
+	tl_proof_source_damaged("the section of a row is missing");
+}
+
+TlSpan
+tl_proof_source_digests(int64_t height)
 {
 	Datum		value = Int64GetDatum(height);
-	uint64		count = tl_chain_execute(&select_digests, &value, NULL, true);
+	uint64		count = tl_proof_source_execute(&select_digests, &value);
 	TlHash	   *digests = palloc(sizeof(TlHash) * (count + 1));
 	TlSpan		span;
 
 	for (uint64 i = 0; i < count; i++)
-		copy_fixed(digests[i].bytes, TL_HASH_SIZE, i, 0);
+		tl_proof_source_fixed(digests[i].bytes, TL_HASH_SIZE, i, 0);
 	span.data = digests->bytes;
 	span.size = count * TL_HASH_SIZE;
 	return span;
 }
 
-/* A section leaf from its stored columns. */
-static void
-read_leaf(TlSectionLeaf *out, uint8_t random[TL_SECTION_RANDOM_SIZE], uint64 row)
+/* kind, table_id, table_version, row_count, root: in columns from this on. */
+void
+tl_proof_source_leaf(TlSectionLeaf *out, uint64 row, int column)
+{
+	memset(out, 0, sizeof(*out));
+	out->kind = (uint8_t) DatumGetInt16(tl_chain_result(row, column, NULL));
+	memcpy(out->table_id, DatumGetUUIDP(tl_chain_result(row, column + 1, NULL))->data,
+		   TL_TABLE_ID_SIZE);
+	out->table_version = (uint32_t) DatumGetInt32(tl_chain_result(row, column + 2, NULL));
+	out->row_count = (uint32_t) DatumGetInt32(tl_chain_result(row, column + 3, NULL));
+	tl_proof_source_fixed(out->root.bytes, TL_HASH_SIZE, row, column + 4);
+}
+
+void
+tl_proof_source_random(uint8_t random[TL_SECTION_RANDOM_SIZE], uint64 row,
+					   int column)
 {
 	bool		is_null;
 
-	memset(out, 0, sizeof(*out));
-	out->kind = (uint8_t) DatumGetInt16(tl_chain_result(row, 1, NULL));
-	memcpy(out->table_id, DatumGetUUIDP(tl_chain_result(row, 2, NULL))->data,
-		   TL_TABLE_ID_SIZE);
-	out->table_version = (uint32_t) DatumGetInt32(tl_chain_result(row, 3, NULL));
-	out->row_count = (uint32_t) DatumGetInt32(tl_chain_result(row, 4, NULL));
-	copy_fixed(out->root.bytes, TL_HASH_SIZE, row, 5);
-	if (out->kind != TL_SECTION_PRIVATE)
-		return;
-	(void) tl_chain_result(row, 6, &is_null);
+	(void) tl_chain_result(row, column, &is_null);
 	if (is_null)
-		chain_damaged("the commitment of a section is missing");
-	copy_fixed(random, TL_SECTION_RANDOM_SIZE, row, 6);
+		tl_proof_source_damaged("the commitment of a section is missing");
+	tl_proof_source_fixed(random, TL_SECTION_RANDOM_SIZE, row, column);
 }
 
-/*
- * The row's place in its section.  Collects the refs of its tile, and of the
- * last tile if that one is another and not full.
- */
-static uint64_t
-find_row(SectionTree *tree, const TlRefBytes *ref)
-{
-	uint32_t	row_count = tree->section->leaf.row_count;
-	TlManifestReader reader;
-	TlRef		wanted;
-	uint64_t	found_at = UINT64_MAX;
-	Tile		tile;
-
-	memset(&tile, 0, sizeof(tile));
-	tl_table_ref_unpack(&wanted, ref);
-	tl_chain_manifest_open(&reader, tree->section->manifest.data,
-						   tree->section->manifest.size, wanted.member);
-	for (uint64_t index = 0; index < row_count; index++)
-	{
-		TlRef		entry;
-		bool		found;
-
-		if (index % TILE_ROWS == 0)
-		{
-			tile.number = index / TILE_ROWS;
-			tile.count = 0;
-		}
-		check_stored(tl_chain_manifest_next(&reader, &found, &entry,
-											tile.fingerprints[tile.count]),
-					 "manifest of a section");
-		if (!found)
-			chain_damaged("the manifest of a section is too short");
-		tl_table_ref_pack(&tile.refs[tile.count], &entry);
-		if (tl_table_ref_compare(&tile.refs[tile.count], ref) == 0)
-			found_at = index;
-		tile.count++;
-		if (tile.count < TILE_ROWS && index + 1 < row_count)
-			continue;
-		if (found_at / TILE_ROWS == tile.number)
-			tree->own = tile;
-		else if (tile.count < TILE_ROWS)
-			tree->last = tile;
-	}
-	if (found_at == UINT64_MAX)
-		chain_damaged("the manifest of a section does not name the row");
-	return found_at;
-}
-
-/* Hash the rows of a tile again; bytes gets those of the row `ref`. */
+/* Encode the row's own tile, and the last one if that is another and short. */
 static void
-encode_tile(Tile *tile, const Section *section, Oid relation,
-			const TlTableVersion *version, const TlRefBytes *ref, TlSpan *bytes)
+read_tiles(RowPath *path, uint32_t member, Oid relation,
+		   const TlTableVersion *version, const TlRefBytes *ref)
 {
-	Relation	table;
-	TlTableEncoder *encoder;
-	TlRefScan  *scan;
+	TlSourceRows rows;
+	TlSourceTile *tile = &path->last;
 
-	if (tile->count == 0)
+	path->index = -1;
+	tl_proof_section_open(&rows, &path->section, member, relation, version);
+	while (tl_proof_section_next(&rows, tile))
+	{
+		int			index = path->index < 0 ? tl_proof_section_find(tile, ref) : -1;
+
+		if (index >= 0)
+		{
+			path->index = index;
+			tl_proof_section_encode(&rows, tile, keep_row, path);
+			path->own = *tile;
+			tile->count = 0;
+		}
+		else if (tile->count < TL_TILE_ROWS)
+			tl_proof_section_encode(&rows, tile, NULL, NULL);
+	}
+	tl_proof_section_close(&rows);
+	if (path->index < 0)
+		tl_proof_source_damaged("the manifest of a section does not name the row");
+}
+
+static void
+keep_row(void *context, const TlSourceTile *tile, int index, TlSpan bytes)
+{
+	RowPath    *path = context;
+	uint8_t    *copy;
+
+	if (index != path->index)
 		return;
-	table = table_open(relation, AccessShareLock);
-	encoder = tl_table_encoder_open(table, version, CurrentMemoryContext);
-	tl_table_encoder_set_key(encoder, section->row_key);
-	scan = tl_table_scan_open(table, GetActiveSnapshot());
-	for (int i = 0; i < tile->count; i++)
-	{
-		TlRefBytes	found;
-		TlSpan		row;
-
-		CHECK_FOR_INTERRUPTS();
-		tl_table_scan_start(scan, &tile->refs[i], &tile->refs[i]);
-		if (!tl_table_scan_next(scan, &found))
-			row_damaged(table, &tile->refs[i], "is missing");
-		row = tl_table_encoder_row(encoder, tl_table_scan_slot(scan));
-		tl_merkle_leaf_hash(&tile->hashes[i], row.data, row.size);
-		if (memcmp(tile->hashes[i].bytes, tile->fingerprints[i],
-				   TL_FINGERPRINT_SIZE) != 0)
-			row_damaged(table, &tile->refs[i], "was changed");
-		if (ref != NULL && tl_table_ref_compare(&tile->refs[i], ref) == 0)
-		{
-			uint8_t    *copy = MemoryContextAllocHuge(CurrentMemoryContext, row.size);
-
-			memcpy(copy, row.data, row.size);
-			bytes->data = copy;
-			bytes->size = row.size;
-		}
-	}
-	tl_table_scan_close(scan);
-	tl_table_encoder_close(encoder);
-	table_close(table, NoLock);
-}
-
-static void
-row_damaged(Relation relation, const TlRefBytes *ref, const char *how)
-{
-	TlRef		unpacked;
-
-	tl_table_ref_unpack(&unpacked, ref);
-	ereport(ERROR,
-			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-			errmsg("row %s of ledger table \"%s\" %s after it became final",
-				   tl_table_ref_text(&unpacked),
-				   RelationGetRelationName(relation), how),
-			errdetail("A receipt needs the rows that stand beside its own in the batch."),
-			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+	copy = MemoryContextAllocHuge(CurrentMemoryContext, bytes.size);
+	memcpy(copy, bytes.data, bytes.size);
+	path->bytes.data = copy;
+	path->bytes.size = bytes.size;
 }
 
 /* Root of a perfect subtree of a section: above tiles stored, below hashed. */
 static TlStatus
 section_node(void *context, TlHash *out, unsigned level, uint64_t index)
 {
-	SectionTree *tree = context;
-	TlMerkleRange range;
-	uint64_t	first = index << level;
-	uint64_t	count = UINT64_C(1) << level;
-	TlStatus	status = TL_OK;
+	RowPath    *path = context;
+	bool		is_own = (index << level) / TL_TILE_ROWS ==
+		path->own.first / TL_TILE_ROWS;
 
-	tl_merkle_range_init(&range);
-	if (level >= TILE_LEVEL)
-	{
-		first /= TILE_ROWS;
-		count /= TILE_ROWS;
-		if ((first + count) * TL_HASH_SIZE > tree->section->nodes.size)
-			return TL_CHAIN_DAMAGED;
-	}
-	for (uint64_t i = first; status == TL_OK && i < first + count; i++)
-	{
-		TlHash		hash;
-		const Tile *tile = (i / TILE_ROWS == tree->own.number) ? &tree->own : &tree->last;
-
-		if (level >= TILE_LEVEL)
-			memcpy(hash.bytes, tree->section->nodes.data + i * TL_HASH_SIZE,
-				   TL_HASH_SIZE);
-		else if (i / TILE_ROWS != tile->number || i % TILE_ROWS >= tile->count)
-			return TL_BUG;
-		else
-			hash = tile->hashes[i % TILE_ROWS];
-		status = tl_merkle_range_append(&range, &hash);
-	}
-	tl_merkle_range_root(&range, out);
-	return status;
+	if (level >= TL_TILE_LEVEL)
+		return tl_proof_section_stored_node(&path->section, out, level, index);
+	return tl_proof_section_tile_node(is_own ? &path->own : &path->last, out,
+									  level, index);
 }
 
 /* Root of a perfect subtree over an array of leaf hashes. */
-static TlStatus
-leaves_node(void *context, TlHash *out, unsigned level, uint64_t index)
+TlStatus
+tl_proof_source_leaves_node(void *leaves, TlHash *out, unsigned level, uint64_t index)
 {
-	const TlHash *hashes = context;
+	const TlHash *hashes = leaves;
 	TlMerkleRange range;
 	TlStatus	status = TL_OK;
 
@@ -579,8 +476,8 @@ leaves_node(void *context, TlHash *out, unsigned level, uint64_t index)
 }
 
 /* Root of a perfect subtree of the history, stored with its last block. */
-static TlStatus
-history_node(void *context, TlHash *out, unsigned level, uint64_t index)
+TlStatus
+tl_proof_source_history_node(void *unused, TlHash *out, unsigned level, uint64_t index)
 {
 	uint64_t	height;
 	Datum		value;
@@ -590,9 +487,9 @@ history_node(void *context, TlHash *out, unsigned level, uint64_t index)
 	if (status != TL_OK)
 		return status;
 	value = Int64GetDatum((int64) height);
-	if (tl_chain_execute(&select_nodes, &value, NULL, true) != 1)
+	if (tl_proof_source_execute(&select_nodes, &value) != 1)
 		return TL_CHAIN_DAMAGED;
-	nodes = copy_bytes(0, 0);
+	nodes = tl_proof_source_bytes(0, 0);
 	if (nodes.size < (level + 1) * TL_HASH_SIZE)
 		return TL_CHAIN_DAMAGED;
 	memcpy(out->bytes, nodes.data + level * TL_HASH_SIZE, TL_HASH_SIZE);
@@ -607,16 +504,25 @@ inclusion_path(uint64_t index, uint64_t size, TlMerkleNodeReader reader,
 	unsigned	count = TL_MERKLE_PATH_MAX;
 	TlSpan		span;
 
-	check_stored(tl_merkle_inclusion_path(path, &count, index, size, reader,
+	tl_proof_source_check(tl_merkle_inclusion_path(path, &count, index, size, reader,
 										  context), "path of a receipt");
 	span.data = path->bytes;
 	span.size = count * TL_HASH_SIZE;
 	return span;
 }
 
+uint64
+tl_proof_source_execute(TlStatement *statement, const Datum *values)
+{
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+	SPI_tuptable = NULL;
+	return tl_chain_execute(statement, values, NULL, true);
+}
+
 /* A bytea of the last result, in the current memory context. */
-static TlSpan
-copy_bytes(uint64 row, int column)
+TlSpan
+tl_proof_source_bytes(uint64 row, int column)
 {
 	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(row, column, NULL));
 	TlSpan		span;
@@ -628,19 +534,18 @@ copy_bytes(uint64 row, int column)
 	return span;
 }
 
-static void
-copy_fixed(void *out, size_t size, uint64 row, int column)
+void
+tl_proof_source_fixed(void *out, size_t size, uint64 row, int column)
 {
-	TlSpan		span = copy_bytes(row, column);
+	TlSpan		span = tl_proof_source_bytes(row, column);
 
 	if (span.size != size)
-		chain_damaged("a value of the stored chain has the wrong size");
+		tl_proof_source_damaged("a value of the stored chain has the wrong size");
 	memcpy(out, span.data, size);
 }
 
-/* What does not decode or fit was stored otherwise. */
-static void
-check_stored(TlStatus status, const char *what)
+void
+tl_proof_source_check(TlStatus status, const char *what)
 {
 	if (status == TL_OK)
 		return;
@@ -650,8 +555,8 @@ check_stored(TlStatus status, const char *what)
 			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
 }
 
-static void
-chain_damaged(const char *what)
+void
+tl_proof_source_damaged(const char *what)
 {
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),

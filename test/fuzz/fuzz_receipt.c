@@ -105,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&receipt, 0, sizeof(receipt));
 	tl_reader_init(&reader, data, size);
 	read_receipt(&reader, &receipt);
-	tl_proof_check(&verdict, &receipt, NULL);
+	tl_proof_check(&verdict, &receipt, NULL, NULL);
 	require(verdict.reason != NULL && verdict.reason[0] != '\0');
 
 	shown = receipt;
@@ -127,7 +127,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else
 		{
 			/* with its own shown part it must not become worse than unproved */
-			tl_proof_check(&verdict, &shown, NULL);
+			tl_proof_check(&verdict, &shown, NULL, NULL);
 			require(verdict.reason != NULL);
 		}
 		tl_writer_init(&writer, NULL, 0);

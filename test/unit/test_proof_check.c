@@ -16,7 +16,7 @@ passes(const TlCheckpoint *checkpoint)
 {
 	TlVerdict	verdict;
 
-	tl_proof_check(&verdict, &fixture.receipt, checkpoint);
+	tl_proof_check(&verdict, &fixture.receipt, checkpoint, NULL);
 	unit_context("%s", verdict.reason);
 	return verdict.valid;
 }
@@ -27,7 +27,7 @@ refused(const TlCheckpoint *checkpoint, const char *reason)
 {
 	TlVerdict	verdict;
 
-	tl_proof_check(&verdict, &fixture.receipt, checkpoint);
+	tl_proof_check(&verdict, &fixture.receipt, checkpoint, NULL);
 	unit_context("wanted \"%s\", got \"%s\"", reason, verdict.reason);
 	return !verdict.valid && strcmp(verdict.reason, reason) == 0;
 }
@@ -65,7 +65,7 @@ flip_all(TlSpan span, const char *what)
 		TlVerdict	verdict;
 
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-		tl_proof_check(&verdict, &fixture.receipt, NULL);
+		tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
 		unit_context("bit %zu of %s", bit, what);
 		UNIT_CHECK(!verdict.valid);
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);

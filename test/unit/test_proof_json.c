@@ -47,7 +47,7 @@ is_valid(void)
 {
 	TlVerdict	verdict;
 
-	tl_proof_check(&verdict, &receipt, NULL);
+	tl_proof_check(&verdict, &receipt, NULL, NULL);
 	unit_context("%s", verdict.reason);
 	return verdict.valid;
 }

@@ -15,14 +15,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIT_JSON_NODES_MAX	4096
+#define UNIT_JSON_NODES_MAX	16384
+#define UNIT_JSON_ROOM_MAX	(1024 * 1024)
 
 static TlJsonNode unit_json_pool[UNIT_JSON_NODES_MAX];
 static size_t unit_json_used;
-static uint8_t unit_json_room[65536];
+static uint8_t unit_json_room[UNIT_JSON_ROOM_MAX];
 static size_t unit_json_room_used;
 
 static void unit_json_value(TlJsonNode *out, char **cursor);
+
+static uint8_t *
+unit_json_take(size_t size)
+{
+	uint8_t    *room = unit_json_room + unit_json_room_used;
+
+	if (size > UNIT_JSON_ROOM_MAX - unit_json_room_used)
+		abort();
+	unit_json_room_used += size;
+	return room;
+}
 
 static void
 unit_json_blank(char **cursor)
@@ -86,10 +98,7 @@ unit_json_children(TlJsonNode *out, char **cursor, char end)
 	out->children = &unit_json_pool[unit_json_used];
 	unit_json_used += out->count;
 	memcpy(out->children, children, out->count * sizeof(TlJsonNode));
-	out->room = unit_json_room + unit_json_room_used;
-	unit_json_room_used += out->count * TL_HASH_SIZE;
-	if (unit_json_room_used > sizeof(unit_json_room))
-		abort();
+	out->room = unit_json_take(out->count * TL_HASH_SIZE);
 }
 
 static void
@@ -110,7 +119,7 @@ unit_json_value(TlJsonNode *out, char **cursor)
 		case '"':
 			out->kind = TL_JSON_STRING;
 			out->text = unit_json_string(cursor);
-			out->room = (uint8_t *) out->text.data;
+			out->room = unit_json_take(out->text.size);
 			break;
 		case 'n':
 			out->kind = TL_JSON_NULL;

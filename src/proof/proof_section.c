@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_section.c
+ *	  One stored section: its leaf, and its rows encoded again.
+ *
+ * A row's path to its section's root is not stored.  The section keeps the
+ * roots of its full tiles of 256 rows; the hashes below come from encoding the
+ * rows of a tile again.  Which rows those are stands in the manifest, and each
+ * hash is compared with the manifest's fingerprint, so that a changed row is
+ * named rather than yielding a proof that proves nothing.
+ *
+ * Locks: AccessShareLock on the table whose rows are read, until the end of
+ * the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/uuid.h"
+
+#include "chain_statement.h"
+#include "merkle_hash.h"
+#include "merkle_range.h"
+#include "proof_section.h"
+#include "proof_source.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+/* Rows of other batches that may lie between two of a tile before it is
+ * cheaper to search anew. */
+#define SKIP_MAX	16
+
+static TlStatement select_section = {
+	"SELECT section, kind, table_id, table_version, row_count, root, commitment,"
+	" row_key, nodes, manifest FROM ledger_internal.section"
+	" WHERE batch = $1 AND table_id = $2",
+	2, {INT8OID, UUIDOID}
+};
+
+static void read_random(TlSourceSection *out);
+static bool find_row(TlSourceRows *rows, const TlSourceTile *tile, int index);
+tl_noreturn static void row_damaged(Relation relation, const TlRefBytes *ref,
+									const char *how);
+
+void
+tl_proof_section_read(TlSourceSection *out, int64_t batch,
+					  const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	pg_uuid_t	uuid;
+	Datum		values[2] = {Int64GetDatum(batch), UUIDPGetDatum(&uuid)};
+	uint8_t    *bytes = palloc(TL_SECTION_SIZE_MAX);
+	TlWriter	writer;
+
+	memset(out, 0, sizeof(*out));
+	memcpy(uuid.data, table_id, UUID_LEN);
+	if (tl_proof_source_execute(&select_section, values) != 1)
+		tl_proof_source_damaged("the section of a row is missing");
+	out->number = DatumGetInt32(tl_chain_result(0, 0, NULL));
+	tl_proof_source_leaf(&out->leaf, 0, 1);
+	if (out->leaf.kind == TL_SECTION_PRIVATE)
+		read_random(out);
+	tl_proof_source_fixed(out->row_key, TL_ROW_KEY_SIZE, 0, 7);
+	out->nodes = tl_proof_source_bytes(0, 8);
+	out->manifest = tl_proof_source_bytes(0, 9);
+	tl_writer_init(&writer, bytes, TL_SECTION_SIZE_MAX);
+	tl_proof_source_check(tl_chain_section_encode(&writer, &out->leaf),
+						  "leaf of a section");
+	out->bytes.data = bytes;
+	out->bytes.size = writer.size;
+}
+
+/* Of the leaf that was read last. */
+static void
+read_random(TlSourceSection *out)
+{
+	uint8_t    *random = palloc(TL_SECTION_RANDOM_SIZE);
+
+	tl_proof_source_random(random, 0, 6);
+	out->random.data = random;
+	out->random.size = TL_SECTION_RANDOM_SIZE;
+}
+
+void
+tl_proof_section_open(TlSourceRows *rows, const TlSourceSection *section,
+					  uint32_t member, Oid relation,
+					  const TlTableVersion *version)
+{
+	rows->section = section;
+	rows->next = 0;
+	tl_chain_manifest_open(&rows->manifest, section->manifest.data,
+						   section->manifest.size, member);
+	rows->table = table_open(relation, AccessShareLock);
+	rows->encoder = tl_table_encoder_open(rows->table, version, CurrentMemoryContext);
+	tl_table_encoder_set_key(rows->encoder, section->row_key);
+	rows->scan = tl_table_scan_open(rows->table, GetActiveSnapshot());
+}
+
+void
+tl_proof_section_close(TlSourceRows *rows)
+{
+	tl_table_scan_close(rows->scan);
+	tl_table_encoder_close(rows->encoder);
+	table_close(rows->table, NoLock);
+}
+
+bool
+tl_proof_section_next(TlSourceRows *rows, TlSourceTile *tile)
+{
+	uint64_t	row_count = rows->section->leaf.row_count;
+
+	if (rows->next >= row_count)
+		return false;
+	tile->first = rows->next;
+	tile->count = 0;
+	while (tile->count < TL_TILE_ROWS && rows->next < row_count)
+	{
+		TlRef		entry;
+		bool		found;
+
+		tl_proof_source_check(tl_chain_manifest_next(&rows->manifest, &found, &entry,
+													 tile->fingerprints[tile->count]),
+							  "manifest of a section");
+		if (!found)
+			tl_proof_source_damaged("the manifest of a section is too short");
+		tl_table_ref_pack(&tile->refs[tile->count], &entry);
+		tile->count++;
+		rows->next++;
+	}
+	return true;
+}
+
+int
+tl_proof_section_find(const TlSourceTile *tile, const TlRefBytes *ref)
+{
+	int			low = 0;
+	int			high = tile->count;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (tl_table_ref_compare(&tile->refs[middle], ref) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < tile->count &&
+		tl_table_ref_compare(&tile->refs[low], ref) == 0 ? low : -1;
+}
+
+void
+tl_proof_section_encode(TlSourceRows *rows, TlSourceTile *tile,
+						TlSourceRow row, void *context)
+{
+	tl_table_scan_start(rows->scan, &tile->refs[0], &tile->refs[tile->count - 1]);
+	for (int i = 0; i < tile->count; i++)
+	{
+		TlSpan		bytes;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!find_row(rows, tile, i))
+			row_damaged(rows->table, &tile->refs[i], "is missing");
+		bytes = tl_table_encoder_row(rows->encoder, tl_table_scan_slot(rows->scan));
+		tl_merkle_leaf_hash(&tile->hashes[i], bytes.data, bytes.size);
+		if (memcmp(tile->hashes[i].bytes, tile->fingerprints[i],
+				   TL_FINGERPRINT_SIZE) != 0)
+			row_damaged(rows->table, &tile->refs[i], "was changed");
+		if (row != NULL)
+			row(context, tile, i, bytes);
+	}
+}
+
+/* Move the scan on to the row; those between are of other batches. */
+static bool
+find_row(TlSourceRows *rows, const TlSourceTile *tile, int index)
+{
+	TlRefBytes	found;
+	int			skipped = 0;
+
+	while (tl_table_scan_next(rows->scan, &found))
+	{
+		int			order = tl_table_ref_compare(&found, &tile->refs[index]);
+
+		if (order >= 0)
+			return order == 0;
+		if (++skipped == SKIP_MAX)
+			tl_table_scan_start(rows->scan, &tile->refs[index],
+								&tile->refs[tile->count - 1]);
+	}
+	return false;
+}
+
+static void
+row_damaged(Relation relation, const TlRefBytes *ref, const char *how)
+{
+	TlRef		unpacked;
+
+	tl_table_ref_unpack(&unpacked, ref);
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+			errmsg("row %s of ledger table \"%s\" %s after it became final",
+				   tl_table_ref_text(&unpacked),
+				   RelationGetRelationName(relation), how),
+			errdetail("A receipt needs the rows that stand beside its own in the batch."),
+			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+}
+
+TlStatus
+tl_proof_section_stored_node(void *section, TlHash *out, unsigned level,
+							 uint64_t index)
+{
+	TlSpan		nodes = ((const TlSourceSection *) section)->nodes;
+	TlMerkleRange range;
+	uint64_t	count;
+	TlStatus	status = TL_OK;
+
+	if (level < TL_TILE_LEVEL || level >= 32)
+		return TL_BUG;
+	count = UINT64_C(1) << (level - TL_TILE_LEVEL);
+	if ((index + 1) * count * TL_HASH_SIZE > nodes.size)
+		return TL_CHAIN_DAMAGED;
+	tl_merkle_range_init(&range);
+	for (uint64_t i = index * count; status == TL_OK && i < (index + 1) * count; i++)
+	{
+		TlHash		hash;
+
+		memcpy(hash.bytes, nodes.data + i * TL_HASH_SIZE, TL_HASH_SIZE);
+		status = tl_merkle_range_append(&range, &hash);
+	}
+	tl_merkle_range_root(&range, out);
+	return status;
+}
+
+TlStatus
+tl_proof_section_tile_node(void *tile, TlHash *out, unsigned level,
+						   uint64_t index)
+{
+	const TlSourceTile *source = tile;
+	TlMerkleRange range;
+	uint64_t	first;
+	uint64_t	count;
+	TlStatus	status = TL_OK;
+
+	if (level > TL_TILE_LEVEL)
+		return TL_BUG;
+	first = index << level;
+	count = UINT64_C(1) << level;
+	if (first < source->first || first + count > source->first + source->count)
+		return TL_BUG;
+	tl_merkle_range_init(&range);
+	for (uint64_t i = 0; status == TL_OK && i < count; i++)
+		status = tl_merkle_range_append(&range,
+										&source->hashes[first - source->first + i]);
+	tl_merkle_range_root(&range, out);
+	return status;
+}
