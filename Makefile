@@ -60,6 +60,7 @@ OBJS_BACKEND = \
 	src/table/table_definition.o \
 	src/table/table_create.o \
 	src/table/table_access.o \
+	src/table/table_recheck.o \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/chain/chain_snapshot.o \
@@ -124,7 +125,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger proof_receipt proof_verify finality
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger proof_receipt proof_verify finality
 
 ISOLATION = table_conflict finality_open
 
