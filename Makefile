@@ -53,6 +53,7 @@ OBJS_BACKEND = \
 	src/table/table_type.o \
 	src/table/table_value_sql.o \
 	src/table/table_encode.o \
+	src/table/table_fit.o \
 	src/table/table_scan.o \
 	src/table/table_issue.o \
 	src/table/table_written.o \
