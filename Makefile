@@ -57,6 +57,7 @@ OBJS_BACKEND = \
 	src/table/table_type.o \
 	src/table/table_value_sql.o \
 	src/table/table_encode.o \
+	src/table/table_fit.o \
 	src/table/table_scan.o \
 	src/table/table_issue.o \
 	src/table/table_written.o \
@@ -67,6 +68,7 @@ OBJS_BACKEND = \
 	src/table/table_trigger.o \
 	src/table/table_create.o \
 	src/table/table_access.o \
+	src/table/table_recheck.o \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/chain/chain_snapshot.o \
@@ -138,7 +140,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_verify finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_verify finality node_restore
 
 ISOLATION = table_conflict finality_open
 

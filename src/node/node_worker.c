@@ -47,6 +47,7 @@
 /* How soon a table that was locked is tried again. */
 #define BLOCKED_RETRY_MS	100
 
+static void settle_settings(void);
 static void take_slot(void);
 static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
@@ -72,9 +73,7 @@ tl_node_worker_main(Datum database)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
 											  InvalidOid, 0);
 	take_slot();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("application_name", "telco_ledger worker", PGC_USERSET,
-					PGC_S_OVERRIDE);
+	settle_settings();
 	flush_before_publishing();
 
 	state = MemoryContextAllocZero(TopMemoryContext, sizeof(TlRoundState));
@@ -95,6 +94,24 @@ report_at_work(void)
 	tl_node_shared_find(MyDatabaseId, false)->at_work = true;
 	LWLockRelease(tl_node_shared_lock());
 	tl_node_shared_wake_launcher();
+}
+
+/* ALTER DATABASE and ALTER ROLE set them for sessions, not for us. */
+static void
+settle_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"application_name", "telco_ledger worker"},
+		{"default_transaction_deferrable", "off"},
+		{"default_transaction_read_only", "off"},
+		{"lock_timeout", "0"},
+		{"role", "none"},
+		{"search_path", "pg_catalog, pg_temp"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
+						PGC_S_OVERRIDE);
 }
 
 /* One worker per database: a second one leaves. */

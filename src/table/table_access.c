@@ -58,6 +58,7 @@
 #include "table_definition.h"
 #include "table_guard.h"
 #include "table_issue.h"
+#include "table_recheck.h"
 #include "table_requirement.h"
 #include "table_type.h"
 #include "tl_error.h"
@@ -147,6 +148,8 @@ access_hook(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 		previous_hook(access, class_id, object_id, sub_id, argument);
 	if (!tl_table_guard_active())
 		return;
+	if (access == OAT_POST_CREATE || access == OAT_POST_ALTER)
+		tl_table_recheck(access, class_id, object_id, sub_id, argument, frame);
 	switch (access)
 	{
 		case OAT_POST_CREATE:

@@ -22,6 +22,8 @@ typedef struct TlAccessFrame
 	struct TlAccessFrame *outer;
 	bool		may_create;		/* a statement that can make ledger tables */
 	bool		wants_parent;	/* PARTITION BY ... USING ledger */
+	bool		outside;		/* ALTER TABLE of what is no ledger table */
+	bool		renames_label;	/* ALTER TYPE ... RENAME VALUE */
 	List	   *created;		/* OIDs of new ledger tables */
 	List	   *parents;		/* OIDs of new partitioned tables */
 	List	   *touched;		/* OIDs of ledger tables to look at again */

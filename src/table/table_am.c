@@ -12,7 +12,8 @@
  *		  or, in restore mode, supplied by a superuser or the table's owner
  *	  T2  no stored row is updated, deleted, or frozen at insertion
  *	  T3  the relation's storage is never replaced by an empty one
- *	  T4  the node floor hears of a written table before the row is stored
+ *	  T4  no row is stored whose bytes would be too many
+ *	  T5  the node floor hears of a written table before the row is stored
  *
  * Exempt from T1, by C state and never by a setting: the transient table into
  * which ALTER TABLE rewrites (relrewrite names its original), and of that only
@@ -37,6 +38,7 @@
 #include "table_am.h"
 #include "table_build.h"
 #include "table_definition.h"
+#include "table_fit.h"
 #include "table_guard.h"
 #include "table_issue.h"
 #include "table_ref.h"
@@ -89,7 +91,7 @@ relation_cache(Relation relation)
 	return cache;
 }
 
-/* T1 and T2 for one row; T4 is the caller's, once per statement or row. */
+/* T1, T2 and T4 for one row; T5 is the caller's, once per statement or row. */
 static void
 accept_row(Relation relation, TupleTableSlot *slot, int options)
 {
@@ -132,6 +134,7 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 				errmsg("ledger_ref of a row of \"%s\" is null",
 					   RelationGetRelationName(relation)),
 				errhint("Leave ledger_ref out of the INSERT, so that its default fills it."));
+	tl_table_fit_check(relation, slot);
 	if (is_live)
 		tl_table_issue_accept(DatumGetTlRefBytes(ref),
 							  RelationGetRelationName(relation));

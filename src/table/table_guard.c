@@ -93,7 +93,8 @@ static void before_create_partition(CreateStmt *statement, Oid parent,
 static bool in_dump(const CreateStmt *statement);
 static bool wants_ledger(const char *method);
 static bool is_ledger_or_parent(Oid relation);
-static void before_alter(AlterTableStmt *statement, GuardTask *task);
+static void before_alter(AlterTableStmt *statement, TlAccessFrame *frame,
+						 GuardTask *task);
 static bool is_trigger_switch(const AlterTableStmt *statement);
 static void before_alter_type(Oid relation);
 static List *before_alter_command(Oid relation, AlterTableCmd *command,
@@ -105,14 +106,14 @@ static void before_attach(Oid parent, AlterTableCmd *command, GuardTask *task);
 static void before_attach_heap(Oid parent, Oid child);
 static void before_rename(RenameStmt *statement, GuardTask *task);
 static void before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task);
-static void before_alter_enum(AlterEnumStmt *statement);
+static void before_alter_enum(AlterEnumStmt *statement, TlAccessFrame *frame);
 static void before_index(IndexStmt *statement);
 static void before_drop(DropStmt *statement);
 static void before_copy(CopyStmt *statement);
 static void before_trigger(CreateTrigStmt *statement, GuardTask *task);
 static void before_rule(RuleStmt *statement);
 static void before_access_method(CreateAmStmt *statement);
-static void before_function(CreateFunctionStmt *statement);
+static void before_extension(AlterExtensionContentsStmt *statement);
 tl_noreturn static void refuse(Oid relation, const char *what, const char *hint);
 
 /* Install the floor's hooks; called once, from _PG_init. */
@@ -261,7 +262,7 @@ is_of_interest(Node *statement)
 		case T_RuleStmt:
 		case T_CreateTrigStmt:
 		case T_CreateAmStmt:
-		case T_CreateFunctionStmt:
+		case T_AlterExtensionContentsStmt:
 			return true;
 		default:
 			return false;
@@ -277,7 +278,7 @@ is_followed(Node *statement)
 		case T_CopyStmt:
 		case T_RuleStmt:
 		case T_CreateAmStmt:
-		case T_CreateFunctionStmt:
+		case T_AlterExtensionContentsStmt:
 			return false;
 		case T_IndexStmt:
 			return !((IndexStmt *) statement)->concurrent;
@@ -312,7 +313,7 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 			before_create((CreateStmt *) statement, frame);
 			break;
 		case T_AlterTableStmt:
-			before_alter((AlterTableStmt *) statement, task);
+			before_alter((AlterTableStmt *) statement, frame, task);
 			break;
 		case T_RenameStmt:
 			before_rename((RenameStmt *) statement, task);
@@ -321,7 +322,7 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 			before_set_schema((AlterObjectSchemaStmt *) statement, task);
 			break;
 		case T_AlterEnumStmt:
-			before_alter_enum((AlterEnumStmt *) statement);
+			before_alter_enum((AlterEnumStmt *) statement, frame);
 			break;
 		case T_IndexStmt:
 			before_index((IndexStmt *) statement);
@@ -341,8 +342,8 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 		case T_CreateAmStmt:
 			before_access_method((CreateAmStmt *) statement);
 			break;
-		case T_CreateFunctionStmt:
-			before_function((CreateFunctionStmt *) statement);
+		case T_AlterExtensionContentsStmt:
+			before_extension((AlterExtensionContentsStmt *) statement);
 			break;
 		default:
 			break;				/* the object access hook says what there is */
@@ -545,7 +546,7 @@ before_create_partition(CreateStmt *statement, Oid parent,
 }
 
 static void
-before_alter(AlterTableStmt *statement, GuardTask *task)
+before_alter(AlterTableStmt *statement, TlAccessFrame *frame, GuardTask *task)
 {
 	Oid			relation;
 	List	   *commands = NIL;
@@ -572,6 +573,7 @@ before_alter(AlterTableStmt *statement, GuardTask *task)
 	}
 	if (!tl_table_catalog_touches_ledger(relation))
 	{
+		frame->outside = true;
 		/* INHERIT the other way round, a heap partition tree: by its words */
 		foreach(cell, statement->cmds)
 		{
@@ -852,7 +854,7 @@ before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task)
 
 /* Rows hold labels: a renamed label would change them. */
 static void
-before_alter_enum(AlterEnumStmt *statement)
+before_alter_enum(AlterEnumStmt *statement, TlAccessFrame *frame)
 {
 	Oid			table,
 				type;
@@ -860,6 +862,7 @@ before_alter_enum(AlterEnumStmt *statement)
 
 	if (statement->oldVal == NULL || !OidIsValid(tl_table_catalog_access_method()))
 		return;
+	frame->renames_label = true;
 	type = typenameTypeId(NULL, makeTypeNameFromNameList(statement->typeName));
 	if (tl_table_access_type_in_use(type, &table, &column))
 		tl_table_guard_refuse_type(type, table, column);
@@ -938,15 +941,19 @@ before_copy(CopyStmt *statement)
 	TupleDesc	descriptor;
 
 	if (!statement->is_from || statement->relation == NULL ||
-		statement->attlist != NIL ||
 		!OidIsValid(tl_table_catalog_access_method()))
 		return;
 	relation_oid = RangeVarGetRelid(statement->relation, NoLock, true);
 	if (!OidIsValid(relation_oid) || !is_ledger_or_parent(relation_oid))
 		return;
 	relation = table_open(relation_oid, AccessShareLock);
+	if (OidIsValid(relation->rd_rel->relrewrite))
+		refuse(relation_oid, "cannot copy into \"%s\"",
+			   "Copy into the ledger table itself; this one takes its rows while ALTER TABLE runs.");
 	descriptor = RelationGetDescr(relation);
-	for (int i = 0; i < descriptor->natts; i++)
+	if (statement->attlist != NIL)
+		descriptor = NULL;		/* he knows what he wants */
+	for (int i = 0; descriptor != NULL && i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 
@@ -1021,26 +1028,14 @@ before_access_method(CreateAmStmt *statement)
 				errhint("Use access method ledger itself."));
 }
 
-/* Our handler must stay ours. */
+/* What belongs to the extension cannot be dropped on its own. */
 static void
-before_function(CreateFunctionStmt *statement)
+before_extension(AlterExtensionContentsStmt *statement)
 {
-	Oid			argument = INTERNALOID;
-	char	   *schema,
-			   *name;
-
-	if (!statement->replace || creating_extension)
-		return;
-	DeconstructQualifiedName(statement->funcname, &schema, &name);
-	if (strcmp(name, "table_am_handler") != 0 ||
-		!OidIsValid(tl_table_catalog_access_method()))
-		return;
-	if (LookupFuncName(statement->funcname, 1, &argument, true) ==
-		LookupFuncName(list_make2(makeString(pstrdup("ledger_internal")),
-								  makeString(pstrdup("table_am_handler"))),
-					   1, &argument, true))
+	if (strcmp(statement->extname, "telco_ledger") == 0 &&
+		OidIsValid(tl_table_catalog_access_method()))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
-				errmsg("cannot replace the handler of access method \"ledger\""),
+				errmsg("cannot change what belongs to extension telco_ledger"),
 				errhint("Use ALTER EXTENSION telco_ledger UPDATE for a new release."));
 }

@@ -15,10 +15,13 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_opfamily.h"
 #include "nodes/pg_list.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "table_am.h"
 #include "table_scan.h"
@@ -40,6 +43,7 @@ struct TlRefScan
 };
 
 static bool is_ref_index(Relation index, AttrNumber ref_attribute);
+static bool has_ref_order(Relation index);
 static Oid	operator_function(Relation index, StrategyNumber strategy);
 static bool scan_move(TlRefScan *scan, TlRefBytes *ref, ScanDirection direction);
 
@@ -81,7 +85,25 @@ is_ref_index(Relation index, AttrNumber ref_attribute)
 	return index->rd_rel->relam == BTREE_AM_OID &&
 		form->indisunique && form->indisvalid && form->indnkeyatts == 1 &&
 		form->indkey.values[0] == ref_attribute &&
-		RelationGetIndexPredicate(index) == NIL;
+		RelationGetIndexPredicate(index) == NIL && has_ref_order(index);
+}
+
+/* An operator class of somebody else could hide rows. */
+static bool
+has_ref_order(Relation index)
+{
+	HeapTuple	tuple = SearchSysCache1(OPFAMILYOID,
+										ObjectIdGetDatum(index->rd_opfamily[0]));
+	Form_pg_opfamily form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_opfamily) GETSTRUCT(tuple);
+	result = strcmp(NameStr(form->opfname), "ref_btree_ops") == 0 &&
+		form->opfnamespace == get_namespace_oid("ledger", true);
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 TlRefScan *

@@ -183,6 +183,16 @@ SELECT refused($$CREATE TABLE x (a base) USING ledger$$);
 SELECT refused($$CREATE TABLE x (a regclass) USING ledger$$);
 SELECT refused($$CREATE TABLE x (a int4multirange) USING ledger$$);
 
+-- A row that could never be hashed: few stored bytes, many of text; text that
+-- is compressed
+CREATE TABLE wide (n numeric[], x text, y text) USING ledger;
+CREATE TABLE half (v text);
+INSERT INTO half SELECT repeat('x', 540 * 1024 * 1024);
+GRANT ALL ON wide, half TO regress_owner;
+SELECT refused($$INSERT INTO wide (n) SELECT array_agg(1e131071::numeric) FROM generate_series(1, 8200)$$);
+SELECT refused($$INSERT INTO wide (x, y) SELECT a.v, b.v FROM half AS a, half AS b$$);
+DROP TABLE wide, half;
+
 -- ledger.table_version is written by the library only
 SELECT refused($$INSERT INTO ledger.table_version SELECT * FROM ledger.table_version$$);
 SELECT refused($$ALTER TABLE ledger.table_version ADD COLUMN x integer$$);
