@@ -122,6 +122,22 @@ sub wait_for_worker
 	die $node->name . ": no worker appeared\n";
 }
 
+# Wait for a server that restarts by itself.  Before it answers, psql may end
+# without reading its query, and writing to it then is an error.
+sub wait_ready
+{
+	my ($node) = @_;
+
+	usleep(200_000);
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return
+		  if PostgreSQL::Test::Utils::run_log([ 'pg_isready', '-q', '-h', $node->host, '-p', $node->port ]);
+		usleep(100_000);
+	}
+	die $node->name . ": the server did not come back\n";
+}
+
 # Kill the postmaster and start again.  Its orphans need a moment to notice, and
 # until then they hold the shared memory.
 sub crash_and_restart

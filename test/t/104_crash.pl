@@ -63,6 +63,7 @@ sub kill_victim
 		my $worker = $node->worker_pid;
 
 		kill 'KILL', $worker if $worker ne '';
+		$node->wait_ready;
 		$node->wait_for_worker(undef, $worker);
 	}
 	elsif ($victim eq 'backend')
@@ -72,8 +73,7 @@ sub kill_victim
 
 		like($pid, qr/^\d+$/, 'there is a backend to kill');
 		kill 'KILL', $pid;
-		usleep(200_000);
-		$node->poll_query_until('postgres', 'SELECT true');
+		$node->wait_ready;
 	}
 	elsif ($victim eq 'postmaster')
 	{
