@@ -104,6 +104,7 @@ sub kill9_worker
 	my $pid = $node->wait_for_worker($database);
 
 	kill('KILL', $pid) == 1 or BAIL_OUT("could not kill worker $pid: $!");
+	$node->wait_ready;
 	return $node->wait_for_worker($database, $pid);
 }
 
