@@ -1,4 +1,7 @@
 -- Proofs: the bytes of a row, receipts, their verdict, tree heads.
+--
+-- PARALLEL UNSAFE what takes the newest snapshot: a parallel query refuses that
+-- even in its leader.
 
 CREATE FUNCTION ledger.encode_row(relation regclass, ref ledger.ref) RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_encode_row' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
