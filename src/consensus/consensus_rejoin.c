@@ -33,6 +33,7 @@
  * Invariants
  *	  J1  an incarnation's number is greater than that of the one before
  *	  J2  what is not known to be lost is zeros
+ *	  J3  (node_rejoin.c) the row takes a view at least two beyond both blocks'
  *
  * Pure code: no PostgreSQL, no allocation.
  *

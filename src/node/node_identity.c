@@ -5,7 +5,8 @@
  *
  * Read once per backend and kept until the row changes (its writers send a
  * relcache invalidation), because every issued ref asks for it.  That there is
- * no row is not kept, since the row may come with a restored dump.
+ * no row is kept for a statement only, since the row may come with a restored
+ * dump.
  *
  * Invariants
  *	  N1  the purpose comes from the genesis body, and that body is bound by
@@ -25,6 +26,7 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -59,6 +61,7 @@ enum
 
 static TlNodeIdentity identity;
 static bool identity_valid = false;
+static TimestampTz absent_since = 0;	/* statement that found no row, or 0 */
 static Oid	identity_relation = InvalidOid;
 
 static void identity_for_table(TlIdentity *out);
@@ -88,7 +91,10 @@ identity_invalidate(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || identity_relation == InvalidOid ||
 		relation == identity_relation)
+	{
 		identity_valid = false;
+		absent_since = 0;
+	}
 }
 
 /* OID of a table in ledger_internal. */
@@ -120,7 +126,7 @@ tl_node_identity(void)
 		CacheRegisterRelcacheCallback(identity_invalidate, (Datum) 0);
 		registered = true;
 	}
-	if (!identity_valid)
+	if (!identity_valid && absent_since != GetCurrentStatementStartTimestamp())
 		identity_load();
 	return &identity;
 }
@@ -130,6 +136,7 @@ const TlNodeIdentity *
 tl_node_identity_reload(void)
 {
 	identity_valid = false;
+	absent_since = 0;
 	return tl_node_identity();
 }
 
@@ -141,6 +148,7 @@ identity_load(void)
 	HeapTuple	row;
 
 	memset(&identity, 0, sizeof(identity));
+	absent_since = 0;
 	identity_relation = InvalidOid;
 	if (OidIsValid(get_extension_oid("telco_ledger", true)))
 		identity_relation = tl_node_relation("node", true);
@@ -155,7 +163,10 @@ identity_load(void)
 	if (HeapTupleIsValid(row))
 		identity_from_row(row, RelationGetDescr(relation));
 	else
+	{
 		identity_valid = false;
+		absent_since = GetCurrentStatementStartTimestamp();
+	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)

@@ -167,8 +167,9 @@ check_rejoin(TlWalk *walk, const TlLogRow *row)
 		rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7) ||
 		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
 		return "An incarnation of the own log does not begin with a REJOIN that opens it.";
-	if (rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
-		memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0)
+	if (!walk->gap_reported &&
+		(rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
+		 memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0))
 		return "The REJOIN of the own log does not name the row before: rows are missing.";
 	note_loss(walk, &rejoin);
 	return NULL;

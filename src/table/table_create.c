@@ -52,6 +52,7 @@
 #include "table_definition.h"
 #include "table_issue.h"
 #include "table_ref.h"
+#include "table_requirement.h"
 #include "table_scan.h"
 #include "table_type.h"
 #include "tl_compat.h"
@@ -104,6 +105,7 @@ tl_table_create_complete_all(void)
 	{
 		CHECK_FOR_INTERRUPTS();
 		tl_table_create_complete(lfirst_oid(cell));
+		tl_table_requirement_check(lfirst_oid(cell));
 	}
 }
 

@@ -55,6 +55,7 @@
 #include "table_access.h"
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_create.h"
 #include "table_issue.h"
 #include "table_requirement.h"
 #include "table_type.h"
@@ -566,9 +567,16 @@ tl_table_requirement_binds(const TlRequirement *requirement,
 void
 tl_table_requirement_check(Oid relation_oid)
 {
-	Relation	relation = table_open(relation_oid, AccessShareLock);
-	TriggerDesc *triggers = relation->trigdesc;
+	Relation	relation;
+	TriggerDesc *triggers;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
 
+	/* what a dump brings without an id: both follow with its rows */
+	if (tl_table_create_is_restored(relation_oid) &&
+		!tl_table_catalog_id(table_id, relation_oid))
+		return;
+	relation = table_open(relation_oid, AccessShareLock);
+	triggers = relation->trigdesc;
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		TlRequirement *parsed;

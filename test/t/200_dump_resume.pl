@@ -25,6 +25,9 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE c_parent_1 PARTITION OF c_parent FOR VALUES IN (1);
 	CREATE TABLE d_renamed (v text) USING ledger;
 	ALTER TABLE d_renamed RENAME TO d_named;
+	CREATE TABLE e_signed (id integer, key bytea, signature bytea) USING ledger;
+	INSERT INTO e_signed VALUES (1);
+	CREATE TRIGGER signed AFTER INSERT ON e_signed FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id');
 	INSERT INTO a_cdr SELECT n, 'row ' || n FROM generate_series(1, 1000) AS n;
 	INSERT INTO b_plain VALUES (1, 'plain');
 	INSERT INTO c_parent VALUES (1, 'parted');
@@ -127,6 +130,8 @@ sub goes_on
 			JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'ledger' AND pg_get_indexdef(i.indexrelid) LIKE '%(ledger_ref)'}),
 		$on->safe_psql($database, q{SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'ledger'}),
 		"$database: each ledger table has one index on ledger_ref");
+	is($on->safe_psql($database, 'SELECT count(*) FROM ledger_internal.signature_requirement'), '1', "$database: what must be signed is known, once");
+	refused($database, 'INSERT INTO e_signed VALUES (2)', qr/e_signed/, "$database: and is demanded", $on);
 	is($on->safe_psql($database, q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'b_plain'::regclass AND attname = 'ledger_ref'}), '0',
 		"$database: a partitioned heap table stays one");
 	$on->verify_clean("$database: verification is clean", $database);

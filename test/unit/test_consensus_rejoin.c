@@ -1,15 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * test_consensus_rejoin.c
- *	  Payload of REJOIN: offsets, round trip, and what is refused.
+ *	  Payload of REJOIN: vectors, offsets, round trip, and what is refused.
  *
  *-------------------------------------------------------------------------
  */
+#include "chain_block.h"
 #include "consensus_rejoin.h"
 
 #include "unit.h"
 
 #include <string.h>
+
+static int	vectors_used;
 
 static void
 fill(TlRejoin *rejoin)
@@ -97,6 +100,44 @@ bytes_of_rejoin(void)
 }
 
 static void
+use_vector(const UnitRecord *record)
+{
+	uint8_t		bytes[TL_REJOIN_SIZE_MAX];
+	uint8_t		again[TL_REJOIN_SIZE_MAX];
+	uint8_t		nonce[TL_NONCE_SIZE];
+	TlHash		digest;
+	TlHash		wanted;
+	TlHash		entry;
+	TlRejoin	rejoin;
+	size_t		size;
+	size_t		again_size;
+
+	if (strcmp(unit_text(record, "kind"), "rejoin") != 0)
+		return;
+	vectors_used++;
+	size = unit_bytes(bytes, sizeof(bytes), record, "payload");
+	UNIT_CHECK(tl_consensus_rejoin_decode(&rejoin, bytes, size) == TL_OK);
+	UNIT_CHECK(encode(&rejoin, again, &again_size) == TL_OK);
+	UNIT_CHECK(again_size == size && memcmp(bytes, again, size) == 0);
+	unit_bytes(nonce, sizeof(nonce), record, "nonce");
+	UNIT_CHECK(memcmp(rejoin.nonce, nonce, sizeof(nonce)) == 0);
+	UNIT_CHECK(rejoin.incarnation == 3 && rejoin.before == 1 && rejoin.lost_incarnation == 2);
+	unit_bytes(digest.bytes, sizeof(digest), record, "digest");
+	unit_bytes(wanted.bytes, sizeof(wanted), record, "entries_root");
+	tl_chain_entry_leaf_hash(&entry, TL_LOG_REJOIN, &digest);
+	UNIT_CHECK(memcmp(&entry, &wanted, sizeof(entry)) == 0);
+	tl_chain_entry_leaf_hash(&entry, TL_LOG_GOVERN, &digest);
+	UNIT_CHECK(memcmp(&entry, &wanted, sizeof(entry)) != 0);
+}
+
+static void
+vectors(void)
+{
+	unit_vectors("chain.txt", use_vector);
+	UNIT_CHECK(vectors_used == 1);
+}
+
+static void
 rejoins_that_are_none(void)
 {
 	static char long_reason[TL_REJOIN_REASON_SIZE_MAX + 1];
@@ -121,4 +162,4 @@ rejoins_that_are_none(void)
 	check_refused(&rejoin, TL_TOO_LARGE);
 }
 
-UNIT_MAIN(UNIT_CASE(bytes_of_rejoin), UNIT_CASE(rejoins_that_are_none))
+UNIT_MAIN(UNIT_CASE(vectors), UNIT_CASE(bytes_of_rejoin), UNIT_CASE(rejoins_that_are_none))

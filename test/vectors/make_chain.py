@@ -355,6 +355,20 @@ def main():
     vectors.append([("kind", "checkpoint"), ("text", checkpoint.encode()), ("chain_id", chain),
                     ("size", str(head)), ("root", root(hashes[:head]))])
 
+    # REJOIN of member 2, as it opens incarnation 3, and the block's entry for it
+    nonce = bytes(range(200, 216))
+    reason = "disk of München failed".encode()
+    rejoin = (b"\x01\x02" + pack("H", 3) + nonce + pack("H", 1) + bytes(range(16)) +
+              pack("Q", 41) + sha(b"last row") +
+              pack("QQ", 20, 22) + sha(b"last block") + pack("QQ", 30, 35) + sha(b"lost block") +
+              pack("HIQ", 2, 7, 9) + sha(b"") + pack("I", len(reason)) + reason)
+    data_rejoin, payload_digest, digest, signature = log_row(
+        chain, secrets[1], 2, nonce, 1, ZERO, 11, 37, rejoin)
+    vectors.append([("kind", "log"), ("chain_id", chain), ("row", data_rejoin),
+                    ("payload_digest", payload_digest), ("digest", digest), ("key", keys[1])])
+    vectors.append([("kind", "rejoin"), ("payload", rejoin), ("nonce", nonce), ("digest", digest),
+                    ("entries_root", root([leaf_hash(b"\x05\x01\x0b" + digest)]))])
+
     def hexes(items):
         return [item.hex() for item in items]
 
@@ -388,7 +402,8 @@ def main():
         (3, members[0]), (4, body), (5, data), (6, certificate),
         (7, b"\x01" + pack("I", 318) + headers[3] + pack("IH", 0, 0) + pack("II", 0, 0)),
         (8, checkpoint.encode()), (9, manifest), (10, definitions[2]),
-        (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b"))])
+        (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b")),
+        (11, rejoin)])
     with open(os.path.join(here, "chain.txt"), "w") as out:
         out.write("# Made by make_chain.py, a second implementation of the formats.\n")
         for fields in vectors:
