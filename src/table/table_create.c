@@ -52,6 +52,7 @@
 #include "table_definition.h"
 #include "table_issue.h"
 #include "table_ref.h"
+#include "table_requirement.h"
 #include "table_scan.h"
 #include "table_type.h"
 #include "tl_compat.h"
@@ -116,6 +117,7 @@ tl_table_create_complete(Oid relation)
 	complete_index(relation);
 	complete_id(relation);
 	tl_table_create_check(relation);
+	tl_table_requirement_check(relation);
 }
 
 /* A partitioned table USING ledger: the column, and that it is one. */

@@ -568,6 +568,7 @@ tl_table_requirement_check(Oid relation_oid)
 {
 	Relation	relation = table_open(relation_oid, AccessShareLock);
 	TriggerDesc *triggers = relation->trigdesc;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -577,8 +578,9 @@ tl_table_requirement_check(Oid relation_oid)
 		if (!tl_table_requirement_is_ours(&triggers->triggers[i]))
 			continue;
 		parsed = tl_table_requirement_parse(relation, &triggers->triggers[i]);
-		if (!tl_table_am_is_ours(relation))
-			continue;
+		if (!tl_table_am_is_ours(relation) ||
+			!tl_table_catalog_id(table_id, relation_oid))
+			continue;			/* or a restored one, completed later */
 		kept = tl_table_requirement_load(relation_oid);
 		if (find_same(kept, parsed) == NULL)
 			keep(relation, parsed, kept == NIL ? 1 :
