@@ -562,6 +562,24 @@ tl_table_requirement_binds(const TlRequirement *requirement,
 											 requirement->since));
 }
 
+/* The name of a trigger for which Q1 does not hold, or NULL. */
+const char *
+tl_table_requirement_missing(Relation relation)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (tl_table_requirement_is_ours(trigger) &&
+			find_same(tl_table_requirement_load(RelationGetRelid(relation)),
+					  tl_table_requirement_parse(relation, trigger)) == NULL)
+			return trigger->tgname;
+	}
+	return NULL;
+}
+
 /* A statement has touched the table: Q1, and what its triggers say is sound. */
 void
 tl_table_requirement_check(Oid relation_oid)
