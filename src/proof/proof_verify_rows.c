@@ -49,6 +49,7 @@
 #include "chain_statement.h"
 #include "proof_verify_rows.h"
 #include "table_catalog.h"
+#include "table_requirement.h"
 #include "tl_wire.h"
 
 static TlStatement select_range = {
@@ -111,6 +112,10 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 	for (int i = 0; i < run->lagging_count; i++)
 		if (run->lagging[i].relation == relation && pass->progress != NULL)
 			pass->progress = &run->lagging[i].progress;
+	if (tl_table_requirement_missing(pass->relation) != NULL)
+		tl_proof_rows_report(pass, "definition_changed", NULL, 0,
+							 tl_table_requirement_missing(pass->relation), NULL,
+							 "Its trigger demands signatures, but the row in ledger_internal.signature_requirement that keeps this is missing.");
 	if (tl_chain_any_rejected())
 	{
 		pass->check = tl_chain_check_create(context);

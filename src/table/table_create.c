@@ -118,6 +118,7 @@ tl_table_create_complete(Oid relation)
 	complete_index(relation);
 	complete_id(relation);
 	tl_table_create_check(relation);
+	tl_table_requirement_check(relation);
 }
 
 /* A partitioned table USING ledger: the column, and that it is one. */

@@ -365,7 +365,6 @@ after(TlAccessFrame *frame, const GuardTask *task)
 			tl_table_create_check(lfirst_oid(cell));
 		else
 			tl_table_create_complete(lfirst_oid(cell));
-		tl_table_requirement_check(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "create", false);
 	}
 	if (frame->touched != NIL || frame->released != NIL ||

@@ -563,6 +563,24 @@ tl_table_requirement_binds(const TlRequirement *requirement,
 											 requirement->since));
 }
 
+/* The name of a trigger for which Q1 does not hold, or NULL. */
+const char *
+tl_table_requirement_missing(Relation relation)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (tl_table_requirement_is_ours(trigger) &&
+			find_same(tl_table_requirement_load(RelationGetRelid(relation)),
+					  tl_table_requirement_parse(relation, trigger)) == NULL)
+			return trigger->tgname;
+	}
+	return NULL;
+}
+
 /* A statement has touched the table: Q1, and what its triggers say is sound. */
 void
 tl_table_requirement_check(Oid relation_oid)
@@ -585,8 +603,9 @@ tl_table_requirement_check(Oid relation_oid)
 		if (!tl_table_requirement_is_ours(&triggers->triggers[i]))
 			continue;
 		parsed = tl_table_requirement_parse(relation, &triggers->triggers[i]);
-		if (!tl_table_am_is_ours(relation))
-			continue;
+		if (!tl_table_am_is_ours(relation) ||
+			!tl_table_catalog_id(table_id, relation_oid))
+			continue;			/* or a restored one, completed later */
 		kept = tl_table_requirement_load(relation_oid);
 		if (find_same(kept, parsed) == NULL)
 			keep(relation, parsed, kept == NIL ? 1 :

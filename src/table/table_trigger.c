@@ -125,7 +125,7 @@ is_restoring(Relation relation)
 	if (!tl_table_am_is_ours(relation))
 		return false;
 	tl_table_identity(&identity);
-	return !identity.exists || identity.copied;
+	return tl_table_identity_is_restoring(&identity);
 }
 
 static TlMessageBuilder *

@@ -317,6 +317,17 @@ COPY call_file FROM :'path';
 \! rm "$FILE"
 SELECT count(*) FROM call_file;
 
+-- A trigger that waits for COMMIT.
+CREATE TABLE late (id bigint, key bytea, signature bytea) USING ledger;
+CREATE CONSTRAINT TRIGGER signed AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id');
+BEGIN;
+INSERT INTO late VALUES (1, key('a'), ecdsa(ledger.message_to_sign('late', ROW(1, key('a'), NULL, NULL)::late), 'a'));
+COMMIT;
+BEGIN;
+INSERT INTO late VALUES (2, key('a'), ecdsa(ledger.message_to_sign('late', ROW(1, key('a'), NULL, NULL)::late), 'a'));
+COMMIT;
+
 -- Partitions: the trigger is on the parent, and so are the numbers of its columns.
 CREATE TABLE log (day date, id bigint, key bytea, signature bytea) PARTITION BY RANGE (day) USING ledger;
 CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM ('2030-01-01') TO ('2030-02-01');
