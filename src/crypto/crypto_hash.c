@@ -67,33 +67,53 @@ void
 tl_crypto_hmac_sha256(TlHash *out, const void *key, size_t key_size,
 					  const void *data, size_t size)
 {
+	TlHmacKey	prepared;
+
+	tl_crypto_hmac_prepare(&prepared, key, key_size);
+	tl_crypto_hmac_prepared(out, &prepared, data, size);
+	OPENSSL_cleanse(&prepared, sizeof(prepared));
+}
+
+/* The two hashes after their first block, which is the key's alone. */
+void
+tl_crypto_hmac_prepare(TlHmacKey *prepared, const void *key, size_t key_size)
+{
 	uint8_t		block[BLOCK_SIZE] = {0};
-	TlHash		inner;
-	TlSha256	hash;
 
 	if (key_size > BLOCK_SIZE)
 	{
-		tl_crypto_sha256(&inner, key, key_size);
-		memcpy(block, inner.bytes, TL_HASH_SIZE);
+		TlHash		hashed;
+
+		tl_crypto_sha256(&hashed, key, key_size);
+		memcpy(block, hashed.bytes, TL_HASH_SIZE);
+		OPENSSL_cleanse(&hashed, sizeof(hashed));
 	}
 	else if (key_size > 0)
 		memcpy(block, key, key_size);
 
 	for (int i = 0; i < BLOCK_SIZE; i++)
 		block[i] ^= 0x36;
-	tl_crypto_sha256_init(&hash);
-	tl_crypto_sha256_update(&hash, block, BLOCK_SIZE);
-	tl_crypto_sha256_update(&hash, data, size);
-	tl_crypto_sha256_final(&hash, &inner);
-
+	tl_crypto_sha256_init(&prepared->inner);
+	tl_crypto_sha256_update(&prepared->inner, block, BLOCK_SIZE);
 	for (int i = 0; i < BLOCK_SIZE; i++)
 		block[i] ^= 0x36 ^ 0x5c;
-	tl_crypto_sha256_init(&hash);
-	tl_crypto_sha256_update(&hash, block, BLOCK_SIZE);
+	tl_crypto_sha256_init(&prepared->outer);
+	tl_crypto_sha256_update(&prepared->outer, block, BLOCK_SIZE);
+	OPENSSL_cleanse(block, sizeof(block));
+}
+
+void
+tl_crypto_hmac_prepared(TlHash *out, const TlHmacKey *prepared,
+						const void *data, size_t size)
+{
+	TlHash		inner;
+	TlSha256	hash = prepared->inner;
+
+	tl_crypto_sha256_update(&hash, data, size);
+	tl_crypto_sha256_final(&hash, &inner);
+	hash = prepared->outer;
 	tl_crypto_sha256_update(&hash, inner.bytes, TL_HASH_SIZE);
 	tl_crypto_sha256_final(&hash, out);
-
-	OPENSSL_cleanse(block, sizeof(block));
 	OPENSSL_cleanse(&inner, sizeof(inner));
 }
 

@@ -32,4 +32,19 @@ extern void tl_crypto_hmac_sha256(TlHash *out, const void *key,
 								  size_t key_size, const void *data,
 								  size_t size);
 
+/*
+ * HMAC under one key again and again: what the key alone decides is computed
+ * once.  Holds what is as secret as the key.
+ */
+typedef struct TlHmacKey
+{
+	TlSha256	inner;
+	TlSha256	outer;
+} TlHmacKey;
+
+extern void tl_crypto_hmac_prepare(TlHmacKey *prepared, const void *key,
+								   size_t key_size);
+extern void tl_crypto_hmac_prepared(TlHash *out, const TlHmacKey *prepared,
+									const void *data, size_t size);
+
 #endif							/* CRYPTO_HASH_H */

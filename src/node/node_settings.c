@@ -9,9 +9,11 @@
 
 #include <limits.h>
 
+#include "postmaster/bgworker_internals.h"
 #include "utils/guc.h"
 
 #include "node_settings.h"
+#include "proof_verify_sweep.h"
 
 /* The worker lets rows gather this long, so that a block is worth its flush. */
 int			tl_setting_batch_delay_ms = 0;
@@ -62,5 +64,12 @@ tl_node_settings_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.verify_workers",
+							"Background workers that one ledger.verify() may use beside its own process.",
+							"They are taken from max_parallel_workers and max_worker_processes.",
+							&tl_proof_verify_workers,
+							2, 0, MAX_PARALLEL_WORKER_LIMIT,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("telco_ledger");
 }

@@ -108,7 +108,6 @@ static bool parse_mode(const char *mode);
 static List *tables_of(Oid relation);
 static void load_ledger(TlVerification *run);
 static void check_node(TlVerification *run);
-static void load_progress(TlVerification *run);
 static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
@@ -145,7 +144,7 @@ tl_verify(PG_FUNCTION_ARGS)
 	context = MemoryContextSwitchTo(context);
 	tl_proof_verify_snapshots(run);
 	tl_proof_verify_chain(run);
-	load_progress(run);
+	tl_proof_verify_load_progress(run);
 	tl_proof_verify_definitions(run, tables);
 	if (!OidIsValid(run->relation))
 		tl_proof_verify_lost_tables(run);
@@ -278,8 +277,8 @@ check_node(TlVerification *run)
 }
 
 /* How far rows are batched; damaged snapshots were reported before. */
-static void
-load_progress(TlVerification *run)
+void
+tl_proof_verify_load_progress(TlVerification *run)
 {
 	if (!run->progress_known)
 		return;
@@ -446,6 +445,10 @@ tl_proof_verify_report(TlVerification *run, const TlProblem *problem)
 	bool		nulls[7];
 	TlRefBytes	ref;
 
+	if (strcmp(problem->kind, "disposed") != 0)
+		run->problems++;
+	if (run->result == NULL)
+		return;					/* a worker: the session's process will say it */
 	memset(values, 0, sizeof(values));
 	values[0] = CStringGetTextDatum(problem->kind);
 	values[1] = ObjectIdGetDatum(problem->relation);
@@ -468,8 +471,6 @@ tl_proof_verify_report(TlVerification *run, const TlProblem *problem)
 		values[5] = CStringGetTextDatum(problem->found);
 	values[6] = CStringGetTextDatum(problem->detail);
 	tuplestore_putvalues(run->result, run->description, values, nulls);
-	if (strcmp(problem->kind, "disposed") != 0)
-		run->problems++;
 }
 
 /*

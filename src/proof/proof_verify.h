@@ -83,6 +83,7 @@ typedef struct TlVerification
 	int64_t		sections;
 	int64_t		blocks;
 	int64_t		problems;
+	int			workers;		/* that helped, at most at one time */
 } TlVerification;
 
 /* Work that may fail on damaged bytes. */
@@ -100,6 +101,8 @@ extern void tl_proof_verify_known(TlVerification *run, Jsonb *against);
 extern void tl_proof_verify_chain(TlVerification *run);
 extern void tl_proof_verify_snapshots(TlVerification *run);
 extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);
+extern bool tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text);
+extern void tl_proof_verify_load_progress(TlVerification *run);
 extern void tl_proof_verify_definitions(TlVerification *run, List *tables);
 extern void tl_proof_verify_lost_tables(TlVerification *run);
 extern void tl_proof_verify_rows(TlVerification *run, Oid relation);

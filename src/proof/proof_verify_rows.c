@@ -48,6 +48,7 @@
 #include "chain_lookup.h"
 #include "chain_statement.h"
 #include "proof_verify_rows.h"
+#include "proof_verify_sweep.h"
 #include "table_catalog.h"
 #include "table_requirement.h"
 #include "tl_wire.h"
@@ -82,6 +83,7 @@ typedef struct RefGroup
 	ItemPointerData *index;
 } RefGroup;
 
+static void verify_exactly(TlRowsPass *pass);
 static bool choose_range(TlRowsPass *pass);
 static void find_disposed(TlRowsPass *pass);
 static void merge(TlRowsPass *pass);
@@ -105,13 +107,10 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
+	bool		known;
 
-	pass->run = run;
 	pass->relation = table_open(relation, AccessShareLock);
-	pass->progress = run->progress_known ? &run->progress : NULL;
-	for (int i = 0; i < run->lagging_count; i++)
-		if (run->lagging[i].relation == relation && pass->progress != NULL)
-			pass->progress = &run->lagging[i].progress;
+	known = tl_proof_rows_begin(pass, run);
 	if (tl_table_requirement_missing(pass->relation) != NULL)
 		tl_proof_rows_report(pass, "definition_changed", NULL, 0,
 							 tl_table_requirement_missing(pass->relation), NULL,
@@ -121,25 +120,47 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 		pass->check = tl_chain_check_create(context);
 		tl_chain_check_begin(pass->check, run->snapshot, context);
 	}
-	if (tl_table_catalog_id(pass->table_id, relation) && choose_range(pass))
+	if (known && choose_range(pass))
 	{
 		find_disposed(pass);
-		pass->by_ref = tl_proof_sort_begin();
-		pass->by_place = tl_proof_sort_begin();
-		tl_proof_rows_gather(pass);
-		merge(pass);
-		tl_proof_sort_end(pass->by_ref);
-		tl_proof_rows_sections(pass);
-		tl_proof_sort_end(pass->by_place);
-		if (pass->disposed_rows > 0)
-			tl_proof_rows_report(pass, "disposed", NULL, 0,
-								 psprintf("%lld rows", (long long) pass->disposed_rows),
-								 "no rows",
-								 "The table of this test ledger was truncated.");
+		if (!tl_proof_verify_sweep(pass))
+			verify_exactly(pass);
 	}
 	table_close(pass->relation, NoLock);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+}
+
+/* Of the open relation: which table it is, and how far it is batched. */
+bool
+tl_proof_rows_begin(TlRowsPass *pass, TlVerification *run)
+{
+	Oid			relation = RelationGetRelid(pass->relation);
+
+	pass->run = run;
+	pass->progress = run->progress_known ? &run->progress : NULL;
+	for (int i = 0; i < run->lagging_count; i++)
+		if (run->lagging[i].relation == relation && pass->progress != NULL)
+			pass->progress = &run->lagging[i].progress;
+	return tl_table_catalog_id(pass->table_id, relation);
+}
+
+/* Bring all witnesses together, and name what does not fit. */
+static void
+verify_exactly(TlRowsPass *pass)
+{
+	pass->by_ref = tl_proof_sort_begin();
+	pass->by_place = tl_proof_sort_begin();
+	tl_proof_rows_gather(pass);
+	merge(pass);
+	tl_proof_sort_end(pass->by_ref);
+	tl_proof_rows_sections(pass);
+	tl_proof_sort_end(pass->by_place);
+	if (pass->disposed_rows > 0)
+		tl_proof_rows_report(pass, "disposed", NULL, 0,
+							 psprintf("%lld rows", (long long) pass->disposed_rows),
+							 "no rows",
+							 "The table of this test ledger was truncated.");
 }
 
 /* Which refs to look at; false if there is nothing new. */

@@ -54,6 +54,7 @@ extern void tl_proof_rows_report(TlRowsPass *pass, const char *kind,
 								 const TlRefBytes *ref, int64_t batch,
 								 const char *expected, const char *found,
 								 const char *detail);
+extern bool tl_proof_rows_begin(TlRowsPass *pass, TlVerification *run);
 extern int64_t tl_proof_rows_height(TlRowsPass *pass, int64_t batch);
 extern void tl_proof_rows_gather(TlRowsPass *pass);
 extern void tl_proof_rows_sections(TlRowsPass *pass);

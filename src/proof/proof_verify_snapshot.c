@@ -108,6 +108,14 @@ check_snapshot(const TlCursor *cursor, int64_t number, TlSnapshot *out,
 	return NULL;
 }
 
+/* The same, of bytes that may be none. */
+bool
+tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text)
+{
+	return text.size > 0 &&
+		parse(out, pnstrdup((const char *) text.data, text.size));
+}
+
 /* The text that tl_chain_snapshot_text would have written, and no other. */
 static bool
 parse(TlSnapshot *out, const char *text)

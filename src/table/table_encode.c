@@ -9,7 +9,7 @@
  * laid out in table_row.c, values in table_type.c.
  *
  * Memory: values are detoasted into a context that is reset with each row; the
- * two buffers live as long as the encoder, but not above ENCODER_KEEP_SIZE.
+ * buffer lives as long as the encoder, but not above ENCODER_KEEP_SIZE.
  *
  * Used by the worker (batches), by receipts, by verification and by
  * ledger.encode_row.
@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -33,6 +34,14 @@
 /* A buffer that a large row has made larger is given back. */
 #define ENCODER_KEEP_SIZE	(1024 * 1024)
 
+/* A column, and its bytes as they are before an empty value. */
+typedef struct ColumnEncoder
+{
+	AttrNumber	attribute_number;
+	TlValueEncoder *value;
+	char		empty[TL_ROW_COLUMN_SIZE];
+} ColumnEncoder;
+
 struct TlTableEncoder
 {
 	MemoryContext context;		/* all of it */
@@ -40,22 +49,21 @@ struct TlTableEncoder
 	AttrNumber	ref_attribute;
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	uint32_t	table_version;
-	uint8_t		row_key[TL_ROW_KEY_SIZE];
+	TlHmacKey	row_key;
 	int			column_count;
-	AttrNumber *attribute_numbers;
-	uint32_t   *type_tags;
-	TlValueEncoder **values;
-	StringInfoData value;		/* bytes of one value */
+	ColumnEncoder *columns;
 	StringInfoData row;
 };
 
+static void init_column(ColumnEncoder *column, Relation relation,
+						const TlTableVersion *version, int number);
 static TlValueEncoder *column_encoder(Relation relation,
 									  const TlTableVersion *version, int column,
 									  MemoryContext context);
-static void start_buffer(TlTableEncoder *encoder, StringInfo buffer);
+static void start_row(TlTableEncoder *encoder);
 static void append_header(TlTableEncoder *encoder, TupleTableSlot *slot);
-static bool append_column(TlTableEncoder *encoder, TupleTableSlot *slot,
-						  int column);
+static bool append_column(StringInfo row, const ColumnEncoder *column,
+						  TupleTableSlot *slot);
 static void patch_column_count(TlTableEncoder *encoder, uint16_t count);
 
 /* Make an encoder; everything it holds goes with tl_table_encoder_close. */
@@ -81,19 +89,31 @@ tl_table_encoder_open(Relation relation, const TlTableVersion *version,
 	memcpy(encoder->table_id, version->table_id, TL_TABLE_ID_SIZE);
 	encoder->table_version = version->version;
 	encoder->column_count = count;
-	encoder->attribute_numbers = palloc(count * sizeof(AttrNumber) + 1);
-	encoder->type_tags = palloc(count * sizeof(uint32_t) + 1);
-	encoder->values = palloc(count * sizeof(TlValueEncoder *) + 1);
+	encoder->columns = palloc(count * sizeof(ColumnEncoder) + 1);
 	for (int i = 0; i < count; i++)
-	{
-		encoder->attribute_numbers[i] = version->attribute_numbers[i];
-		encoder->type_tags[i] = version->type_tags[i];
-		encoder->values[i] = column_encoder(relation, version, i, own);
-	}
-	initStringInfo(&encoder->value);
+		init_column(&encoder->columns[i], relation, version, i);
 	initStringInfo(&encoder->row);
 	MemoryContextSwitchTo(caller);
 	return encoder;
+}
+
+/* What is the same in each row is written once. */
+static void
+init_column(ColumnEncoder *column, Relation relation,
+			const TlTableVersion *version, int number)
+{
+	TlRowColumn bytes;
+	TlWriter	writer;
+
+	memset(&bytes, 0, sizeof(bytes));
+	bytes.attribute_number = (uint16_t) version->attribute_numbers[number];
+	bytes.kind = TL_COLUMN_PLAIN;
+	bytes.type_tag = version->type_tags[number];
+	column->attribute_number = version->attribute_numbers[number];
+	column->value = column_encoder(relation, version, number, CurrentMemoryContext);
+	tl_writer_init(&writer, column->empty, TL_ROW_COLUMN_SIZE);
+	tl_table_row_put_column(&writer, &bytes);
+	tl_error_check(tl_writer_finish(&writer), "cannot encode a column");
 }
 
 /*
@@ -137,7 +157,7 @@ void
 tl_table_encoder_set_key(TlTableEncoder *encoder,
 						 const uint8_t row_key[TL_ROW_KEY_SIZE])
 {
-	memcpy(encoder->row_key, row_key, TL_ROW_KEY_SIZE);
+	tl_crypto_hmac_prepare(&encoder->row_key, row_key, TL_ROW_KEY_SIZE);
 }
 
 /* The bytes of the row in the slot; valid until the next call. */
@@ -148,13 +168,13 @@ tl_table_encoder_row(TlTableEncoder *encoder, TupleTableSlot *slot)
 	uint16_t	count = 0;
 	TlSpan		span;
 
-	start_buffer(encoder, &encoder->row);
+	start_row(encoder);
 	MemoryContextReset(encoder->row_context);
 	caller = MemoryContextSwitchTo(encoder->row_context);
 	slot_getallattrs(slot);
 	append_header(encoder, slot);
 	for (int i = 0; i < encoder->column_count; i++)
-		count += append_column(encoder, slot, i);
+		count += append_column(&encoder->row, &encoder->columns[i], slot);
 	patch_column_count(encoder, count);
 	MemoryContextSwitchTo(caller);
 	span.data = (const uint8_t *) encoder->row.data;
@@ -164,15 +184,17 @@ tl_table_encoder_row(TlTableEncoder *encoder, TupleTableSlot *slot)
 
 /* Empty, and small again. */
 static void
-start_buffer(TlTableEncoder *encoder, StringInfo buffer)
+start_row(TlTableEncoder *encoder)
 {
-	resetStringInfo(buffer);
-	if (buffer->maxlen > ENCODER_KEEP_SIZE)
+	StringInfo	row = &encoder->row;
+
+	resetStringInfo(row);
+	if (row->maxlen > ENCODER_KEEP_SIZE)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(encoder->context);
 
-		pfree(buffer->data);
-		initStringInfo(buffer);
+		pfree(row->data);
+		initStringInfo(row);
 		MemoryContextSwitchTo(caller);
 	}
 }
@@ -191,7 +213,7 @@ append_header(TlTableEncoder *encoder, TupleTableSlot *slot)
 	memcpy(header.table_id, encoder->table_id, TL_TABLE_ID_SIZE);
 	tl_table_ref_unpack(&header.ref, DatumGetTlRefBytes(ref));
 	header.table_version = encoder->table_version;
-	tl_table_row_blinding(header.blinding, encoder->row_key, &header.ref);
+	tl_table_row_blinding(header.blinding, &encoder->row_key, &header.ref);
 	enlargeStringInfo(&encoder->row, TL_ROW_HEADER_SIZE);
 	tl_writer_init(&writer, encoder->row.data, TL_ROW_HEADER_SIZE);
 	tl_table_row_put_header(&writer, &header);
@@ -199,38 +221,28 @@ append_header(TlTableEncoder *encoder, TupleTableSlot *slot)
 	encoder->row.len = TL_ROW_HEADER_SIZE;
 }
 
-/* Append one column; false if it is null and so not part of the bytes. */
+/*
+ * Append one column; false if it is null and so not part of the bytes.  The
+ * value goes where it will stay, its length is known afterwards.
+ */
 static bool
-append_column(TlTableEncoder *encoder, TupleTableSlot *slot, int column)
+append_column(StringInfo row, const ColumnEncoder *column, TupleTableSlot *slot)
 {
-	AttrNumber	number = encoder->attribute_numbers[column];
-	StringInfo	row = &encoder->row;
-	StringInfo	value = &encoder->value;
-	TlRowColumn bytes;
-	TlWriter	writer;
-	size_t		size;
+	int			start = row->len;
+	uint32		length;
 
-	if (slot->tts_isnull[number - 1])
+	if (slot->tts_isnull[column->attribute_number - 1])
 		return false;
-	start_buffer(encoder, value);
-	tl_table_type_append(value, encoder->values[column],
-						 slot->tts_values[number - 1]);
-	size = TL_ROW_COLUMN_SIZE + (size_t) value->len;
-	if (size > TL_ROW_SIZE_MAX - 1 - (size_t) row->len)
+	appendBinaryStringInfo(row, column->empty, TL_ROW_COLUMN_SIZE);
+	tl_table_type_append(row, column->value,
+						 slot->tts_values[column->attribute_number - 1]);
+	if (row->len > TL_ROW_SIZE_MAX - 1)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the row is too large for the ledger"),
 				errdetail("The bytes of a row are limited to %d.", TL_ROW_SIZE_MAX));
-	bytes.attribute_number = (uint16_t) number;
-	bytes.kind = TL_COLUMN_PLAIN;
-	bytes.type_tag = encoder->type_tags[column];
-	bytes.value.data = (const uint8_t *) value->data;
-	bytes.value.size = value->len;
-	enlargeStringInfo(row, (int) size);
-	tl_writer_init(&writer, row->data + row->len, size);
-	tl_table_row_put_column(&writer, &bytes);
-	tl_error_check(tl_writer_finish(&writer), "cannot encode a column");
-	row->len += (int) size;
+	length = pg_hton32((uint32) (row->len - start - TL_ROW_COLUMN_SIZE));
+	memcpy(row->data + start + TL_ROW_COLUMN_LENGTH_OFFSET, &length, sizeof(length));
 	return true;
 }
 

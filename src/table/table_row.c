@@ -70,6 +70,8 @@ tl_table_row_put_header(TlWriter *writer, const TlRowHeader *header)
 void
 tl_table_row_put_column(TlWriter *writer, const TlRowColumn *column)
 {
+	size_t		start = writer->size;
+
 	assert(column->attribute_number > 0 &&
 		   column->attribute_number <= TL_ATTRIBUTE_NUMBER_MAX);
 	assert(column->kind == TL_COLUMN_PLAIN ||
@@ -78,7 +80,9 @@ tl_table_row_put_column(TlWriter *writer, const TlRowColumn *column)
 	tl_put_u16(writer, column->attribute_number);
 	tl_put_u8(writer, column->kind);
 	tl_put_u32(writer, column->type_tag);
+	assert(writer->size - start == TL_ROW_COLUMN_LENGTH_OFFSET);
 	tl_put_u32(writer, (uint32_t) column->value.size);
+	assert(writer->size - start == TL_ROW_COLUMN_SIZE);
 	tl_put_bytes(writer, column->value.data, column->value.size);
 }
 
@@ -88,7 +92,7 @@ tl_table_row_put_column(TlWriter *writer, const TlRowColumn *column)
  */
 void
 tl_table_row_blinding(uint8_t blinding[TL_BLINDING_SIZE],
-					  const uint8_t row_key[TL_ROW_KEY_SIZE], const TlRef *ref)
+					  const TlHmacKey *row_key, const TlRef *ref)
 {
 	uint8_t		bytes[TL_REF_SIZE];
 	TlHash		code;
@@ -97,7 +101,7 @@ tl_table_row_blinding(uint8_t blinding[TL_BLINDING_SIZE],
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	tl_put_ref(&writer, ref);
 	assert(tl_writer_finish(&writer) == TL_OK);
-	tl_crypto_hmac_sha256(&code, row_key, TL_ROW_KEY_SIZE, bytes, sizeof(bytes));
+	tl_crypto_hmac_prepared(&code, row_key, bytes, sizeof(bytes));
 	memcpy(blinding, code.bytes, TL_BLINDING_SIZE);
 }
 

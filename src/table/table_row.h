@@ -10,6 +10,7 @@
 #ifndef TABLE_ROW_H
 #define TABLE_ROW_H
 
+#include "crypto_hash.h"
 #include "tl_types.h"
 #include "tl_wire.h"
 
@@ -27,6 +28,9 @@
 
 /* Where the count of columns stands, for writers that learn it last. */
 #define TL_ROW_COLUMN_COUNT_OFFSET	54
+
+/* And where in a column the length of the value stands. */
+#define TL_ROW_COLUMN_LENGTH_OFFSET	7
 
 typedef struct TlRowHeader
 {
@@ -58,8 +62,7 @@ extern void tl_table_row_put_header(TlWriter *writer,
 extern void tl_table_row_put_column(TlWriter *writer,
 									const TlRowColumn *column);
 extern void tl_table_row_blinding(uint8_t blinding[TL_BLINDING_SIZE],
-								  const uint8_t row_key[TL_ROW_KEY_SIZE],
-								  const TlRef *ref);
+								  const TlHmacKey *row_key, const TlRef *ref);
 
 extern TlStatus tl_table_row_open(TlRowDecoder *decoder, TlRowHeader *header,
 								  const void *data, size_t size);

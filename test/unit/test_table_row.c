@@ -257,6 +257,7 @@ use_vector(const UnitRecord *record)
 	size_t		expected_size = unit_bytes(expected, sizeof(expected), record, "row");
 	const char *columns = unit_text(record, "columns");
 	TlRowHeader header;
+	TlHmacKey	prepared;
 	TlWriter	writer;
 	TlHash		hash,
 				expected_hash;
@@ -271,7 +272,8 @@ use_vector(const UnitRecord *record)
 					  &header.ref.transaction, &header.ref.row) == 4);
 	header.table_version = (uint32_t) strtoul(unit_text(record, "table_version"), NULL, 10);
 	header.column_count = count_columns(columns);
-	tl_table_row_blinding(header.blinding, key, &header.ref);
+	tl_crypto_hmac_prepare(&prepared, key, sizeof(key));
+	tl_table_row_blinding(header.blinding, &prepared, &header.ref);
 	UNIT_CHECK(memcmp(header.blinding, blinding, sizeof(blinding)) == 0);
 	tl_writer_init(&writer, row, sizeof(row));
 	tl_table_row_put_header(&writer, &header);
