@@ -153,6 +153,9 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pgcrypto --load-
 REGRESS_PREP = $(if $(strip $(REGRESS) $(ISOLATION)),preloaded)
 
 PG_CONFIG ?= pg_config
+ifeq ($(strip $(PG_CONFIG)),)
+$(error PG_CONFIG is empty: leave it out, or name a pg_config)
+endif
 PG_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 

@@ -183,15 +183,15 @@ SELECT refused($$CREATE TABLE x (a base) USING ledger$$);
 SELECT refused($$CREATE TABLE x (a regclass) USING ledger$$);
 SELECT refused($$CREATE TABLE x (a int4multirange) USING ledger$$);
 
--- A row that could never be hashed: few stored bytes, many of text; text that
--- is compressed
-CREATE TABLE wide (n numeric[], x text, y text) USING ledger;
-CREATE TABLE half (v text);
-INSERT INTO half SELECT repeat('x', 540 * 1024 * 1024);
-GRANT ALL ON wide, half TO regress_owner;
-SELECT refused($$INSERT INTO wide (n) SELECT array_agg(1e131071::numeric) FROM generate_series(1, 8200)$$);
-SELECT refused($$INSERT INTO wide (x, y) SELECT a.v, b.v FROM half AS a, half AS b$$);
-DROP TABLE wide, half;
+-- A row that could never be hashed: text that is compressed; few stored bytes
+-- of numeric, many of text
+CREATE TABLE wide (t1 text, t2 text, t3 text, t4 text, n1 numeric[], n2 numeric[], n3 numeric[], n4 numeric[]) USING ledger;
+CREATE TABLE quarter (t text, n numeric[]);
+INSERT INTO quarter SELECT repeat('x', 268 * 1024 * 1024), array_agg(1e131071::numeric) FROM generate_series(1, 2100);
+GRANT ALL ON wide, quarter TO regress_owner;
+SELECT refused($$INSERT INTO wide (t1, t2, t3, t4) SELECT t, t, t, t FROM quarter$$);
+SELECT refused($$INSERT INTO wide (n1, n2, n3, n4) SELECT n, n, n, n FROM quarter$$);
+DROP TABLE wide, quarter;
 
 -- ledger.table_version is written by the library only
 SELECT refused($$INSERT INTO ledger.table_version SELECT * FROM ledger.table_version$$);
