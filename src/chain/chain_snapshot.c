@@ -79,21 +79,28 @@ widen_xid(TransactionId xid, FullTransactionId next)
 }
 
 /*
- * The value of an MVCC snapshot, in the current memory context.  On a primary
- * the top-level list is complete even when subtransactions overflowed.
+ * The value of an MVCC snapshot, in the current memory context.  Its top-level
+ * list is complete even when subtransactions overflowed.  On a standby, which
+ * cannot tell the two apart, that list is the one of subtransactions.
  */
 void
 tl_chain_snapshot_take(TlSnapshot *out, Snapshot mvcc, uint16_t incarnation)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
+	const TransactionId *xids = mvcc->xip;
+	int			count = mvcc->xcnt;
 
-	Assert(!mvcc->takenDuringRecovery);
+	if (mvcc->takenDuringRecovery)
+	{
+		xids = mvcc->subxip;
+		count = mvcc->subxcnt;
+	}
 	out->xmax = tl_table_ref_word(incarnation, widen_xid(mvcc->xmax, next));
-	out->in_progress_count = mvcc->xcnt;
-	out->in_progress = palloc(sizeof(uint64_t) * (mvcc->xcnt + 1));
-	for (uint32 i = 0; i < mvcc->xcnt; i++)
+	out->in_progress_count = count;
+	out->in_progress = palloc(sizeof(uint64_t) * (count + 1));
+	for (int i = 0; i < count; i++)
 		out->in_progress[i] = tl_table_ref_word(incarnation,
-												widen_xid(mvcc->xip[i], next));
+												widen_xid(xids[i], next));
 	qsort(out->in_progress, out->in_progress_count, sizeof(uint64_t), compare_xids);
 }
 
