@@ -105,6 +105,8 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
+	char	   *expected,
+			   *found;
 
 	pass->run = run;
 	pass->relation = table_open(relation, AccessShareLock);
@@ -112,10 +114,9 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 	for (int i = 0; i < run->lagging_count; i++)
 		if (run->lagging[i].relation == relation && pass->progress != NULL)
 			pass->progress = &run->lagging[i].progress;
-	if (tl_table_requirement_missing(pass->relation) != NULL)
-		tl_proof_rows_report(pass, "definition_changed", NULL, 0,
-							 tl_table_requirement_missing(pass->relation), NULL,
-							 "Its trigger demands signatures, but the row in ledger_internal.signature_requirement that keeps this is missing.");
+	if (tl_table_requirement_differs(pass->relation, &expected, &found))
+		tl_proof_rows_report(pass, "definition_changed", NULL, 0, expected, found,
+							 "What must be signed in the table, by ledger_internal.signature_requirement, is not what the ledger says.");
 	if (tl_chain_any_rejected())
 	{
 		pass->check = tl_chain_check_create(context);
