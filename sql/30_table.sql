@@ -193,7 +193,7 @@ CREATE UNIQUE INDEX table_version_by_table ON ledger.table_version (table_id, ve
 GRANT SELECT ON ledger.table_version TO PUBLIC;
 COMMENT ON TABLE ledger.table_version IS 'definitions of ledger tables, one row per version, written by the library';
 COMMENT ON COLUMN ledger.table_version.version IS 'from 1, without gaps';
-COMMENT ON COLUMN ledger.table_version.action IS 'create, alter, attach; on test ledgers also truncate and drop';
+COMMENT ON COLUMN ledger.table_version.action IS 'create, alter, attach; sign and unsign with what must be signed (table_requirement.c); on test ledgers also truncate and drop';
 COMMENT ON COLUMN ledger.table_version.attribute_numbers IS 'of the columns, ascending, without ledger_ref';
 COMMENT ON COLUMN ledger.table_version.type_tags IS 'what stands for each column''s type in the bytes of a row';
 

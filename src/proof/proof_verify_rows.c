@@ -108,13 +108,14 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
 	bool		known;
+	char	   *expected,
+			   *found;
 
 	pass->relation = table_open(relation, AccessShareLock);
 	known = tl_proof_rows_begin(pass, run);
-	if (tl_table_requirement_missing(pass->relation) != NULL)
-		tl_proof_rows_report(pass, "definition_changed", NULL, 0,
-							 tl_table_requirement_missing(pass->relation), NULL,
-							 "Its trigger demands signatures, but the row in ledger_internal.signature_requirement that keeps this is missing.");
+	if (tl_table_requirement_differs(pass->relation, &expected, &found))
+		tl_proof_rows_report(pass, "definition_changed", NULL, 0, expected, found,
+							 "What must be signed in the table, by ledger_internal.signature_requirement, is not what the ledger says.");
 	if (tl_chain_any_rejected())
 	{
 		pass->check = tl_chain_check_create(context);

@@ -49,6 +49,7 @@
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_issue.h"
+#include "table_requirement.h"
 #include "table_type.h"
 #include "tl_error.h"
 
@@ -227,6 +228,42 @@ find_version(TlTableVersion *out, const uint8_t table_id[TL_TABLE_ID_SIZE],
 	index_close(index, AccessShareLock);
 	table_close(table, AccessShareLock);
 	return found;
+}
+
+/* What the versions of a table say was done, in order; a list of char *. */
+List *
+tl_table_definition_actions(const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	Oid			table_oid = tl_table_definition_relation();
+	Relation	table = table_open(table_oid, AccessShareLock);
+	Relation	index = index_open(get_relname_relid(DEFINITION_INDEX,
+													 RelationGetNamespace(table)),
+								   AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	pg_uuid_t	uuid;
+	List	   *actions = NIL;
+
+	memcpy(uuid.data, table_id, TL_TABLE_ID_SIZE);
+	ScanKeyInit(&key, Anum_table_version_table_id, BTEqualStrategyNumber,
+				F_UUID_EQ, UUIDPGetDatum(&uuid));
+	scan = systable_beginscan_ordered(table, index, snapshot, 1, &key);
+	while ((tuple = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		is_null;
+		Datum		action = heap_getattr(tuple, Anum_table_version_action,
+										  RelationGetDescr(table), &is_null);
+
+		if (!is_null)
+			actions = lappend(actions, TextDatumGetCString(action));
+	}
+	systable_endscan_ordered(scan);
+	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
+	table_close(table, AccessShareLock);
+	return actions;
 }
 
 /* From the row's values, all of them not null. */
@@ -453,7 +490,10 @@ tl_table_definition_write_missing(void)
 
 		CHECK_FOR_INTERRUPTS();
 		if (tl_table_catalog_is_ledger(relation))
+		{
 			tl_table_definition_write(relation, "alter", false);
+			tl_table_requirement_publish(relation);
+		}
 	}
 }
 

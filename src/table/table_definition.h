@@ -8,6 +8,7 @@
 #ifndef TABLE_DEFINITION_H
 #define TABLE_DEFINITION_H
 
+#include "nodes/pg_list.h"
 #include "utils/rel.h"
 
 #include "table_encode.h"
@@ -47,5 +48,6 @@ extern void tl_table_definition_write(Oid relation, const char *action,
 extern void tl_table_definition_write_end(const TlTableVersion *last,
 										  const char *action);
 extern void tl_table_definition_write_missing(void);
+extern List *tl_table_definition_actions(const uint8_t table_id[TL_TABLE_ID_SIZE]);
 
 #endif							/* TABLE_DEFINITION_H */

@@ -366,6 +366,7 @@ after(TlAccessFrame *frame, const GuardTask *task)
 		else
 			tl_table_create_complete(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "create", false);
+		tl_table_requirement_publish(lfirst_oid(cell));
 	}
 	if (frame->touched != NIL || frame->released != NIL ||
 		task->all_definitions || OidIsValid(task->attached) ||
@@ -380,6 +381,7 @@ after(TlAccessFrame *frame, const GuardTask *task)
 		tl_table_create_check(lfirst_oid(cell));
 		tl_table_requirement_check(lfirst_oid(cell));
 		tl_table_definition_write(lfirst_oid(cell), "alter", false);
+		tl_table_requirement_publish(lfirst_oid(cell));
 	}
 	if (OidIsValid(task->attached))
 	{

@@ -22,6 +22,13 @@
  *		  TRIGGER excludes writers, so those of other transactions that are
  *		  older are visible to a snapshot taken then; of its own transaction,
  *		  the last number issued is kept.
+ *	  Q4  what is kept is on the ledger: a version of the table whose action is
+ *
+ *			sign 1 secp256k1 row key 4 signature 5 columns 1:1:20,2:2:25 as
+ *			<id in messages> since <ref> <snapshot>
+ *
+ *		  (each column as attribute:number in messages:type tag), and "unsign 1"
+ *		  if it went again.  ledger.verify compares.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +44,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "lib/stringinfo.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "storage/bufmgr.h"
@@ -56,6 +64,7 @@
 #include "table_am.h"
 #include "table_catalog.h"
 #include "table_create.h"
+#include "table_definition.h"
 #include "table_issue.h"
 #include "table_requirement.h"
 #include "table_type.h"
@@ -90,6 +99,9 @@ static int64 *read_numbers(Datum value, Oid type, int *count);
 static void keep(Relation relation, TlRequirement *requirement, int number);
 static Datum number_array(const TlRequirement *requirement, AttrNumber column);
 static void delete_rows(Oid relation, int number);
+static char *requirement_text(const TlRequirement *requirement);
+static List *published_texts(const uint8_t table_id[TL_TABLE_ID_SIZE]);
+static bool has_text(List *texts, const char *wanted);
 
 /* Does the trigger execute ledger.verify_signature? */
 bool
@@ -563,22 +575,131 @@ tl_table_requirement_binds(const TlRequirement *requirement,
 											 requirement->since));
 }
 
-/* The name of a trigger for which Q1 does not hold, or NULL. */
-const char *
-tl_table_requirement_missing(Relation relation)
+/*
+ * Q4: append to ledger.table_version what the ledger does not know yet of the
+ * table's requirements.  After the definition itself, which comes first.
+ */
+void
+tl_table_requirement_publish(Oid relation)
 {
-	TriggerDesc *triggers = relation->trigdesc;
+	List	   *published;
+	ListCell   *cell;
+	TlIdentity	identity;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	List	   *kept = tl_table_requirement_load(relation);
 
+	tl_table_identity(&identity);
+	if (kept == NIL || tl_table_identity_is_restoring(&identity) ||
+		!tl_table_catalog_id(table_id, relation))
+		return;
+	published = published_texts(table_id);
+	foreach(cell, kept)
+	{
+		char	   *text = requirement_text(lfirst(cell));
+
+		if (!has_text(published, text))
+			tl_table_definition_write(relation, text, true);
+	}
+}
+
+/*
+ * Does what is kept differ from what the ledger says, or from the triggers?
+ * Then one of each that has no other, or NULL.
+ */
+bool
+tl_table_requirement_differs(Relation relation, char **expected, char **found)
+{
+	List	   *kept = tl_table_requirement_load(RelationGetRelid(relation));
+	TriggerDesc *triggers = relation->trigdesc;
+	List	   *texts = NIL;
+	List	   *published = NIL;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	ListCell   *cell;
+
+	*expected = *found = NULL;
+	foreach(cell, kept)
+		texts = lappend(texts, requirement_text(lfirst(cell)));
+	if (tl_table_catalog_id(table_id, RelationGetRelid(relation)))
+		published = published_texts(table_id);
+	foreach(cell, published)
+		if (!has_text(texts, lfirst(cell)))
+			*expected = lfirst(cell);
+	foreach(cell, texts)
+		if (!has_text(published, lfirst(cell)))
+			*found = lfirst(cell);
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (tl_table_requirement_is_ours(trigger) &&
-			find_same(tl_table_requirement_load(RelationGetRelid(relation)),
-					  tl_table_requirement_parse(relation, trigger)) == NULL)
-			return trigger->tgname;
+		if (*expected == NULL && tl_table_requirement_is_ours(trigger) &&
+			find_same(kept, tl_table_requirement_parse(relation, trigger)) == NULL)
+			*expected = psprintf("what trigger %s says", trigger->tgname);
 	}
-	return NULL;
+	return *expected != NULL || *found != NULL;
+}
+
+/* All of a requirement, as an action of ledger.table_version. */
+static char *
+requirement_text(const TlRequirement *requirement)
+{
+	StringInfoData text;
+	pg_uuid_t	uuid;
+	TlRef		since;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "sign %d %s %s key %d signature %d",
+					 requirement->number,
+					 tl_table_signature_name(requirement->algorithm),
+					 requirement->per_statement ? "statement" : "row",
+					 requirement->key_attribute,
+					 requirement->signature_attribute);
+	for (int i = 0; i < requirement->column_count; i++)
+		appendStringInfo(&text, "%s%d:%d:%u", i == 0 ? " columns " : ",",
+						 requirement->attributes[i], requirement->numbers[i],
+						 requirement->type_tags[i]);
+	memcpy(uuid.data, requirement->signing_id, TL_TABLE_ID_SIZE);
+	tl_table_ref_unpack(&since, &requirement->since_ref);
+	appendStringInfo(&text, " as %s since %s %s",
+					 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&uuid))),
+					 tl_table_ref_text(&since),
+					 DatumGetCString(DirectFunctionCall1(pg_snapshot_out, requirement->since)));
+	return text.data;
+}
+
+/* What the ledger says is demanded now. */
+static List *
+published_texts(const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	List	   *texts = NIL;
+	ListCell   *cell;
+
+	foreach(cell, tl_table_definition_actions(table_id))
+	{
+		const char *action = lfirst(cell);
+		ListCell   *other;
+		char	   *prefix;
+
+		if (strncmp(action, "sign ", 5) == 0)
+			texts = lappend(texts, lfirst(cell));
+		if (strncmp(action, "unsign ", 7) != 0)
+			continue;
+		prefix = psprintf("sign %s ", action + 7);
+		foreach(other, texts)
+			if (strncmp(lfirst(other), prefix, strlen(prefix)) == 0)
+				texts = foreach_delete_current(texts, other);
+	}
+	return texts;
+}
+
+static bool
+has_text(List *texts, const char *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, texts)
+		if (strcmp(lfirst(cell), wanted) == 0)
+			return true;
+	return false;
 }
 
 /* A statement has touched the table: Q1, and what its triggers say is sound. */
@@ -713,6 +834,7 @@ tl_table_requirement_release(Oid relation_oid)
 					errdetail("Its rows must be signed, and so must all that follow."),
 					errhint("Use a new table for rows without signatures."));
 		delete_rows(relation_oid, kept->number);
+		tl_table_definition_write(relation_oid, psprintf("unsign %d", kept->number), true);
 	}
 	table_close(relation, NoLock);
 }

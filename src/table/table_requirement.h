@@ -58,7 +58,9 @@ extern bool tl_table_requirement_any(void);
 extern List *tl_table_requirement_load(Oid relation);
 extern bool tl_table_requirement_binds(const TlRequirement *requirement,
 									   const TlRefBytes *ref);
-extern const char *tl_table_requirement_missing(Relation relation);
+extern void tl_table_requirement_publish(Oid relation);
+extern bool tl_table_requirement_differs(Relation relation, char **expected,
+										 char **found);
 extern void tl_table_requirement_check(Oid relation);
 extern void tl_table_requirement_release(Oid relation);
 extern void tl_table_requirement_forget(Oid relation);

@@ -122,11 +122,24 @@ INSERT INTO ledger_internal.rejected (ref, table_id, sqlstate, reason)
 COMMIT;
 CALL settle();
 SELECT kind, relation, ref = :'held_back' AS held_back, detail FROM ledger.verify(mode => 'full');
--- and a demand that was taken back.
+-- a demand that was taken back, also with its trigger, or counts from later on.
 BEGIN;
 DELETE FROM ledger_internal.signature_requirement;
-SELECT kind, relation, count(*), detail FROM ledger.verify(mode => 'full') GROUP BY kind, relation, detail ORDER BY relation::text, detail;
+SELECT kind, relation, count(*), detail FROM ledger.verify(mode => 'full') GROUP BY kind, relation, detail ORDER BY relation::text, kind;
 ROLLBACK;
+BEGIN;
+DELETE FROM ledger_internal.signature_requirement WHERE per_statement;
+DELETE FROM pg_trigger WHERE tgrelid = 'call_file'::regclass;
+SELECT kind, relation, count(*), expected IS NULL AS not_expected, found IS NULL AS not_found
+    FROM ledger.verify(mode => 'full') GROUP BY 1, 2, 4, 5 ORDER BY relation::text, kind;
+ROLLBACK;
+BEGIN;
+UPDATE ledger_internal.signature_requirement SET since = pg_current_snapshot() WHERE per_statement;
+SELECT kind, relation, count(*), expected IS NULL AS not_expected, found IS NULL AS not_found
+    FROM ledger.verify(mode => 'full') GROUP BY 1, 2, 4, 5 ORDER BY relation::text, kind;
+ROLLBACK;
+-- It is on the ledger.
+SELECT version, regexp_replace(action, ' as .*', '') AS action FROM ledger.table_version WHERE table_name = 'reading' ORDER BY version;
 
 SELECT ledger.dispose();
 SELECT count(*) FROM ledger.rejected;

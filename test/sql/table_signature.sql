@@ -151,7 +151,7 @@ DROP TABLE plain CASCADE;
 CREATE TABLE reading (id bigint, device text, value numeric(10,4), key bytea, signature bytea) USING ledger;
 CREATE TRIGGER signed AFTER INSERT ON reading FOR EACH ROW
     EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id, device, value');
-SELECT ledger.signing_id('reading') = table_id AS by_id
+SELECT DISTINCT ledger.signing_id('reading') = table_id AS by_id
     FROM ledger.table_version WHERE table_name = 'reading';
 SELECT ledger.message_to_sign('reading', ROW(1, 'meter', 42, key('a'), NULL, NULL)::reading) AS message \gset
 -- Its bytes, from their table.
@@ -183,6 +183,8 @@ INSERT INTO reading_schnorr VALUES (1, 'meter', 42, xonly('a'), bip340(:'message
 INSERT INTO reading_schnorr VALUES (1, 'meter', 42, key('a'), bip340(:'message', 'a'));
 INSERT INTO reading_schnorr VALUES (2, 'meter', 42, xonly('a'), bip340(:'message', 'a'));
 
+-- Anybody can check stored rows again.
+SELECT id, ledger.ecdsa_verify(sha256(ledger.message_to_sign('reading', r)), signature, key) FROM reading AS r;
 -- What was asked for stays asked for.  An empty table can change its mind.
 DROP TRIGGER signed ON reading;
 DROP FUNCTION ledger.verify_signature() CASCADE;
@@ -209,6 +211,8 @@ CREATE OR REPLACE TRIGGER signed AFTER INSERT ON other FOR EACH ROW
 SELECT number, algorithm, per_statement, key_attribute, signature_attribute, attributes, numbers, type_tags
     FROM ledger_internal.signature_requirement JOIN ledger_internal.ledger_table USING (table_id)
     WHERE relation = 'other'::regclass;
+SELECT version, regexp_replace(action, ' as .*', '') AS action FROM ledger.table_version
+    WHERE table_name = 'other' ORDER BY version;
 DROP TABLE other;
 SELECT count(*) FROM ledger_internal.signature_requirement LEFT JOIN ledger_internal.ledger_table USING (table_id)
     WHERE relation IS NULL;
