@@ -141,7 +141,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-m
 SHLIB_LINK = -lsecp256k1 -lcrypto
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_verify finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify finality node_restore
 
 ISOLATION = table_conflict finality_open
 

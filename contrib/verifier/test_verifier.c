@@ -28,6 +28,7 @@ static void test_checkpoint(const char *text, size_t size, char *kept,
 							size_t kept_size);
 static bool is_valid(const char *text, size_t size,
 					 const TlCheckpoint *checkpoint);
+static void all_valid(void *context, const TlBundleVerdict *verdict);
 static bool is_white(const char *text, size_t size, size_t offset);
 static void expect(bool passed, const char *what, size_t where);
 static size_t read_file(char *text, const char *path);
@@ -116,15 +117,30 @@ static bool
 is_valid(const char *text, size_t size, const TlCheckpoint *checkpoint)
 {
 	static TlReceiptColumn columns[TL_COLUMN_COUNT_MAX];
+	static TlBundleChecker checker;
 	VerifierDocument document;
 	TlReceipt	receipt;
 	TlVerdict	verdict = {0};
 
-	if (verifier_json_parse(&document, text, size) == NULL &&
-		tl_proof_json_read(&receipt, columns, &document.root) == NULL)
+	if (verifier_json_parse(&document, text, size) != NULL)
+		verdict.valid = false;
+	else if (tl_proof_json_is_bundle(&document.root))
+	{
+		verdict.valid = true;
+		if (tl_proof_bundle_check(&checker, &document.root, checkpoint, NULL,
+								  all_valid, &verdict.valid) != NULL)
+			verdict.valid = false;
+	}
+	else if (tl_proof_json_read(&receipt, columns, &document.root) == NULL)
 		tl_proof_check(&verdict, &receipt, checkpoint, NULL);
 	verifier_json_free(&document);
 	return verdict.valid;
+}
+
+static void
+all_valid(void *context, const TlBundleVerdict *verdict)
+{
+	*(bool *) context &= verdict->valid;
 }
 
 /* A blank outside of strings: the one after a colon or comma. */

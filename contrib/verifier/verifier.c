@@ -1,12 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * verifier.c
- *	  Check a receipt without a database.
+ *	  Check receipts without a database.
  *
- *		telco_verifier [--checkpoint FILE] RECEIPT
+ *		telco_verifier [--checkpoint FILE [--consistency FILE]] [--quiet] RECEIPT
+ *
+ * RECEIPT is the document of ledger.receipt() or of ledger.receipts().
  *
  * Exit status: 0 valid, 1 not valid, 2 wrong usage or unreadable files.
- * The verdict is that of ledger.verify_receipt(): both run proof_check.c.
+ * The verdict is that of ledger.verify_receipt() and ledger.verify_receipts():
+ * they run the same proof_check.c and proof_bundle.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,56 +26,88 @@
 #define EXIT_INVALID	1
 #define EXIT_USAGE		2
 
+/* What the command line says, and what it names. */
+typedef struct Options
+{
+	const char *checkpoint_path;
+	const char *consistency_path;
+	bool		quiet;
+	TlCheckpoint checkpoint;
+	TlConsistency consistency;
+	VerifierDocument consistency_document;	/* which the hashes are in */
+} Options;
+
+/* Verdicts on the rows of one document. */
+typedef struct Tally
+{
+	const Options *options;
+	const TlProofChain *chain;
+	unsigned long long valid;
+	unsigned long long invalid;
+	TlTrust		trust;			/* the weakest */
+} Tally;
+
 static int	usage(FILE *out);
 static char *read_file(const char *path, size_t *size, size_t size_max);
 static int	read_checkpoint(TlCheckpoint *out, const char *path);
-static int	check(const char *text, size_t size, const TlCheckpoint *checkpoint);
-static void print_verdict(const TlReceipt *receipt, const TlVerdict *verdict);
-static void print_row(const TlReceipt *receipt);
+static int	read_consistency(Options *options);
+static int	check(const Options *options, const char *text, size_t size);
+static bool check_one(const Options *options, const TlJsonNode *root);
+static bool check_many(const Options *options, const TlJsonNode *root);
+static void tally_row(void *context, const TlBundleVerdict *verdict);
+static void print_one(const TlReceipt *receipt, const TlVerdict *verdict);
+static void print_ledger(const TlHash *chain_id, bool is_test);
+static void print_row(const TlReceiptColumn *columns, uint32_t count);
+static void print_trust(const Options *options, TlTrust trust, uint64_t height);
 static void print_printable(TlSpan text);
 
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option names[] = {
 		{"checkpoint", required_argument, NULL, 'c'},
+		{"consistency", required_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
+		{"quiet", no_argument, NULL, 'q'},
 		{NULL, 0, NULL, 0}
 	};
-	const char *checkpoint_path = NULL;
-	TlCheckpoint checkpoint;
+	static Options options;
 	char	   *text;
 	size_t		size;
 	int			option;
-	int			status;
+	int			status = EXIT_VALID;
 
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "c:p:hq", names, NULL)) != -1)
 	{
-		switch (option)
+		if (option == 'c')
+			options.checkpoint_path = optarg;
+		else if (option == 'p')
+			options.consistency_path = optarg;
+		else if (option == 'q')
+			options.quiet = true;
+		else if (option == 'h')
 		{
-			case 'c':
-				checkpoint_path = optarg;
-				break;
-			case 'h':
-				usage(stdout);
-				return EXIT_SUCCESS;
-			default:
-				return usage(stderr);
+			usage(stdout);
+			return EXIT_SUCCESS;
 		}
+		else
+			return usage(stderr);
 	}
-	if (argc - optind != 1)
+	if (argc - optind != 1 ||
+		(options.consistency_path != NULL && options.checkpoint_path == NULL))
 		return usage(stderr);
-	if (checkpoint_path != NULL)
-	{
-		status = read_checkpoint(&checkpoint, checkpoint_path);
-		if (status != EXIT_VALID)
-			return status;
-	}
+	if (options.checkpoint_path != NULL)
+		status = read_checkpoint(&options.checkpoint, options.checkpoint_path);
+	if (status == EXIT_VALID && options.consistency_path != NULL)
+		status = read_consistency(&options);
+	if (status != EXIT_VALID)
+		return status;
 	text = read_file(argv[optind], &size, TL_RECEIPT_SIZE_MAX);
 	if (text == NULL)
 		return EXIT_USAGE;
-	status = check(text, size, checkpoint_path == NULL ? NULL : &checkpoint);
+	status = check(&options, text, size);
 	free(text);
+	verifier_json_free(&options.consistency_document);
 	return status;
 }
 
@@ -80,10 +115,14 @@ static int
 usage(FILE *out)
 {
 	fprintf(out,
-			"usage: telco_verifier [--checkpoint FILE] RECEIPT\n"
+			"usage: telco_verifier [--checkpoint FILE [--consistency FILE]] [--quiet] RECEIPT\n"
 			"\n"
-			"RECEIPT is the JSON document of ledger.receipt(), - for standard input.\n"
-			"FILE is the text of ledger.tree_head() that you kept.\n"
+			"RECEIPT is the JSON document of ledger.receipt() or ledger.receipts(), - for\n"
+			"standard input.\n"
+			"--checkpoint names the text of ledger.tree_head() that you kept, --consistency\n"
+			"a proof that leads from it to a receipt with another head, as JSON:\n"
+			"{\"old_size\": 5, \"new_size\": 9, \"hashes\": [\"<hex>\", ...]}\n"
+			"--quiet shows no rows of a document of ledger.receipts() that are valid.\n"
 			"Exit status: 0 valid, 1 not valid, 2 wrong usage or unreadable files.\n");
 	return EXIT_USAGE;
 }
@@ -147,34 +186,133 @@ read_checkpoint(TlCheckpoint *out, const char *path)
 }
 
 static int
-check(const char *text, size_t size, const TlCheckpoint *checkpoint)
+read_consistency(Options *options)
+{
+	size_t		size;
+	char	   *text = read_file(options->consistency_path, &size, TL_CHECKPOINT_SIZE_MAX);
+	const char *problem;
+
+	if (text == NULL)
+		return EXIT_USAGE;
+	problem = verifier_json_parse(&options->consistency_document, text, size);
+	free(text);
+	if (problem == NULL)
+		problem = tl_proof_json_consistency(&options->consistency,
+											&options->consistency_document.root);
+	if (problem == NULL)
+		return EXIT_VALID;
+	fprintf(stderr, "telco_verifier: %s: not a consistency proof: %s\n",
+			options->consistency_path, problem);
+	return EXIT_USAGE;
+}
+
+static int
+check(const Options *options, const char *text, size_t size)
+{
+	VerifierDocument document;
+	const char *problem = verifier_json_parse(&document, text, size);
+	bool		valid = false;
+
+	if (problem != NULL)
+		printf("NOT VALID: %s\n", problem);
+	else if (tl_proof_json_is_bundle(&document.root))
+		valid = check_many(options, &document.root);
+	else
+		valid = check_one(options, &document.root);
+	verifier_json_free(&document);
+	return valid ? EXIT_VALID : EXIT_INVALID;
+}
+
+static bool
+check_one(const Options *options, const TlJsonNode *root)
 {
 	static TlReceiptColumn columns[TL_COLUMN_COUNT_MAX];
-	VerifierDocument document;
 	TlReceipt	receipt;
 	TlVerdict	verdict = {0};
 
-	verdict.reason = verifier_json_parse(&document, text, size);
+	verdict.reason = tl_proof_json_read(&receipt, columns, root);
 	if (verdict.reason == NULL)
-		verdict.reason = tl_proof_json_read(&receipt, columns, &document.root);
-	if (verdict.reason == NULL)
-		tl_proof_check(&verdict, &receipt, checkpoint, NULL);
+		tl_proof_check(&verdict, &receipt,
+					   options->checkpoint_path ? &options->checkpoint : NULL,
+					   options->consistency_path ? &options->consistency : NULL);
 	if (verdict.valid)
-		print_verdict(&receipt, &verdict);
+	{
+		print_one(&receipt, &verdict);
+		print_trust(options, verdict.trust, verdict.head_height);
+	}
 	else
 		printf("NOT VALID: %s\n", verdict.reason);
-	verifier_json_free(&document);
-	return verdict.valid ? EXIT_VALID : EXIT_INVALID;
+	return verdict.valid;
+}
+
+/* The verdict on the whole is the last line: rows come as they are read. */
+static bool
+check_many(const Options *options, const TlJsonNode *root)
+{
+	static TlBundleChecker checker;
+	Tally		tally = {options, &checker.chain, 0, 0, TL_TRUST_CHECKPOINT};
+	const char *problem;
+
+	problem = tl_proof_bundle_check(&checker, root,
+									options->checkpoint_path ? &options->checkpoint : NULL,
+									options->consistency_path ? &options->consistency : NULL,
+									tally_row, &tally);
+	if (problem != NULL)
+	{
+		printf("NOT VALID: %s\n", problem);
+		return false;
+	}
+	if (tally.invalid > 0)
+	{
+		printf("NOT VALID: %llu of %llu rows\n", tally.invalid,
+			   tally.invalid + tally.valid);
+		return false;
+	}
+	print_ledger(&checker.chain.chain_id,
+				 checker.chain.genesis.purpose == TL_PURPOSE_TEST);
+	print_trust(options, tally.trust, checker.chain.head.height);
+	printf("valid: %llu rows: %s\n", tally.valid, tl_proof_trust_text(tally.trust));
+	return true;
 }
 
 static void
-print_verdict(const TlReceipt *receipt, const TlVerdict *verdict)
+tally_row(void *context, const TlBundleVerdict *verdict)
+{
+	Tally	   *tally = context;
+	const Options *options = tally->options;
+
+	if (!verdict->valid)
+	{
+		tally->invalid++;
+		printf("NOT VALID: ");
+		print_printable(verdict->row->ref);
+		printf(": %s\n", verdict->reason);
+		return;
+	}
+	tally->valid++;
+	if (verdict->trust != TL_TRUST_CHECKPOINT)
+		tally->trust = verdict->trust;
+	if (options->quiet)
+		return;
+	printf("row: ");
+	print_printable(verdict->row->ref);
+	printf(" of ");
+	print_printable(verdict->member);
+	printf(" in ");
+	print_printable(verdict->section->schema);
+	printf(".");
+	print_printable(verdict->section->table);
+	printf(", block %" PRIu64 " of ", verdict->height);
+	print_printable(verdict->time);
+	printf("\n");
+	print_row(verdict->row->columns, verdict->row->column_count);
+}
+
+static void
+print_one(const TlReceipt *receipt, const TlVerdict *verdict)
 {
 	printf("valid: %s\n", verdict->reason);
-	printf("ledger: ");
-	for (int i = 0; i < TL_HASH_SIZE; i++)
-		printf("%02x", verdict->chain_id.bytes[i]);
-	printf(verdict->test ? " (a test ledger)\n" : "\n");
+	print_ledger(&verdict->chain_id, verdict->test);
 	printf("member: ");
 	print_printable(receipt->member);
 	printf("\ntable: ");
@@ -184,27 +322,45 @@ print_verdict(const TlReceipt *receipt, const TlVerdict *verdict)
 	printf("\nref: %.*s\n", (int) receipt->ref.size, receipt->ref.data);
 	printf("block: %" PRIu64 " of %.*s\n", verdict->height,
 		   (int) receipt->time.size, receipt->time.data);
-	print_row(receipt);
-	if (verdict->trust == TL_TRUST_CHECKPOINT)
-		printf("trust: your checkpoint at %" PRIu64 "\n", verdict->head_height);
-	else
-		printf("trust: genesis only. This is what the founder says; compare the"
-			   " chain id, and use --checkpoint to rule out a second history.\n");
+	print_row(receipt->columns, receipt->column_count);
 }
 
 static void
-print_row(const TlReceipt *receipt)
+print_ledger(const TlHash *chain_id, bool is_test)
 {
-	for (uint32_t i = 0; i < receipt->column_count; i++)
+	printf("ledger: ");
+	for (int i = 0; i < TL_HASH_SIZE; i++)
+		printf("%02x", chain_id->bytes[i]);
+	printf(is_test ? " (a test ledger)\n" : "\n");
+}
+
+static void
+print_trust(const Options *options, TlTrust trust, uint64_t height)
+{
+	if (trust == TL_TRUST_GENESIS)
+		printf("trust: genesis only. This is what the founder says; compare the"
+			   " chain id, and use --checkpoint to rule out a second history.\n");
+	else if (trust == TL_TRUST_CHECKPOINT)
+		printf("trust: your checkpoint at %" PRIu64 "\n", options->checkpoint.size);
+	else
+		printf("trust: your checkpoint at %" PRIu64 ", and the members that the history"
+			   " from there to %" PRIu64 " is the only one\n",
+			   options->checkpoint.size, height);
+}
+
+static void
+print_row(const TlReceiptColumn *columns, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
 	{
 		printf("    ");
-		print_printable(receipt->columns[i].name);
-		if (receipt->columns[i].is_null)
+		print_printable(columns[i].name);
+		if (columns[i].is_null)
 			printf(" is null\n");
 		else
 		{
 			printf(" = ");
-			print_printable(receipt->columns[i].text);
+			print_printable(columns[i].text);
 			printf("\n");
 		}
 	}

@@ -8,6 +8,7 @@
 #ifndef VERIFIER_JSON_H
 #define VERIFIER_JSON_H
 
+#include "proof_bundle.h"
 #include "proof_json.h"
 
 typedef struct VerifierDocument

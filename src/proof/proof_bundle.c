@@ -333,6 +333,9 @@ walk_section(TlBundleChecker *checker, Place *place)
 	TlHash		leaf;
 	const char *problem = NULL;
 
+	if (place->section_part.has_definition &&
+		place->section_part.definition < checker->definition_count)
+		checker->definitions[place->section_part.definition].used = true;
 	if (place->problem == NULL)
 		note(place, tl_proof_step_section(&place->section, &leaf,
 										  place->section_part.leaf,
@@ -362,7 +365,7 @@ static const char *
 find_definition(TlBundleChecker *checker, Place *place)
 {
 	const TlBundleSection *part = &place->section_part;
-	TlBundleDefinition *proved;
+	const TlBundleDefinition *proved;
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	bool		is_fixed;
 
@@ -380,7 +383,6 @@ find_definition(TlBundleChecker *checker, Place *place)
 	if (part->definition >= checker->definition_count)
 		return "the definition is not one of those listed";
 	proved = &checker->definitions[part->definition];
-	proved->used = true;
 	place->definition_member = proved->member;
 	if (tl_proof_definition_decode(&place->definition, proved->bytes.data,
 								   proved->bytes.size) != TL_OK)
@@ -388,13 +390,14 @@ find_definition(TlBundleChecker *checker, Place *place)
 	return NULL;
 }
 
+/* Of rows, with the height of their definition. */
 static const char *
 check_trust(TlBundleChecker *checker, Place *place)
 {
 	uint64_t	height = place->block.height;
 
 	place->trust = TL_TRUST_GENESIS;
-	if (checker->checkpoint == NULL)
+	if (checker->checkpoint == NULL || checker->of_definitions)
 		return NULL;
 	if (place->section_part.has_definition &&
 		checker->definitions[place->section_part.definition].height > height)

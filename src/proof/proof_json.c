@@ -127,6 +127,15 @@ static const Field receipt_fields[] = {
 };
 static const Shape receipt_shape = SHAPE(receipt_fields);
 
+#define IN_CONSISTENCY(member)	offsetof(TlConsistency, member)
+
+static const Field consistency_fields[] = {
+	{"old_size", FIELD_NUMBER, IN_CONSISTENCY(old_size), NULL},
+	{"new_size", FIELD_NUMBER, IN_CONSISTENCY(new_size), NULL},
+	{"hashes", FIELD_HASHES, IN_CONSISTENCY(hashes), NULL},
+};
+static const Shape consistency_shape = SHAPE(consistency_fields);
+
 #define IN_BUNDLE(member)	offsetof(TlBundle, member)
 #define IN_FOREST(member)	offsetof(TlBundleForest, member)
 #define IN_BLOCK(member)	offsetof(TlBundleBlock, member)
@@ -243,6 +252,7 @@ static const char *read_number(uint64_t *out, const TlJsonNode *node);
 static const char *read_columns(Reading *reading, const TlJsonNode *node);
 static const TlJsonNode *find_child(const TlJsonNode *node, const char *key);
 static bool decode_hex(uint8_t *out, TlSpan text);
+static int	hex_value(uint8_t digit);
 static Writing writing_of(TlBundleLevel level, const void *part);
 static void write_object(TlWriter *writer, const Writing *writing,
 						 const char *base, const Shape *shape);
@@ -267,6 +277,19 @@ tl_proof_json_read(TlReceipt *out, TlReceiptColumn *columns,
 
 	memset(out, 0, sizeof(*out));
 	return read_object(&reading, (char *) out, root, &receipt_shape);
+}
+
+const char *
+tl_proof_json_consistency(TlConsistency *out, const TlJsonNode *root)
+{
+	Reading		reading = {NULL, NULL, NULL, NULL};
+	const char *problem;
+
+	memset(out, 0, sizeof(*out));
+	problem = read_object(&reading, (char *) out, root, &consistency_shape);
+	if (problem == NULL && (out->old_size == 0 || out->new_size == 0))
+		problem = "a tree head of size 0 proves nothing";
+	return problem;
 }
 
 bool
@@ -548,20 +571,28 @@ find_child(const TlJsonNode *node, const char *key)
 static bool
 decode_hex(uint8_t *out, TlSpan text)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (text.size % 2 != 0)
 		return false;
 	for (size_t i = 0; i < text.size; i += 2)
 	{
-		const char *high = memchr(digits, text.data[i], 16);
-		const char *low = memchr(digits, text.data[i + 1], 16);
+		int			high = hex_value(text.data[i]);
+		int			low = hex_value(text.data[i + 1]);
 
-		if (high == NULL || low == NULL)
+		if (high < 0 || low < 0)
 			return false;
-		out[i / 2] = (uint8_t) ((high - digits) << 4 | (low - digits));
+		out[i / 2] = (uint8_t) (high << 4 | low);
 	}
 	return true;
+}
+
+static int
+hex_value(uint8_t digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -1;
 }
 
 static void

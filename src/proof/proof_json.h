@@ -52,6 +52,13 @@ extern const char *tl_proof_json_read(TlReceipt *out, TlReceiptColumn *columns,
 extern void tl_proof_json_write(TlWriter *writer, const TlReceipt *receipt);
 
 /*
+ * Read a consistency proof: old_size and new_size, both greater than zero, and
+ * hashes.  NULL, or a sentence about what is wrong.
+ */
+extern const char *tl_proof_json_consistency(TlConsistency *out,
+											 const TlJsonNode *root);
+
+/*
  * The document of many receipts, level by level: blocks hold batches, batches
  * hold sections, sections hold rows, so that what rows share stands once above
  * them.  Lists are left as nodes, to be read one after another.

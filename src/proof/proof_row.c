@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/array.h"
@@ -101,27 +102,33 @@ void
 tl_proof_row_find_all(Oid *out, Oid relation, const TlRefBytes *refs, int count)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[1];
-	Oid			types[1];
+	Datum		values[2];
+	Oid			types[2];
 	char	   *name;
 	char	   *statement;
 
 	check_ledger_table(relation);
 	types[0] = get_array_type(tl_table_ref_type());
 	values[0] = PointerGetDatum(ref_array(refs, count));
+	types[1] = OIDOID;
+	values[1] = ObjectIdGetDatum(relation);
 	memset(out, 0, sizeof(Oid) * count);
 	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
 									  get_rel_name(relation));
 
-	/* that all columns are named asks for the right to read them, no more */
+	/*
+	 * That all columns are named asks for the right to read them, no more.
+	 * tableoid has a right of its own, which nobody gives: only a parent asks.
+	 */
 	statement = psprintf("SELECT s.relation, s.ref FROM"
-						 " (SELECT r.tableoid AS relation, r.ledger_ref AS ref,"
+						 " (SELECT %s AS relation, r.ledger_ref AS ref,"
 						 " ROW(r.*) AS all_columns FROM %s AS r"
 						 " WHERE r.ledger_ref OPERATOR(pg_catalog.=) ANY ($1)) AS s",
+						 tl_table_catalog_is_parent(relation) ? "r.tableoid" : "$2",
 						 name);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute_with_args(statement, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(statement, 2, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read \"%s\"", name);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		note_found(out, refs, count, i);

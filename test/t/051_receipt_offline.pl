@@ -92,7 +92,67 @@ for my $change (
 	is(verdict($changed), 'not valid', 'and makes the receipt invalid');
 }
 
+# Many rows in one document: the same.
+my $receipts = $node->safe_psql('postgres', "SELECT ledger.receipts('cdr', array_agg(ledger_ref), $size) FROM cdr WHERE id IN (1, 2, 255, 300, 600, 1001, 1002)");
+is(verdict($receipts), 'valid', 'receipts of many rows are valid');
+like(output($receipts), qr/^valid: 7 rows/m, 'all of them');
+is(status($receipts, $head), 0, 'they lead to the tree head that was kept');
+@wrong = ();
+for my $i (1 .. 400)
+{
+	$seed = ($seed * 1103515245 + 12345) % 2147483648;
+	my $bit = $seed % (8 * length $receipts);
+	my $changed = $receipts;
+
+	substr($changed, $bit / 8, 1) = chr(ord(substr($changed, $bit / 8, 1)) ^ (1 << $bit % 8));
+	push @wrong, $bit unless status($changed) == 1;
+}
+is("@wrong", '', '400 changed bits are refused there as well');
+for my $change (
+	[ qr/"charge": "450.00"/ => '"charge": "450.01"' ],
+	[ qr/"height": \d+/ => '"height": 0' ],
+	[ qr/"definition": 0/ => '"definition": null' ],
+	[ qr/"index": 299/ => '"index": 298' ],
+	[ qr/"history": \["/ => '"history": ["00' ],
+	[ qr/"certificate": "01/ => '"certificate": "02' ])
+{
+	my $changed = $receipts;
+
+	ok($changed =~ s/$change->[0]/$change->[1]/, "$change->[1] can be put in");
+	is(verdict($changed), 'not valid', 'and makes the receipts invalid');
+}
+
+# Tree heads of another size, connected by a consistency proof.
+my $newer = tree_head();
+my $newer_size = (split /\n/, $newer)[1];
+my $proof = consistency($size, $newer_size);
+my $latest = receipt('id = 2000');
+is(status($receipt, $newer), 1, 'a newer tree head cannot be compared');
+is(status($receipt, $newer, $proof), 0, 'but through a consistency proof');
+is(status($receipts, $newer, $proof), 0, 'many receipts likewise');
+is(status($latest, $head, $proof), 0, 'nor an older one');
+like(output($latest, $head, $proof), qr/^trust: your checkpoint at $size, and the members/m, 'where the row is newer, it is said');
+is(status($latest, $newer, $proof), 1, 'a proof between others is refused');
+is(status($receipt, $newer, consistency($size - 1, $newer_size)), 1, 'as is one from another head');
+is(status($receipt, join("\n", $newer =~ /(.*)\n(.*)\n/, $lines[2]) . "\n", $proof), 1, 'and a fork');
+for my $kept ([ $receipt, $newer, 't' ], [ $latest, $head, 't' ], [ $latest, $newer, 'f' ])
+{
+	is($other->safe_psql('postgres', "SELECT valid FROM ledger.verify_receipt(\$r\$$kept->[0]\$r\$, '$kept->[1]', '"
+		. $node->safe_psql('postgres', "SELECT ledger.consistency_proof($size, $newer_size)") . "')"),
+		$kept->[2], 'the server says the same');
+}
+
 done_testing();
+
+# As README.md of contrib/verifier makes it.
+sub consistency
+{
+	my ($old, $new) = @_;
+
+	return $node->safe_psql('postgres', "SELECT json_build_object('old_size', $old, 'new_size', $new,
+		'hashes', (SELECT coalesce(json_agg(encode(h, 'hex')), '[]')
+		             FROM unnest(ledger.consistency_proof($old, $new)) AS h))");
+}
 
 sub tree_head
 {
@@ -109,7 +169,7 @@ sub receipt
 
 sub run_verifier
 {
-	my ($text, $kept) = @_;
+	my ($text, $kept, $proof) = @_;
 	my @command = ($verifier);
 	my ($out, $err);
 
@@ -118,6 +178,11 @@ sub run_verifier
 	{
 		write_file("$directory/head.$$", $kept);
 		push @command, '--checkpoint', "$directory/head.$$";
+	}
+	if (defined $proof)
+	{
+		write_file("$directory/proof.$$", $proof);
+		push @command, '--consistency', "$directory/proof.$$";
 	}
 	IPC::Run::run([ @command, "$directory/receipt.$$" ], '>', \$out, '2>', \$err);
 	return ($? >> 8, $out . $err);
@@ -143,7 +208,7 @@ sub verdict
 	my ($text) = @_;
 	my $program = status($text) == 0 ? 'valid' : 'not valid';
 	my $server = $other->safe_psql('postgres',
-		"SELECT CASE WHEN valid THEN 'valid' ELSE 'not valid' END FROM ledger.verify_receipt(\$receipt\$$text\$receipt\$)");
+		"SELECT CASE WHEN bool_and(valid) THEN 'valid' ELSE 'not valid' END FROM ledger.verify_receipts(\$receipt\$$text\$receipt\$)");
 
 	return $program eq $server ? $program : "the program says $program, the server $server";
 }

@@ -3,8 +3,8 @@
 
 A second implementation in another language that shares no code with the
 first: hashes, trees, BIP-340 signatures and all layouts are built here from
-bytes.  Writes chain.txt, receipt.json and receipt.checkpoint beside itself, and
-the seeds of the fuzz targets message and receipt; all of them are committed, and
+bytes.  Writes chain.txt, receipt.json, receipts.json, receipt.checkpoint,
+larger.checkpoint and consistency.json beside itself, and the seeds of the fuzz targets message and receipt; all of them are committed, and
 running this again must not change them.
 """
 import base64
@@ -52,6 +52,43 @@ def path(index, leaves):
     if index < k:
         return path(index, leaves[:k]) + [root(leaves[k:])]
     return path(index - k, leaves[k:]) + [root(leaves[:k])]
+
+
+def consistency(old, leaves, whole=True):
+    """SUBPROOF of RFC 6962, section 2.1.2."""
+    if old == len(leaves):
+        return [] if whole else [root(leaves)]
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    if old <= k:
+        return consistency(old, leaves[:k], whole) + [root(leaves[k:])]
+    return consistency(old - k, leaves[k:], False) + [root(leaves[:k])]
+
+
+def cover(indexes, leaves):
+    """What lies between the leaves at these places, as the largest perfect trees."""
+    if not indexes:
+        return perfect(leaves)
+    if len(leaves) == 1:
+        return []
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return (cover([i for i in indexes if i < k], leaves[:k]) +
+            cover([i - k for i in indexes if i >= k], leaves[k:]))
+
+
+def perfect(leaves):
+    """A tree without such a leaf, as its perfect trees."""
+    out = []
+    while leaves:
+        k = 1
+        while k * 2 <= len(leaves):
+            k *= 2
+        out.append(root(leaves[:k]))
+        leaves = leaves[k:]
+    return out
 
 
 def add(a, b):
@@ -241,6 +278,29 @@ def write_seeds(here, receipt, messages):
         file.write(out)
 
 
+def write_receipts_seed(here, receipts):
+    """Input of fuzz_receipts.c: the document as a tree of tagged values."""
+    def node(value):
+        if value is None:
+            return b"\x00"
+        if isinstance(value, str):
+            data = value.encode()
+            return b"\x01" + pack("H", len(data)) + data
+        if isinstance(value, int):
+            return b"\x02" + pack("H", len(str(value))) + str(value).encode()
+        if isinstance(value, list):
+            return b"\x03" + pack("B", len(value)) + b"".join(node(item) for item in value)
+        out = b"\x04" + pack("B", len(value))
+        for key, item in value.items():
+            out += pack("B", len(key.encode())) + key.encode() + node(item)
+        return out
+
+    corpus = os.path.join(here, "..", "fuzz", "corpus", "receipts")
+    os.makedirs(corpus, exist_ok=True)
+    with open(os.path.join(corpus, "seed_valid"), "wb") as out:
+        out.write(node(receipts))
+
+
 # --- a ledger of four members, two batches, seven blocks -------------------------
 
 def main():
@@ -414,6 +474,72 @@ def main():
         out.write(json.dumps(receipt, ensure_ascii=False))
     with open(os.path.join(here, "receipt.checkpoint"), "w") as out:
         out.write(checkpoint)
+
+    # rows 0, 1 and 3 in one document, under the same head
+    def forest(height, header, digests, all_sections, section_index, leaf, salt, definition,
+               schema, table, numbers, all_rows, refs, shown):
+        return {
+            "history": hexes(cover([height], hashes[:head])),
+            "blocks": [{
+                "height": height, "time": "2023-11-14T22:13:20.00%d000Z" % height,
+                "header": headers[height].hex(), "digests": hexes(digests),
+                "batches": [{
+                    "member": "Operator Two", "header": header.hex(),
+                    "nodes": hexes(cover([section_index], [leaf_hash(s) for s in all_sections])),
+                    "sections": [{
+                        "schema": schema, "table": table, "definition": definition,
+                        "index": section_index, "leaf": leaf.hex(), "random": salt.hex(),
+                        "rows": [{"ref": refs[i], "row": shown[i], "index": n,
+                                  "bytes": all_rows[n].hex()} for i, n in enumerate(numbers)],
+                        "nodes": hexes(cover(numbers, [leaf_hash(r) for r in all_rows])),
+                    }],
+                }],
+            }],
+        }
+
+    def shown_row(i):
+        return {"id": str(1000 + i), "städte": "Köln \"Dom\"\n", "amount": "12.50",
+                "began": "2024-01-01T00:00:00.%06dZ" % i, "note": None,
+                "mood": "fine" if i % 2 else None}
+
+    def array_text(items):
+        return "{" + ",".join(items) + "}"
+
+    def quoted(text):
+        return '"%s"' % text.decode()
+
+    shown_definition = {
+        "table_id": "-".join([table.hex()[:8], table.hex()[8:12], table.hex()[12:16],
+                              table.hex()[16:20], table.hex()[20:]]),
+        "version": "3", "action": "create", "schema_name": "public", "table_name": "call_record",
+        "attribute_numbers": array_text(str(c[0]) for c in columns),
+        "column_names": array_text(quoted(c[1]) for c in columns),
+        "type_names": array_text(quoted(c[2]) for c in columns),
+        "type_tags": array_text(str(c[3]) for c in columns),
+    }
+    numbers = [0, 1, 3]
+    receipts = {
+        "format": "telco_ledger receipts 1", "chain": chain.hex(), "purpose": "test",
+        "head": {"header": headers[head].hex(), "certificate": certificate.hex()},
+        "genesis": {"header": header.hex(), "body": body.hex()},
+        "definitions": forest(1, batch1, lists[1], [public], 0, public, b"", None, "ledger",
+                              "table_version", [2], definitions, ["2.%d.700.3" % INCARNATION],
+                              [shown_definition]),
+        "rows": forest(3, batch2, lists[3], leaves2, 1, private, random, 0, "public",
+                       "call_record", numbers, rows,
+                       ["2.%d.%d.%d" % (INCARNATION, 800 + n // 3, n % 3 + 1) for n in numbers],
+                       [shown_row(n) for n in numbers]),
+    }
+    write_receipts_seed(here, receipts)
+    larger = 8
+    with open(os.path.join(here, "receipts.json"), "w", encoding="utf-8") as out:
+        out.write(json.dumps(receipts, ensure_ascii=False))
+    with open(os.path.join(here, "larger.checkpoint"), "w") as out:
+        out.write("telco_ledger/%s\n%d\n%s\n" % (
+            chain.hex(), larger, base64.b64encode(root(hashes[:larger])).decode()))
+    with open(os.path.join(here, "consistency.json"), "w") as out:
+        out.write(json.dumps({"old_size": head, "new_size": larger,
+                              "hashes": hexes(consistency(head, hashes[:larger]))}))
 
 
 if __name__ == "__main__":
