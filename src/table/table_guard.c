@@ -1029,12 +1029,21 @@ before_access_method(CreateAmStmt *statement)
 				errhint("Use access method ledger itself."));
 }
 
-/* What belongs to the extension cannot be dropped on its own. */
+/*
+ * On a node, what belongs to the extension cannot be taken out and dropped on
+ * its own; scripts of a new release may do so.
+ */
 static void
 before_extension(AlterExtensionContentsStmt *statement)
 {
-	if (strcmp(statement->extname, "telco_ledger") == 0 &&
-		OidIsValid(tl_table_catalog_access_method()))
+	TlIdentity	identity;
+
+	if (strcmp(statement->extname, "telco_ledger") != 0 ||
+		(creating_extension &&
+		 CurrentExtensionObject == get_extension_oid("telco_ledger", true)))
+		return;
+	tl_table_identity(&identity);
+	if (identity.exists)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 				errmsg("cannot change what belongs to extension telco_ledger"),
