@@ -56,6 +56,7 @@ struct TlCollector
 	binaryheap *heap;
 };
 
+static bool can_read(Oid relation_oid);
 static bool lock_indexes(Oid relation);
 static List *indexes_of(Oid relation, Oid *toast);
 static void source_open(TlCollector *collector, const TlProbe *probes, int count);
@@ -76,7 +77,25 @@ bool
 tl_chain_collect_lock(Oid relation)
 {
 	return ConditionalLockRelationOid(relation, AccessShareLock) &&
-		lock_indexes(relation);
+		can_read(relation) && lock_indexes(relation);
+}
+
+/*
+ * A table whose access method is not ours any more (a superuser has changed a
+ * catalog) waits like a locked one, so that its rows are not passed over and
+ * ledger.status names it.  One that was dropped has no rows to wait for.
+ */
+static bool
+can_read(Oid relation_oid)
+{
+	Relation	relation = try_relation_open(relation_oid, NoLock);
+	bool		ours;
+
+	if (relation == NULL)
+		return true;
+	ours = tl_table_am_is_ours(relation);
+	relation_close(relation, NoLock);
+	return ours;
 }
 
 static bool
@@ -161,10 +180,8 @@ source_open(TlCollector *collector, const TlProbe *probes, int count)
 	if (source->relation == NULL)
 		return;
 	if (!tl_table_am_is_ours(source->relation))
-	{
-		relation_close(source->relation, NoLock);
-		return;
-	}
+		elog(ERROR, "\"%s\" is not a ledger table",
+			 RelationGetRelationName(source->relation));
 	collector->source_count++;
 	source->collector = collector;
 	source->probe = probes;

@@ -352,7 +352,8 @@ after_exit(Watched *entry, TimestampTz now)
 {
 	pfree(entry->handle);
 	entry->handle = NULL;
-	if (TimestampDifferenceExceeds(entry->started, now, RETRY_MS_MAX))
+	/* one that lived longer than it was waited for is no failing start */
+	if (TimestampDifferenceExceeds(entry->started, now, entry->pause_ms))
 		entry->pause_ms = RETRY_MS_MIN;
 	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
 	entry->pause_ms = Min(entry->pause_ms * 2, RETRY_MS_MAX);
