@@ -65,7 +65,7 @@ my %difference = (
 	body => 'ALTER FUNCTION ledger.tree_head() COST 7',
 	index => 'DROP INDEX ledger_internal.batch_by_height',
 	dump => q{UPDATE pg_extension SET extcondition[1] = 'WHERE true' WHERE extname = 'telco_ledger'},
-	object => 'ALTER EXTENSION telco_ledger DROP FUNCTION ledger.tree_head()',
+	object => q{DELETE FROM pg_depend WHERE deptype = 'e' AND objid = 'ledger.tree_head'::regproc},
 );
 
 for my $kind (sort keys %difference)
