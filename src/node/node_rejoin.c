@@ -18,9 +18,10 @@
  * resume() first completes tables that a dump left without id or index, and
  * verifies everything; what does not fit is named and refused.
  *
- * Locks: AccessExclusiveLock on ledger_internal.node keeps the worker out,
- * ShareLock on every ledger table waits for transactions that have written with
- * refs of the incarnation that ends.
+ * Locks: ShareRowExclusiveLock on ledger_internal.node lets one in at a time,
+ * while others may read; where the node is live, AccessExclusiveLock keeps its
+ * worker out.  ShareLock on every ledger table waits for transactions that have
+ * written with refs of the incarnation that ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -137,8 +138,11 @@ tl_resume(PG_FUNCTION_ARGS)
 	check_prepared();
 	tl_table_create_complete_all();
 	lock_tables();
+	/* what was committed while we waited must be seen */
+	PushActiveSnapshot(GetLatestSnapshot());
 	payload.problem_count = find_problems(accept_problems);
 	height = rejoin(tl_node_identity_reload(), &payload);
+	PopActiveSnapshot();
 	SPI_finish();
 	tl_table_definition_write_missing();
 	tl_node_worker_request_at_commit();
@@ -162,6 +166,11 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
 	check_key_free(identity);
+	if (tl_table_identity_is_live(&identity->table))
+	{
+		LockRelationOid(tl_node_relation("node", false), AccessExclusiveLock);
+		identity = tl_node_identity_reload();
+	}
 	memset(&payload, 0, sizeof(payload));
 	payload.cause = TL_REJOIN_ROLLED_BACK;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
@@ -169,13 +178,15 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 	SPI_connect();
 	check_prepared();
 	lock_tables();
+	PushActiveSnapshot(GetLatestSnapshot());
 	height = rejoin(identity, &payload);
+	PopActiveSnapshot();
 	SPI_finish();
 	tl_node_worker_request_at_commit();
 	PG_RETURN_INT64(height);
 }
 
-/* Keep the worker out and see who we are. */
+/* One at a time; see who we are. */
 static const TlNodeIdentity *
 begin(const char *function)
 {
@@ -183,7 +194,7 @@ begin(const char *function)
 
 	PreventCommandIfReadOnly(function);
 	PreventCommandDuringRecovery(function);
-	LockRelationOid(tl_node_relation("node", false), AccessExclusiveLock);
+	LockRelationOid(tl_node_relation("node", false), ShareRowExclusiveLock);
 	identity = tl_node_identity_reload();
 	if (!identity->table.exists)
 		ereport(ERROR,
@@ -256,9 +267,6 @@ lock_tables(void)
 
 	foreach(cell, tl_table_catalog_tables())
 		LockRelationOid(lfirst_oid(cell), ShareLock);
-	/* what was committed while we waited must be seen */
-	PopActiveSnapshot();
-	PushActiveSnapshot(GetLatestSnapshot());
 }
 
 /* Verify everything; an error if something does not fit, unless told. */
@@ -319,6 +327,7 @@ rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin)
 	explicit_bzero(head->secret, sizeof(head->secret));
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	CommandCounterIncrement();
+	ForceSyncCommit();			/* a signature says that it is durable */
 	return (int64) head->tip.header.height;
 }
 

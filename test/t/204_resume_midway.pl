@@ -84,5 +84,25 @@ is($other->safe_psql('restored', 'SELECT state, incarnation FROM ledger.status')
 chain_intact($other, 'the chain is intact after a crash', database => 'restored');
 $other->verify_clean('verification is clean after a crash', 'restored');
 
+# A transaction that has written waits out the end of its incarnation, or rather
+# the end waits for it.
+my $writer = $other->background_psql('restored');
+my $waiter = $other->background_psql('restored');
+
+$writer->query_safe('BEGIN; INSERT INTO cdr VALUES (-3)');
+$waiter->query_until(qr/begun/, "\\echo begun\nSELECT ledger.accept_restore('while it lives');\n");
+ok($other->poll_query_until('restored', "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND relation = 'cdr'::regclass"), 'accept_restore waits for who has written');
+$writer->query_safe('INSERT INTO cdr VALUES (-4); COMMIT');
+$waiter->quit;
+is($other->safe_psql('restored', 'SELECT state, incarnation FROM ledger.status'), 'live|2', 'then it goes on');
+$writer->query_safe('INSERT INTO cdr VALUES (-5)');
+$writer->quit;
+$other->wait_final_all('restored');
+is($other->safe_psql('restored', 'SELECT array_agg(ledger.incarnation(ledger_ref) ORDER BY id DESC) FROM cdr WHERE id < -2 AND ledger.is_final(ledger_ref)'),
+	'{1,1,2}', 'no row is left behind');
+$other->verify_clean('verification is clean after that', 'restored');
+exactly_once($other, 'every row is batched once after that', database => 'restored');
+chain_intact($other, 'the chain is intact after that', database => 'restored');
+
 $other->stop;
 done_testing();
