@@ -30,6 +30,9 @@
 
 #include <string.h>
 
+static inline TlStatus read_entry(TlManifestReader *manifest,
+								  const uint8_t **fingerprint);
+static inline void entry_ref(TlRef *ref, const TlManifestReader *manifest);
 static void put_varint(TlWriter *writer, uint64_t value);
 static TlStatus get_varint(TlReader *reader, uint64_t *value);
 
@@ -73,40 +76,82 @@ TlStatus
 tl_chain_manifest_next(TlManifestReader *manifest, bool *found, TlRef *ref,
 					   uint8_t fingerprint[TL_FINGERPRINT_SIZE])
 {
-	uint64_t	word_delta;
-	uint64_t	row;
+	const uint8_t *bytes;
 	TlStatus	status;
-	bool		same;
 
 	*found = false;
 	if (!manifest->reader.truncated && tl_reader_left(&manifest->reader) == 0)
 		return TL_OK;
-	status = get_varint(&manifest->reader, &word_delta);
-	if (status == TL_OK)
-		status = get_varint(&manifest->reader, &row);
+	status = read_entry(manifest, &bytes);
 	if (status != TL_OK)
 		return status;
-	tl_get_bytes(&manifest->reader, fingerprint, TL_FINGERPRINT_SIZE);
-	if (manifest->reader.truncated)
-		return TL_TRUNCATED;
+	memcpy(fingerprint, bytes, TL_FINGERPRINT_SIZE);
+	entry_ref(ref, manifest);
+	*found = true;
+	return TL_OK;
+}
 
-	same = (manifest->count > 0 && word_delta == 0);
-	if (word_delta > UINT64_MAX - manifest->word)
+TlStatus
+tl_chain_manifest_skip(TlManifestReader *manifest, uint32_t count, TlRef *last)
+{
+	const uint8_t *bytes;
+	TlStatus	status = TL_OK;
+
+	for (uint32_t i = 0; status == TL_OK && i < count; i++)
+		status = read_entry(manifest, &bytes);
+	entry_ref(last, manifest);
+	return status;
+}
+
+/* One entry, and where its fingerprint is.  Most are two bytes and that. */
+static inline TlStatus
+read_entry(TlManifestReader *manifest, const uint8_t **fingerprint)
+{
+	TlReader   *reader = &manifest->reader;
+	const uint8_t *data = reader->data + reader->offset;
+	uint64_t	word_delta;
+	uint64_t	row;
+	TlStatus	status;
+
+	if (!reader->truncated &&
+		reader->size - reader->offset >= 2 + TL_FINGERPRINT_SIZE &&
+		data[0] < 0x80 && data[1] < 0x80)
+	{
+		word_delta = data[0];
+		row = data[1];
+		*fingerprint = data + 2;
+		reader->offset += 2 + TL_FINGERPRINT_SIZE;
+	}
+	else
+	{
+		status = get_varint(reader, &word_delta);
+		if (status == TL_OK)
+			status = get_varint(reader, &row);
+		if (status != TL_OK)
+			return status;
+		*fingerprint = tl_get_span(reader, TL_FINGERPRINT_SIZE).data;
+		if (reader->truncated)
+			return TL_TRUNCATED;
+	}
+	if (word_delta > UINT64_MAX - manifest->word || row == 0)
 		return TL_BAD_FORMAT;
-	if (same)
-		row = (row > UINT32_MAX) ? 0 : (row == 0 ? 0 : row + manifest->row);
-	if (row == 0 || row > UINT32_MAX)
+	if (manifest->count > 0 && word_delta == 0)
+		row = row > UINT32_MAX ? row : row + manifest->row;
+	if (row > UINT32_MAX)
 		return TL_BAD_FORMAT;
 	manifest->word += word_delta;
 	manifest->row = (uint32_t) row;
 	manifest->count++;
+	return TL_OK;
+}
 
+static inline void
+entry_ref(TlRef *ref, const TlManifestReader *manifest)
+{
 	ref->member = manifest->member;
 	ref->incarnation = (uint16_t) (manifest->word >> 48);
 	ref->transaction = manifest->word & TL_TRANSACTION_MAX;
 	ref->row = manifest->row;
-	*found = true;
-	return TL_OK;
 }
 
 static void

@@ -55,4 +55,8 @@ extern TlStatus tl_chain_manifest_next(TlManifestReader *manifest, bool *found,
 									   TlRef *ref,
 									   uint8_t fingerprint[TL_FINGERPRINT_SIZE]);
 
+/* Past so many entries at once; the ref of the last. */
+extern TlStatus tl_chain_manifest_skip(TlManifestReader *manifest,
+									   uint32_t count, TlRef *last);
+
 #endif							/* CHAIN_MANIFEST_H */

@@ -716,10 +716,17 @@ write_hex(TlWriter *writer, TlSpan bytes)
 	static const char digits[] = "0123456789abcdef";
 
 	write_text(writer, "\"");
-	for (size_t i = 0; i < bytes.size; i++)
+	for (size_t i = 0; i < bytes.size;)
 	{
-		tl_put_u8(writer, digits[bytes.data[i] >> 4]);
-		tl_put_u8(writer, digits[bytes.data[i] & 15]);
+		char		text[256];
+		size_t		size = 0;
+
+		for (; i < bytes.size && size < sizeof(text); i++)
+		{
+			text[size++] = digits[bytes.data[i] >> 4];
+			text[size++] = digits[bytes.data[i] & 15];
+		}
+		tl_put_bytes(writer, text, size);
 	}
 	write_text(writer, "\"");
 }

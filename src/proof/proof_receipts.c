@@ -615,13 +615,9 @@ write_rows(SectionWriter *writer, TlSourceRows *rows)
 	TlSourceTile *tile = palloc(sizeof(TlSourceTile));
 	void	   *section = unconstify(TlSourceSection *, rows->section);
 
-	while (tl_proof_section_next(rows, tile))
+	while (tl_proof_section_next(rows, tile, writer->next == group->entry_count ? NULL :
+								 &group->entries[writer->next].ref))
 	{
-		bool		wanted = writer->next < group->entry_count &&
-			tl_proof_section_find(tile, &group->entries[writer->next].ref) >= 0;
-
-		if (!wanted && tile->count == TL_TILE_ROWS)
-			continue;
 		cover(writer, tile->first, tl_proof_section_stored_node, section);
 		tl_proof_section_encode(rows, tile, write_row, writer);
 		cover(writer, tile->first + tile->count, tl_proof_section_tile_node, tile);

@@ -43,6 +43,8 @@ static TlStatement select_section = {
 };
 
 static void read_random(TlSourceSection *out);
+static void read_tile(TlSourceTile *tile, TlManifestReader *manifest,
+					  uint64_t first, uint32_t count);
 static bool find_row(TlSourceRows *rows, const TlSourceTile *tile, int index);
 tl_noreturn static void row_damaged(Relation relation, const TlRefBytes *ref,
 									const char *how);
@@ -109,29 +111,50 @@ tl_proof_section_close(TlSourceRows *rows)
 }
 
 bool
-tl_proof_section_next(TlSourceRows *rows, TlSourceTile *tile)
+tl_proof_section_next(TlSourceRows *rows, TlSourceTile *tile, const TlRefBytes *ref)
 {
 	uint64_t	row_count = rows->section->leaf.row_count;
 
-	if (rows->next >= row_count)
-		return false;
-	tile->first = rows->next;
-	tile->count = 0;
-	while (tile->count < TL_TILE_ROWS && rows->next < row_count)
+	while (rows->next < row_count)
+	{
+		TlManifestReader begin = rows->manifest;
+		uint32_t	count = Min(row_count - rows->next, TL_TILE_ROWS);
+		bool		wanted = (count < TL_TILE_ROWS);
+		TlRefBytes	last_bytes;
+		TlRef		last;
+
+		tl_proof_source_check(tl_chain_manifest_skip(&rows->manifest, count, &last),
+							  "manifest of a section");
+		tl_table_ref_pack(&last_bytes, &last);
+		if (ref != NULL && tl_table_ref_compare(ref, &last_bytes) <= 0)
+			wanted = true;
+		if (wanted)
+			read_tile(tile, &begin, rows->next, count);
+		rows->next += count;
+		if (wanted)
+			return true;
+	}
+	return false;
+}
+
+static void
+read_tile(TlSourceTile *tile, TlManifestReader *manifest, uint64_t first,
+		  uint32_t count)
+{
+	tile->first = first;
+	tile->count = (int) count;
+	for (uint32_t i = 0; i < count; i++)
 	{
 		TlRef		entry;
 		bool		found;
 
-		tl_proof_source_check(tl_chain_manifest_next(&rows->manifest, &found, &entry,
-													 tile->fingerprints[tile->count]),
+		tl_proof_source_check(tl_chain_manifest_next(manifest, &found, &entry,
+													 tile->fingerprints[i]),
 							  "manifest of a section");
 		if (!found)
 			tl_proof_source_damaged("the manifest of a section is too short");
-		tl_table_ref_pack(&tile->refs[tile->count], &entry);
-		tile->count++;
-		rows->next++;
+		tl_table_ref_pack(&tile->refs[i], &entry);
 	}
-	return true;
 }
 
 int

@@ -63,8 +63,12 @@ extern void tl_proof_section_open(TlSourceRows *rows,
 								  const TlTableVersion *version);
 extern void tl_proof_section_close(TlSourceRows *rows);
 
-/* The refs of the next tile; false after the last, which stays. */
-extern bool tl_proof_section_next(TlSourceRows *rows, TlSourceTile *tile);
+/*
+ * The refs of the next tile that holds the ref or, without one or when it is
+ * past, of the last tile if that is not full; false if there is none.
+ */
+extern bool tl_proof_section_next(TlSourceRows *rows, TlSourceTile *tile,
+								  const TlRefBytes *ref);
 
 /* Where a ref is in the tile, -1 if it is not. */
 extern int	tl_proof_section_find(const TlSourceTile *tile,

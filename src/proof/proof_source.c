@@ -413,23 +413,15 @@ read_tiles(RowPath *path, uint32_t member, Oid relation,
 
 	path->index = -1;
 	tl_proof_section_open(&rows, &path->section, member, relation, version);
-	while (tl_proof_section_next(&rows, tile))
-	{
-		int			index = path->index < 0 ? tl_proof_section_find(tile, ref) : -1;
-
-		if (index >= 0)
-		{
-			path->index = index;
-			tl_proof_section_encode(&rows, tile, keep_row, path);
-			path->own = *tile;
-			tile->count = 0;
-		}
-		else if (tile->count < TL_TILE_ROWS)
-			tl_proof_section_encode(&rows, tile, NULL, NULL);
-	}
-	tl_proof_section_close(&rows);
+	if (tl_proof_section_next(&rows, tile, ref))
+		path->index = tl_proof_section_find(tile, ref);
 	if (path->index < 0)
 		tl_proof_source_damaged("the manifest of a section does not name the row");
+	tl_proof_section_encode(&rows, tile, keep_row, path);
+	path->own = *tile;
+	if (tl_proof_section_next(&rows, tile, NULL))
+		tl_proof_section_encode(&rows, tile, NULL, NULL);
+	tl_proof_section_close(&rows);
 }
 
 static void

@@ -169,6 +169,11 @@ SELECT try('SELECT ledger.receipts(''cdr'', nine_and_ten) FROM refs') AS ten_is_
 SELECT v.valid, v.row ->> 'call_id' AS call_id FROM refs, LATERAL ledger.verify_receipts(ledger.receipts('cdr', ARRAY[nine])) AS v;
 SELECT ledger.receipts('cdr', ARRAY[nine])::text ~ 'Anruf 10' AS shows_others FROM refs;
 RESET ROLE;
+-- Which leaf a row is in has a right of its own.
+GRANT SELECT (id, region, ledger_ref) ON part TO regress_reader;
+SET ROLE regress_reader;
+SELECT try('SELECT ledger.receipts(''part'', nine_and_ten) FROM refs') AS without_tableoid;
+RESET ROLE;
 -- A policy on the parent counts through the parent, one on the leaf in the leaf.
 GRANT SELECT ON part TO regress_reader;
 ALTER TABLE part ENABLE ROW LEVEL SECURITY;
