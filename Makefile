@@ -86,6 +86,7 @@ OBJS_BACKEND = \
 	src/proof/proof_receipt.o \
 	src/proof/proof_receipts.o \
 	src/proof/proof_verdict.o \
+	src/proof/proof_progress.o \
 	src/proof/proof_verify_cursor.o \
 	src/proof/proof_verify_sort.o \
 	src/proof/proof_verify_known.o \
@@ -99,6 +100,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_sweep.o \
 	src/proof/proof_verify_rows.o \
 	src/proof/proof_verify.o \
+	src/proof/proof_scrub.o \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
@@ -107,6 +109,7 @@ OBJS_BACKEND = \
 	src/node/node_identity.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
+	src/node/node_scrub.o \
 	src/node/node_worker.o \
 	src/node/node_launcher.o \
 	src/node/node_commit.o \

@@ -14,6 +14,8 @@ CREATE TABLE ledger.verification (
     sections bigint NOT NULL,
     blocks bigint NOT NULL,
     problems bigint NOT NULL,
+    workers integer NOT NULL,
+    parts integer NOT NULL,
     verdict text NOT NULL CHECK (verdict IN ('clean', 'problems'))
 );
 COMMENT ON TABLE ledger.verification IS
@@ -22,6 +24,10 @@ COMMENT ON COLUMN ledger.verification.relation IS 'the table that was asked for,
 COMMENT ON COLUMN ledger.verification.from_height IS
     'first block that was read; an incremental run goes on from the last clean one';
 COMMENT ON COLUMN ledger.verification.rows IS 'rows whose bytes were hashed';
+COMMENT ON COLUMN ledger.verification.workers IS
+    'most background workers that helped at one time';
+COMMENT ON COLUMN ledger.verification.parts IS
+    'processes that did it one after the other: more than 1 for a scrub that was interrupted and went on';
 COMMENT ON COLUMN ledger.verification.rejected IS
     'rows that are in no batch and rightly so: they are not signed as their table demands (ledger.rejected)';
 
@@ -35,5 +41,38 @@ CREATE FUNCTION ledger.verify(
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.verify(regclass, text, jsonb) IS
     'no rows when the ledger is as it was signed, otherwise one per problem; mode is incremental or full, against a tree head or receipt kept elsewhere';
+
+CREATE TABLE ledger_internal.scrub (
+    chain_id bytea NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    parts integer NOT NULL DEFAULT 1,
+    next_height bigint NOT NULL DEFAULT 0,
+    to_height bigint,
+    to_batch bigint,
+    relation oid,
+    batch bigint NOT NULL DEFAULT 0,
+    rows bigint NOT NULL DEFAULT 0,
+    rejected bigint NOT NULL DEFAULT 0,
+    sections bigint NOT NULL DEFAULT 0,
+    blocks bigint NOT NULL DEFAULT 0,
+    problems bigint NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX scrub_one ON ledger_internal.scrub ((true));
+COMMENT ON TABLE ledger_internal.scrub IS
+    'how far the scrub has come that runs now or was interrupted; one row at most';
+
+CREATE FUNCTION ledger_internal.progress(
+        OUT pid integer, OUT mode text, OUT phase text, OUT relation regclass,
+        OUT done bigint, OUT total bigint, OUT tables_done integer, OUT tables_total integer)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_progress' LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.progress() IS 'behind ledger.progress';
+
+CREATE VIEW ledger.progress AS SELECT * FROM ledger_internal.progress();
+COMMENT ON VIEW ledger.progress IS
+    'verifications of this database that run now; done and total count what the phase is about: blocks, or rows of the relation';
+GRANT SELECT ON ledger.progress TO PUBLIC;
+
 REVOKE ALL ON FUNCTION ledger.verify(regclass, text, jsonb) FROM PUBLIC;
 REVOKE ALL ON TABLE ledger.verification FROM PUBLIC;

@@ -19,6 +19,7 @@
 #include "node_settings.h"
 #include "node_shared.h"
 #include "node_worker.h"
+#include "proof_progress.h"
 #include "table_guard.h"
 #include "tl_error.h"
 
@@ -42,6 +43,7 @@ _PG_init(void)
 		return;					/* pg_upgrade: rows and definitions as they are */
 	tl_node_identity_init();
 	tl_node_shared_init();
+	tl_proof_progress_init();
 	tl_node_commit_init();
 	tl_node_launcher_init();
 }

@@ -127,18 +127,22 @@ tl_node_worker_stop(Oid database)
 {
 	TlNodeSlot *slot;
 	int			pid = 0;
+	int			scrub_pid = 0;
 
 	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
 	slot = tl_node_shared_find(database, false);
 	if (slot != NULL)
 	{
 		pid = slot->pid;
+		scrub_pid = slot->scrub_pid;
 		slot->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   TL_NODE_DROP_PAUSE_S * 1000);
 	}
 	LWLockRelease(tl_node_shared_lock());
 	if (pid != 0)
 		kill(pid, SIGTERM);
+	if (scrub_pid != 0)
+		kill(scrub_pid, SIGTERM);
 }
 
 /* The statement has ended.  A database that is gone gives its slot back. */

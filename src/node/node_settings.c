@@ -27,6 +27,9 @@ int			tl_setting_commit_wait_timeout_ms = 10000;
 /* Where signing keys lie: outside the data directory, so not in backups. */
 char	   *tl_setting_key_directory = NULL;
 
+/* How often everything is read again in the background; 0 turns it off. */
+int			tl_setting_scrub_period_s = 0;
+
 static const struct config_enum_entry commit_wait_options[] = {
 	{"off", TL_COMMIT_WAIT_OFF, false},
 	{"final", TL_COMMIT_WAIT_FINAL, false},
@@ -64,6 +67,13 @@ tl_node_settings_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.scrub_period",
+							"Time within which a background process reads and verifies the whole ledger.",
+							"Problems go to the server's log, each run to ledger.verification. 0 turns it off.",
+							&tl_setting_scrub_period_s,
+							0, 0, INT_MAX / 1000,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.verify_workers",
 							"Background workers that one ledger.verify() may use beside its own process.",
 							"They are taken from max_parallel_workers and max_worker_processes.",

@@ -157,6 +157,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->database = database;
 	unused->pid = 0;
 	unused->latch = NULL;
+	unused->scrub_pid = 0;
 	unused->at_work = false;
 	unused->overflow = false;
 	unused->forgotten_xid = 0;

@@ -43,6 +43,7 @@ typedef struct TlNodeSlot
 	Oid			database;		/* InvalidOid: the slot is free */
 	int			pid;			/* of its worker, 0 while there is none */
 	struct Latch *latch;		/* of its worker */
+	int			scrub_pid;		/* of the process that scrubs, or 0 */
 	bool		at_work;		/* the worker has found a node here */
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */

@@ -39,6 +39,7 @@
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_round.h"
+#include "node_scrub.h"
 #include "node_settings.h"
 #include "node_shared.h"
 #include "node_worker.h"
@@ -297,9 +298,13 @@ wait_for_work(TlRoundResult result)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
 	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long		wait_ms;
 
+	wait_ms = tl_node_scrub_tend();
+	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
+		wait_ms = BLOCKED_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
-	(void) WaitLatch(MyLatch, blocked ? events | WL_TIMEOUT : events,
-					 blocked ? BLOCKED_RETRY_MS : -1, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, wait_ms >= 0 ? events | WL_TIMEOUT : events,
+					 wait_ms, PG_WAIT_EXTENSION);
 }

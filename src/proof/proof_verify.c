@@ -43,6 +43,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -56,10 +57,14 @@
 #include "utils/timestamp.h"
 
 #include "chain_statement.h"
+#include "proof_progress.h"
 #include "proof_verify.h"
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "tl_error.h"
+
+/* Of one run, that are told in the server's log. */
+#define LOG_PROBLEMS_MAX	20
 
 PG_FUNCTION_INFO_V1(tl_verify);
 
@@ -91,10 +96,12 @@ static TlStatement select_ahead = {
 };
 static TlStatement insert_verification = {
 	"INSERT INTO ledger.verification (started_at, finished_at, mode, relation, from_height,"
-	" to_height, rows, sections, blocks, problems, verdict, chain_id, rejected)"
-	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-	12, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
-	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, INT8OID}
+	" to_height, rows, sections, blocks, problems, verdict, chain_id, rejected,"
+	" workers, parts)"
+	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+	" $13, $14)",
+	14, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
+	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, INT8OID, INT4OID, INT4OID}
 };
 
 /* Arguments of what may fail. */
@@ -104,16 +111,15 @@ typedef struct TableAttempt
 	Oid			relation;
 } TableAttempt;
 
+static void verify_in_view(TlVerification *run, List *tables);
+static void verify(TlVerification *run, List *tables);
 static bool parse_mode(const char *mode);
-static List *tables_of(Oid relation);
-static void load_ledger(TlVerification *run);
 static void check_node(TlVerification *run);
 static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
-static void verify_table(TlVerification *run, Oid relation);
 static void attempt_table(void *argument);
-static void record(const TlVerification *run, TimestampTz started_at);
+static void log_problem(const TlVerification *run, const TlProblem *problem);
 
 /* ledger.verify(relation, mode, against) */
 Datum
@@ -121,9 +127,7 @@ tl_verify(PG_FUNCTION_ARGS)
 {
 	TlVerification *run = palloc0(sizeof(TlVerification));
 	TimestampTz started_at = GetCurrentTimestamp();
-	MemoryContext context;
 	List	   *tables;
-	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	run->result = ((ReturnSetInfo *) fcinfo->resultinfo)->setResult;
@@ -131,32 +135,63 @@ tl_verify(PG_FUNCTION_ARGS)
 	run->relation = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	run->full = parse_mode(PG_ARGISNULL(1) ? "incremental" :
 						   text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	tables = tables_of(run->relation);
+	run->mode = run->full ? "full" : "incremental";
+	run->parts = 1;
+	tables = tl_proof_verify_tables(run->relation);
 	run->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(run->snapshot);
 	SPI_connect();
-	load_ledger(run);
+	tl_proof_verify_load_ledger(run);
 	if (!PG_ARGISNULL(2))
 		tl_proof_verify_known(run, PG_GETARG_JSONB_P(2));
 	choose_start(run);
-	context = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify step",
-									ALLOCSET_DEFAULT_SIZES);
-	context = MemoryContextSwitchTo(context);
-	tl_proof_verify_snapshots(run);
-	tl_proof_verify_chain(run);
-	tl_proof_verify_load_progress(run);
-	tl_proof_verify_definitions(run, tables);
-	if (!OidIsValid(run->relation))
-		tl_proof_verify_lost_tables(run);
-	foreach(cell, tables)
-		if (!list_member_oid(run->unreadable, lfirst_oid(cell)))
-			verify_table(run, lfirst_oid(cell));
-	MemoryContextSwitchTo(context);
-	record(run, started_at);
+	verify_in_view(run, tables);
+	tl_proof_verify_record(run, started_at);
 	SPI_finish();
 	PopActiveSnapshot();
 	UnregisterSnapshot(run->snapshot);
 	return (Datum) 0;
+}
+
+/* All of it, and ledger.progress shows it. */
+static void
+verify_in_view(TlVerification *run, List *tables)
+{
+	tl_proof_progress_begin(run->mode, list_length(tables));
+	PG_TRY();
+	{
+		verify(run, tables);
+	}
+	PG_FINALLY();
+	{
+		tl_proof_progress_end();
+	}
+	PG_END_TRY();
+}
+
+static void
+verify(TlVerification *run, List *tables)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "ledger.verify step",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	ListCell   *cell;
+
+	tl_proof_verify_snapshots(run);
+	tl_proof_verify_chain(run);
+	tl_proof_verify_load_progress(run);
+	tl_proof_progress_phase(TL_PHASE_DEFINITIONS, InvalidOid, 0);
+	tl_proof_verify_definitions(run, tables);
+	if (!OidIsValid(run->relation))
+		tl_proof_verify_lost_tables(run);
+	foreach(cell, tables)
+	{
+		if (!list_member_oid(run->unreadable, lfirst_oid(cell)))
+			tl_proof_verify_table(run, lfirst_oid(cell));
+		tl_proof_progress_table_done();
+	}
+	MemoryContextSwitchTo(caller);
 }
 
 /* True for full. */
@@ -177,8 +212,8 @@ parse_mode(const char *mode)
  * The ledger tables that were asked for, locked against ALTER.  Definitions are
  * rows of ledger.table_version, so that table always belongs to them.
  */
-static List *
-tables_of(Oid relation)
+List *
+tl_proof_verify_tables(Oid relation)
 {
 	List	   *all = tl_table_catalog_tables();
 	List	   *wanted = NIL;
@@ -213,8 +248,8 @@ tables_of(Oid relation)
 }
 
 /* Who we are.  The genesis must fit its chain id, else there is no key. */
-static void
-load_ledger(TlVerification *run)
+void
+tl_proof_verify_load_ledger(TlVerification *run)
 {
 	bytea	   *chain;
 	bytea	   *header;
@@ -382,8 +417,8 @@ choose_start(TlVerification *run)
 }
 
 /* The rows of one table; damaged pages must not hide what other tables have. */
-static void
-verify_table(TlVerification *run, Oid relation)
+void
+tl_proof_verify_table(TlVerification *run, Oid relation)
 {
 	TableAttempt attempt = {run, relation};
 	char	   *message = tl_proof_verify_try(attempt_table, &attempt);
@@ -406,14 +441,14 @@ attempt_table(void *argument)
 }
 
 /* One row of ledger.verification, where rows can be written. */
-static void
-record(const TlVerification *run, TimestampTz started_at)
+void
+tl_proof_verify_record(const TlVerification *run, TimestampTz started_at)
 {
 	Datum		values[] = {
 		TimestampTzGetDatum(started_at),
-		CStringGetTextDatum(run->full ? "full" : "incremental"),
+		CStringGetTextDatum(run->mode),
 		ObjectIdGetDatum(run->relation),
-		Int64GetDatum(run->known.given ? 0 : Max(run->from_height, 0)),
+		Int64GetDatum(run->known.given || run->full ? 0 : Max(run->from_height, 0)),
 		Int64GetDatum(run->tip_height),
 		Int64GetDatum(run->rows),
 		Int64GetDatum(run->sections),
@@ -421,9 +456,11 @@ record(const TlVerification *run, TimestampTz started_at)
 		Int64GetDatum(run->problems),
 		CStringGetTextDatum(run->problems == 0 ? "clean" : "problems"),
 		tl_chain_bytes(run->chain_id.bytes, TL_HASH_SIZE),
-		Int64GetDatum(run->rejected)
+		Int64GetDatum(run->rejected),
+		Int32GetDatum(run->workers),
+		Int32GetDatum(run->parts)
 	};
-	char		nulls[lengthof(values) + 1] = "            ";
+	char		nulls[lengthof(values) + 1] = "              ";
 
 	if (XactReadOnly || RecoveryInProgress())
 	{
@@ -447,6 +484,8 @@ tl_proof_verify_report(TlVerification *run, const TlProblem *problem)
 
 	if (strcmp(problem->kind, "disposed") != 0)
 		run->problems++;
+	if (run->logged)
+		log_problem(run, problem);
 	if (run->result == NULL)
 		return;					/* a worker: the session's process will say it */
 	memset(values, 0, sizeof(values));
@@ -471,6 +510,26 @@ tl_proof_verify_report(TlVerification *run, const TlProblem *problem)
 		values[5] = CStringGetTextDatum(problem->found);
 	values[6] = CStringGetTextDatum(problem->detail);
 	tuplestore_putvalues(run->result, run->description, values, nulls);
+}
+
+/* Each problem is one message, but not millions of them. */
+static void
+log_problem(const TlVerification *run, const TlProblem *problem)
+{
+	char	   *relation = OidIsValid(problem->relation) ? get_rel_name(problem->relation) : NULL;
+
+	if (run->problems > LOG_PROBLEMS_MAX || strcmp(problem->kind, "disposed") == 0)
+		return;
+	ereport(WARNING,
+			errmsg("the ledger is not as it was signed: %s", problem->kind),
+			errdetail("%s%s%s%s%s%s", problem->detail,
+					  relation != NULL ? " Table: " : "",
+					  relation != NULL ? relation : "",
+					  problem->ref != NULL ? " Ref: " : "",
+					  problem->ref != NULL ? tl_table_ref_text(problem->ref) : "",
+					  relation != NULL || problem->ref != NULL ? "." : ""),
+			errhint("In database \"%s\", run SELECT * FROM ledger.verify(mode => 'full').",
+					get_database_name(MyDatabaseId)));
 }
 
 /*

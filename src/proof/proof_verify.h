@@ -54,7 +54,11 @@ typedef struct TlDoubtful
 typedef struct TlVerification
 {
 	/* the task */
+	const char *mode;			/* as it is recorded */
 	bool		full;
+	bool		logged;			/* problems go to the server's log */
+	bool		stops;			/* the walk along the chain, at stop_height */
+	int64_t		stop_height;
 	Oid			relation;		/* or InvalidOid for all */
 	TlKnown		known;
 	int64_t		from_height;	/* verified before up to here, -1 if not */
@@ -84,6 +88,7 @@ typedef struct TlVerification
 	int64_t		blocks;
 	int64_t		problems;
 	int			workers;		/* that helped, at most at one time */
+	int			parts;			/* processes, one after the other */
 } TlVerification;
 
 /* Work that may fail on damaged bytes. */
@@ -103,8 +108,12 @@ extern void tl_proof_verify_snapshots(TlVerification *run);
 extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);
 extern bool tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text);
 extern void tl_proof_verify_load_progress(TlVerification *run);
+extern void tl_proof_verify_load_ledger(TlVerification *run);
+extern List *tl_proof_verify_tables(Oid relation);
+extern void tl_proof_verify_record(const TlVerification *run, TimestampTz started_at);
 extern void tl_proof_verify_definitions(TlVerification *run, List *tables);
 extern void tl_proof_verify_lost_tables(TlVerification *run);
+extern void tl_proof_verify_table(TlVerification *run, Oid relation);
 extern void tl_proof_verify_rows(TlVerification *run, Oid relation);
 
 #endif							/* PROOF_VERIFY_H */

@@ -22,6 +22,7 @@
 #include "chain_history.h"
 #include "chain_statement.h"
 #include "merkle_hash.h"
+#include "proof_progress.h"
 #include "proof_verify_chain.h"
 
 #define CURSOR_FETCH	200
@@ -58,6 +59,7 @@ typedef struct WalkBlock
 	TlHash		hash;			/* effective */
 } WalkBlock;
 
+static void check_end(TlWalk *walk);
 static void open_cursors(TlWalk *walk, int64_t first);
 static void load_state(TlWalk *walk);
 static bool load_history(TlWalk *walk, uint64_t size);
@@ -94,23 +96,36 @@ tl_proof_verify_chain(TlVerification *run)
 		walk->height = 0;
 	tl_chain_execute(&select_end, NULL, NULL, true);
 	end = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	if (run->stops)
+		end = Min(end, run->stop_height);
+	else
+		tl_proof_progress_phase(TL_PHASE_BLOCKS, InvalidOid, end - walk->height + 1);
 	load_state(walk);
 	open_cursors(walk, walk->height);
 	MemoryContextSwitchTo(context);
 	for (; walk->height <= end; walk->height++)
 	{
 		walk_block(walk);
+		tl_proof_progress_add(1);
 		MemoryContextReset(context);
 	}
-	tl_proof_walk_rest(walk);
-	check_known_end(walk);
-	check_votes(walk);
+	if (!run->stops)
+		check_end(walk);
 	MemoryContextSwitchTo(caller);
 	tl_proof_cursor_close(&walk->log);
 	tl_proof_cursor_close(&walk->blocks);
 	tl_proof_cursor_close(&walk->batches);
 	tl_proof_cursor_close(&walk->sections);
 	MemoryContextDelete(context);
+}
+
+/* There is no more of the chain. */
+static void
+check_end(TlWalk *walk)
+{
+	tl_proof_walk_rest(walk);
+	check_known_end(walk);
+	check_votes(walk);
 }
 
 static void

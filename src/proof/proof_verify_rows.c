@@ -47,6 +47,7 @@
 
 #include "chain_lookup.h"
 #include "chain_statement.h"
+#include "proof_progress.h"
 #include "proof_verify_rows.h"
 #include "proof_verify_sweep.h"
 #include "table_catalog.h"
@@ -83,6 +84,7 @@ typedef struct RefGroup
 	ItemPointerData *index;
 } RefGroup;
 
+static bool open_pass(TlRowsPass *pass, TlVerification *run, Oid relation);
 static void verify_exactly(TlRowsPass *pass);
 static bool choose_range(TlRowsPass *pass);
 static void find_disposed(TlRowsPass *pass);
@@ -107,29 +109,70 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
-	bool		known;
 	char	   *expected,
 			   *found;
 
-	pass->relation = table_open(relation, AccessShareLock);
-	known = tl_proof_rows_begin(pass, run);
-	if (tl_table_requirement_differs(pass->relation, &expected, &found))
-		tl_proof_rows_report(pass, "definition_changed", NULL, 0, expected, found,
-							 "What must be signed in the table, by ledger_internal.signature_requirement, is not what the ledger says.");
-	if (tl_chain_any_rejected())
+	if (open_pass(pass, run, relation))
 	{
-		pass->check = tl_chain_check_create(context);
-		tl_chain_check_begin(pass->check, run->snapshot, context);
-	}
-	if (known && choose_range(pass))
-	{
-		find_disposed(pass);
-		if (!tl_proof_verify_sweep(pass))
+		if (tl_table_requirement_differs(pass->relation, &expected, &found))
+			tl_proof_rows_report(pass, "definition_changed", NULL, 0, expected, found,
+								 "What must be signed in the table, by ledger_internal.signature_requirement, is not what the ledger says.");
+		if (choose_range(pass) && !tl_proof_verify_sweep(pass))
 			verify_exactly(pass);
 	}
 	table_close(pass->relation, NoLock);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+}
+
+/*
+ * Some sections of the table after this batch, which moves on; when there are
+ * no more of them, its rows are counted.  False if that was the last step: all
+ * is done, or something is not right, and the table was read as a whole.
+ */
+bool
+tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
+				   int64_t to_batch)
+{
+	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
+	char	   *expected,
+			   *found;
+	bool		clean;
+
+	clean = open_pass(pass, run, relation) && choose_range(pass) &&
+		!tl_table_requirement_differs(pass->relation, &expected, &found);
+	pass->part = TL_SWEEP_SECTIONS;
+	pass->after_batch = pass->swept_batch = *batch;
+	pass->to_batch = to_batch;
+	clean = clean && tl_proof_verify_sweep(pass);
+	if (clean && pass->swept_batch == *batch)
+	{
+		pass->part = TL_SWEEP_COUNT;
+		clean = tl_proof_verify_sweep(pass);
+	}
+	table_close(pass->relation, NoLock);
+	if (!clean)
+		tl_proof_verify_table(run, relation);
+	if (!clean || pass->swept_batch == *batch)
+		return false;
+	*batch = pass->swept_batch;
+	return true;
+}
+
+/* Open the relation; false if nobody knows which table it is. */
+static bool
+open_pass(TlRowsPass *pass, TlVerification *run, Oid relation)
+{
+	pass->relation = table_open(relation, AccessShareLock);
+	if (!tl_proof_rows_begin(pass, run))
+		return false;
+	if (tl_chain_any_rejected())
+	{
+		pass->check = tl_chain_check_create(CurrentMemoryContext);
+		tl_chain_check_begin(pass->check, run->snapshot, CurrentMemoryContext);
+	}
+	find_disposed(pass);
+	return true;
 }
 
 /* Of the open relation: which table it is, and how far it is batched. */
@@ -150,6 +193,8 @@ tl_proof_rows_begin(TlRowsPass *pass, TlVerification *run)
 static void
 verify_exactly(TlRowsPass *pass)
 {
+	tl_proof_progress_phase(TL_PHASE_ROWS_EXACTLY, RelationGetRelid(pass->relation),
+							pass->row_count);
 	pass->by_ref = tl_proof_sort_begin();
 	pass->by_place = tl_proof_sort_begin();
 	tl_proof_rows_gather(pass);

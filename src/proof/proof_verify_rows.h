@@ -32,6 +32,14 @@ typedef struct TlPlacedRow
 	uint8_t		fingerprint[TL_FINGERPRINT_SIZE];
 } TlPlacedRow;
 
+/* What a quick pass reads. */
+typedef enum TlSweepPart
+{
+	TL_SWEEP_ALL,
+	TL_SWEEP_SECTIONS,			/* some sections after after_batch */
+	TL_SWEEP_COUNT				/* manifests and rows, nothing hashed */
+} TlSweepPart;
+
 typedef struct TlRowsPass
 {
 	TlVerification *run;
@@ -40,6 +48,11 @@ typedef struct TlRowsPass
 	TlRefBytes	low;			/* refs that are looked at, both included */
 	TlRefBytes	high;
 	const TlProgress *progress; /* NULL if it is not known */
+	TlSweepPart part;
+	int64_t		after_batch;
+	int64_t		to_batch;
+	int64_t		swept_batch;	/* sections were read up to here */
+	int64_t		row_count;		/* that are to be hashed, 0 if nobody has counted */
 	bool		has_index;
 	TlRowCheck *check;			/* NULL if no row of the ledger was rejected */
 	TlSort	   *by_ref;
@@ -54,6 +67,8 @@ extern void tl_proof_rows_report(TlRowsPass *pass, const char *kind,
 								 const TlRefBytes *ref, int64_t batch,
 								 const char *expected, const char *found,
 								 const char *detail);
+extern bool tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
+							   int64_t to_batch);
 extern bool tl_proof_rows_begin(TlRowsPass *pass, TlVerification *run);
 extern int64_t tl_proof_rows_height(TlRowsPass *pass, int64_t batch);
 extern void tl_proof_rows_gather(TlRowsPass *pass);

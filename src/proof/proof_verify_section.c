@@ -36,6 +36,7 @@
 
 #include "merkle_hash.h"
 #include "merkle_range.h"
+#include "proof_progress.h"
 #include "proof_verify_cursor.h"
 #include "proof_verify_rows.h"
 #include "table_am.h"
@@ -317,6 +318,7 @@ group_read(Hasher *hasher)
 	for (int i = 0; i < hasher->group_count; i++)
 		settle(hasher, &hasher->group[i]);
 	hasher->pass->run->rows += hasher->group_count;
+	tl_proof_progress_add(hasher->group_count);
 	hasher->group_count = 0;
 }
 

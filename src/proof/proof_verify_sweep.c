@@ -23,6 +23,9 @@
  * that are known already, without ref index, with rows that were rejected or
  * disposed of.
  *
+ * A scrub (proof_scrub.c) asks for a part at a time: some of the sections, or
+ * the count.
+ *
  * The units, and blocks of the scan, are taken by the session's process and
  * parallel workers alike.  Those are not allowed subtransactions; an error in
  * any of them ends the pass, inside the caller's subtransaction, with a no.
@@ -54,6 +57,7 @@
 #include "chain_lookup.h"
 #include "merkle_hash.h"
 #include "merkle_range.h"
+#include "proof_progress.h"
 #include "proof_verify_cursor.h"
 #include "proof_verify_sweep.h"
 #include "table_am.h"
@@ -115,11 +119,13 @@ typedef struct SweepUnit
 typedef struct SweepShared
 {
 	Oid			relation;
-	int64_t		from_batch;
+	TlSweepPart part;
+	int64_t		from_batch;		/* sections above are hashed */
 	TlRefBytes	low;
 	TlRefBytes	high;
 	uint64		key;			/* of the sums */
 	uint32		unit_count;
+	int			progress_slot;
 	Size		scan_offset;
 	pg_atomic_uint32 next_unit;
 	pg_atomic_uint32 suspicious;
@@ -244,6 +250,10 @@ attempt_sweep(void *argument)
 	if (attempt->pass->check != NULL && has_rejected_rows(attempt->pass))
 		return;
 	units = plan_units(attempt->pass, &count);
+	if (attempt->pass->part == TL_SWEEP_ALL)
+		tl_proof_progress_phase(TL_PHASE_ROWS,
+								RelationGetRelid(attempt->pass->relation),
+								attempt->pass->row_count);
 	workers = Min(tl_proof_verify_workers, (int) Min(count, 1024) - 1);
 	if (workers > 0 && !IsInParallelMode())
 		sweep_in_parallel(attempt, units, count, workers);
@@ -279,32 +289,39 @@ has_rejected_rows(TlRowsPass *pass)
 	return found;
 }
 
-/* Units of about equal work, in order of batch. */
+/* Units of about equal work, in order of batch; of a part, the first one. */
 static SweepUnit *
 plan_units(TlRowsPass *pass, uint32 *count)
 {
-	Oid			types[] = {UUIDOID, tl_table_ref_type(), tl_table_ref_type()};
+	Oid			types[] = {UUIDOID, tl_table_ref_type(), tl_table_ref_type(), INT8OID, INT8OID};
 	pg_uuid_t	table_id;
-	Datum		values[3];
+	bool		some = pass->part == TL_SWEEP_SECTIONS;
+	Datum		values[5];
 	TlCursor	cursor;
 	uint32		capacity = 64;
 	SweepUnit  *units = palloc(sizeof(SweepUnit) * capacity);
 	int64_t		work = UNIT_ROWS;
 
 	*count = 0;
+	pass->row_count = 0;
 	memcpy(table_id.data, pass->table_id, UUID_LEN);
 	values[0] = UUIDPGetDatum(&table_id);
 	values[1] = TlRefBytesGetDatum(&pass->low);
 	values[2] = TlRefBytesGetDatum(&pass->high);
+	values[3] = Int64GetDatum(some ? pass->after_batch : 0);
+	values[4] = Int64GetDatum(some ? pass->to_batch : PG_INT64_MAX);
 	tl_proof_cursor_open(&cursor, "SELECT batch, row_count FROM ledger_internal.section"
 						 " WHERE table_id = $1 AND last_ref >= $2 AND first_ref <= $3"
-						 " ORDER BY batch", 3, types, values, 1000);
+						 " AND batch > $4 AND batch <= $5"
+						 " ORDER BY batch", 5, types, values, 1000);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 	{
 		int64_t		batch = tl_proof_cursor_number(&cursor, 0);
 
 		if (work >= UNIT_ROWS && (*count == 0 || batch > units[*count - 1].last_batch))
 		{
+			if (some && *count == 1)
+				break;
 			if (*count == capacity)
 			{
 				capacity *= 2;
@@ -313,7 +330,9 @@ plan_units(TlRowsPass *pass, uint32 *count)
 			units[(*count)++].first_batch = batch;
 			work = 0;
 		}
-		units[*count - 1].last_batch = batch;
+		units[*count - 1].last_batch = pass->swept_batch = batch;
+		if (batch > pass->run->from_batch)
+			pass->row_count += Max(tl_proof_cursor_number(&cursor, 1), 0);
 		work += SECTION_COST_ROWS + Max(tl_proof_cursor_number(&cursor, 1), 0);
 	}
 	tl_proof_cursor_close(&cursor);
@@ -335,12 +354,14 @@ shared_init(SweepShared *shared, TlRowsPass *pass, const SweepUnit *units,
 {
 	(void) shared_size(pass, unit_count, &shared->scan_offset);
 	shared->relation = RelationGetRelid(pass->relation);
-	shared->from_batch = pass->run->from_batch;
+	shared->part = pass->part;
+	shared->from_batch = pass->part == TL_SWEEP_COUNT ? PG_INT64_MAX : pass->run->from_batch;
 	shared->low = pass->low;
 	shared->high = pass->high;
 	if (!pg_strong_random(&shared->key, sizeof(shared->key)))
 		elog(ERROR, "could not generate a random key");
 	shared->unit_count = unit_count;
+	shared->progress_slot = tl_proof_progress_slot();
 	memcpy(shared->units, units, sizeof(SweepUnit) * unit_count);
 	pg_atomic_init_u32(&shared->next_unit, 0);
 	pg_atomic_init_u32(&shared->suspicious, 0);
@@ -357,9 +378,11 @@ shared_init(SweepShared *shared, TlRowsPass *pass, const SweepUnit *units,
 static bool
 shared_clean(SweepShared *shared)
 {
-	return pg_atomic_read_u32(&shared->suspicious) == 0 &&
-		pg_atomic_read_u64(&shared->batched_count) == pg_atomic_read_u64(&shared->stored_count) &&
-		pg_atomic_read_u64(&shared->batched_sum) == pg_atomic_read_u64(&shared->stored_sum);
+	if (pg_atomic_read_u32(&shared->suspicious) != 0)
+		return false;
+	return shared->part == TL_SWEEP_SECTIONS ||
+		(pg_atomic_read_u64(&shared->batched_count) == pg_atomic_read_u64(&shared->stored_count) &&
+		 pg_atomic_read_u64(&shared->batched_sum) == pg_atomic_read_u64(&shared->stored_sum));
 }
 
 static void
@@ -415,9 +438,9 @@ tl_proof_sweep_worker(dsm_segment *segment, shm_toc *toc)
 	TlVerification *run = palloc0(sizeof(TlVerification));
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
 
+	tl_proof_progress_join(shared->progress_slot);
 	SPI_connect();
 	run->snapshot = GetActiveSnapshot();
-	run->from_batch = shared->from_batch;
 	run->progress_known = true;
 	tl_table_identity(&run->identity);
 	pass->relation = table_open(shared->relation, AccessShareLock);
@@ -445,7 +468,7 @@ sweep(TlRowsPass *pass, SweepShared *shared)
 	while (clean && pg_atomic_read_u32(&shared->suspicious) == 0 &&
 		   (unit = pg_atomic_fetch_add_u32(&shared->next_unit, 1)) < shared->unit_count)
 		clean = sweep_unit(state, &shared->units[unit]);
-	if (clean)
+	if (clean && shared->part != TL_SWEEP_SECTIONS)
 		clean = sweep_heap(state);
 	if (!clean)
 		pg_atomic_write_u32(&shared->suspicious, 1);
@@ -549,7 +572,7 @@ sweep_section(Sweep *state, const TlCursor *cursor)
 	state->batch = tl_proof_cursor_number(cursor, SECTION_BATCH);
 	state->late = tl_proof_cursor_flag(cursor, SECTION_LATE);
 	state->nodes = tl_proof_cursor_bytes(cursor, SECTION_NODES);
-	wanted = state->batch > pass->run->from_batch;
+	wanted = state->batch > state->shared->from_batch;
 	load_bounds(state, cursor);
 	if (!state->bounds_known || row_key.size != TL_ROW_KEY_SIZE)
 		return false;
@@ -622,6 +645,7 @@ tile_close(Sweep *state)
 	TlHash		root;
 
 	CHECK_FOR_INTERRUPTS();
+	tl_proof_progress_add(TILE_ROWS);
 	tl_merkle_range_root(&state->tile, &root);
 	tl_merkle_range_init(&state->tile);
 	(void) tl_merkle_range_append(&state->tiles, &root);
@@ -644,6 +668,7 @@ section_root(Sweep *state, TlSpan root, uint32_t row_count)
 		return false;
 	if (state->tile.size > 0)
 	{
+		tl_proof_progress_add((int64_t) state->tile.size);
 		tl_merkle_range_root(&state->tile, &found);
 		(void) tl_merkle_range_append(&state->tiles, &found);
 	}
