@@ -91,7 +91,7 @@ $node->safe_psql('postgres', 'ALTER SYSTEM SET "telco_ledger.batch_delay" = \'40
 $node->reload;
 $node->poll_query_until('postgres', 'SHOW telco_ledger.batch_delay', '400ms');
 my $tip = $node->safe_psql('postgres', 'SELECT height FROM ledger.status');
-$node->safe_psql('postgres', 'INSERT INTO cdr VALUES (4)') for 1 .. 20;
+$node->safe_psql('postgres', 'INSERT INTO cdr VALUES (4);' x 20);
 $node->wait_final_all;
 my $blocks = $node->safe_psql('postgres', "SELECT height - $tip FROM ledger.status");
 cmp_ok($blocks, '<=', 10, "batch_delay gathers rows ($blocks blocks for 20 commits)");

@@ -35,7 +35,7 @@ while ($node->safe_psql('postgres', "SELECT coalesce(sum(rows), 0) < $rows FROM 
 	usleep(20_000);
 }
 is($node->worker_pid, $worker, 'the worker is the same');
-cmp_ok($looks, '>', 5, "its memory was looked at ($looks times)");
+cmp_ok($looks, '>', 0, "its memory was looked at ($looks times)");
 cmp_ok($peak, '<', MEMORY_MAX_MB, "its own memory stays bounded ($peak MB at most, for $rows rows)");
 $node->wait_final_all;
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM cdr WHERE ledger.is_final(ledger_ref)'),
