@@ -14,6 +14,9 @@ my $node = LedgerCluster->new_node('workers', conf => <<'END');
 autovacuum = off
 max_worker_processes = 16
 max_parallel_workers = 8
+wal_level = replica
+max_wal_senders = 4
+hot_standby = on
 work_mem = 256kB
 END
 
@@ -66,6 +69,20 @@ is(verify(0), '', 'clean without workers');
 is(last_run(), '0|t|t|clean', 'and recorded so');
 is(verify(3), '', 'clean with workers');
 is(last_run(), '3|t|t|clean', 'and recorded so, every row hashed once');
+
+# A standby has workers, too.
+$node->backup('backup');
+my $standby = LedgerCluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby, 'replay');
+my ($stdout, $stderr);
+$standby->psql('postgres',
+	"SET telco_ledger.verify_workers = 3; SET client_min_messages = debug1; SELECT * FROM ledger.verify(mode => 'full')",
+	stdout => \$stdout, stderr => \$stderr);
+is($stdout, '', 'clean on a standby');
+like($stderr, qr/quick pass over "cdr": clean, 3 workers/, 'with workers');
+$standby->stop;
 
 for my $id (17, 119999)
 {
