@@ -164,6 +164,17 @@ goes_on('data');
 restore('quiet', sub { psql_file('quiet', "$dump.schema.sql"); pg_restore('quiet', '--disable-triggers', '--data-only', "$dump.data") });
 goes_on('quiet');
 
+# Without the last part of a dump, its indexes: resume() makes its own.
+restore('bare', sub { pg_restore('bare', '--section=pre-data', '--section=data', "$dump.custom") });
+is($node->safe_psql('bare', q{SELECT count(*) FROM pg_index WHERE indrelid = 'a_cdr'::regclass}), '0', 'bare: there is no index');
+is($node->safe_psql('bare', 'SELECT ledger.resume()'), $tip + 1, 'bare: resumes');
+is($node->safe_psql('bare', q{SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'a_cdr'::regclass}),
+	'CREATE UNIQUE INDEX a_cdr_ledger_ref_idx ON public.a_cdr USING btree (ledger_ref)', 'bare: the index is made');
+$node->wait_final_all('bare');
+$node->verify_clean('bare: verification is clean', 'bare');
+$node->safe_psql('template1', 'DROP DATABASE bare');
+unlink glob("$keys/*.state");
+
 # Another server, with the key.
 my $other = LedgerCluster->new_server('other', conf => "telco_ledger.key_directory = '$keys'");
 restore('elsewhere', sub { psql_file('elsewhere', "$dump.sql", $other) }, $other);
