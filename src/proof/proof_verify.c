@@ -10,7 +10,8 @@
  *		proof_verify_chain.c		blocks, certificates, the own log; batches
  *		proof_verify_batch.c		(proof_verify_batch.c) and their sections
  *		proof_verify_definition.c	definitions against the catalogs
- *		proof_verify_rows.c			rows of each table against the sections
+ *		proof_verify_sweep.c		rows of each table against the sections:
+ *		proof_verify_rows.c			quickly, and if that says no, exactly
  *		proof_verify_section.c
  *
  * Nothing that is stored is believed before it has been recomputed.  What is
@@ -179,7 +180,7 @@ verify(TlVerification *run, List *tables)
 	ListCell   *cell;
 
 	tl_proof_verify_snapshots(run);
-	tl_proof_verify_chain(run);
+	tl_proof_verify_blocks(run);
 	tl_proof_verify_load_progress(run);
 	tl_proof_progress_phase(TL_PHASE_DEFINITIONS, InvalidOid, 0);
 	tl_proof_verify_definitions(run, tables);

@@ -410,6 +410,11 @@ sweep_in_parallel(SweepAttempt *attempt, const SweepUnit *units,
 	attempt->clean = shared_clean(shared);
 	if (attempt->clean)
 		attempt->pass->run->rows += pg_atomic_read_u64(&shared->rows);
+	ereport(DEBUG1,
+			errmsg_internal("quick pass over \"%s\": %s, %d workers",
+							RelationGetRelationName(attempt->pass->relation),
+							attempt->clean ? "clean" : "not clean",
+							context->nworkers_launched));
 	DestroyParallelContext(context);
 	ExitParallelMode();
 }
