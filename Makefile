@@ -4,6 +4,7 @@
 #	make demo									the main job, end to end
 #	make test									every test, on a server of its own
 #	make tidy									only the checks of the source
+#	make sim SEED=n STEPS=n NODES=n				one run of the simulator of consensus
 #	make soak MINUTES=n							load and crashes, and verify
 #	make bench									figures against public yardsticks
 #
@@ -27,15 +28,27 @@ OBJS_PURE = \
 	src/merkle/merkle_range.o \
 	src/merkle/merkle_proof.o \
 	src/merkle/merkle_cover.o \
+	src/consensus/chain_batch.o \
+	src/consensus/chain_member.o \
+	src/consensus/chain_block.o \
 	src/consensus/consensus_message.o \
 	src/consensus/consensus_certificate.o \
 	src/consensus/consensus_rejoin.o \
+	src/consensus/consensus_payload.o \
+	src/consensus/consensus_arena.o \
+	src/consensus/consensus_tally.o \
+	src/consensus/consensus_lane.o \
+	src/consensus/consensus_proposal.o \
+	src/consensus/consensus_vote.o \
+	src/consensus/consensus_pace.o \
+	src/consensus/consensus_final.o \
+	src/consensus/consensus_judge.o \
+	src/consensus/consensus_evidence.o \
+	src/consensus/consensus_accuse.o \
+	src/consensus/consensus_core.o \
 	src/table/table_row.o \
 	src/table/table_signature.o \
 	src/chain/chain_section.o \
-	src/chain/chain_batch.o \
-	src/chain/chain_member.o \
-	src/chain/chain_block.o \
 	src/chain/chain_genesis.o \
 	src/chain/chain_manifest.o \
 	src/chain/chain_history.o \
@@ -183,7 +196,7 @@ all install uninstall installcheck clean:
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all install uninstall installcheck clean preloaded test demo tidy soak bench
+.PHONY: all install uninstall installcheck clean preloaded test demo tidy sim soak bench
 .DEFAULT_GOAL := all
 
 # Is the server that installcheck will use one that has loaded the library?
@@ -193,6 +206,9 @@ preloaded:
 # The recipes name what they hand on, so that it also counts when given to make.
 test demo soak bench:
 	@PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' test/run/$@
+
+sim:
+	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),3000)' NODES='$(or $(NODES),0)'
 
 tidy:
 	@PG_CONFIG='$(PG_CONFIG)' test/tidy/run

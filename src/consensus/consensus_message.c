@@ -127,11 +127,19 @@ void
 tl_consensus_row_digest(TlHash *out, const TlHash *chain_id,
 						const TlLogRow *row)
 {
-	uint8_t		bytes[160];
-	TlWriter	writer;
 	TlHash		payload_digest;
 
 	tl_consensus_payload_digest(&payload_digest, row->kind, row->payload);
+	tl_consensus_row_digest_of(out, chain_id, row, &payload_digest);
+}
+
+void
+tl_consensus_row_digest_of(TlHash *out, const TlHash *chain_id,
+						   const TlLogRow *row, const TlHash *payload_digest)
+{
+	uint8_t		bytes[160];
+	TlWriter	writer;
+
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	tl_put_bytes(&writer, ROW_TAG, strlen(ROW_TAG));
 	tl_put_hash(&writer, chain_id);
@@ -142,7 +150,7 @@ tl_consensus_row_digest(TlHash *out, const TlHash *chain_id,
 	tl_put_u8(&writer, row->kind);
 	tl_put_u64(&writer, row->epoch);
 	tl_put_u64(&writer, row->view);
-	tl_put_hash(&writer, &payload_digest);
+	tl_put_hash(&writer, payload_digest);
 	tl_crypto_sha256(out, bytes, writer.size);
 }
 

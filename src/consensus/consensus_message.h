@@ -73,6 +73,11 @@ extern void tl_consensus_payload_digest(TlHash *out, uint8_t kind,
 extern void tl_consensus_row_digest(TlHash *out, const TlHash *chain_id,
 									const TlLogRow *row);
 
+/* The same of a row whose payload is known by its digest only. */
+extern void tl_consensus_row_digest_of(TlHash *out, const TlHash *chain_id,
+									   const TlLogRow *row,
+									   const TlHash *payload_digest);
+
 /* Sets row->signature.  aux: 32 random bytes, or NULL. */
 extern TlStatus tl_consensus_row_sign(TlLogRow *row, const TlHash *chain_id,
 									  const uint8_t secret[TL_SECRET_SIZE],

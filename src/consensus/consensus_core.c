@@ -1,0 +1,562 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_core.c
+ *	  The core of consensus: making it, and its step.
+ *
+ * A step takes in its input, then does what has become possible until nothing
+ * changes any more, then acknowledges.  Between inputs that follow at once
+ * (input->more) only the first happens, so that a burst of rows costs one
+ * settling and one ACK.
+ *
+ * Invariants
+ *	  S1  before TL_INPUT_START no action is asked for but alarms
+ *	  S2  own rows are asked for in the order of their sequence, each once
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ * Used by the worker, the simulator and the fuzzer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+#include "crypto_hash.h"
+
+#include <string.h>
+
+#define ROUNDS_MAX	(4 * TL_CONSENSUS_VIEWS_MAX)
+
+static bool check_config(const TlConsensusConfig *config);
+static TlConsensus *lay_out(TlArena *arena, const TlConsensusConfig *config);
+static size_t scratch_size(const TlConsensusConfig *config);
+static void set_members(TlConsensus *core);
+static void set_schedule(TlConsensus *core);
+static void set_base(TlConsensus *core);
+static TlStatus take_input(TlConsensus *core, const TlInput *input);
+static TlStatus take_row(TlConsensus *core, const TlInput *input);
+static void take_own_row(TlConsensus *core, const TlLogRow *row);
+static void read_row(TlConsensus *core, const TlInput *input, unsigned index);
+static void settle(TlConsensus *core);
+
+size_t
+tl_consensus_size(const TlConsensusConfig *config)
+{
+	TlArena		arena;
+
+	if (!check_config(config))
+		return 0;
+	tl_consensus_arena_init(&arena, NULL, 0);
+	(void) lay_out(&arena, config);
+	return arena.used;
+}
+
+TlConsensus *
+tl_consensus_init(void *memory, size_t size, const TlConsensusConfig *config)
+{
+	TlArena		arena;
+	TlConsensus *core;
+
+	if (memory == NULL || !check_config(config) ||
+		size < tl_consensus_size(config))
+		return NULL;
+	tl_consensus_arena_init(&arena, memory, size);
+	core = lay_out(&arena, config);
+	if (core == NULL)
+		return NULL;
+	core->config = *config;
+	core->config.certificate.data = NULL;
+	core->config.certificate.size = 0;
+	set_members(core);
+	set_schedule(core);
+	core->base = config->base;
+	set_base(core);
+	if (config->certificate.size > 0)
+	{
+		TlCertificate certificate;
+
+		if (tl_consensus_certificate_decode(&certificate,
+											config->certificate.data,
+											config->certificate.size) != TL_OK ||
+			certificate.vote_count > core->validator_count)
+			return NULL;
+		if (certificate.epoch == config->epoch)
+			tl_consensus_tally_certificate(core, &certificate);
+	}
+	return core;
+}
+
+TlStatus
+tl_consensus_step(TlConsensus *core, TlActions *actions,
+				  const TlInput *input)
+{
+	TlStatus	status;
+
+	actions->count = 0;
+	actions->more = false;
+	core->actions = actions;
+	core->handed_count = 0;
+	core->scratch.used = 0;
+	core->pace.wake_us = 0;
+	if (input->now_us > core->now_us)
+		core->now_us = input->now_us;
+	core->clock_us = input->clock_us;
+	status = take_input(core, input);
+	if (core->started && !input->more)
+	{
+		settle(core);
+		tl_consensus_lane_want(core);
+		tl_consensus_lane_read_again(core);
+		tl_consensus_lane_acknowledge(core);
+		if (core->pace.wake_us != 0)
+		{
+			TlAction   *action = tl_consensus_act(core, TL_ACT_WAKE);
+
+			if (action != NULL)
+				action->wake_us = core->pace.wake_us;
+		}
+	}
+	core->actions = NULL;
+	return status;
+}
+
+void
+tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->view = core->own.view;
+	out->final_height = core->base.header.height;
+	out->final_view = core->final_view;
+	out->sequence = core->own.sequence;
+	out->works = (core->pace.work_us != 0);
+	out->stopped = core->forked || core->own.broken;
+}
+
+/* The next action of this step, or NULL if it has enough. */
+TlAction *
+tl_consensus_act(TlConsensus *core, TlActionKind kind)
+{
+	TlAction   *action;
+
+	if (core->actions == NULL || !tl_consensus_room(core, 1))
+		return NULL;
+	action = &core->actions->list[core->actions->count++];
+	memset(action, 0, sizeof(*action));
+	action->kind = kind;
+	return action;
+}
+
+/* The last place is kept for TL_ACT_WAKE. */
+bool
+tl_consensus_room(const TlConsensus *core, unsigned count)
+{
+	if (core->actions->count + count < TL_CONSENSUS_ACTIONS_MAX)
+		return true;
+	core->actions->more = true;
+	return false;
+}
+
+/* Bytes that last until the next step; empty if there is no room. */
+TlSpan
+tl_consensus_keep(TlConsensus *core, const void *data, size_t size)
+{
+	uint8_t    *copy = tl_consensus_arena_take(&core->scratch, size);
+	TlSpan		kept = {NULL, 0};
+
+	if (copy == NULL)
+	{
+		core->actions->more = true;
+		return kept;
+	}
+	memcpy(copy, data, size);
+	kept.data = copy;
+	kept.size = size;
+	return kept;
+}
+
+/*
+ * Ask for a row of the own log; the payload must last until the next step.
+ * False if there is no room; nothing has changed then.
+ */
+bool
+tl_consensus_append(TlConsensus *core, uint8_t kind, uint64_t view,
+					TlSpan payload)
+{
+	TlAction   *action;
+	TlLogRow   *row;
+
+	if (core->own.broken)
+		return false;
+	action = tl_consensus_act(core, TL_ACT_APPEND);
+	if (action == NULL)
+		return false;
+	row = &action->row;
+	row->member = core->config.member;
+	memcpy(row->nonce, core->own.nonce, TL_NONCE_SIZE);
+	row->sequence = core->own.sequence + 1;
+	if (row->sequence > 1)
+		row->previous = core->own.digest;
+	row->kind = kind;
+	row->epoch = core->config.epoch;
+	row->view = view;
+	row->payload = payload;
+	tl_consensus_row_digest(&core->own.digest, &core->config.chain_id, row);
+	core->own.sequence = row->sequence;
+	return true;
+}
+
+void
+tl_consensus_alarm(TlConsensus *core, TlAlarm alarm, uint32_t member)
+{
+	TlAction   *action;
+
+	if (alarm == TL_ALARM_FORK && core->forked)
+		return;
+	if (alarm == TL_ALARM_FORK)
+		core->forked = true;
+	action = tl_consensus_act(core, TL_ACT_ALARM);
+	if (action == NULL)
+		return;
+	action->alarm = alarm;
+	action->member = member;
+}
+
+/* The place of a member in all lists, member_count if there is none. */
+unsigned
+tl_consensus_index(const TlConsensus *core, uint32_t member)
+{
+	unsigned	low = 0;
+	unsigned	high = core->config.member_count;
+
+	while (low < high)
+	{
+		unsigned	middle = (low + high) / 2;
+
+		if (core->config.members[middle].number < member)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < core->config.member_count &&
+		core->config.members[low].number == member)
+		return low;
+	return core->config.member_count;
+}
+
+unsigned
+tl_consensus_leader(const TlConsensus *core, uint64_t view)
+{
+	return core->schedule[view % core->validator_count];
+}
+
+bool
+tl_consensus_same(const TlHash *left, const TlHash *right)
+{
+	return memcmp(left->bytes, right->bytes, TL_HASH_SIZE) == 0;
+}
+
+static bool
+check_config(const TlConsensusConfig *config)
+{
+	unsigned	validators = 0;
+
+	if (config->member_count == 0 ||
+		config->member_count > TL_MEMBER_COUNT_MAX)
+		return false;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		if (i > 0 && config->members[i].number <= config->members[i - 1].number)
+			return false;
+		if (config->members[i].number == 0)
+			return false;
+		validators += config->members[i].validator;
+	}
+	return validators > 0 &&
+		config->view_count >= 8 &&
+		config->view_count <= TL_CONSENSUS_VIEWS_MAX &&
+		config->lane_length >= 2 &&
+		config->lane_length <= TL_CONSENSUS_LANE_MAX &&
+		config->base.lane_count <= TL_MEMBER_COUNT_MAX &&
+		config->pace.timer_us > 0 && config->pace.fetch_us > 0;
+}
+
+/* All memory, in one order, whether only counted or taken. */
+static TlConsensus *
+lay_out(TlArena *arena, const TlConsensusConfig *config)
+{
+	unsigned	members = config->member_count;
+	TlConsensus *core = tl_consensus_arena_take(arena, sizeof(TlConsensus));
+	TlView	   *views = tl_consensus_arena_take(arena, config->view_count *
+												sizeof(TlView));
+	TlLaneState *lanes = tl_consensus_arena_take(arena, members *
+												 sizeof(TlLaneState));
+	TlLane	   *acks = tl_consensus_arena_take(arena, (size_t) members *
+											   members * sizeof(TlLane));
+	TlPeer	   *peers = tl_consensus_arena_take(arena, members * sizeof(TlPeer));
+	TlConsensusBlock *handed = tl_consensus_arena_take(arena,
+													   TL_CONSENSUS_HANDED_MAX *
+													   sizeof(TlConsensusBlock));
+	void	   *scratch = tl_consensus_arena_take(arena, scratch_size(config));
+
+	for (unsigned i = 0; i < config->view_count; i++)
+	{
+		for (int kind = 0; kind < VOTE_KINDS; kind++)
+		{
+			TlTallied  *tallied = tl_consensus_arena_take(arena, members *
+														  sizeof(TlTallied));
+			uint8_t    *votes = tl_consensus_arena_take(arena, members *
+														TL_CERTIFICATE_VOTE_SIZE);
+
+			if (views == NULL)
+				continue;
+			views[i].tallied[kind] = tallied;
+			views[i].certified[kind].votes = votes;
+			views[i].view = UINT64_MAX; /* of no view yet */
+		}
+	}
+	for (unsigned i = 0; i < members; i++)
+	{
+		TlKnownBatch *batches = tl_consensus_arena_take(arena,
+														config->lane_length *
+														sizeof(TlKnownBatch));
+
+		if (lanes != NULL)
+			lanes[i].batches = batches;
+	}
+	if (core == NULL)
+		return NULL;
+	core->views = views;
+	core->lanes = lanes;
+	core->acks = acks;
+	core->peers = peers;
+	core->handed = handed;
+	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
+	return core;
+}
+
+/* Room for a proposal over a full gap, built beside its certificates, and CERT
+ * rows for the same; for small rows and batch headers. */
+static size_t
+scratch_size(const TlConsensusConfig *config)
+{
+	size_t		certificate = TL_CERTIFICATE_SIZE_FIXED + 4 +
+		config->member_count * TL_CERTIFICATE_VOTE_SIZE;
+
+	return 3 * (config->view_count + 2) * certificate + 256 * 1024;
+}
+
+static void
+set_members(TlConsensus *core)
+{
+	const TlConsensusConfig *config = &core->config;
+
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		TlValidator *validator = &core->validators[core->validator_count];
+
+		if (!config->members[i].validator)
+			continue;
+		validator->member = config->members[i].number;
+		memcpy(validator->row_key, config->members[i].row_key,
+			   TL_XONLY_KEY_SIZE);
+		core->validator_count++;
+	}
+	core->faults = tl_consensus_faults(core->validator_count);
+	core->quorum = tl_consensus_quorum(core->validator_count,
+									   config->quorum_of_three);
+	if (TL_FORGOTTEN(16) && core->quorum > 1)
+		core->quorum--;
+	core->own.index = tl_consensus_index(core, config->member);
+	core->own.votes = core->own.index < config->member_count &&
+		config->members[core->own.index].validator;
+}
+
+/*
+ * Who leads when: the validators in order of Hash(founding block || key), so
+ * that nobody chose it.
+ */
+static void
+set_schedule(TlConsensus *core)
+{
+	TlHash		order[TL_MEMBER_COUNT_MAX];
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlSha256	hash;
+		TlHash		place;
+		unsigned	at = count;
+
+		if (!core->config.members[i].validator)
+			continue;
+		tl_crypto_sha256_init(&hash);
+		tl_crypto_sha256_update(&hash, core->config.founding.bytes,
+								TL_HASH_SIZE);
+		tl_crypto_sha256_update(&hash, core->config.members[i].row_key,
+								TL_XONLY_KEY_SIZE);
+		tl_crypto_sha256_final(&hash, &place);
+		while (at > 0 && memcmp(place.bytes, order[at - 1].bytes,
+								TL_HASH_SIZE) < 0)
+		{
+			order[at] = order[at - 1];
+			core->schedule[at] = core->schedule[at - 1];
+			at--;
+		}
+		order[at] = place;
+		core->schedule[at] = i;
+		count++;
+	}
+}
+
+static void
+set_base(TlConsensus *core)
+{
+	core->low = core->base.header.view;
+	core->high = core->low;
+	core->final_view = core->low;
+	core->own.view = core->low + 1;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+		core->peers[i].final_height = 0;
+}
+
+static TlStatus
+take_input(TlConsensus *core, const TlInput *input)
+{
+	TlEvidenceRow left;
+	TlEvidenceRow right;
+
+	switch (input->kind)
+	{
+		case TL_INPUT_TIME:
+			return TL_OK;
+		case TL_INPUT_ROW:
+		case TL_INPUT_LOOSE_ROW:
+		case TL_INPUT_AGAIN:
+			return take_row(core, input);
+		case TL_INPUT_CONTRADICTION:
+			tl_consensus_evidence_row(&left, &input->row);
+			tl_consensus_evidence_row(&right, &input->other);
+			tl_consensus_accuse(core, &left, &right);
+			return TL_OK;
+		case TL_INPUT_HELD:
+			tl_consensus_lane_held(core, &input->lane);
+			return TL_OK;
+		case TL_INPUT_MAKE_BATCH:
+			if (!core->started || core->own.broken ||
+				!tl_consensus_lane_make(core, input->payload))
+				return TL_BAD_ORDER;
+			return TL_OK;
+		case TL_INPUT_START:
+			core->started = true;
+			core->pace.entered_us = core->now_us;
+			return TL_OK;
+	}
+	return TL_BUG;
+}
+
+static TlStatus
+take_row(TlConsensus *core, const TlInput *input)
+{
+	const TlLogRow *row = &input->row;
+	unsigned	index = tl_consensus_index(core, row->member);
+
+	if (index >= core->config.member_count)
+		return TL_BAD_FORMAT;
+	if (row->epoch > core->config.epoch)
+		return TL_NOT_FINAL;
+	if (input->kind == TL_INPUT_ROW && index == core->own.index)
+		take_own_row(core, row);
+	else if (input->kind == TL_INPUT_ROW)
+		tl_consensus_pace_heard(core, index, row);
+	read_row(core, input, index);
+	return TL_OK;
+}
+
+/*
+ * A row of the own log: at the start it says what was signed before; later it
+ * is one that was asked for, now durable.  Anything else means that somebody
+ * else signs with this key or that this database was rolled back (R5).
+ */
+static void
+take_own_row(TlConsensus *core, const TlLogRow *row)
+{
+	TlOwn	   *own = &core->own;
+	TlEvidence	evidence;
+	unsigned	accused;
+
+	if (core->started && row->sequence > own->sequence)
+	{
+		own->broken = true;
+		tl_consensus_alarm(core, TL_ALARM_OWN_LOG, row->member);
+		return;
+	}
+	own->stored = row->sequence;
+	if (core->started)
+		return;
+	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
+	own->sequence = row->sequence;
+	tl_consensus_row_digest(&own->digest, &core->config.chain_id, row);
+	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
+		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
+		tl_consensus_vote_own_row(core, row);
+	if (row->kind == TL_LOG_EVIDENCE &&
+		tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
+									 row->payload.data,
+									 row->payload.size) == TL_OK)
+	{
+		accused = tl_consensus_index(core, evidence.rows[0].row.member);
+		if (accused < core->config.member_count)
+			core->peers[accused].accused = true;
+	}
+}
+
+static void
+read_row(TlConsensus *core, const TlInput *input, unsigned index)
+{
+	const TlLogRow *row = &input->row;
+	bool		loose = (input->kind == TL_INPUT_LOOSE_ROW);
+	TlCertificate certificate;
+
+	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH)
+		return;
+	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
+		return;
+	if (row->kind == TL_LOG_BATCH)
+		tl_consensus_lane_batch(core, row, loose);
+	if (row->kind == TL_LOG_ACK && index != core->own.index)
+		tl_consensus_lane_ack_row(core, row, index);
+	if (row->epoch != core->config.epoch ||
+		!core->config.members[index].validator)
+		return;
+	if (!input->certificates_valid)
+	{
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		return;
+	}
+	if (row->kind == TL_LOG_PROPOSE)
+		tl_consensus_proposal_row(core, row);
+	if (row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_FINALIZE ||
+		row->kind == TL_LOG_NULLIFY)
+		tl_consensus_tally_row(core, row, index);
+	if (row->kind == TL_LOG_EVIDENCE && !tl_consensus_accuse_row(core, row))
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+	if (row->kind == TL_LOG_CERT &&
+		tl_consensus_certificate_decode(&certificate, row->payload.data,
+										row->payload.size) == TL_OK)
+		tl_consensus_tally_certificate(core, &certificate);
+}
+
+/* Do what has become possible, until nothing changes any more. */
+static void
+settle(TlConsensus *core)
+{
+	bool		changed = true;
+
+	for (unsigned round = 0; changed && round < ROUNDS_MAX; round++)
+	{
+		changed = tl_consensus_vote_settle(core);
+		changed |= tl_consensus_final_settle(core);
+		changed |= tl_consensus_vote_propose(core);
+		changed |= tl_consensus_vote_notarize(core);
+		changed |= tl_consensus_pace_run(core);
+	}
+	(void) tl_consensus_final_settle(core);
+}

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_core.h
+ *	  The core of consensus: one function of state and input.
+ *
+ * Use: take tl_consensus_size bytes from somewhere, tl_consensus_init, give it
+ * every stored row of the epoch above the base (own log and peers' logs, each
+ * log in order) as TL_INPUT_ROW and what is held as TL_INPUT_HELD, then
+ * TL_INPUT_START.  Until then it asks for nothing.
+ *
+ * What the caller owes (README.md, "What the caller does"): the actions of a
+ * step become durable in one transaction; a row leaves, and is given back as
+ * TL_INPUT_ROW, only after that; if the transaction fails the core is thrown
+ * away and made anew from what is stored.
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock, no randomness.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONSENSUS_CORE_H
+#define CONSENSUS_CORE_H
+
+#include "consensus_types.h"
+
+typedef struct TlConsensus TlConsensus;
+
+/* How many bytes such a core needs, or 0 if the configuration is not one. */
+extern size_t tl_consensus_size(const TlConsensusConfig *config);
+
+/* NULL if the memory is too small or the configuration is not one. */
+extern TlConsensus *tl_consensus_init(void *memory, size_t size,
+									  const TlConsensusConfig *config);
+
+/*
+ * One input.  TL_OK, or what is wrong with the input, which then has changed
+ * nothing: TL_BAD_ORDER for a MAKE_BATCH that is not the next of the own lane
+ * or for which there is no room yet, TL_NOT_FINAL for a row of an epoch that
+ * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
+ */
+extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,
+								  const TlInput *input);
+
+/* A signature check: BIP-340 of digest by key, or a stand-in in simulations. */
+typedef bool (*TlSignatureCheck) (void *context,
+								  const uint8_t signature[TL_SIGNATURE_SIZE],
+								  const TlHash *digest,
+								  const uint8_t row_key[TL_XONLY_KEY_SIZE]);
+
+/* The real one. */
+extern bool tl_consensus_check_signature(void *context,
+										 const uint8_t signature[TL_SIGNATURE_SIZE],
+										 const TlHash *digest,
+										 const uint8_t row_key[TL_XONLY_KEY_SIZE]);
+
+/*
+ * The verdict on a row before it becomes an input.  TL_OK or TL_BAD_SIGNATURE
+ * for the row itself; *certificates_valid tells of those inside.  Votes that
+ * the core has counted already are not checked again.
+ */
+extern TlStatus tl_consensus_judge(const TlConsensus *core,
+								   const TlLogRow *row,
+								   TlSignatureCheck check, void *context,
+								   bool *certificates_valid);
+
+/* For the caller's views and for tests. */
+typedef struct TlConsensusStatus
+{
+	uint64_t	view;
+	uint64_t	final_height;	/* of the last block handed over */
+	uint64_t	final_view;		/* highest finalization known */
+	uint64_t	sequence;		/* of the own log, asked for */
+	bool		works;			/* there is work: timers run */
+	bool		stopped;		/* after a fork or a broken own log */
+} TlConsensusStatus;
+
+extern void tl_consensus_status(const TlConsensus *core,
+								TlConsensusStatus *out);
+
+#endif							/* CONSENSUS_CORE_H */

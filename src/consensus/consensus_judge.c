@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_judge.c
+ *	  The verdict on a row: its signature, and those of the certificates in it.
+ *
+ * A row is signed once and so are the votes in its certificates.  Most of them
+ * this node has counted from the logs already; their signatures are not
+ * checked a second time, which keeps the cost of a view near that of its
+ * rows.  The verdict depends on nothing but the bytes and the members (C3):
+ * that a vote was counted only tells that its signature is valid.
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+#include <string.h>
+
+static bool judge_certificate(const TlConsensus *core, TlSpan span,
+							  TlSignatureCheck check, void *context);
+static bool judge_evidence(const TlConsensus *core, TlSpan span,
+						   TlSignatureCheck check, void *context);
+static bool judge_vote(const TlConsensus *core,
+					   const TlCertificate *certificate, const TlVote *vote,
+					   TlSignatureCheck check, void *context);
+static bool was_counted(const TlConsensus *core,
+						const TlCertificate *certificate, const TlVote *vote,
+						unsigned index);
+
+bool
+tl_consensus_check_signature(void *context,
+							 const uint8_t signature[TL_SIGNATURE_SIZE],
+							 const TlHash *digest,
+							 const uint8_t row_key[TL_XONLY_KEY_SIZE])
+{
+	return tl_crypto_schnorr_verify(signature, digest->bytes, TL_HASH_SIZE,
+									row_key);
+}
+
+TlStatus
+tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
+				   TlSignatureCheck check, void *context,
+				   bool *certificates_valid)
+{
+	unsigned	index = tl_consensus_index(core, row->member);
+	TlProposal	proposal;
+	TlReader	reader;
+	TlHash		digest;
+
+	*certificates_valid = false;
+	if (index >= core->config.member_count)
+		return TL_BAD_SIGNATURE;
+	tl_consensus_row_digest(&digest, &core->config.chain_id, row);
+	if (!check(context, row->signature, &digest,
+			   core->config.members[index].row_key))
+		return TL_BAD_SIGNATURE;
+	*certificates_valid = true;
+	if (row->epoch != core->config.epoch)
+		return TL_OK;
+	if (row->kind == TL_LOG_CERT)
+		*certificates_valid = judge_certificate(core, row->payload, check,
+												context);
+	if (row->kind == TL_LOG_EVIDENCE)
+		*certificates_valid = judge_evidence(core, row->payload, check, context);
+	if (row->kind != TL_LOG_PROPOSE)
+		return TL_OK;
+	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK)
+	{
+		*certificates_valid = false;
+		return TL_OK;
+	}
+	if (proposal.parent_certificate.size > 0 &&
+		!judge_certificate(core, proposal.parent_certificate, check, context))
+		*certificates_valid = false;
+	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
+	for (unsigned i = 0; i < proposal.gap_count && *certificates_valid; i++)
+	{
+		TlSpan		span = tl_get_span(&reader, tl_get_u32(&reader));
+
+		if (!judge_certificate(core, span, check, context))
+			*certificates_valid = false;
+	}
+	return TL_OK;
+}
+
+/* R18: an accusation holds by its own bytes and the accused one's key. */
+static bool
+judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
+			   void *context)
+{
+	TlEvidence	evidence;
+	unsigned	index;
+
+	if (tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
+									 span.data, span.size) != TL_OK)
+		return false;
+	index = tl_consensus_index(core, evidence.rows[0].row.member);
+	if (index >= core->config.member_count)
+		return false;
+	for (int i = 0; i < 2; i++)
+	{
+		TlHash		digest;
+
+		tl_consensus_row_digest_of(&digest, &core->config.chain_id,
+								   &evidence.rows[i].row,
+								   &evidence.rows[i].payload_digest);
+		if (!TL_RULE(18, check(context, evidence.rows[i].row.signature, &digest,
+							   core->config.members[index].row_key)))
+			return false;
+	}
+	return true;
+}
+
+/* C1, C2 and C4 of README.md. */
+static bool
+judge_certificate(const TlConsensus *core, TlSpan span,
+				  TlSignatureCheck check, void *context)
+{
+	TlCertificate certificate;
+
+	if (tl_consensus_certificate_decode(&certificate, span.data,
+										span.size) != TL_OK)
+		return false;
+	if (certificate.epoch != core->config.epoch)
+		return false;
+	if (certificate.vote_count < core->quorum ||
+		certificate.vote_count > core->validator_count)
+		return false;
+	for (unsigned i = 0; i < certificate.vote_count; i++)
+	{
+		TlVote		vote;
+
+		if (tl_consensus_certificate_get_vote(&vote, &certificate,
+											  i) != TL_OK ||
+			!judge_vote(core, &certificate, &vote, check, context))
+			return false;
+	}
+	return true;
+}
+
+static bool
+judge_vote(const TlConsensus *core, const TlCertificate *certificate,
+		   const TlVote *vote, TlSignatureCheck check, void *context)
+{
+	unsigned	index = tl_consensus_index(core, vote->member);
+	TlLogRow	row;
+	TlHash		digest;
+
+	if (index >= core->config.member_count ||
+		!core->config.members[index].validator)
+		return false;
+	if (was_counted(core, certificate, vote, index))
+		return true;
+	memset(&row, 0, sizeof(row));
+	row.member = vote->member;
+	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
+	row.sequence = vote->sequence;
+	row.previous = vote->previous;
+	row.kind = certificate->kind;
+	row.epoch = certificate->epoch;
+	row.view = certificate->view;
+	if (certificate->kind != TL_LOG_NULLIFY)
+	{
+		row.payload.data = certificate->block.bytes;
+		row.payload.size = TL_HASH_SIZE;
+	}
+	tl_consensus_row_digest(&digest, &core->config.chain_id, &row);
+	return TL_RULE(17, check(context, vote->signature, &digest,
+							 core->config.members[index].row_key));
+}
+
+/* Is it byte for byte a vote whose row was judged before? */
+static bool
+was_counted(const TlConsensus *core, const TlCertificate *certificate,
+			const TlVote *vote, unsigned index)
+{
+	const TlView *view;
+	const TlTallied *tallied;
+
+	view = &core->views[certificate->view % core->config.view_count];
+	if (view->view != certificate->view)
+		return false;
+	tallied = &view->tallied[certificate->kind - TL_LOG_NOTARIZE][index];
+	return tallied->present &&
+		tl_consensus_same(&tallied->block, &certificate->block) &&
+		tallied->vote.sequence == vote->sequence &&
+		tl_consensus_same(&tallied->vote.previous, &vote->previous) &&
+		memcmp(tallied->vote.nonce, vote->nonce, TL_NONCE_SIZE) == 0 &&
+		memcmp(tallied->vote.signature, vote->signature,
+			   TL_SIGNATURE_SIZE) == 0;
+}

@@ -1,0 +1,342 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_pace.c
+ *	  Timers, suspicion, relays: when to do what the safety rules allow.
+ *
+ * Nothing here can break safety: it calls consensus_vote.c, which refuses what
+ * must not be, and appends CERT rows, which hold what others signed.
+ *
+ * Time comes with each input.  Deadlines are collected during a step; the
+ * earliest becomes one TL_ACT_WAKE.
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+static bool has_work(TlConsensus *core);
+static bool others_are_here(const TlConsensus *core);
+static bool chain_is_not_final(const TlConsensus *core);
+static bool leave_view(TlConsensus *core, int64_t since_us);
+static bool nullified_by_some(TlConsensus *core);
+static void relay_view(TlConsensus *core);
+static void relay_final(TlConsensus *core);
+static void relay(TlConsensus *core, TlView *view, TlVoteKind kind);
+
+/* P1: the timer of the current view, longer with each view that failed. */
+int64_t
+tl_consensus_pace_timer(const TlConsensus *core)
+{
+	int64_t		timer = core->config.pace.timer_us;
+
+	for (unsigned i = 0; i < core->pace.nullified; i++)
+	{
+		timer += timer / 2;
+		if (timer >= core->config.pace.timer_max_us)
+			return core->config.pace.timer_max_us;
+	}
+	return timer;
+}
+
+/* At the end of each step.  True if a vote was cast. */
+bool
+tl_consensus_pace_run(TlConsensus *core)
+{
+	int64_t		since;
+	bool		voted = false;
+
+	if (!core->started)
+		return false;
+	relay_final(core);
+	if (core->beyond >= core->low + core->config.view_count)
+	{
+		if (tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
+		{
+			TlAction   *action = tl_consensus_act(core, TL_ACT_CATCH_UP);
+
+			if (action != NULL)
+				action->view = core->beyond;
+		}
+	}
+	if (!has_work(core))
+	{
+		core->pace.work_us = 0;
+		return false;
+	}
+	if (core->pace.work_us == 0)
+		core->pace.work_us = core->now_us;
+	since = (core->pace.entered_us > core->pace.work_us) ?
+		core->pace.entered_us : core->pace.work_us;
+	if (core->now_us >= since + tl_consensus_pace_timer(core) / 2)
+		relay_view(core);
+	else
+		tl_consensus_pace_wake(core, since + tl_consensus_pace_timer(core) / 2);
+	if (leave_view(core, since))
+		voted = tl_consensus_vote_nullify(core);
+	return voted;
+}
+
+void
+tl_consensus_pace_entered(TlConsensus *core)
+{
+	core->pace.entered_us = core->now_us;
+	core->pace.relayed = false;
+}
+
+void
+tl_consensus_pace_heard(TlConsensus *core, unsigned index,
+						const TlLogRow *row)
+{
+	TlPeer	   *peer = &core->peers[index];
+
+	peer->heard_us = core->now_us;
+	peer->skip = false;
+	if (row->epoch == core->config.epoch && row->view > peer->view &&
+		(row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
+		 row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY))
+		peer->view = row->view;
+}
+
+/* P4: a leader who let his turn pass is not waited for the next time. */
+void
+tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
+{
+	unsigned	leader = tl_consensus_leader(core, view->view);
+
+	core->pace.nullified++;
+	if (!view->proposed_seen)
+		core->peers[leader].skip = true;
+}
+
+void
+tl_consensus_pace_final(TlConsensus *core)
+{
+	core->pace.nullified = 0;
+}
+
+/* The base has moved: from now on an ACK of it is owed. */
+void
+tl_consensus_pace_handed(TlConsensus *core)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (core->peers[i].owing_us == 0)
+			core->peers[i].owing_us = core->now_us;
+	}
+}
+
+/* His ACK shows more final blocks than before; if not all, the time anew. */
+void
+tl_consensus_pace_acked(TlConsensus *core, unsigned index)
+{
+	TlPeer	   *peer = &core->peers[index];
+
+	peer->owing_us = (peer->final_height < core->base.header.height) ?
+		core->now_us : 0;
+}
+
+/* P8: once in a while only; and the step will come again for it. */
+bool
+tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us)
+{
+	if (*asked_us != 0 &&
+		core->now_us < *asked_us + core->config.pace.fetch_us)
+	{
+		tl_consensus_pace_wake(core, *asked_us + core->config.pace.fetch_us);
+		return false;
+	}
+	*asked_us = core->now_us;
+	tl_consensus_pace_wake(core, core->now_us + core->config.pace.fetch_us);
+	return true;
+}
+
+/*
+ * P5: may this node propose a block that orders nothing?  Only to make its
+ * parent final, and not before the votes for the parent had their time.
+ */
+bool
+tl_consensus_pace_may_be_empty(TlConsensus *core,
+							   const TlConsensusBlock *parent)
+{
+	int64_t		patience = tl_consensus_pace_timer(core) / 4;
+
+	if (!TL_RULE(105, !tl_consensus_same(&parent->hash, &core->base.hash)))
+		return false;
+	if (patience > core->config.pace.dead_us / 2)
+		patience = core->config.pace.dead_us / 2;
+	if (core->now_us >= core->pace.entered_us + patience)
+		return true;
+	tl_consensus_pace_wake(core, core->pace.entered_us + patience);
+	return false;
+}
+
+void
+tl_consensus_pace_wake(TlConsensus *core, int64_t at_us)
+{
+	if (core->pace.wake_us == 0 || at_us < core->pace.wake_us)
+		core->pace.wake_us = at_us;
+}
+
+/* P2: reasons for a view to have a timer at all. */
+static bool
+has_work(TlConsensus *core)
+{
+	return (chain_is_not_final(core) && !TL_FORGOTTEN(102)) ||
+		others_are_here(core) || tl_consensus_lane_work(core);
+}
+
+/* Is a block notarized that is not final? */
+static bool
+chain_is_not_final(const TlConsensus *core)
+{
+	for (uint64_t number = core->high; number > core->base.header.view; number--)
+	{
+		const TlView *view = &core->views[number % core->config.view_count];
+
+		if (view->view == number && number > core->final_view &&
+			view->certified[VOTE_NOTARIZE].present)
+			return true;
+	}
+	return false;
+}
+
+/* Have f + 1 others voted in this view or beyond?  One of them is honest. */
+static bool
+others_are_here(const TlConsensus *core)
+{
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (i != core->own.index && core->config.members[i].validator &&
+			core->peers[i].view >= core->own.view)
+			count++;
+	}
+	return count > core->faults;
+}
+
+/* P3, P4: is it time to nullify the current view? */
+static bool
+leave_view(TlConsensus *core, int64_t since_us)
+{
+	TlView	   *view = tl_consensus_view(core, core->own.view);
+	unsigned	leader = tl_consensus_leader(core, core->own.view);
+	const TlPeer *peer = &core->peers[leader];
+	int64_t		deadline = since_us + tl_consensus_pace_timer(core);
+	int64_t		suspected;
+
+	if (view == NULL || view->own_nullify)
+		return false;
+	if (nullified_by_some(core))
+		return true;
+	if (leader != core->own.index && !view->proposed_seen)
+	{
+		if (peer->skip)
+			return true;
+		suspected = (peer->heard_us > since_us) ? peer->heard_us : since_us;
+		suspected += core->config.pace.dead_us;
+		if (suspected < deadline)
+			deadline = suspected;
+	}
+	if (core->now_us >= deadline)
+		return true;
+	tl_consensus_pace_wake(core, deadline);
+	return false;
+}
+
+/* f + 1 have left this view: one of them honestly. */
+static bool
+nullified_by_some(TlConsensus *core)
+{
+	TlView	   *view = tl_consensus_view(core, core->own.view);
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (view->tallied[VOTE_NULLIFY][i].present)
+			count++;
+	}
+	return count > core->faults;
+}
+
+/*
+ * P6: half of the timer has passed in vain.  Whoever is behind may lack a
+ * certificate that only this node could complete: send on, once each, those on
+ * which the current view stands.
+ */
+static void
+relay_view(TlConsensus *core)
+{
+	if (core->pace.relayed || TL_FORGOTTEN(106))
+		return;
+	core->pace.relayed = true;
+	for (uint64_t number = core->own.view; number-- > core->low;)
+	{
+		TlView	   *view = tl_consensus_view(core, number);
+
+		if (view->certified[VOTE_NULLIFY].present)
+			relay(core, view, VOTE_NULLIFY);
+		if (view->certified[VOTE_FINALIZE].present)
+		{
+			relay(core, view, VOTE_FINALIZE);
+			return;
+		}
+		if (view->certified[VOTE_NOTARIZE].present)
+		{
+			relay(core, view, VOTE_NOTARIZE);
+			return;
+		}
+	}
+}
+
+/* P7: an active member's ACK does not show the final tip: show it to him. */
+static void
+relay_final(TlConsensus *core)
+{
+	const TlConsensusPace *pace = &core->config.pace;
+	TlView	   *view = tl_consensus_view(core, core->low);
+
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlPeer	   *peer = &core->peers[i];
+		int64_t		due = peer->owing_us + pace->timer_us / 2;
+
+		if (i == core->own.index || !core->config.members[i].validator ||
+			peer->owing_us == 0)
+			continue;
+		if (peer->final_height >= core->base.header.height)
+		{
+			peer->owing_us = 0;
+			continue;
+		}
+		if (core->now_us > peer->owing_us + pace->active_us &&
+			core->now_us > peer->heard_us + pace->active_us)
+			continue;			/* inactive */
+		if (core->now_us < due)
+			tl_consensus_pace_wake(core, due);
+		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
+				 !TL_FORGOTTEN(107))
+			relay(core, view, VOTE_FINALIZE);
+	}
+}
+
+static void
+relay(TlConsensus *core, TlView *view, TlVoteKind kind)
+{
+	uint8_t    *start = core->scratch.data + core->scratch.used;
+	TlWriter	writer;
+	TlSpan		payload;
+
+	if (view->certified[kind].relayed || !core->own.votes)
+		return;
+	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
+	if (tl_consensus_tally_encode(&writer, core, kind, view) != TL_OK)
+		return;
+	payload.data = start;
+	payload.size = writer.size;
+	if (!tl_consensus_append(core, TL_LOG_CERT, core->own.view, payload))
+		return;
+	core->scratch.used += writer.size;
+	view->certified[kind].relayed = true;
+}

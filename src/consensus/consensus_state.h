@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_state.h
+ *	  The core's state and the calls between its files; nobody else includes
+ *	  this.
+ *
+ * Everything lies in the arena of the caller and has the size that the
+ * configuration fixed.  Members are addressed by their index in config.members.
+ *
+ * Invariants
+ *	  N1  view records stand in a ring: the record of view v is views[v mod
+ *		  view_count], valid if record->view = v and low <= v < low + view_count
+ *	  N2  base is the last block handed over, and low = base.view
+ *	  N3  own.view is the view in which this node is, from base.view + 1 on
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONSENSUS_STATE_H
+#define CONSENSUS_STATE_H
+
+#include "consensus_arena.h"
+#include "consensus_core.h"
+#include "consensus_evidence.h"
+
+/*
+ * A rule of README.md, cited where it is checked.  A test build with
+ * -DTL_MUTANT=n forgets rule Rn, or rule P(n - 100); the simulator must then
+ * find a violation (test/sim/mutants).
+ */
+#ifdef TL_MUTANT
+#define TL_FORGOTTEN(number)	((number) == (TL_MUTANT))
+#else
+#define TL_FORGOTTEN(number)	false
+#endif
+#define TL_RULE(number, condition)	(TL_FORGOTTEN(number) || (condition))
+
+#define TL_CONSENSUS_HANDED_MAX		16	/* final blocks of one step */
+
+/* The three kinds of votes, as an index; TL_LOG_NOTARIZE + index is the kind. */
+typedef enum TlVoteKind
+{
+	VOTE_NOTARIZE = 0,
+	VOTE_FINALIZE = 1,
+	VOTE_NULLIFY = 2,
+	VOTE_KINDS = 3
+} TlVoteKind;
+
+/* The first vote of one member of one kind in one view. */
+typedef struct TlTallied
+{
+	bool		present;
+	TlHash		block;			/* zeros for NULLIFY */
+	TlVote		vote;
+} TlTallied;
+
+/* A quorum, counted here or received. */
+typedef struct TlCertified
+{
+	bool		present;
+	bool		relayed;		/* this node has a CERT row of it */
+	TlHash		block;
+	uint16_t	vote_count;
+	uint8_t    *votes;			/* encoded, ascending by member */
+} TlCertified;
+
+/* A proposal that is known, whether or not its parent is. */
+typedef struct TlKnownBlock
+{
+	bool		present;
+	bool		linked;			/* its parents are known down to the base, and
+								 * history is computed */
+	bool		bad;			/* linked, and against a rule for good */
+	int64_t		asked_us;		/* for a batch of it, last */
+	TlConsensusBlock block;
+} TlKnownBlock;
+
+typedef struct TlView
+{
+	uint64_t	view;			/* 0: not in use */
+	TlTallied  *tallied[VOTE_KINDS];	/* by member index */
+	TlCertified certified[VOTE_KINDS];
+	TlKnownBlock first;			/* the first proposal seen from the leader */
+	TlKnownBlock named;			/* the certified one, if another */
+	bool		proposed_seen;	/* a PROPOSE of the leader arrived */
+	TlEvidenceRow proposal;		/* that one */
+	int64_t		asked_us;		/* for the block, last */
+	/* own votes of this view: rules R1 to R4 */
+	bool		own_propose;
+	bool		own_notarize;
+	bool		own_finalize;
+	bool		own_nullify;
+	TlHash		own_block;		/* that own_notarize names */
+} TlView;
+
+/* A batch above the last final cut. */
+typedef struct TlKnownBatch
+{
+	bool		present;
+	bool		held;			/* bodies here, checked */
+	bool		complete;		/* it and all before it down to the cut held */
+	bool		loose;			/* not from the log in order: another branch */
+	bool		wanted;			/* a block that is known orders it */
+	uint16_t	incarnation;
+	uint64_t	batch;
+	TlHash		digest;
+	TlHash		previous;
+	uint64_t	body_size;
+	int64_t		asked_us;		/* for its bodies, last */
+	unsigned	asked_count;
+} TlKnownBatch;
+
+typedef struct TlLaneState
+{
+	TlKnownBatch *batches;		/* lane_length of them */
+	TlLane		acked;			/* what this node last acknowledged */
+	bool		dropped;		/* there was no room for a batch */
+	bool		bound;			/* wanted are those of a final block */
+	TlHash		missing;		/* wanted and not here */
+} TlLaneState;
+
+/* What is known of another member's log and doings. */
+typedef struct TlPeer
+{
+	uint64_t	view;			/* highest of a vote or PROPOSE of his */
+	int64_t		heard_us;		/* last row */
+	bool		skip;			/* last turn nullified without a PROPOSE */
+	uint64_t	final_height;	/* as his last ACK says */
+	bool		accused;		/* by an EVIDENCE row of this node */
+	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
+} TlPeer;
+
+/* The own log as the core continues it. */
+typedef struct TlOwn
+{
+	unsigned	index;			/* in members; member_count if not one */
+	bool		votes;			/* is a validator and may sign votes */
+	bool		broken;			/* TL_ALARM_OWN_LOG was raised */
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint64_t	sequence;		/* of the newest row that was asked for */
+	TlHash		digest;
+	uint64_t	stored;			/* sequence of the newest row fed back */
+	uint64_t	view;			/* current view */
+	uint64_t	voted;			/* highest view of a PROPOSE, NOTARIZE or
+								 * NULLIFY of its own */
+	uint64_t	floor;			/* no vote at or below this view */
+	uint64_t	final_acked;	/* final height that the last own ACK shows */
+} TlOwn;
+
+typedef struct TlPaceState
+{
+	int64_t		entered_us;		/* the current view */
+	int64_t		work_us;		/* since when there is work, 0: there is none */
+	bool		relayed;		/* certificates of this view sent on */
+	unsigned	nullified;		/* views since the last finalization */
+	int64_t		wake_us;		/* earliest deadline of this step */
+} TlPaceState;
+
+struct TlConsensus
+{
+	TlConsensusConfig config;
+	unsigned	quorum;
+	unsigned	faults;
+	unsigned	validator_count;
+	TlValidator validators[TL_MEMBER_COUNT_MAX];
+	unsigned	schedule[TL_MEMBER_COUNT_MAX];	/* member indexes */
+
+	bool		started;
+	bool		forked;			/* TL_ALARM_FORK was raised: stops */
+	int64_t		now_us;
+	int64_t		clock_us;
+
+	TlConsensusBlock base;		/* last block handed over */
+	uint64_t	low;			/* lowest view remembered, that of the base */
+	uint64_t	high;			/* highest view of a record in use */
+	TlView	   *views;
+	uint64_t	final_view;		/* highest finalized view known */
+	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
+	int64_t		beyond_asked_us;
+	TlLaneState *lanes;			/* by member index */
+	TlLane	   *acks;			/* [member][lane]: the newest ACK */
+	TlPeer	   *peers;
+	TlOwn		own;
+	TlPaceState pace;
+
+	unsigned	handed_count;	/* of this step */
+	TlConsensusBlock *handed;	/* TL_CONSENSUS_HANDED_MAX of them */
+
+	TlArena		scratch;		/* payloads of the current step's actions */
+	TlActions  *actions;		/* of the current step */
+};
+
+/* consensus_core.c */
+extern TlAction *tl_consensus_act(TlConsensus *core, TlActionKind kind);
+extern bool tl_consensus_room(const TlConsensus *core, unsigned count);
+extern TlSpan tl_consensus_keep(TlConsensus *core, const void *data,
+								size_t size);
+extern bool tl_consensus_append(TlConsensus *core, uint8_t kind, uint64_t view,
+								TlSpan payload);
+extern void tl_consensus_alarm(TlConsensus *core, TlAlarm alarm,
+							   uint32_t member);
+extern unsigned tl_consensus_index(const TlConsensus *core, uint32_t member);
+extern unsigned tl_consensus_leader(const TlConsensus *core, uint64_t view);
+extern bool tl_consensus_same(const TlHash *left, const TlHash *right);
+
+/* consensus_tally.c */
+extern TlView *tl_consensus_view(TlConsensus *core, uint64_t view);
+extern void tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row,
+								   unsigned index);
+extern void tl_consensus_tally_certificate(TlConsensus *core,
+										   const TlCertificate *certificate);
+extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
+										  const TlConsensus *core, TlVoteKind kind,
+										  const TlView *view);
+
+/* consensus_proposal.c */
+extern void tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row);
+extern TlKnownBlock *tl_consensus_proposal_find(TlConsensus *core, uint64_t view,
+												const TlHash *hash);
+extern const TlConsensusBlock *tl_consensus_proposal_parent(TlConsensus *core,
+															const TlConsensusBlock *block);
+extern bool tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known);
+extern void tl_consensus_proposal_fetch(TlConsensus *core, TlView *view,
+										const TlHash *hash);
+extern bool tl_consensus_proposal_check(TlConsensus *core, TlKnownBlock *known);
+extern bool tl_consensus_proposal_build(TlConsensus *core,
+										const TlConsensusBlock *parent,
+										TlConsensusBlock *out);
+extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
+												 const TlConsensusBlock *block,
+												 const TlView *parent_view);
+
+/* consensus_lane.c */
+extern void tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row,
+									bool loose);
+extern void tl_consensus_lane_held(TlConsensus *core, const TlLane *lane);
+extern void tl_consensus_lane_ack_row(TlConsensus *core, const TlLogRow *row,
+									  unsigned index);
+extern bool tl_consensus_lane_make(TlConsensus *core, TlSpan header);
+extern void tl_consensus_lane_acknowledge(TlConsensus *core);
+extern bool tl_consensus_lane_work(TlConsensus *core);
+extern void tl_consensus_lane_choose(TlConsensus *core,
+									 const TlConsensusBlock *parent,
+									 TlConsensusBlock *out);
+extern TlStatus tl_consensus_lane_root(TlConsensus *core,
+									   const TlConsensusBlock *parent,
+									   const TlConsensusBlock *block,
+									   TlHash *root, uint64_t *size);
+extern bool tl_consensus_lane_fetch(TlConsensus *core,
+									const TlConsensusBlock *parent,
+									const TlConsensusBlock *block,
+									bool final, int64_t *asked_us);
+extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
+											uint32_t member);
+extern void tl_consensus_lane_want(TlConsensus *core);
+extern void tl_consensus_lane_read_again(TlConsensus *core);
+extern void tl_consensus_lane_prune(TlConsensus *core);
+
+/* consensus_vote.c: the only file that signs votes */
+extern bool tl_consensus_vote_propose(TlConsensus *core);
+extern bool tl_consensus_vote_notarize(TlConsensus *core);
+extern bool tl_consensus_vote_finalize(TlConsensus *core, TlView *view);
+extern bool tl_consensus_vote_nullify(TlConsensus *core);
+extern void tl_consensus_vote_own_row(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_vote_enter(TlConsensus *core, uint64_t view);
+extern bool tl_consensus_vote_settle(TlConsensus *core);
+
+/* consensus_final.c */
+extern bool tl_consensus_final_settle(TlConsensus *core);
+
+/* consensus_accuse.c */
+extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
+								const TlEvidenceRow *right);
+extern void tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
+									 const TlLogRow *row, unsigned index);
+extern bool tl_consensus_accuse_row(TlConsensus *core, const TlLogRow *row);
+
+/* consensus_pace.c */
+extern void tl_consensus_pace_entered(TlConsensus *core);
+extern void tl_consensus_pace_heard(TlConsensus *core, unsigned index,
+									const TlLogRow *row);
+extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
+extern void tl_consensus_pace_final(TlConsensus *core);
+extern void tl_consensus_pace_handed(TlConsensus *core);
+extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
+extern bool tl_consensus_pace_run(TlConsensus *core);
+extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
+extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
+										   const TlConsensusBlock *parent);
+extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
+extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
+
+#endif							/* CONSENSUS_STATE_H */

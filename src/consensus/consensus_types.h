@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_types.h
+ *	  What goes into the core of consensus and what comes out of it.
+ *
+ * The core is one function, tl_consensus_step (consensus_core.h): state and
+ * input in, ordered actions out.  README.md is the protocol; its rules are
+ * cited by number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONSENSUS_TYPES_H
+#define CONSENSUS_TYPES_H
+
+#include "chain_block.h"
+#include "consensus_certificate.h"
+#include "consensus_message.h"
+#include "merkle_range.h"
+
+#define TL_CONSENSUS_ENTRIES_MAX	64	/* entries that a block orders */
+#define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
+#define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
+#define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
+#define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)
+
+/* A block's place, and what its children need of it. */
+typedef struct TlConsensusBlock
+{
+	TlHash		hash;
+	TlBlockHeader header;
+	unsigned	lane_count;
+	TlLane		cut[TL_MEMBER_COUNT_MAX];
+	unsigned	entry_count;
+	TlHash		entries[TL_CONSENSUS_ENTRIES_MAX];
+	TlMerkleRange history;		/* over the hashes up to its own */
+} TlConsensusBlock;
+
+/* A member of the epoch, ascending by number in any list. */
+typedef struct TlConsensusMember
+{
+	uint32_t	number;
+	uint8_t		row_key[TL_XONLY_KEY_SIZE];
+	bool		validator;		/* votes; others have a lane only */
+} TlConsensusMember;
+
+/* How fast, never how safe. */
+typedef struct TlConsensusPace
+{
+	int64_t		timer_us;		/* of a view, before back-off */
+	int64_t		timer_max_us;	/* after back-off */
+	int64_t		dead_us;		/* silence after which a leader is suspected */
+	int64_t		active_us;		/* silence after which a debtor is inactive */
+	int64_t		fetch_us;		/* between two requests for one thing */
+} TlConsensusPace;
+
+typedef struct TlConsensusConfig
+{
+	TlHash		chain_id;
+	uint32_t	member;			/* this node's number; 0 or a member that is
+								 * no validator: follows without voting */
+	unsigned	member_count;
+	TlConsensusMember members[TL_MEMBER_COUNT_MAX];
+	TlHash		members_hash;	/* of the epoch, as in its headers */
+	uint8_t		quorum_of_three;	/* 2 or 3 */
+	uint64_t	epoch;
+	TlHash		founding;		/* block that founded the epoch */
+	int64_t		drift_us;		/* of a block's time, allowed to voters */
+	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */
+	unsigned	lane_length;	/* batches remembered per lane, 2 to _LANE_MAX */
+	TlConsensusPace pace;
+	TlConsensusBlock base;		/* last block handed over, or genesis */
+	TlSpan		certificate;	/* finalization of base, if there is one */
+} TlConsensusConfig;
+
+typedef enum TlInputKind
+{
+	TL_INPUT_TIME = 1,			/* nothing but the time */
+	TL_INPUT_ROW,				/* the next row of a log, signature valid */
+	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE or BATCH, outside the
+								 * order of its log */
+	TL_INPUT_AGAIN,				/* a BATCH row of a log, as TL_ACT_READ_LANE asks */
+	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
+								 * the same log; both signatures valid */
+	TL_INPUT_HELD,				/* a batch's bodies are here and checked */
+	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
+	TL_INPUT_START				/* the stored logs are read: begin to act */
+} TlInputKind;
+
+typedef struct TlInput
+{
+	TlInputKind kind;
+	int64_t		now_us;			/* monotonic, never goes back */
+	int64_t		clock_us;		/* since 1970 UTC, for block times only */
+	bool		more;			/* another input follows at once: settle then */
+	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION */
+	TlLogRow	other;			/* _CONTRADICTION */
+	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
+	TlLane		lane;			/* _HELD */
+	TlSpan		payload;		/* _MAKE_BATCH */
+} TlInput;
+
+typedef enum TlActionKind
+{
+	TL_ACT_APPEND = 1,			/* sign row, store it in the own log */
+	TL_ACT_FINAL,				/* block is final; they come in order */
+	TL_ACT_FETCH_BLOCK,			/* the PROPOSE row of block (hash, view) */
+	TL_ACT_FETCH_BATCH,			/* the BATCH row and bodies of lane */
+	TL_ACT_READ_LANE,			/* give the stored BATCH rows of lane.member
+								 * beyond lane once more */
+	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
+								 * final blocks from others, start anew */
+	TL_ACT_WAKE,				/* step again at wake_us at the latest */
+	TL_ACT_ALARM				/* tell the operator */
+} TlActionKind;
+
+typedef enum TlAlarm
+{
+	TL_ALARM_FORK = 1,			/* two final blocks at one height */
+	TL_ALARM_OWN_LOG,			/* the own log breaks a rule: signs no more */
+	TL_ALARM_ILLEGAL_ROW		/* validly signed, against the rules */
+} TlAlarm;
+
+typedef struct TlAction
+{
+	TlActionKind kind;
+	TlLogRow	row;			/* _APPEND; the signature is the caller's */
+	const TlConsensusBlock *block;	/* _FINAL */
+	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
+								 * or of a descendant */
+	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP */
+	TlHash		hash;			/* _FETCH_BLOCK */
+	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
+	int64_t		wake_us;		/* _WAKE */
+	TlAlarm		alarm;			/* _ALARM */
+	uint32_t	member;			/* _ALARM: who, if anybody */
+} TlAction;
+
+/* The actions of one step; pointers in it hold until the next one. */
+typedef struct TlActions
+{
+	unsigned	count;
+	bool		more;			/* step again (TL_INPUT_TIME): there was no
+								 * room for all */
+	TlAction	list[TL_CONSENSUS_ACTIONS_MAX];
+} TlActions;
+
+#endif							/* CONSENSUS_TYPES_H */

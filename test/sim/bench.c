@@ -1,0 +1,334 @@
+/*-------------------------------------------------------------------------
+ *
+ * bench.c
+ *	  What the core costs, with real signatures, against what the signatures
+ *	  alone cost; and how many hops a batch takes.
+ *
+ * Nodes work in rounds: in each, everybody takes in the rows of the round
+ * before, so a round is one hop (delay and commit).  Every member makes a batch
+ * in every round.  Measured is the processor time of one member: judging,
+ * stepping, signing.  The yardstick is the rows that it has to check and to
+ * sign, times the time of one such operation.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_core.h"
+
+#include "chain_batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NODES_MAX		31
+#define ROUND_US		3000
+#define ROWS_MAX		64		/* of one member in one round */
+
+typedef struct BenchRow
+{
+	TlLogRow	row;
+	uint8_t    *payload;
+} BenchRow;
+
+typedef struct BenchNode
+{
+	TlConsensus *core;
+	void	   *memory;
+	uint8_t		secret[TL_SECRET_SIZE];
+	BenchRow	sent[2][ROWS_MAX];	/* this round and the one before */
+	unsigned	sent_count[2];
+	uint64_t	lane_head;
+	TlHash		lane_digest;
+	uint64_t	final_cut[NODES_MAX];	/* by member */
+	uint64_t	blocks;
+} BenchNode;
+
+static BenchNode nodes[NODES_MAX];
+static TlConsensusConfig config;
+static TlActions actions;
+static unsigned node_count;
+static uint64_t checks;			/* by node 0 */
+static uint64_t signatures;
+static double busy;
+static unsigned current;		/* which of sent[] is being filled */
+
+static double processor_time(void);
+static void operations(double *check, double *sign);
+static void set_up(unsigned count);
+static void tear_down(void);
+static void round_of(unsigned node, uint64_t round, bool batch);
+static void obey(unsigned node);
+static void cost(unsigned count, unsigned rounds, double check, double sign);
+static void hops(void);
+
+int
+main(void)
+{
+	double		check;
+	double		sign;
+
+	operations(&check, &sign);
+	cost(4, 400, check, sign);
+	cost(7, 200, check, sign);
+	cost(16, 80, check, sign);
+	cost(31, 40, check, sign);
+	hops();
+	return 0;
+}
+
+static double
+processor_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double) now.tv_sec * 1e6 + (double) now.tv_nsec / 1e3;
+}
+
+/* Microseconds of one signature check and of one signature. */
+static void
+operations(double *check, double *sign)
+{
+	uint8_t		secret[TL_SECRET_SIZE] = {[31] = 1};
+	uint8_t		key[TL_XONLY_KEY_SIZE];
+	TlLogRow	row;
+	TlHash		digest = {{9}};
+	double		begin;
+
+	memset(&row, 0, sizeof(row));
+	(void) tl_crypto_xonly_key(key, secret);
+	begin = processor_time();
+	for (int i = 0; i < 1000; i++)
+		(void) tl_crypto_schnorr_sign(row.signature, digest.bytes, TL_HASH_SIZE,
+									  secret, NULL);
+	*sign = (processor_time() - begin) / 1000;
+	begin = processor_time();
+	for (int i = 0; i < 1000; i++)
+	{
+		if (!tl_crypto_schnorr_verify(row.signature, digest.bytes, TL_HASH_SIZE, key))
+			exit(1);
+	}
+	*check = (processor_time() - begin) / 1000;
+}
+
+static void
+cost(unsigned count, unsigned rounds, double check, double sign)
+{
+	double		bare;
+
+	set_up(count);
+	for (uint64_t round = 1; round <= rounds; round++)
+	{
+		for (unsigned i = 0; i < count; i++)
+			round_of(i, round, true);
+		current = !current;
+	}
+	if (nodes[0].blocks == 0)
+	{
+		fprintf(stderr, "nothing became final\n");
+		exit(1);
+	}
+	bare = (double) checks * check + (double) signatures * sign;
+	printf("consensus, %2u members, us a block %22.0f %12.0f %7.2f\n", count,
+		   busy / (double) nodes[0].blocks, bare / (double) nodes[0].blocks,
+		   busy / bare);
+	if (count == 4)
+		printf("consensus, hops a block under load %22.2f %12u %7.2f\n",
+			   (double) rounds / (double) nodes[0].blocks, 2,
+			   (double) rounds / (double) nodes[0].blocks / 2);
+	tear_down();
+}
+
+/* One batch into an idle chain: hops until everybody has it final. */
+static void
+hops(void)
+{
+	unsigned	least = UINT32_MAX;
+	unsigned	most = 0;
+
+	for (unsigned owner = 0; owner < 4; owner++)
+	{
+		uint64_t	round = 1;
+
+		set_up(4);
+		for (; round < 100; round++)
+		{
+			bool		done = true;
+
+			for (unsigned i = 0; i < 4; i++)
+				round_of(i, round, round == 5 && i == owner);
+			current = !current;
+			for (unsigned i = 0; i < 4; i++)
+				done &= (nodes[i].final_cut[owner] == 1);
+			if (done)
+				break;
+		}
+		if (round - 5 < least)
+			least = (unsigned) (round - 5);
+		if (round - 5 > most)
+			most = (unsigned) (round - 5);
+		tear_down();
+	}
+	printf("consensus, hops to final, leader's own batch %12u %12u %7.2f\n",
+		   least, 3, least / 3.0);
+	printf("consensus, hops to final, a follower's batch %12u %12u %7.2f\n",
+		   most, 5, most / 5.0);
+}
+
+static void
+set_up(unsigned count)
+{
+	TlConsensusBlock *genesis = &config.base;
+
+	memset(&config, 0, sizeof(config));
+	node_count = count;
+	checks = signatures = 0;
+	busy = 0;
+	config.member_count = count;
+	for (unsigned i = 0; i < count; i++)
+	{
+		memset(nodes[i].secret, 0, TL_SECRET_SIZE);
+		nodes[i].secret[31] = (uint8_t) (i + 1);
+		config.members[i].number = i + 1;
+		config.members[i].validator = true;
+		(void) tl_crypto_xonly_key(config.members[i].row_key, nodes[i].secret);
+	}
+	config.quorum_of_three = 3;
+	config.drift_us = 1000000;
+	config.view_count = 64;
+	config.lane_length = 64;
+	config.pace.timer_us = 40 * ROUND_US;
+	config.pace.timer_max_us = 10000000;
+	config.pace.dead_us = 20 * ROUND_US;
+	config.pace.active_us = 10000000;
+	config.pace.fetch_us = 40 * ROUND_US;
+	genesis->header.proposer = 1;
+	(void) tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0);
+	tl_chain_block_hash(&genesis->hash, &genesis->header);
+	tl_merkle_range_init(&genesis->history);
+	(void) tl_merkle_range_append(&genesis->history, &genesis->hash);
+	config.chain_id = config.founding = genesis->hash;
+	for (unsigned i = 0; i < count; i++)
+	{
+		TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
+		size_t		size;
+
+		config.member = i + 1;
+		size = tl_consensus_size(&config);
+		nodes[i].memory = malloc(size);
+		nodes[i].core = tl_consensus_init(nodes[i].memory, size, &config);
+		(void) tl_consensus_step(nodes[i].core, &actions, &input);
+	}
+}
+
+static void
+tear_down(void)
+{
+	for (unsigned i = 0; i < node_count; i++)
+	{
+		for (int half = 0; half < 2; half++)
+		{
+			for (unsigned j = 0; j < nodes[i].sent_count[half]; j++)
+				free(nodes[i].sent[half][j].payload);
+		}
+		free(nodes[i].memory);
+		memset(&nodes[i], 0, sizeof(nodes[i]));
+	}
+}
+
+/* Take in what was sent in the round before, the own rows first. */
+static void
+round_of(unsigned node, uint64_t round, bool batch)
+{
+	TlInput		input = {.now_us = (int64_t) round * ROUND_US};
+	double		begin = processor_time();
+
+	input.clock_us = input.now_us;
+	for (unsigned j = 0; j < nodes[node].sent_count[current]; j++)
+		free(nodes[node].sent[current][j].payload);
+	nodes[node].sent_count[current] = 0;
+	for (unsigned i = 0; i < node_count; i++)
+	{
+		unsigned	from = (node + i) % node_count;
+
+		for (unsigned j = 0; j < nodes[from].sent_count[!current]; j++)
+		{
+			input.kind = TL_INPUT_ROW;
+			input.row = nodes[from].sent[!current][j].row;
+			input.more = true;
+			input.certificates_valid = true;
+			if (from != node)
+			{
+				if (tl_consensus_judge(nodes[node].core, &input.row,
+									   tl_consensus_check_signature, NULL,
+									   &input.certificates_valid) != TL_OK)
+					exit(1);
+				checks += (node == 0);
+			}
+			(void) tl_consensus_step(nodes[node].core, &actions, &input);
+			obey(node);
+		}
+	}
+	input.kind = TL_INPUT_TIME;
+	input.more = false;
+	(void) tl_consensus_step(nodes[node].core, &actions, &input);
+	obey(node);
+	if (batch)
+	{
+		uint8_t		bytes[TL_BATCH_SIZE_FIXED];
+		TlBatchHeader header = {.chain_id = config.chain_id,
+			.member = node + 1, .batch = nodes[node].lane_head + 1,
+		.section_count = 1, .previous = nodes[node].lane_digest};
+		TlWriter	writer;
+
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		(void) tl_chain_batch_encode(&writer, &header);
+		input.kind = TL_INPUT_MAKE_BATCH;
+		input.payload.data = bytes;
+		input.payload.size = writer.size;
+		if (tl_consensus_step(nodes[node].core, &actions, &input) == TL_OK)
+		{
+			nodes[node].lane_head++;
+			tl_chain_batch_digest(&nodes[node].lane_digest, bytes, writer.size);
+		}
+		obey(node);
+	}
+	if (node == 0)
+		busy += processor_time() - begin;
+}
+
+static void
+obey(unsigned node)
+{
+	BenchNode  *self = &nodes[node];
+
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		const TlAction *action = &actions.list[i];
+		BenchRow   *made;
+
+		if (action->kind == TL_ACT_FINAL)
+		{
+			self->blocks++;
+			for (unsigned j = 0; j < action->block->lane_count; j++)
+				self->final_cut[action->block->cut[j].member - 1] =
+					action->block->cut[j].batch;
+		}
+		if (action->kind != TL_ACT_APPEND)
+			continue;
+		if (self->sent_count[current] == ROWS_MAX)
+			exit(1);
+		made = &self->sent[current][self->sent_count[current]++];
+		made->row = action->row;
+		made->payload = malloc(action->row.payload.size + 1);
+		if (action->row.payload.size > 0)
+			memcpy(made->payload, action->row.payload.data,
+				   action->row.payload.size);
+		made->row.payload.data = made->payload;
+		(void) tl_consensus_row_sign(&made->row, &config.chain_id, self->secret,
+									 NULL);
+		signatures += (node == 0);
+	}
+	actions.count = 0;
+}

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim.h
+ *	  A deterministic world for the core of consensus.
+ *
+ * One thread, one seed, virtual time.  Each node has a core (src/consensus), a
+ * disk and an inbox; the network delays, loses, doubles and cuts.  After every
+ * step the invariants are checked; a violation prints one line that repeats
+ * the run and ends the program.
+ *
+ * Signatures are stand-ins (the digest beside the key): the core never checks
+ * one itself, it is told verdicts.  Nobody here signs with another's key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include "consensus_core.h"
+
+#include <stdio.h>
+
+#define SIM_NODES_MAX		64
+#define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
+#define SIM_MS				1000	/* of virtual time, in us */
+#define SIM_CLOCK_BASE_US	(INT64_C(1700000000) * 1000 * SIM_MS)
+
+/* A row that exists in this world; immutable. */
+typedef struct SimRow
+{
+	TlLogRow	row;
+	TlHash		digest;
+	TlHash		subject;		/* block or batch that it brings, if any */
+	uint64_t	holders;		/* nodes whose disks have it */
+	struct SimRow *next;		/* of all rows */
+} SimRow;
+
+/* One member's log as a disk has it. */
+typedef struct SimLog
+{
+	SimRow	  **rows;
+	unsigned	count;
+	unsigned	capacity;
+} SimLog;
+
+typedef enum SimRole
+{
+	SIM_HONEST,
+	SIM_TWIN,					/* unmodified, but two share one key */
+	SIM_LIAR,					/* tells each peer another story */
+	SIM_SILENT					/* reads, and never sends */
+} SimRole;
+
+typedef struct SimNode
+{
+	unsigned	id;
+	uint32_t	number;
+	SimRole		role;
+	bool		up;
+	unsigned	life;			/* counts restarts: old events find another */
+
+	/* disk */
+	SimLog		logs[SIM_NODES_MAX];	/* by member index */
+	SimLog		loose;			/* fetched outside their logs */
+	TlConsensusBlock *chain;	/* blocks handed over, from genesis */
+	unsigned	chain_count;
+	unsigned	chain_capacity;
+	uint8_t	   *certificate;	/* of the last of them */
+	size_t		certificate_size;
+	TlHash	   *bodies;			/* batches whose bodies are here */
+	unsigned	body_count;
+	unsigned	body_capacity;
+
+	/* memory */
+	void	   *memory;
+	TlConsensus *core;
+	TlActions  *actions;
+	bool		busy;			/* a transaction is being written */
+	bool		asked;			/* to run, soon */
+	SimLog		pending;		/* own rows of that transaction */
+	unsigned	final_pending;	/* blocks of that transaction */
+	unsigned	read[SIM_NODES_MAX];	/* rows given to the core, per log */
+	unsigned	safe[SIM_NODES_MAX];	/* of those, durable */
+	SimLog		inbox;			/* loose rows for the core */
+	SimLog		again;			/* BATCH rows that it asked to see again */
+	TlHash	   *held;			/* news for the core */
+	unsigned	held_count;
+	unsigned	held_capacity;
+	int64_t		wake_us;
+	int64_t		clock_skew_us;
+	bool		wants_batch;
+
+	/* what the checks remember */
+	uint64_t	voted_view;
+	uint64_t	lane_head;		/* own batches made, durable */
+	TlHash		lane_digest;
+	unsigned	fetches;
+
+	/* a liar's stories, by target */
+	SimLog		stories[SIM_NODES_MAX];
+} SimNode;
+
+typedef enum SimEventKind
+{
+	SIM_RUN = 1,				/* node works off its inbox */
+	SIM_COMMIT,					/* its transaction is durable */
+	SIM_ARRIVE,					/* a row of its author's log reaches a node */
+	SIM_LOOSE,					/* a fetched row reaches a node */
+	SIM_BODY,					/* a batch's body reaches a node */
+	SIM_POLL,					/* node looks at a peer's wire */
+	SIM_TIMER,
+	SIM_BATCH,					/* the application at a node commits rows */
+	SIM_CRASH,
+	SIM_RESTART,
+	SIM_CUT,					/* links change */
+	SIM_CATCH_UP
+} SimEventKind;
+
+typedef struct SimEvent
+{
+	int64_t		at_us;
+	uint64_t	number;			/* ties */
+	SimEventKind kind;
+	unsigned	node;
+	unsigned	life;
+	unsigned	peer;
+	SimRow	   *row;
+	TlHash		hash;
+} SimEvent;
+
+/* What a seed decides about a run. */
+typedef struct SimPlan
+{
+	unsigned	nodes;			/* members */
+	unsigned	loss_percent;
+	unsigned	twice_percent;
+	int64_t		delay_us;		/* least */
+	int64_t		jitter_us;
+	unsigned	spike_percent;	/* of messages that take much longer */
+	int64_t		commit_us;		/* largest */
+	int64_t		skew_us;
+	unsigned	crash_weight;
+	unsigned	cut_weight;
+	unsigned	liars;
+	unsigned	twins;
+	unsigned	silent;
+	int64_t		batch_every_us;
+	unsigned	view_count;
+	unsigned	lane_length;
+} SimPlan;
+
+typedef struct SimWorld
+{
+	uint64_t	seed;
+	uint64_t	steps_max;
+	uint64_t	random;
+	SimPlan		plan;
+	bool		calm;			/* faults have stopped */
+	bool		verbose;
+	bool		safety_only;	/* does not ask for V9 */
+	int64_t		now_us;
+	uint64_t	events_done;
+	uint64_t	core_steps;
+	unsigned	evidence[8];	/* rows, by kind */
+	TlConsensusConfig config;
+	unsigned	member_count;
+	unsigned	node_count;		/* more than members if there are twins */
+	SimNode		nodes[SIM_NODES_MAX];
+	bool		cut[SIM_NODES_MAX][SIM_NODES_MAX];	/* from, to */
+	SimEvent   *heap;
+	unsigned	heap_count;
+	unsigned	heap_capacity;
+	uint64_t	event_number;
+	SimRow	   *rows;
+	const char *command;		/* for the line that repeats the run */
+	unsigned	command_nodes;
+	unsigned	command_liars;	/* more than f of them may fork the ledger */
+	unsigned	forks;			/* of this run: it ends with the first */
+	unsigned	command_views;	/* remembered by a core; 0: the seed decides */
+} SimWorld;
+
+/* sim_world.c */
+extern void sim_world_make(SimWorld *world);
+extern void sim_world_free(SimWorld *world);
+extern void sim_world_run(SimWorld *world);
+extern uint64_t sim_random(SimWorld *world, uint64_t below);
+extern bool sim_chance(SimWorld *world, unsigned percent);
+extern void sim_later(SimWorld *world, int64_t delay_us, SimEvent event);
+extern SimRow *sim_row(SimWorld *world, const TlLogRow *row);
+extern SimRow *sim_find(SimWorld *world, const TlHash *subject);
+extern void sim_log_add(SimLog *log, SimRow *row);
+extern bool sim_check_signature(void *context, const uint8_t *signature,
+								const TlHash *digest, const uint8_t *row_key);
+extern bool sim_linked(SimWorld *world, unsigned from, unsigned to);
+extern int64_t sim_delay(SimWorld *world);
+extern bool sim_same(const TlHash *left, const TlHash *right);
+extern bool sim_is_honest(const SimNode *node);
+
+/* sim_node.c */
+extern void sim_node_start(SimWorld *world, SimNode *node);
+extern void sim_node_crash(SimWorld *world, SimNode *node);
+extern void sim_node_event(SimWorld *world, SimNode *node,
+						   const SimEvent *event);
+extern void sim_node_ask(SimWorld *world, SimNode *node);
+extern bool sim_node_has_body(const SimNode *node, const TlHash *digest);
+extern void sim_node_send(SimWorld *world, SimNode *node, SimRow *row);
+
+/* sim_liar.c */
+extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);
+
+/* sim_check.c */
+extern void sim_check_own_row(SimWorld *world, SimNode *node,
+							  const TlLogRow *row);
+extern void sim_check_final(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_check_end(SimWorld *world);
+extern void sim_show(SimWorld *world);
+extern void sim_check_fork(SimWorld *world, unsigned node);
+extern bool sim_check_too_many(const SimWorld *world);
+extern uint64_t sim_check_rows(SimWorld *world);
+extern bool sim_check_done(SimWorld *world);
+extern void sim_check_reset(SimWorld *world);
+extern void sim_check_batch(SimWorld *world, const TlHash *digest);
+extern void sim_check_alarm(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_fail(SimWorld *world, const char *format,...)
+			__attribute__((format(printf, 2, 3), noreturn));
+
+#endif							/* SIM_H */

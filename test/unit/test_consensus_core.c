@@ -1,0 +1,354 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_consensus_core.c
+ *	  The core at its edges: memory, configuration, one member, own log.
+ *
+ * What many members do is for the simulator (test/sim).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_arena.h"
+#include "consensus_core.h"
+#include "consensus_payload.h"
+
+#include "chain_batch.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static TlActions actions;
+static uint8_t secrets[2][TL_SECRET_SIZE];
+
+static void
+configure(TlConsensusConfig *config, unsigned members)
+{
+	TlConsensusBlock *genesis = &config->base;
+
+	memset(config, 0, sizeof(*config));
+	config->member = 1;
+	config->member_count = members;
+	for (unsigned i = 0; i < members; i++)
+	{
+		secrets[i][31] = (uint8_t) (i + 1);
+		config->members[i].number = i + 1;
+		config->members[i].validator = true;
+		UNIT_CHECK(tl_crypto_xonly_key(config->members[i].row_key,
+									   secrets[i]) == TL_OK);
+	}
+	config->quorum_of_three = 3;
+	config->drift_us = 1000000;
+	config->view_count = 8;
+	config->lane_length = 4;
+	config->pace.timer_us = 100000;
+	config->pace.timer_max_us = 1000000;
+	config->pace.dead_us = 50000;
+	config->pace.active_us = 1000000;
+	config->pace.fetch_us = 100000;
+	genesis->header.proposer = 1;
+	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
+	tl_chain_block_hash(&genesis->hash, &genesis->header);
+	tl_merkle_range_init(&genesis->history);
+	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
+	config->chain_id = genesis->hash;
+	config->founding = genesis->hash;
+}
+
+static TlConsensus *
+make(const TlConsensusConfig *config, void **memory)
+{
+	size_t		size = tl_consensus_size(config);
+	TlConsensus *core;
+
+	*memory = malloc(size);
+	UNIT_CHECK(tl_consensus_init(*memory, size - 1, config) == NULL);
+	core = tl_consensus_init(*memory, size, config);
+	UNIT_CHECK(core != NULL);
+	return core;
+}
+
+static void
+start(TlConsensus *core)
+{
+	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
+
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+/* Ask for a batch without chunks; the size of its header, which is in bytes. */
+static TlStatus
+make_batch(TlConsensus *core, const TlConsensusConfig *config, uint64_t number)
+{
+	static uint8_t bytes[TL_BATCH_SIZE_FIXED];
+	TlBatchHeader header = {.chain_id = config->chain_id, .member = 1,
+	.batch = number, .section_count = 1};
+	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .now_us = 2};
+	TlWriter	writer;
+
+	header.previous.bytes[0] = (number > 1);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_chain_batch_encode(&writer, &header) == TL_OK);
+	input.payload.data = bytes;
+	input.payload.size = writer.size;
+	return tl_consensus_step(core, &actions, &input);
+}
+
+/* Sign what was asked for and give it back; rows are copied before. */
+static void
+give_back(TlConsensus *core, const TlConsensusConfig *config)
+{
+	static uint8_t payloads[8][4096];
+	TlLogRow	rows[8];
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		if (actions.list[i].kind != TL_ACT_APPEND)
+			continue;
+		rows[count] = actions.list[i].row;
+		if (rows[count].payload.size > 0)
+			memcpy(payloads[count], rows[count].payload.data,
+				   rows[count].payload.size);
+		rows[count].payload.data = payloads[count];
+		UNIT_CHECK(tl_consensus_row_sign(&rows[count], &config->chain_id,
+										 secrets[0], NULL) == TL_OK);
+		count++;
+	}
+	for (unsigned i = 0; i < count; i++)
+	{
+		TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 3, .row = rows[i]};
+
+		UNIT_CHECK(tl_consensus_judge(core, &rows[i],
+									  tl_consensus_check_signature, NULL,
+									  &input.certificates_valid) == TL_OK);
+		UNIT_CHECK(input.certificates_valid);
+		rows[i].signature[5] ^= 1;
+		UNIT_CHECK(tl_consensus_judge(core, &rows[i],
+									  tl_consensus_check_signature, NULL,
+									  &input.certificates_valid) == TL_BAD_SIGNATURE);
+		UNIT_CHECK(!input.certificates_valid);
+		input.certificates_valid = true;
+		input.more = (i + 1 < count);
+		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	}
+}
+
+static unsigned
+count_actions(TlActionKind kind)
+{
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < actions.count; i++)
+		count += (actions.list[i].kind == kind);
+	return count;
+}
+
+static void
+arena(void)
+{
+	uint8_t		memory[64] __attribute__((aligned(16)));
+	TlArena		bounded;
+
+	memset(memory, 0xff, sizeof(memory));
+	tl_consensus_arena_init(&bounded, memory, sizeof(memory));
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, 17) == memory);
+	UNIT_CHECK(memory[16] == 0 && memory[31] == 0 && memory[32] == 0xff);
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, 33) == NULL);
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, SIZE_MAX) == NULL);
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, 32) == memory + 32);
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, 1) == NULL);
+	tl_consensus_arena_init(&bounded, NULL, 0);
+	UNIT_CHECK(tl_consensus_arena_take(&bounded, 17) == NULL);
+	UNIT_CHECK(bounded.used == 32);
+}
+
+static void
+configurations(void)
+{
+	TlConsensusConfig config;
+
+	configure(&config, 2);
+	UNIT_CHECK(tl_consensus_size(&config) > 0);
+	config.members[1].number = 1;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	configure(&config, 2);
+	config.members[0].validator = config.members[1].validator = false;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	configure(&config, 2);
+	config.view_count = 7;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	config.view_count = TL_CONSENSUS_VIEWS_MAX + 1;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	configure(&config, 2);
+	config.lane_length = 1;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	configure(&config, 2);
+	config.member_count = 0;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+	config.member_count = TL_MEMBER_COUNT_MAX + 1;
+	UNIT_CHECK(tl_consensus_size(&config) == 0);
+}
+
+/* n = 1: BATCH, PROPOSE, NOTARIZE and FINALIZE in one transaction, then final. */
+static void
+alone(void)
+{
+	TlConsensusConfig config;
+	TlConsensusStatus status;
+	TlConsensus *core;
+	void	   *memory;
+
+	configure(&config, 1);
+	core = make(&config, &memory);
+	UNIT_CHECK(make_batch(core, &config, 1) == TL_BAD_ORDER);	/* not started */
+	start(core);
+	UNIT_CHECK(count_actions(TL_ACT_APPEND) == 0);
+	UNIT_CHECK(make_batch(core, &config, 2) == TL_BAD_ORDER);
+	UNIT_CHECK(count_actions(TL_ACT_APPEND) == 0);
+	UNIT_CHECK(make_batch(core, &config, 1) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_APPEND) == 4);
+	UNIT_CHECK(count_actions(TL_ACT_FINAL) == 0);	/* not durable yet */
+	UNIT_CHECK(actions.list[0].row.kind == TL_LOG_BATCH);
+	UNIT_CHECK(actions.list[1].row.kind == TL_LOG_PROPOSE);
+	UNIT_CHECK(actions.list[2].row.kind == TL_LOG_NOTARIZE);
+	UNIT_CHECK(actions.list[3].row.kind == TL_LOG_FINALIZE);
+	UNIT_CHECK(actions.list[3].row.sequence == 4);
+	give_back(core, &config);
+	UNIT_CHECK(count_actions(TL_ACT_FINAL) == 1);
+	UNIT_CHECK(count_actions(TL_ACT_APPEND) == 0);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.final_height == 1 && status.view == 2 && !status.works);
+	free(memory);
+}
+
+/* R5: an own row that this core did not ask for stops it. */
+static void
+own_log(void)
+{
+	TlConsensusConfig config;
+	TlConsensusStatus status;
+	TlConsensus *core;
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2,
+	.certificates_valid = true};
+	void	   *memory;
+
+	configure(&config, 1);
+	core = make(&config, &memory);
+	start(core);
+	input.row.member = 1;
+	input.row.sequence = 1;
+	input.row.kind = TL_LOG_NULLIFY;
+	input.row.view = 1;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_ALARM) == 1);
+	UNIT_CHECK(actions.list[0].alarm == TL_ALARM_OWN_LOG);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.stopped);
+	UNIT_CHECK(make_batch(core, &config, 1) == TL_BAD_ORDER);
+	free(memory);
+}
+
+/* An own log that holds FINALIZE and NULLIFY of one view is not continued. */
+static void
+own_log_at_start(void)
+{
+	TlConsensusConfig config;
+	TlConsensusStatus status;
+	TlConsensus *core;
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2, .more = true,
+	.certificates_valid = true};
+	uint8_t		block[TL_HASH_SIZE] = {1};
+	void	   *memory;
+
+	configure(&config, 2);
+	core = make(&config, &memory);
+	input.row.member = 1;
+	input.row.sequence = 1;
+	input.row.kind = TL_LOG_FINALIZE;
+	input.row.view = 1;
+	input.row.payload.data = block;
+	input.row.payload.size = sizeof(block);
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(actions.count == 0);
+	input.row.sequence = 2;
+	input.row.kind = TL_LOG_NULLIFY;
+	input.row.payload.size = 0;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_ALARM) == 1);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.stopped);
+	free(memory);
+}
+
+/* Rows of nobody, of an epoch to come, and with a wrong payload. */
+static void
+refused_rows(void)
+{
+	TlConsensusConfig config;
+	TlConsensus *core;
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2,
+	.certificates_valid = true};
+	uint8_t		byte = 7;
+	void	   *memory;
+
+	configure(&config, 2);
+	core = make(&config, &memory);
+	start(core);
+	input.row.member = 3;
+	input.row.sequence = 1;
+	input.row.kind = TL_LOG_NULLIFY;
+	input.row.view = 1;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_BAD_FORMAT);
+	input.row.member = 2;
+	input.row.epoch = 1;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_NOT_FINAL);
+	input.row.epoch = 0;
+	input.row.payload.data = &byte;
+	input.row.payload.size = 1;
+	for (int kind = TL_LOG_BATCH; kind <= TL_LOG_NULLIFY; kind++)
+	{
+		input.row.kind = (uint8_t) kind;
+		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+		UNIT_CHECK(count_actions(TL_ACT_ALARM) == 1);
+		UNIT_CHECK(actions.list[0].alarm == TL_ALARM_ILLEGAL_ROW &&
+				   actions.list[0].member == 2);
+	}
+	input.row.kind = TL_LOG_CERT;
+	input.certificates_valid = false;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_ALARM) == 1);
+	free(memory);
+}
+
+static void
+acks(void)
+{
+	uint8_t		bytes[TL_ACK_SIZE_MAX];
+	uint8_t		lanes[2 * TL_BLOCK_LANE_SIZE];
+	TlAck		ack;
+	TlAck		again;
+	TlWriter	writer;
+
+	memset(&ack, 0, sizeof(ack));
+	unit_random_bytes(lanes, sizeof(lanes));
+	unit_random_bytes(ack.instance, sizeof(ack.instance));
+	ack.final_height = 7;
+	ack.lanes.data = lanes;
+	ack.lanes.size = sizeof(lanes);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_ack_encode(&writer, &ack) == TL_OK);
+	UNIT_CHECK(writer.size == TL_ACK_SIZE_FIXED + sizeof(lanes));
+	UNIT_CHECK(tl_consensus_ack_decode(&again, bytes, writer.size) == TL_OK);
+	UNIT_CHECK(again.final_height == 7 && again.lanes.size == sizeof(lanes) &&
+			   memcmp(again.lanes.data, lanes, sizeof(lanes)) == 0 &&
+			   memcmp(again.instance, ack.instance, sizeof(ack.instance)) == 0);
+	for (size_t cut = 0; cut < writer.size; cut++)
+		UNIT_CHECK(tl_consensus_ack_decode(&again, bytes, cut) == TL_TRUNCATED);
+	UNIT_CHECK(tl_consensus_ack_decode(&again, bytes, writer.size + 1) == TL_TRAILING_BYTES);
+	bytes[0] = 2;
+	UNIT_CHECK(tl_consensus_ack_decode(&again, bytes, writer.size) == TL_BAD_VERSION);
+}
+
+UNIT_MAIN(UNIT_CASE(arena), UNIT_CASE(configurations), UNIT_CASE(alone),
+		  UNIT_CASE(own_log), UNIT_CASE(own_log_at_start),
+		  UNIT_CASE(refused_rows), UNIT_CASE(acks))
