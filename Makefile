@@ -99,6 +99,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_gather.o \
 	src/proof/proof_verify_sweep.o \
 	src/proof/proof_verify_rows.o \
+	src/proof/proof_verify_blocks.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
 	src/replication/replication_own_log.o \

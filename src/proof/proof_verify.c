@@ -180,7 +180,7 @@ verify(TlVerification *run, List *tables)
 	ListCell   *cell;
 
 	tl_proof_verify_snapshots(run);
-	tl_proof_verify_chain(run);
+	tl_proof_verify_blocks(run);
 	tl_proof_verify_load_progress(run);
 	tl_proof_progress_phase(TL_PHASE_DEFINITIONS, InvalidOid, 0);
 	tl_proof_verify_definitions(run, tables);

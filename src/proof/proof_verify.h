@@ -59,6 +59,7 @@ typedef struct TlVerification
 	bool		logged;			/* problems go to the server's log */
 	bool		stops;			/* the walk along the chain, at stop_height */
 	int64_t		stop_height;
+	bool		windowed;		/* others walk along other parts of it */
 	Oid			relation;		/* or InvalidOid for all */
 	TlKnown		known;
 	int64_t		from_height;	/* verified before up to here, -1 if not */
@@ -103,6 +104,7 @@ extern bool tl_proof_verify_doubts_batch(const TlVerification *run, int64_t batc
 extern bool tl_proof_verify_doubts_ref(const TlVerification *run, const TlRefBytes *ref);
 
 extern void tl_proof_verify_known(TlVerification *run, Jsonb *against);
+extern void tl_proof_verify_blocks(TlVerification *run);
 extern void tl_proof_verify_chain(TlVerification *run);
 extern void tl_proof_verify_snapshots(TlVerification *run);
 extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);

@@ -98,7 +98,7 @@ tl_proof_verify_chain(TlVerification *run)
 	end = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	if (run->stops)
 		end = Min(end, run->stop_height);
-	else
+	else if (!run->windowed)
 		tl_proof_progress_phase(TL_PHASE_BLOCKS, InvalidOid, end - walk->height + 1);
 	load_state(walk);
 	open_cursors(walk, walk->height);

@@ -123,6 +123,35 @@ tampered('a snapshot that sees more',
 	"UPDATE ledger_internal.batch SET snapshot = snapshot + 1 WHERE batch = $batch",
 	$node->safe_psql('postgres', "SELECT 'batch_changed|||$height' || E'\\n' || 'snapshot_changed|cdr|' || first_ref || '|$height' FROM ledger_internal.section WHERE batch = $batch"));
 
+# A chain that is long enough to be shared, with tampering inside and at the
+# edge of its windows.
+$node->safe_psql('postgres', 'CREATE TABLE fee (id integer) USING ledger');
+while ($node->safe_psql('postgres', 'SELECT max(height) FROM ledger_internal.block') < 1100)
+{
+	$node->safe_psql('postgres', join(';', map { "INSERT INTO fee VALUES ($_); SELECT ledger.wait_final(max(ledger_ref)) FROM fee" } 1 .. 200));
+}
+$node->wait_final_all;
+($stdout, $stderr) = ('', '');
+$node->psql('postgres', "SET telco_ledger.verify_workers = 1; SET client_min_messages = debug1; SELECT * FROM ledger.verify(mode => 'full')",
+	stdout => \$stdout, stderr => \$stderr);
+is($stdout, '', 'a long chain is clean');
+like($stderr, qr/blocks in [5-9] windows: clean, 1 workers/, 'and shared');
+is( $node->safe_psql('postgres', <<'END'), 't', 'and read as one process reads it');
+SET telco_ledger.verify_workers = 0;
+SELECT * FROM ledger.verify(mode => 'full');
+SELECT count(*) = 1 FROM (SELECT rows, sections, blocks, problems FROM ledger.verification ORDER BY id DESC LIMIT 2) AS v
+ GROUP BY rows, sections, blocks, problems HAVING count(*) = 2
+END
+for my $height (255, 256, 700)
+{
+	tampered("a changed header at height $height", $bit->('block', 'header', "height = $height"), "block_changed|||$height");
+	tampered("nodes at height $height", $bit->('block', 'subtree_roots', "height = $height"), "block_changed|||$height");
+	tampered("a signature at height $height", $bit->('own_log', 'digest', "height = $height AND kind = 3"), "bad_certificate|||$height");
+}
+tampered('the last certificate', 'CREATE TABLE kept AS SELECT * FROM ledger_internal.own_log ORDER BY seq DESC LIMIT 1; DELETE FROM ledger_internal.own_log o USING kept k WHERE o.seq = k.seq',
+	'INSERT INTO ledger_internal.own_log SELECT * FROM kept; DROP TABLE kept',
+	'bad_certificate|||' . $node->safe_psql('postgres', 'SELECT max(height) FROM ledger_internal.block'));
+
 # A row that no process can read ends the workers, and is named all the same.
 $node->safe_psql('postgres', "INSERT INTO cdr SELECT 200000, string_agg(md5(i::text), ''), NULL FROM generate_series(1, 300) AS i");
 $node->wait_final_all;
@@ -142,7 +171,7 @@ END
 ok( $node->poll_query_until('postgres', <<'END'), 'ledger.progress shows a run');
 SELECT EXISTS (SELECT FROM ledger.progress
                 WHERE mode = 'full' AND phase LIKE 'rows%' AND relation = 'cdr'::regclass
-                  AND done > 0 AND done <= total AND total > 120000 AND tables_total = 2)
+                  AND done > 0 AND done <= total AND total > 120000 AND tables_total = 3)
 END
 $node->safe_psql('postgres', 'SELECT pg_cancel_backend(pid) FROM ledger.progress');
 $session->finish;
