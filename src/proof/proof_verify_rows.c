@@ -137,6 +137,7 @@ tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
 	TlRowsPass *pass = palloc0(sizeof(TlRowsPass));
 	char	   *expected,
 			   *found;
+	bool		last;
 	bool		clean;
 
 	clean = open_pass(pass, run, relation) && choose_range(pass) &&
@@ -145,7 +146,8 @@ tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
 	pass->after_batch = pass->swept_batch = *batch;
 	pass->to_batch = to_batch;
 	clean = clean && tl_proof_verify_sweep(pass);
-	if (clean && pass->swept_batch == *batch)
+	last = pass->swept_batch == *batch;
+	if (clean && last)
 	{
 		pass->part = TL_SWEEP_COUNT;
 		clean = tl_proof_verify_sweep(pass);
@@ -153,7 +155,7 @@ tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
 	table_close(pass->relation, NoLock);
 	if (!clean)
 		tl_proof_verify_table(run, relation);
-	if (!clean || pass->swept_batch == *batch)
+	if (!clean || last)
 		return false;
 	*batch = pass->swept_batch;
 	return true;

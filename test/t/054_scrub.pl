@@ -71,6 +71,13 @@ is($node->safe_psql('postgres', "SELECT min(from_height) <= max(to_height) FROM 
 my $log = -s $node->logfile;
 set_period('2s');
 wait_for("SELECT count(*) >= 3 FROM ledger.verification WHERE mode = 'scrub'", 'a short period: again and again');
+my $before = $node->safe_psql('postgres', $scrubs);
+my $writer = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', <<'END' ]);
+DO $$ BEGIN LOOP INSERT INTO fee VALUES (0); COMMIT; END LOOP; END $$
+END
+wait_for("SELECT count(*) >= $before + 3 FROM ledger.verification WHERE mode = 'scrub'", 'also while somebody writes all the time');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %'");
+$writer->finish;
 unlike(slurp_file($node->logfile, $log), qr/not as it was signed/, 'nothing is wrong');
 
 # What it finds, it says: of rows, of blocks, of definitions.
