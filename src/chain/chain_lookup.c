@@ -64,6 +64,7 @@ typedef struct CachedBatch
 typedef struct Difference
 {
 	bool		valid;
+	bool		late;			/* a row of it may be among the late ones */
 	bool		rejects;		/* a row of it may have been rejected */
 	uint64_t	used;			/* for replacement */
 	TlSnapshot	before;			/* snapshot number - 1 */
@@ -100,6 +101,7 @@ static int64_t last_snapshot(Relation relation);
 static bool snapshot_sees(Relation relation, int64_t number, uint64_t xid);
 static bool load_snapshot(Relation relation, TlSnapshot *out, int64_t number);
 static bool find_late(const TlRefBytes *ref, TlPlace *out);
+static bool has_rows(const char *name);
 static Oid	ref_function(const char *name);
 static bool lags(int64_t number);
 static bool load_difference(int64_t number, const TlRefBytes *ref,
@@ -134,9 +136,7 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 	register_invalidation();
 	tl_table_ref_unpack(&unpacked, ref);
 	xid = tl_table_ref_word(unpacked.incarnation, unpacked.transaction);
-	if (find_late(ref, out))
-		return true;
-	if (cached(ref, xid, out))
+	if (cached(ref, xid, out) || find_late(ref, out))
 		return true;
 	number = first_seeing(xid);
 	if (number <= 0)
@@ -202,10 +202,12 @@ cached(const TlRefBytes *ref, uint64_t xid, TlPlace *out)
 	return false;
 }
 
-/* In the last difference, unless it was rejected. */
+/* In the last difference, unless its table was late or it was rejected. */
 static bool
 place_cached(const TlRefBytes *ref, TlPlace *out)
 {
+	if (last_difference->late && find_late(ref, out))
+		return true;
 	return place_in(last_difference, ref, out) &&
 		!(last_difference->rejects && tl_chain_is_rejected(ref));
 }
@@ -320,26 +322,36 @@ load_snapshot(Relation relation, TlSnapshot *out, int64_t number)
 static bool
 find_late(const TlRefBytes *ref, TlPlace *out)
 {
-	Relation	relation = table_open(internal_relation("late_rows"), AccessShareLock);
+	Relation	relation;
+	ScanKeyData key;
+	HeapTuple	row;
 	bool		found = false;
 
-	if (RelationGetNumberOfBlocks(relation) > 0)
-	{
-		ScanKeyData key;
-		HeapTuple	row;
-
-		ScanKeyInit(&key, 1, BTLessEqualStrategyNumber, ref_function("ref_le"),
-					TlRefBytesGetDatum(ref));
-		row = fetch_one(relation, "late_rows_pkey", &key, 1, BackwardScanDirection);
-		if (row != NULL &&
-			tl_table_ref_compare(ref, DatumGetTlRefBytes(value_of(row,
-																  RelationGetDescr(relation),
-																  "last_ref"))) <= 0)
-			found = place_of_batch(DatumGetInt64(value_of(row, RelationGetDescr(relation),
-														  "batch")), out);
-	}
+	if (!has_rows("late_rows"))
+		return false;
+	relation = table_open(internal_relation("late_rows"), AccessShareLock);
+	ScanKeyInit(&key, 1, BTLessEqualStrategyNumber, ref_function("ref_le"),
+				TlRefBytesGetDatum(ref));
+	row = fetch_one(relation, "late_rows_pkey", &key, 1, BackwardScanDirection);
+	if (row != NULL &&
+		tl_table_ref_compare(ref, DatumGetTlRefBytes(value_of(row,
+															  RelationGetDescr(relation),
+															  "last_ref"))) <= 0)
+		found = place_of_batch(DatumGetInt64(value_of(row, RelationGetDescr(relation),
+													  "batch")), out);
 	table_close(relation, AccessShareLock);
 	return found;
+}
+
+/* May this table of exceptions have any?  Asked by its size alone. */
+static bool
+has_rows(const char *name)
+{
+	Relation	relation = table_open(internal_relation(name), AccessShareLock);
+	bool		result = RelationGetNumberOfBlocks(relation) > 0;
+
+	table_close(relation, AccessShareLock);
+	return result;
 }
 
 /* Was the row passed over when its snapshot was batched? */
@@ -364,14 +376,8 @@ tl_chain_is_rejected(const TlRefBytes *ref)
 bool
 tl_chain_any_rejected(void)
 {
-	Relation	relation;
-	bool		result;
-
 	register_invalidation();
-	relation = table_open(internal_relation("rejected"), AccessShareLock);
-	result = RelationGetNumberOfBlocks(relation) > 0;
-	table_close(relation, AccessShareLock);
-	return result;
+	return has_rows("rejected");
 }
 
 static Oid
@@ -433,8 +439,9 @@ load_difference(int64_t number, const TlRefBytes *ref, TlPlace *out)
 	}
 	table_close(relation, AccessShareLock);
 	read_bounds(number, &difference);
-	/* those of a difference that is complete are stored by now */
-	difference.rejects = tl_chain_any_rejected();
+	/* those of a difference that nothing lags behind are stored by now */
+	difference.late = has_rows("late_rows");
+	difference.rejects = has_rows("rejected");
 	difference.valid = true;
 	difference.used = ++use_counter;
 	MemoryContextSetParent(difference.context, CacheMemoryContext);
