@@ -82,6 +82,7 @@ OBJS_BACKEND = \
 	src/table/table_create.o \
 	src/table/table_access.o \
 	src/table/table_recheck.o \
+	src/table/table_alter.o \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/chain/chain_snapshot.o \

@@ -18,6 +18,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -97,6 +98,24 @@ tl_table_catalog_is_parent(Oid relation)
 	tuple = find_row(catalog, LEDGER_PARENT_INDEX, relation);
 	table_close(catalog, AccessShareLock);
 	return HeapTupleIsValid(tuple);
+}
+
+/* A ledger table, or a partitioned table of such. */
+bool
+tl_table_catalog_is_bound(Oid relation)
+{
+	return OidIsValid(relation) && (tl_table_catalog_is_ledger(relation) ||
+									tl_table_catalog_is_parent(relation));
+}
+
+/* Does USING method, or the default without it, mean our access method? */
+bool
+tl_table_catalog_is_chosen(const char *method)
+{
+	if (method == NULL)
+		method = default_table_access_method;
+	return strcmp(method, "ledger") == 0 &&
+		OidIsValid(tl_table_catalog_access_method());
 }
 
 /* Would an ALTER of this relation that recurses reach a ledger table? */

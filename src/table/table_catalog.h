@@ -26,6 +26,8 @@ extern Oid	tl_table_catalog_access_method(void);
 extern Oid	tl_table_catalog_own(const char *name);
 extern bool tl_table_catalog_is_ledger(Oid relation);
 extern bool tl_table_catalog_is_parent(Oid relation);
+extern bool tl_table_catalog_is_bound(Oid relation);
+extern bool tl_table_catalog_is_chosen(const char *method);
 extern bool tl_table_catalog_touches_ledger(Oid relation);
 extern bool tl_table_catalog_id(uint8_t table_id[TL_TABLE_ID_SIZE],
 								Oid relation);

@@ -5,7 +5,8 @@
  *
  * The ProcessUtility hook has three turns with a statement: it refuses what is
  * wrong by its words alone; it rewrites what needs more or other words (USING
- * on a partitioned table, a default in ADD COLUMN, COPY without columns); and
+ * on a partitioned table, a default in ADD COLUMN, COPY without columns; ALTER
+ * TABLE has table_alter.c); and
  * when the statement has ended it completes new ledger tables, checks those
  * that were touched (table_create.c) and appends their definitions
  * (table_definition.c).
@@ -46,6 +47,7 @@
 #include "utils/syscache.h"
 
 #include "table_access.h"
+#include "table_alter.h"
 #include "table_am.h"
 #include "table_catalog.h"
 #include "table_create.h"
@@ -57,14 +59,6 @@
 #include "table_written.h"
 #include "tl_compat.h"
 #include "tl_error.h"
-
-/* What is left to do for a statement besides what its frame gathers. */
-typedef struct GuardTask
-{
-	bool		all_definitions;	/* a type or schema changed its name */
-	Oid			attached;		/* the relation of ATTACH PARTITION */
-	Oid			triggered;		/* the relation of CREATE TRIGGER */
-} GuardTask;
 
 static ProcessUtility_hook_type previous_hook = NULL;
 static int	suspend_depth = 0;
@@ -84,37 +78,23 @@ static void pass_on(PlannedStmt *statement, const char *query,
 					DestReceiver *destination, QueryCompletion *completion);
 static bool is_of_interest(Node *statement);
 static bool is_followed(Node *statement);
-static void before(Node *statement, TlAccessFrame *frame, GuardTask *task);
-static void after(TlAccessFrame *frame, const GuardTask *task);
-static void after_triggers(TlAccessFrame *frame, const GuardTask *task);
+static void before(Node *statement, TlAccessFrame *frame, TlGuardTask *task);
+static void after(TlAccessFrame *frame, const TlGuardTask *task);
+static void after_triggers(TlAccessFrame *frame, const TlGuardTask *task);
 static void before_create(CreateStmt *statement, TlAccessFrame *frame);
 static void before_create_partition(CreateStmt *statement, Oid parent,
 									TlAccessFrame *frame);
 static bool in_dump(const CreateStmt *statement);
-static bool wants_ledger(const char *method);
-static bool is_ledger_or_parent(Oid relation);
-static void before_alter(AlterTableStmt *statement, TlAccessFrame *frame,
-						 GuardTask *task);
-static bool is_trigger_switch(const AlterTableStmt *statement);
-static void before_alter_type(Oid relation);
-static List *before_alter_command(Oid relation, AlterTableCmd *command,
-								  GuardTask *task);
-static List *split_added_column(Oid relation, AlterTableCmd *command);
-static void refuse_added_column(Oid relation, ColumnDef *column,
-								const char *what);
-static void before_attach(Oid parent, AlterTableCmd *command, GuardTask *task);
-static void before_attach_heap(Oid parent, Oid child);
-static void before_rename(RenameStmt *statement, GuardTask *task);
-static void before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task);
+static void before_rename(RenameStmt *statement, TlGuardTask *task);
+static void before_set_schema(AlterObjectSchemaStmt *statement, TlGuardTask *task);
 static void before_alter_enum(AlterEnumStmt *statement, TlAccessFrame *frame);
 static void before_index(IndexStmt *statement);
 static void before_drop(DropStmt *statement);
 static void before_copy(CopyStmt *statement);
-static void before_trigger(CreateTrigStmt *statement, GuardTask *task);
+static void before_trigger(CreateTrigStmt *statement, TlGuardTask *task);
 static void before_rule(RuleStmt *statement);
 static void before_access_method(CreateAmStmt *statement);
 static void before_extension(AlterExtensionContentsStmt *statement);
-tl_noreturn static void refuse(Oid relation, const char *what, const char *hint);
 
 /* Install the floor's hooks; called once, from _PG_init. */
 void
@@ -215,7 +195,7 @@ guard_statement(PlannedStmt *statement, const char *query,
 				QueryCompletion *completion)
 {
 	TlAccessFrame frame;
-	GuardTask	task;
+	TlGuardTask	task;
 	volatile bool followed = is_followed(statement->utilityStmt);
 
 	memset(&frame, 0, sizeof(frame));
@@ -304,7 +284,7 @@ is_followed(Node *statement)
 }
 
 static void
-before(Node *statement, TlAccessFrame *frame, GuardTask *task)
+before(Node *statement, TlAccessFrame *frame, TlGuardTask *task)
 {
 	switch (nodeTag(statement))
 	{
@@ -313,7 +293,7 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 			before_create((CreateStmt *) statement, frame);
 			break;
 		case T_AlterTableStmt:
-			before_alter((AlterTableStmt *) statement, frame, task);
+			tl_table_alter_before((AlterTableStmt *) statement, frame, task);
 			break;
 		case T_RenameStmt:
 			before_rename((RenameStmt *) statement, task);
@@ -352,7 +332,7 @@ before(Node *statement, TlAccessFrame *frame, GuardTask *task)
 
 /* Work off what the statement did. */
 static void
-after(TlAccessFrame *frame, const GuardTask *task)
+after(TlAccessFrame *frame, const TlGuardTask *task)
 {
 	ListCell   *cell;
 
@@ -403,7 +383,7 @@ after(TlAccessFrame *frame, const GuardTask *task)
 
 /* Signature triggers that went, and one that came on a table of any kind. */
 static void
-after_triggers(TlAccessFrame *frame, const GuardTask *task)
+after_triggers(TlAccessFrame *frame, const TlGuardTask *task)
 {
 	ListCell   *cell;
 
@@ -420,8 +400,8 @@ after_triggers(TlAccessFrame *frame, const GuardTask *task)
 }
 
 /* Append-only or fixed: one sentence, and what to do instead. */
-static void
-refuse(Oid relation, const char *what, const char *hint)
+void
+tl_table_guard_refuse(Oid relation, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
@@ -438,22 +418,6 @@ tl_table_guard_refuse_type(Oid type, Oid table, const char *column)
 				   format_type_be(type), column, get_rel_name(table)),
 			errdetail("Rows on the ledger would read differently."),
 			errhint("Create a new type, and add a column that has it."));
-}
-
-static bool
-wants_ledger(const char *method)
-{
-	if (method == NULL)
-		method = default_table_access_method;
-	return strcmp(method, "ledger") == 0 &&
-		OidIsValid(tl_table_catalog_access_method());
-}
-
-static bool
-is_ledger_or_parent(Oid relation)
-{
-	return OidIsValid(relation) && (tl_table_catalog_is_ledger(relation) ||
-									tl_table_catalog_is_parent(relation));
 }
 
 static void
@@ -475,14 +439,14 @@ before_create(CreateStmt *statement, TlAccessFrame *frame)
 	{
 		Oid			parent = RangeVarGetRelid(lfirst(cell), NoLock, true);
 
-		if (wants_ledger(statement->accessMethod) || is_ledger_or_parent(parent))
+		if (tl_table_catalog_is_chosen(statement->accessMethod) || tl_table_catalog_is_bound(parent))
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_APPEND_ONLY)),
 					errmsg("a ledger table cannot take part in inheritance"),
 					errhint("Use a partitioned table, or a view with UNION ALL."));
 	}
 	if (IsA(statement, CreateForeignTableStmt) ||
-		!wants_ledger(statement->accessMethod))
+		!tl_table_catalog_is_chosen(statement->accessMethod))
 		return;
 	if (statement->ofTypename != NULL)
 		ereport(ERROR,
@@ -531,264 +495,23 @@ before_create_partition(CreateStmt *statement, Oid parent,
 	{
 		if (IsA(statement, CreateForeignTableStmt) ||
 			(statement->accessMethod != NULL &&
-			 !wants_ledger(statement->accessMethod)))
-			refuse(parent, "partitions of \"%s\" must be ledger tables",
+			 !tl_table_catalog_is_chosen(statement->accessMethod)))
+			tl_table_guard_refuse(parent, "partitions of \"%s\" must be ledger tables",
 				   "Leave out USING: the partition becomes a ledger table.");
 		frame->wants_parent = (statement->partspec != NULL);
 		statement->accessMethod = frame->wants_parent ? NULL : pstrdup("ledger");
 		return;
 	}
 	if (IsA(statement, CreateForeignTableStmt) ||
-		!wants_ledger(statement->accessMethod) || statement->partspec != NULL)
+		!tl_table_catalog_is_chosen(statement->accessMethod) || statement->partspec != NULL)
 		return;
 	if (get_attnum(parent, TL_REF_COLUMN) == InvalidAttrNumber)
-		refuse(parent, "partitions of \"%s\" cannot be ledger tables",
+		tl_table_guard_refuse(parent, "partitions of \"%s\" cannot be ledger tables",
 			   "Create the partitioned table itself with USING ledger, or add USING heap to its partitions.");
 }
 
 static void
-before_alter(AlterTableStmt *statement, TlAccessFrame *frame, GuardTask *task)
-{
-	Oid			relation;
-	List	   *commands = NIL;
-	ListCell   *cell;
-
-	if (!OidIsValid(tl_table_catalog_access_method()))
-		return;
-	relation = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relation))
-		return;
-	if (statement->objtype == OBJECT_TYPE)
-	{
-		before_alter_type(relation);
-		return;
-	}
-	foreach(cell, statement->cmds)
-	{
-		AlterTableCmd *command = lfirst(cell);
-
-		if (command->subtype == AT_SetAccessMethod &&
-			wants_ledger(command->name) && !is_ledger_or_parent(relation))
-			refuse(relation, "cannot make table \"%s\" a ledger table",
-				   "Use CREATE TABLE ... USING ledger, and INSERT ... SELECT for the rows.");
-	}
-	if (!tl_table_catalog_touches_ledger(relation))
-	{
-		frame->outside = true;
-		/* INHERIT the other way round, a heap partition tree: by its words */
-		foreach(cell, statement->cmds)
-		{
-			AlterTableCmd *command = lfirst(cell);
-
-			if ((command->subtype == AT_AddInherit &&
-				 is_ledger_or_parent(RangeVarGetRelid((RangeVar *) command->def,
-													  NoLock, true))))
-				refuse(relation, "table \"%s\" cannot inherit from a ledger table",
-					   "Use a partitioned table, or a view with UNION ALL.");
-			if (command->subtype == AT_AttachPartition)
-				before_attach(relation, command, task);
-		}
-		return;
-	}
-	if (relation == tl_table_definition_relation() &&
-		!is_trigger_switch(statement))
-		refuse(relation, "cannot alter \"%s\"",
-			   "Its definition is fixed by the library.");
-	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
-	{
-		if (tl_table_catalog_is_ledger(lfirst_oid(cell)))
-			tl_table_access_touch(lfirst_oid(cell));
-	}
-	foreach(cell, statement->cmds)
-		commands = list_concat(commands,
-							   before_alter_command(relation, lfirst(cell), task));
-	statement->cmds = commands;
-}
-
-/* pg_restore --disable-triggers does so to every table that it fills. */
-static bool
-is_trigger_switch(const AlterTableStmt *statement)
-{
-	ListCell   *cell;
-
-	foreach(cell, statement->cmds)
-	{
-		AlterTableType subtype = ((AlterTableCmd *) lfirst(cell))->subtype;
-
-		if (subtype != AT_DisableTrigAll && subtype != AT_EnableTrigAll)
-			return false;
-	}
-	return true;
-}
-
-/* ADD, DROP and ALTER ATTRIBUTE. */
-static void
-before_alter_type(Oid relation)
-{
-	Oid			type = get_rel_type_id(relation);
-	Oid			table;
-	char	   *column;
-
-	if (OidIsValid(type) && tl_table_access_type_in_use(type, &table, &column))
-		tl_table_guard_refuse_type(type, table, column);
-}
-
-/* One action of ALTER TABLE; returns what shall stand in its place. */
-static List *
-before_alter_command(Oid relation, AlterTableCmd *command, GuardTask *task)
-{
-	if (command->name != NULL && strcmp(command->name, TL_REF_COLUMN) == 0 &&
-		command->subtype != AT_SetStatistics && command->subtype != AT_SetOptions)
-		refuse(relation, "cannot alter column ledger_ref of ledger table \"%s\"",
-			   "Leave the column alone: it is the address of each row.");
-	if (tl_alter_sets_expression(command->subtype))
-		refuse(relation, "cannot change the expression of a generated column of ledger table \"%s\"",
-			   "Add a column, or compute the value in a view.");
-	switch (command->subtype)
-	{
-		case AT_AddColumn:
-			return split_added_column(relation, command);
-		case AT_DropColumn:
-			refuse(relation, "cannot drop a column of ledger table \"%s\"",
-				   "Leave the column and let new rows have NULL in it, or give users a view without it.");
-		case AT_AlterColumnType:
-			refuse(relation, "cannot change the type of a column of ledger table \"%s\"",
-				   "Add a column of the new type, or drop and create the table again while it has no rows.");
-		case AT_SetAccessMethod:
-			refuse(relation, "cannot change the access method of ledger table \"%s\"",
-				   "Copy its rows into a new table with CREATE TABLE ... USING heap AS SELECT ...");
-		case AT_SetUnLogged:
-			refuse(relation, "ledger table \"%s\" must be permanent and logged",
-				   "Leave the table as it is; rows that are not logged do not survive a crash.");
-		case AT_AddInherit:
-		case AT_DropInherit:
-			refuse(relation, "ledger table \"%s\" cannot take part in inheritance",
-				   "Use a partitioned table, or a view with UNION ALL.");
-		case AT_AddOf:
-			refuse(relation, "ledger table \"%s\" cannot be a typed table",
-				   "Leave the table as it is.");
-		case AT_DetachPartition:
-		case AT_DetachPartitionFinalize:
-			refuse(relation, "cannot detach a partition of ledger table \"%s\"",
-				   "Leave it attached; its rows can also be queried under its own name.");
-		case AT_AttachPartition:
-			before_attach(relation, command, task);
-			break;
-		default:
-			break;
-	}
-	return list_make1(command);
-}
-
-/*
- * ADD COLUMN: rows on the ledger have no value in the new column and never get
- * one, so it must take NULL, and a default counts for new rows only.
- */
-static List *
-split_added_column(Oid relation, AlterTableCmd *command)
-{
-	ColumnDef  *column = castNode(ColumnDef, command->def);
-	List	   *kept = NIL;
-	Node	   *expression = NULL;
-	ListCell   *cell;
-	AlterTableCmd *set_default;
-
-	if (list_length(column->typeName->names) == 1 &&
-		strstr(strVal(linitial(column->typeName->names)), "serial") != NULL)
-		refuse_added_column(relation, column, "serial");
-	foreach(cell, column->constraints)
-	{
-		Constraint *constraint = lfirst(cell);
-
-		switch (constraint->contype)
-		{
-			case CONSTR_NOTNULL:
-				refuse_added_column(relation, column, "NOT NULL");
-				break;
-			case CONSTR_PRIMARY:
-				refuse_added_column(relation, column, "PRIMARY KEY");
-				break;
-			case CONSTR_GENERATED:
-				refuse_added_column(relation, column, "GENERATED");
-				break;
-			case CONSTR_IDENTITY:
-				refuse_added_column(relation, column, "an identity");
-				break;
-			case CONSTR_DEFAULT:
-				expression = constraint->raw_expr;
-				break;
-			default:
-				kept = lappend(kept, constraint);
-		}
-	}
-	{
-		Oid			type = typenameTypeId(NULL, column->typeName);
-
-		if (get_typtype(type) == TYPTYPE_DOMAIN && get_typdefault(type) != NULL)
-			refuse_added_column(relation, column, "a domain with a default");
-	}
-	column->constraints = kept;
-	if (expression == NULL)
-		return list_make1(command);
-	set_default = makeNode(AlterTableCmd);
-	set_default->subtype = AT_ColumnDefault;
-	set_default->name = pstrdup(column->colname);
-	set_default->def = expression;
-	return list_make2(command, set_default);
-}
-
-static void
-refuse_added_column(Oid relation, ColumnDef *column, const char *what)
-{
-	ereport(ERROR,
-			errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
-			errmsg("cannot add column \"%s\" with %s to ledger table \"%s\"",
-				   column->colname, what, get_rel_name(relation)),
-			errdetail("Rows that are on the ledger have no value in a new column and never get one."),
-			errhint("Add the column without it, so that older rows read NULL; a DEFAULT or a CHECK constraint NOT VALID can bind new rows."));
-}
-
-static void
-before_attach(Oid parent, AlterTableCmd *command, GuardTask *task)
-{
-	PartitionCmd *partition = castNode(PartitionCmd, command->def);
-	Oid			child = RangeVarGetRelid(partition->name, NoLock, true);
-
-	if (!OidIsValid(child))
-		return;
-	if (tl_table_catalog_is_parent(parent) && !is_ledger_or_parent(child) &&
-		tl_relation_is_owned(parent, GetUserId()) &&
-		tl_relation_is_owned(child, GetUserId()))
-	{
-		LockRelationOid(child, AccessExclusiveLock);
-		before_attach_heap(parent, child);
-	}
-	if (is_ledger_or_parent(child))
-		task->attached = child;
-}
-
-/* A plain empty table becomes a ledger table with the attaching. */
-static void
-before_attach_heap(Oid parent, Oid child)
-{
-	if (get_rel_relkind(child) != RELKIND_RELATION)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
-				errmsg("cannot attach \"%s\" to ledger table \"%s\"",
-					   get_rel_name(child), get_rel_name(parent)),
-				errhint("Create the partition with CREATE TABLE ... PARTITION OF."));
-	if (tl_table_access_has_rows(child))
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
-				errmsg("cannot attach \"%s\" to ledger table \"%s\" because it has rows",
-					   get_rel_name(child), get_rel_name(parent)),
-				errdetail("Rows enter a ledger by INSERT or COPY only."),
-				errhint("Attach an empty table, then INSERT ... SELECT the rows."));
-	tl_table_create_convert(child);
-}
-
-static void
-before_rename(RenameStmt *statement, GuardTask *task)
+before_rename(RenameStmt *statement, TlGuardTask *task)
 {
 	Oid			relation = InvalidOid;
 	Oid			table;
@@ -799,7 +522,7 @@ before_rename(RenameStmt *statement, GuardTask *task)
 	if (statement->relation != NULL)
 		relation = RangeVarGetRelid(statement->relation, NoLock, true);
 	if (OidIsValid(relation) && relation == tl_table_definition_relation())
-		refuse(relation, "cannot rename \"%s\"",
+		tl_table_guard_refuse(relation, "cannot rename \"%s\"",
 			   "Its definition is fixed by the library.");
 	switch (statement->renameType)
 	{
@@ -807,7 +530,7 @@ before_rename(RenameStmt *statement, GuardTask *task)
 			if (OidIsValid(relation) &&
 				strcmp(statement->subname, TL_REF_COLUMN) == 0 &&
 				tl_table_catalog_touches_ledger(relation))
-				refuse(relation, "cannot rename column ledger_ref of ledger table \"%s\"",
+				tl_table_guard_refuse(relation, "cannot rename column ledger_ref of ledger table \"%s\"",
 					   "Give it another name in a view.");
 			break;
 		case OBJECT_ATTRIBUTE:
@@ -835,7 +558,7 @@ before_rename(RenameStmt *statement, GuardTask *task)
 }
 
 static void
-before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task)
+before_set_schema(AlterObjectSchemaStmt *statement, TlGuardTask *task)
 {
 	if (!OidIsValid(tl_table_catalog_access_method()))
 		return;
@@ -844,7 +567,7 @@ before_set_schema(AlterObjectSchemaStmt *statement, GuardTask *task)
 		Oid			relation = RangeVarGetRelid(statement->relation, NoLock, true);
 
 		if (OidIsValid(relation) && relation == tl_table_definition_relation())
-			refuse(relation, "cannot move \"%s\" to another schema",
+			tl_table_guard_refuse(relation, "cannot move \"%s\" to another schema",
 				   "The library finds its own objects by this name.");
 	}
 	if (statement->objectType == OBJECT_TYPE ||
@@ -928,7 +651,7 @@ before_drop(DropStmt *statement)
 		is_ref_index = (tl_table_scan_ref_index(relation, true) == index);
 		table_close(relation, AccessShareLock);
 		if (is_ref_index)
-			refuse(table, "cannot drop the unique index on ledger_ref of ledger table \"%s\"",
+			tl_table_guard_refuse(table, "cannot drop the unique index on ledger_ref of ledger table \"%s\"",
 				   "Use REINDEX to rebuild it.");
 	}
 }
@@ -945,11 +668,11 @@ before_copy(CopyStmt *statement)
 		!OidIsValid(tl_table_catalog_access_method()))
 		return;
 	relation_oid = RangeVarGetRelid(statement->relation, NoLock, true);
-	if (!OidIsValid(relation_oid) || !is_ledger_or_parent(relation_oid))
+	if (!OidIsValid(relation_oid) || !tl_table_catalog_is_bound(relation_oid))
 		return;
 	relation = table_open(relation_oid, AccessShareLock);
 	if (OidIsValid(relation->rd_rel->relrewrite))
-		refuse(relation_oid, "cannot copy into \"%s\"",
+		tl_table_guard_refuse(relation_oid, "cannot copy into \"%s\"",
 			   "Copy into the ledger table itself; this one takes its rows while ALTER TABLE runs.");
 	descriptor = RelationGetDescr(relation);
 	if (statement->attlist != NIL)
@@ -972,13 +695,13 @@ before_rule(RuleStmt *statement)
 	Oid			relation = RangeVarGetRelid(statement->relation, NoLock, true);
 
 	if (OidIsValid(relation) && tl_table_catalog_touches_ledger(relation))
-		refuse(relation, "ledger table \"%s\" cannot have rules",
+		tl_table_guard_refuse(relation, "ledger table \"%s\" cannot have rules",
 			   "Use a view with rules over the table, or a trigger.");
 }
 
 /* It may be a signature trigger, or put another in the place of one. */
 static void
-before_trigger(CreateTrigStmt *statement, GuardTask *task)
+before_trigger(CreateTrigStmt *statement, TlGuardTask *task)
 {
 	Oid			relation;
 	ListCell   *cell;
