@@ -144,7 +144,7 @@ tl_proof_row_find_all(Oid *out, Oid relation, const TlRefBytes *refs, int count)
 static void
 check_ledger_table(Oid relation)
 {
-	if (!tl_table_catalog_is_ledger(relation) && !tl_table_catalog_is_parent(relation))
+	if (!tl_table_catalog_is_bound(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				errmsg("\"%s\" is not a ledger table",

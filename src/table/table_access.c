@@ -328,8 +328,7 @@ on_drop_column(Oid relation, AttrNumber attribute)
 	Oid			table;
 	char	   *column;
 
-	if (tl_table_catalog_is_ledger(relation) ||
-		tl_table_catalog_is_parent(relation))
+	if (tl_table_catalog_is_bound(relation))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("cannot drop column \"%s\" of ledger table \"%s\"",

@@ -126,8 +126,7 @@ tl_table_catalog_touches_ledger(Oid relation)
 
 	if (!OidIsValid(tl_table_catalog_access_method()))
 		return false;
-	if (tl_table_catalog_is_ledger(relation) ||
-		tl_table_catalog_is_parent(relation))
+	if (tl_table_catalog_is_bound(relation))
 		return true;
 	if (!has_subclass(relation))
 		return false;
