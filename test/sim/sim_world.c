@@ -75,7 +75,10 @@ stay_idle(SimWorld *world)
 	uint64_t	rows = 0;
 	SimEvent	event;
 
-	while (world->now_us < quiet_us + QUIET_US && next_event(world, &event))
+	/* Not in the middle of a step: somebody may just read his timer. */
+	while ((world->now_us < quiet_us + QUIET_US ||
+			(!sim_check_done(world) && world->now_us < quiet_us + 2 * QUIET_US)) &&
+		   next_event(world, &event))
 	{
 		if (rows == 0 && event.at_us >= quiet_us)
 			rows = sim_check_rows(world);
