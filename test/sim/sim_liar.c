@@ -55,7 +55,7 @@ sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 {
 	unsigned	mood = (unsigned) sim_random(world, 4);
 	SimTwist	twist = sim_chance(world, 40) ? TWIST_TIME :
-		(SimTwist) sim_random(world, TWISTS);
+	(SimTwist) sim_random(world, TWISTS);
 	unsigned	share = sim_chance(world, 50) ? 50 : 100;
 	const SimRow *theirs = NULL;
 
@@ -115,7 +115,7 @@ tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 {
 	SimLog	   *story = &node->stories[target];
 	SimRow	   *made;
-	SimEvent	event = {.kind = SIM_ARRIVE, .node = target,
+	SimEvent	event = {.kind = SIM_ARRIVE,.node = target,
 	.life = world->nodes[target].life};
 	TlProposal	proposal;
 	TlBlockHeader header;
@@ -139,15 +139,15 @@ tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	}
 	made->holders |= UINT64_C(1) << node->id;
 	sim_log_add(story, made);
-	if (!sim_linked(world, node->id, target) ||
+	if (!sim_wire_linked(world, node->id, target) ||
 		sim_chance(world, world->plan.loss_percent))
 		return;
 	event.row = made;
-	sim_later(world, sim_delay(world), event);
+	sim_later(world, sim_wire_delay(world), event);
 	if (row.kind == TL_LOG_BATCH)
 	{
 		event.kind = SIM_BODY;
-		sim_later(world, sim_delay(world), event);
+		sim_later(world, sim_wire_delay(world), event);
 	}
 }
 
