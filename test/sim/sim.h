@@ -159,6 +159,7 @@ typedef struct SimWorld
 	bool		verbose;
 	bool		safety_only;	/* does not ask for V9 */
 	int64_t		now_us;
+	int64_t		written_us;		/* the last row of an honest member */
 	uint64_t	events_done;
 	uint64_t	core_steps;
 	unsigned	evidence[8];	/* rows, by kind */
@@ -251,7 +252,6 @@ extern void sim_check_alarm(SimWorld *world, SimNode *node,
 							const TlAction *action);
 extern bool sim_check_done(SimWorld *world);
 extern bool sim_check_too_many(const SimWorld *world);
-extern uint64_t sim_check_rows(SimWorld *world);
 extern void sim_check_end(SimWorld *world);
 extern void sim_show(SimWorld *world);
 extern void sim_fail(SimWorld *world, const char *format,...)

@@ -76,6 +76,9 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 	CastVotes  *votes;
 	bool		twice = false;
 
+	/* A contradiction may come to light late, and is written once. */
+	if (sim_is_honest(node) && row->kind != TL_LOG_EVIDENCE)
+		world->written_us = world->now_us;
 	if (row->sequence != log->count ||
 		(log->count > 1 &&
 		 !sim_same(&row->previous, &log->rows[log->count - 2]->digest)))
@@ -170,28 +173,6 @@ sim_check_too_many(const SimWorld *world)
 {
 	return world->plan.liars + world->plan.twins + world->plan.silent >
 		tl_consensus_faults(world->member_count);
-}
-
-/*
- * How many rows the honest members have written, evidence not counted: a
- * contradiction may come to light late, and is written once.
- */
-uint64_t
-sim_check_rows(SimWorld *world)
-{
-	uint64_t	rows = 0;
-
-	for (unsigned i = 0; i < world->node_count; i++)
-	{
-		const SimNode *node = &world->nodes[i];
-
-		if (!sim_is_honest(node))
-			continue;
-		for (unsigned j = 0; j < node->logs[node->number - 1].count; j++)
-			rows += (node->logs[node->number - 1].rows[j]->row.kind !=
-					 TL_LOG_EVIDENCE);
-	}
-	return rows;
 }
 
 void
