@@ -37,7 +37,10 @@ OBJS_PURE = \
 	src/consensus/consensus_payload.o \
 	src/consensus/consensus_arena.o \
 	src/consensus/consensus_tally.o \
+	src/consensus/consensus_batch.o \
 	src/consensus/consensus_lane.o \
+	src/consensus/consensus_cut.o \
+	src/consensus/consensus_ack.o \
 	src/consensus/consensus_proposal.o \
 	src/consensus/consensus_vote.o \
 	src/consensus/consensus_pace.o \

@@ -105,7 +105,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		settle(core);
 		tl_consensus_lane_want(core);
 		tl_consensus_lane_read_again(core);
-		tl_consensus_lane_acknowledge(core);
+		tl_consensus_ack_write(core);
 		if (core->pace.wake_us != 0)
 		{
 			TlAction   *action = tl_consensus_act(core, TL_ACT_WAKE);
@@ -317,9 +317,18 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 		TlKnownBatch *batches = tl_consensus_arena_take(arena,
 														config->lane_length *
 														sizeof(TlKnownBatch));
+		uint16_t   *by_digest = tl_consensus_arena_take(arena,
+														config->lane_length *
+														sizeof(uint16_t));
+		uint16_t   *by_previous = tl_consensus_arena_take(arena,
+														  config->lane_length *
+														  sizeof(uint16_t));
 
-		if (lanes != NULL)
-			lanes[i].batches = batches;
+		if (lanes == NULL)
+			continue;
+		lanes[i].batches = batches;
+		lanes[i].by_digest = by_digest;
+		lanes[i].by_previous = by_previous;
 	}
 	if (core == NULL)
 		return NULL;
@@ -522,7 +531,7 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	if (row->kind == TL_LOG_BATCH)
 		tl_consensus_lane_batch(core, row, loose);
 	if (row->kind == TL_LOG_ACK && index != core->own.index)
-		tl_consensus_lane_ack_row(core, row, index);
+		tl_consensus_ack_row(core, row, index);
 	if (row->epoch != core->config.epoch ||
 		!core->config.members[index].validator)
 		return;

@@ -95,7 +95,7 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	TlAction   *action;
 	TlConsensusBlock *handed;
 
-	if (!tl_consensus_lane_fetch(core, &core->base, &known->block, true,
+	if (!tl_consensus_cut_fetch(core, &core->base, &known->block, true,
 								 &known->asked_us))
 		return false;
 	if (core->handed_count >= TL_CONSENSUS_HANDED_MAX)

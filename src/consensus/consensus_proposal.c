@@ -200,10 +200,10 @@ tl_consensus_proposal_check(TlConsensus *core, TlKnownBlock *known)
 	parent = tl_consensus_proposal_parent(core, &known->block);
 	if (parent == NULL)
 		return false;
-	status = tl_consensus_lane_root(core, parent, &known->block, &root, &size);
+	status = tl_consensus_cut_root(core, parent, &known->block, &root, &size);
 	if (status == TL_NOT_FINAL)
 	{
-		(void) tl_consensus_lane_fetch(core, parent, &known->block, false,
+		(void) tl_consensus_cut_fetch(core, parent, &known->block, false,
 									   &known->asked_us);
 		return false;
 	}
@@ -226,7 +226,7 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 	uint64_t	size;
 
 	memset(out, 0, sizeof(*out));
-	tl_consensus_lane_choose(core, parent, out);
+	tl_consensus_cut_choose(core, parent, out);
 	tl_chain_block_chain_id(&header->chain_id, &parent->header);
 	header->height = parent->header.height + 1;
 	header->epoch = core->config.epoch;
@@ -238,7 +238,7 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 	header->time = parent->header.time + 1;
 	if (core->clock_us > header->time)
 		header->time = core->clock_us;
-	if (tl_consensus_lane_root(core, parent, out, &header->batch_root,
+	if (tl_consensus_cut_root(core, parent, out, &header->batch_root,
 							   &size) != TL_OK ||
 		tl_chain_cut_hash(&header->cut_hash, out->cut,
 						  out->lane_count) != TL_OK)
