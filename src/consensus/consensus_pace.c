@@ -189,7 +189,8 @@ static bool
 has_work(TlConsensus *core)
 {
 	return (chain_is_not_final(core) && !TL_FORGOTTEN(102)) ||
-		others_are_here(core) || tl_consensus_lane_work(core);
+		others_are_here(core) || tl_consensus_lane_work(core) ||
+		tl_consensus_entry_work(core);
 }
 
 /* Is a block notarized that is not final? */

@@ -71,6 +71,7 @@ typedef struct TlKnownBlock
 								 * history is computed */
 	bool		bad;			/* linked, and against a rule for good */
 	int64_t		asked_us;		/* for a batch of it, last */
+	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
 } TlKnownBlock;
 
@@ -127,6 +128,21 @@ typedef struct TlLaneState
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
 } TlLaneState;
+
+/* A log row that blocks may order: EVIDENCE, REJOIN. */
+typedef struct TlEntry
+{
+	bool		present;
+	bool		bound;			/* a final block orders it */
+	uint8_t		kind;
+	unsigned	author;			/* member index */
+	TlHash		digest;
+	unsigned	subject;		/* EVIDENCE: whom it convicts, member index */
+	uint64_t	epoch;			/* EVIDENCE: of the younger of its rows */
+	uint16_t	incarnation;	/* REJOIN: that begins */
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint8_t		nonce_before[TL_NONCE_SIZE];
+} TlEntry;
 
 /* What is known of another member's log and doings. */
 typedef struct TlPeer
@@ -189,6 +205,15 @@ struct TlConsensus
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
 	TlPeer	   *peers;
+	TlEntry    *entries;		/* places of member 0, of member 1, ... */
+	unsigned	entry_count;	/* of them in use */
+	TlHash		wanted[2][TL_CONSENSUS_ENTRIES_MAX];	/* rows that were asked
+														 * for; [1]: a final
+														 * block needs them */
+	unsigned	wanted_count[2];
+	TlStanding	standing;		/* of the base */
+	TlStanding	above;			/* of a block above it, while it is needed */
+	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
 
@@ -292,6 +317,22 @@ extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 								 unsigned index);
 extern void tl_consensus_ack_write(TlConsensus *core);
 
+/* consensus_entry.c */
+extern unsigned tl_consensus_entry_places(unsigned member_count);
+extern void tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row,
+								   unsigned index);
+extern bool tl_consensus_entry_choose(TlConsensus *core,
+									  const TlConsensusBlock *parent,
+									  TlConsensusBlock *out);
+extern TlStatus tl_consensus_entry_check(TlConsensus *core,
+										 const TlConsensusBlock *parent,
+										 TlKnownBlock *known);
+extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
+									 bool final);
+extern void tl_consensus_entry_handed(TlConsensus *core,
+									  const TlConsensusBlock *block);
+extern bool tl_consensus_entry_work(const TlConsensus *core);
+
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);
 extern bool tl_consensus_vote_notarize(TlConsensus *core);
@@ -309,7 +350,6 @@ extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								const TlEvidenceRow *right);
 extern void tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
 									 const TlLogRow *row, unsigned index);
-extern bool tl_consensus_accuse_row(TlConsensus *core, const TlLogRow *row);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

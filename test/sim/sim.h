@@ -65,7 +65,8 @@ typedef struct SimNode
 	TlConsensusBlock *chain;	/* blocks handed over, from genesis */
 	unsigned	chain_count;
 	unsigned	chain_capacity;
-	uint8_t    *certificate;	/* of the last of them */
+	TlStanding	standing;		/* of the last of them */
+	uint8_t    *certificate;	/* likewise */
 	size_t		certificate_size;
 	TlHash	   *bodies;			/* batches whose bodies are here */
 	unsigned	body_count;
@@ -79,6 +80,7 @@ typedef struct SimNode
 	bool		asked;			/* to run, soon */
 	SimLog		pending;		/* own rows of that transaction */
 	unsigned	final_pending;	/* blocks of that transaction */
+	TlStanding	standing_pending;	/* of the last of those */
 	unsigned	read[SIM_NODES_MAX];	/* rows given to the core, per log */
 	unsigned	safe[SIM_NODES_MAX];	/* of those, durable */
 	SimLog		inbox;			/* loose rows for the core */
@@ -211,6 +213,7 @@ extern void sim_wire_fetch(SimWorld *world, SimNode *node,
 extern void sim_wire_change_links(SimWorld *world);
 
 /* sim_node.c */
+extern void sim_node_note_subject(SimRow *row);
 extern void sim_node_start(SimWorld *world, SimNode *node);
 extern void sim_node_crash(SimWorld *world, SimNode *node);
 extern void sim_node_event(SimWorld *world, SimNode *node,
@@ -234,6 +237,7 @@ extern bool sim_disk_has_body(const SimNode *node, const TlHash *digest);
 extern void sim_read_rows(SimWorld *world, SimNode *node, bool restart);
 extern void sim_read_lane(SimWorld *world, SimNode *node, uint32_t member,
 						  uint64_t beyond);
+extern bool sim_read_row(SimWorld *world, SimNode *node, const TlHash *subject);
 extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
 						  TlInputKind kind);
 extern void sim_read_give_held(SimWorld *world, SimNode *node,
@@ -261,6 +265,12 @@ extern void sim_fail(SimWorld *world, const char *format,...)
 extern void sim_check_block_reset(void);
 extern void sim_check_final(SimWorld *world, SimNode *node,
 							const TlAction *action);
+
+/* sim_check_entry.c */
+extern void sim_check_entry(SimWorld *world, const SimNode *node,
+							const TlConsensusBlock *block);
+extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
+									  uint32_t member, uint64_t epoch);
 
 /* sim_check_fork.c */
 extern void sim_check_fork(SimWorld *world, unsigned node);

@@ -37,6 +37,7 @@ static CastVotes cast[SIM_NODES_MAX][SIM_VIEWS_MAX / 16];
 static TlHash batches[BATCHES_MAX];
 static unsigned batch_count;
 
+static bool all_are_convicted(SimWorld *world, const SimNode *node);
 static const char *unfinished(SimWorld *world, unsigned *who);
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
@@ -192,6 +193,32 @@ sim_check_end(SimWorld *world)
 			 (unsigned long long) status.final_height);
 }
 
+/* Is all evidence that honest members wrote ordered in this node's chain? */
+static bool
+all_are_convicted(SimWorld *world, const SimNode *node)
+{
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		const SimNode *author = &world->nodes[i];
+		const SimLog *log = &author->logs[author->number - 1];
+
+		for (unsigned j = 0; sim_is_honest(author) && j < log->count; j++)
+		{
+			TlEvidence	evidence;
+
+			if (log->rows[j]->row.kind == TL_LOG_EVIDENCE &&
+				tl_consensus_evidence_decode(&evidence, &world->config.chain_id,
+											 log->rows[j]->row.payload.data,
+											 log->rows[j]->row.payload.size) == TL_OK &&
+				!sim_check_entry_convicted(world, node,
+										   evidence.rows[0].row.member,
+										   evidence.rows[0].row.epoch))
+				return false;
+		}
+	}
+	return true;
+}
+
 static const char *
 unfinished(SimWorld *world, unsigned *who)
 {
@@ -213,6 +240,8 @@ unfinished(SimWorld *world, unsigned *who)
 		if (node->chain_count != first->chain_count ||
 			!sim_same(&tip->hash, &first->chain[first->chain_count - 1].hash))
 			return "has not the final tip of the others";
+		if (!all_are_convicted(world, node))
+			return "has not all evidence of honest members in its chain";
 		for (unsigned j = 0; j < world->member_count; j++)
 		{
 			const SimNode *owner = &world->nodes[j];

@@ -29,6 +29,7 @@ sim_disk_open(SimWorld *world, SimNode *node)
 		node->final_pending = 0;
 	}
 	config.base = node->chain[node->chain_count - 1];
+	config.standing = node->standing;
 	config.certificate.data = node->certificate;
 	config.certificate.size = node->certificate_size;
 	size = tl_consensus_size(&config);
@@ -80,6 +81,7 @@ sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
 	}
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
+	node->standing = peer->standing;
 	for (unsigned i = 0; i < peer->body_count; i++)
 		sim_disk_add_body(node, &peer->bodies[i]);
 	node->pending.count = 0;

@@ -20,7 +20,6 @@
 static void run(SimWorld *world, SimNode *node);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void make_batch(SimWorld *world, SimNode *node);
-static void note_subject(SimRow *row);
 
 /* Power on: a new core from what the disk has. */
 void
@@ -188,6 +187,8 @@ commit(SimWorld *world, SimNode *node, bool send)
 			sim_wire_send(world, node, row);
 	}
 	node->pending.count = 0;
+	if (node->final_pending > 0)
+		node->standing = node->standing_pending;
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
 }
@@ -216,7 +217,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		{
 			case TL_ACT_APPEND:
 				row = sim_row(world, &action->row);
-				note_subject(row);
+				sim_node_note_subject(row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);
 				sim_log_add(&node->pending, row);
@@ -224,12 +225,17 @@ sim_node_obey(SimWorld *world, SimNode *node)
 			case TL_ACT_FINAL:
 				sim_check_final(world, node, action);
 				sim_disk_add_block(node, action->block, action->certificate);
+				node->standing_pending = *node->actions->standing;
 				break;
 			case TL_ACT_FETCH_BLOCK:
 				sim_wire_fetch(world, node, &action->hash, false);
 				break;
 			case TL_ACT_FETCH_BATCH:
 				sim_wire_fetch(world, node, &action->lane.digest, true);
+				break;
+			case TL_ACT_FETCH_ROW:
+				if (!sim_read_row(world, node, &action->hash))
+					sim_wire_fetch(world, node, &action->hash, false);
 				break;
 			case TL_ACT_READ_LANE:
 				sim_read_lane(world, node, action->lane.member, action->lane.batch);
@@ -303,12 +309,14 @@ make_batch(SimWorld *world, SimNode *node)
 }
 
 /* What the row is about, so that it can be found when asked for. */
-static void
-note_subject(SimRow *row)
+void
+sim_node_note_subject(SimRow *row)
 {
 	TlProposal	proposal;
 	TlBlockHeader header;
 
+	if (row->row.kind == TL_LOG_EVIDENCE || row->row.kind == TL_LOG_REJOIN)
+		row->subject = row->digest;
 	if (row->row.kind == TL_LOG_BATCH)
 		tl_chain_batch_digest(&row->subject, row->row.payload.data,
 							  row->row.payload.size);

@@ -62,6 +62,26 @@ sim_read_lane(SimWorld *world, SimNode *node, uint32_t member, uint64_t beyond)
 	sim_node_ask(world, node);
 }
 
+/* A row that a block orders, if the disk has it. */
+bool
+sim_read_row(SimWorld *world, SimNode *node, const TlHash *subject)
+{
+	for (unsigned i = 0; i <= world->member_count; i++)
+	{
+		const SimLog *log = (i < world->member_count) ? &node->logs[i] : &node->loose;
+
+		for (unsigned j = log->count; j-- > 0;)
+		{
+			if (!sim_same(&log->rows[j]->subject, subject))
+				continue;
+			sim_log_add(&node->inbox, log->rows[j]);
+			sim_node_ask(world, node);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool
 sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kind)
 {
