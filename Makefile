@@ -96,6 +96,8 @@ OBJS_BACKEND = \
 	src/chain/chain_reject.o \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
+	src/chain/chain_stored.o \
+	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \
 	src/proof/proof_jsonb.o \
 	src/proof/proof_section.o \
