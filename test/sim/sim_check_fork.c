@@ -51,6 +51,7 @@ sim_check_fork(SimWorld *world, unsigned who)
 		sim_fail(world, "V12: node %u sees a fork, and only %u are convicted",
 				 who, convicted);
 	world->forks++;
+	world->seen[SIM_SEEN_FORK]++;
 }
 
 /* Has this log an EVIDENCE row against that member? */
