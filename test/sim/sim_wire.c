@@ -176,13 +176,14 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 	unsigned	low = 0;
 	unsigned	high = (own->count < other->count) ? own->count : other->count;
 
-	if (high == 0 || own->rows[high - 1] == other->rows[high - 1])
+	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
+							  &other->rows[high - 1]->digest))
 		return;
 	while (low < high)
 	{
 		unsigned	middle = (low + high) / 2;
 
-		if (own->rows[middle] == other->rows[middle])
+		if (sim_same(&own->rows[middle]->digest, &other->rows[middle]->digest))
 			low = middle + 1;
 		else
 			high = middle;
