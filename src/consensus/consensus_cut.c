@@ -57,8 +57,9 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
 										   targets[lane]);
 			if (next == NULL)
 				continue;
-			if (batches > 0 && (size + next->body_size > TL_BLOCK_BODY_SIZE_MAX ||
-								batches >= TL_BLOCK_BATCHES_MAX))
+			if (!TL_RULE(14, batches == 0 ||
+						 (size + next->body_size <= TL_BLOCK_BODY_SIZE_MAX &&
+						  batches < TL_BLOCK_BATCHES_MAX)))
 				return;
 			place.member = member;
 			place.incarnation = next->incarnation;
@@ -134,9 +135,9 @@ tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
 			place = &at;
 		}
 	}
-	if (range.size > TL_BLOCK_BATCHES_MAX && range.size > 1)
+	if (!TL_RULE(14, range.size <= 1 || range.size <= TL_BLOCK_BATCHES_MAX))
 		return TL_TOO_LARGE;
-	if (*size > TL_BLOCK_BODY_SIZE_MAX && range.size > 1)
+	if (!TL_RULE(14, range.size <= 1 || *size <= TL_BLOCK_BODY_SIZE_MAX))
 		return TL_TOO_LARGE;
 	tl_merkle_range_root(&range, root);
 	return TL_OK;

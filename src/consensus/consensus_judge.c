@@ -24,6 +24,9 @@ static bool judge_evidence(const TlConsensus *core, TlSpan span,
 static bool judge_vote(const TlConsensus *core,
 					   const TlCertificate *certificate, const TlVote *vote,
 					   TlSignatureCheck check, void *context);
+static bool another_was_counted(const TlConsensus *core,
+								const TlCertificate *certificate,
+								unsigned index);
 static bool was_counted(const TlConsensus *core,
 						const TlCertificate *certificate, const TlVote *vote,
 						unsigned index);
@@ -153,6 +156,8 @@ judge_vote(const TlConsensus *core, const TlCertificate *certificate,
 		return false;
 	if (was_counted(core, certificate, vote, index))
 		return true;
+	if (TL_FORGOTTEN(203) && another_was_counted(core, certificate, index))
+		return false;
 	memset(&row, 0, sizeof(row));
 	row.member = vote->member;
 	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
@@ -169,6 +174,19 @@ judge_vote(const TlConsensus *core, const TlCertificate *certificate,
 	tl_consensus_row_digest(&digest, &core->config.chain_id, &row);
 	return TL_RULE(17, check(context, vote->signature, &digest,
 							 core->config.members[index].row_key));
+}
+
+/* What a node that forgets C3 would ask: did this member tell me otherwise? */
+static bool
+another_was_counted(const TlConsensus *core, const TlCertificate *certificate,
+					unsigned index)
+{
+	const TlView *view = &core->views[certificate->view % core->config.view_count];
+	const TlTallied *tallied;
+
+	tallied = &view->tallied[certificate->kind - TL_LOG_NOTARIZE][index];
+	return view->view == certificate->view && tallied->present &&
+		!tl_consensus_same(&tallied->block, &certificate->block);
 }
 
 /* Is it byte for byte a vote whose row was judged before? */

@@ -42,7 +42,8 @@ tl_consensus_pace_run(TlConsensus *core)
 	if (!core->started)
 		return false;
 	relay_final(core);
-	if (core->beyond >= core->low + core->config.view_count)
+	if (core->beyond >= core->low + core->config.view_count &&
+		!TL_FORGOTTEN(109))
 	{
 		if (tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
 		{
@@ -249,7 +250,8 @@ leave_view(TlConsensus *core, int64_t since_us)
 		return false;
 	if (nullified_by_some(core))
 		return true;
-	if (leader != core->own.index && !view->proposed_seen)
+	if (leader != core->own.index && !view->proposed_seen &&
+		!TL_FORGOTTEN(104))
 	{
 		if (peer->skip)
 			return true;
@@ -258,7 +260,7 @@ leave_view(TlConsensus *core, int64_t since_us)
 		if (suspected < deadline)
 			deadline = suspected;
 	}
-	if (core->now_us >= deadline)
+	if (core->now_us >= deadline && !TL_FORGOTTEN(103))
 		return true;
 	tl_consensus_pace_wake(core, deadline);
 	return false;

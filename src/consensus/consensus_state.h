@@ -24,8 +24,8 @@
 
 /*
  * A rule of README.md, cited where it is checked.  A test build with
- * -DTL_MUTANT=n forgets rule Rn, or rule P(n - 100); the simulator must then
- * find a violation (test/sim/mutants).
+ * -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200); the simulator must
+ * then find a violation (test/sim/mutants).
  */
 #ifdef TL_MUTANT
 #define TL_FORGOTTEN(number)	((number) == (TL_MUTANT))

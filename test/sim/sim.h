@@ -260,6 +260,7 @@ typedef struct SimPlan
 	bool		stream;			/* what one member sends stays in order */
 	int64_t		poll_us;		/* between two looks at a wire, about */
 	int64_t		timer_us;		/* of a view; 0: as the delays demand */
+	int64_t		dead_us;		/* likewise */
 	unsigned	chunk_count;	/* of a batch; with several each has a MB */
 
 	/* of liars */
@@ -287,7 +288,7 @@ typedef struct SimScenario
 
 #define SIM_EXPECT_BLOCKS	1	/* blocks become final while the fault lasts */
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
-#define SIM_EXPECT_HALT		4	/* none becomes final, and nothing forks */
+#define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
 
 struct SimWorld
 {

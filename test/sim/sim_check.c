@@ -208,6 +208,9 @@ sim_check_faults(SimWorld *world)
 		return;
 	if ((scenario->expect & SIM_EXPECT_BLOCKS) && blocks < 3)
 		sim_fail(world, "V9: while the fault lasts only %u blocks are final", blocks);
+	if ((scenario->expect & SIM_EXPECT_PACE) &&
+		blocks * 500 * SIM_MS < world->now_us)
+		sim_fail(world, "V9: only %u blocks are final", blocks);
 	if ((scenario->expect & SIM_EXPECT_VIEWS) && world->lost_views > 0)
 		sim_fail(world, "V9: honest members left views of honest leaders, %u times",
 				 world->lost_views);

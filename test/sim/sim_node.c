@@ -20,6 +20,7 @@
 static void run(SimWorld *world, SimNode *node);
 static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
+static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
 static void make_batch(SimWorld *world, SimNode *node);
 
@@ -97,16 +98,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 				sim_node_ask(world, node);
 			break;
 		case SIM_COMMIT:
-			if (sim_fault_commit_fails(world, node))
-				fail(world, node);
-			else if (!world->calm &&
-					 sim_chance(world, world->plan.commit_crash_percent))
-				sim_fault_crash(world, node->id);
-			else
-			{
-				commit(world, node, true);
-				sim_node_ask(world, node);
-			}
+			finish(world, node);
 			break;
 		case SIM_ARRIVE:
 			sim_wire_arrive(world, node, event->row);
@@ -204,6 +196,22 @@ commit(SimWorld *world, SimNode *node, bool send)
 		node->standing = node->standing_pending;
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
+}
+
+/* The transaction comes to its end, one way or another. */
+static void
+finish(SimWorld *world, SimNode *node)
+{
+	if (sim_fault_commit_fails(world, node))
+		fail(world, node);
+	else if (!world->calm &&
+			 sim_chance(world, world->plan.commit_crash_percent))
+		sim_fault_crash(world, node->id);
+	else
+	{
+		commit(world, node, true);
+		sim_node_ask(world, node);
+	}
 }
 
 /*

@@ -90,6 +90,8 @@ sim_plan_config(SimWorld *world)
 		config->pace.timer_us = world->plan.timer_us;
 	config->pace.timer_max_us = 10000 * SIM_MS;
 	config->pace.dead_us = config->pace.timer_us / 2;
+	if (world->plan.dead_us > 0)
+		config->pace.dead_us = world->plan.dead_us;
 	config->pace.active_us = 10000 * SIM_MS;
 	config->pace.fetch_us = config->pace.timer_us;
 	genesis->header.proposer = 1;
