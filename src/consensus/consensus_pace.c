@@ -201,9 +201,10 @@ back_off(const TlConsensus *core, int64_t time_us)
 static bool
 has_work(TlConsensus *core)
 {
-	return (chain_is_not_final(core) && !TL_FORGOTTEN(102)) ||
-		others_are_here(core) || tl_consensus_lane_work(core) ||
-		tl_consensus_entry_work(core);
+	return others_are_here(core) ||
+		(!TL_FORGOTTEN(102) &&
+		 (chain_is_not_final(core) || tl_consensus_lane_work(core) ||
+		  tl_consensus_entry_work(core)));
 }
 
 /* Is a block notarized that is not final? */
@@ -260,8 +261,8 @@ leave_view(TlConsensus *core, int64_t since_us)
 		if (suspected < deadline)
 			deadline = suspected;
 	}
-	if (core->now_us >= deadline && !TL_FORGOTTEN(103))
-		return true;
+	if (core->now_us >= deadline)
+		return !TL_FORGOTTEN(103);
 	tl_consensus_pace_wake(core, deadline);
 	return false;
 }
