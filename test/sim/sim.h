@@ -152,6 +152,7 @@ typedef enum SimLie
 	SIM_LIE_ANY,
 	SIM_LIE_PROPOSAL,			/* twisted proposals, honest votes */
 	SIM_LIE_SOME,				/* proposals to some only */
+	SIM_LIE_TURN,				/* proposals when others lead */
 	SIM_LIE_WITHHOLD,			/* few votes, to few */
 	SIM_LIE_LATE,				/* everything when the timers end */
 	SIM_LIE_ONE_FINALIZE,		/* FINALIZE to one member only, no CERT */

@@ -30,6 +30,7 @@ static void set_burst(SimWorld *world);
 static void set_slow_links(SimWorld *world);
 static void set_proposals(SimWorld *world);
 static void set_proposal_to_some(SimWorld *world);
+static void set_turn(SimWorld *world);
 static void set_cut_back(SimWorld *world);
 static void set_cut_unknown(SimWorld *world);
 static void set_batch_root(SimWorld *world);
@@ -99,6 +100,8 @@ static const SimScenario scenarios[] = {
 	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 6000, SIM_EXPECT_BLOCKS},
 	{"leader_proposal_to_some", "4", "half of the members get none",
 	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS},
+	{"leader_out_of_turn", "4", "blocks of a member who does not lead (R7)",
+	set_turn, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"leader_cut_back", "4", "the cut lacks lanes of the parent's (R11)",
 	set_cut_back, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"leader_cut_unknown", "4", "the cut names a batch that nobody has (R12)",
@@ -361,6 +364,15 @@ static void
 set_proposal_to_some(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_SOME);
+}
+
+/* On links of unequal length his block is the first here and there. */
+static void
+set_turn(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_TURN);
+	world->plan.link_us = 40 * SIM_MS;
+	world->plan.timer_us = 400 * SIM_MS;
 }
 
 static void
