@@ -105,6 +105,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 	if (core->started && !input->more)
 	{
 		settle(core);
+		tl_consensus_checkpoint_settle(core);
 		tl_consensus_lane_want(core);
 		tl_consensus_lane_read_again(core);
 		tl_consensus_ack_write(core);
@@ -131,6 +132,8 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->entries = core->entry_count;
 	out->works = (core->pace.work_us != 0);
 	out->stopped = core->forked || core->own.broken;
+	out->checkpoint_height = core->checkpoint.stable.height;
+	out->diverged = core->checkpoint.diverged;
 }
 
 /* The next action of this step, or NULL if it has enough. */
@@ -302,6 +305,14 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	TlConsensusBlock *handed = tl_consensus_arena_take(arena,
 													   TL_CONSENSUS_HANDED_MAX *
 													   sizeof(TlConsensusBlock));
+	TlStateClaim *claims = tl_consensus_arena_take(arena, (size_t) members *
+												   TL_CONSENSUS_STATES_MAX *
+												   sizeof(TlStateClaim));
+	TlStateClaim *own_states = tl_consensus_arena_take(arena,
+													   TL_CONSENSUS_STATES_MAX *
+													   sizeof(TlStateClaim));
+	uint8_t    *state_votes = tl_consensus_arena_take(arena, members *
+													  TL_CERTIFICATE_VOTE_SIZE);
 	void	   *scratch = tl_consensus_arena_take(arena, scratch_size(config));
 
 	for (unsigned i = 0; i < config->view_count; i++)
@@ -347,6 +358,9 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	core->entries = entries;
 	core->path = path;
 	core->handed = handed;
+	core->checkpoint.claims = claims;
+	core->checkpoint.own = own_states;
+	core->checkpoint.votes = state_votes;
 	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
 	return core;
 }
@@ -434,6 +448,7 @@ set_base(TlConsensus *core)
 	core->own.view = core->low + 1;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 		core->peers[i].final_height = 0;
+	tl_consensus_checkpoint_base(core);
 }
 
 static TlStatus
@@ -458,6 +473,10 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_HELD:
 			tl_consensus_lane_held(core, &input->lane);
 			return TL_OK;
+		case TL_INPUT_STATE:
+			return tl_consensus_checkpoint_input(core, &input->state,
+												 input->view) ?
+				TL_OK : TL_BAD_ORDER;
 		case TL_INPUT_MAKE_BATCH:
 			if (!core->started || core->own.broken ||
 				!tl_consensus_lane_make(core, input->payload))
@@ -466,6 +485,7 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_START:
 			core->started = true;
 			core->pace.entered_us = core->now_us;
+			core->checkpoint.handed_us = core->now_us;
 			return TL_OK;
 	}
 	return TL_BUG;
@@ -558,6 +578,8 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	if (row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_FINALIZE ||
 		row->kind == TL_LOG_NULLIFY)
 		tl_consensus_tally_row(core, row, index);
+	if (row->kind == TL_LOG_STATE)
+		tl_consensus_checkpoint_row(core, row, index);
 	if (row->kind == TL_LOG_CERT &&
 		tl_consensus_certificate_decode(&certificate, row->payload.data,
 										row->payload.size) == TL_OK)

@@ -70,6 +70,8 @@ typedef struct TlKnownBlock
 	bool		linked;			/* its parents are known down to the base, and
 								 * history is computed */
 	bool		bad;			/* linked, and against a rule for good */
+	bool		certifies;		/* the proposal has a certificate of the
+								 * checkpoint that the header names */
 	int64_t		asked_us;		/* for a batch of it, last */
 	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
@@ -144,6 +146,38 @@ typedef struct TlEntry
 	uint8_t		nonce_before[TL_NONCE_SIZE];
 } TlEntry;
 
+#define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
+
+/* What one STATE row said. */
+typedef struct TlStateClaim
+{
+	TlState		state;			/* height 0: none */
+	uint64_t	view;			/* of the block */
+	TlVote		vote;
+} TlStateClaim;
+
+typedef struct TlCheckpoint
+{
+	TlStateClaim *claims;		/* [member][TL_CONSENSUS_STATES_MAX] */
+	TlStateClaim *own;			/* what the caller said, without votes */
+	TlState		stable;			/* newest stable checkpoint */
+	uint64_t	view;			/* of its block */
+	uint16_t	vote_count;		/* 0: known by a header only */
+	uint8_t    *votes;			/* encoded, ascending by member */
+	uint64_t	told;			/* TL_ACT_CHECKPOINT up to here */
+	uint64_t	written;		/* highest own STATE row */
+	int64_t		handed_us;		/* last block handed over */
+	uint64_t	passed;			/* waits for active members, to be pruned to */
+	uint64_t	passed_view;
+	uint64_t	pruned;			/* TL_ACT_PRUNE up to here */
+	bool		moved;			/* look for a split again */
+	uint64_t	doubt;			/* no quorum at this height yet, 0: none */
+	int64_t		doubt_us;		/* since when */
+	uint64_t	split;			/* TL_ALARM_SPLIT up to here */
+	bool		diverged;
+	bool		alarmed;		/* of that */
+} TlCheckpoint;
+
 /* What is known of another member's log and doings. */
 typedef struct TlPeer
 {
@@ -152,6 +186,7 @@ typedef struct TlPeer
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
+	bool		diverged;		/* alarm was given */
 	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
 } TlPeer;
 
@@ -217,6 +252,7 @@ struct TlConsensus
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
+	TlCheckpoint checkpoint;
 
 	unsigned	handed_count;	/* of this step */
 	TlConsensusBlock *handed;	/* TL_CONSENSUS_HANDED_MAX of them */
@@ -244,6 +280,8 @@ extern void tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row,
 								   unsigned index);
 extern void tl_consensus_tally_certificate(TlConsensus *core,
 										   const TlCertificate *certificate);
+extern bool tl_consensus_tally_same_vote(const TlVote *left,
+										 const TlVote *right);
 extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
 										  const TlConsensus *core, TlVoteKind kind,
 										  const TlView *view);
@@ -263,6 +301,7 @@ extern bool tl_consensus_proposal_build(TlConsensus *core,
 										TlConsensusBlock *out);
 extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
 												 const TlConsensusBlock *block,
+												 const TlConsensusBlock *parent,
 												 const TlView *parent_view);
 
 /* consensus_batch.c */
@@ -333,6 +372,23 @@ extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
 extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
+
+/* consensus_checkpoint.c */
+extern void tl_consensus_checkpoint_base(TlConsensus *core);
+extern bool tl_consensus_checkpoint_input(TlConsensus *core,
+										  const TlState *state, uint64_t view);
+extern void tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
+										unsigned index);
+extern void tl_consensus_checkpoint_certificate(TlConsensus *core,
+												const TlCertificate *certificate);
+extern bool tl_consensus_checkpoint_counted(const TlConsensus *core,
+											const TlCertificate *certificate,
+											const TlVote *vote, unsigned index);
+extern bool tl_consensus_checkpoint_moves(const TlConsensus *core,
+										  const TlBlockHeader *parent);
+extern TlStatus tl_consensus_checkpoint_encode(TlWriter *writer,
+											   const TlConsensus *core);
+extern void tl_consensus_checkpoint_settle(TlConsensus *core);
 
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);

@@ -81,8 +81,14 @@ tl_consensus_tally_certificate(TlConsensus *core,
 							   const TlCertificate *certificate)
 {
 	TlVoteKind	kind = (TlVoteKind) (certificate->kind - TL_LOG_NOTARIZE);
-	TlView	   *view = tl_consensus_view(core, certificate->view);
+	TlView	   *view;
 
+	if (certificate->kind == TL_LOG_STATE)
+	{
+		tl_consensus_checkpoint_certificate(core, certificate);
+		return;
+	}
+	view = tl_consensus_view(core, certificate->view);
 	if (view == NULL)
 	{
 		/* Others have gone where this node's memory does not reach (P9). */
@@ -122,6 +128,16 @@ tl_consensus_tally_encode(TlWriter *writer, const TlConsensus *core,
 	certificate.votes.size = (size_t) certified->vote_count *
 		TL_CERTIFICATE_VOTE_SIZE;
 	return tl_consensus_certificate_encode(writer, &certificate);
+}
+
+bool
+tl_consensus_tally_same_vote(const TlVote *left, const TlVote *right)
+{
+	return left->member == right->member &&
+		left->sequence == right->sequence &&
+		tl_consensus_same(&left->previous, &right->previous) &&
+		memcmp(left->nonce, right->nonce, TL_NONCE_SIZE) == 0 &&
+		memcmp(left->signature, right->signature, TL_SIGNATURE_SIZE) == 0;
 }
 
 /* Is there a quorum for this block among the votes seen? */

@@ -152,6 +152,7 @@ run(SimWorld *world, SimNode *node)
 	for (unsigned i = 0; i < node->held_count; i++)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
+	sim_state_give(world, node);
 	sim_node_step(world, node, &input, false);
 	for (unsigned again = 0; node->actions->more; again++)
 	{
@@ -314,6 +315,12 @@ sim_node_obey(SimWorld *world, SimNode *node)
 						  .life = node->life});
 				if (action->wake_us <= world->now_us)
 					node->wake_us = world->now_us + 1;
+				break;
+			case TL_ACT_CHECKPOINT:
+				sim_state_checkpoint(world, node, action);
+				break;
+			case TL_ACT_PRUNE:
+				sim_state_prune(world, node, action);
 				break;
 			case TL_ACT_ALARM:
 				sim_check_alarm(world, node, action);
