@@ -14,7 +14,7 @@
 #include <string.h>
 
 void
-tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
+tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 					 unsigned index)
 {
 	TlAck		ack;
@@ -47,7 +47,7 @@ tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
 
 /* Say what moved since the last ACK, and once what is final when idle. */
 void
-tl_consensus_ack_write(TlConsensus * core)
+tl_consensus_ack_write(TlConsensus *core)
 {
 	unsigned	own = core->own.index;
 	TlLane		lanes[TL_MEMBER_COUNT_MAX];

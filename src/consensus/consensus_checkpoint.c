@@ -26,29 +26,29 @@
 
 #include <string.h>
 
-static void remember(TlConsensus * core, const TlState *state, uint64_t view);
-static void count(TlConsensus * core, const TlStateClaim *claim);
-static void become_stable(TlConsensus * core, const TlState *state,
+static void remember(TlConsensus *core, const TlState *state, uint64_t view);
+static void count(TlConsensus *core, const TlStateClaim *claim);
+static void become_stable(TlConsensus *core, const TlState *state,
 						  uint64_t view);
-static void compare(TlConsensus * core);
+static void compare(TlConsensus *core);
 static bool same_state(const TlState *left, const TlState *right);
 static bool same_claim(const TlStateClaim *left, const TlStateClaim *right);
-static TlStateClaim *claim_of(const TlConsensus * core, unsigned index,
+static TlStateClaim *claim_of(const TlConsensus *core, unsigned index,
 							  uint64_t height);
-static void write_states(TlConsensus * core);
-static bool is_due(TlConsensus * core, const TlStateClaim *claim);
-static void write_state(TlConsensus * core, const TlStateClaim *claim);
-static void tell_stable(TlConsensus * core);
-static void tell_prunable(TlConsensus * core);
-static bool is_behind(TlConsensus * core, unsigned index, uint64_t height);
-static void look_for_split(TlConsensus * core);
-static bool is_split(const TlConsensus * core, uint64_t height, bool *for_good);
-static void alarm_at(TlConsensus * core, TlAlarm alarm, uint32_t member,
+static void write_states(TlConsensus *core);
+static bool is_due(TlConsensus *core, const TlStateClaim *claim);
+static void write_state(TlConsensus *core, const TlStateClaim *claim);
+static void tell_stable(TlConsensus *core);
+static void tell_prunable(TlConsensus *core);
+static bool is_behind(TlConsensus *core, unsigned index, uint64_t height);
+static void look_for_split(TlConsensus *core);
+static bool is_split(const TlConsensus *core, uint64_t height, bool *for_good);
+static void alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member,
 					 uint64_t height);
 
 /* What the last block handed over says is stable. */
 void
-tl_consensus_checkpoint_base(TlConsensus * core)
+tl_consensus_checkpoint_base(TlConsensus *core)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	const TlBlockHeader *header = &core->base.header;
@@ -65,7 +65,7 @@ tl_consensus_checkpoint_base(TlConsensus * core)
 
 /* The caller's own state after a block; false if that block is not final. */
 bool
-tl_consensus_checkpoint_input(TlConsensus * core, const TlState *state,
+tl_consensus_checkpoint_input(TlConsensus *core, const TlState *state,
 							  uint64_t view)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
@@ -83,7 +83,7 @@ tl_consensus_checkpoint_input(TlConsensus * core, const TlState *state,
 
 /* A STATE row of a validator, in order of his log. */
 void
-tl_consensus_checkpoint_row(TlConsensus * core, const TlLogRow *row,
+tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
 							unsigned index)
 {
 	TlStateClaim *claims = &core->checkpoint.claims[index * TL_CONSENSUS_STATES_MAX];
@@ -117,7 +117,7 @@ tl_consensus_checkpoint_row(TlConsensus * core, const TlLogRow *row,
 
 /* A certificate of STATE whose signatures are valid. */
 void
-tl_consensus_checkpoint_certificate(TlConsensus * core,
+tl_consensus_checkpoint_certificate(TlConsensus *core,
 									const TlCertificate *certificate)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
@@ -137,7 +137,7 @@ tl_consensus_checkpoint_certificate(TlConsensus * core,
 
 /* Is it byte for byte a STATE row that was judged before? */
 bool
-tl_consensus_checkpoint_counted(const TlConsensus * core,
+tl_consensus_checkpoint_counted(const TlConsensus *core,
 								const TlCertificate *certificate,
 								const TlVote *vote, unsigned index)
 {
@@ -153,7 +153,7 @@ tl_consensus_checkpoint_counted(const TlConsensus * core,
 
 /* Has a block on this parent to say that another checkpoint is stable? */
 bool
-tl_consensus_checkpoint_moves(const TlConsensus * core,
+tl_consensus_checkpoint_moves(const TlConsensus *core,
 							  const TlBlockHeader *parent)
 {
 	const TlCheckpoint *checkpoint = &core->checkpoint;
@@ -164,7 +164,7 @@ tl_consensus_checkpoint_moves(const TlConsensus * core,
 }
 
 TlStatus
-tl_consensus_checkpoint_encode(TlWriter *writer, const TlConsensus * core)
+tl_consensus_checkpoint_encode(TlWriter *writer, const TlConsensus *core)
 {
 	const TlCheckpoint *checkpoint = &core->checkpoint;
 	TlCertificate certificate;
@@ -186,7 +186,7 @@ tl_consensus_checkpoint_encode(TlWriter *writer, const TlConsensus * core)
 
 /* At the end of a step: what is to be written and told. */
 void
-tl_consensus_checkpoint_settle(TlConsensus * core)
+tl_consensus_checkpoint_settle(TlConsensus *core)
 {
 	if (core->config.checkpoint_interval == 0)
 		return;
@@ -198,7 +198,7 @@ tl_consensus_checkpoint_settle(TlConsensus * core)
 
 /* The own state after a block, in place of the oldest that is known. */
 static void
-remember(TlConsensus * core, const TlState *state, uint64_t view)
+remember(TlConsensus *core, const TlState *state, uint64_t view)
 {
 	TlStateClaim *place = core->checkpoint.own;
 
@@ -219,7 +219,7 @@ remember(TlConsensus * core, const TlState *state, uint64_t view)
 
 /* R41: is there a quorum that says the same as this row? */
 static void
-count(TlConsensus * core, const TlStateClaim *claim)
+count(TlConsensus *core, const TlStateClaim *claim)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	TlWriter	writer;
@@ -248,7 +248,7 @@ count(TlConsensus * core, const TlStateClaim *claim)
 }
 
 static void
-become_stable(TlConsensus * core, const TlState *state, uint64_t view)
+become_stable(TlConsensus *core, const TlState *state, uint64_t view)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 
@@ -260,7 +260,7 @@ become_stable(TlConsensus * core, const TlState *state, uint64_t view)
 
 /* R43: does anybody say something else of the newest stable checkpoint? */
 static void
-compare(TlConsensus * core)
+compare(TlConsensus *core)
 {
 	const TlState *stable = &core->checkpoint.stable;
 
@@ -313,7 +313,7 @@ same_claim(const TlStateClaim *left, const TlStateClaim *right)
 
 /* What that member said of that height, or NULL. */
 static TlStateClaim *
-claim_of(const TlConsensus * core, unsigned index, uint64_t height)
+claim_of(const TlConsensus *core, unsigned index, uint64_t height)
 {
 	for (unsigned i = 0; i < TL_CONSENSUS_STATES_MAX; i++)
 	{
@@ -327,7 +327,7 @@ claim_of(const TlConsensus * core, unsigned index, uint64_t height)
 
 /* R42, R43: own STATE rows, those of lower heights first. */
 static void
-write_states(TlConsensus * core)
+write_states(TlConsensus *core)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 
@@ -367,7 +367,7 @@ write_states(TlConsensus * core)
  * told others something else.  What the chain itself says needs no row.
  */
 static bool
-is_due(TlConsensus * core, const TlStateClaim *claim)
+is_due(TlConsensus *core, const TlStateClaim *claim)
 {
 	int64_t		at = core->checkpoint.handed_us + core->config.pace.timer_us;
 
@@ -386,7 +386,7 @@ is_due(TlConsensus * core, const TlStateClaim *claim)
 }
 
 static void
-write_state(TlConsensus * core, const TlStateClaim *claim)
+write_state(TlConsensus *core, const TlStateClaim *claim)
 {
 	uint8_t		bytes[TL_STATE_SIZE];
 	TlWriter	writer;
@@ -403,7 +403,7 @@ write_state(TlConsensus * core, const TlStateClaim *claim)
 }
 
 static void
-tell_stable(TlConsensus * core)
+tell_stable(TlConsensus *core)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	uint8_t    *start = core->scratch.data + core->scratch.used;
@@ -433,7 +433,7 @@ tell_stable(TlConsensus * core)
  * One at a time, so that a checkpoint that comes meanwhile delays nothing.
  */
 static void
-tell_prunable(TlConsensus * core)
+tell_prunable(TlConsensus *core)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	TlAction   *action;
@@ -463,7 +463,7 @@ tell_prunable(TlConsensus * core)
 
 /* Is he active, and has not said that he has this block? */
 static bool
-is_behind(TlConsensus * core, unsigned index, uint64_t height)
+is_behind(TlConsensus *core, unsigned index, uint64_t height)
 {
 	const TlPeer *peer = &core->peers[index];
 	int64_t		active = core->config.pace.active_us;
@@ -481,7 +481,7 @@ is_behind(TlConsensus * core, unsigned index, uint64_t height)
  * get the time after which they count as inactive.
  */
 static void
-look_for_split(TlConsensus * core)
+look_for_split(TlConsensus *core)
 {
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	bool		for_good = false;
@@ -524,7 +524,7 @@ look_for_split(TlConsensus * core)
 }
 
 static bool
-is_split(const TlConsensus * core, uint64_t height, bool *for_good)
+is_split(const TlConsensus *core, uint64_t height, bool *for_good)
 {
 	unsigned	there = 0;
 	unsigned	best = 0;
@@ -552,7 +552,7 @@ is_split(const TlConsensus * core, uint64_t height, bool *for_good)
 }
 
 static void
-alarm_at(TlConsensus * core, TlAlarm alarm, uint32_t member, uint64_t height)
+alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member, uint64_t height)
 {
 	TlAction   *action = tl_consensus_act(core, TL_ACT_ALARM);
 

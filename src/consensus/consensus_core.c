@@ -27,6 +27,10 @@
 
 static bool check_config(const TlConsensusConfig *config);
 static TlConsensus *lay_out(TlArena *arena, const TlConsensusConfig *config);
+static void lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
+						  TlLaneState *lanes);
+static void lay_out_states(TlArena *arena, const TlConsensusConfig *config,
+						   TlConsensus *core);
 static size_t scratch_size(const TlConsensusConfig *config);
 static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
@@ -305,14 +309,6 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	TlConsensusBlock *handed = tl_consensus_arena_take(arena,
 													   TL_CONSENSUS_HANDED_MAX *
 													   sizeof(TlConsensusBlock));
-	TlStateClaim *claims = tl_consensus_arena_take(arena, (size_t) members *
-												   TL_CONSENSUS_STATES_MAX *
-												   sizeof(TlStateClaim));
-	TlStateClaim *own_states = tl_consensus_arena_take(arena,
-													   TL_CONSENSUS_STATES_MAX *
-													   sizeof(TlStateClaim));
-	uint8_t    *state_votes = tl_consensus_arena_take(arena, members *
-													  TL_CERTIFICATE_VOTE_SIZE);
 	void	   *scratch = tl_consensus_arena_take(arena, scratch_size(config));
 
 	for (unsigned i = 0; i < config->view_count; i++)
@@ -331,7 +327,26 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 			views[i].view = UINT64_MAX; /* of no view yet */
 		}
 	}
-	for (unsigned i = 0; i < members; i++)
+	lay_out_lanes(arena, config, lanes);
+	lay_out_states(arena, config, core);
+	if (core == NULL)
+		return NULL;
+	core->views = views;
+	core->lanes = lanes;
+	core->acks = acks;
+	core->peers = peers;
+	core->entries = entries;
+	core->path = path;
+	core->handed = handed;
+	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
+	return core;
+}
+
+static void
+lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
+			  TlLaneState *lanes)
+{
+	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		TlKnownBatch *batches = tl_consensus_arena_take(arena,
 														config->lane_length *
@@ -349,20 +364,27 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 		lanes[i].by_digest = by_digest;
 		lanes[i].by_previous = by_previous;
 	}
+}
+
+static void
+lay_out_states(TlArena *arena, const TlConsensusConfig *config,
+			   TlConsensus *core)
+{
+	unsigned	members = config->member_count;
+	TlStateClaim *claims = tl_consensus_arena_take(arena, (size_t) members *
+												   TL_CONSENSUS_STATES_MAX *
+												   sizeof(TlStateClaim));
+	TlStateClaim *own_states = tl_consensus_arena_take(arena,
+													   TL_CONSENSUS_STATES_MAX *
+													   sizeof(TlStateClaim));
+	uint8_t    *state_votes = tl_consensus_arena_take(arena, members *
+													  TL_CERTIFICATE_VOTE_SIZE);
+
 	if (core == NULL)
-		return NULL;
-	core->views = views;
-	core->lanes = lanes;
-	core->acks = acks;
-	core->peers = peers;
-	core->entries = entries;
-	core->path = path;
-	core->handed = handed;
+		return;
 	core->checkpoint.claims = claims;
 	core->checkpoint.own = own_states;
 	core->checkpoint.votes = state_votes;
-	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
-	return core;
 }
 
 /* Room for a proposal over a full gap, built beside its certificates, and CERT
@@ -398,6 +420,7 @@ set_members(TlConsensus *core)
 	if (TL_FORGOTTEN(16) && core->quorum > 1)
 		core->quorum--;
 	core->own.index = tl_consensus_index(core, config->member);
+	core->reading = config->member_count;
 	core->own.votes = core->own.index < config->member_count &&
 		config->members[core->own.index].validator;
 }
@@ -554,6 +577,7 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	bool		loose = (input->kind == TL_INPUT_LOOSE_ROW);
 	TlCertificate certificate;
 
+	core->reading = index;
 	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
 		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN)
 		return;

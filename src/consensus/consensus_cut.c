@@ -17,7 +17,7 @@
 #include <string.h>
 
 static void set_lane(TlConsensusBlock *block, const TlLane *lane);
-static void fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 					   const TlLane *to, bool final);
 
 /*
@@ -26,7 +26,7 @@ static void fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
  * first turn starts at a lane that the parent's hash chooses.
  */
 void
-tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 						TlConsensusBlock *out)
 {
 	unsigned	count = core->config.member_count;
@@ -79,7 +79,7 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
  * or leaves the parent's branch.
  */
 TlStatus
-tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 					  const TlConsensusBlock *block, TlHash *root,
 					  uint64_t *size)
 {
@@ -149,7 +149,7 @@ tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
  * a proposal does.  True if nothing is missing.
  */
 bool
-tl_consensus_cut_fetch(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 					   const TlConsensusBlock *block, bool final,
 					   int64_t *asked_us)
 {
@@ -180,7 +180,7 @@ tl_consensus_cut_fetch(TlConsensus * core, const TlConsensusBlock *parent,
 
 /* Walk down to what is missing; ask for everything on the way. */
 static void
-fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 		   const TlLane *to, bool final)
 {
 	TlLaneState *state = &core->lanes[lane];

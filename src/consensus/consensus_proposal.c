@@ -21,6 +21,8 @@
 
 #include <string.h>
 
+static bool put_gaps(TlWriter *writer, TlConsensus *core,
+					 const TlBlockHeader *header, TlProposal *proposal);
 static bool decode_block(TlConsensusBlock *out, const TlProposal *proposal);
 static bool check_certificates(TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
@@ -311,22 +313,8 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	proposal.parent_certificate.data = start;
 	proposal.parent_certificate.size = large.size;
 	proposal.gaps.data = start + large.size;
-	for (uint64_t view = block->header.parent_view + 1;
-		 view < block->header.view; view++)
-	{
-		TlView	   *skipped = tl_consensus_view(core, view);
-		TlWriter	counter;
-
-		if (skipped == NULL || !skipped->certified[VOTE_NULLIFY].present)
-			return payload;
-		tl_writer_init(&counter, NULL, 0);
-		(void) tl_consensus_tally_encode(&counter, core, VOTE_NULLIFY, skipped);
-		tl_put_u32(&large, (uint32_t) counter.size);
-		if (tl_consensus_tally_encode(&large, core, VOTE_NULLIFY,
-									  skipped) != TL_OK)
-			return payload;
-		proposal.gap_count++;
-	}
+	if (!put_gaps(&large, core, &block->header, &proposal))
+		return payload;
 	proposal.gaps.size = large.size - proposal.parent_certificate.size;
 	if (block->header.checkpoint_height != parent->header.checkpoint_height)
 	{
@@ -344,6 +332,29 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	payload.data = end;
 	payload.size = small.size;
 	return payload;
+}
+
+/* The nullifications of the views between the parent's and the block's. */
+static bool
+put_gaps(TlWriter *writer, TlConsensus *core, const TlBlockHeader *header,
+		 TlProposal *proposal)
+{
+	for (uint64_t view = header->parent_view + 1; view < header->view; view++)
+	{
+		TlView	   *skipped = tl_consensus_view(core, view);
+		TlWriter	counter;
+
+		if (skipped == NULL || !skipped->certified[VOTE_NULLIFY].present)
+			return false;
+		tl_writer_init(&counter, NULL, 0);
+		(void) tl_consensus_tally_encode(&counter, core, VOTE_NULLIFY, skipped);
+		tl_put_u32(writer, (uint32_t) counter.size);
+		if (tl_consensus_tally_encode(writer, core, VOTE_NULLIFY,
+									  skipped) != TL_OK)
+			return false;
+		proposal->gap_count++;
+	}
+	return true;
 }
 
 static bool

@@ -182,6 +182,8 @@ typedef struct TlCheckpoint
 typedef struct TlPeer
 {
 	uint64_t	view;			/* highest of a vote or PROPOSE of his */
+	uint64_t	certified;		/* highest view that a certificate of his
+								 * rows is of */
 	int64_t		heard_us;		/* last row */
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
@@ -238,6 +240,8 @@ struct TlConsensus
 	uint64_t	final_view;		/* highest finalized view known */
 	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
 	int64_t		beyond_asked_us;
+	unsigned	beyond_count;	/* how often */
+	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
 	TlPeer	   *peers;

@@ -88,6 +88,9 @@ tl_consensus_tally_certificate(TlConsensus *core,
 		tl_consensus_checkpoint_certificate(core, certificate);
 		return;
 	}
+	if (core->reading < core->config.member_count &&
+		certificate->view > core->peers[core->reading].certified)
+		core->peers[core->reading].certified = certificate->view;
 	view = tl_consensus_view(core, certificate->view);
 	if (view == NULL)
 	{

@@ -165,7 +165,8 @@ typedef struct TlAction
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */
 	TlAlarm		alarm;			/* _ALARM */
-	uint32_t	member;			/* _ALARM: who, if anybody */
+	uint32_t	member;			/* _ALARM: who, if anybody; _CATCH_UP: who has
+								 * shown that he is there */
 } TlAction;
 
 /* The actions of one step; pointers in it hold until the next one. */

@@ -22,6 +22,7 @@ static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
+static void catch_up(SimWorld *world, SimNode *node, uint32_t member);
 static void make_batch(SimWorld *world, SimNode *node);
 
 /* Power on: a new core from what the disk has. */
@@ -292,20 +293,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				sim_read_lane(world, node, action->lane.member, action->lane.batch);
 				break;
 			case TL_ACT_CATCH_UP:
-				for (unsigned peer = 0; peer < world->node_count; peer++)
-				{
-					if (sim_is_honest(&world->nodes[peer]) &&
-						world->nodes[peer].up &&
-						sim_wire_linked(world, peer, node->id) &&
-						world->nodes[peer].chain_count > node->chain_count)
-					{
-						sim_later(world, 2 * sim_wire_delay(world, peer, node->id),
-								  (SimEvent) {.kind = SIM_CATCH_UP,
-								  .node = node->id, .life = node->life,
-								  .peer = peer});
-						break;
-					}
-				}
+				catch_up(world, node, action->member);
 				break;
 			case TL_ACT_WAKE:
 				node->wake_us = action->wake_us;
@@ -328,6 +316,24 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		}
 	}
 	node->actions->count = 0;
+}
+
+/* From the member that the core names; if it cannot be, it names another. */
+static void
+catch_up(SimWorld *world, SimNode *node, uint32_t member)
+{
+	for (unsigned peer = 0; peer < world->node_count; peer++)
+	{
+		if (world->nodes[peer].number != member || !world->nodes[peer].up ||
+			world->nodes[peer].role == SIM_SILENT ||
+			!sim_wire_linked(world, peer, node->id) ||
+			world->nodes[peer].chain_count <= node->chain_count)
+			continue;
+		sim_later(world, 2 * sim_wire_delay(world, peer, node->id),
+				  (SimEvent) {.kind = SIM_CATCH_UP, .node = node->id,
+				  .life = node->life, .peer = peer});
+		return;
+	}
 }
 
 static void
