@@ -140,6 +140,8 @@ tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 	if (cut == NULL || tl_consensus_same(&cut->digest, &state->pruned))
 		return;
 	state->pruned = cut->digest;
+	state->strict_us = 0;
+	state->strikes = 0;
 	/* Downwards: what moves into the place was looked at before. */
 	for (unsigned i = state->count; i-- > 0;)
 	{
@@ -242,6 +244,30 @@ tl_consensus_batch_head_after(TlConsensus *core, unsigned lane,
 	return best;
 }
 
+/* Has every active validator said that he holds it, or a descendant? */
+bool
+tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
+							const TlKnownBatch *batch)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlLane *ack = &core->acks[i * core->config.member_count + lane];
+		const TlKnownBatch *held;
+		unsigned	steps = 0;
+
+		if (!core->config.members[i].validator || i == lane ||
+			i == core->own.index || !tl_consensus_pace_is_active(core, i))
+			continue;
+		held = tl_consensus_batch_find(core, lane, &ack->digest);
+		while (held != NULL && held->batch > batch->batch &&
+			   steps++ < core->config.lane_length)
+			held = tl_consensus_batch_find(core, lane, &held->previous);
+		if (held != batch)
+			return false;
+	}
+	return true;
+}
+
 static void
 work_out_heads(TlConsensus *core, unsigned lane)
 {
@@ -259,7 +285,7 @@ work_out_heads(TlConsensus *core, unsigned lane)
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		if (core->config.members[i].validator && i != lane &&
-			i != core->own.index)
+			i != core->own.index && TL_RULE(45, !core->peers[i].doubled))
 			count_holders(core, lane, i);
 	}
 	for (unsigned i = 0; i < state->count; i++)

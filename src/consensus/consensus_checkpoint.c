@@ -233,7 +233,8 @@ count(TlConsensus *core, const TlStateClaim *claim)
 		{
 			const TlStateClaim *other = claim_of(core, i, claim->state.height);
 
-			if (other == NULL || !same_claim(other, claim))
+			if (other == NULL || !same_claim(other, claim) ||
+				!TL_RULE(45, !core->peers[i].doubled))
 				continue;
 			if (pass == 0)
 				votes++;

@@ -421,6 +421,7 @@ set_members(TlConsensus *core)
 		core->quorum--;
 	core->own.index = tl_consensus_index(core, config->member);
 	core->reading = config->member_count;
+	memcpy(core->own.instance, config->replaced, TL_NONCE_SIZE);
 	core->own.votes = core->own.index < config->member_count &&
 		config->members[core->own.index].validator;
 }
@@ -492,6 +493,7 @@ take_input(TlConsensus *core, const TlInput *input)
 			tl_consensus_evidence_row(&left, &input->row);
 			tl_consensus_evidence_row(&right, &input->other);
 			tl_consensus_accuse(core, &left, &right);
+			tl_consensus_ack_other(core, &input->other);
 			return TL_OK;
 		case TL_INPUT_HELD:
 			tl_consensus_lane_held(core, &input->lane);
@@ -556,6 +558,8 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
 	own->sequence = row->sequence;
 	tl_consensus_row_digest(&own->digest, &core->config.chain_id, row);
+	if (row->kind == TL_LOG_ACK)
+		tl_consensus_ack_own_row(core, row);
 	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);

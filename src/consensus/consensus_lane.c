@@ -116,7 +116,10 @@ tl_consensus_lane_work(TlConsensus *core)
 {
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tl_consensus_batch_head(core, i, true) != NULL)
+		const TlLane *cut = tl_consensus_lane_find(&core->base,
+												   core->config.members[i].number);
+
+		if (tl_consensus_cut_head(core, i, cut) != NULL)
 			return true;
 	}
 	return false;

@@ -91,6 +91,7 @@ tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
 
 	if (!view->own_nullify)
 		core->pace.nullified++;
+	tl_consensus_cut_blame(core, view);
 	if (!view->proposed_seen)
 		core->peers[leader].skip = true;
 }
@@ -219,6 +220,14 @@ catch_up(TlConsensus *core)
 	}
 }
 
+/* Has anything come from him lately? */
+bool
+tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)
+{
+	return core->peers[index].heard_us > 0 &&
+		core->now_us <= core->peers[index].heard_us + core->config.pace.active_us;
+}
+
 /* P2: reasons for a view to have a timer at all. */
 static bool
 has_work(TlConsensus *core)
@@ -253,7 +262,7 @@ others_are_here(const TlConsensus *core)
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		if (i != core->own.index && core->config.members[i].validator &&
-			core->peers[i].view >= core->own.view)
+			!core->peers[i].doubled && core->peers[i].view >= core->own.view)
 			count++;
 	}
 	return count > core->faults;
@@ -298,7 +307,7 @@ nullified_by_some(TlConsensus *core)
 
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (view->tallied[VOTE_NULLIFY][i].present)
+		if (view->tallied[VOTE_NULLIFY][i].present && !core->peers[i].doubled)
 			count++;
 	}
 	return count > core->faults;

@@ -129,6 +129,9 @@ typedef struct TlLaneState
 	bool		dropped;		/* there was no room for a batch */
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
+	int64_t		strict_us;		/* until then all active members have to hold
+								 * what is ordered of it */
+	unsigned	strikes;		/* views lost to a missing body */
 } TlLaneState;
 
 /* A log row that blocks may order: EVIDENCE, REJOIN. */
@@ -189,6 +192,11 @@ typedef struct TlPeer
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
 	bool		diverged;		/* alarm was given */
+	bool		known;			/* the instance is */
+	bool		doubled;		/* two of them live: counts as neither */
+	uint8_t		incarnation[TL_NONCE_SIZE]; /* of the rows that showed it */
+	uint8_t		instance[TL_NONCE_SIZE];
+	uint8_t		other[TL_NONCE_SIZE];	/* if doubled */
 	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
 } TlPeer;
 
@@ -207,6 +215,7 @@ typedef struct TlOwn
 								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
+	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
 } TlOwn;
 
 typedef struct TlPaceState
@@ -330,6 +339,8 @@ extern TlKnownBatch *tl_consensus_batch_head_after(TlConsensus *core,
 												   unsigned lane,
 												   const TlLane *cut,
 												   bool acked);
+extern bool tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
+										const TlKnownBatch *batch);
 
 /* consensus_lane.c */
 extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
@@ -355,11 +366,16 @@ extern bool tl_consensus_cut_fetch(TlConsensus *core,
 								   const TlConsensusBlock *parent,
 								   const TlConsensusBlock *block,
 								   bool final, int64_t *asked_us);
+extern TlKnownBatch *tl_consensus_cut_head(TlConsensus *core, unsigned lane,
+										   const TlLane *cut);
+extern void tl_consensus_cut_blame(TlConsensus *core, const TlView *view);
 
 /* consensus_ack.c */
 extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 								 unsigned index);
 extern void tl_consensus_ack_write(TlConsensus *core);
+extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
 
 /* consensus_entry.c */
 extern unsigned tl_consensus_entry_places(unsigned member_count);
@@ -425,6 +441,8 @@ extern bool tl_consensus_pace_run(TlConsensus *core);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent);
+extern bool tl_consensus_pace_is_active(const TlConsensus *core,
+										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
 

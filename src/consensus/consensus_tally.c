@@ -154,7 +154,8 @@ count_votes(TlConsensus *core, TlView *view, TlVoteKind kind,
 
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tallied[i].present && tl_consensus_same(&tallied[i].block, block))
+		if (tallied[i].present && TL_RULE(45, !core->peers[i].doubled) &&
+			tl_consensus_same(&tallied[i].block, block))
 			count++;
 	}
 	if (count < core->quorum)
@@ -163,7 +164,8 @@ count_votes(TlConsensus *core, TlView *view, TlVoteKind kind,
 				   (size_t) core->validator_count * TL_CERTIFICATE_VOTE_SIZE);
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tallied[i].present && tl_consensus_same(&tallied[i].block, block))
+		if (tallied[i].present && TL_RULE(45, !core->peers[i].doubled) &&
+			tl_consensus_same(&tallied[i].block, block))
 			tl_consensus_certificate_put_vote(&writer, &tallied[i].vote);
 	}
 	view->certified[kind].vote_count = (uint16_t) count;

@@ -74,6 +74,10 @@ typedef struct TlConsensusPace
 typedef struct TlConsensusConfig
 {
 	TlHash		chain_id;
+	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy, random;
+										 * zeros: not told */
+	uint8_t		replaced[TL_NONCE_SIZE];	/* the one before, if the stored log
+										 * does not show it */
 	uint32_t	member;			/* this node's number; 0 or a member that is
 								 * no validator: follows without voting */
 	unsigned	member_count;
@@ -149,6 +153,7 @@ typedef enum TlAlarm
 	TL_ALARM_ILLEGAL_ROW,		/* validly signed, against the rules */
 	TL_ALARM_DIVERGED,			/* the state of member is not the certified
 								 * one; if it is this node: apply no more */
+	TL_ALARM_INSTANCES,			/* two live copies sign with the key of member */
 	TL_ALARM_SPLIT				/* no quorum agrees on a state: apply no more */
 } TlAlarm;
 

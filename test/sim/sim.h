@@ -316,6 +316,7 @@ struct SimWorld
 	int64_t		written_us;		/* the last row of an honest member */
 	uint64_t	events_done;
 	uint64_t	core_steps;
+	unsigned	doubles;		/* alarms of two live copies */
 	unsigned	evidence[8];	/* rows, by kind */
 	TlConsensusConfig config;
 	unsigned	member_count;

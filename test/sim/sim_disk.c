@@ -20,6 +20,10 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	size_t		size;
 
 	config.member = node->number;
+	/* Each boot of a server is another instance. */
+	config.instance[0] = (uint8_t) (node->id + 1);
+	config.instance[1] = (uint8_t) node->life;
+	config.instance[2] = (uint8_t) (node->life >> 8);
 	if (node->chain_count == 0)
 	{
 		TlSpan		none = {NULL, 0};
