@@ -216,6 +216,9 @@ typedef enum SimSeen
 	SIM_SEEN_NULLIFIED,			/* views */
 	SIM_SEEN_LARGE,				/* batches beside which no other fits */
 	SIM_SEEN_BLOCK,
+	SIM_SEEN_DIVERGED,			/* members that were told so */
+	SIM_SEEN_STATE_SPLIT,
+	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -316,7 +319,6 @@ struct SimWorld
 	int64_t		written_us;		/* the last row of an honest member */
 	uint64_t	events_done;
 	uint64_t	core_steps;
-	unsigned	doubles;		/* alarms of two live copies */
 	unsigned	evidence[8];	/* rows, by kind */
 	TlConsensusConfig config;
 	unsigned	member_count;

@@ -172,7 +172,7 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V3: node %u does not know its own log", node->id);
 	sim_state_alarm(world, node, action);
 	if (action->alarm == TL_ALARM_INSTANCES)
-		world->doubles++;
+		world->seen[SIM_SEEN_DOUBLE]++;
 	if (action->alarm == TL_ALARM_INSTANCES &&
 		sim_is_honest(&world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u sees two of member %u, who is one",

@@ -18,6 +18,8 @@
 #include <string.h>
 
 static void run(SimWorld *world, SimNode *node);
+static void again_and_again(SimWorld *world, SimNode *node,
+							const SimEvent *event);
 static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void finish(SimWorld *world, SimNode *node);
@@ -58,26 +60,9 @@ sim_node_crash(SimWorld *world, SimNode *node)
 void
 sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 {
-	SimEvent	again = *event;
-
 	if (event->kind == SIM_POLL || event->kind == SIM_BATCH)
 	{
-		if (event->kind == SIM_POLL)
-			sim_later(world, poll_us(world), again);
-		else if (!world->calm)
-			sim_later(world, 1 + (int64_t) sim_random(world,
-													  2 * (uint64_t) world->plan.batch_every_us),
-					  again);
-		if (node->up && event->kind == SIM_POLL)
-			sim_wire_poll(world, node);
-		if (node->up && event->kind == SIM_BATCH && !world->calm)
-		{
-			if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
-				sim_liar_flood(world, node);
-			else
-				node->wants_batch = true;
-			sim_node_ask(world, node);
-		}
+		again_and_again(world, node, event);
 		return;
 	}
 	if (!node->up || event->life != node->life)
@@ -123,6 +108,30 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			break;
 		default:
 			break;
+	}
+}
+
+/* A look at a wire, or new rows: now, and after a while once more. */
+static void
+again_and_again(SimWorld *world, SimNode *node, const SimEvent *event)
+{
+	SimEvent	again = *event;
+
+	if (event->kind == SIM_POLL)
+		sim_later(world, poll_us(world), again);
+	else if (!world->calm)
+		sim_later(world, 1 + (int64_t) sim_random(world,
+												  2 * (uint64_t) world->plan.batch_every_us),
+				  again);
+	if (node->up && event->kind == SIM_POLL)
+		sim_wire_poll(world, node);
+	if (node->up && event->kind == SIM_BATCH && !world->calm)
+	{
+		if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
+			sim_liar_flood(world, node);
+		else
+			node->wants_batch = true;
+		sim_node_ask(world, node);
 	}
 }
 

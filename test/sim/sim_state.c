@@ -135,7 +135,10 @@ void
 sim_state_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 {
 	if (action->alarm == TL_ALARM_SPLIT)
+	{
 		node->split_at = action->state.height;
+		world->seen[SIM_SEEN_STATE_SPLIT]++;
+	}
 	if (action->alarm == TL_ALARM_SPLIT && world->plan.diverged == 0 &&
 		world->plan.liars + world->plan.twins + world->plan.silent == 0)
 		sim_fail(world, "V20: node %u sees states that differ, and none do",
@@ -143,7 +146,10 @@ sim_state_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 	if (action->alarm != TL_ALARM_DIVERGED)
 		return;
 	if (action->member == node->number)
+	{
 		node->halted_at = action->state.height;
+		world->seen[SIM_SEEN_DIVERGED]++;
+	}
 	if (sim_is_honest(&world->nodes[action->member - 1]) &&
 		!sim_state_diverges(world, &world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u calls member %u diverged, who is not",
