@@ -31,6 +31,8 @@ static void count(TlConsensus *core, const TlStateClaim *claim);
 static void become_stable(TlConsensus *core, const TlState *state,
 						  uint64_t view);
 static void compare(TlConsensus *core);
+static void differs(TlConsensus *core, unsigned index);
+static bool is_stable(const TlConsensus *core, const TlState *state);
 static bool same_state(const TlState *left, const TlState *right);
 static bool same_claim(const TlStateClaim *left, const TlStateClaim *right);
 static TlStateClaim *claim_of(const TlConsensus *core, unsigned index,
@@ -98,6 +100,9 @@ tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
 	}
 	if (index == core->own.index && state.height > core->checkpoint.written)
 		core->checkpoint.written = state.height;
+	if (state.height == core->checkpoint.stable.height &&
+		!is_stable(core, &state))
+		differs(core, index);
 	if (state.height <= core->checkpoint.stable.height ||
 		claim_of(core, index, state.height) != NULL)
 		return;
@@ -265,35 +270,47 @@ compare(TlConsensus *core)
 {
 	const TlState *stable = &core->checkpoint.stable;
 
-	if (stable->height == 0 || core->checkpoint.vote_count == 0)
+	if (stable->height == 0)
 		return;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		const TlStateClaim *claim = claim_of(core, i, stable->height);
 
-		if (claim == NULL || same_state(&claim->state, stable) ||
-			i == core->own.index || core->peers[i].diverged)
-			continue;
-		core->peers[i].diverged = true;
-		alarm_at(core, TL_ALARM_DIVERGED, core->config.members[i].number,
-				 stable->height);
+		if (claim != NULL && !is_stable(core, &claim->state))
+			differs(core, i);
 	}
 	for (unsigned i = 0; i < TL_CONSENSUS_STATES_MAX; i++)
 	{
 		const TlStateClaim *own = &core->checkpoint.own[i];
 
 		if (own->state.height == stable->height &&
-			!same_state(&own->state, stable))
+			!is_stable(core, &own->state))
 			core->checkpoint.diverged = true;
 	}
-	if (core->own.index < core->config.member_count)
-	{
-		const TlStateClaim *own = claim_of(core, core->own.index,
-										   stable->height);
+}
 
-		if (own != NULL && !same_state(&own->state, stable))
-			core->checkpoint.diverged = true;
-	}
+/* A member's state is not that of the newest stable checkpoint. */
+static void
+differs(TlConsensus *core, unsigned index)
+{
+	if (index == core->own.index)
+		core->checkpoint.diverged = true;
+	if (index == core->own.index || core->peers[index].diverged)
+		return;
+	core->peers[index].diverged = true;
+	alarm_at(core, TL_ALARM_DIVERGED, core->config.members[index].number,
+			 core->checkpoint.stable.height);
+}
+
+/* Of a checkpoint that only a header names, no more than the root is known. */
+static bool
+is_stable(const TlConsensus *core, const TlState *state)
+{
+	const TlState *stable = &core->checkpoint.stable;
+
+	if (core->checkpoint.vote_count == 0)
+		return tl_consensus_same(&state->state_root, &stable->state_root);
+	return same_state(state, stable);
 }
 
 static bool

@@ -188,6 +188,8 @@ another_was_counted(const TlConsensus *core, const TlCertificate *certificate,
 	const TlView *view = &core->views[certificate->view % core->config.view_count];
 	const TlTallied *tallied;
 
+	if (certificate->kind == TL_LOG_STATE)
+		return false;
 	tallied = &view->tallied[certificate->kind - TL_LOG_NOTARIZE][index];
 	return view->view == certificate->view && tallied->present &&
 		!tl_consensus_same(&tallied->block, &certificate->block);
