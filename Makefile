@@ -42,6 +42,7 @@ OBJS_PURE = \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_ack.o \
+	src/consensus/consensus_checkpoint.o \
 	src/consensus/consensus_proposal.o \
 	src/consensus/consensus_vote.o \
 	src/consensus/consensus_pace.o \

@@ -38,9 +38,14 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 	out->lane_count = parent->lane_count;
 	memcpy(out->cut, parent->cut, sizeof(parent->cut));
 	for (unsigned i = 0; i < count; i++)
-		targets[i] = tl_consensus_batch_head_after(core, i,
-												   tl_consensus_lane_find(parent, core->config.members[i].number),
-												   i != core->own.index);
+	{
+		const TlLane *from = tl_consensus_lane_find(parent,
+													core->config.members[i].number);
+
+		targets[i] = (i == core->own.index) ?
+			tl_consensus_batch_head_after(core, i, from, false) :
+			tl_consensus_cut_head(core, i, from);
+	}
 	while (moved)
 	{
 		moved = false;
@@ -70,6 +75,65 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 			batches++;
 			moved = true;
 		}
+	}
+}
+
+/*
+ * How far another one's lane may be ordered beyond that cut: as far as q hold it
+ * or, for a time after a view was lost to a missing body (P10), everybody who is
+ * active.
+ */
+TlKnownBatch *
+tl_consensus_cut_head(TlConsensus *core, unsigned lane, const TlLane *cut)
+{
+	TlKnownBatch *head = tl_consensus_batch_head_after(core, lane, cut, true);
+	unsigned	steps = 0;
+
+	if (head == NULL || core->now_us >= core->lanes[lane].strict_us)
+		return head;
+	tl_consensus_pace_wake(core, core->lanes[lane].strict_us);
+	while (head != NULL && steps++ < core->config.lane_length &&
+		   !tl_consensus_batch_all_hold(core, lane, head))
+		head = tl_consensus_batch_starts_at(cut, head) ? NULL :
+			tl_consensus_batch_find(core, lane, &head->previous);
+	return head;
+}
+
+/*
+ * A view was nullified.  If this node could not vote for its block because bodies
+ * are missing, their lanes are ordered more carefully: twice as long each time.
+ */
+void
+tl_consensus_cut_blame(TlConsensus *core, const TlView *view)
+{
+	const TlConsensusBlock *block = &view->first.block;
+	const TlConsensusBlock *parent;
+
+	if (!core->started || !view->first.present || !view->first.linked ||
+		view->first.bad || view->own_notarize || TL_FORGOTTEN(110))
+		return;
+	parent = tl_consensus_proposal_parent(core, block);
+	for (unsigned i = 0; parent != NULL && i < block->lane_count; i++)
+	{
+		const TlLane *to = &block->cut[i];
+		const TlLane *from = tl_consensus_lane_find(parent, to->member);
+		unsigned	lane = tl_consensus_index(core, to->member);
+		TlLaneState *state;
+		const TlKnownBatch *batch;
+		int64_t		time = core->config.pace.timer_us;
+
+		if (lane >= core->config.member_count ||
+			(from != NULL && tl_consensus_same(&from->digest, &to->digest)))
+			continue;
+		batch = tl_consensus_batch_find(core, lane, &to->digest);
+		if (batch != NULL && batch->complete)
+			continue;
+		state = &core->lanes[lane];
+		time <<= (state->strikes < 16) ? state->strikes : 16;
+		if (time > core->config.pace.timer_max_us)
+			time = core->config.pace.timer_max_us;
+		state->strikes++;
+		state->strict_us = core->now_us + time;
 	}
 }
 

@@ -17,6 +17,7 @@
 #define SIM_H
 
 #include "consensus_core.h"
+#include "consensus_payload.h"
 
 #include <stdio.h>
 
@@ -97,12 +98,17 @@ typedef struct SimNode
 	int64_t		disk_full_until_us;
 	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
+	unsigned	stated;			/* height whose state the core was told, last */
 
 	/* what the checks remember */
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */
 	TlHash		lane_digest;
 	unsigned	fetches;
+	TlState		checkpoint;		/* newest stable one that it was told of */
+	uint64_t	stated_row;		/* highest own STATE row */
+	uint64_t	halted_at;		/* its state is not the certified one */
+	uint64_t	split_at;		/* no quorum agrees on a state */
 
 	/* a liar's stories, by target, and the lane that it floods */
 	SimLog		stories[SIM_NODES_MAX];
@@ -211,6 +217,9 @@ typedef enum SimSeen
 	SIM_SEEN_NULLIFIED,			/* views */
 	SIM_SEEN_LARGE,				/* batches beside which no other fits */
 	SIM_SEEN_BLOCK,
+	SIM_SEEN_DIVERGED,			/* members that were told so */
+	SIM_SEEN_STATE_SPLIT,
+	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -268,6 +277,9 @@ typedef struct SimPlan
 	SimLie		lie;
 	SimTwist	twist;
 	bool		to_all;			/* the same lie to everybody */
+	unsigned	checkpoint_interval;
+	unsigned	diverged;		/* honest members who apply wrongly */
+	uint64_t	diverges_at;	/* height from which on */
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
@@ -407,6 +419,27 @@ extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
 						  TlInputKind kind);
 extern void sim_read_give_held(SimWorld *world, SimNode *node,
 							   const TlHash *digest);
+
+/* sim_state.c */
+extern void sim_state_plan(SimWorld *world);
+extern bool sim_state_diverges(const SimWorld *world, const SimNode *node);
+extern void sim_state_give(SimWorld *world, SimNode *node);
+extern void sim_state_open(SimWorld *world, SimNode *node);
+extern void sim_state_checkpoint(SimWorld *world, SimNode *node,
+								 const TlAction *action);
+extern void sim_state_header(SimWorld *world, const SimNode *node,
+							 const TlBlockHeader *header);
+extern void sim_state_prune(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_state_alarm(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_state_own_row(SimWorld *world, SimNode *node,
+							  const TlLogRow *row);
+extern void sim_state_lie(const SimWorld *world, unsigned target,
+						  const TlLogRow *row, uint8_t *bytes);
+extern void sim_state_lie_header(const SimWorld *world,
+								 TlBlockHeader *header);
+extern const char *sim_state_unfinished(SimWorld *world, const SimNode *node);
 
 /* sim_liar.c */
 extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);

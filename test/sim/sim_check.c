@@ -122,6 +122,9 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		case TL_LOG_EVIDENCE:
 			check_evidence(world, node, row);
 			return;
+		case TL_LOG_STATE:
+			sim_state_own_row(world, node, row);
+			return;
 		default:
 			return;
 	}
@@ -167,6 +170,13 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V1: node %u sees a fork", node->id);
 	if (action->alarm == TL_ALARM_OWN_LOG)
 		sim_fail(world, "V3: node %u does not know its own log", node->id);
+	sim_state_alarm(world, node, action);
+	if (action->alarm == TL_ALARM_INSTANCES)
+		world->seen[SIM_SEEN_DOUBLE]++;
+	if (action->alarm == TL_ALARM_INSTANCES &&
+		sim_is_honest(&world->nodes[action->member - 1]))
+		sim_fail(world, "V8: node %u sees two of member %u, who is one",
+				 node->id, action->member);
 	if (action->alarm == TL_ALARM_ILLEGAL_ROW &&
 		sim_is_honest(&world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u accuses member %u, who is honest",
@@ -296,6 +306,8 @@ unfinished(SimWorld *world, unsigned *who)
 			if (sim_is_honest(owner) && !found)
 				return "has not all batches of honest members in its chain";
 		}
+		if (sim_state_unfinished(world, node) != NULL)
+			return sim_state_unfinished(world, node);
 	}
 	return NULL;
 }

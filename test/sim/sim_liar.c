@@ -301,12 +301,16 @@ sim_liar_tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	SimRow	   *made;
 	SimEvent	event = {.kind = SIM_ARRIVE,.node = target,
 	.life = world->nodes[target].life};
+	uint8_t		state[TL_STATE_SIZE];
 
 	row.member = node->number;
 	row.sequence = story->count + 1;
 	memset(&row.previous, 0, sizeof(row.previous));
 	if (story->count > 0)
 		row.previous = story->rows[story->count - 1]->digest;
+	sim_state_lie(world, target, &row, state);
+	if (row.kind == TL_LOG_STATE)
+		row.payload.data = state;
 	made = sim_row(world, &row);
 	sim_node_note_subject(made);
 	event.hash = made->subject;

@@ -59,6 +59,10 @@ static void set_full_disk(SimWorld *world);
 static void set_slow_disk(SimWorld *world);
 static void set_fsync(SimWorld *world);
 static void set_clocks(SimWorld *world);
+static void set_diverged(SimWorld *world);
+static void set_diverged_more(SimWorld *world);
+static void set_diverged_half(SimWorld *world);
+static void set_state_liar(SimWorld *world);
 static void set_slots(SimWorld *world);
 static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
@@ -140,7 +144,7 @@ static const SimScenario scenarios[] = {
 	{"dead_leaders", "5", "f members are silent; their turns are passed over (P4)",
 	set_dead_leaders, SIM_SEEN_NULLIFIED, 7, false, 5, 30000, SIM_EXPECT_PACE},
 	{"twins", "6", "f members run twice with one key; evidence convicts them",
-	set_twins, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	set_twins, SIM_SEEN_EVIDENCE, 7, true, 10, 20000, SIM_EXPECT_BLOCKS},
 	{"twins_in_partition", "6", "and the two are on different sides",
 	set_twins_split, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, 0},
 	{"lane_fork", "7", "twins make different batches of one number; the cut decides",
@@ -177,9 +181,20 @@ static const SimScenario scenarios[] = {
 	set_silent_beyond, SIM_SEEN_HALT, 4, false, 5, 3000, 0},
 	{"everything_at_once", "1 to 12", "loss, crashes, links, disks and clocks together",
 	set_everything, SIM_SEEN_CRASH, 4, true, 10, 8000, 0},
+	{"states_of_f", "14", "the states of f members differ; they are told, and go on voting (R43)",
+	set_diverged, SIM_SEEN_DIVERGED, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"states_of_more_than_f", "f+1 members diverged in state",
+		"no quorum agrees on a state; blocks become final all the same",
+	set_diverged_more, SIM_SEEN_STATE_SPLIT, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
+	{"states_two_to_two", "a 2:2 split of state roots", "everybody is told; order goes on",
+	set_diverged_half, SIM_SEEN_STATE_SPLIT, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"liar_of_states", "14", "a liar states something else to each; checkpoints become stable",
+	set_state_liar, SIM_SEEN_BLOCK, 4, false, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"two_copies", "8, clone", "twins: both live, and count as neither (R45)",
+	set_twins, SIM_SEEN_DOUBLE, 4, false, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"size_5", "18", "five members, a liar", set_last_moment, SIM_SEEN_BLOCK, 5, false, 5, 3000, 0},
 	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
-	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 8000, 0},
+	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 20000, 0},
 	{"size_10", "18", "ten members, loss, crashes, links, disks and clocks",
 	set_everything, SIM_SEEN_BLOCK, 10, false, 3, 6000, 0},
 	{"size_30", "18", "thirty members, nine silent", set_silent, SIM_SEEN_BLOCK, 30, false, 1, 60000, 0},
@@ -228,6 +243,8 @@ sim_scenario_plan(SimWorld *world)
 	plan->twist = SIM_TWIST_ANY;
 	plan->chunk_count = 1;
 	plan->stream = true;
+	plan->checkpoint_interval = 8;
+	plan->diverges_at = 5;
 	world->scenario->set_up(world);
 }
 
@@ -552,6 +569,31 @@ static void
 set_fsync(SimWorld *world)
 {
 	world->plan.fail_percent = 10;
+}
+
+static void
+set_diverged(SimWorld *world)
+{
+	world->plan.diverged = tl_consensus_faults(world->plan.nodes);
+}
+
+static void
+set_diverged_more(SimWorld *world)
+{
+	world->plan.diverged = tl_consensus_faults(world->plan.nodes) + 1;
+}
+
+static void
+set_diverged_half(SimWorld *world)
+{
+	world->plan.diverged = world->plan.nodes / 2;
+}
+
+static void
+set_state_liar(SimWorld *world)
+{
+	world->plan.liars = 1;
+	world->plan.checkpoint_interval = 2;
 }
 
 static void
