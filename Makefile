@@ -124,6 +124,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_blocks.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
+	src/proof/proof_steps.o \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
