@@ -162,6 +162,8 @@ typedef enum SimLie
 	SIM_LIE_WITHHOLD,			/* few votes, to few */
 	SIM_LIE_LATE,				/* everything when the timers end */
 	SIM_LIE_ONE_FINALIZE,		/* FINALIZE to one member only, no CERT */
+	SIM_LIE_ONE_NOTARIZE,		/* NOTARIZE to one member only, no CERT */
+	SIM_LIE_BUT_ONE,			/* FINALIZE to all but one, no CERT */
 	SIM_LIE_OTHER_VOTE,			/* one member is shown another vote first */
 	SIM_LIE_FLOOD,				/* a lane without end */
 	SIM_LIE_BODIES,				/* bodies to one member only */

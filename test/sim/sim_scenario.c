@@ -47,6 +47,8 @@ static void set_last_moment(SimWorld *world);
 static void set_entry(SimWorld *world);
 static void set_withheld(SimWorld *world);
 static void set_one_finalize(SimWorld *world);
+static void set_one_notarize(SimWorld *world);
+static void set_but_one(SimWorld *world);
 static void set_other_vote(SimWorld *world);
 static void set_silent(SimWorld *world);
 static void set_dead_leaders(SimWorld *world);
@@ -138,6 +140,10 @@ static const SimScenario scenarios[] = {
 	set_withheld, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"finalize_to_one", "5, lost wake-up", "FINALIZE to one member only, then nothing more",
 	set_one_finalize, SIM_SEEN_LIE, 4, true, 10, 6000, SIM_EXPECT_BLOCKS},
+	{"notarize_to_one", "5", "NOTARIZE to one member only, who goes on to the next view alone (P6)",
+	set_one_notarize, SIM_SEEN_LIE, 4, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	{"finalize_to_all_but_one", "5", "FINALIZE to all but one, who is the only one to wait then (P7)",
+	set_but_one, SIM_SEEN_LIE, 4, true, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"certificate_against_tally", "certificate with a vote whose author showed another one",
 		"one member counted another vote; the certificate holds all the same (C3)",
 	set_other_vote, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
@@ -499,6 +505,22 @@ set_one_finalize(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_ONE_FINALIZE);
 	world->plan.spike_percent = 10;
+}
+
+static void
+set_one_notarize(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_ONE_NOTARIZE);
+	world->plan.spike_percent = 20;
+}
+
+/* Batches are rare: whoever waits then waits for long. */
+static void
+set_but_one(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_BUT_ONE);
+	world->plan.spike_percent = 20;
+	world->plan.batch_every_us = 2000 * SIM_MS;
 }
 
 static void
