@@ -495,5 +495,6 @@ extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
 
 /* sim_check_fork.c */
 extern void sim_check_fork(SimWorld *world, unsigned node);
+extern uint32_t sim_check_unaccused(SimWorld *world);
 
 #endif							/* SIM_H */
