@@ -309,6 +309,8 @@ unfinished(SimWorld *world, unsigned *who)
 		if (sim_state_unfinished(world, node) != NULL)
 			return sim_state_unfinished(world, node);
 	}
+	if (sim_check_unaccused(world) != 0)
+		return "and the others accuse nobody of a log with two branches (V14)";
 	return NULL;
 }
 
