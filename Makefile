@@ -50,6 +50,7 @@ OBJS_PURE = \
 	src/consensus/consensus_judge.o \
 	src/consensus/consensus_evidence.o \
 	src/consensus/consensus_accuse.o \
+	src/consensus/consensus_legal.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
 	src/table/table_row.o \

@@ -587,15 +587,17 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
+	if (!input->certificates_valid ||
+		(row->epoch == core->config.epoch && !tl_consensus_legal(core, row)))
+	{
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		tl_consensus_legal_accuse(core, row, NULL);
+		return;
+	}
 	if (row->kind == TL_LOG_BATCH)
 		tl_consensus_lane_batch(core, row, loose);
 	if (row->kind == TL_LOG_ACK && index != core->own.index)
 		tl_consensus_ack_row(core, row, index);
-	if (!input->certificates_valid)
-	{
-		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
-		return;
-	}
 	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN)
 		tl_consensus_entry_row(core, row, index);
 	if (row->epoch != core->config.epoch ||

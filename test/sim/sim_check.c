@@ -377,7 +377,9 @@ sim_check_accusation(SimWorld *world, const SimNode *node,
 	TlEvidence	evidence;
 	bool		signed_rows = signed_both(world, row, &evidence);
 
-	if (believed != signed_rows)
+	/* Of kind 6 a liar's row may be legal as well. */
+	if (believed ? !signed_rows :
+		signed_rows && evidence.kind != TL_EVIDENCE_ILLEGAL)
 		sim_fail(world, "V8: node %u: an accusation with forged rows is believed",
 				 node->id);
 	world->seen[SIM_SEEN_FORGED] += !signed_rows;
@@ -390,7 +392,12 @@ signed_both(SimWorld *world, const TlLogRow *row, TlEvidence *evidence)
 									 row->payload.data,
 									 row->payload.size) != TL_OK)
 		return false;
-	for (int i = 0; i < 2; i++)
+	/* What honest members write is legal: that it is not convicts no one of them. */
+	if (evidence->kind == TL_EVIDENCE_ILLEGAL &&
+		(evidence->rows[0].row.member > world->member_count ||
+		 sim_is_honest(&world->nodes[evidence->rows[0].row.member - 1])))
+		return false;
+	for (int i = 0; i < (evidence->kind == TL_EVIDENCE_ILLEGAL ? 1 : 2); i++)
 	{
 		const TlEvidenceRow *part = &evidence->rows[i];
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
