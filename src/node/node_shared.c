@@ -158,6 +158,10 @@ tl_node_shared_find(Oid database, bool create)
 	unused->pid = 0;
 	unused->latch = NULL;
 	unused->scrub_pid = 0;
+	unused->wire_pid = 0;
+	unused->wire_latch = NULL;
+	unused->wire_wanted = false;
+	unused->wire_news = false;
 	unused->at_work = false;
 	unused->overflow = false;
 	unused->forgotten_xid = 0;

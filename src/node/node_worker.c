@@ -42,6 +42,7 @@
 #include "node_scrub.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_wire.h"
 #include "node_worker.h"
 #include "tl_error.h"
 
@@ -186,6 +187,7 @@ load_state(TlRoundState *state)
 		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
 										ALLOCSET_DEFAULT_SIZES);
 		tl_node_round_init(state, context);
+		tl_node_wire_look();
 		SPI_finish();
 		tl_node_round_mark(state);
 	}
@@ -254,6 +256,8 @@ run(TlRoundState *state, bool test)
 		}
 		if (may_sign(state, test))
 			result = tl_node_round(state);
+		if (result == TL_ROUND_MORE)
+			tl_node_wire_wake();
 		if (result == TL_ROUND_NOT_A_NODE)
 			proc_exit(0);		/* a successor sees what there is now */
 		if (result != TL_ROUND_MORE)
@@ -298,9 +302,11 @@ wait_for_work(TlRoundResult result)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
 	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
-	long		wait_ms;
+	long		wait_ms = tl_node_scrub_tend();
+	long		wire_ms = tl_node_wire_tend();
 
-	wait_ms = tl_node_scrub_tend();
+	if (wire_ms >= 0 && (wait_ms < 0 || wait_ms > wire_ms))
+		wait_ms = wire_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);
