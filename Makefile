@@ -37,7 +37,10 @@ OBJS_PURE = \
 	src/consensus/consensus_payload.o \
 	src/consensus/consensus_arena.o \
 	src/consensus/consensus_tally.o \
+	src/consensus/consensus_batch.o \
 	src/consensus/consensus_lane.o \
+	src/consensus/consensus_cut.o \
+	src/consensus/consensus_ack.o \
 	src/consensus/consensus_proposal.o \
 	src/consensus/consensus_vote.o \
 	src/consensus/consensus_pace.o \
@@ -45,6 +48,7 @@ OBJS_PURE = \
 	src/consensus/consensus_judge.o \
 	src/consensus/consensus_evidence.o \
 	src/consensus/consensus_accuse.o \
+	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
 	src/table/table_row.o \
 	src/table/table_signature.o \
@@ -92,6 +96,8 @@ OBJS_BACKEND = \
 	src/chain/chain_reject.o \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
+	src/chain/chain_stored.o \
+	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \
 	src/proof/proof_jsonb.o \
 	src/proof/proof_section.o \

@@ -374,11 +374,11 @@ CREATE FUNCTION ledger_internal.peer_links(
 COMMENT ON FUNCTION ledger_internal.peer_links() IS 'behind ledger.peer: what the process of the wire knows, own wire included';
 
 CREATE VIEW ledger.peer AS
-    SELECT p.member, p.address, l.log_link, l.body_link, l.reason, l.stored, l.lag_rows, l.lag_bytes,
+    SELECT member, p.address, l.log_link, l.body_link, l.reason, l.stored, l.lag_rows, l.lag_bytes,
            clock_timestamp() - l.behind_since AS lag_time,
            l.last_row_at, l.last_answer_at, l.rows, l.fetched, l.duplicates, l.quarantined, l.stops
       FROM ledger_internal.peer AS p
-      LEFT JOIN ledger_internal.peer_links() AS l USING (member);
+      FULL JOIN ledger_internal.peer_links() AS l USING (member);
 COMMENT ON VIEW ledger.peer IS
     'members and the links to their wires; the row of this member tells of its own wire. lag_rows: known to exist and not here; lag_bytes: WAL that waits here for the peer; rows, fetched, duplicates, quarantined, stops: counted since the process of the wire began';
 

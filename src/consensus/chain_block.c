@@ -32,6 +32,10 @@
  * A cut is, per lane ascending by member, without anything around it: member
  * u32, incarnation u16, batch u64, digest of that batch 32.
  *
+ * Entries are, ascending by digest, without anything around them: kind of the
+ * log row u8, its digest 32.  The entries root stands over their leaves, in the
+ * same order: 0x05, format 1, kind, digest.
+ *
  * Invariants
  *	  B1  the hash covers every byte above, nothing else
  *	  B2  the chain id is the hash of the genesis header
@@ -52,6 +56,7 @@
 
 #include "crypto_hash.h"
 #include "merkle_hash.h"
+#include "merkle_range.h"
 
 #include <string.h>
 
@@ -63,6 +68,7 @@
 static void put_header(TlWriter *writer, const TlBlockHeader *header);
 static TlStatus check_header(const TlBlockHeader *header);
 static TlStatus check_lanes(const TlLane *lanes, unsigned count);
+static TlStatus check_entries(const TlBlockEntry *entries, unsigned count);
 static bool same_hash(const TlHash *left, const TlHash *right);
 
 TlStatus
@@ -236,6 +242,67 @@ tl_chain_cut_hash(TlHash *out, const TlLane *lanes, unsigned count)
 	return status;
 }
 
+TlStatus
+tl_chain_entries_encode(TlWriter *writer, const TlBlockEntry *entries,
+						unsigned count)
+{
+	TlStatus	status = check_entries(entries, count);
+
+	if (status != TL_OK)
+		return status;
+	for (unsigned i = 0; i < count; i++)
+	{
+		tl_put_u8(writer, entries[i].kind);
+		tl_put_hash(writer, &entries[i].digest);
+	}
+	return tl_writer_finish(writer);
+}
+
+TlStatus
+tl_chain_entries_decode(TlBlockEntry *out, unsigned *count, unsigned count_max,
+						const void *data, size_t size)
+{
+	size_t		entry_count = size / TL_BLOCK_ENTRY_SIZE;
+	TlReader	reader;
+	TlStatus	status;
+
+	*count = 0;
+	if (size % TL_BLOCK_ENTRY_SIZE != 0)
+		return TL_TRUNCATED;
+	if (entry_count > count_max)
+		return TL_TOO_LARGE;
+	tl_reader_init(&reader, data, size);
+	for (unsigned i = 0; i < entry_count; i++)
+	{
+		out[i].kind = tl_get_u8(&reader);
+		tl_get_hash(&reader, &out[i].digest);
+	}
+	status = tl_reader_finish(&reader);
+	if (status == TL_OK)
+		status = check_entries(out, (unsigned) entry_count);
+	if (status == TL_OK)
+		*count = (unsigned) entry_count;
+	return status;
+}
+
+TlStatus
+tl_chain_entries_root(TlHash *out, const TlBlockEntry *entries, unsigned count)
+{
+	TlMerkleRange range;
+	TlStatus	status = check_entries(entries, count);
+
+	tl_merkle_range_init(&range);
+	for (unsigned i = 0; status == TL_OK && i < count; i++)
+	{
+		TlHash		leaf;
+
+		tl_chain_entry_leaf_hash(&leaf, entries[i].kind, &entries[i].digest);
+		status = tl_merkle_range_append(&range, &leaf);
+	}
+	tl_merkle_range_root(&range, out);
+	return status;
+}
+
 static void
 put_header(TlWriter *writer, const TlBlockHeader *header)
 {
@@ -290,6 +357,21 @@ check_lanes(const TlLane *lanes, unsigned count)
 		if (lanes[i].member == 0 || lanes[i].batch == 0)
 			return TL_BAD_FORMAT;
 		if (i > 0 && lanes[i].member <= lanes[i - 1].member)
+			return TL_BAD_ORDER;
+	}
+	return TL_OK;
+}
+
+/* Kind 0 is the body of genesis, which is no log row. */
+static TlStatus
+check_entries(const TlBlockEntry *entries, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+	{
+		if (entries[i].kind == 0)
+			return TL_BAD_FORMAT;
+		if (i > 0 && memcmp(entries[i - 1].digest.bytes,
+							entries[i].digest.bytes, TL_HASH_SIZE) >= 0)
 			return TL_BAD_ORDER;
 	}
 	return TL_OK;

@@ -15,6 +15,7 @@
 
 #define TL_BLOCK_HEADER_SIZE	318
 #define TL_BLOCK_LANE_SIZE		46	/* of one lane in an encoded cut */
+#define TL_BLOCK_ENTRY_SIZE		33	/* of one entry in an encoded list */
 
 typedef struct TlBlockHeader
 {
@@ -44,6 +45,13 @@ typedef struct TlLane
 	uint64_t	batch;
 	TlHash		digest;			/* of that batch */
 } TlLane;
+
+/* A log row (GOVERN, REJOIN, EVIDENCE) that a block orders. */
+typedef struct TlBlockEntry
+{
+	uint8_t		kind;			/* of the row */
+	TlHash		digest;			/* of the row */
+} TlBlockEntry;
 
 extern TlStatus tl_chain_block_encode(TlWriter *writer,
 									  const TlBlockHeader *header);
@@ -76,5 +84,17 @@ extern void tl_chain_entry_leaf_hash(TlHash *out, uint8_t kind,
 									 const TlHash *row_digest);
 extern TlStatus tl_chain_cut_hash(TlHash *out, const TlLane *lanes,
 								  unsigned count);
+
+/* Entries ascend by digest. */
+extern TlStatus tl_chain_entries_encode(TlWriter *writer,
+										const TlBlockEntry *entries,
+										unsigned count);
+extern TlStatus tl_chain_entries_decode(TlBlockEntry *out, unsigned *count,
+										unsigned count_max,
+										const void *data, size_t size);
+
+/* The entries root of a header. */
+extern TlStatus tl_chain_entries_root(TlHash *out, const TlBlockEntry *entries,
+									  unsigned count);
 
 #endif							/* CHAIN_BLOCK_H */

@@ -71,20 +71,6 @@ tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
 	}
 }
 
-/*
- * An EVIDENCE row of somebody: its two rows were judged with it.  False if
- * they do not contradict each other.
- */
-bool
-tl_consensus_accuse_row(TlConsensus *core, const TlLogRow *row)
-{
-	TlEvidence	evidence;
-
-	return tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
-										row->payload.data,
-										row->payload.size) == TL_OK;
-}
-
 /* The row that a counted vote was. */
 static void
 rebuild(TlEvidenceRow *out, const TlConsensus *core, TlVoteKind kind,

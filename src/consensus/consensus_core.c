@@ -68,6 +68,7 @@ tl_consensus_init(void *memory, size_t size, const TlConsensusConfig *config)
 	set_members(core);
 	set_schedule(core);
 	core->base = config->base;
+	core->standing = config->standing;
 	set_base(core);
 	if (config->certificate.size > 0)
 	{
@@ -92,6 +93,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 
 	actions->count = 0;
 	actions->more = false;
+	actions->standing = &core->standing;
 	core->actions = actions;
 	core->handed_count = 0;
 	core->scratch.used = 0;
@@ -105,7 +107,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		settle(core);
 		tl_consensus_lane_want(core);
 		tl_consensus_lane_read_again(core);
-		tl_consensus_lane_acknowledge(core);
+		tl_consensus_ack_write(core);
 		if (core->pace.wake_us != 0)
 		{
 			TlAction   *action = tl_consensus_act(core, TL_ACT_WAKE);
@@ -126,6 +128,7 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->final_height = core->base.header.height;
 	out->final_view = core->final_view;
 	out->sequence = core->own.sequence;
+	out->entries = core->entry_count;
 	out->works = (core->pace.work_us != 0);
 	out->stopped = core->forked || core->own.broken;
 }
@@ -291,6 +294,11 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	TlLane	   *acks = tl_consensus_arena_take(arena, (size_t) members *
 											   members * sizeof(TlLane));
 	TlPeer	   *peers = tl_consensus_arena_take(arena, members * sizeof(TlPeer));
+	TlEntry    *entries = tl_consensus_arena_take(arena, (size_t) members *
+												  tl_consensus_entry_places(members) *
+												  sizeof(TlEntry));
+	TlKnownBlock **path = tl_consensus_arena_take(arena, config->view_count *
+												  sizeof(TlKnownBlock *));
 	TlConsensusBlock *handed = tl_consensus_arena_take(arena,
 													   TL_CONSENSUS_HANDED_MAX *
 													   sizeof(TlConsensusBlock));
@@ -317,9 +325,18 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 		TlKnownBatch *batches = tl_consensus_arena_take(arena,
 														config->lane_length *
 														sizeof(TlKnownBatch));
+		uint16_t   *by_digest = tl_consensus_arena_take(arena,
+														config->lane_length *
+														sizeof(uint16_t));
+		uint16_t   *by_previous = tl_consensus_arena_take(arena,
+														  config->lane_length *
+														  sizeof(uint16_t));
 
-		if (lanes != NULL)
-			lanes[i].batches = batches;
+		if (lanes == NULL)
+			continue;
+		lanes[i].batches = batches;
+		lanes[i].by_digest = by_digest;
+		lanes[i].by_previous = by_previous;
 	}
 	if (core == NULL)
 		return NULL;
@@ -327,6 +344,8 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	core->lanes = lanes;
 	core->acks = acks;
 	core->peers = peers;
+	core->entries = entries;
+	core->path = path;
 	core->handed = handed;
 	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
 	return core;
@@ -515,29 +534,30 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	bool		loose = (input->kind == TL_INPUT_LOOSE_ROW);
 	TlCertificate certificate;
 
-	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH)
+	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
+		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
 	if (row->kind == TL_LOG_BATCH)
 		tl_consensus_lane_batch(core, row, loose);
 	if (row->kind == TL_LOG_ACK && index != core->own.index)
-		tl_consensus_lane_ack_row(core, row, index);
-	if (row->epoch != core->config.epoch ||
-		!core->config.members[index].validator)
-		return;
+		tl_consensus_ack_row(core, row, index);
 	if (!input->certificates_valid)
 	{
 		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 		return;
 	}
+	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN)
+		tl_consensus_entry_row(core, row, index);
+	if (row->epoch != core->config.epoch ||
+		!core->config.members[index].validator)
+		return;
 	if (row->kind == TL_LOG_PROPOSE)
 		tl_consensus_proposal_row(core, row);
 	if (row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_FINALIZE ||
 		row->kind == TL_LOG_NULLIFY)
 		tl_consensus_tally_row(core, row, index);
-	if (row->kind == TL_LOG_EVIDENCE && !tl_consensus_accuse_row(core, row))
-		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 	if (row->kind == TL_LOG_CERT &&
 		tl_consensus_certificate_decode(&certificate, row->payload.data,
 										row->payload.size) == TL_OK)

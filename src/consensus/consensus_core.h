@@ -69,6 +69,7 @@ typedef struct TlConsensusStatus
 	uint64_t	final_height;	/* of the last block handed over */
 	uint64_t	final_view;		/* highest finalization known */
 	uint64_t	sequence;		/* of the own log, asked for */
+	unsigned	entries;		/* rows that wait for a block to order them */
 	bool		works;			/* there is work: timers run */
 	bool		stopped;		/* after a fork or a broken own log */
 } TlConsensusStatus;

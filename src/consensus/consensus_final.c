@@ -94,9 +94,10 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 {
 	TlAction   *action;
 	TlConsensusBlock *handed;
+	bool		rows = tl_consensus_entry_fetch(core, known, true);
 
-	if (!tl_consensus_lane_fetch(core, &core->base, &known->block, true,
-								 &known->asked_us))
+	if (!tl_consensus_cut_fetch(core, &core->base, &known->block, true,
+								&known->asked_us) || !rows)
 		return false;
 	if (core->handed_count >= TL_CONSENSUS_HANDED_MAX)
 	{
@@ -110,6 +111,7 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	*handed = known->block;
 	action->block = handed;
 	action->certificate = certificate;
+	tl_consensus_entry_handed(core, handed);
 	core->base = known->block;
 	core->low = core->base.header.view;
 	if (core->own.view <= core->low)

@@ -56,13 +56,13 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 			   core->config.members[index].row_key))
 		return TL_BAD_SIGNATURE;
 	*certificates_valid = true;
+	if (row->kind == TL_LOG_EVIDENCE)
+		*certificates_valid = judge_evidence(core, row->payload, check, context);
 	if (row->epoch != core->config.epoch)
 		return TL_OK;
 	if (row->kind == TL_LOG_CERT)
 		*certificates_valid = judge_certificate(core, row->payload, check,
 												context);
-	if (row->kind == TL_LOG_EVIDENCE)
-		*certificates_valid = judge_evidence(core, row->payload, check, context);
 	if (row->kind != TL_LOG_PROPOSE)
 		return TL_OK;
 	if (tl_consensus_proposal_decode(&proposal, row->payload.data,

@@ -36,7 +36,7 @@
  *		...		per view, g times: size u32, nullification
  *		4 + n	cut (chain_block.c)
  *		4		entry count e
- *		32 * e	row digests of the entries, ascending
+ *		33 * e	entries (chain_block.c)
  *
  * Invariants
  *	  L1  one row has one encoding
@@ -239,7 +239,7 @@ tl_consensus_proposal_decode(TlProposal *out, const void *data, size_t size)
 	out->cut = get_sized(&reader);
 	out->entry_count = tl_get_u32(&reader);
 	out->entries = tl_get_span(&reader,
-							   (size_t) out->entry_count * TL_HASH_SIZE);
+							   (size_t) out->entry_count * TL_BLOCK_ENTRY_SIZE);
 	status = tl_reader_finish(&reader);
 	if (status != TL_OK)
 		return status;
@@ -274,12 +274,14 @@ check_proposal(const TlProposal *proposal)
 		(void) get_sized(&reader);
 	if (tl_reader_finish(&reader) != TL_OK)
 		return TL_BAD_FORMAT;
-	if (proposal->entries.size != (size_t) proposal->entry_count * TL_HASH_SIZE)
+	if (proposal->entries.size !=
+		(size_t) proposal->entry_count * TL_BLOCK_ENTRY_SIZE)
 		return TL_BAD_FORMAT;
 	for (uint32_t i = 1; i < proposal->entry_count; i++)
 	{
-		if (memcmp(entries + (size_t) (i - 1) * TL_HASH_SIZE,
-				   entries + (size_t) i * TL_HASH_SIZE, TL_HASH_SIZE) >= 0)
+		if (memcmp(entries + (size_t) (i - 1) * TL_BLOCK_ENTRY_SIZE + 1,
+				   entries + (size_t) i * TL_BLOCK_ENTRY_SIZE + 1,
+				   TL_HASH_SIZE) >= 0)
 			return TL_BAD_ORDER;
 	}
 	return TL_OK;

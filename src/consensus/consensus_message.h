@@ -8,6 +8,7 @@
 #ifndef CONSENSUS_MESSAGE_H
 #define CONSENSUS_MESSAGE_H
 
+#include "chain_block.h"
 #include "crypto_curve.h"
 #include "tl_limits.h"
 #include "tl_status.h"
@@ -58,7 +59,7 @@ typedef struct TlProposal
 	TlSpan		gaps;			/* per skipped view: size u32, nullification */
 	TlSpan		cut;			/* lanes */
 	uint32_t	entry_count;
-	TlSpan		entries;		/* per entry: row digest 32, ascending */
+	TlSpan		entries;		/* a list (chain_block.h) */
 } TlProposal;
 
 extern TlStatus tl_consensus_row_encode(TlWriter *writer, const TlLogRow *row);

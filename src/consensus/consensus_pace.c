@@ -15,6 +15,7 @@
  */
 #include "consensus_state.h"
 
+static int64_t back_off(const TlConsensus *core, int64_t time_us);
 static bool has_work(TlConsensus *core);
 static bool others_are_here(const TlConsensus *core);
 static bool chain_is_not_final(const TlConsensus *core);
@@ -28,15 +29,7 @@ static void relay(TlConsensus *core, TlView *view, TlVoteKind kind);
 int64_t
 tl_consensus_pace_timer(const TlConsensus *core)
 {
-	int64_t		timer = core->config.pace.timer_us;
-
-	for (unsigned i = 0; i < core->pace.nullified; i++)
-	{
-		timer += timer / 2;
-		if (timer >= core->config.pace.timer_max_us)
-			return core->config.pace.timer_max_us;
-	}
-	return timer;
+	return back_off(core, core->config.pace.timer_us);
 }
 
 /* At the end of each step.  True if a vote was cast. */
@@ -178,12 +171,26 @@ tl_consensus_pace_wake(TlConsensus *core, int64_t at_us)
 		core->pace.wake_us = at_us;
 }
 
+/* Half as long again with each view that was nullified since a final one. */
+static int64_t
+back_off(const TlConsensus *core, int64_t time_us)
+{
+	for (unsigned i = 0; i < core->pace.nullified && !TL_FORGOTTEN(101); i++)
+	{
+		time_us += time_us / 2;
+		if (time_us >= core->config.pace.timer_max_us)
+			return core->config.pace.timer_max_us;
+	}
+	return time_us;
+}
+
 /* P2: reasons for a view to have a timer at all. */
 static bool
 has_work(TlConsensus *core)
 {
 	return (chain_is_not_final(core) && !TL_FORGOTTEN(102)) ||
-		others_are_here(core) || tl_consensus_lane_work(core);
+		others_are_here(core) || tl_consensus_lane_work(core) ||
+		tl_consensus_entry_work(core);
 }
 
 /* Is a block notarized that is not final? */
@@ -235,7 +242,7 @@ leave_view(TlConsensus *core, int64_t since_us)
 		if (peer->skip)
 			return true;
 		suspected = (peer->heard_us > since_us) ? peer->heard_us : since_us;
-		suspected += core->config.pace.dead_us;
+		suspected += back_off(core, core->config.pace.dead_us);
 		if (suspected < deadline)
 			deadline = suspected;
 	}

@@ -19,12 +19,9 @@
  */
 #include "consensus_state.h"
 
-#include "merkle_hash.h"
-
 #include <string.h>
 
 static bool decode_block(TlConsensusBlock *out, const TlProposal *proposal);
-static void entries_root(TlHash *out, const TlConsensusBlock *block);
 static bool check_certificates(TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
 							   const TlConsensusBlock *block);
@@ -200,10 +197,10 @@ tl_consensus_proposal_check(TlConsensus *core, TlKnownBlock *known)
 	parent = tl_consensus_proposal_parent(core, &known->block);
 	if (parent == NULL)
 		return false;
-	status = tl_consensus_lane_root(core, parent, &known->block, &root, &size);
+	status = tl_consensus_cut_root(core, parent, &known->block, &root, &size);
 	if (status == TL_NOT_FINAL)
 	{
-		(void) tl_consensus_lane_fetch(core, parent, &known->block, false,
+		(void) tl_consensus_cut_fetch(core, parent, &known->block, false,
 									   &known->asked_us);
 		return false;
 	}
@@ -214,7 +211,10 @@ tl_consensus_proposal_check(TlConsensus *core, TlKnownBlock *known)
 		known->bad = true;
 		return false;
 	}
-	return true;
+	status = tl_consensus_entry_check(core, parent, known);
+	if (status != TL_OK && status != TL_NOT_FINAL)
+		known->bad = true;
+	return status == TL_OK;
 }
 
 /* A block on that parent, for the current view; false if there is no room. */
@@ -226,7 +226,9 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 	uint64_t	size;
 
 	memset(out, 0, sizeof(*out));
-	tl_consensus_lane_choose(core, parent, out);
+	tl_consensus_cut_choose(core, parent, out);
+	if (!tl_consensus_entry_choose(core, parent, out))
+		return false;
 	tl_chain_block_chain_id(&header->chain_id, &parent->header);
 	header->height = parent->header.height + 1;
 	header->epoch = core->config.epoch;
@@ -238,12 +240,13 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 	header->time = parent->header.time + 1;
 	if (core->clock_us > header->time)
 		header->time = core->clock_us;
-	if (tl_consensus_lane_root(core, parent, out, &header->batch_root,
+	if (tl_consensus_cut_root(core, parent, out, &header->batch_root,
 							   &size) != TL_OK ||
 		tl_chain_cut_hash(&header->cut_hash, out->cut,
-						  out->lane_count) != TL_OK)
+						  out->lane_count) != TL_OK ||
+		tl_chain_entries_root(&header->entries_root, out->entries,
+							  out->entry_count) != TL_OK)
 		return false;
-	entries_root(&header->entries_root, out);
 	header->members_hash = core->config.members_hash;
 	header->checkpoint_height = parent->header.checkpoint_height;
 	header->checkpoint_state_root = parent->header.checkpoint_state_root;
@@ -265,6 +268,7 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	size_t		room = core->scratch.size - core->scratch.used;
 	uint8_t		header[TL_BLOCK_HEADER_SIZE];
 	uint8_t		cut[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
+	uint8_t		entries[TL_CONSENSUS_ENTRIES_MAX * TL_BLOCK_ENTRY_SIZE];
 	TlWriter	small;
 	TlWriter	large;
 	TlProposal	proposal;
@@ -280,6 +284,11 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	(void) tl_chain_cut_encode(&small, block->cut, block->lane_count);
 	proposal.cut.data = cut;
 	proposal.cut.size = small.size;
+	tl_writer_init(&small, entries, sizeof(entries));
+	(void) tl_chain_entries_encode(&small, block->entries, block->entry_count);
+	proposal.entry_count = block->entry_count;
+	proposal.entries.data = entries;
+	proposal.entries.size = small.size;
 	/* The certificates go into one half of the scratch, the whole after them. */
 	tl_writer_init(&large, start, room / 2);
 	if (parent_view != NULL &&
@@ -330,26 +339,17 @@ decode_block(TlConsensusBlock *out, const TlProposal *proposal)
 		tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
 							proposal->cut.data, proposal->cut.size) != TL_OK ||
 		tl_chain_cut_hash(&hash, out->cut, out->lane_count) != TL_OK ||
-		!tl_consensus_same(&hash, &out->header.cut_hash) ||
-		proposal->entry_count > TL_CONSENSUS_ENTRIES_MAX)
+		!tl_consensus_same(&hash, &out->header.cut_hash))
 		return false;
-	out->entry_count = proposal->entry_count;
-	if (out->entry_count > 0)
-		memcpy(out->entries, proposal->entries.data, proposal->entries.size);
-	entries_root(&hash, out);
-	if (!tl_consensus_same(&hash, &out->header.entries_root))
+	if (tl_chain_entries_decode(out->entries, &out->entry_count,
+								TL_CONSENSUS_ENTRIES_MAX,
+								proposal->entries.data,
+								proposal->entries.size) != TL_OK ||
+		tl_chain_entries_root(&hash, out->entries, out->entry_count) != TL_OK ||
+		!tl_consensus_same(&hash, &out->header.entries_root))
 		return false;
 	tl_chain_block_hash(&out->hash, &out->header);
 	return true;
-}
-
-/* No entries yet: the root of nothing.  The list must then be empty. */
-static void
-entries_root(TlHash *out, const TlConsensusBlock *block)
-{
-	tl_merkle_empty_root(out);
-	if (block->entry_count > 0)
-		memset(out, 0, sizeof(*out));
 }
 
 /*

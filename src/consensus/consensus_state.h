@@ -71,6 +71,7 @@ typedef struct TlKnownBlock
 								 * history is computed */
 	bool		bad;			/* linked, and against a rule for good */
 	int64_t		asked_us;		/* for a batch of it, last */
+	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
 } TlKnownBlock;
 
@@ -95,7 +96,6 @@ typedef struct TlView
 /* A batch above the last final cut. */
 typedef struct TlKnownBatch
 {
-	bool		present;
 	bool		held;			/* bodies here, checked */
 	bool		complete;		/* it and all before it down to the cut held */
 	bool		loose;			/* not from the log in order: another branch */
@@ -107,16 +107,42 @@ typedef struct TlKnownBatch
 	uint64_t	body_size;
 	int64_t		asked_us;		/* for its bodies, last */
 	unsigned	asked_count;
+	unsigned	holders;		/* validators known to hold it */
+	uint16_t	next_of_digest; /* places + 1, 0 ends the list */
+	uint16_t	next_of_previous;
 } TlKnownBatch;
 
 typedef struct TlLaneState
 {
 	TlKnownBatch *batches;		/* lane_length of them */
+	uint16_t   *by_digest;		/* buckets, as many; places + 1 */
+	uint16_t   *by_previous;
+	unsigned	count;			/* the first so many places are taken */
+	unsigned	unheld;			/* batches without their bodies */
+	bool		stale;			/* the heads have to be worked out */
+	unsigned	head;			/* places + 1 */
+	unsigned	acked_head;
+	TlHash		pruned;			/* the cut that was pruned to, last */
 	TlLane		acked;			/* what this node last acknowledged */
 	bool		dropped;		/* there was no room for a batch */
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
 } TlLaneState;
+
+/* A log row that blocks may order: EVIDENCE, REJOIN. */
+typedef struct TlEntry
+{
+	bool		present;
+	bool		bound;			/* a final block orders it */
+	uint8_t		kind;
+	unsigned	author;			/* member index */
+	TlHash		digest;
+	unsigned	subject;		/* EVIDENCE: whom it convicts, member index */
+	uint64_t	epoch;			/* EVIDENCE: of the younger of its rows */
+	uint16_t	incarnation;	/* REJOIN: that begins */
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint8_t		nonce_before[TL_NONCE_SIZE];
+} TlEntry;
 
 /* What is known of another member's log and doings. */
 typedef struct TlPeer
@@ -179,6 +205,15 @@ struct TlConsensus
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
 	TlPeer	   *peers;
+	TlEntry    *entries;		/* places of member 0, of member 1, ... */
+	unsigned	entry_count;	/* of them in use */
+	TlHash		wanted[2][TL_CONSENSUS_ENTRIES_MAX];	/* rows that were asked
+														 * for; [1]: a final
+														 * block needs them */
+	unsigned	wanted_count[2];
+	TlStanding	standing;		/* of the base */
+	TlStanding	above;			/* of a block above it, while it is needed */
+	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
 
@@ -229,31 +264,74 @@ extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
 												 const TlConsensusBlock *block,
 												 const TlView *parent_view);
 
+/* consensus_batch.c */
+extern TlKnownBatch *tl_consensus_batch_find(TlConsensus *core, unsigned lane,
+											 const TlHash *digest);
+extern TlKnownBatch *tl_consensus_batch_add(TlConsensus *core, unsigned lane,
+											const TlKnownBatch *batch);
+extern void tl_consensus_batch_held(TlConsensus *core, unsigned lane,
+									TlKnownBatch *batch);
+extern void tl_consensus_batch_complete(TlConsensus *core, unsigned lane,
+										TlKnownBatch *batch);
+extern void tl_consensus_batch_prune(TlConsensus *core, unsigned lane);
+extern void tl_consensus_batch_recheck(TlConsensus *core, unsigned lane);
+extern bool tl_consensus_batch_starts_at(const TlLane *cut,
+										 const TlKnownBatch *batch);
+extern TlKnownBatch *tl_consensus_batch_step(TlConsensus *core, unsigned lane,
+											 const TlLane *from,
+											 TlKnownBatch *target);
+extern TlKnownBatch *tl_consensus_batch_head(TlConsensus *core, unsigned lane,
+											 bool acked);
+extern TlKnownBatch *tl_consensus_batch_head_after(TlConsensus *core,
+												   unsigned lane,
+												   const TlLane *cut,
+												   bool acked);
+
 /* consensus_lane.c */
+extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
+											uint32_t member);
 extern void tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row,
 									bool loose);
 extern void tl_consensus_lane_held(TlConsensus *core, const TlLane *lane);
-extern void tl_consensus_lane_ack_row(TlConsensus *core, const TlLogRow *row,
-									  unsigned index);
 extern bool tl_consensus_lane_make(TlConsensus *core, TlSpan header);
-extern void tl_consensus_lane_acknowledge(TlConsensus *core);
 extern bool tl_consensus_lane_work(TlConsensus *core);
-extern void tl_consensus_lane_choose(TlConsensus *core,
-									 const TlConsensusBlock *parent,
-									 TlConsensusBlock *out);
-extern TlStatus tl_consensus_lane_root(TlConsensus *core,
-									   const TlConsensusBlock *parent,
-									   const TlConsensusBlock *block,
-									   TlHash *root, uint64_t *size);
-extern bool tl_consensus_lane_fetch(TlConsensus *core,
-									const TlConsensusBlock *parent,
-									const TlConsensusBlock *block,
-									bool final, int64_t *asked_us);
-extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
-											uint32_t member);
 extern void tl_consensus_lane_want(TlConsensus *core);
 extern void tl_consensus_lane_read_again(TlConsensus *core);
 extern void tl_consensus_lane_prune(TlConsensus *core);
+
+/* consensus_cut.c */
+extern void tl_consensus_cut_choose(TlConsensus *core,
+									const TlConsensusBlock *parent,
+									TlConsensusBlock *out);
+extern TlStatus tl_consensus_cut_root(TlConsensus *core,
+									  const TlConsensusBlock *parent,
+									  const TlConsensusBlock *block,
+									  TlHash *root, uint64_t *size);
+extern bool tl_consensus_cut_fetch(TlConsensus *core,
+								   const TlConsensusBlock *parent,
+								   const TlConsensusBlock *block,
+								   bool final, int64_t *asked_us);
+
+/* consensus_ack.c */
+extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
+								 unsigned index);
+extern void tl_consensus_ack_write(TlConsensus *core);
+
+/* consensus_entry.c */
+extern unsigned tl_consensus_entry_places(unsigned member_count);
+extern void tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row,
+								   unsigned index);
+extern bool tl_consensus_entry_choose(TlConsensus *core,
+									  const TlConsensusBlock *parent,
+									  TlConsensusBlock *out);
+extern TlStatus tl_consensus_entry_check(TlConsensus *core,
+										 const TlConsensusBlock *parent,
+										 TlKnownBlock *known);
+extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
+									 bool final);
+extern void tl_consensus_entry_handed(TlConsensus *core,
+									  const TlConsensusBlock *block);
+extern bool tl_consensus_entry_work(const TlConsensus *core);
 
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);
@@ -272,7 +350,6 @@ extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								const TlEvidenceRow *right);
 extern void tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
 									 const TlLogRow *row, unsigned index);
-extern bool tl_consensus_accuse_row(TlConsensus *core, const TlLogRow *row);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

@@ -31,7 +31,7 @@ typedef struct TlConsensusBlock
 	unsigned	lane_count;
 	TlLane		cut[TL_MEMBER_COUNT_MAX];
 	unsigned	entry_count;
-	TlHash		entries[TL_CONSENSUS_ENTRIES_MAX];
+	TlBlockEntry entries[TL_CONSENSUS_ENTRIES_MAX];
 	TlMerkleRange history;		/* over the hashes up to its own */
 } TlConsensusBlock;
 
@@ -42,6 +42,24 @@ typedef struct TlConsensusMember
 	uint8_t		row_key[TL_XONLY_KEY_SIZE];
 	bool		validator;		/* votes; others have a lane only */
 } TlConsensusMember;
+
+/* What the entries of the chain have made of a member. */
+typedef struct TlMemberStanding
+{
+	uint64_t	convicted;		/* 1 + epoch of the newest evidence against him
+								 * that is ordered, 0 if none is */
+	uint16_t	incarnation;	/* that the newest ordered REJOIN opened */
+	uint8_t		nonce[TL_NONCE_SIZE];	/* of it */
+} TlMemberStanding;
+
+/*
+ * What all entries up to a block amount to.  The entries alone decide, so it is
+ * the same for everybody; whoever keeps a base keeps this with it.
+ */
+typedef struct TlStanding
+{
+	TlMemberStanding members[TL_MEMBER_COUNT_MAX];	/* as in config.members */
+} TlStanding;
 
 /* How fast, never how safe. */
 typedef struct TlConsensusPace
@@ -70,14 +88,15 @@ typedef struct TlConsensusConfig
 	TlConsensusPace pace;
 	TlConsensusBlock base;		/* last block handed over, or genesis */
 	TlSpan		certificate;	/* finalization of base, if there is one */
+	TlStanding	standing;		/* of the base: zeros at genesis */
 } TlConsensusConfig;
 
 typedef enum TlInputKind
 {
 	TL_INPUT_TIME = 1,			/* nothing but the time */
 	TL_INPUT_ROW,				/* the next row of a log, signature valid */
-	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE or BATCH, outside the
-								 * order of its log */
+	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, EVIDENCE or REJOIN,
+								 * outside the order of its log */
 	TL_INPUT_AGAIN,				/* a BATCH row of a log, as TL_ACT_READ_LANE asks */
 	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
 								 * the same log; both signatures valid */
@@ -105,6 +124,7 @@ typedef enum TlActionKind
 	TL_ACT_FINAL,				/* block is final; they come in order */
 	TL_ACT_FETCH_BLOCK,			/* the PROPOSE row of block (hash, view) */
 	TL_ACT_FETCH_BATCH,			/* the BATCH row and bodies of lane */
+	TL_ACT_FETCH_ROW,			/* the row of that digest, which a block orders */
 	TL_ACT_READ_LANE,			/* give the stored BATCH rows of lane.member
 								 * beyond lane once more */
 	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
@@ -128,7 +148,7 @@ typedef struct TlAction
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP */
-	TlHash		hash;			/* _FETCH_BLOCK */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlAlarm		alarm;			/* _ALARM */
@@ -141,6 +161,7 @@ typedef struct TlActions
 	unsigned	count;
 	bool		more;			/* step again (TL_INPUT_TIME): there was no
 								 * room for all */
+	const TlStanding *standing; /* of the last block handed over */
 	TlAction	list[TL_CONSENSUS_ACTIONS_MAX];
 } TlActions;
 

@@ -4,7 +4,7 @@
  *	  What a session does for its ledger rows when it commits.
  *
  * Before the first row of a transaction in a table: an entry in the dirty set.
- * At commit: the worker is woken.  With telco_ledger.commit_wait = final the
+ * At commit: the worker is told.  With telco_ledger.commit_wait = final the
  * session then waits until everything it wrote is final.
  *
  * Where it waits matters.  At XACT_EVENT_COMMIT the transaction is visible to
@@ -14,7 +14,7 @@
  * cancel or the timeout ends in a WARNING, and no catalog is read.
  *
  * COMMIT PREPARED runs no commit callback for the prepared transaction: the
- * utility hook takes its number and wakes or waits likewise, for the tables
+ * utility hook takes its number and tells or waits likewise, for the tables
  * that the dirty set names, or for all where it may have forgotten some.
  *
  * Uses shared memory only (node_shared.h); holds no lock while it waits.
@@ -131,9 +131,13 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			if (written_count > 0)
 			{
-				tl_node_shared_wake_worker(MyDatabaseId);
-				if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL &&
-					MyBackendType != B_BG_WORKER)
+				bool		waits = tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL &&
+					MyBackendType != B_BG_WORKER;
+
+				tl_node_shared_tell_worker(MyDatabaseId, waits ?
+										   TL_NEWS_COMMITTED | TL_NEWS_AWAITED :
+										   TL_NEWS_COMMITTED);
+				if (waits)
 				{
 					awaited.xid = written_xid;
 					awaited.relations = written;
@@ -285,8 +289,12 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 		tl_node_worker_return(database, IsA(node, DropdbStmt));
 	if (prepared.xid != 0)
 	{
-		tl_node_shared_wake_worker(MyDatabaseId);
-		if (tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL)
+		bool		waits = tl_setting_commit_wait == TL_COMMIT_WAIT_FINAL;
+
+		tl_node_shared_tell_worker(MyDatabaseId, waits ?
+								   TL_NEWS_COMMITTED | TL_NEWS_AWAITED :
+								   TL_NEWS_COMMITTED);
+		if (waits)
 			awaited = prepared;
 	}
 }

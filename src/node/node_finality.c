@@ -15,6 +15,7 @@
 #include "access/relation.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -25,7 +26,6 @@
 #include "chain_lookup.h"
 #include "node_commit.h"
 #include "node_identity.h"
-#include "node_shared.h"
 #include "node_shared.h"
 #include "table_catalog.h"
 #include "table_scan.h"
@@ -47,6 +47,7 @@ typedef struct WaitedRow
 	MemoryContext context;		/* of one look */
 } WaitedRow;
 
+static void hurry_worker(void);
 static bool row_is_settled(void *context);
 static bool is_own_transaction(const TlRef *ref);
 static bool row_exists(const TlRefBytes *ref);
@@ -58,8 +59,20 @@ Datum
 tl_is_final(PG_FUNCTION_ARGS)
 {
 	TlPlace		place;
+	bool		is_final = tl_chain_lookup(PG_GETARG_TLREF(0), &place);
 
-	PG_RETURN_BOOL(tl_chain_lookup(PG_GETARG_TLREF(0), &place));
+	if (!is_final)
+		hurry_worker();
+	PG_RETURN_BOOL(is_final);
+}
+
+/* Somebody wants to know: the worker need not let more rows gather. */
+static void
+hurry_worker(void)
+{
+	if (!RecoveryInProgress() &&
+		tl_table_identity_is_live(&tl_node_identity()->table))
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_AWAITED);
 }
 
 /* ledger.height(ref) -> bigint, NULL while it is not final */
@@ -141,13 +154,17 @@ tl_finality(PG_FUNCTION_ARGS)
 	TlRefBytes *bytes = PG_GETARG_TLREF(0);
 	TlRef		ref;
 	TlPlace		place;
+	const char *finality = "final";
 
 	tl_table_ref_unpack(&ref, bytes);
 	if (!row_exists(bytes))
 		unknown_ref(&ref);
-	PG_RETURN_TEXT_P(cstring_to_text(tl_chain_lookup(bytes, &place) ? "final" :
-									 tl_chain_is_rejected(bytes) ? "rejected" :
-									 "committed"));
+	if (!tl_chain_lookup(bytes, &place))
+	{
+		finality = tl_chain_is_rejected(bytes) ? "rejected" : "committed";
+		hurry_worker();
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(finality));
 }
 
 /* What waiting could never bring about. */
@@ -190,7 +207,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 										ALLOCSET_DEFAULT_SIZES);
 	if (!row_is_settled(&row))
 	{
-		tl_node_shared_wake_worker(MyDatabaseId);
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_COMMITTED | TL_NEWS_AWAITED);
 		(void) tl_node_commit_wait(row_is_settled, &row, Max(timeout_ms, 1), true);
 	}
 	if (!row.found)

@@ -400,6 +400,8 @@ common_round(Round *round)
 	TlNodeHead	head = state->head;
 	uint64_t	last_xid;
 
+	if (!resumed)
+		state->awaited = false; /* this round's snapshot sees what was awaited */
 	memset(&place, 0, sizeof(place));
 	place.snapshot_number = number;
 	place.completes = build(&batch, round, round->ready, round->ready_count,

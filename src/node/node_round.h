@@ -33,6 +33,8 @@ typedef struct TlRoundState
 	int			probe_capacity;
 
 	TlRowCheck *check;			/* of signatures */
+	bool		awaited;		/* a session waits for what this round, or one
+								 * soon, makes final */
 
 	bool		look_everywhere;	/* the dirty set is not to be trusted */
 	uint64_t   *untracked;		/* in progress when we looked everywhere: the

@@ -16,8 +16,11 @@
 #include "proof_verify_sweep.h"
 #include "replication_setting.h"
 
-/* The worker lets rows gather this long, so that a block is worth its flush. */
-int			tl_setting_batch_delay_ms = 0;
+/*
+ * The worker lets rows gather this long, so that a block is worth its flush;
+ * negative: by what blocks cost (node_worker.c).
+ */
+int			tl_setting_batch_delay_ms = -1;
 
 /* Whether COMMIT returns when the rows are final, not only durable here. */
 int			tl_setting_commit_wait = TL_COMMIT_WAIT_OFF;
@@ -41,10 +44,10 @@ void
 tl_node_settings_init(void)
 {
 	DefineCustomIntVariable("telco_ledger.batch_delay",
-							"Time that the worker lets committed rows gather before it makes a block.",
-							"A longer delay makes fewer and larger blocks; rows become final later by as much.",
+							"Time that the worker lets committed rows gather between two blocks.",
+							"A longer delay makes fewer and larger blocks; rows become final later by as much. -1 lets it follow the time that a block takes, and ends it when a session waits for finality.",
 							&tl_setting_batch_delay_ms,
-							0, 0, 10000,
+							-1, -1, 10000,
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomEnumVariable("telco_ledger.commit_wait",

@@ -10,6 +10,11 @@
  * side of too much: when the set is full the slot's `overflow` is raised and
  * the worker asks every table once.
  *
+ * News go the same way: a session that has committed ledger rows, or waits for
+ * some, sets bits in the slot.  It sets the worker's latch only if the worker
+ * sleeps for such news, so that a busy ledger costs a commit no system call and
+ * the worker no waking up.
+ *
  * Locks, in this order, none held across anything that can wait or fail:
  *		nodes	the slots, but their condition variables
  *		dirty	the dirty set
@@ -20,6 +25,7 @@
 
 #include "access/twophase.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -112,7 +118,13 @@ shared_startup(void)
 		head->nodes = &locks[0].lock;
 		head->dirty = &locks[1].lock;
 		for (int i = 0; i < TL_NODE_DATABASES_MAX; i++)
-			ConditionVariableInit(&tl_node_shared_slot(i)->advanced);
+		{
+			TlNodeSlot *slot = tl_node_shared_slot(i);
+
+			ConditionVariableInit(&slot->advanced);
+			pg_atomic_init_u32(&slot->news, 0);
+			pg_atomic_init_u32(&slot->wakers, 0);
+		}
 	}
 	memset(&control, 0, sizeof(control));
 	control.keysize = sizeof(TlDirtyKey);
@@ -157,6 +169,8 @@ tl_node_shared_find(Oid database, bool create)
 	unused->database = database;
 	unused->pid = 0;
 	unused->latch = NULL;
+	pg_atomic_write_u32(&unused->news, 0);
+	pg_atomic_write_u32(&unused->wakers, 0);
 	unused->scrub_pid = 0;
 	unused->wire_pid = 0;
 	unused->wire_latch = NULL;
@@ -323,9 +337,16 @@ tl_node_dirty_take_overflow(Oid database)
 	return overflow;
 }
 
-/* Something was committed.  Where there is no worker, have one started. */
+/*
+ * Something was committed or is waited for: TL_NEWS_*.  Where there is no
+ * worker, have one started.
+ *
+ * Bits that are still set have not been taken, so the snapshot that follows
+ * their taking will see what the caller has committed: no need to write, and
+ * no reason to take the cache line from other sessions.
+ */
 void
-tl_node_shared_wake_worker(Oid database)
+tl_node_shared_tell_worker(Oid database, uint32 news)
 {
 	TlNodeSlot *slot;
 	bool		missing;
@@ -334,7 +355,13 @@ tl_node_shared_wake_worker(Oid database)
 	slot = tl_node_shared_find(database, false);
 	missing = slot == NULL || slot->latch == NULL;
 	if (!missing)
-		SetLatch(slot->latch);
+	{
+		pg_memory_barrier();
+		if ((pg_atomic_read_u32(&slot->news) & news) != news)
+			pg_atomic_fetch_or_u32(&slot->news, news);
+		if (pg_atomic_read_u32(&slot->wakers) & news)
+			SetLatch(slot->latch);
+	}
 	LWLockRelease(head->nodes);
 	if (missing)
 	{
@@ -343,6 +370,37 @@ tl_node_shared_wake_worker(Oid database)
 		LWLockRelease(head->nodes);
 		tl_node_shared_wake_launcher();
 	}
+}
+
+/* The worker: what was told since the last time.  Before its snapshot. */
+uint32
+tl_node_shared_take_news(TlNodeSlot *slot)
+{
+	return pg_atomic_exchange_u32(&slot->news, 0);
+}
+
+/* Are there such news that were not taken? */
+bool
+tl_node_shared_has_news(TlNodeSlot *slot, uint32 news)
+{
+	return (pg_atomic_read_u32(&slot->news) & news) != 0;
+}
+
+/*
+ * The worker sleeps until such news come, its latch is set for another reason,
+ * or the time (negative: no limit) is over.  News are looked for after it is
+ * known what it sleeps for, so none can slip through in between.
+ */
+void
+tl_node_shared_sleep(TlNodeSlot *slot, uint32 wakers, long timeout_ms)
+{
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+
+	(void) pg_atomic_exchange_u32(&slot->wakers, wakers);
+	if (!tl_node_shared_has_news(slot, wakers))
+		(void) WaitLatch(MyLatch, timeout_ms >= 0 ? events | WL_TIMEOUT : events,
+						 timeout_ms, PG_WAIT_EXTENSION);
+	(void) pg_atomic_exchange_u32(&slot->wakers, 0);
 }
 
 void

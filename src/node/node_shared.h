@@ -9,6 +9,7 @@
 #define NODE_SHARED_H
 
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
@@ -34,15 +35,21 @@ typedef struct TlDirtyKey
 	Oid			relation;
 } TlDirtyKey;
 
+/* What the worker has not heard of yet: bits of TlNodeSlot.news. */
+#define TL_NEWS_COMMITTED	1	/* ledger rows were committed */
+#define TL_NEWS_AWAITED		2	/* and somebody waits until they are final */
+
 /*
  * One database that is a node.  All fields under the lock `nodes`, but
- * `advanced`, which has its own.
+ * `advanced`, which has its own, and the atomic ones.
  */
 typedef struct TlNodeSlot
 {
 	Oid			database;		/* InvalidOid: the slot is free */
 	int			pid;			/* of its worker, 0 while there is none */
 	struct Latch *latch;		/* of its worker */
+	pg_atomic_uint32 news;		/* TL_NEWS_*, until the worker takes them */
+	pg_atomic_uint32 wakers;	/* news that its worker sleeps for */
 	int			scrub_pid;		/* of the process that scrubs, or 0 */
 	int			wire_pid;		/* of the process of the wire, or 0 */
 	struct Latch *wire_latch;	/* of that process */
@@ -79,7 +86,10 @@ extern TlDirtyKey *tl_node_dirty_list(Oid database, int *count);
 extern bool tl_node_dirty_take_overflow(Oid database);
 
 /* worker and launcher */
-extern void tl_node_shared_wake_worker(Oid database);
+extern void tl_node_shared_tell_worker(Oid database, uint32 news);
+extern uint32 tl_node_shared_take_news(TlNodeSlot *slot);
+extern bool tl_node_shared_has_news(TlNodeSlot *slot, uint32 news);
+extern void tl_node_shared_sleep(TlNodeSlot *slot, uint32 wakers, long timeout_ms);
 extern void tl_node_shared_wake_launcher(void);
 extern void tl_node_shared_set_launcher(struct Latch *latch);
 

@@ -95,7 +95,7 @@ at_end(XactEvent event, void *arg)
 			SetLatch(slot->wire_latch);
 	}
 	LWLockRelease(tl_node_shared_lock());
-	tl_node_shared_wake_worker(MyDatabaseId);
+	tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_COMMITTED);
 }
 
 /* In the worker, in a transaction with SPI: are there peers to talk to? */

@@ -5,8 +5,16 @@
  *
  * It connects as the bootstrap superuser, takes its database's slot, reads the
  * chain's tip and the key, and then makes rounds: at once when somebody
- * commits ledger rows, a little later when a table is locked, otherwise not at
- * all.  An idle ledger costs nothing and writes nothing.
+ * commits ledger rows and no block was made just before, a little later when a
+ * table is locked, otherwise not at all.  An idle ledger costs nothing and
+ * writes nothing.
+ *
+ * After a block the worker pauses, so that the next one is worth what it costs:
+ * telco_ledger.batch_delay says how long.  By default PAUSE_FACTOR times as long
+ * as the block took, and not longer than PAUSE_MAX_MS: on a busy ledger small
+ * blocks take a twentieth of one processor and of the log's flushes, however
+ * many sessions commit, and there are still some twenty in a second.  A session
+ * that waits for finality ends that pause.
  *
  * It exits with status 0 where there is nothing to do for good (no extension,
  * no node, a copied or older database, told to stop), and by ERROR otherwise; the
@@ -16,12 +24,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -49,6 +60,10 @@
 /* How soon a table that was locked is tried again. */
 #define BLOCKED_RETRY_MS	100
 
+/* The pause after a block, as a multiple of the time it took, and its limit. */
+#define PAUSE_FACTOR		19
+#define PAUSE_MAX_MS		50
+
 static void settle_settings(void);
 static void take_slot(void);
 static void report_at_work(void);
@@ -58,9 +73,10 @@ static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
 static void run(TlRoundState *state, bool test);
 static void wait_for_work(TlRoundResult result);
-static void let_rows_gather(void);
+static void let_rows_gather(bool awaited, double block_ms);
 static void flush_before_publishing(void);
 
+static TlNodeSlot *own_slot = NULL;
 static bool is_test_ledger = false;
 static bool not_needed = false; /* the launcher need not start another one */
 
@@ -134,6 +150,7 @@ take_slot(void)
 	LWLockRelease(tl_node_shared_lock());
 	if (!taken)
 		proc_exit(0);
+	own_slot = slot;
 	before_shmem_exit(leave_slot, (Datum) 0);
 }
 
@@ -245,6 +262,8 @@ run(TlRoundState *state, bool test)
 	for (;;)
 	{
 		TlRoundResult result = TL_ROUND_IDLE;
+		instr_time	start;
+		instr_time	took;
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -254,16 +273,21 @@ run(TlRoundState *state, bool test)
 			ProcessConfigFile(PGC_SIGHUP);
 			flush_before_publishing();
 		}
+		if (tl_node_shared_take_news(own_slot) & TL_NEWS_AWAITED)
+			state->awaited = true;
+		INSTR_TIME_SET_CURRENT(start);
 		if (may_sign(state, test))
 			result = tl_node_round(state);
 		if (result == TL_ROUND_MORE)
 			tl_node_wire_wake();
 		if (result == TL_ROUND_NOT_A_NODE)
 			proc_exit(0);		/* a successor sees what there is now */
+		INSTR_TIME_SET_CURRENT(took);
+		INSTR_TIME_SUBTRACT(took, start);
 		if (result != TL_ROUND_MORE)
 			wait_for_work(result);
-		else if (tl_setting_batch_delay_ms > 0 && !state->progress.partial)
-			let_rows_gather();
+		else if (!state->progress.partial)
+			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
 }
 
@@ -276,24 +300,31 @@ flush_before_publishing(void)
 }
 
 /*
- * telco_ledger.batch_delay: commits set the latch and do not end it, a signal
- * or a new configuration does.
+ * The pause after a block.  Commits do not end it; a signal or a new
+ * configuration does, and unless somebody has asked for a fixed one, a session
+ * that waits.
  */
 static void
-let_rows_gather(void)
+let_rows_gather(bool awaited, double block_ms)
 {
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  tl_setting_batch_delay_ms);
+	bool		fixed = tl_setting_batch_delay_ms >= 0;
+	uint32		wakers = fixed ? 0 : TL_NEWS_AWAITED;
+	TimestampTz end;
 	long		left_ms;
 
+	left_ms = fixed ? tl_setting_batch_delay_ms :
+		(long) Min(ceil(block_ms * PAUSE_FACTOR), PAUSE_MAX_MS);
+	if (left_ms == 0 || (awaited && !fixed))
+		return;
+	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), left_ms);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	while (!ConfigReloadPending &&
-		   (left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end)) > 0)
+	while (left_ms > 0 && !ConfigReloadPending &&
+		   !tl_node_shared_has_news(own_slot, wakers))
 	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left_ms, PG_WAIT_EXTENSION);
+		tl_node_shared_sleep(own_slot, wakers, left_ms);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 	}
 }
 
@@ -301,7 +332,6 @@ static void
 wait_for_work(TlRoundResult result)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
-	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 	long		wait_ms = tl_node_scrub_tend();
 	long		wire_ms = tl_node_wire_tend();
 
@@ -311,6 +341,5 @@ wait_for_work(TlRoundResult result)
 		wait_ms = BLOCKED_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
-	(void) WaitLatch(MyLatch, wait_ms >= 0 ? events | WL_TIMEOUT : events,
-					 wait_ms, PG_WAIT_EXTENSION);
+	tl_node_shared_sleep(own_slot, TL_NEWS_COMMITTED | TL_NEWS_AWAITED, wait_ms);
 }

@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "port/pg_bswap.h"
 #include "utils/builtins.h"
 #include "utils/sortsupport.h"
 #include "utils/syscache.h"
@@ -74,11 +75,18 @@ tl_table_ref_pack(TlRefBytes *out, const TlRef *ref)
 void
 tl_table_ref_unpack(TlRef *out, const TlRefBytes *ref)
 {
-	TlReader	reader;
+	uint64		word;
+	uint32		number;
 
-	tl_reader_init(&reader, ref->bytes, sizeof(ref->bytes));
-	tl_get_ref(&reader, out);
-	Assert(tl_reader_finish(&reader) == TL_OK);
+	/* called for each row of large queries, so without a reader */
+	memcpy(&number, ref->bytes, sizeof(number));
+	out->member = pg_ntoh32(number);
+	memcpy(&word, ref->bytes + 4, sizeof(word));
+	word = pg_ntoh64(word);
+	out->incarnation = word >> 48;
+	out->transaction = word & TL_TRANSACTION_MAX;
+	memcpy(&number, ref->bytes + 12, sizeof(number));
+	out->row = pg_ntoh32(number);
 }
 
 /* The text form, palloc'd. */

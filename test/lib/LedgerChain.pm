@@ -5,6 +5,9 @@
 #	exactly_once($node, $name, database => 'postgres')
 #		one test: every row of every ledger table stands in the manifest of
 #		exactly one section, of its own table, and no manifest names another row
+#	heights_agree($node, $name, database => 'postgres')
+#		one test: ledger.height() is the block of the manifest that names the
+#		ref, in whatever order it is asked, and NULL for refs that none names
 #	chain_intact($node, $name, database => 'postgres')
 #		one test: numbers without gaps; hashes, digests and links hold
 #	refs_of($node, $relation)
@@ -21,10 +24,11 @@ use Digest::SHA qw(sha256);
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(exactly_once chain_intact manifest_refs refs_of);
+our @EXPORT = qw(exactly_once heights_agree chain_intact manifest_refs refs_of);
 
-# How many differences a failure shows.
-use constant SHOWN_MAX => 10;
+# How many differences a failure shows, how many refs of rows are asked about
+# and how many of no row.
+use constant { SHOWN_MAX => 10, ROWS => 10000, NO_ROWS => 500 };
 
 sub exactly_once
 {
@@ -88,6 +92,54 @@ END
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	note("$rows rows, $entries manifest entries, $sections sections");
 	return verdict($name, @wrong);
+}
+
+sub heights_agree
+{
+	my ($node, $name, %param) = @_;
+	my $database = $param{database} // 'postgres';
+	my (%height, %neighbour, @wrong);
+
+	foreach (split /\n/, $node->safe_psql($database, <<'END'))
+SELECT b.height, b.member, encode(s.manifest, 'hex')
+  FROM ledger_internal.section AS s JOIN ledger_internal.batch AS b USING (batch);
+END
+	{
+		my ($height, $member, $manifest) = split /\|/;
+
+		$height{$_} = $height foreach manifest_refs(pack('H*', $manifest), $member);
+	}
+	foreach my $ref (keys %height)
+	{
+		my $after = $ref =~ s/(\d+)$/$1 + 1/er;
+
+		$neighbour{$after} = '' if !exists $height{$after} && keys %neighbour < NO_ROWS;
+	}
+
+	# ascending, and at random, in one session
+	my @random = keys %height;
+	splice @random, ROWS if @random > ROWS;
+	my @asked = ((sort { ref_key($a) cmp ref_key($b) } @random), keys %neighbour, @random);
+	my $list = join ',', @asked;
+	my $query = "SELECT r, ledger.height(r::ledger.ref) FROM unnest('{$list}'::text[]) WITH ORDINALITY AS u (r, n) ORDER BY n OFFSET 0";
+
+	foreach (split /\n/, $node->safe_psql($database, $query))
+	{
+		my ($ref, $found) = split /\|/;
+		my $expected = $height{$ref} // '';
+
+		push @wrong, "$ref is in block '$expected', ledger.height() says '" . ($found // '') . "'"
+		  if ($found // '') ne $expected;
+	}
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	note(scalar(@asked) . ' refs asked, ' . keys(%neighbour) . ' of no row');
+	return verdict($name, @wrong);
+}
+
+sub ref_key
+{
+	return join '.', map { sprintf '%020d', $_ } split /\./, $_[0];
 }
 
 # The refs that a manifest names.

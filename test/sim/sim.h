@@ -65,7 +65,8 @@ typedef struct SimNode
 	TlConsensusBlock *chain;	/* blocks handed over, from genesis */
 	unsigned	chain_count;
 	unsigned	chain_capacity;
-	uint8_t	   *certificate;	/* of the last of them */
+	TlStanding	standing;		/* of the last of them */
+	uint8_t    *certificate;	/* likewise */
 	size_t		certificate_size;
 	TlHash	   *bodies;			/* batches whose bodies are here */
 	unsigned	body_count;
@@ -79,6 +80,7 @@ typedef struct SimNode
 	bool		asked;			/* to run, soon */
 	SimLog		pending;		/* own rows of that transaction */
 	unsigned	final_pending;	/* blocks of that transaction */
+	TlStanding	standing_pending;	/* of the last of those */
 	unsigned	read[SIM_NODES_MAX];	/* rows given to the core, per log */
 	unsigned	safe[SIM_NODES_MAX];	/* of those, durable */
 	SimLog		inbox;			/* loose rows for the core */
@@ -159,6 +161,7 @@ typedef struct SimWorld
 	bool		verbose;
 	bool		safety_only;	/* does not ask for V9 */
 	int64_t		now_us;
+	int64_t		written_us;		/* the last row of an honest member */
 	uint64_t	events_done;
 	uint64_t	core_steps;
 	unsigned	evidence[8];	/* rows, by kind */
@@ -191,39 +194,85 @@ extern SimRow *sim_find(SimWorld *world, const TlHash *subject);
 extern void sim_log_add(SimLog *log, SimRow *row);
 extern bool sim_check_signature(void *context, const uint8_t *signature,
 								const TlHash *digest, const uint8_t *row_key);
-extern bool sim_linked(SimWorld *world, unsigned from, unsigned to);
-extern int64_t sim_delay(SimWorld *world);
 extern bool sim_same(const TlHash *left, const TlHash *right);
 extern bool sim_is_honest(const SimNode *node);
 
+/* sim_plan.c */
+extern void sim_plan_make(SimWorld *world);
+extern void sim_plan_config(SimWorld *world);
+extern void sim_plan_nodes(SimWorld *world);
+
+/* sim_wire.c */
+extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
+extern int64_t sim_wire_delay(SimWorld *world);
+extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_poll(SimWorld *world, SimNode *node);
+extern void sim_wire_fetch(SimWorld *world, SimNode *node,
+						   const TlHash *subject, bool with_body);
+extern void sim_wire_change_links(SimWorld *world);
+
 /* sim_node.c */
+extern void sim_node_note_subject(SimRow *row);
 extern void sim_node_start(SimWorld *world, SimNode *node);
 extern void sim_node_crash(SimWorld *world, SimNode *node);
 extern void sim_node_event(SimWorld *world, SimNode *node,
 						   const SimEvent *event);
 extern void sim_node_ask(SimWorld *world, SimNode *node);
-extern bool sim_node_has_body(const SimNode *node, const TlHash *digest);
-extern void sim_node_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_node_step(SimWorld *world, SimNode *node, TlInput *input,
+						  bool more);
+extern void sim_node_obey(SimWorld *world, SimNode *node);
+
+/* sim_disk.c */
+extern void sim_disk_open(SimWorld *world, SimNode *node);
+extern void sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from);
+extern void sim_disk_add_block(SimNode *node, const TlConsensusBlock *block,
+							   TlSpan certificate);
+extern void sim_disk_forget_arrivals(SimWorld *world, SimNode *node);
+extern void sim_disk_store(SimNode *node, unsigned log, SimRow *row);
+extern void sim_disk_add_body(SimNode *node, const TlHash *digest);
+extern bool sim_disk_has_body(const SimNode *node, const TlHash *digest);
+
+/* sim_read.c */
+extern void sim_read_rows(SimWorld *world, SimNode *node, bool restart);
+extern void sim_read_lane(SimWorld *world, SimNode *node, uint32_t member,
+						  uint64_t beyond);
+extern bool sim_read_row(SimWorld *world, SimNode *node, const TlHash *subject);
+extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
+						  TlInputKind kind);
+extern void sim_read_give_held(SimWorld *world, SimNode *node,
+							   const TlHash *digest);
 
 /* sim_liar.c */
 extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);
 
 /* sim_check.c */
+extern void sim_check_reset(SimWorld *world);
 extern void sim_check_own_row(SimWorld *world, SimNode *node,
 							  const TlLogRow *row);
-extern void sim_check_final(SimWorld *world, SimNode *node,
-							const TlAction *action);
-extern void sim_check_end(SimWorld *world);
-extern void sim_show(SimWorld *world);
-extern void sim_check_fork(SimWorld *world, unsigned node);
-extern bool sim_check_too_many(const SimWorld *world);
-extern uint64_t sim_check_rows(SimWorld *world);
-extern bool sim_check_done(SimWorld *world);
-extern void sim_check_reset(SimWorld *world);
 extern void sim_check_batch(SimWorld *world, const TlHash *digest);
+extern bool sim_check_was_made(const TlHash *digest);
 extern void sim_check_alarm(SimWorld *world, SimNode *node,
 							const TlAction *action);
+extern bool sim_check_done(SimWorld *world);
+extern bool sim_check_too_many(const SimWorld *world);
+extern void sim_check_end(SimWorld *world);
+extern void sim_show(SimWorld *world);
 extern void sim_fail(SimWorld *world, const char *format,...)
 			__attribute__((format(printf, 2, 3), noreturn));
+
+/* sim_check_block.c */
+extern void sim_check_block_reset(void);
+extern void sim_check_final(SimWorld *world, SimNode *node,
+							const TlAction *action);
+
+/* sim_check_entry.c */
+extern void sim_check_entry(SimWorld *world, const SimNode *node,
+							const TlConsensusBlock *block);
+extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
+									  uint32_t member, uint64_t epoch);
+
+/* sim_check_fork.c */
+extern void sim_check_fork(SimWorld *world, unsigned node);
 
 #endif							/* SIM_H */

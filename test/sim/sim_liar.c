@@ -13,6 +13,7 @@
  */
 #include "sim.h"
 
+#include "consensus_evidence.h"
 #include "merkle_hash.h"
 
 #include <string.h>
@@ -31,6 +32,9 @@ typedef enum SimTwist
 	TWIST_FUTURE,
 	TWIST_FORGED,
 	TWIST_SHORT,
+	TWIST_ENTRY_AGAIN,
+	TWIST_ENTRY_KIND,
+	TWIST_ENTRY_UNKNOWN,
 	TWISTS
 } SimTwist;
 
@@ -45,6 +49,12 @@ static void twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
 					   TlProposal *proposal, TlWriter *scratch);
 static void twist_grandparent(SimWorld *world, TlBlockHeader *header,
 							  TlProposal *proposal);
+static void twist_entries(SimWorld *world, SimNode *node, SimTwist twist,
+						  TlBlockHeader *header, TlProposal *proposal,
+						  uint8_t *bytes);
+static bool some_entry(SimWorld *world, SimNode *node, SimTwist twist,
+					   TlBlockEntry *entry);
+static void tell_accusation(SimWorld *world, SimNode *node, unsigned target);
 static void tell_vote(SimWorld *world, SimNode *node, unsigned target,
 					  uint8_t kind, uint64_t view, const TlHash *block);
 static const TlHash *other_block(SimWorld *world, uint64_t view,
@@ -55,7 +65,7 @@ sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 {
 	unsigned	mood = (unsigned) sim_random(world, 4);
 	SimTwist	twist = sim_chance(world, 40) ? TWIST_TIME :
-		(SimTwist) sim_random(world, TWISTS);
+	(SimTwist) sim_random(world, TWISTS);
 	unsigned	share = sim_chance(world, 50) ? 50 : 100;
 	const SimRow *theirs = NULL;
 
@@ -78,6 +88,8 @@ sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 
 		if (world->nodes[i].number == node->number)
 			continue;
+		if (kind == TL_LOG_ACK && sim_chance(world, 3))
+			tell_accusation(world, node, i);
 		if (kind != TL_LOG_NOTARIZE && kind != TL_LOG_FINALIZE &&
 			kind != TL_LOG_NULLIFY)
 		{
@@ -115,10 +127,8 @@ tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 {
 	SimLog	   *story = &node->stories[target];
 	SimRow	   *made;
-	SimEvent	event = {.kind = SIM_ARRIVE, .node = target,
+	SimEvent	event = {.kind = SIM_ARRIVE,.node = target,
 	.life = world->nodes[target].life};
-	TlProposal	proposal;
-	TlBlockHeader header;
 
 	row.member = node->number;
 	row.sequence = story->count + 1;
@@ -126,28 +136,19 @@ tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	if (story->count > 0)
 		row.previous = story->rows[story->count - 1]->digest;
 	made = sim_row(world, &row);
-	if (row.kind == TL_LOG_PROPOSE &&
-		tl_consensus_proposal_decode(&proposal, row.payload.data,
-									 row.payload.size) == TL_OK &&
-		tl_chain_block_decode(&header, proposal.header.data,
-							  proposal.header.size) == TL_OK)
-		tl_chain_block_hash(&made->subject, &header);
-	if (row.kind == TL_LOG_BATCH)
-	{
-		made->subject = node->lane_digest;
-		event.hash = made->subject;
-	}
+	sim_node_note_subject(made);
+	event.hash = made->subject;
 	made->holders |= UINT64_C(1) << node->id;
 	sim_log_add(story, made);
-	if (!sim_linked(world, node->id, target) ||
+	if (!sim_wire_linked(world, node->id, target) ||
 		sim_chance(world, world->plan.loss_percent))
 		return;
 	event.row = made;
-	sim_later(world, sim_delay(world), event);
+	sim_later(world, sim_wire_delay(world), event);
 	if (row.kind == TL_LOG_BATCH)
 	{
 		event.kind = SIM_BODY;
-		sim_later(world, sim_delay(world), event);
+		sim_later(world, sim_wire_delay(world), event);
 	}
 }
 
@@ -160,6 +161,7 @@ tell_proposal(SimWorld *world, SimNode *node, unsigned target,
 	static uint8_t scratch[256 * 1024];
 	uint8_t		header_bytes[TL_BLOCK_HEADER_SIZE];
 	uint8_t		cut_bytes[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
+	uint8_t		entry_bytes[TL_CONSENSUS_ENTRIES_MAX * TL_BLOCK_ENTRY_SIZE];
 	TlProposal	proposal;
 	TlBlockHeader header;
 	TlWriter	writer;
@@ -175,6 +177,8 @@ tell_proposal(SimWorld *world, SimNode *node, unsigned target,
 	tl_writer_init(&writer, scratch, sizeof(scratch));
 	if (twist == TWIST_CUT_BACK || twist == TWIST_CUT_UNKNOWN)
 		twist_cut(world, node, twist, &header, &proposal, cut_bytes);
+	else if (twist >= TWIST_ENTRY_AGAIN)
+		twist_entries(world, node, twist, &header, &proposal, entry_bytes);
 	else
 		twist_rest(world, twist, &header, &proposal, &writer);
 	tl_writer_init(&writer, header_bytes, sizeof(header_bytes));
@@ -296,6 +300,92 @@ twist_grandparent(SimWorld *world, TlBlockHeader *header, TlProposal *proposal)
 	proposal->gaps = before.gaps;
 	proposal->gap_count = before.gap_count;
 	proposal->cut = before.cut;
+}
+
+/* R19: a row that was ordered before, one of another kind, one of nobody. */
+static void
+twist_entries(SimWorld *world, SimNode *node, SimTwist twist,
+			  TlBlockHeader *header, TlProposal *proposal, uint8_t *bytes)
+{
+	TlBlockEntry entries[TL_CONSENSUS_ENTRIES_MAX];
+	TlBlockEntry extra;
+	unsigned	count = 0;
+	unsigned	place;
+	TlWriter	writer;
+
+	if (!some_entry(world, node, twist, &extra) ||
+		tl_chain_entries_decode(entries, &count, TL_CONSENSUS_ENTRIES_MAX - 1,
+								proposal->entries.data,
+								proposal->entries.size) != TL_OK)
+		return;
+	place = count++;
+	while (place > 0 && memcmp(&entries[place - 1].digest, &extra.digest,
+							   TL_HASH_SIZE) > 0)
+	{
+		entries[place] = entries[place - 1];
+		place--;
+	}
+	entries[place] = extra;
+	tl_writer_init(&writer, bytes, sizeof(entries));
+	if (tl_chain_entries_encode(&writer, entries, count) != TL_OK ||
+		tl_chain_entries_root(&header->entries_root, entries, count) != TL_OK)
+		return;
+	proposal->entry_count = count;
+	proposal->entries.data = bytes;
+	proposal->entries.size = writer.size;
+}
+
+static bool
+some_entry(SimWorld *world, SimNode *node, SimTwist twist, TlBlockEntry *entry)
+{
+	for (unsigned i = node->chain_count; twist == TWIST_ENTRY_AGAIN && i-- > 0;)
+	{
+		if (node->chain[i].entry_count == 0)
+			continue;
+		*entry = node->chain[i].entries[0];
+		return true;
+	}
+	entry->kind = (twist == TWIST_ENTRY_KIND) ? TL_LOG_REJOIN : TL_LOG_EVIDENCE;
+	for (SimRow *row = world->rows; row != NULL; row = row->next)
+	{
+		if (row->row.kind != TL_LOG_EVIDENCE)
+			continue;
+		entry->digest = row->digest;
+		return twist != TWIST_ENTRY_AGAIN;
+	}
+	entry->digest = world->rows->digest;
+	return twist == TWIST_ENTRY_UNKNOWN;
+}
+
+/* R18: two rows of another member, one of which he never signed. */
+static void
+tell_accusation(SimWorld *world, SimNode *node, unsigned target)
+{
+	unsigned	accused = (unsigned) sim_random(world, world->member_count);
+	const SimLog *log = &node->logs[accused];
+	TlEvidenceRow rows[2];
+	TlEvidence	evidence;
+	TlLogRow	row;
+	uint8_t		bytes[TL_EVIDENCE_SIZE];
+	TlWriter	writer;
+
+	if (log->count == 0 || accused + 1 == node->number)
+		return;
+	tl_consensus_evidence_row(&rows[0], &log->rows[sim_random(world, log->count)]->row);
+	rows[1] = rows[0];
+	rows[1].payload_digest.bytes[0]++;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_evidence_make(&evidence, &world->config.chain_id,
+								   &rows[0], &rows[1]) == TL_EVIDENCE_NONE ||
+		tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)
+		sim_fail(world, "the simulator's accusation is wrong");
+	memset(&row, 0, sizeof(row));
+	row.member = node->number;
+	row.kind = TL_LOG_EVIDENCE;
+	row.epoch = world->config.epoch;
+	row.payload.data = bytes;
+	row.payload.size = writer.size;
+	tell(world, node, target, row);
 }
 
 static void

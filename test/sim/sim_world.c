@@ -13,16 +13,11 @@
 #include <string.h>
 
 #define CALM_US_MAX		(240 * 1000 * SIM_MS)	/* to become whole again */
-#define QUIET_AFTER_US	(30 * 1000 * SIM_MS)	/* longer than active_us */
-#define QUIET_US		(20 * 1000 * SIM_MS)
+#define QUIET_US		(30 * 1000 * SIM_MS)	/* without a row: it is idle */
 
-static void make_plan(SimWorld *world);
-static void make_config(SimWorld *world);
-static void make_nodes(SimWorld *world);
-static void stay_idle(SimWorld *world);
+static void stay_idle(SimWorld *world, int64_t until_us);
 static bool next_event(SimWorld *world, SimEvent *event);
 static void handle(SimWorld *world, const SimEvent *event);
-static void change_links(SimWorld *world);
 static void crash_somebody(SimWorld *world);
 static void become_calm(SimWorld *world);
 static bool before(const SimEvent *left, const SimEvent *right);
@@ -31,9 +26,9 @@ void
 sim_world_make(SimWorld *world)
 {
 	world->random = world->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	make_plan(world);
-	make_config(world);
-	make_nodes(world);
+	sim_plan_make(world);
+	sim_plan_config(world);
+	sim_plan_nodes(world);
 	sim_check_reset(world);
 }
 
@@ -58,7 +53,7 @@ sim_world_run(SimWorld *world)
 		if (world->calm && world->events_done % 64 == 0 &&
 			sim_check_done(world))
 		{
-			stay_idle(world);
+			stay_idle(world, calm_until);
 			break;
 		}
 		if (world->calm && world->now_us > calm_until)
@@ -67,30 +62,28 @@ sim_world_run(SimWorld *world)
 	sim_check_end(world);
 }
 
-/* Everything is in its place: after a while nobody writes any more. */
+/* Everything is in its place: before long nobody writes any more. */
 static void
-stay_idle(SimWorld *world)
+stay_idle(SimWorld *world, int64_t until_us)
 {
-	int64_t		quiet_us = world->now_us + QUIET_AFTER_US;
-	uint64_t	rows = 0;
 	SimEvent	event;
 
 	/* Not in the middle of a step: somebody may just read his timer. */
-	while ((world->now_us < quiet_us + QUIET_US ||
-			(!sim_check_done(world) && world->now_us < quiet_us + 2 * QUIET_US)) &&
-		   next_event(world, &event))
+	while (world->now_us < world->written_us + QUIET_US || !sim_check_done(world))
 	{
-		if (rows == 0 && event.at_us >= quiet_us)
-			rows = sim_check_rows(world);
+		if (world->now_us > until_us && world->now_us < world->written_us + QUIET_US)
+		{
+			if (sim_check_too_many(world))
+				return;
+			if (world->verbose)
+				sim_show(world);
+			sim_fail(world, "V11: an idle chain goes on writing");
+		}
+		if (world->now_us > until_us || !next_event(world, &event))
+			return;
 		world->now_us = event.at_us;
 		handle(world, &event);
 		world->events_done++;
-	}
-	if (rows != 0 && sim_check_rows(world) != rows && !sim_check_too_many(world))
-	{
-		if (world->verbose)
-			sim_show(world);
-		sim_fail(world, "V11: an idle chain goes on writing");
 	}
 }
 
@@ -232,154 +225,6 @@ sim_is_honest(const SimNode *node)
 	return node->role == SIM_HONEST;
 }
 
-bool
-sim_linked(SimWorld *world, unsigned from, unsigned to)
-{
-	return !world->cut[from][to];
-}
-
-int64_t
-sim_delay(SimWorld *world)
-{
-	int64_t		delay = world->plan.delay_us +
-		(int64_t) sim_random(world, (uint64_t) world->plan.jitter_us + 1);
-
-	if (!world->calm && sim_chance(world, world->plan.spike_percent))
-		delay += (int64_t) sim_random(world, 500 * SIM_MS);
-	return delay;
-}
-
-static void
-make_plan(SimWorld *world)
-{
-	static const unsigned sizes[] = {4, 4, 4, 4, 5, 6, 7, 7, 1, 2, 3, 10};
-	SimPlan    *plan = &world->plan;
-	unsigned	faults;
-
-	plan->nodes = world->command_nodes;
-	if (plan->nodes == 0)
-		plan->nodes = sizes[sim_random(world, sizeof(sizes) / sizeof(sizes[0]))];
-	faults = tl_consensus_faults(plan->nodes);
-	plan->loss_percent = sim_chance(world, 50) ? (unsigned) sim_random(world, 25) : 0;
-	plan->twice_percent = sim_chance(world, 30) ? (unsigned) sim_random(world, 30) : 0;
-	plan->delay_us = 1 + (int64_t) sim_random(world, 10 * SIM_MS);
-	plan->jitter_us = 1 + (int64_t) sim_random(world, 20 * SIM_MS);
-	plan->spike_percent = sim_chance(world, 40) ? (unsigned) sim_random(world, 10) : 0;
-	plan->commit_us = 1 + (int64_t) sim_random(world, 5 * SIM_MS);
-	plan->skew_us = sim_chance(world, 30) ? (int64_t) sim_random(world, 900 * SIM_MS) : 0;
-	plan->crash_weight = sim_chance(world, 60) ? 1 + (unsigned) sim_random(world, 4) : 0;
-	plan->cut_weight = sim_chance(world, 60) ? 1 + (unsigned) sim_random(world, 4) : 0;
-	if (faults > 0)
-	{
-		unsigned	bad = (unsigned) sim_random(world, faults + 1);
-
-		for (unsigned i = 0; i < bad; i++)
-		{
-			switch (sim_random(world, 5))
-			{
-				case 0:
-					plan->silent++;
-					break;
-				case 1:
-				case 2:
-					plan->twins++;
-					break;
-				default:
-					plan->liars++;
-					break;
-			}
-		}
-	}
-	if (world->command_liars > 0)
-	{
-		plan->liars = world->command_liars;
-		plan->twins = plan->silent = 0;
-	}
-	plan->batch_every_us = (5 + (int64_t) sim_random(world, 400)) * SIM_MS;
-	plan->view_count = 64u << sim_random(world, 3);
-	if (world->command_views > 0)
-		plan->view_count = world->command_views;
-	plan->lane_length = 4u << sim_random(world, 4);
-}
-
-static void
-make_config(SimWorld *world)
-{
-	TlConsensusConfig *config = &world->config;
-	TlConsensusBlock *genesis = &config->base;
-
-	memset(config, 0, sizeof(*config));
-	world->member_count = world->plan.nodes;
-	config->member_count = world->member_count;
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		config->members[i].number = i + 1;
-		config->members[i].row_key[0] = (uint8_t) (i + 1);
-		config->members[i].validator = true;
-	}
-	config->quorum_of_three = sim_chance(world, 50) ? 3 : 2;
-	config->drift_us = 2000 * SIM_MS;
-	config->view_count = world->plan.view_count;
-	config->lane_length = world->plan.lane_length;
-	config->pace.timer_us = 4 * (world->plan.delay_us + world->plan.jitter_us +
-								 world->plan.commit_us) + 50 * SIM_MS;
-	config->pace.timer_max_us = 10000 * SIM_MS;
-	config->pace.dead_us = config->pace.timer_us / 2;
-	config->pace.active_us = 10000 * SIM_MS;
-	config->pace.fetch_us = config->pace.timer_us;
-	genesis->header.proposer = 1;
-	genesis->header.time = (int64_t) world->seed;
-	(void) tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	(void) tl_merkle_range_append(&genesis->history, &genesis->hash);
-	config->chain_id = genesis->hash;
-	config->founding = genesis->hash;
-	config->members_hash = genesis->header.members_hash;
-}
-
-/* Liars and twins come first among the members, twins' doubles at the end. */
-static void
-make_nodes(SimWorld *world)
-{
-	SimPlan    *plan = &world->plan;
-	unsigned	bad = 0;
-
-	world->node_count = world->member_count;
-	for (unsigned i = 0; i < world->member_count; i++)
-		world->nodes[i].number = i + 1;
-	for (unsigned i = 0; i < plan->liars; i++)
-		world->nodes[bad++].role = SIM_LIAR;
-	for (unsigned i = 0; i < plan->silent; i++)
-		world->nodes[bad++].role = SIM_SILENT;
-	for (unsigned i = 0; i < plan->twins; i++)
-	{
-		world->nodes[world->node_count].number = world->nodes[bad].number;
-		world->nodes[world->node_count++].role = SIM_TWIN;
-		world->nodes[bad++].role = SIM_TWIN;
-	}
-	for (unsigned i = 0; i < world->node_count; i++)
-	{
-		SimNode    *node = &world->nodes[i];
-		SimEvent	event = {0};
-
-		node->id = i;
-		node->clock_skew_us = (int64_t) sim_random(world, (uint64_t) plan->skew_us + 1);
-		sim_node_start(world, node);
-		event.node = i;
-		event.kind = SIM_POLL;
-		sim_later(world, (int64_t) sim_random(world, 400 * SIM_MS), event);
-		event.kind = SIM_BATCH;
-		sim_later(world, (int64_t) sim_random(world, (uint64_t) plan->batch_every_us), event);
-	}
-	if (plan->crash_weight > 0)
-		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
-				  (SimEvent) {.kind = SIM_CRASH});
-	if (plan->cut_weight > 0)
-		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
-				  (SimEvent) {.kind = SIM_CUT});
-}
-
 static bool
 next_event(SimWorld *world, SimEvent *event)
 {
@@ -419,7 +264,7 @@ handle(SimWorld *world, const SimEvent *event)
 			break;
 		case SIM_CUT:
 			if (!world->calm)
-				change_links(world);
+				sim_wire_change_links(world);
 			break;
 		case SIM_RESTART:
 			if (!world->nodes[event->node].up)
@@ -429,41 +274,6 @@ handle(SimWorld *world, const SimEvent *event)
 			sim_node_event(world, &world->nodes[event->node], event);
 			break;
 	}
-}
-
-/* A whole, a split, a bridge, single edges in one direction, or one node off. */
-static void
-change_links(SimWorld *world)
-{
-	unsigned	count = world->node_count;
-	unsigned	bridge = (unsigned) sim_random(world, count);
-	unsigned	shape = (unsigned) sim_random(world, 6);
-	bool		side[SIM_NODES_MAX];
-
-	for (unsigned i = 0; i < count; i++)
-		side[i] = sim_chance(world, 50);
-	for (unsigned i = 0; i < count; i++)
-	{
-		for (unsigned j = 0; j < count; j++)
-		{
-			bool		cut = false;
-
-			if (shape == 1 || shape == 2)
-				cut = (side[i] != side[j]);
-			if (shape == 2 && (i == bridge || j == bridge))
-				cut = false;
-			if (shape == 3)
-				cut = sim_chance(world, 30);
-			if (shape == 4)
-				cut = (i == bridge || j == bridge);
-			if (shape == 5)
-				cut = (side[i] && !side[j]);
-			world->cut[i][j] = cut && i != j;
-		}
-	}
-	sim_later(world, (int64_t) sim_random(world, 4000 * SIM_MS /
-										  world->plan.cut_weight),
-			  (SimEvent) {.kind = SIM_CUT});
 }
 
 static void

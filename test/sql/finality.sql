@@ -61,12 +61,19 @@ INSERT INTO cdr VALUES (3, 'waits');
 SELECT ledger.is_final(ledger_ref) FROM cdr WHERE id = 3;
 BEGIN;
 SAVEPOINT a;
-INSERT INTO cdr VALUES (4, 'taken back');
+INSERT INTO cdr VALUES (4, 'taken back') RETURNING ledger_ref AS taken_back \gset
 ROLLBACK TO a;
 INSERT INTO cdr VALUES (5, 'stays');
 COMMIT;
 SELECT id, ledger.is_final(ledger_ref) FROM cdr WHERE id >= 4;
 RESET telco_ledger.commit_wait;
+
+-- A ref that no row has is nowhere, whatever became of its transaction.
+SELECT ledger.is_final(:'taken_back'), ledger.height(:'taken_back'), ledger.block_time(:'taken_back');
+\set VERBOSITY sqlstate
+SELECT ledger.finality(:'taken_back');
+SELECT ledger.wait_final(:'taken_back', '1 s');
+\set VERBOSITY terse
 
 -- Who may ask: everybody; who may make a node: whom the owner allows.
 CREATE ROLE regress_finality;

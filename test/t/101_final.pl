@@ -17,6 +17,7 @@ $node->safe_psql('postgres', <<'END');
 CREATE TABLE cdr (id bigint, note text) USING ledger;
 CREATE TABLE fee (id bigint, amount numeric) USING ledger;
 END
+$node->wait_final_all;    # the definitions, so that they are not in its batch
 
 # One row.
 my $ref = $node->safe_psql('postgres', "INSERT INTO cdr VALUES (1, 'one') RETURNING ledger_ref");

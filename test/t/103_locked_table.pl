@@ -141,6 +141,7 @@ $other->quit;
 $node->wait_final_all;
 
 exactly_once($node, 'every row is in one section');
+heights_agree($node, 'heights are those of the manifests');
 chain_intact($node, 'the chain is intact');
 
 $session->quit;

@@ -33,6 +33,7 @@ INSERT INTO day SELECT g FROM generate_series(1, 1000) g;
 END
 $node->wait_final_all;
 exactly_once($node, 'rows of a thousand partitions');
+heights_agree($node, 'heights of rows of a thousand partitions');
 
 # Rows of one table: nobody looks into the thousand others.
 my $before = scans("relname LIKE 'day\\_%'");

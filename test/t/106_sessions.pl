@@ -58,6 +58,7 @@ END
 note("$looks looks, " . scalar(keys %first) . ' rows followed, late batches: ' . $node->safe_psql('postgres', 'SELECT count(*) FROM ledger.batch WHERE late'));
 cmp_ok(scalar(keys %first), '>', 0, 'rows were seen final under load');
 is(join("\n", splice @changed, 0, 10), '', 'no height has changed');
+heights_agree($node, 'ledger.height() agrees with the manifests');
 exactly_once($node, 'every committed row is in one section');
 chain_intact($node, 'the chain is intact');
 is( $node->safe_psql('postgres', <<'END'), '0', 'heights are those of the batches whose manifests name the rows');

@@ -15,6 +15,34 @@
 static TlBlockHeader previous;
 static TlMerkleRange history;
 static int	vectors_used;
+static int	lists_used;
+
+/* Entries in the order of their digests, and the root over them. */
+static void
+use_list(const UnitRecord *record)
+{
+	uint8_t		bytes[4 * TL_BLOCK_ENTRY_SIZE];
+	uint8_t		again[4 * TL_BLOCK_ENTRY_SIZE];
+	TlBlockEntry entries[4];
+	unsigned	count;
+	TlWriter	writer;
+	TlHash		wanted;
+	TlHash		root;
+	size_t		size;
+
+	if (strcmp(unit_text(record, "kind"), "entries") != 0)
+		return;
+	size = unit_bytes(bytes, sizeof(bytes), record, "list");
+	unit_bytes(wanted.bytes, sizeof(wanted), record, "root");
+	UNIT_CHECK(tl_chain_entries_decode(entries, &count, 4, bytes, size) == TL_OK);
+	UNIT_CHECK(count == size / TL_BLOCK_ENTRY_SIZE);
+	tl_writer_init(&writer, again, sizeof(again));
+	UNIT_CHECK(tl_chain_entries_encode(&writer, entries, count) == TL_OK);
+	UNIT_CHECK(writer.size == size && memcmp(bytes, again, size) == 0);
+	UNIT_CHECK(tl_chain_entries_root(&root, entries, count) == TL_OK);
+	UNIT_CHECK(memcmp(&root, &wanted, sizeof(root)) == 0);
+	lists_used++;
+}
 
 /* The vectors are a chain: genesis first, then block after block. */
 static void
@@ -71,6 +99,8 @@ vectors(void)
 	tl_merkle_range_init(&history);
 	unit_vectors("chain.txt", use_vector);
 	UNIT_CHECK(vectors_used == 8);
+	unit_vectors("chain.txt", use_list);
+	UNIT_CHECK(lists_used == 4);
 }
 
 static TlBlockHeader
@@ -228,5 +258,35 @@ cuts(void)
 	UNIT_CHECK(tl_chain_cut_hash(&hash, lanes, 1) == TL_BAD_FORMAT);
 }
 
+static void
+entries(void)
+{
+	TlBlockEntry list[3] = {{10, {{1}}}, {11, {{2}}}, {10, {{3}}}};
+	uint8_t		bytes[sizeof(list)];
+	unsigned	count;
+	TlWriter	writer;
+	TlHash		root;
+	TlHash		other;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_chain_entries_encode(&writer, list, 3) == TL_OK);
+	UNIT_CHECK(tl_chain_entries_decode(list, &count, 2, bytes, writer.size) == TL_TOO_LARGE);
+	UNIT_CHECK(tl_chain_entries_decode(list, &count, 3, bytes, writer.size - 1) == TL_TRUNCATED);
+	UNIT_CHECK(tl_chain_entries_decode(list, &count, 3, bytes, writer.size) == TL_OK);
+	UNIT_CHECK(count == 3 && list[1].kind == 11);
+	UNIT_CHECK(tl_chain_entries_root(&root, list, 3) == TL_OK);
+	list[2].kind = 11;
+	UNIT_CHECK(tl_chain_entries_root(&other, list, 3) == TL_OK);
+	UNIT_CHECK(memcmp(&root, &other, sizeof(root)) != 0);
+	list[2].digest = list[1].digest;
+	UNIT_CHECK(tl_chain_entries_root(&root, list, 3) == TL_BAD_ORDER);
+	list[0].kind = 0;
+	UNIT_CHECK(tl_chain_entries_root(&root, list, 1) == TL_BAD_FORMAT);
+	bytes[0] = 0;
+	UNIT_CHECK(tl_chain_entries_decode(list, &count, 3, bytes, writer.size) == TL_BAD_FORMAT);
+	UNIT_CHECK(count == 0);
+}
+
 UNIT_MAIN(UNIT_CASE(vectors), UNIT_CASE(linking),
-		  UNIT_CASE(headers_that_are_none), UNIT_CASE(cuts))
+		  UNIT_CASE(headers_that_are_none), UNIT_CASE(cuts),
+		  UNIT_CASE(entries))

@@ -120,11 +120,11 @@ rows_that_are_none(void)
 static void
 proposals(void)
 {
-	static const uint8_t entries[64] = {[31] = 1,[63] = 2};
+	static const uint8_t entries[66] = {[0] = 10,[32] = 1,[33] = 11,[65] = 2};
 	static const uint8_t gaps[] = {0, 0, 0, 1, 'g', 0, 0, 0, 0};
 	TlProposal	proposal = {.header = {entries, 10},.parent_certificate = {entries, 5},
 		.gap_count = 2,.gaps = {gaps, sizeof(gaps)},.cut = {entries, 3},
-	.entry_count = 2,.entries = {entries, 64}};
+	.entry_count = 2,.entries = {entries, 66}};
 	uint8_t		bytes[256] = {0};
 	uint8_t		again[256];
 	TlProposal	read;

@@ -429,6 +429,14 @@ def main():
     vectors.append([("kind", "rejoin"), ("payload", rejoin), ("nonce", nonce), ("digest", digest),
                     ("entries_root", root([leaf_hash(b"\x05\x01\x0b" + digest)]))])
 
+    # lists of entries as PROPOSE holds them, and their roots
+    for count in range(4):
+        listed = sorted([(sha(b"row %d" % i), 9 + i) for i in range(count)])
+        vectors.append([("kind", "entries"),
+                        ("list", b"".join(pack("B", kind) + digest for digest, kind in listed)),
+                        ("root", root([leaf_hash(b"\x05\x01" + pack("B", kind) + digest)
+                                       for digest, kind in listed]))])
+
     def hexes(items):
         return [item.hex() for item in items]
 

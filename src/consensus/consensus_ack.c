@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_ack.c
+ *	  ACK: which batches somebody holds, and which block he knows to be final.
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+#include "consensus_payload.h"
+
+#include <string.h>
+
+void
+tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
+					 unsigned index)
+{
+	TlAck		ack;
+	TlLane		lanes[TL_MEMBER_COUNT_MAX];
+	unsigned	count;
+
+	if (tl_consensus_ack_decode(&ack, row->payload.data,
+								row->payload.size) != TL_OK ||
+		tl_chain_cut_decode(lanes, &count, TL_MEMBER_COUNT_MAX,
+							ack.lanes.data, ack.lanes.size) != TL_OK)
+	{
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++)
+	{
+		unsigned	lane = tl_consensus_index(core, lanes[i].member);
+
+		if (lane >= core->config.member_count)
+			continue;
+		core->acks[index * core->config.member_count + lane] = lanes[i];
+		core->lanes[lane].stale = true;
+	}
+	if (ack.final_height > core->peers[index].final_height)
+	{
+		core->peers[index].final_height = ack.final_height;
+		tl_consensus_pace_acked(core, index);
+	}
+}
+
+/* Say what moved since the last ACK, and once what is final when idle. */
+void
+tl_consensus_ack_write(TlConsensus * core)
+{
+	unsigned	own = core->own.index;
+	TlLane		lanes[TL_MEMBER_COUNT_MAX];
+	unsigned	count = 0;
+	uint8_t		bytes[TL_ACK_SIZE_MAX];
+	uint8_t		cut_bytes[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
+	TlWriter	writer;
+	TlWriter	cut_writer;
+	TlAck		ack;
+	TlSpan		payload;
+
+	if (own >= core->config.member_count || core->validator_count == 1)
+		return;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlKnownBatch *head;
+		TlLane	   *acked = &core->lanes[i].acked;
+
+		if (i == own)
+			continue;
+		head = tl_consensus_batch_head(core, i, false);
+		if (head == NULL || tl_consensus_same(&head->digest, &acked->digest))
+			continue;
+		lanes[count].member = core->config.members[i].number;
+		lanes[count].incarnation = head->incarnation;
+		lanes[count].batch = head->batch;
+		lanes[count].digest = head->digest;
+		count++;
+	}
+	if (count == 0 && (core->own.final_acked >= core->base.header.height ||
+					   core->pace.work_us != 0))
+		return;
+	tl_writer_init(&cut_writer, cut_bytes, sizeof(cut_bytes));
+	memset(&ack, 0, sizeof(ack));
+	ack.final_height = core->base.header.height;
+	ack.final_block = core->base.hash;
+	if (tl_chain_cut_encode(&cut_writer, lanes, count) != TL_OK)
+		return;
+	ack.lanes.data = cut_bytes;
+	ack.lanes.size = cut_writer.size;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_ack_encode(&writer, &ack) != TL_OK)
+		return;
+	payload = tl_consensus_keep(core, bytes, writer.size);
+	if (payload.size == 0 ||
+		!tl_consensus_append(core, TL_LOG_ACK, core->own.view, payload))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		core->lanes[tl_consensus_index(core, lanes[i].member)].acked = lanes[i];
+	core->own.final_acked = core->base.header.height;
+}

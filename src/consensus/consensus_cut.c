@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_cut.c
+ *	  How far a block reaches into the lanes: chosen, checked, asked for.
+ *
+ * Invariants
+ *	  B2  a cut chosen here descends from the parent's, lane by lane
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+#include "merkle_range.h"
+
+#include <string.h>
+
+static void set_lane(TlConsensusBlock *block, const TlLane *lane);
+static void fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+					   const TlLane *to, bool final);
+
+/*
+ * The cut of a block on that parent: of each lane as far as q hold it, of the
+ * own lane all, in turns of one batch a lane until the block is full.  The
+ * first turn starts at a lane that the parent's hash chooses.
+ */
+void
+tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
+						TlConsensusBlock *out)
+{
+	unsigned	count = core->config.member_count;
+	TlKnownBatch *targets[TL_MEMBER_COUNT_MAX];
+	uint64_t	size = 0;
+	unsigned	batches = 0;
+	bool		moved = true;
+
+	out->lane_count = parent->lane_count;
+	memcpy(out->cut, parent->cut, sizeof(parent->cut));
+	for (unsigned i = 0; i < count; i++)
+		targets[i] = tl_consensus_batch_head_after(core, i,
+												   tl_consensus_lane_find(parent, core->config.members[i].number),
+												   i != core->own.index);
+	while (moved)
+	{
+		moved = false;
+		for (unsigned turn = 0; turn < count; turn++)
+		{
+			unsigned	lane = (parent->hash.bytes[0] + turn) % count;
+			uint32_t	member = core->config.members[lane].number;
+			TlKnownBatch *next;
+			TlLane		place;
+
+			if (targets[lane] == NULL)
+				continue;
+			next = tl_consensus_batch_step(core, lane, tl_consensus_lane_find(out, member),
+										   targets[lane]);
+			if (next == NULL)
+				continue;
+			if (batches > 0 && (size + next->body_size > TL_BLOCK_BODY_SIZE_MAX ||
+								batches >= TL_BLOCK_BATCHES_MAX))
+				return;
+			place.member = member;
+			place.incarnation = next->incarnation;
+			place.batch = next->batch;
+			place.digest = next->digest;
+			set_lane(out, &place);
+			size += next->body_size;
+			batches++;
+			moved = true;
+		}
+	}
+}
+
+/*
+ * Root over the digests of the batches between two cuts, and their size.
+ * TL_NOT_FINAL if one of them is not held, TL_BAD_ORDER if the cut goes back
+ * or leaves the parent's branch.
+ */
+TlStatus
+tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
+					  const TlConsensusBlock *block, TlHash *root,
+					  uint64_t *size)
+{
+	TlMerkleRange range;
+
+	tl_merkle_range_init(&range);
+	*size = 0;
+	for (unsigned i = 0; i < parent->lane_count; i++)
+	{
+		const TlLane *from = &parent->cut[i];
+		const TlLane *to = tl_consensus_lane_find(block, from->member);
+
+		if (!TL_RULE(11, to != NULL && to->incarnation >= from->incarnation &&
+					 (to->incarnation > from->incarnation ||
+					  to->batch > from->batch ||
+					  (to->batch == from->batch &&
+					   tl_consensus_same(&to->digest, &from->digest)))))
+			return TL_BAD_ORDER;
+	}
+	for (unsigned i = 0; i < block->lane_count; i++)
+	{
+		const TlLane *to = &block->cut[i];
+		const TlLane *from = tl_consensus_lane_find(parent, to->member);
+		unsigned	lane = tl_consensus_index(core, to->member);
+		TlKnownBatch *target;
+		TlKnownBatch *next;
+		const TlLane *place;
+		TlLane		at;
+
+		if (lane >= core->config.member_count)
+			return TL_BAD_ORDER;
+		if (from != NULL && tl_consensus_same(&from->digest, &to->digest))
+			continue;
+		target = tl_consensus_batch_find(core, lane, &to->digest);
+		if (!TL_RULE(12, target != NULL && target->complete))
+			return TL_NOT_FINAL;
+		if (target == NULL)
+			continue;
+		if (target->batch != to->batch || target->incarnation != to->incarnation)
+			return TL_BAD_ORDER;
+		if (tl_consensus_batch_step(core, lane, from, target) == NULL)
+			return TL_BAD_ORDER;
+		place = from;
+		while ((next = tl_consensus_batch_step(core, lane, place, target)) != NULL)
+		{
+			*size += next->body_size;
+			if (tl_merkle_range_append(&range, &next->digest) != TL_OK)
+				return TL_BUG;
+			at.member = to->member;
+			at.incarnation = next->incarnation;
+			at.batch = next->batch;
+			at.digest = next->digest;
+			place = &at;
+		}
+	}
+	if (range.size > TL_BLOCK_BATCHES_MAX && range.size > 1)
+		return TL_TOO_LARGE;
+	if (*size > TL_BLOCK_BODY_SIZE_MAX && range.size > 1)
+		return TL_TOO_LARGE;
+	tl_merkle_range_root(&range, root);
+	return TL_OK;
+}
+
+/*
+ * Ask for what is missing of a block: per lane the batch nearest to its cut,
+ * then the one before.  What a final block orders keeps its place against what
+ * a proposal does.  True if nothing is missing.
+ */
+bool
+tl_consensus_cut_fetch(TlConsensus * core, const TlConsensusBlock *parent,
+					   const TlConsensusBlock *block, bool final,
+					   int64_t *asked_us)
+{
+	bool		all = true;
+	bool		may = false;
+
+	for (unsigned i = 0; i < block->lane_count; i++)
+	{
+		const TlLane *to = &block->cut[i];
+		const TlLane *from = tl_consensus_lane_find(parent, to->member);
+		unsigned	lane = tl_consensus_index(core, to->member);
+		TlKnownBatch *batch;
+
+		if (lane >= core->config.member_count ||
+			(from != NULL && tl_consensus_same(&from->digest, &to->digest)))
+			continue;
+		batch = tl_consensus_batch_find(core, lane, &to->digest);
+		if (batch != NULL && batch->complete)
+			continue;
+		if (all)
+			may = tl_consensus_pace_may_fetch(core, asked_us);
+		all = false;
+		if (may)
+			fetch_lane(core, lane, from, to, final);
+	}
+	return all;
+}
+
+/* Walk down to what is missing; ask for everything on the way. */
+static void
+fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+		   const TlLane *to, bool final)
+{
+	TlLaneState *state = &core->lanes[lane];
+	bool		mark = final || !state->bound;
+	TlLane		wanted = *to;
+
+	for (unsigned i = 0; mark && i < state->count; i++)
+		state->batches[i].wanted = false;
+	state->bound |= final;
+	for (unsigned steps = 0; steps < core->config.lane_length; steps++)
+	{
+		TlKnownBatch *batch = tl_consensus_batch_find(core, lane, &wanted.digest);
+		TlAction   *action;
+
+		if (batch != NULL && mark)
+			batch->wanted = true;
+		if (batch == NULL && mark)
+			state->missing = wanted.digest;
+		if (batch == NULL || !batch->held)
+		{
+			action = tl_consensus_act(core, TL_ACT_FETCH_BATCH);
+			if (action == NULL)
+				return;
+			action->lane = wanted;
+		}
+		if (batch == NULL || batch->batch == 1 || tl_consensus_batch_starts_at(from, batch))
+			return;
+		wanted.batch = batch->batch - 1;
+		wanted.digest = batch->previous;
+	}
+}
+
+/* Put a lane into the cut, in order of member. */
+static void
+set_lane(TlConsensusBlock *block, const TlLane *lane)
+{
+	unsigned	i = 0;
+
+	while (i < block->lane_count && block->cut[i].member < lane->member)
+		i++;
+	if (i == block->lane_count || block->cut[i].member != lane->member)
+	{
+		memmove(&block->cut[i + 1], &block->cut[i],
+				(block->lane_count - i) * sizeof(TlLane));
+		block->lane_count++;
+	}
+	block->cut[i] = *lane;
+}

@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * consensus_entry.c
+ *	  Log rows that blocks order: kept, chosen, checked.
+ *
+ * Rows of kinds EVIDENCE and REJOIN are entries.  A block names them by their
+ * digests; a leader takes those that its parent's chain has not ordered, and a
+ * voter votes only for rows that it holds and that say something new.
+ *
+ * What the entries of a chain amount to is its standing (TlStanding): who is
+ * convicted, which incarnation of whom is the newest.  An entry is legal if it
+ * adds to the standing of the parent.  So no entry is ordered twice, without a
+ * list of those that were.
+ *
+ * Each author has places of his own: one for his evidence against each member,
+ * and one for a REJOIN.  That is all that an honest one fills, and a flood
+ * drives out nobody else's rows.  A row that a block names takes its place from
+ * another one of the same author.
+ *
+ * Invariants
+ *	  N4  standing is that of the base; entries that would not add to it have no
+ *		  place
+ *	  N5  entry_count places are in use
+ *
+ * Pure code: no PostgreSQL, no allocation, no clock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_state.h"
+
+#include "consensus_rejoin.h"
+
+#include <string.h>
+
+#define REJOIN_PLACES	1
+
+static bool read_evidence(const TlConsensus *core, const TlLogRow *row,
+						  TlEntry *out, unsigned *place);
+static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
+						TlEntry *out, unsigned *place);
+static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
+static bool is_legal(const TlStanding *standing, const TlEntry *entry);
+static void apply(TlStanding *standing, const TlEntry *entry);
+static bool is_wanted(const TlConsensus *core, const TlHash *digest,
+					  bool *bound);
+static bool standing_of(TlConsensus *core, const TlConsensusBlock *block,
+						const TlStanding **out);
+static void insert(TlConsensusBlock *block, const TlEntry *entry);
+
+/* How many entries of one author are kept. */
+unsigned
+tl_consensus_entry_places(unsigned member_count)
+{
+	return member_count + REJOIN_PLACES;
+}
+
+/* An EVIDENCE or REJOIN row, of its log or fetched. */
+void
+tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
+{
+	unsigned	places = tl_consensus_entry_places(core->config.member_count);
+	TlEntry		entry;
+	TlEntry    *place;
+	unsigned	number;
+	bool		bound = false;
+	bool		wanted;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.present = true;
+	entry.kind = row->kind;
+	entry.author = index;
+	tl_consensus_row_digest(&entry.digest, &core->config.chain_id, row);
+	if (row->kind == TL_LOG_EVIDENCE ? !read_evidence(core, row, &entry, &number) :
+		!read_rejoin(core, row, &entry, &number))
+	{
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		return;
+	}
+	if (!is_legal(&core->standing, &entry) ||
+		find_entry(core, &entry.digest) != NULL)
+		return;
+	wanted = is_wanted(core, &entry.digest, &bound);
+	place = &core->entries[(size_t) index * places + number];
+	if (place->present && (!wanted || place->bound))
+		return;
+	core->entry_count += !place->present;
+	entry.bound = bound;
+	*place = entry;
+}
+
+/*
+ * The entries of a block on that parent: at most one of each author, and one
+ * about each member.  False if the parent's standing is not known yet.
+ */
+bool
+tl_consensus_entry_choose(TlConsensus *core, const TlConsensusBlock *parent,
+						  TlConsensusBlock *out)
+{
+	unsigned	places = tl_consensus_entry_places(core->config.member_count);
+	const TlStanding *standing;
+	uint64_t	subjects = 0;
+
+	if (!standing_of(core, parent, &standing))
+		return false;
+	for (unsigned author = 0; core->entry_count > 0 &&
+		 author < core->config.member_count; author++)
+	{
+		/* From the last place on: a REJOIN before evidence. */
+		for (unsigned number = places; number-- > 0;)
+		{
+			const TlEntry *entry = &core->entries[(size_t) author * places + number];
+
+			if (!entry->present || (subjects >> entry->subject & 1) ||
+				!is_legal(standing, entry))
+				continue;
+			subjects |= UINT64_C(1) << entry->subject;
+			insert(out, entry);
+			break;
+		}
+	}
+	return true;
+}
+
+/*
+ * R19: is every entry of the block held?  R20: is it of the kind that the block
+ * says, and does it add to the standing of the parent?  TL_NOT_FINAL if
+ * something is missing, which is then asked for.
+ */
+TlStatus
+tl_consensus_entry_check(TlConsensus *core, const TlConsensusBlock *parent,
+						 TlKnownBlock *known)
+{
+	const TlConsensusBlock *block = &known->block;
+	const TlStanding *standing;
+	uint64_t	authors = 0;
+	uint64_t	subjects = 0;
+
+	if (block->entry_count == 0)
+		return TL_OK;
+	if (!tl_consensus_entry_fetch(core, known, false) ||
+		!standing_of(core, parent, &standing))
+		return TL_NOT_FINAL;
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
+
+		if (!TL_RULE(19, entry != NULL))
+			return TL_NOT_FINAL;
+		if (entry == NULL)
+			continue;
+		if (!TL_RULE(20, entry->kind == block->entries[i].kind &&
+					 !(authors >> entry->author & 1) &&
+					 !(subjects >> entry->subject & 1) &&
+					 is_legal(standing, entry)))
+			return TL_BAD_ORDER;
+		authors |= UINT64_C(1) << entry->author;
+		subjects |= UINT64_C(1) << entry->subject;
+	}
+	return TL_OK;
+}
+
+/*
+ * Ask for the rows of a block that are not here.  Those of a final block keep
+ * their place against others.  True if nothing is missing.
+ */
+bool
+tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known, bool final)
+{
+	const TlConsensusBlock *block = &known->block;
+	unsigned	missing = 0;
+	bool		may = false;
+
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlHash *digest = &block->entries[i].digest;
+		TlEntry    *entry = find_entry(core, digest);
+		TlAction   *action;
+
+		if (entry != NULL)
+			entry->bound |= final;
+		if (TL_RULE(19, entry != NULL))
+			continue;
+		if (missing == 0)
+			may = tl_consensus_pace_may_fetch(core, &known->rows_asked_us);
+		core->wanted[final][missing++] = *digest;
+		action = may ? tl_consensus_act(core, TL_ACT_FETCH_ROW) : NULL;
+		if (action != NULL)
+			action->hash = *digest;
+	}
+	if (missing > 0)
+		core->wanted_count[final] = missing;
+	return missing == 0;
+}
+
+/* The block, all of whose rows are here, becomes the base. */
+void
+tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
+{
+	unsigned	places = tl_consensus_entry_places(core->config.member_count);
+
+	if (block->entry_count == 0)
+		return;
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
+
+		if (entry != NULL)
+			apply(&core->standing, entry);
+	}
+	for (size_t i = 0; i < (size_t) core->config.member_count * places; i++)
+	{
+		TlEntry    *entry = &core->entries[i];
+
+		if (!entry->present || is_legal(&core->standing, entry))
+			continue;
+		entry->present = false;
+		core->entry_count--;
+	}
+}
+
+/* Is there a row that a block could order?  What is final has no place. */
+bool
+tl_consensus_entry_work(const TlConsensus *core)
+{
+	return core->entry_count > 0;
+}
+
+/* False if it convicts nobody who is a member. */
+static bool
+read_evidence(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
+			  unsigned *place)
+{
+	TlEvidence	evidence;
+
+	if (tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
+									 row->payload.data,
+									 row->payload.size) != TL_OK)
+		return false;
+	out->subject = tl_consensus_index(core, evidence.rows[0].row.member);
+	out->epoch = evidence.rows[0].row.epoch;
+	if (evidence.rows[1].row.epoch > out->epoch)
+		out->epoch = evidence.rows[1].row.epoch;
+	*place = out->subject;
+	return out->subject < core->config.member_count &&
+		out->epoch <= core->config.epoch;
+}
+
+static bool
+read_rejoin(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
+			unsigned *place)
+{
+	TlRejoin	rejoin;
+
+	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+								   row->payload.size) != TL_OK ||
+		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0 ||
+		row->sequence != 1)
+		return false;
+	out->subject = out->author;
+	out->incarnation = rejoin.incarnation;
+	memcpy(out->nonce, rejoin.nonce, TL_NONCE_SIZE);
+	memcpy(out->nonce_before, rejoin.nonce_before, TL_NONCE_SIZE);
+	*place = core->config.member_count;
+	return true;
+}
+
+static TlEntry *
+find_entry(TlConsensus *core, const TlHash *digest)
+{
+	size_t		count = (size_t) core->config.member_count *
+		tl_consensus_entry_places(core->config.member_count);
+
+	for (size_t i = 0; core->entry_count > 0 && i < count; i++)
+	{
+		if (core->entries[i].present &&
+			tl_consensus_same(&core->entries[i].digest, digest))
+			return &core->entries[i];
+	}
+	return NULL;
+}
+
+/* Does it add to that standing? */
+static bool
+is_legal(const TlStanding *standing, const TlEntry *entry)
+{
+	const TlMemberStanding *subject = &standing->members[entry->subject];
+
+	if (entry->kind == TL_LOG_EVIDENCE)
+		return TL_RULE(20, entry->epoch >= subject->convicted);
+	return TL_RULE(20, entry->incarnation > subject->incarnation &&
+				   memcmp(entry->nonce_before, subject->nonce,
+						  TL_NONCE_SIZE) == 0);
+}
+
+static void
+apply(TlStanding *standing, const TlEntry *entry)
+{
+	TlMemberStanding *subject = &standing->members[entry->subject];
+
+	if (entry->kind == TL_LOG_EVIDENCE)
+	{
+		subject->convicted = entry->epoch + 1;
+		return;
+	}
+	subject->incarnation = entry->incarnation;
+	memcpy(subject->nonce, entry->nonce, TL_NONCE_SIZE);
+}
+
+static bool
+is_wanted(const TlConsensus *core, const TlHash *digest, bool *bound)
+{
+	bool		wanted = false;
+
+	for (unsigned final = 0; final < 2; final++)
+	{
+		for (unsigned i = 0; i < core->wanted_count[final]; i++)
+		{
+			if (!tl_consensus_same(&core->wanted[final][i], digest))
+				continue;
+			wanted = true;
+			*bound |= (final == 1);
+		}
+	}
+	return wanted;
+}
+
+/*
+ * The standing that a linked block leaves.  False if a row that it or an
+ * ancestor orders is not here; those of the lowest one are then asked for.
+ */
+static bool
+standing_of(TlConsensus *core, const TlConsensusBlock *block,
+			const TlStanding **out)
+{
+	unsigned	depth = 0;
+	bool		any = false;
+
+	while (!tl_consensus_same(&block->hash, &core->base.hash))
+	{
+		TlKnownBlock *known = tl_consensus_proposal_find(core,
+														 block->header.view,
+														 &block->hash);
+
+		if (known == NULL || depth >= core->config.view_count)
+			return false;
+		core->path[depth++] = known;
+		any |= (known->block.entry_count > 0);
+		block = tl_consensus_proposal_parent(core, &known->block);
+		if (block == NULL)
+			return false;
+	}
+	*out = &core->standing;
+	if (!any)
+		return true;
+	core->above = core->standing;
+	*out = &core->above;
+	while (depth-- > 0)
+	{
+		TlKnownBlock *known = core->path[depth];
+
+		if (!tl_consensus_entry_fetch(core, known, false))
+			return false;
+		for (unsigned i = 0; i < known->block.entry_count; i++)
+		{
+			const TlEntry *entry = find_entry(core,
+											  &known->block.entries[i].digest);
+
+			if (entry != NULL)
+				apply(&core->above, entry);
+		}
+	}
+	return true;
+}
+
+/* In order of digest. */
+static void
+insert(TlConsensusBlock *block, const TlEntry *entry)
+{
+	unsigned	place = block->entry_count++;
+
+	while (place > 0 && memcmp(block->entries[place - 1].digest.bytes,
+							   entry->digest.bytes, TL_HASH_SIZE) > 0)
+	{
+		block->entries[place] = block->entries[place - 1];
+		place--;
+	}
+	block->entries[place].kind = entry->kind;
+	block->entries[place].digest = entry->digest;
+}

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_check_fork.c
+ *	  With too many liars the ledger forks: then enough of them are convicted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include "consensus_evidence.h"
+
+static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
+static bool contradicts(SimWorld *world, const SimLog *left,
+						const SimLog *right);
+
+/*
+ * V12: two final blocks at one height.  What honest members hold, laid side by
+ * side, convicts at least 2q - n members, and nobody honest.
+ */
+void
+sim_check_fork(SimWorld *world, unsigned who)
+{
+	unsigned	quorum = tl_consensus_quorum(world->member_count,
+											 world->config.quorum_of_three);
+	unsigned	convicted = 0;
+
+	for (unsigned member = 0; member < world->member_count; member++)
+	{
+		bool		caught = false;
+
+		for (unsigned i = 0; i < world->node_count; i++)
+		{
+			if (sim_is_honest(&world->nodes[i]))
+			{
+				const SimNode *node = &world->nodes[i];
+
+				caught |= accuses(world, &node->logs[node->number - 1], member + 1) ||
+					accuses(world, &node->pending, member + 1);
+			}
+			for (unsigned j = 0; j < i; j++)
+				caught |= sim_is_honest(&world->nodes[i]) &&
+					sim_is_honest(&world->nodes[j]) &&
+					contradicts(world, &world->nodes[i].logs[member],
+								&world->nodes[j].logs[member]);
+		}
+		if (caught && sim_is_honest(&world->nodes[member]))
+			sim_fail(world, "V8: member %u is honest and convicted", member + 1);
+		convicted += caught;
+	}
+	if (convicted < 2 * quorum - world->member_count)
+		sim_fail(world, "V12: node %u sees a fork, and only %u are convicted",
+				 who, convicted);
+	world->forks++;
+}
+
+/* Has this log an EVIDENCE row against that member? */
+static bool
+accuses(SimWorld *world, const SimLog *log, uint32_t member)
+{
+	for (unsigned i = 0; i < log->count; i++)
+	{
+		const TlLogRow *row = &log->rows[i]->row;
+		TlEvidence	evidence;
+
+		if (row->kind == TL_LOG_EVIDENCE &&
+			tl_consensus_evidence_decode(&evidence, &world->config.chain_id,
+										 row->payload.data,
+										 row->payload.size) == TL_OK &&
+			evidence.rows[0].row.member == member)
+			return true;
+	}
+	return false;
+}
+
+/* The first place where two copies of a log differ, as evidence. */
+static bool
+contradicts(SimWorld *world, const SimLog *left, const SimLog *right)
+{
+	for (unsigned i = 0; i < left->count && i < right->count; i++)
+	{
+		TlEvidenceRow rows[2];
+		TlEvidence	evidence;
+
+		if (left->rows[i] == right->rows[i])
+			continue;
+		tl_consensus_evidence_row(&rows[0], &left->rows[i]->row);
+		tl_consensus_evidence_row(&rows[1], &right->rows[i]->row);
+		return tl_consensus_evidence_make(&evidence, &world->config.chain_id,
+										  &rows[0], &rows[1]) != TL_EVIDENCE_NONE;
+	}
+	return false;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_disk.c
+ *	  What a node keeps, and the core that it opens on that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+
+void
+sim_disk_open(SimWorld *world, SimNode *node)
+{
+	TlConsensusConfig config = world->config;
+	TlInput		input = {.kind = TL_INPUT_START};
+	size_t		size;
+
+	config.member = node->number;
+	if (node->chain_count == 0)
+	{
+		TlSpan		none = {NULL, 0};
+
+		sim_disk_add_block(node, &world->config.base, none);
+		node->chain_count = 1;
+		node->final_pending = 0;
+	}
+	config.base = node->chain[node->chain_count - 1];
+	config.standing = node->standing;
+	config.certificate.data = node->certificate;
+	config.certificate.size = node->certificate_size;
+	size = tl_consensus_size(&config);
+	free(node->memory);
+	node->memory = malloc(size);
+	if (node->actions == NULL)
+		node->actions = malloc(sizeof(TlActions));
+	node->core = tl_consensus_init(node->memory, size, &config);
+	if (node->core == NULL)
+		sim_fail(world, "node %u: no core from its own disk", node->id);
+	memset(node->read, 0, sizeof(node->read));
+	sim_read_rows(world, node, true);
+	for (unsigned i = 0; i < node->loose.count; i++)
+		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
+	if (node->pending.count > 0)
+		sim_fail(world, "node %u: the core signs before it was started",
+				 node->id);
+	sim_node_step(world, node, &input, false);
+	while (node->actions->more)
+	{
+		input.kind = TL_INPUT_TIME;
+		sim_node_step(world, node, &input, false);
+	}
+	if (node->pending.count > 0 || node->final_pending > 0)
+	{
+		node->busy = true;
+		sim_later(world, 1 + (int64_t) sim_random(world, (uint64_t) world->plan.commit_us),
+				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
+				  .life = node->life});
+	}
+}
+
+/* Too far behind: final blocks of an honest peer, then a new core on them. */
+void
+sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
+{
+	SimNode    *peer = &world->nodes[from];
+
+	if (peer->chain_count <= node->chain_count || node->busy)
+		return;
+	for (unsigned i = node->chain_count; i < peer->chain_count; i++)
+	{
+		TlSpan		certificate = {peer->certificate, peer->certificate_size};
+
+		if (!sim_same(&peer->chain[i].header.parent, &node->chain[i - 1].hash))
+			sim_fail(world, "node %u: the chain of node %u does not fit",
+					 node->id, from);
+		sim_disk_add_block(node, &peer->chain[i], certificate);
+	}
+	node->chain_count += node->final_pending;
+	node->final_pending = 0;
+	node->standing = peer->standing;
+	for (unsigned i = 0; i < peer->body_count; i++)
+		sim_disk_add_body(node, &peer->bodies[i]);
+	node->pending.count = 0;
+	node->held_count = 0;
+	sim_disk_open(world, node);
+	sim_node_ask(world, node);
+}
+
+void
+sim_disk_add_block(SimNode *node, const TlConsensusBlock *block, TlSpan certificate)
+{
+	unsigned	place = node->chain_count + node->final_pending++;
+
+	if (place + 1 > node->chain_capacity)
+	{
+		node->chain_capacity = node->chain_capacity * 2 + 16;
+		node->chain = realloc(node->chain, node->chain_capacity *
+							  sizeof(TlConsensusBlock));
+	}
+	node->chain[place] = *block;
+	node->certificate = realloc(node->certificate, certificate.size + 1);
+	memcpy(node->certificate, certificate.data, certificate.size);
+	node->certificate_size = certificate.size;
+}
+
+/*
+ * What came and was in no transaction yet may be gone, and will come again.
+ * All that the core took in when it asked for a row is durable with that row.
+ */
+void
+sim_disk_forget_arrivals(SimWorld *world, SimNode *node)
+{
+	for (unsigned i = 0; i < world->member_count; i++)
+	{
+		SimLog	   *log = &node->logs[i];
+
+		while (i + 1 != node->number && log->count > node->safe[i])
+			log->rows[--log->count]->holders &= ~(UINT64_C(1) << node->id);
+	}
+}
+
+void
+sim_disk_store(SimNode *node, unsigned log, SimRow *row)
+{
+	sim_log_add(&node->logs[log], row);
+	row->holders |= UINT64_C(1) << node->id;
+}
+
+void
+sim_disk_add_body(SimNode *node, const TlHash *digest)
+{
+	if (!sim_disk_has_body(node, digest))
+	{
+		if (node->body_count == node->body_capacity)
+		{
+			node->body_capacity = node->body_capacity * 2 + 64;
+			node->bodies = realloc(node->bodies,
+								   node->body_capacity * sizeof(TlHash));
+		}
+		node->bodies[node->body_count++] = *digest;
+	}
+	if (node->held_count == node->held_capacity)
+	{
+		node->held_capacity = node->held_capacity * 2 + 16;
+		node->held = realloc(node->held, node->held_capacity * sizeof(TlHash));
+	}
+	node->held[node->held_count++] = *digest;
+}
+
+bool
+sim_disk_has_body(const SimNode *node, const TlHash *digest)
+{
+	for (unsigned i = node->body_count; i-- > 0;)
+	{
+		if (sim_same(&node->bodies[i], digest))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_plan.c
+ *	  What a seed decides about a run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include <string.h>
+
+
+
+void
+sim_plan_make(SimWorld *world)
+{
+	static const unsigned sizes[] = {4, 4, 4, 4, 5, 6, 7, 7, 1, 2, 3, 10};
+	SimPlan    *plan = &world->plan;
+	unsigned	faults;
+
+	plan->nodes = world->command_nodes;
+	if (plan->nodes == 0)
+		plan->nodes = sizes[sim_random(world, sizeof(sizes) / sizeof(sizes[0]))];
+	faults = tl_consensus_faults(plan->nodes);
+	plan->loss_percent = sim_chance(world, 50) ? (unsigned) sim_random(world, 25) : 0;
+	plan->twice_percent = sim_chance(world, 30) ? (unsigned) sim_random(world, 30) : 0;
+	plan->delay_us = 1 + (int64_t) sim_random(world, 10 * SIM_MS);
+	plan->jitter_us = 1 + (int64_t) sim_random(world, 20 * SIM_MS);
+	plan->spike_percent = sim_chance(world, 40) ? (unsigned) sim_random(world, 10) : 0;
+	plan->commit_us = 1 + (int64_t) sim_random(world, 5 * SIM_MS);
+	plan->skew_us = sim_chance(world, 30) ? (int64_t) sim_random(world, 900 * SIM_MS) : 0;
+	plan->crash_weight = sim_chance(world, 60) ? 1 + (unsigned) sim_random(world, 4) : 0;
+	plan->cut_weight = sim_chance(world, 60) ? 1 + (unsigned) sim_random(world, 4) : 0;
+	if (faults > 0)
+	{
+		unsigned	bad = (unsigned) sim_random(world, faults + 1);
+
+		for (unsigned i = 0; i < bad; i++)
+		{
+			switch (sim_random(world, 5))
+			{
+				case 0:
+					plan->silent++;
+					break;
+				case 1:
+				case 2:
+					plan->twins++;
+					break;
+				default:
+					plan->liars++;
+					break;
+			}
+		}
+	}
+	if (world->command_liars > 0)
+	{
+		plan->liars = world->command_liars;
+		plan->twins = plan->silent = 0;
+	}
+	plan->batch_every_us = (5 + (int64_t) sim_random(world, 400)) * SIM_MS;
+	plan->view_count = 64u << sim_random(world, 3);
+	if (world->command_views > 0)
+		plan->view_count = world->command_views;
+	plan->lane_length = 4u << sim_random(world, 4);
+}
+
+void
+sim_plan_config(SimWorld *world)
+{
+	TlConsensusConfig *config = &world->config;
+	TlConsensusBlock *genesis = &config->base;
+
+	memset(config, 0, sizeof(*config));
+	world->member_count = world->plan.nodes;
+	config->member_count = world->member_count;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		config->members[i].number = i + 1;
+		config->members[i].row_key[0] = (uint8_t) (i + 1);
+		config->members[i].validator = true;
+	}
+	config->quorum_of_three = sim_chance(world, 50) ? 3 : 2;
+	config->drift_us = 2000 * SIM_MS;
+	config->view_count = world->plan.view_count;
+	config->lane_length = world->plan.lane_length;
+	config->pace.timer_us = 4 * (world->plan.delay_us + world->plan.jitter_us +
+								 world->plan.commit_us) + 50 * SIM_MS;
+	config->pace.timer_max_us = 10000 * SIM_MS;
+	config->pace.dead_us = config->pace.timer_us / 2;
+	config->pace.active_us = 10000 * SIM_MS;
+	config->pace.fetch_us = config->pace.timer_us;
+	genesis->header.proposer = 1;
+	genesis->header.time = (int64_t) world->seed;
+	(void) tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0);
+	tl_chain_block_hash(&genesis->hash, &genesis->header);
+	tl_merkle_range_init(&genesis->history);
+	(void) tl_merkle_range_append(&genesis->history, &genesis->hash);
+	config->chain_id = genesis->hash;
+	config->founding = genesis->hash;
+	config->members_hash = genesis->header.members_hash;
+}
+
+/* Liars and twins come first among the members, twins' doubles at the end. */
+void
+sim_plan_nodes(SimWorld *world)
+{
+	SimPlan    *plan = &world->plan;
+	unsigned	bad = 0;
+
+	world->node_count = world->member_count;
+	for (unsigned i = 0; i < world->member_count; i++)
+		world->nodes[i].number = i + 1;
+	for (unsigned i = 0; i < plan->liars; i++)
+		world->nodes[bad++].role = SIM_LIAR;
+	for (unsigned i = 0; i < plan->silent; i++)
+		world->nodes[bad++].role = SIM_SILENT;
+	for (unsigned i = 0; i < plan->twins; i++)
+	{
+		world->nodes[world->node_count].number = world->nodes[bad].number;
+		world->nodes[world->node_count++].role = SIM_TWIN;
+		world->nodes[bad++].role = SIM_TWIN;
+	}
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		SimNode    *node = &world->nodes[i];
+		SimEvent	event = {0};
+
+		node->id = i;
+		node->clock_skew_us = (int64_t) sim_random(world, (uint64_t) plan->skew_us + 1);
+		sim_node_start(world, node);
+		event.node = i;
+		event.kind = SIM_POLL;
+		sim_later(world, (int64_t) sim_random(world, 400 * SIM_MS), event);
+		event.kind = SIM_BATCH;
+		sim_later(world, (int64_t) sim_random(world, (uint64_t) plan->batch_every_us), event);
+	}
+	if (plan->crash_weight > 0)
+		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
+				  (SimEvent) {.kind = SIM_CRASH});
+	if (plan->cut_weight > 0)
+		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
+				  (SimEvent) {.kind = SIM_CUT});
+}

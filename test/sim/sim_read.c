@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_read.c
+ *	  What a node has stored, given to its core.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include "chain_batch.h"
+
+
+
+/*
+ * The stored rows that the core has not seen.  At a restart own log first;
+ * afterwards one of each log in turn, as they would have come.
+ */
+void
+sim_read_rows(SimWorld *world, SimNode *node, bool restart)
+{
+	bool		moved = true;
+
+	while (moved)
+	{
+		moved = false;
+		for (unsigned i = 0; i < world->member_count; i++)
+		{
+			unsigned	log = restart ? (node->number - 1 + i) % world->member_count : i;
+
+			while (node->read[log] < node->logs[log].count)
+			{
+				if (!sim_read_give(world, node,
+								   node->logs[log].rows[node->read[log]],
+								   TL_INPUT_ROW))
+					break;
+				node->read[log]++;
+				moved = true;
+				if (!restart)
+					break;
+			}
+		}
+	}
+}
+
+/* The stored BATCH rows of a lane once more, when the core has room for them. */
+void
+sim_read_lane(SimWorld *world, SimNode *node, uint32_t member, uint64_t beyond)
+{
+	const SimLog *log = &node->logs[member - 1];
+
+	for (unsigned i = 0; i < log->count; i++)
+	{
+		TlBatchHeader header;
+		const TlSpan *payload = &log->rows[i]->row.payload;
+
+		if (log->rows[i]->row.kind == TL_LOG_BATCH &&
+			tl_chain_batch_decode(&header, payload->data,
+								  payload->size) == TL_OK &&
+			header.batch > beyond)
+			sim_log_add(&node->again, log->rows[i]);
+	}
+	sim_node_ask(world, node);
+}
+
+/* A row that a block orders, if the disk has it. */
+bool
+sim_read_row(SimWorld *world, SimNode *node, const TlHash *subject)
+{
+	for (unsigned i = 0; i <= world->member_count; i++)
+	{
+		const SimLog *log = (i < world->member_count) ? &node->logs[i] : &node->loose;
+
+		for (unsigned j = log->count; j-- > 0;)
+		{
+			if (!sim_same(&log->rows[j]->subject, subject))
+				continue;
+			sim_log_add(&node->inbox, log->rows[j]);
+			sim_node_ask(world, node);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kind)
+{
+	TlInput		input = {.kind = kind};
+	TlStatus	status;
+
+	input.row = row->row;
+	input.more = true;
+	input.now_us = world->now_us + 1;
+	input.clock_us = SIM_CLOCK_BASE_US + world->now_us + node->clock_skew_us;
+	if (tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
+						   &input.certificates_valid) != TL_OK)
+		sim_fail(world, "node %u cannot check a row of member %u", node->id,
+				 row->row.member);
+	status = tl_consensus_step(node->core, node->actions, &input);
+	world->core_steps++;
+	if (status == TL_NOT_FINAL)
+		return false;
+	sim_node_obey(world, node);
+	if (row->row.kind == TL_LOG_BATCH &&
+		sim_disk_has_body(node, &row->subject))
+		sim_read_give_held(world, node, &row->subject);
+	return true;
+}
+
+void
+sim_read_give_held(SimWorld *world, SimNode *node, const TlHash *digest)
+{
+	for (unsigned i = 0; i < world->member_count; i++)
+	{
+		TlInput		input = {.kind = TL_INPUT_HELD};
+
+		input.lane.member = i + 1;
+		input.lane.digest = *digest;
+		sim_node_step(world, node, &input, true);
+	}
+}
