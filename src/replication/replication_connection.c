@@ -130,6 +130,7 @@ tl_replication_connection_ask(TlConnection *connection, const char *query,
 	connection->state = TL_CONNECTION_BUSY;
 	connection->events = WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
 	connection->received = 0;
+	connection->notices = 0;
 	connection->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   timeout_ms);
 	connection->done = done;
@@ -355,6 +356,7 @@ on_notice(void *context, const PGresult *result)
 	if (!connection->trusted || severity == NULL || message == NULL ||
 		(strcmp(severity, "INFO") != 0 && strcmp(severity, "WARNING") != 0))
 		return;
+	connection->notices++;
 	tl_replication_connection_text(text, sizeof(text), message);
 	ereport(strcmp(severity, "WARNING") == 0 ? WARNING : LOG,
 			errmsg("%s: %s", connection->label, text));

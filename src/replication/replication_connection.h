@@ -44,6 +44,7 @@ typedef struct TlConnection
 	int			pause_ms;
 	int			failures;		/* attempts in vain, since the last success */
 	size_t		received;
+	int			notices;		/* that were told, since the query was sent */
 	char		error[TL_CONNECTION_ERROR_SIZE];	/* why it is closed */
 
 	PGresult   *result;

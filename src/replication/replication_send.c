@@ -257,6 +257,8 @@ on_sent(void *context, PGresult *result)
 		fail(sender, result);
 		return;
 	}
+	if (!sender->positioned)
+		return;					/* the wire is asked again */
 	sender->incarnation = sender->sending_incarnation;
 	sender->position = sender->sending_position;
 }

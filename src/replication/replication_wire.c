@@ -314,6 +314,13 @@ on_repaired(void *context, PGresult *result)
 		fail(wire, result);
 		return;
 	}
+	if (wire->admin.notices > 0)
+	{
+		/* it may have been a table with rows in it that was made anew */
+		wire->log_sender.positioned = false;
+		wire->body_sender.positioned = false;
+		wire->identified = false;
+	}
 	go_ready(wire);
 	wire->step = TL_WIRE_SLOTS;
 }
