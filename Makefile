@@ -5,6 +5,7 @@
 #	make test									every test, on a server of its own
 #	make tidy									only the checks of the source
 #	make sim SEED=n STEPS=n NODES=n				one run of the simulator of consensus
+#	make sim SCENARIO=name						one of its scenarios; SCENARIO=list
 #	make soak MINUTES=n							load and crashes, and verify
 #	make bench									figures against public yardsticks
 #
@@ -41,6 +42,7 @@ OBJS_PURE = \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_ack.o \
+	src/consensus/consensus_checkpoint.o \
 	src/consensus/consensus_proposal.o \
 	src/consensus/consensus_vote.o \
 	src/consensus/consensus_pace.o \
@@ -122,6 +124,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_blocks.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
+	src/proof/proof_steps.o \
 	src/replication/replication_own_log.o \
 	src/replication/replication_connection.o \
 	src/replication/replication_setting.o \
@@ -229,7 +232,7 @@ test demo soak bench:
 	@PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' test/run/$@
 
 sim:
-	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),3000)' NODES='$(or $(NODES),0)'
+	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),0)' NODES='$(or $(NODES),0)' SCENARIO='$(SCENARIO)'
 
 tidy:
 	@PG_CONFIG='$(PG_CONFIG)' test/tidy/run

@@ -24,8 +24,8 @@
 
 /*
  * A rule of README.md, cited where it is checked.  A test build with
- * -DTL_MUTANT=n forgets rule Rn, or rule P(n - 100); the simulator must then
- * find a violation (test/sim/mutants).
+ * -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200); the simulator must
+ * then find a violation (test/sim/mutants).
  */
 #ifdef TL_MUTANT
 #define TL_FORGOTTEN(number)	((number) == (TL_MUTANT))
@@ -70,6 +70,8 @@ typedef struct TlKnownBlock
 	bool		linked;			/* its parents are known down to the base, and
 								 * history is computed */
 	bool		bad;			/* linked, and against a rule for good */
+	bool		certifies;		/* the proposal has a certificate of the
+								 * checkpoint that the header names */
 	int64_t		asked_us;		/* for a batch of it, last */
 	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
@@ -127,6 +129,9 @@ typedef struct TlLaneState
 	bool		dropped;		/* there was no room for a batch */
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
+	int64_t		strict_us;		/* until then all active members have to hold
+								 * what is ordered of it */
+	unsigned	strikes;		/* views lost to a missing body */
 } TlLaneState;
 
 /* A log row that blocks may order: EVIDENCE, REJOIN. */
@@ -144,14 +149,54 @@ typedef struct TlEntry
 	uint8_t		nonce_before[TL_NONCE_SIZE];
 } TlEntry;
 
+#define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
+
+/* What one STATE row said. */
+typedef struct TlStateClaim
+{
+	TlState		state;			/* height 0: none */
+	uint64_t	view;			/* of the block */
+	TlVote		vote;
+} TlStateClaim;
+
+typedef struct TlCheckpoint
+{
+	TlStateClaim *claims;		/* [member][TL_CONSENSUS_STATES_MAX] */
+	TlStateClaim *own;			/* what the caller said, without votes */
+	TlState		stable;			/* newest stable checkpoint */
+	uint64_t	view;			/* of its block */
+	uint16_t	vote_count;		/* 0: known by a header only */
+	uint8_t    *votes;			/* encoded, ascending by member */
+	uint64_t	told;			/* TL_ACT_CHECKPOINT up to here */
+	uint64_t	written;		/* highest own STATE row */
+	int64_t		handed_us;		/* last block handed over */
+	uint64_t	passed;			/* waits for active members, to be pruned to */
+	uint64_t	passed_view;
+	uint64_t	pruned;			/* TL_ACT_PRUNE up to here */
+	bool		moved;			/* look for a split again */
+	uint64_t	doubt;			/* no quorum at this height yet, 0: none */
+	int64_t		doubt_us;		/* since when */
+	uint64_t	split;			/* TL_ALARM_SPLIT up to here */
+	bool		diverged;
+	bool		alarmed;		/* of that */
+} TlCheckpoint;
+
 /* What is known of another member's log and doings. */
 typedef struct TlPeer
 {
 	uint64_t	view;			/* highest of a vote or PROPOSE of his */
+	uint64_t	certified;		/* highest view that a certificate of his
+								 * rows is of */
 	int64_t		heard_us;		/* last row */
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
+	bool		diverged;		/* alarm was given */
+	bool		known;			/* the instance is */
+	bool		doubled;		/* two of them live: counts as neither */
+	uint8_t		incarnation[TL_NONCE_SIZE]; /* of the rows that showed it */
+	uint8_t		instance[TL_NONCE_SIZE];
+	uint8_t		other[TL_NONCE_SIZE];	/* if doubled */
 	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
 } TlPeer;
 
@@ -170,6 +215,7 @@ typedef struct TlOwn
 								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
+	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
 } TlOwn;
 
 typedef struct TlPaceState
@@ -177,7 +223,8 @@ typedef struct TlPaceState
 	int64_t		entered_us;		/* the current view */
 	int64_t		work_us;		/* since when there is work, 0: there is none */
 	bool		relayed;		/* certificates of this view sent on */
-	unsigned	nullified;		/* views since the last finalization */
+	unsigned	nullified;		/* views since the last finalization, by q or
+								 * by this node */
 	int64_t		wake_us;		/* earliest deadline of this step */
 } TlPaceState;
 
@@ -202,6 +249,8 @@ struct TlConsensus
 	uint64_t	final_view;		/* highest finalized view known */
 	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
 	int64_t		beyond_asked_us;
+	unsigned	beyond_count;	/* how often */
+	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
 	TlPeer	   *peers;
@@ -216,6 +265,7 @@ struct TlConsensus
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
+	TlCheckpoint checkpoint;
 
 	unsigned	handed_count;	/* of this step */
 	TlConsensusBlock *handed;	/* TL_CONSENSUS_HANDED_MAX of them */
@@ -243,6 +293,8 @@ extern void tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row,
 								   unsigned index);
 extern void tl_consensus_tally_certificate(TlConsensus *core,
 										   const TlCertificate *certificate);
+extern bool tl_consensus_tally_same_vote(const TlVote *left,
+										 const TlVote *right);
 extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
 										  const TlConsensus *core, TlVoteKind kind,
 										  const TlView *view);
@@ -262,6 +314,7 @@ extern bool tl_consensus_proposal_build(TlConsensus *core,
 										TlConsensusBlock *out);
 extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
 												 const TlConsensusBlock *block,
+												 const TlConsensusBlock *parent,
 												 const TlView *parent_view);
 
 /* consensus_batch.c */
@@ -286,6 +339,8 @@ extern TlKnownBatch *tl_consensus_batch_head_after(TlConsensus *core,
 												   unsigned lane,
 												   const TlLane *cut,
 												   bool acked);
+extern bool tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
+										const TlKnownBatch *batch);
 
 /* consensus_lane.c */
 extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
@@ -311,11 +366,16 @@ extern bool tl_consensus_cut_fetch(TlConsensus *core,
 								   const TlConsensusBlock *parent,
 								   const TlConsensusBlock *block,
 								   bool final, int64_t *asked_us);
+extern TlKnownBatch *tl_consensus_cut_head(TlConsensus *core, unsigned lane,
+										   const TlLane *cut);
+extern void tl_consensus_cut_blame(TlConsensus *core, const TlView *view);
 
 /* consensus_ack.c */
 extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 								 unsigned index);
 extern void tl_consensus_ack_write(TlConsensus *core);
+extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
 
 /* consensus_entry.c */
 extern unsigned tl_consensus_entry_places(unsigned member_count);
@@ -332,6 +392,23 @@ extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
 extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
+
+/* consensus_checkpoint.c */
+extern void tl_consensus_checkpoint_base(TlConsensus *core);
+extern bool tl_consensus_checkpoint_input(TlConsensus *core,
+										  const TlState *state, uint64_t view);
+extern void tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
+										unsigned index);
+extern void tl_consensus_checkpoint_certificate(TlConsensus *core,
+												const TlCertificate *certificate);
+extern bool tl_consensus_checkpoint_counted(const TlConsensus *core,
+											const TlCertificate *certificate,
+											const TlVote *vote, unsigned index);
+extern bool tl_consensus_checkpoint_moves(const TlConsensus *core,
+										  const TlBlockHeader *parent);
+extern TlStatus tl_consensus_checkpoint_encode(TlWriter *writer,
+											   const TlConsensus *core);
+extern void tl_consensus_checkpoint_settle(TlConsensus *core);
 
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);
@@ -356,6 +433,7 @@ extern void tl_consensus_pace_entered(TlConsensus *core);
 extern void tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 									const TlLogRow *row);
 extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
+extern void tl_consensus_pace_left(TlConsensus *core);
 extern void tl_consensus_pace_final(TlConsensus *core);
 extern void tl_consensus_pace_handed(TlConsensus *core);
 extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
@@ -363,6 +441,8 @@ extern bool tl_consensus_pace_run(TlConsensus *core);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent);
+extern bool tl_consensus_pace_is_active(const TlConsensus *core,
+										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
 

@@ -58,7 +58,8 @@ tl_consensus_vote_propose(TlConsensus *core)
 		return false;
 	if (!tl_consensus_room(core, 3))
 		return false;
-	payload = tl_consensus_proposal_encode_block(core, &block, parent_view);
+	payload = tl_consensus_proposal_encode_block(core, &block, parent,
+												 parent_view);
 	if (payload.size == 0 ||
 		!tl_consensus_append(core, TL_LOG_PROPOSE, view->view, payload))
 		return false;
@@ -135,6 +136,8 @@ tl_consensus_vote_nullify(TlConsensus *core)
 		return false;
 	if (!cast(core, TL_LOG_NULLIFY, view->view, NULL))
 		return false;
+	if (!view->certified[VOTE_NULLIFY].present)
+		tl_consensus_pace_left(core);
 	view->own_nullify = true;
 	return true;
 }

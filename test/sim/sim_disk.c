@@ -20,6 +20,10 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	size_t		size;
 
 	config.member = node->number;
+	/* Each boot of a server is another instance. */
+	config.instance[0] = (uint8_t) (node->id + 1);
+	config.instance[1] = (uint8_t) node->life;
+	config.instance[2] = (uint8_t) (node->life >> 8);
 	if (node->chain_count == 0)
 	{
 		TlSpan		none = {NULL, 0};
@@ -33,8 +37,12 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	config.certificate.data = node->certificate;
 	config.certificate.size = node->certificate_size;
 	size = tl_consensus_size(&config);
-	free(node->memory);
-	node->memory = malloc(size);
+	if (size > node->memory_size)
+	{
+		free(node->memory);
+		node->memory = malloc(size);
+		node->memory_size = size;
+	}
 	if (node->actions == NULL)
 		node->actions = malloc(sizeof(TlActions));
 	node->core = tl_consensus_init(node->memory, size, &config);
@@ -44,6 +52,7 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	sim_read_rows(world, node, true);
 	for (unsigned i = 0; i < node->loose.count; i++)
 		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
+	sim_state_open(world, node);
 	if (node->pending.count > 0)
 		sim_fail(world, "node %u: the core signs before it was started",
 				 node->id);
@@ -56,7 +65,7 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	if (node->pending.count > 0 || node->final_pending > 0)
 	{
 		node->busy = true;
-		sim_later(world, 1 + (int64_t) sim_random(world, (uint64_t) world->plan.commit_us),
+		sim_later(world, sim_fault_commit_us(world),
 				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
 				  .life = node->life});
 	}
