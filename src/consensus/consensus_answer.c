@@ -302,12 +302,31 @@ tl_consensus_answer_justified(const TlConsensus *core, const TlLogRow *row,
 
 /* An own REJOIN, of the log as it is read or just asked for: R6, R36. */
 void
-tl_consensus_recover_own_rejoin(TlConsensus *core, const TlLogRow *row)
+tl_consensus_answer_own_rejoin(TlConsensus *core, const TlLogRow *row)
 {
 	open_incarnation(&core->peers[core->own.index], row, &core->own.digest);
 	if (row->epoch == core->config.epoch && row->view > core->own.floor + 1 &&
 		!tl_consensus_answer_unanimous(core))
 		core->own.floor = row->view - 1;
+}
+
+/* Is it an incarnation of this node that a later REJOIN of its own has ended? */
+bool
+tl_consensus_answer_is_over(const TlConsensus *core,
+							const uint8_t nonce[TL_NONCE_SIZE])
+{
+	const TlIncarnation *own = core->peers[core->own.index].incarnations;
+
+	if (memcmp(nonce, core->own.nonce, TL_NONCE_SIZE) == 0)
+		return false;
+	for (unsigned i = 0; i < TL_INCARNATIONS_KEPT; i++)
+	{
+		if (own[i].present &&
+			(memcmp(own[i].nonce, nonce, TL_NONCE_SIZE) == 0 ||
+			 memcmp(own[i].before, nonce, TL_NONCE_SIZE) == 0))
+			return true;
+	}
+	return false;
 }
 
 /* The proof that this node is in that view; into the scratch. */
@@ -408,10 +427,14 @@ static void
 open_incarnation(TlPeer *peer, const TlLogRow *row, const TlHash *digest)
 {
 	TlIncarnation *first = &peer->incarnations[0];
+	TlRejoin	rejoin;
 
 	memmove(first + 1, first,
 			(TL_INCARNATIONS_KEPT - 1) * sizeof(TlIncarnation));
 	first->present = true;
+	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+								   row->payload.size) == TL_OK)
+		memcpy(first->before, rejoin.nonce_before, TL_NONCE_SIZE);
 	memcpy(first->nonce, row->nonce, TL_NONCE_SIZE);
 	first->digest = *digest;
 	first->epoch = row->epoch;

@@ -626,7 +626,7 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);
 	if (row->kind == TL_LOG_REJOIN)
-		tl_consensus_recover_own_rejoin(core, row);
+		tl_consensus_answer_own_rejoin(core, row);
 	if (row->kind == TL_LOG_EVIDENCE &&
 		tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
 									 row->payload.data,

@@ -80,7 +80,8 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 		return;
 	if (row->member != 0 && input->held)
 		tl_consensus_row_digest(&peer->held, &core->config.chain_id, row);
-	else if (row->member != 0 && !core->own.lost && !TL_FORGOTTEN(31))
+	else if (row->member != 0 && !core->own.lost && !TL_FORGOTTEN(31) &&
+			 !tl_consensus_answer_is_over(core, row->nonce))
 	{
 		core->own.lost = true;
 		core->own.asking = false;
@@ -306,9 +307,10 @@ open_log(TlConsensus *core, uint64_t view)
 	core->scratch.used += payload.size;
 	memset(&row, 0, sizeof(row));
 	memcpy(row.nonce, own->nonce, TL_NONCE_SIZE);
+	row.payload = payload;
 	row.epoch = core->config.epoch;
 	row.view = view;
-	tl_consensus_recover_own_rejoin(core, &row);
+	tl_consensus_answer_own_rejoin(core, &row);
 	core->recover.running = false;
 	return true;
 }

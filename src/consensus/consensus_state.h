@@ -155,6 +155,7 @@ typedef struct TlIncarnation
 {
 	bool		present;
 	uint8_t		nonce[TL_NONCE_SIZE];
+	uint8_t		before[TL_NONCE_SIZE];	/* of the incarnation that it ended */
 	TlHash		digest;			/* of the REJOIN row */
 	uint64_t	epoch;			/* epoch and view of the REJOIN: no vote of the */
 	uint64_t	view;			/* incarnation may lie below (R36) */
@@ -508,8 +509,10 @@ extern void tl_consensus_recover_last_seen(TlConsensus *core,
 extern void tl_consensus_recover_reply(TlConsensus *core, const TlInput *input);
 extern bool tl_consensus_recover_run(TlConsensus *core);
 extern size_t tl_consensus_recover_reply_size(const TlConsensusConfig *config);
-extern void tl_consensus_recover_own_rejoin(TlConsensus *core,
-											const TlLogRow *row);
+extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
+										   const TlLogRow *row);
+extern bool tl_consensus_answer_is_over(const TlConsensus *core,
+										const uint8_t nonce[TL_NONCE_SIZE]);
 
 /* consensus_answer.c */
 extern void tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row);

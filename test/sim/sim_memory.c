@@ -234,7 +234,9 @@ sim_memory_open(SimWorld *world, SimNode *node, bool start)
 		sim_memory_rejoin(world, node);
 	else if (sim_is_honest(node))
 		copy_log(&node->wire, &node->logs[node->number - 1]);	/* the rest leaves */
-	input.fresh = start && (sim_is_honest(node) ||
+	/* Nobody has signed anything when the world begins. */
+	input.fresh = start && world->now_us > 0 &&
+		(sim_is_honest(node) ||
 							(node->role == SIM_TWIN && world->plan.twins_ask));
 	sim_node_step(world, node, &input, false);
 }
