@@ -33,11 +33,16 @@ static void ask_member(TlConsensus *core, unsigned index, const TlLogRow *seen);
 static bool all_answered(const TlConsensus *core);
 static bool has_replies(const TlConsensus *core, uint64_t *view);
 static bool has_final(const TlConsensus *core);
-static bool has_own_rows(const TlConsensus *core);
+static bool has_own_rows(TlConsensus *core);
+static bool get_reply(const TlConsensus *core, unsigned index, TlReply *out);
+static bool ends_with(TlConsensus *core, const TlHash *shown);
 static bool is_other(const TlConsensus *core, unsigned index);
 static bool open_log(TlConsensus *core, uint64_t view);
 static TlSpan encode(TlConsensus *core);
-static void note_head(TlConsensus *core, const TlEvidenceRow *row);
+static bool find_head(const TlConsensus *core, TlEvidenceRow *head);
+static bool is_further(const TlConsensus *core, const TlLogRow *row,
+					   const TlLogRow *head);
+static unsigned rank(const TlConsensus *core, const uint8_t *nonce);
 
 /* The caller has decided that memory is lost. */
 TlStatus
@@ -55,7 +60,6 @@ tl_consensus_recover_begin(TlConsensus *core, const TlRejoin *wanted)
 		memcpy(recover->reason, wanted->reason.data, wanted->reason.size);
 	recover->wanted.reason.data = recover->reason;
 	recover->asked_us = 0;
-	recover->seen = false;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 		recover->replies[i].present = false;
 	core->own.lost = true;
@@ -121,8 +125,6 @@ tl_consensus_recover_reply(TlConsensus *core, const TlInput *input)
 	kept->size = writer.size;
 	kept->view = row->view;
 	kept->final_height = reply.final_height;
-	if (reply.seen)
-		note_head(core, &reply.last);
 }
 
 /* What a start or a rejoin can do now.  True if the new log was opened. */
@@ -251,31 +253,107 @@ has_final(const TlConsensus *core)
 	return higher <= core->faults;
 }
 
-/* Where everybody is needed: what each of them showed is in the own log. */
+/*
+ * Where everybody is needed: what each of them showed is in the own log, and
+ * nothing after that.
+ */
 static bool
-has_own_rows(const TlConsensus *core)
+has_own_rows(TlConsensus *core)
 {
+	TlEvidenceRow head;
+	TlHash		digest;
+
 	if (!tl_consensus_answer_unanimous(core))
 		return true;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		const TlKeptReply *kept = &core->recover.replies[i];
-		TlLogRow	row;
 		TlReply		reply;
-		TlHash		digest;
 
-		if (!kept->present ||
-			tl_consensus_row_decode(&row, kept->bytes, kept->size) != TL_OK ||
-			tl_consensus_reply_decode(&reply, row.payload.data,
-									  row.payload.size) != TL_OK ||
-			!reply.seen)
+		if (!get_reply(core, i, &reply) || !reply.seen)
 			continue;
 		tl_consensus_row_digest_of(&digest, &core->config.chain_id,
 								   &reply.last.row, &reply.last.payload_digest);
 		if (!tl_consensus_same(&digest, &core->peers[i].held))
 			return false;
 	}
-	return true;
+	memset(&digest, 0, sizeof(digest));
+	if (find_head(core, &head))
+		tl_consensus_row_digest_of(&digest, &core->config.chain_id, &head.row,
+								   &head.payload_digest);
+	return ends_with(core, &digest);
+}
+
+/* If the own log goes on after the row that was shown, that must go. */
+static bool
+ends_with(TlConsensus *core, const TlHash *shown)
+{
+	TlAction   *action;
+
+	if (tl_consensus_same(&core->own.digest, shown))
+		return true;
+	if (tl_consensus_pace_may_fetch(core, &core->recover.cut_us) &&
+		(action = tl_consensus_act(core, TL_ACT_CUT_LOG)) != NULL)
+		action->hash = *shown;
+	return false;
+}
+
+/* The REPLY of that member, if there is one. */
+static bool
+get_reply(const TlConsensus *core, unsigned index, TlReply *out)
+{
+	const TlKeptReply *kept = &core->recover.replies[index];
+	TlLogRow	row;
+
+	return kept->present &&
+		tl_consensus_row_decode(&row, kept->bytes, kept->size) == TL_OK &&
+		tl_consensus_reply_decode(out, row.payload.data,
+								  row.payload.size) == TL_OK;
+}
+
+/* The furthest own row that a REPLY shows; false if none does. */
+static bool
+find_head(const TlConsensus *core, TlEvidenceRow *head)
+{
+	bool		found = false;
+
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlReply		reply;
+
+		if (!get_reply(core, i, &reply) || !reply.seen ||
+			(found && !is_further(core, &reply.last.row, &head->row)))
+			continue;
+		*head = reply.last;
+		found = true;
+	}
+	return found;
+}
+
+static bool
+is_further(const TlConsensus *core, const TlLogRow *row, const TlLogRow *head)
+{
+	unsigned	left = rank(core, row->nonce);
+	unsigned	right = rank(core, head->nonce);
+
+	if (memcmp(row->nonce, head->nonce, TL_NONCE_SIZE) == 0)
+		return row->sequence > head->sequence;
+	if (left != right)
+		return left < right;
+	return row->view > head->view;	/* neither REJOIN is here */
+}
+
+/* The newest own incarnation has 0, one that is not known comes last. */
+static unsigned
+rank(const TlConsensus *core, const uint8_t *nonce)
+{
+	const TlIncarnation *own = core->peers[core->own.index].incarnations;
+	unsigned	place = 0;
+
+	while (place < TL_INCARNATIONS_KEPT &&
+		   (!own[place].present ||
+			memcmp(own[place].nonce, nonce, TL_NONCE_SIZE) != 0))
+		place++;
+	return place;
 }
 
 static bool
@@ -320,6 +398,7 @@ static TlSpan
 encode(TlConsensus *core)
 {
 	const TlRecover *recover = &core->recover;
+	TlEvidenceRow head;
 	uint8_t    *start = core->scratch.data + core->scratch.used;
 	size_t		room = core->scratch.size - core->scratch.used;
 	TlRejoin	rejoin = recover->wanted;
@@ -329,13 +408,12 @@ encode(TlConsensus *core)
 
 	rejoin.incarnation = rejoin.before = 0;
 	memset(rejoin.nonce_before, 0, TL_NONCE_SIZE);
-	if (recover->seen)
+	if (find_head(core, &head))
 	{
-		memcpy(rejoin.nonce_before, recover->head.row.nonce, TL_NONCE_SIZE);
-		rejoin.sequence = recover->head.row.sequence;
+		memcpy(rejoin.nonce_before, head.row.nonce, TL_NONCE_SIZE);
+		rejoin.sequence = head.row.sequence;
 		tl_consensus_row_digest_of(&rejoin.digest, &core->config.chain_id,
-								   &recover->head.row,
-								   &recover->head.payload_digest);
+								   &head.row, &head.payload_digest);
 	}
 	rejoin.last.height = core->base.header.height;
 	rejoin.last.view = core->base.header.view;
@@ -362,21 +440,4 @@ encode(TlConsensus *core)
 	else
 		core->actions->more = true;
 	return payload;
-}
-
-/* The newest own row shown: of a later view, then further on in its log. */
-static void
-note_head(TlConsensus *core, const TlEvidenceRow *row)
-{
-	const TlLogRow *head = &core->recover.head.row;
-
-	if (core->recover.seen &&
-		(row->row.epoch < head->epoch ||
-		 (row->row.epoch == head->epoch &&
-		  (row->row.view < head->view ||
-		   (row->row.view == head->view &&
-			row->row.sequence <= head->sequence)))))
-		return;
-	core->recover.head = *row;
-	core->recover.seen = true;
 }

@@ -271,8 +271,7 @@ typedef struct TlRecover
 	uint8_t		reason[TL_REJOIN_REASON_SIZE_MAX];
 	int64_t		since_us;
 	int64_t		asked_us;
-	bool		seen;			/* somebody has a row of this node: */
-	TlEvidenceRow head;			/* the newest of those shown */
+	int64_t		cut_us;			/* the caller was asked to cut the own log, last */
 	TlKeptReply *replies;		/* by member index */
 } TlRecover;
 

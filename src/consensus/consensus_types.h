@@ -159,6 +159,8 @@ typedef enum TlActionKind
 	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
 								 * final blocks from others, start anew */
 	TL_ACT_ASK_LAST_SEEN,		/* ask all others for their newest own row */
+	TL_ACT_CUT_LOG,				/* drop what the own log has after the row of
+								 * digest hash (zeros: all); make a new core */
 	TL_ACT_REQUEST,				/* sign row, send it to member */
 	TL_ACT_REPLY,				/* sign row, store it as the REPLY to member,
 								 * then send it there */
@@ -192,7 +194,7 @@ typedef struct TlAction
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _CHECKPOINT: of STATE */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
-	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */

@@ -103,6 +103,8 @@ typedef struct SimNode
 	SimLog		inbox;			/* loose rows for the core */
 	SimLog		again;			/* BATCH rows that it asked to see again */
 	SimLog		answers;		/* REPLY rows of that transaction */
+	bool		cut;			/* the own log, after the row of: */
+	TlHash		cut_after;
 	struct SimEvent *mail;		/* what others answered or ask */
 	unsigned	mail_count;
 	unsigned	mail_capacity;
@@ -504,7 +506,8 @@ extern const SimRow *sim_memory_find(const SimLog *log, const uint8_t *nonce,
 									 uint64_t sequence);
 extern unsigned sim_memory_after(const SimLog *source, const SimLog *log,
 								 bool own);
-extern void sim_memory_cut(SimWorld *world, SimNode *node, const SimRow *row);
+extern void sim_memory_returns(SimWorld *world, SimNode *node,
+							   const SimRow *row);
 extern void sim_memory_free(SimNode *node);
 
 /* sim_check.c */

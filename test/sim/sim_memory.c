@@ -47,6 +47,7 @@ static void restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 					bool with_wire);
 static void copy_log(SimLog *to, const SimLog *from);
 static void recount(SimWorld *world, SimNode *node);
+static void cut_log(SimWorld *world, SimNode *node, const TlHash *after);
 static void choose_nonce(SimWorld *world, SimNode *node);
 static bool may_forget(const SimWorld *world);
 static SimRow *tail(const SimLog *log);
@@ -415,6 +416,13 @@ sim_memory_deliver(SimWorld *world, SimNode *node, const SimEvent *event)
 void
 sim_memory_read(SimWorld *world, SimNode *node)
 {
+	if (node->cut)
+	{
+		node->cut = false;
+		if (node->pending.count == 0 && node->final_pending == 0)
+			cut_log(world, node, &node->cut_after);
+		return;
+	}
 	for (unsigned i = 0; i < node->mail_count; i++)
 	{
 		const SimEvent *event = &node->mail[i];
@@ -522,9 +530,9 @@ sim_memory_find(const SimLog *log, const uint8_t *nonce, uint64_t sequence)
  * beyond that was never seen by anybody.
  */
 void
-sim_memory_cut(SimWorld *world, SimNode *node, const SimRow *row)
+sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 {
-	SimLog	   *own = &node->logs[node->number - 1];
+	const SimLog *own = &node->logs[node->number - 1];
 	TlRejoin	rejoin;
 	const SimRow *head;
 
@@ -537,8 +545,20 @@ sim_memory_cut(SimWorld *world, SimNode *node, const SimRow *row)
 	if (head == NULL || !sim_same(&head->digest, &rejoin.digest) ||
 		head == tail(own))
 		return;
-	while (tail(own) != head)
+	cut_log(world, node, &head->digest);
+}
+
+/* What is beyond that row is gone, and the core knows nothing of it. */
+static void
+cut_log(SimWorld *world, SimNode *node, const TlHash *after)
+{
+	SimLog	   *own = &node->logs[node->number - 1];
+
+	while (own->count > 0 && !sim_same(&tail(own)->digest, after))
+	{
+		tail(own)->holders &= ~(UINT64_C(1) << node->id);
 		own->count--;
+	}
 	sim_memory_recount(world, node);
 	sim_disk_open(world, node, false);
 }

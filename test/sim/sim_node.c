@@ -40,6 +40,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->again.count = 0;
 	node->held_count = 0;
 	node->mail_count = 0;
+	node->cut = false;
 	node->answers.count = 0;
 	node->wants_batch = false;
 	node->wake_us = 0;
@@ -322,6 +323,11 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				break;
 			case TL_ACT_ASK_LAST_SEEN:
 				sim_memory_ask(world, node);
+				break;
+			case TL_ACT_CUT_LOG:
+				node->cut = true;
+				node->cut_after = action->hash;
+				sim_node_ask(world, node);
 				break;
 			case TL_ACT_REQUEST:
 				sim_memory_request(world, node, action);

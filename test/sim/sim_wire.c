@@ -113,7 +113,7 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	if (row->row.member == node->number && !(node->rejoining && status.lost))
 		return;
 	if (row->row.member == node->number)
-		sim_memory_cut(world, node, row);
+		sim_memory_returns(world, node, row);
 	other = sim_memory_find(&node->logs[log], row->row.nonce,
 							row->row.sequence);
 	if (other != NULL && !sim_same(&row->digest, &other->digest))
