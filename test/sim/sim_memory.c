@@ -69,7 +69,7 @@ sim_memory_event(SimWorld *world)
 	sim_later(world, (int64_t) sim_random(world, 4000 * SIM_MS /
 										  world->plan.forget_weight),
 			  (SimEvent) {.kind = SIM_FORGET});
-	if (!sim_is_honest(node) || !node->up)
+	if (!sim_is_honest(node) || !node->up || sim_state_diverges(world, node))
 		return;
 	if (kind < 2 || !may_forget(world))
 	{
@@ -149,6 +149,8 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 	if (with_wire)
 		copy_log(&node->wire, &backup->wire);
 	node->standing = backup->standing;
+	node->stated_row = 0;
+	memset(&node->checkpoint, 0, sizeof(node->checkpoint));
 	node->chain_count = node->final_pending = 0;
 	for (unsigned i = 0; i < backup->chain_count; i++)
 		sim_disk_add_block(node, &backup->chain[i], certificate);
