@@ -90,14 +90,16 @@ tl_consensus_answer_convicts(const TlConsensus *core,
 
 /*
  * Somebody has lost memory and asks.  He names the incarnation that this node
- * showed him, so that an old request which a third one repeats ends nothing.
+ * showed him, so that an old request which a third one repeats ends nothing;
+ * and how many replies it was told of, so that one which comes late does not
+ * follow a newer one.
  */
 void
 tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 {
 	unsigned	index = tl_consensus_index(core, row->member);
 	uint8_t    *start = core->scratch.data + core->scratch.used;
-	uint8_t		before[TL_NONCE_SIZE];
+	TlRequest	request;
 	uint64_t	view = core->own.view;
 	TlPeer	   *peer;
 	TlReply		reply;
@@ -106,7 +108,7 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 
 	if (index >= core->config.member_count || index == core->own.index ||
 		row->kind != TL_LOG_REQUEST ||
-		tl_consensus_request_decode(before, row->payload.data,
+		tl_consensus_request_decode(&request, row->payload.data,
 									row->payload.size) != TL_OK)
 		return;
 	/* R33: who does not know what he signed himself proves nothing. */
@@ -114,12 +116,14 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 		core->forked || !TL_RULE(33, !core->own.asking && !core->own.lost))
 		return;
 	peer = &core->peers[index];
-	if (memcmp(before, peer->incarnations[0].nonce, TL_NONCE_SIZE) != 0 ||
+	if (request.ticket != peer->tickets ||
+		memcmp(request.before, peer->incarnations[0].nonce, TL_NONCE_SIZE) != 0 ||
 		is_known(peer, row->nonce))
 		return;
 	memset(&reply, 0, sizeof(reply));
 	reply.asker = row->member;
 	memcpy(reply.request, row->nonce, TL_NONCE_SIZE);
+	reply.ticket = request.ticket;
 	reply.final_height = core->base.header.height;
 	reply.seen = peer->has_last;
 	reply.last = peer->last;
@@ -166,6 +170,7 @@ tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row)
 	if (index >= core->config.member_count)
 		return;
 	peer = &core->peers[index];
+	peer->tickets = reply.ticket + 1;
 	if (is_known(peer, reply.request))
 		return;					/* and the new incarnation was opened since */
 	peer->closed = true;

@@ -29,7 +29,7 @@
 #include <string.h>
 
 static bool ask(TlConsensus *core);
-static void ask_member(TlConsensus *core, unsigned index, const TlLogRow *seen);
+static void ask_member(TlConsensus *core, unsigned index, const TlInput *seen);
 static bool all_answered(const TlConsensus *core);
 static bool has_replies(const TlConsensus *core, uint64_t *view);
 static bool has_final(const TlConsensus *core);
@@ -92,7 +92,7 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 		tl_consensus_alarm(core, TL_ALARM_MEMORY, core->config.member);
 	}
 	if (core->recover.running && !core->recover.replies[index].present)
-		ask_member(core, index, row);
+		ask_member(core, index, input);
 }
 
 /* An answer to this node's REQUEST; those that do not hold are asked again. */
@@ -172,17 +172,18 @@ ask(TlConsensus *core)
 
 /* The REQUEST names what this member has shown, so that nobody can repeat it. */
 static void
-ask_member(TlConsensus *core, unsigned index, const TlLogRow *seen)
+ask_member(TlConsensus *core, unsigned index, const TlInput *seen)
 {
-	static const uint8_t first[TL_NONCE_SIZE];
 	uint8_t		bytes[TL_REQUEST_SIZE];
+	TlRequest	request = {.ticket = seen->ticket};
 	TlWriter	writer;
 	TlSpan		payload;
 	TlAction   *action;
 
 	tl_writer_init(&writer, bytes, sizeof(bytes));
-	(void) tl_consensus_request_encode(&writer, (seen->member != 0) ?
-									   seen->nonce : first);
+	if (seen->row.member != 0)
+		memcpy(request.before, seen->row.nonce, TL_NONCE_SIZE);
+	(void) tl_consensus_request_encode(&writer, &request);
 	payload = tl_consensus_keep(core, bytes, writer.size);
 	if (payload.size == 0 ||
 		(action = tl_consensus_act(core, TL_ACT_REQUEST)) == NULL)

@@ -12,6 +12,7 @@
  *		0		1		format, 1
  *		1		16		nonce of the incarnation that ends, as the one who is
  *						asked has shown it
+ *		17		4		how often he has replied to this member, as he has shown
  *
  * REPLY; the row has the epoch and view in which its author is:
  *
@@ -19,13 +20,14 @@
  *		0		1		format, 1
  *		1		4		member who asks
  *		5		16		nonce of his REQUEST row
- *		21		8		height of the last final block handed over
- *		29		1		1 if a block that changes the members is notarized and
+ *		21		4		how often its author had replied to him before
+ *		25		8		height of the last final block handed over
+ *		33		1		1 if a block that changes the members is notarized and
  *						not final, else 0
- *		30		1		reason for the view: 0 it is the first of the epoch, 1 the
+ *		34		1		reason for the view: 0 it is the first of the epoch, 1 the
  *						certificate below, 2 the author's own REJOIN
- *		31		1		1 if a row of the asker follows
- *		32		0, 173	the newest row of the asker that is stored, as in
+ *		35		1		1 if a row of the asker follows
+ *		36		0, 173	the newest row of the asker that is stored, as in
  *						EVIDENCE
  *		.		4		size n of the certificate
  *		.		n		of the view before, of any kind; empty unless reason is 1
@@ -45,24 +47,25 @@ static TlStatus check_reply(const TlReply *reply);
 
 TlStatus
 tl_consensus_request_encode(TlWriter *writer,
-							const uint8_t before[TL_NONCE_SIZE])
+							const TlRequest *request)
 {
 	tl_put_u8(writer, REQUEST_FORMAT);
-	tl_put_bytes(writer, before, TL_NONCE_SIZE);
+	tl_put_bytes(writer, request->before, TL_NONCE_SIZE);
+	tl_put_u32(writer, request->ticket);
 	return tl_writer_finish(writer);
 }
 
 TlStatus
-tl_consensus_request_decode(uint8_t before[TL_NONCE_SIZE],
-							const void *data, size_t size)
+tl_consensus_request_decode(TlRequest *out, const void *data, size_t size)
 {
 	TlReader	reader;
 
-	memset(before, 0, TL_NONCE_SIZE);
+	memset(out, 0, sizeof(*out));
 	tl_reader_init(&reader, data, size);
 	if (tl_get_u8(&reader) != REQUEST_FORMAT)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
-	tl_get_bytes(&reader, before, TL_NONCE_SIZE);
+	tl_get_bytes(&reader, out->before, TL_NONCE_SIZE);
+	out->ticket = tl_get_u32(&reader);
 	return tl_reader_finish(&reader);
 }
 
@@ -76,6 +79,7 @@ tl_consensus_reply_encode(TlWriter *writer, const TlReply *reply)
 	tl_put_u8(writer, REPLY_FORMAT);
 	tl_put_u32(writer, reply->asker);
 	tl_put_bytes(writer, reply->request, TL_NONCE_SIZE);
+	tl_put_u32(writer, reply->ticket);
 	tl_put_u64(writer, reply->final_height);
 	tl_put_u8(writer, reply->changing);
 	tl_put_u8(writer, reply->reason);
@@ -101,6 +105,7 @@ tl_consensus_reply_decode(TlReply *out, const void *data, size_t size)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
 	out->asker = tl_get_u32(&reader);
 	tl_get_bytes(&reader, out->request, TL_NONCE_SIZE);
+	out->ticket = tl_get_u32(&reader);
 	out->final_height = tl_get_u64(&reader);
 	changing = tl_get_u8(&reader);
 	out->reason = tl_get_u8(&reader);
@@ -121,7 +126,8 @@ tl_consensus_reply_decode(TlReply *out, const void *data, size_t size)
 static TlStatus
 check_reply(const TlReply *reply)
 {
-	if (reply->asker == 0 || reply->reason > TL_REPLY_REJOINED)
+	if (reply->asker == 0 || reply->reason > TL_REPLY_REJOINED ||
+		reply->ticket == UINT32_MAX)
 		return TL_BAD_FORMAT;
 	if ((reply->reason == TL_REPLY_CERTIFIED) != (reply->certificate.size > 0))
 		return TL_BAD_FORMAT;

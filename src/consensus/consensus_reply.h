@@ -11,8 +11,8 @@
 #include "consensus_evidence.h"
 #include "consensus_message.h"
 
-#define TL_REQUEST_SIZE			17
-#define TL_REPLY_SIZE_FIXED		36	/* without row and certificate */
+#define TL_REQUEST_SIZE			21
+#define TL_REPLY_SIZE_FIXED		40	/* without row and certificate */
 
 /* What proves that the replier's view is not made up. */
 typedef enum TlReplyReason
@@ -22,10 +22,17 @@ typedef enum TlReplyReason
 	TL_REPLY_REJOINED = 2		/* the REJOIN that opened his incarnation */
 } TlReplyReason;
 
+typedef struct TlRequest
+{
+	uint8_t		before[TL_NONCE_SIZE];	/* of the incarnation that ends */
+	uint32_t	ticket;			/* replies to this member before, as shown */
+} TlRequest;
+
 typedef struct TlReply
 {
 	uint32_t	asker;
 	uint8_t		request[TL_NONCE_SIZE]; /* nonce of the REQUEST row */
+	uint32_t	ticket;			/* of that REQUEST */
 	uint64_t	final_height;	/* of the last block handed over */
 	bool		changing;		/* a block that changes the members is notarized
 								 * and not final */
@@ -36,8 +43,8 @@ typedef struct TlReply
 } TlReply;
 
 extern TlStatus tl_consensus_request_encode(TlWriter *writer,
-											const uint8_t before[TL_NONCE_SIZE]);
-extern TlStatus tl_consensus_request_decode(uint8_t before[TL_NONCE_SIZE],
+											const TlRequest *request);
+extern TlStatus tl_consensus_request_decode(TlRequest *out,
 											const void *data, size_t size);
 
 extern TlStatus tl_consensus_reply_encode(TlWriter *writer,

@@ -217,6 +217,7 @@ typedef struct TlPeer
 	bool		closed;			/* a REPLY to him was signed: no row of the
 								 * incarnation is taken any more (R34) */
 	uint8_t		awaited[TL_NONCE_SIZE]; /* the one that it was signed for */
+	uint32_t	tickets;		/* REPLY rows to him so far */
 	bool		answered;		/* he said which own row he saw last */
 	TlHash		held;			/* digest of that row, if the own log has it */
 	int64_t		rejoin_asked_us;	/* for his newest REJOIN row, last */

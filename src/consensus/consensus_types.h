@@ -144,6 +144,8 @@ typedef struct TlInput
 	bool		fresh;			/* _START: of the server, or of a copy */
 	uint32_t	member;			/* _LAST_SEEN: whose answer it is */
 	bool		held;			/* _LAST_SEEN: the own log has that row */
+	uint32_t	ticket;			/* _LAST_SEEN: one more than in his newest REPLY
+								 * to this node, 0 if there is none */
 	TlRejoin	rejoin;			/* _REJOIN: cause, nonce, reason, counts */
 } TlInput;
 

@@ -259,6 +259,7 @@ typedef struct SimEvent
 	unsigned	peer;
 	SimRow	   *row;
 	TlHash		hash;
+	uint32_t	ticket;			/* _LAST_SEEN */
 	bool		on;				/* _LINK: cut it */
 } SimEvent;
 

@@ -47,6 +47,7 @@ static void restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 					bool with_wire);
 static void copy_log(SimLog *to, const SimLog *from);
 static void recount(SimWorld *world, SimNode *node);
+static uint32_t tickets(const SimNode *node, uint32_t asker);
 static void cut_log(SimWorld *world, SimNode *node, const TlHash *after);
 static void choose_nonce(SimWorld *world, SimNode *node);
 static bool may_forget(const SimWorld *world);
@@ -292,10 +293,25 @@ sim_memory_ask(SimWorld *world, SimNode *node)
 			!sim_wire_linked(world, node->id, i) ||
 			sim_chance(world, world->plan.loss_percent))
 			continue;
+		event.ticket = tickets(peer, node->number);
 		if (peer->role == SIM_LIAR && sim_chance(world, 50))
 			event.row = NULL;
 		sim_later(world, 2 * sim_wire_delay(world, i, node->id), event);
 	}
+}
+
+/* How often it has replied to that member. */
+static uint32_t
+tickets(const SimNode *node, uint32_t asker)
+{
+	const SimRow *row = node->replies[asker - 1];
+	TlReply		reply;
+
+	if (row == NULL ||
+		tl_consensus_reply_decode(&reply, row->row.payload.data,
+								  row->row.payload.size) != TL_OK)
+		return 0;
+	return reply.ticket + 1;
 }
 
 void
@@ -439,6 +455,7 @@ sim_memory_read(SimWorld *world, SimNode *node)
 		if (event->kind != SIM_LAST_SEEN)
 			continue;
 		input.member = world->nodes[event->peer].number;
+		input.ticket = event->ticket;
 		if (event->row != NULL)
 		{
 			input.row = event->row->row;

@@ -24,6 +24,7 @@ static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
+static void wake(SimWorld *world, SimNode *node, int64_t at_us);
 static void catch_up(SimWorld *world, SimNode *node, uint32_t member);
 static void make_batch(SimWorld *world, SimNode *node);
 
@@ -336,13 +337,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				sim_memory_reply(world, node, action);
 				break;
 			case TL_ACT_WAKE:
-				node->wake_us = action->wake_us;
-				sim_later(world, (action->wake_us > world->now_us) ?
-						  action->wake_us - world->now_us : 1,
-						  (SimEvent) {.kind = SIM_TIMER, .node = node->id,
-						  .life = node->life});
-				if (action->wake_us <= world->now_us)
-					node->wake_us = world->now_us + 1;
+				wake(world, node, action->wake_us);
 				break;
 			case TL_ACT_CHECKPOINT:
 				sim_state_checkpoint(world, node, action);
@@ -356,6 +351,16 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		}
 	}
 	node->actions->count = 0;
+}
+
+/* At that time at the latest. */
+static void
+wake(SimWorld *world, SimNode *node, int64_t at_us)
+{
+	node->wake_us = (at_us > world->now_us) ? at_us : world->now_us + 1;
+	sim_later(world, node->wake_us - world->now_us,
+			  (SimEvent) {.kind = SIM_TIMER, .node = node->id,
+			  .life = node->life});
 }
 
 /* From the member that the core names; if it cannot be, it names another. */
