@@ -245,12 +245,13 @@ tl_consensus_answer_valid(const TlConsensus *core, const TlLogRow *row)
 		check_replies(core, row, &rejoin) : TL_OK;
 }
 
-/* R37: is it a vote that its author's REJOIN forbids? */
+/* R37: is it a vote that its author's REJOIN forbids?  That convicts him (E7). */
 bool
-tl_consensus_answer_below(const TlConsensus *core, const TlLogRow *row,
+tl_consensus_answer_below(TlConsensus *core, const TlLogRow *row,
 						  unsigned index)
 {
 	const TlPeer *peer = &core->peers[index];
+	TlEvidenceRow vote;
 
 	if (row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_NOTARIZE &&
 		row->kind != TL_LOG_FINALIZE && row->kind != TL_LOG_NULLIFY)
@@ -261,9 +262,14 @@ tl_consensus_answer_below(const TlConsensus *core, const TlLogRow *row,
 	{
 		const TlIncarnation *incarnation = &peer->incarnations[i];
 
-		if (incarnation->present && incarnation->epoch == row->epoch &&
-			memcmp(incarnation->nonce, row->nonce, TL_NONCE_SIZE) == 0)
-			return !TL_RULE(37, row->view >= incarnation->view);
+		if (!incarnation->present || incarnation->epoch != row->epoch ||
+			memcmp(incarnation->nonce, row->nonce, TL_NONCE_SIZE) != 0)
+			continue;
+		if (TL_RULE(37, row->view >= incarnation->view))
+			return false;
+		tl_consensus_evidence_row(&vote, row);
+		tl_consensus_accuse(core, &incarnation->row, &vote);
+		return true;
 	}
 	return false;
 }
@@ -442,6 +448,7 @@ open_incarnation(TlPeer *peer, const TlLogRow *row, const TlHash *digest)
 		memcpy(first->before, rejoin.nonce_before, TL_NONCE_SIZE);
 	memcpy(first->nonce, row->nonce, TL_NONCE_SIZE);
 	first->digest = *digest;
+	tl_consensus_evidence_row(&first->row, row);
 	first->epoch = row->epoch;
 	first->view = row->view;
 	peer->closed = false;

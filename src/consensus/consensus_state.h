@@ -157,6 +157,7 @@ typedef struct TlIncarnation
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint8_t		before[TL_NONCE_SIZE];	/* of the incarnation that it ended */
 	TlHash		digest;			/* of the REJOIN row */
+	TlEvidenceRow row;			/* that row */
 	uint64_t	epoch;			/* epoch and view of the REJOIN: no vote of the */
 	uint64_t	view;			/* incarnation may lie below (R36) */
 } TlIncarnation;
@@ -521,7 +522,7 @@ extern TlStatus tl_consensus_answer_rejoin(TlConsensus *core,
 										   const TlInput *input);
 extern TlStatus tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row,
 										unsigned index);
-extern bool tl_consensus_answer_below(const TlConsensus *core,
+extern bool tl_consensus_answer_below(TlConsensus *core,
 									  const TlLogRow *row, unsigned index);
 extern TlStatus tl_consensus_answer_valid(const TlConsensus *core,
 										  const TlLogRow *row);

@@ -166,7 +166,7 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 	if (action->alarm == TL_ALARM_MEMORY)
 	{
 		if (sim_is_honest(node) && !node->forgot)
-			sim_fail(world, "V14: node %u forgot nothing", node->id);
+			sim_fail(world, "V30: node %u forgot nothing", node->id);
 		sim_later(world, (int64_t) sim_random(world, 500 * SIM_MS),
 				  (SimEvent) {.kind = SIM_REJOIN, .node = node->id,
 				  .life = node->life});
