@@ -61,7 +61,7 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	unsigned	places = tl_consensus_entry_places(core->config.member_count);
 	TlEntry		entry;
 	TlEntry    *place;
-	unsigned	number;
+	unsigned	number = 0;
 	bool		bound = false;
 	bool		wanted;
 
