@@ -21,6 +21,8 @@ static void check_cut(SimWorld *world, SimNode *node,
 					  const TlConsensusBlock *block, const TlConsensusBlock *parent);
 static void check_finalization(SimWorld *world, SimNode *node,
 							   const TlAction *action);
+static const char *what_is_wrong(SimWorld *world, const TlLogRow *row,
+								 const TlBlockHeader *header);
 static void check_proposal(SimWorld *world, const TlConsensusBlock *block);
 static void check_batches(SimWorld *world, const TlConsensusBlock *block,
 						  const TlConsensusBlock *parent);
@@ -170,30 +172,48 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 	return true;
 }
 
-/* V10 */
+/* V10.  A liar may have told one block twice, with other certificates. */
 static void
 check_proposal(SimWorld *world, const TlConsensusBlock *block)
 {
-	const SimRow *row = sim_find(world, &block->hash);
 	const TlBlockHeader *header = &block->header;
-	unsigned long long height = header->height;
+	const char *wrong = "was proposed by nobody";
+
+	for (const SimRow *row = world->rows; row != NULL && wrong != NULL;
+		 row = row->next)
+	{
+		if (row->row.kind == TL_LOG_PROPOSE &&
+			sim_same(&row->subject, &block->hash))
+			wrong = what_is_wrong(world, &row->row, header);
+	}
+	if (wrong != NULL)
+		sim_fail(world, "V10: block %llu %s",
+				 (unsigned long long) header->height, wrong);
+	if (header->time > SIM_CLOCK_BASE_US + world->now_us +
+		world->config.drift_us + world->plan.skew_us)
+		sim_fail(world, "V10: block %llu is from the future",
+				 (unsigned long long) header->height);
+}
+
+/* With a proposal, by what it says itself; NULL if nothing is. */
+static const char *
+what_is_wrong(SimWorld *world, const TlLogRow *row, const TlBlockHeader *header)
+{
+	uint64_t	view = header->parent_view;
 	TlProposal	proposal;
 	TlCertificate certificate;
 	TlReader	reader;
-	uint64_t	view = header->parent_view;
 
-	if (row == NULL ||
-		tl_consensus_proposal_decode(&proposal, row->row.payload.data,
-									 row->row.payload.size) != TL_OK)
-		sim_fail(world, "V2: nobody proposed block %llu", height);
-	if (row->row.member != sim_check_leader(world, header->view))
-		sim_fail(world, "V10: block %llu is not by the leader of view %llu",
-				 height, (unsigned long long) header->view);
-	if (height > 1 &&
+	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK)
+		return "cannot be read";
+	if (row->member != sim_check_leader(world, header->view))
+		return "is not by the leader of its view";
+	if (header->height > 1 &&
 		(!sim_check_certificate(world, proposal.parent_certificate, &certificate) ||
 		 certificate.kind == TL_LOG_NULLIFY || certificate.view != view ||
 		 !sim_same(&certificate.block, &header->parent)))
-		sim_fail(world, "V10: the parent of block %llu is not notarized", height);
+		return "has a parent that is not notarized";
 	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
 	while (++view < header->view)
 	{
@@ -201,12 +221,9 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 
 		if (!sim_check_certificate(world, span, &certificate) ||
 			certificate.kind != TL_LOG_NULLIFY || certificate.view != view)
-			sim_fail(world, "V10: block %llu skips view %llu, which was not nullified",
-					 height, (unsigned long long) view);
+			return "skips a view that was not nullified";
 	}
-	if (header->time > SIM_CLOCK_BASE_US + world->now_us +
-		world->config.drift_us + world->plan.skew_us)
-		sim_fail(world, "V10: block %llu is from the future", height);
+	return NULL;
 }
 
 /* V10: the root over the batches between two cuts, and how much they are. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-
+static bool is_loose(const SimNode *node, const SimRow *row);
 
 void
 sim_disk_open(SimWorld *world, SimNode *node)
@@ -128,8 +128,25 @@ sim_disk_forget_arrivals(SimWorld *world, SimNode *node)
 		SimLog	   *log = &node->logs[i];
 
 		while (i + 1 != node->number && log->count > node->safe[i])
-			log->rows[--log->count]->holders &= ~(UINT64_C(1) << node->id);
+		{
+			SimRow	   *row = log->rows[--log->count];
+
+			if (!is_loose(node, row))
+				row->holders &= ~(UINT64_C(1) << node->id);
+		}
 	}
+}
+
+/* Is it here for another reason as well? */
+static bool
+is_loose(const SimNode *node, const SimRow *row)
+{
+	for (unsigned i = 0; i < node->loose.count; i++)
+	{
+		if (node->loose.rows[i] == row)
+			return true;
+	}
+	return false;
 }
 
 void
