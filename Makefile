@@ -51,12 +51,14 @@ OBJS_PURE = \
 	src/consensus/consensus_evidence.o \
 	src/consensus/consensus_accuse.o \
 	src/consensus/consensus_legal.o \
+	src/consensus/consensus_restart.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
 	src/table/table_row.o \
 	src/table/table_signature.o \
 	src/chain/chain_section.o \
 	src/chain/chain_genesis.o \
+	src/chain/chain_restart.o \
 	src/chain/chain_manifest.o \
 	src/chain/chain_history.o \
 	src/proof/proof_text.o \
