@@ -34,6 +34,8 @@ OBJS_PURE = \
 	src/consensus/chain_block.o \
 	src/consensus/consensus_message.o \
 	src/consensus/consensus_certificate.o \
+	src/consensus/consensus_evidence.o \
+	src/consensus/consensus_reply.o \
 	src/consensus/consensus_rejoin.o \
 	src/consensus/consensus_payload.o \
 	src/consensus/consensus_arena.o \
@@ -48,7 +50,8 @@ OBJS_PURE = \
 	src/consensus/consensus_pace.o \
 	src/consensus/consensus_final.o \
 	src/consensus/consensus_judge.o \
-	src/consensus/consensus_evidence.o \
+	src/consensus/consensus_recover.o \
+	src/consensus/consensus_answer.o \
 	src/consensus/consensus_accuse.o \
 	src/consensus/consensus_legal.o \
 	src/consensus/consensus_restart.o \

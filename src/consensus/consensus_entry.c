@@ -13,9 +13,9 @@
  * list of those that were.
  *
  * Each author has places of his own: one for his evidence against each member,
- * and one for a REJOIN.  That is all that an honest one fills, and a flood
- * drives out nobody else's rows.  A row that a block names takes its place from
- * another one of the same author.
+ * and some for REJOIN, of which the newest stay.  An honest one hardly fills
+ * more, and a flood drives out nobody else's rows.  A row that a block names
+ * takes its place from another one of the same author.
  *
  * Invariants
  *	  N4  standing is that of the base; entries that would not add to it have no
@@ -32,13 +32,17 @@
 
 #include <string.h>
 
-#define REJOIN_PLACES	1
+#define REJOIN_PLACES	4
 
 static bool read_evidence(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
 static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
 						TlEntry *out, unsigned *place);
 static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
+static TlEntry *oldest_rejoin(TlEntry *places);
+static bool is_newer(const TlEntry *entry, const TlEntry *other);
+static bool was_ordered(const TlMemberStanding *standing,
+						const uint8_t *nonce);
 static bool is_legal(const TlStanding *standing, const TlEntry *entry);
 static void apply(TlStanding *standing, const TlEntry *entry);
 static bool is_wanted(const TlConsensus *core, const TlHash *digest,
@@ -70,6 +74,11 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	entry.kind = row->kind;
 	entry.author = index;
 	tl_consensus_row_digest(&entry.digest, &core->config.chain_id, row);
+	/* One that rests on another which is not here, or whose epoch has ended. */
+	if (row->kind == TL_LOG_REJOIN &&
+		(row->epoch != core->config.epoch ||
+		 tl_consensus_answer_valid(core, row) == TL_NOT_FINAL))
+		return;
 	if (row->kind == TL_LOG_EVIDENCE ? !read_evidence(core, row, &entry, &number) :
 		!read_rejoin(core, row, &entry, &number))
 	{
@@ -81,7 +90,10 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 		return;
 	wanted = is_wanted(core, &entry.digest, &bound);
 	place = &core->entries[(size_t) index * places + number];
-	if (place->present && (!wanted || place->bound))
+	if (row->kind == TL_LOG_REJOIN)
+		place = oldest_rejoin(place);
+	if (place->present &&
+		(place->bound || !(wanted || is_newer(&entry, place))))
 		return;
 	core->entry_count += !place->present;
 	entry.bound = bound;
@@ -204,8 +216,13 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 	{
 		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
 
-		if (entry != NULL)
-			apply(&core->standing, entry);
+		if (entry == NULL)
+			continue;
+		apply(&core->standing, entry);
+		/* R39: batches that came before are read once more. */
+		if (entry->kind == TL_LOG_REJOIN)
+			core->lanes[entry->subject].dropped |=
+				core->peers[entry->subject].early;
 	}
 	for (size_t i = 0; i < (size_t) core->config.member_count * places; i++)
 	{
@@ -215,6 +232,53 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 			continue;
 		entry->present = false;
 		core->entry_count--;
+	}
+}
+
+/* The number of the own incarnation; false if its REJOIN is not final. */
+bool
+tl_consensus_entry_number(const TlConsensus *core, uint16_t *number)
+{
+	const TlMemberStanding *standing;
+
+	*number = 0;
+	if (core->own.index >= core->config.member_count)
+		return false;
+	standing = &core->standing.members[core->own.index];
+	*number = standing->incarnation;
+	if (memcmp(standing->nonce, core->own.nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	for (unsigned i = 0; i < standing->incarnation &&
+		 i + 1 < TL_INCARNATIONS_KEPT; i++)
+	{
+		*number = (uint16_t) (standing->incarnation - 1 - i);
+		if (memcmp(standing->older[i], core->own.nonce, TL_NONCE_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * R39: the newest REJOIN of each member is to be ordered.  Its place may have
+ * been taken by an older one when it came.
+ */
+void
+tl_consensus_entry_want(TlConsensus *core)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlIncarnation *newest = &core->peers[i].incarnations[0];
+		const TlMemberStanding *standing = &core->standing.members[i];
+		TlAction   *action;
+
+		if (!newest->present || newest->epoch != core->config.epoch ||
+			was_ordered(standing, newest->nonce) ||
+			find_entry(core, &newest->digest) != NULL ||
+			!tl_consensus_pace_may_fetch(core, &core->peers[i].rejoin_asked_us))
+			continue;
+		action = tl_consensus_act(core, TL_ACT_FETCH_ROW);
+		if (action != NULL)
+			action->hash = newest->digest;
 	}
 }
 
@@ -253,10 +317,11 @@ read_rejoin(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
 
 	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
 								   row->payload.size) != TL_OK ||
-		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0 ||
-		row->sequence != 1)
+		tl_consensus_answer_valid(core, row) != TL_OK)
 		return false;
 	out->subject = out->author;
+	out->epoch = row->epoch;
+	out->view = row->view;
 	out->incarnation = rejoin.incarnation;
 	memcpy(out->nonce, rejoin.nonce, TL_NONCE_SIZE);
 	memcpy(out->nonce_before, rejoin.nonce_before, TL_NONCE_SIZE);
@@ -279,6 +344,47 @@ find_entry(TlConsensus *core, const TlHash *digest)
 	return NULL;
 }
 
+/* A free place for a REJOIN, else that of the oldest which may go. */
+static TlEntry *
+oldest_rejoin(TlEntry *places)
+{
+	TlEntry    *oldest = NULL;
+
+	for (unsigned i = 0; i < REJOIN_PLACES; i++)
+	{
+		TlEntry    *place = &places[i];
+
+		if (!place->present)
+			return place;
+		if (!place->bound && (oldest == NULL || is_newer(oldest, place)))
+			oldest = place;
+	}
+	return (oldest == NULL) ? places : oldest;
+}
+
+/* Of two REJOIN of one author only the newer one matters. */
+static bool
+is_newer(const TlEntry *entry, const TlEntry *other)
+{
+	return entry->kind == TL_LOG_REJOIN &&
+		tl_consensus_answer_compare(entry->epoch, entry->view, entry->nonce,
+									other->epoch, other->view, other->nonce) > 0;
+}
+
+/* Is it one of the newest incarnations that are ordered, or the first? */
+static bool
+was_ordered(const TlMemberStanding *standing, const uint8_t *nonce)
+{
+	if (memcmp(standing->nonce, nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	for (unsigned i = 0; i + 1 < TL_INCARNATIONS_KEPT; i++)
+	{
+		if (memcmp(standing->older[i], nonce, TL_NONCE_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Does it add to that standing? */
 static bool
 is_legal(const TlStanding *standing, const TlEntry *entry)
@@ -287,6 +393,12 @@ is_legal(const TlStanding *standing, const TlEntry *entry)
 
 	if (entry->kind == TL_LOG_EVIDENCE)
 		return TL_RULE(20, entry->epoch >= subject->convicted);
+	/* Among several members the number comes from the order. */
+	if (entry->incarnation == 0)
+		return TL_RULE(20, !was_ordered(subject, entry->nonce) &&
+					   (entry->epoch > subject->epoch ||
+						(entry->epoch == subject->epoch &&
+						 entry->view >= subject->view)));
 	return TL_RULE(20, entry->incarnation > subject->incarnation &&
 				   memcmp(entry->nonce_before, subject->nonce,
 						  TL_NONCE_SIZE) == 0);
@@ -302,8 +414,16 @@ apply(TlStanding *standing, const TlEntry *entry)
 		subject->convicted = entry->epoch + 1;
 		return;
 	}
-	subject->incarnation = entry->incarnation;
+	memmove(subject->older[1], subject->older[0],
+			sizeof(subject->older) - TL_NONCE_SIZE);
+	memcpy(subject->older[0], subject->nonce, TL_NONCE_SIZE);
+	if (entry->incarnation == 0)
+		subject->incarnation++;
+	else
+		subject->incarnation = entry->incarnation;
 	memcpy(subject->nonce, entry->nonce, TL_NONCE_SIZE);
+	subject->epoch = entry->epoch;
+	subject->view = entry->view;
 }
 
 static bool

@@ -15,12 +15,14 @@
 #include "chain_block.h"
 #include "consensus_certificate.h"
 #include "consensus_message.h"
+#include "consensus_rejoin.h"
 #include "merkle_range.h"
 
 #define TL_CONSENSUS_ENTRIES_MAX	64	/* entries that a block orders */
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
+#define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)
 
 /* A block's place, and what its children need of it. */
@@ -50,6 +52,9 @@ typedef struct TlMemberStanding
 								 * that is ordered, 0 if none is */
 	uint16_t	incarnation;	/* that the newest ordered REJOIN opened */
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of it */
+	uint8_t		older[TL_INCARNATIONS_KEPT - 1][TL_NONCE_SIZE];	/* those before */
+	uint64_t	epoch;			/* of that REJOIN row, */
+	uint64_t	view;			/* below which the incarnation casts no vote */
 } TlMemberStanding;
 
 /*
@@ -69,6 +74,7 @@ typedef struct TlConsensusPace
 	int64_t		dead_us;		/* silence after which a leader is suspected */
 	int64_t		active_us;		/* silence after which a debtor is inactive */
 	int64_t		fetch_us;		/* between two requests for one thing */
+	int64_t		start_wait_us;	/* for what others have seen of the own log */
 } TlConsensusPace;
 
 typedef struct TlConsensusConfig
@@ -86,6 +92,7 @@ typedef struct TlConsensusConfig
 	uint8_t		quorum_of_three;	/* 2 or 3 */
 	uint64_t	epoch;
 	TlHash		founding;		/* block that founded the epoch */
+	uint64_t	founding_view;	/* its view */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
 	uint32_t	checkpoint_interval;	/* of heights with STATE rows, 0: none */
 	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */
@@ -109,7 +116,15 @@ typedef enum TlInputKind
 	TL_INPUT_STATE,				/* what the state is after a final block of this
 								 * epoch, or the one that founds it */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
-	TL_INPUT_START				/* the stored logs are read: begin to act */
+	TL_INPUT_START,				/* the stored logs are read: begin to act */
+	TL_INPUT_LAST_SEEN,			/* row is the newest of this node that member
+								 * stores (row.member 0: it has none) */
+	TL_INPUT_REJOIN,			/* memory was lost: open the incarnation that
+								 * rejoin names; again at each start until it
+								 * is opened */
+	TL_INPUT_REQUEST,			/* row, a REQUEST of another member */
+	TL_INPUT_REPLY,				/* row, a REPLY for this node */
+	TL_INPUT_REPLIED			/* row, a REPLY of this node: stored earlier */
 } TlInputKind;
 
 typedef struct TlInput
@@ -118,13 +133,20 @@ typedef struct TlInput
 	int64_t		now_us;			/* monotonic, never goes back */
 	int64_t		clock_us;		/* since 1970 UTC, for block times only */
 	bool		more;			/* another input follows at once: settle then */
-	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION */
+	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION,
+								 * _LAST_SEEN, _REQUEST, _REPLY, _REPLIED */
 	TlLogRow	other;			/* _CONTRADICTION */
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
 	TlLane		lane;			/* _HELD */
 	TlSpan		payload;		/* _MAKE_BATCH */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
+	bool		fresh;			/* _START: of the server, or of a copy */
+	uint32_t	member;			/* _LAST_SEEN: whose answer it is */
+	bool		held;			/* _LAST_SEEN: the own log has that row */
+	uint32_t	ticket;			/* _LAST_SEEN: one more than in his newest REPLY
+								 * to this node, 0 if there is none */
+	TlRejoin	rejoin;			/* _REJOIN: cause, nonce, reason, counts */
 } TlInput;
 
 typedef enum TlActionKind
@@ -138,6 +160,12 @@ typedef enum TlActionKind
 								 * beyond lane once more */
 	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
 								 * final blocks from others, start anew */
+	TL_ACT_ASK_LAST_SEEN,		/* ask all others for their newest own row */
+	TL_ACT_CUT_LOG,				/* drop what the own log has after the row of
+								 * digest hash (zeros: all); make a new core */
+	TL_ACT_REQUEST,				/* sign row, send it to member */
+	TL_ACT_REPLY,				/* sign row, store it as the REPLY to member,
+								 * then send it there */
 	TL_ACT_WAKE,				/* step again at wake_us at the latest */
 	TL_ACT_CHECKPOINT,			/* a checkpoint is stable; whoever waited since
 								 * TL_ALARM_SPLIT may go on */
@@ -154,24 +182,27 @@ typedef enum TlAlarm
 	TL_ALARM_DIVERGED,			/* the state of member is not the certified
 								 * one; if it is this node: apply no more */
 	TL_ALARM_INSTANCES,			/* two live copies sign with the key of member */
-	TL_ALARM_SPLIT				/* no quorum agrees on a state: apply no more */
+	TL_ALARM_SPLIT,				/* no quorum agrees on a state: apply no more */
+	TL_ALARM_MEMORY				/* others have rows of this node that it lacks:
+								 * it signs nothing before a rejoin */
 } TlAlarm;
 
 typedef struct TlAction
 {
 	TlActionKind kind;
-	TlLogRow	row;			/* _APPEND; the signature is the caller's */
+	TlLogRow	row;			/* _APPEND, _REQUEST, _REPLY; the signature is
+								 * the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _CHECKPOINT: of STATE */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
-	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */
 	TlAlarm		alarm;			/* _ALARM */
 	uint32_t	member;			/* _ALARM: who, if anybody; _CATCH_UP: who has
-								 * shown that he is there */
+								 * shown that he is there; _REQUEST, _REPLY */
 } TlAction;
 
 /* The actions of one step; pointers in it hold until the next one. */

@@ -233,7 +233,7 @@ static bool
 may_vote(const TlConsensus *core, uint64_t view)
 {
 	return core->started && core->own.votes && !core->own.broken &&
-		!core->forked && TL_RULE(6, view > core->own.floor);
+		!core->own.asking && !core->own.lost && !core->forked && TL_RULE(6, view > core->own.floor);
 }
 
 /*

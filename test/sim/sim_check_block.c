@@ -86,7 +86,9 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 		for (unsigned j = 0; j < block->lane_count; j++)
 		{
 			if (block->cut[j].member == parent->cut[i].member &&
-				block->cut[j].batch >= parent->cut[i].batch)
+				(block->cut[j].incarnation > parent->cut[i].incarnation ||
+				 (block->cut[j].incarnation == parent->cut[i].incarnation &&
+				  block->cut[j].batch >= parent->cut[i].batch)))
 				kept = true;
 		}
 		if (!kept)
@@ -153,6 +155,7 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		(void) tl_consensus_certificate_get_vote(&vote, certificate, i);
 		memset(&row, 0, sizeof(row));
 		row.member = vote.member;
+		memcpy(row.nonce, vote.nonce, TL_NONCE_SIZE);
 		row.sequence = vote.sequence;
 		row.previous = vote.previous;
 		row.kind = certificate->kind;
@@ -274,7 +277,8 @@ sim_check_root(SimWorld *world, const TlLane *from, unsigned from_count,
 
 		for (unsigned j = 0; j < from_count; j++)
 		{
-			if (from[j].member == to[i].member)
+			if (from[j].member == to[i].member &&
+				from[j].incarnation == to[i].incarnation)
 				start = from[j];
 		}
 		count = to[i].batch - start.batch;
