@@ -10,6 +10,8 @@
 
 #include "consensus_evidence.h"
 
+#include <string.h>
+
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
@@ -86,14 +88,28 @@ sim_check_unaccused(SimWorld *world)
 	return 0;
 }
 
-/* Logs are chains: if they differ anywhere they differ in the last place. */
+/* Do they differ first in two rows of one place?  Logs are chains. */
 static bool
 branches(const SimLog *left, const SimLog *right)
 {
+	unsigned	low = 0;
 	unsigned	count = (left->count < right->count) ? left->count : right->count;
+	unsigned	high = count;
 
-	return count > 0 &&
-		!sim_same(&left->rows[count - 1]->digest, &right->rows[count - 1]->digest);
+	while (low < high)
+	{
+		unsigned	middle = (low + high) / 2;
+
+		if (sim_same(&left->rows[middle]->digest, &right->rows[middle]->digest))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* A member who rejoined goes on with another nonce: that is no branch. */
+	return low < count &&
+		left->rows[low]->row.sequence == right->rows[low]->row.sequence &&
+		memcmp(left->rows[low]->row.nonce, right->rows[low]->row.nonce,
+			   TL_NONCE_SIZE) == 0;
 }
 
 /* Has this log an EVIDENCE row against that member? */
