@@ -296,7 +296,6 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		{
 			case TL_ACT_APPEND:
 				row = sim_row(world, &action->row);
-				sim_node_note_subject(row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);
 				sim_log_add(&node->pending, row);

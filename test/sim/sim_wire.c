@@ -215,7 +215,7 @@ sim_wire_fetch(SimWorld *world, SimNode *node, const TlHash *subject, bool with_
 		if (peer->role == SIM_LIAR && with_body &&
 			!sim_liar_gives_body(world, peer, node->id))
 			continue;
-		for (SimRow *row = world->rows; row != NULL; row = row->next)
+		for (SimRow *row = *sim_bucket(world, subject); row != NULL; row = row->near)
 		{
 			SimEvent	event = {.kind = SIM_LOOSE, .node = node->id,
 			.life = node->life, .row = row, .hash = *subject};
