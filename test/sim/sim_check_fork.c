@@ -90,10 +90,17 @@ sim_check_unaccused(SimWorld *world)
 static bool
 branches(const SimLog *left, const SimLog *right)
 {
-	unsigned	count = (left->count < right->count) ? left->count : right->count;
+	/* By their places: a log may lack the end of an older incarnation (R34). */
+	for (unsigned i = left->count; i-- > 0;)
+	{
+		const SimRow *row = left->rows[i];
+		const SimRow *other = sim_memory_find(right, row->row.nonce,
+											  row->row.sequence);
 
-	return count > 0 &&
-		!sim_same(&left->rows[count - 1]->digest, &right->rows[count - 1]->digest);
+		if (other != NULL)
+			return !sim_same(&row->digest, &other->digest);
+	}
+	return false;
 }
 
 /* Has this log an EVIDENCE row against that member? */

@@ -125,19 +125,29 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	sim_node_ask(world, node);
 }
 
-/* The core is told at once; a busy node hears of it from somebody else. */
+/* The core is told at once, or when the transaction is through. */
 static void
 contradict(SimWorld *world, SimNode *node, const SimRow *row,
 		   const SimRow *other)
 {
+	node->clash[0] = row;
+	node->clash[1] = other;
+	if (!node->busy)
+		sim_wire_clash(world, node);
+	sim_node_ask(world, node);
+}
+
+void
+sim_wire_clash(SimWorld *world, SimNode *node)
+{
 	TlInput		input = {.kind = TL_INPUT_CONTRADICTION};
 
-	if (node->busy)
+	if (node->clash[0] == NULL)
 		return;
-	input.row = row->row;
-	input.other = other->row;
+	input.row = node->clash[0]->row;
+	input.other = node->clash[1]->row;
+	node->clash[0] = NULL;
 	sim_node_step(world, node, &input, true);
-	sim_node_ask(world, node);
 }
 
 /* What a peer's wire has and this one lacks comes over, one way of delay on. */
@@ -179,23 +189,23 @@ static void
 compare(SimWorld *world, SimNode *node, const SimLog *own,
 		const SimLog *other, int64_t delay)
 {
-	unsigned	low = 0;
-	unsigned	high = (own->count < other->count) ? own->count : other->count;
+	SimRow	   *differs = NULL;
 
-	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
-							  &other->rows[high - 1]->digest))
-		return;
-	while (low < high)
+	/* From the end down to where they agree, as far as both reach. */
+	for (unsigned i = other->count; i-- > 0;)
 	{
-		unsigned	middle = (low + high) / 2;
+		SimRow	   *row = other->rows[i];
+		const SimRow *mine = sim_memory_find(own, row->row.nonce,
+											 row->row.sequence);
 
-		if (sim_same(&own->rows[middle]->digest, &other->rows[middle]->digest))
-			low = middle + 1;
-		else
-			high = middle;
+		if (mine != NULL && sim_same(&mine->digest, &row->digest))
+			break;
+		if (mine != NULL)
+			differs = row;
 	}
-	sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-			  .life = node->life, .row = other->rows[low]});
+	if (differs != NULL)
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
+				  .life = node->life, .row = differs});
 }
 
 /* The row that brings this block or batch, from anybody who has it. */
