@@ -41,6 +41,35 @@ believe(void *context, const uint8_t signature[TL_SIGNATURE_SIZE],
 	return true;
 }
 
+/* What a member says, and hears, who has lost memory. */
+static TlStatus
+decode_memory(uint8_t which, const uint8_t *data, size_t size, TlWriter *writer)
+{
+	TlRequest	request;
+	TlReply		reply;
+	TlRejoin	rejoin;
+	TlStatus	status;
+
+	if (which == 7)
+	{
+		status = tl_consensus_request_decode(&request, data, size);
+		if (status == TL_OK)
+			require(tl_consensus_request_encode(writer, &request) == TL_OK);
+		return status;
+	}
+	if (which == 8)
+	{
+		status = tl_consensus_reply_decode(&reply, data, size);
+		if (status == TL_OK)
+			require(tl_consensus_reply_encode(writer, &reply) == TL_OK);
+		return status;
+	}
+	status = tl_consensus_rejoin_decode(&rejoin, data, size);
+	if (status == TL_OK)
+		require(tl_consensus_rejoin_encode(writer, &rejoin) == TL_OK);
+	return status;
+}
+
 static void
 decode_one(uint8_t which, const uint8_t *data, size_t size)
 {
@@ -51,9 +80,6 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 	TlProposal	proposal;
 	TlAck		ack;
 	TlEvidence	evidence;
-	TlRequest	request;
-	TlReply		reply;
-	TlRejoin	rejoin;
 	TlState		state;
 	TlRestart	restart;
 	TlStatus	status = TL_BUG;
@@ -92,19 +118,9 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 				require(tl_consensus_restart_encode(&writer, &restart) == TL_OK);
 			break;
 		case 7:
-			status = tl_consensus_request_decode(&request, data, size);
-			if (status == TL_OK)
-				require(tl_consensus_request_encode(&writer, &request) == TL_OK);
-			break;
 		case 8:
-			status = tl_consensus_reply_decode(&reply, data, size);
-			if (status == TL_OK)
-				require(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
-			break;
 		case 9:
-			status = tl_consensus_rejoin_decode(&rejoin, data, size);
-			if (status == TL_OK)
-				require(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
+			status = decode_memory(which, data, size, &writer);
 			break;
 		default:
 			status = tl_consensus_evidence_decode(&evidence, &chain_id, data, size);

@@ -174,6 +174,14 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 	}
 }
 
+/* Does the newest incarnation in either need a REJOIN? */
+static bool
+has_rejoin(const SimLog *left, const SimLog *right)
+{
+	return left->rows[left->count - 1]->row.nonce[0] != 0 ||
+		right->rows[right->count - 1]->row.nonce[0] != 0;
+}
+
 /* Two branches of a log: the first row that differs comes over as well. */
 static void
 compare(SimWorld *world, SimNode *node, const SimLog *own,
@@ -184,6 +192,21 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 
 	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
 							  &other->rows[high - 1]->digest))
+		return;
+	/* Not by place: an incarnation that was ended may be cut short here. */
+	for (unsigned i = own->count; has_rejoin(own, other) && i-- > 0;)
+	{
+		const TlLogRow *row = &own->rows[i]->row;
+		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
+
+		if (found == NULL || sim_same(&found->digest, &own->rows[i]->digest))
+			continue;
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE,
+				  .node = node->id, .life = node->life,
+				  .row = (SimRow *) found});
+		return;
+	}
+	if (has_rejoin(own, other))
 		return;
 	while (low < high)
 	{
