@@ -111,6 +111,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 	if (core->started && !input->more)
 	{
 		(void) tl_consensus_recover_run(core);
+		tl_consensus_accuse_owed(core);
 		settle(core);
 		tl_consensus_checkpoint_settle(core);
 		tl_consensus_lane_want(core);

@@ -323,6 +323,8 @@ relay_view(TlConsensus *core)
 {
 	if (core->pace.relayed || TL_FORGOTTEN(106))
 		return;
+	if (core->own.asking || core->own.lost)
+		return;					/* R30, R31: later */
 	core->pace.relayed = true;
 	for (uint64_t number = core->own.view; number-- > core->low;)
 	{

@@ -86,19 +86,21 @@ sim_check_unaccused(SimWorld *world)
 	return 0;
 }
 
-/* Logs are chains: if they differ anywhere they differ in the last place. */
+/* Logs are chains: what differs anywhere in an incarnation differs at its end. */
 static bool
 branches(const SimLog *left, const SimLog *right)
 {
-	/* By their places: a log may lack the end of an older incarnation (R34). */
-	for (unsigned i = left->count; i-- > 0;)
+	for (unsigned i = 0; i < left->count; i++)
 	{
-		const SimRow *row = left->rows[i];
-		const SimRow *other = sim_memory_find(right, row->row.nonce,
-											  row->row.sequence);
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other;
 
-		if (other != NULL)
-			return !sim_same(&row->digest, &other->digest);
+		if (i + 1 < left->count && left->rows[i + 1]->row.sequence != 1 &&
+			sim_memory_find(right, row->nonce, row->sequence + 1) != NULL)
+			continue;
+		other = sim_memory_find(right, row->nonce, row->sequence);
+		if (other != NULL && !sim_same(&other->digest, &left->rows[i]->digest))
+			return true;
 	}
 	return false;
 }
@@ -126,15 +128,17 @@ accuses(SimWorld *world, const SimLog *log, uint32_t member)
 static bool
 contradicts(SimWorld *world, const SimLog *left, const SimLog *right)
 {
-	for (unsigned i = 0; i < left->count && i < right->count; i++)
+	for (unsigned i = 0; i < left->count; i++)
 	{
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other = sim_memory_find(right, row->nonce, row->sequence);
 		TlEvidenceRow rows[2];
 		TlEvidence	evidence;
 
-		if (sim_same(&left->rows[i]->digest, &right->rows[i]->digest))
+		if (other == NULL || sim_same(&left->rows[i]->digest, &other->digest))
 			continue;
-		tl_consensus_evidence_row(&rows[0], &left->rows[i]->row);
-		tl_consensus_evidence_row(&rows[1], &right->rows[i]->row);
+		tl_consensus_evidence_row(&rows[0], row);
+		tl_consensus_evidence_row(&rows[1], &other->row);
 		return tl_consensus_evidence_make(&evidence, &world->config.chain_id,
 										  &rows[0], &rows[1]) != TL_EVIDENCE_NONE;
 	}

@@ -184,28 +184,51 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 	}
 }
 
+/* Does the newest incarnation in either need a REJOIN? */
+static bool
+has_rejoin(const SimLog *left, const SimLog *right)
+{
+	return left->rows[left->count - 1]->row.nonce[0] != 0 ||
+		right->rows[right->count - 1]->row.nonce[0] != 0;
+}
+
 /* Two branches of a log: the first row that differs comes over as well. */
 static void
 compare(SimWorld *world, SimNode *node, const SimLog *own,
 		const SimLog *other, int64_t delay)
 {
-	SimRow	   *differs = NULL;
+	unsigned	low = 0;
+	unsigned	high = (own->count < other->count) ? own->count : other->count;
 
-	/* From the end down to where they agree, as far as both reach. */
-	for (unsigned i = other->count; i-- > 0;)
+	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
+							  &other->rows[high - 1]->digest))
+		return;
+	/* Not by place: an incarnation that was ended may be cut short here. */
+	for (unsigned i = own->count; has_rejoin(own, other) && i-- > 0;)
 	{
-		SimRow	   *row = other->rows[i];
-		const SimRow *mine = sim_memory_find(own, row->row.nonce,
-											 row->row.sequence);
+		const TlLogRow *row = &own->rows[i]->row;
+		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
 
-		if (mine != NULL && sim_same(&mine->digest, &row->digest))
-			break;
-		if (mine != NULL)
-			differs = row;
+		if (found == NULL || sim_same(&found->digest, &own->rows[i]->digest))
+			continue;
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE,
+				  .node = node->id, .life = node->life,
+				  .row = (SimRow *) found});
+		return;
 	}
-	if (differs != NULL)
-		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-				  .life = node->life, .row = differs});
+	if (has_rejoin(own, other))
+		return;
+	while (low < high)
+	{
+		unsigned	middle = (low + high) / 2;
+
+		if (sim_same(&own->rows[middle]->digest, &other->rows[middle]->digest))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
+			  .life = node->life, .row = other->rows[low]});
 }
 
 /* The row that brings this block or batch, from anybody who has it. */
