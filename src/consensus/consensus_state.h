@@ -489,6 +489,8 @@ extern bool tl_consensus_judge_inside(const TlConsensus *core,
 
 /* consensus_legal.c */
 extern bool tl_consensus_legal(const TlConsensus *core, const TlLogRow *row);
+extern bool tl_consensus_legal_elsewhere(const TlConsensus *core,
+										 const TlLogRow *row);
 extern bool tl_consensus_legal_child(const TlConsensusBlock *parent,
 									 const TlConsensusBlock *child);
 extern bool tl_consensus_legal_judge(const TlConsensus *core,

@@ -24,6 +24,7 @@
 #define SIM_NODES_MAX		64
 #define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
 #define SIM_MS				1000	/* of virtual time, in us */
+#define SIM_BUCKETS			1024
 #define SIM_CHUNKS_MAX		40	/* of a batch */
 #define SIM_HOUR_US			(INT64_C(3600) * 1000 * SIM_MS)
 #define SIM_FOREVER_US		INT64_C(1000000000000)
@@ -36,7 +37,8 @@ typedef struct SimRow
 	TlHash		digest;
 	TlHash		subject;		/* block or batch that it brings, if any */
 	uint64_t	holders;		/* nodes whose disks have it */
-	struct SimRow *next;		/* of all rows */
+	struct SimRow *next;		/* of all rows, newest first */
+	struct SimRow *near;		/* likewise, of those in its bucket */
 } SimRow;
 
 /* One member's log as a disk has it. */
@@ -118,6 +120,8 @@ typedef struct SimNode
 	int64_t		disk_full_until_us;
 	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
+	const SimRow *clash[2];		/* a contradiction met while busy: the stored row,
+								 * and the one that came */
 	unsigned	stated;			/* height whose state the core was told, last */
 
 	/* what the checks remember */
@@ -382,6 +386,7 @@ struct SimWorld
 	unsigned	heap_capacity;
 	uint64_t	event_number;
 	SimRow	   *rows;
+	SimRow	   *buckets[SIM_BUCKETS];	/* of rows, by subject */
 	const char *command;		/* for the line that repeats the run */
 	unsigned	command_nodes;
 	unsigned	command_liars;	/* more than f of them may fork the ledger */
@@ -400,6 +405,7 @@ extern bool sim_chance(SimWorld *world, unsigned percent);
 extern void sim_later(SimWorld *world, int64_t delay_us, SimEvent event);
 extern SimRow *sim_row(SimWorld *world, const TlLogRow *row);
 extern SimRow *sim_find(SimWorld *world, const TlHash *subject);
+extern SimRow **sim_bucket(SimWorld *world, const TlHash *subject);
 extern void sim_log_add(SimLog *log, SimRow *row);
 extern bool sim_check_signature(void *context, const uint8_t *signature,
 								const TlHash *digest, const uint8_t *row_key);
@@ -417,6 +423,7 @@ extern int64_t sim_wire_stream(SimWorld *world, unsigned from, unsigned to,
 extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
 extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_clash(SimWorld *world, SimNode *node);
 extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_poll(SimWorld *world, SimNode *node);
 extern void sim_wire_fetch(SimWorld *world, SimNode *node,

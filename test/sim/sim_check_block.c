@@ -210,8 +210,8 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 	const TlBlockHeader *header = &block->header;
 	const char *wrong = "was proposed by nobody";
 
-	for (const SimRow *row = world->rows; row != NULL && wrong != NULL;
-		 row = row->next)
+	for (const SimRow *row = *sim_bucket(world, &block->hash);
+		 row != NULL && wrong != NULL; row = row->near)
 	{
 		if (row->row.kind == TL_LOG_PROPOSE &&
 			sim_same(&row->subject, &block->hash))

@@ -125,19 +125,29 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	sim_node_ask(world, node);
 }
 
-/* The core is told at once; a busy node hears of it from somebody else. */
+/* The core is told at once, or when the transaction is through. */
 static void
 contradict(SimWorld *world, SimNode *node, const SimRow *row,
 		   const SimRow *other)
 {
+	node->clash[0] = row;
+	node->clash[1] = other;
+	if (!node->busy)
+		sim_wire_clash(world, node);
+	sim_node_ask(world, node);
+}
+
+void
+sim_wire_clash(SimWorld *world, SimNode *node)
+{
 	TlInput		input = {.kind = TL_INPUT_CONTRADICTION};
 
-	if (node->busy)
+	if (node->clash[0] == NULL)
 		return;
-	input.row = row->row;
-	input.other = other->row;
+	input.row = node->clash[0]->row;
+	input.other = node->clash[1]->row;
+	node->clash[0] = NULL;
 	sim_node_step(world, node, &input, true);
-	sim_node_ask(world, node);
 }
 
 /* What a peer's wire has and this one lacks comes over, one way of delay on. */
@@ -238,7 +248,7 @@ sim_wire_fetch(SimWorld *world, SimNode *node, const TlHash *subject, bool with_
 		if (peer->role == SIM_LIAR && with_body &&
 			!sim_liar_gives_body(world, peer, node->id))
 			continue;
-		for (SimRow *row = world->rows; row != NULL; row = row->next)
+		for (SimRow *row = *sim_bucket(world, subject); row != NULL; row = row->near)
 		{
 			SimEvent	event = {.kind = SIM_LOOSE, .node = node->id,
 			.life = node->life, .row = row, .hash = *subject};
