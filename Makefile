@@ -48,6 +48,9 @@ OBJS_PURE = \
 	src/consensus/consensus_judge.o \
 	src/consensus/consensus_evidence.o \
 	src/consensus/consensus_accuse.o \
+	src/consensus/consensus_govern.o \
+	src/consensus/consensus_epoch.o \
+	src/consensus/consensus_approval.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
 	src/table/table_row.o \

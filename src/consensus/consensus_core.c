@@ -102,7 +102,9 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		core->now_us = input->now_us;
 	core->clock_us = input->clock_us;
 	status = take_input(core, input);
-	if (core->started && !input->more)
+	if (core->started && !input->more && core->standing.changed)
+		tl_consensus_final_retire(core);
+	else if (core->started && !input->more)
 	{
 		settle(core);
 		tl_consensus_lane_want(core);
@@ -129,6 +131,9 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->final_view = core->final_view;
 	out->sequence = core->own.sequence;
 	out->entries = core->entry_count;
+	out->approvals = core->own.approvals;
+	out->epoch = core->config.epoch;
+	out->retired = core->retired;
 	out->works = (core->pace.work_us != 0);
 	out->stopped = core->forked || core->own.broken;
 }
@@ -459,8 +464,13 @@ take_input(TlConsensus *core, const TlInput *input)
 			tl_consensus_lane_held(core, &input->lane);
 			return TL_OK;
 		case TL_INPUT_MAKE_BATCH:
-			if (!core->started || core->own.broken ||
+			if (!core->started || core->own.broken || core->standing.changed ||
 				!tl_consensus_lane_make(core, input->payload))
+				return TL_BAD_ORDER;
+			return TL_OK;
+		case TL_INPUT_MAKE_APPROVAL:
+			if (!core->started || core->own.broken ||
+				!tl_consensus_approval_make(core, input->payload))
 				return TL_BAD_ORDER;
 			return TL_OK;
 		case TL_INPUT_START:
@@ -477,7 +487,8 @@ take_row(TlConsensus *core, const TlInput *input)
 	const TlLogRow *row = &input->row;
 	unsigned	index = tl_consensus_index(core, row->member);
 
-	if (index >= core->config.member_count)
+	if (index >= core->config.member_count ||
+		core->config.members[index].observer)
 		return TL_BAD_FORMAT;
 	if (row->epoch > core->config.epoch)
 		return TL_NOT_FINAL;
@@ -516,6 +527,8 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);
+	if (row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch)
+		own->approvals++;
 	if (row->kind == TL_LOG_EVIDENCE &&
 		tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
 									 row->payload.data,
@@ -535,7 +548,8 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	TlCertificate certificate;
 
 	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
-		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN)
+		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN &&
+		row->kind != TL_LOG_GOVERN)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
@@ -545,10 +559,13 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 		tl_consensus_ack_row(core, row, index);
 	if (!input->certificates_valid)
 	{
-		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		/* What was legal in its own epoch is nobody's fault now. */
+		if (row->epoch == core->config.epoch)
+			tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 		return;
 	}
-	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN)
+	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN ||
+		(row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch))
 		tl_consensus_entry_row(core, row, index);
 	if (row->epoch != core->config.epoch ||
 		!core->config.members[index].validator)
@@ -574,9 +591,14 @@ settle(TlConsensus *core)
 	{
 		changed = tl_consensus_vote_settle(core);
 		changed |= tl_consensus_final_settle(core);
+		if (core->standing.changed)
+			break;				/* the epoch has ended */
 		changed |= tl_consensus_vote_propose(core);
 		changed |= tl_consensus_vote_notarize(core);
 		changed |= tl_consensus_pace_run(core);
 	}
-	(void) tl_consensus_final_settle(core);
+	if (!core->standing.changed)
+		(void) tl_consensus_final_settle(core);
+	if (core->standing.changed)
+		tl_consensus_final_retire(core);
 }

@@ -33,8 +33,8 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
- * nothing: TL_BAD_ORDER for a MAKE_BATCH that is not the next of the own lane
- * or for which there is no room yet, TL_NOT_FINAL for a row of an epoch that
+ * nothing: TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the
+ * next of the own ones or for which there is no room yet, TL_NOT_FINAL for a row of an epoch that
  * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
  */
 extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,
@@ -70,8 +70,11 @@ typedef struct TlConsensusStatus
 	uint64_t	final_view;		/* highest finalization known */
 	uint64_t	sequence;		/* of the own log, asked for */
 	unsigned	entries;		/* rows that wait for a block to order them */
+	uint64_t	epoch;
+	uint32_t	approvals;		/* of this member in this epoch */
 	bool		works;			/* there is work: timers run */
 	bool		stopped;		/* after a fork or a broken own log */
+	bool		retired;		/* the epoch has ended, the next core takes over */
 } TlConsensusStatus;
 
 extern void tl_consensus_status(const TlConsensus *core,

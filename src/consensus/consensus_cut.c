@@ -35,8 +35,12 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
 	unsigned	batches = 0;
 	bool		moved = true;
 
-	out->lane_count = parent->lane_count;
-	memcpy(out->cut, parent->cut, sizeof(parent->cut));
+	/* Lanes of members that left have ended where the last epoch did. */
+	for (unsigned i = 0; i < parent->lane_count; i++)
+	{
+		if (tl_consensus_index(core, parent->cut[i].member) < count)
+			set_lane(out, &parent->cut[i]);
+	}
 	for (unsigned i = 0; i < count; i++)
 		targets[i] = tl_consensus_batch_head_after(core, i,
 												   tl_consensus_lane_find(parent, core->config.members[i].number),
@@ -91,6 +95,8 @@ tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
 		const TlLane *from = &parent->cut[i];
 		const TlLane *to = tl_consensus_lane_find(block, from->member);
 
+		if (tl_consensus_index(core, from->member) >= core->config.member_count)
+			continue;			/* left with the last epoch */
 		if (!TL_RULE(11, to != NULL && to->incarnation >= from->incarnation &&
 					 (to->incarnation > from->incarnation ||
 					  to->batch > from->batch ||

@@ -15,12 +15,19 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_govern.h"
+
 #include <string.h>
 
 static bool judge_certificate(const TlConsensus *core, TlSpan span,
 							  TlSignatureCheck check, void *context);
 static bool judge_evidence(const TlConsensus *core, TlSpan span,
 						   TlSignatureCheck check, void *context);
+static bool judge_approval(const TlConsensus *core, const TlLogRow *row,
+						   unsigned index, TlSignatureCheck check,
+						   void *context);
+static const uint8_t *key_of(const TlConsensus *core, unsigned index,
+							 uint64_t epoch);
 static bool judge_vote(const TlConsensus *core,
 					   const TlCertificate *certificate, const TlVote *vote,
 					   TlSignatureCheck check, void *context);
@@ -53,13 +60,15 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 		return TL_BAD_SIGNATURE;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, row);
 	if (!check(context, row->signature, &digest,
-			   core->config.members[index].row_key))
+			   key_of(core, index, row->epoch)))
 		return TL_BAD_SIGNATURE;
 	*certificates_valid = true;
 	if (row->kind == TL_LOG_EVIDENCE)
 		*certificates_valid = judge_evidence(core, row->payload, check, context);
 	if (row->epoch != core->config.epoch)
 		return TL_OK;
+	if (row->kind == TL_LOG_GOVERN)
+		*certificates_valid = judge_approval(core, row, index, check, context);
 	if (row->kind == TL_LOG_CERT)
 		*certificates_valid = judge_certificate(core, row->payload, check,
 												context);
@@ -107,10 +116,38 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 								   &evidence.rows[i].row,
 								   &evidence.rows[i].payload_digest);
 		if (!TL_RULE(18, check(context, evidence.rows[i].row.signature, &digest,
-							   core->config.members[index].row_key)))
+							   key_of(core, index, evidence.rows[i].row.epoch))))
 			return false;
 	}
 	return true;
+}
+
+/* R21: a member's approval is signed with its governance key. */
+static bool
+judge_approval(const TlConsensus *core, const TlLogRow *row, unsigned index,
+			   TlSignatureCheck check, void *context)
+{
+	TlGovern	govern;
+	TlHash		motion;
+	TlHash		digest;
+
+	if (tl_consensus_govern_decode(&govern, row->payload.data,
+								   row->payload.size) != TL_OK)
+		return false;
+	tl_consensus_motion_digest(&motion, govern.motion);
+	tl_consensus_approval_digest(&digest, &core->config.chain_id, row->member,
+								 row->epoch, govern.number, &motion);
+	return TL_RULE(25, check(context, govern.approval, &digest,
+							 core->config.members[index].governance_key));
+}
+
+/* The key with which a member signs rows of that epoch. */
+static const uint8_t *
+key_of(const TlConsensus *core, unsigned index, uint64_t epoch)
+{
+	const TlConsensusMember *member = &core->config.members[index];
+
+	return (epoch < member->key_epoch) ? member->key_before : member->row_key;
 }
 
 /* C1, C2 and C4 of README.md. */

@@ -23,7 +23,6 @@ static bool leave_view(TlConsensus *core, int64_t since_us);
 static bool nullified_by_some(TlConsensus *core);
 static void relay_view(TlConsensus *core);
 static void relay_final(TlConsensus *core);
-static void relay(TlConsensus *core, TlView *view, TlVoteKind kind);
 
 /* P1: the timer of the current view, longer with each view that failed. */
 int64_t
@@ -283,15 +282,15 @@ relay_view(TlConsensus *core)
 		TlView	   *view = tl_consensus_view(core, number);
 
 		if (view->certified[VOTE_NULLIFY].present)
-			relay(core, view, VOTE_NULLIFY);
+			tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
 		if (view->certified[VOTE_FINALIZE].present)
 		{
-			relay(core, view, VOTE_FINALIZE);
+			tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 			return;
 		}
 		if (view->certified[VOTE_NOTARIZE].present)
 		{
-			relay(core, view, VOTE_NOTARIZE);
+			tl_consensus_pace_relay(core, view, VOTE_NOTARIZE);
 			return;
 		}
 	}
@@ -324,12 +323,13 @@ relay_final(TlConsensus *core)
 			tl_consensus_pace_wake(core, due);
 		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
 				 !TL_FORGOTTEN(107))
-			relay(core, view, VOTE_FINALIZE);
+			tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 	}
 }
 
-static void
-relay(TlConsensus *core, TlView *view, TlVoteKind kind)
+/* A CERT row of that certificate, if there is none yet. */
+void
+tl_consensus_pace_relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 {
 	uint8_t    *start = core->scratch.data + core->scratch.used;
 	TlWriter	writer;

@@ -156,6 +156,9 @@ tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known)
 												&lowest->block.header) == TL_OK &&
 					 tl_consensus_same(&root, &lowest->block.header.history_root)))
 			lowest->bad = true;
+		if (!TL_RULE(24, tl_consensus_same(&lowest->block.header.members_hash,
+										   &core->config.members_hash)))
+			lowest->bad = true;
 		lowest->block.history = parent->history;
 		if (tl_merkle_range_append(&lowest->block.history,
 								   &lowest->block.hash) != TL_OK)

@@ -129,7 +129,9 @@ typedef struct TlLaneState
 	TlHash		missing;		/* wanted and not here */
 } TlLaneState;
 
-/* A log row that blocks may order: EVIDENCE, REJOIN. */
+#define TL_CONSENSUS_APPROVALS_WAITING	8	/* of one member, not ordered yet */
+
+/* A log row that blocks may order: EVIDENCE, REJOIN, GOVERN. */
 typedef struct TlEntry
 {
 	bool		present;
@@ -142,6 +144,10 @@ typedef struct TlEntry
 	uint16_t	incarnation;	/* REJOIN: that begins */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint8_t		nonce_before[TL_NONCE_SIZE];
+	uint32_t	number;			/* GOVERN: of the author's approvals */
+	uint8_t		motion_kind;
+	TlHash		motion;
+	TlHash		next_members;	/* if it is a change */
 } TlEntry;
 
 /* What is known of another member's log and doings. */
@@ -170,6 +176,7 @@ typedef struct TlOwn
 								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
+	uint32_t	approvals;		/* GOVERN rows of this epoch */
 } TlOwn;
 
 typedef struct TlPaceState
@@ -192,6 +199,7 @@ struct TlConsensus
 
 	bool		started;
 	bool		forked;			/* TL_ALARM_FORK was raised: stops */
+	bool		retired;		/* TL_ACT_EPOCH was asked for */
 	int64_t		now_us;
 	int64_t		clock_us;
 
@@ -213,6 +221,7 @@ struct TlConsensus
 	unsigned	wanted_count[2];
 	TlStanding	standing;		/* of the base */
 	TlStanding	above;			/* of a block above it, while it is needed */
+	TlStanding	trial;			/* of a block that is made or checked */
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
@@ -317,6 +326,23 @@ extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 								 unsigned index);
 extern void tl_consensus_ack_write(TlConsensus *core);
 
+/* consensus_approval.c */
+extern bool tl_consensus_approval_read(const TlConsensus *core,
+									   const TlLogRow *row, TlEntry *out);
+extern bool tl_consensus_approval_is_legal(const TlConsensus *core,
+										   const TlStanding *standing,
+										   const TlEntry *entry);
+extern void tl_consensus_approval_apply(TlStanding *standing,
+										const TlEntry *entry);
+extern bool tl_consensus_approval_fits(const TlConsensus *core,
+									   const TlStanding *standing,
+									   const TlEntry *entry,
+									   const TlEntry **decided);
+extern void tl_consensus_approval_decide(const TlConsensus *core,
+										 TlStanding *standing,
+										 const TlEntry *entry);
+extern bool tl_consensus_approval_make(TlConsensus *core, TlSpan payload);
+
 /* consensus_entry.c */
 extern unsigned tl_consensus_entry_places(unsigned member_count);
 extern void tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row,
@@ -344,6 +370,7 @@ extern bool tl_consensus_vote_settle(TlConsensus *core);
 
 /* consensus_final.c */
 extern bool tl_consensus_final_settle(TlConsensus *core);
+extern void tl_consensus_final_retire(TlConsensus *core);
 
 /* consensus_accuse.c */
 extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
@@ -358,6 +385,8 @@ extern void tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
 extern void tl_consensus_pace_final(TlConsensus *core);
 extern void tl_consensus_pace_handed(TlConsensus *core);
+extern void tl_consensus_pace_relay(TlConsensus *core, TlView *view,
+									TlVoteKind kind);
 extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_run(TlConsensus *core);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);

@@ -17,7 +17,8 @@
 #include "consensus_message.h"
 #include "merkle_range.h"
 
-#define TL_CONSENSUS_ENTRIES_MAX	64	/* entries that a block orders */
+#define TL_CONSENSUS_ENTRIES_MAX	(TL_MEMBER_COUNT_MAX + 1)	/* of a block */
+#define TL_CONSENSUS_APPROVALS_MAX	4	/* of one member that count at a time */
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
@@ -41,6 +42,11 @@ typedef struct TlConsensusMember
 	uint32_t	number;
 	uint8_t		row_key[TL_XONLY_KEY_SIZE];
 	bool		validator;		/* votes; others have a lane only */
+	bool		observer;		/* not even that */
+	uint8_t		governance_key[TL_XONLY_KEY_SIZE];	/* approves motions */
+	uint8_t		key_before[TL_XONLY_KEY_SIZE];	/* signed his rows before */
+	uint64_t	key_epoch;		/* this one, from which on row_key signs */
+	TlHash		leaf;			/* hash of his leaf (chain_member.h) */
 } TlConsensusMember;
 
 /* What the entries of the chain have made of a member. */
@@ -50,6 +56,9 @@ typedef struct TlMemberStanding
 								 * that is ordered, 0 if none is */
 	uint16_t	incarnation;	/* that the newest ordered REJOIN opened */
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of it */
+	uint32_t	approvals;		/* of this epoch that are ordered */
+	TlHash		approved[TL_CONSENSUS_APPROVALS_MAX];	/* the newest motions;
+														 * zeros: decided */
 } TlMemberStanding;
 
 /*
@@ -59,6 +68,9 @@ typedef struct TlMemberStanding
 typedef struct TlStanding
 {
 	TlMemberStanding members[TL_MEMBER_COUNT_MAX];	/* as in config.members */
+	bool		changed;		/* a change was decided: the epoch ends */
+	TlHash		change_row;		/* a GOVERN row that approves it */
+	TlHash		next_members;	/* hash of the next set */
 } TlStanding;
 
 /* How fast, never how safe. */
@@ -82,6 +94,10 @@ typedef struct TlConsensusConfig
 	uint8_t		quorum_of_three;	/* 2 or 3 */
 	uint64_t	epoch;
 	TlHash		founding;		/* block that founded the epoch */
+	uint32_t	number_max;		/* highest number ever given to a member; 0: the
+								 * highest of these */
+	uint32_t	checkpoint_interval;	/* blocks */
+	uint16_t	protocol;		/* version; 0 is 1 */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
 	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */
 	unsigned	lane_length;	/* batches remembered per lane, 2 to _LANE_MAX */
@@ -95,13 +111,14 @@ typedef enum TlInputKind
 {
 	TL_INPUT_TIME = 1,			/* nothing but the time */
 	TL_INPUT_ROW,				/* the next row of a log, signature valid */
-	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, EVIDENCE or REJOIN,
-								 * outside the order of its log */
+	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, GOVERN, EVIDENCE or
+								 * REJOIN, outside the order of its log */
 	TL_INPUT_AGAIN,				/* a BATCH row of a log, as TL_ACT_READ_LANE asks */
 	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
 								 * the same log; both signatures valid */
 	TL_INPUT_HELD,				/* a batch's bodies are here and checked */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
+	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_START				/* the stored logs are read: begin to act */
 } TlInputKind;
 
@@ -115,7 +132,7 @@ typedef struct TlInput
 	TlLogRow	other;			/* _CONTRADICTION */
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
 	TlLane		lane;			/* _HELD */
-	TlSpan		payload;		/* _MAKE_BATCH */
+	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
 } TlInput;
 
 typedef enum TlActionKind
@@ -129,6 +146,8 @@ typedef enum TlActionKind
 								 * beyond lane once more */
 	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
 								 * final blocks from others, start anew */
+	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
+								 * over: make the next core (consensus_epoch.h) */
 	TL_ACT_WAKE,				/* step again at wake_us at the latest */
 	TL_ACT_ALARM				/* tell the operator */
 } TlActionKind;
@@ -146,9 +165,11 @@ typedef struct TlAction
 	TlLogRow	row;			/* _APPEND; the signature is the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
-								 * or of a descendant */
+								 * or of a descendant; _EPOCH: the epoch
+								 * certificate */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP */
-	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW; _EPOCH: a GOVERN row
+								 * that holds the motion */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlAlarm		alarm;			/* _ALARM */

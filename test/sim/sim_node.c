@@ -256,6 +256,8 @@ sim_node_obey(SimWorld *world, SimNode *node)
 					}
 				}
 				break;
+			case TL_ACT_EPOCH:
+				break;
 			case TL_ACT_WAKE:
 				node->wake_us = action->wake_us;
 				sim_later(world, (action->wake_us > world->now_us) ?

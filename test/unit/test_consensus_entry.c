@@ -330,6 +330,7 @@ rejoins(void)
 		give(core, TL_INPUT_ROW, &row, true);
 		/* first 0 to 1; then again from 0, which is over; then 1 to 2 */
 		UNIT_CHECK(finish(core) == (i != 1) && alarms() == 0);
+		UNIT_CHECK(waiting(core) == (i == 1));
 		UNIT_CHECK(final_standing.members[1].incarnation == (i == 2 ? 2 : 1));
 		row.nonce[0]++;
 		rejoin.nonce[0]++;
