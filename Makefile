@@ -5,6 +5,7 @@
 #	make test									every test, on a server of its own
 #	make tidy									only the checks of the source
 #	make sim SEED=n STEPS=n NODES=n				one run of the simulator of consensus
+#	make sim SCENARIO=name						one of its scenarios; SCENARIO=list
 #	make soak MINUTES=n							load and crashes, and verify
 #	make bench									figures against public yardsticks
 #
@@ -218,7 +219,7 @@ test demo soak bench:
 	@PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' test/run/$@
 
 sim:
-	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),3000)' NODES='$(or $(NODES),0)'
+	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),0)' NODES='$(or $(NODES),0)' SCENARIO='$(SCENARIO)'
 
 tidy:
 	@PG_CONFIG='$(PG_CONFIG)' test/tidy/run

@@ -96,9 +96,21 @@ tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
 {
 	unsigned	leader = tl_consensus_leader(core, view->view);
 
-	core->pace.nullified++;
+	if (!view->own_nullify)
+		core->pace.nullified++;
 	if (!view->proposed_seen)
 		core->peers[leader].skip = true;
+}
+
+/*
+ * This node leaves the view; whether q do is another question.  Where q are
+ * all of the members, views may end notarized, never final, and never
+ * nullified; the timers have to grow all the same.
+ */
+void
+tl_consensus_pace_left(TlConsensus *core)
+{
+	core->pace.nullified++;
 }
 
 void

@@ -184,7 +184,8 @@ typedef struct TlPaceState
 	int64_t		entered_us;		/* the current view */
 	int64_t		work_us;		/* since when there is work, 0: there is none */
 	bool		relayed;		/* certificates of this view sent on */
-	unsigned	nullified;		/* views since the last finalization */
+	unsigned	nullified;		/* views since the last finalization, by q or
+								 * by this node */
 	int64_t		wake_us;		/* earliest deadline of this step */
 } TlPaceState;
 
@@ -383,6 +384,7 @@ extern void tl_consensus_pace_entered(TlConsensus *core);
 extern void tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 									const TlLogRow *row);
 extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
+extern void tl_consensus_pace_left(TlConsensus *core);
 extern void tl_consensus_pace_final(TlConsensus *core);
 extern void tl_consensus_pace_handed(TlConsensus *core);
 extern void tl_consensus_pace_relay(TlConsensus *core, TlView *view,

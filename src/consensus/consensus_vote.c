@@ -136,6 +136,8 @@ tl_consensus_vote_nullify(TlConsensus *core)
 		return false;
 	if (!cast(core, TL_LOG_NULLIFY, view->view, NULL))
 		return false;
+	if (!view->certified[VOTE_NULLIFY].present)
+		tl_consensus_pace_left(core);
 	view->own_nullify = true;
 	return true;
 }

@@ -23,6 +23,8 @@
 #define SIM_NODES_MAX		64
 #define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
 #define SIM_MS				1000	/* of virtual time, in us */
+#define SIM_CHUNKS_MAX		40	/* of a batch */
+#define SIM_HOUR_US			(INT64_C(3600) * 1000 * SIM_MS)
 #define SIM_CLOCK_BASE_US	(INT64_C(1700000000) * 1000 * SIM_MS)
 
 /* A row that exists in this world; immutable. */
@@ -74,6 +76,7 @@ typedef struct SimNode
 
 	/* memory */
 	void	   *memory;
+	size_t		memory_size;
 	TlConsensus *core;
 	TlActions  *actions;
 	bool		busy;			/* a transaction is being written */
@@ -90,6 +93,9 @@ typedef struct SimNode
 	unsigned	held_capacity;
 	int64_t		wake_us;
 	int64_t		clock_skew_us;
+	int64_t		frozen_us;		/* what a clock that stands shows, or 0 */
+	int64_t		disk_full_until_us;
+	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
 
 	/* what the checks remember */
@@ -98,8 +104,13 @@ typedef struct SimNode
 	TlHash		lane_digest;
 	unsigned	fetches;
 
-	/* a liar's stories, by target */
+	/* a liar's stories, by target, and the lane that it floods */
 	SimLog		stories[SIM_NODES_MAX];
+	uint64_t	twisted_view;
+	uint64_t	twisted_to;		/* targets that were told another proposal */
+	TlHash		twisted[SIM_NODES_MAX];
+	uint64_t	flood_head;
+	TlHash		flood_digest;
 } SimNode;
 
 typedef enum SimEventKind
@@ -115,8 +126,92 @@ typedef enum SimEventKind
 	SIM_CRASH,
 	SIM_RESTART,
 	SIM_CUT,					/* links change */
-	SIM_CATCH_UP
+	SIM_CATCH_UP,
+	SIM_LINK,					/* one of a swizzle is cut, or whole again */
+	SIM_SLOT,					/* a peer drops another's slot, or makes it */
+	SIM_HOLD,					/* a member's messages are kept for hours */
+	SIM_CLOCK,					/* a clock jumps, stands, or is set right */
+	SIM_DISK					/* a disk is full for a while */
 } SimEventKind;
+
+/* What links can look like; 0 leaves the choice to chance. */
+typedef enum SimShape
+{
+	SIM_SHAPE_ANY,
+	SIM_SHAPE_SPLIT,
+	SIM_SHAPE_BRIDGE,
+	SIM_SHAPE_EDGES,			/* single ones, in one direction */
+	SIM_SHAPE_ONE,				/* another node off each time */
+	SIM_SHAPE_ASYMMETRIC,
+	SIM_SHAPE_SWIZZLE
+} SimShape;
+
+/* What a liar does; 0 leaves the choice to chance. */
+typedef enum SimLie
+{
+	SIM_LIE_ANY,
+	SIM_LIE_PROPOSAL,			/* twisted proposals, honest votes */
+	SIM_LIE_SOME,				/* proposals to some only */
+	SIM_LIE_WITHHOLD,			/* few votes, to few */
+	SIM_LIE_LATE,				/* everything when the timers end */
+	SIM_LIE_ONE_FINALIZE,		/* FINALIZE to one member only, no CERT */
+	SIM_LIE_OTHER_VOTE,			/* one member is shown another vote first */
+	SIM_LIE_FLOOD,				/* a lane without end */
+	SIM_LIE_BODIES,				/* bodies to one member only */
+	SIM_LIE_EVIDENCE,			/* accuses everybody, with forged rows */
+	SIM_LIE_FORK				/* all liars together: a block for each half */
+} SimLie;
+
+/* What is wrong with a proposal, one thing at a time. */
+typedef enum SimTwist
+{
+	SIM_TWIST_TIME,				/* nothing: a second one, a microsecond later */
+	SIM_TWIST_NO_PARENT,
+	SIM_TWIST_NO_GAP,
+	SIM_TWIST_GRANDPARENT,
+	SIM_TWIST_HISTORY,
+	SIM_TWIST_CUT_BACK,
+	SIM_TWIST_CUT_UNKNOWN,
+	SIM_TWIST_BATCH_ROOT,
+	SIM_TWIST_FUTURE,
+	SIM_TWIST_FORGED,
+	SIM_TWIST_SHORT,
+	SIM_TWIST_ENTRY_AGAIN,		/* a row that was ordered before */
+	SIM_TWIST_ENTRY_KIND,
+	SIM_TWIST_ENTRY_UNKNOWN,	/* a row that nobody has */
+	SIM_TWIST_PAST,				/* three days ago, or as late as the parent */
+	SIM_TWIST_GIANT,			/* everything that there is, beyond the limit */
+	SIM_TWIST_HEIGHT,
+	SIM_TWIST_MEMBERS,
+	SIM_TWIST_CHECKPOINT,
+	SIM_TWISTS,
+	SIM_TWIST_ANY = SIM_TWISTS
+} SimTwist;
+
+/* What happened in a run: a scenario in which nothing did shows nothing. */
+typedef enum SimSeen
+{
+	SIM_SEEN_CUT,				/* messages that a cut link swallowed */
+	SIM_SEEN_CRASH,
+	SIM_SEEN_LOST,				/* transactions that failed or were lost */
+	SIM_SEEN_SLOT,				/* rows that a dropped slot did not bring */
+	SIM_SEEN_BURST,				/* messages after an hour or more */
+	SIM_SEEN_CLOCK,
+	SIM_SEEN_TWIST,				/* proposals that were changed */
+	SIM_SEEN_LIE,				/* votes and rows left out, late or other */
+	SIM_SEEN_FLOOD,
+	SIM_SEEN_EVIDENCE,
+	SIM_SEEN_FORGED,			/* accusations that were refused */
+	SIM_SEEN_FORK,
+	SIM_SEEN_HALT,				/* ends of faults without a block after the
+								 * first */
+	SIM_SEEN_IDLE,				/* hours between two batches */
+	SIM_SEEN_CATCH_UP,
+	SIM_SEEN_NULLIFIED,			/* views */
+	SIM_SEEN_LARGE,				/* batches beside which no other fits */
+	SIM_SEEN_BLOCK,
+	SIM_SEEN_KINDS
+} SimSeen;
 
 typedef struct SimEvent
 {
@@ -128,6 +223,7 @@ typedef struct SimEvent
 	unsigned	peer;
 	SimRow	   *row;
 	TlHash		hash;
+	bool		on;				/* _LINK: cut it */
 } SimEvent;
 
 /* What a seed decides about a run. */
@@ -149,9 +245,51 @@ typedef struct SimPlan
 	int64_t		batch_every_us;
 	unsigned	view_count;
 	unsigned	lane_length;
+
+	/* faults of sim_fault.c */
+	SimShape	shape;
+	unsigned	slot_weight;
+	unsigned	hold_weight;
+	int64_t		hold_us;		/* largest */
+	unsigned	clock_weight;
+	unsigned	disk_weight;	/* full disks */
+	unsigned	fail_percent;	/* of transactions */
+	unsigned	commit_crash_percent;
+	unsigned	slow_percent;	/* of transactions, up to two seconds */
+	int64_t		link_us;		/* largest delay that is a link's own */
+	bool		stream;			/* what one member sends stays in order */
+	int64_t		poll_us;		/* between two looks at a wire, about */
+	int64_t		timer_us;		/* of a view; 0: as the delays demand */
+	unsigned	chunk_count;	/* of a batch; with several each has a MB */
+
+	/* of liars */
+	SimLie		lie;
+	SimTwist	twist;
+	bool		to_all;			/* the same lie to everybody */
 } SimPlan;
 
-typedef struct SimWorld
+typedef struct SimWorld SimWorld;
+
+/* A run by name: sim_scenario.c lists them. */
+typedef struct SimScenario
+{
+	const char *name;
+	const char *fault;			/* row of the list of faults, or of that below */
+	const char *what;			/* is set up, and must come out */
+	void		(*set_up) (SimWorld *world);
+	SimSeen		witness;		/* must have happened in one of the runs */
+	unsigned	nodes;
+	bool		small;			/* runs with two and three members as well */
+	unsigned	count;			/* of runs */
+	unsigned	steps;			/* of a run, before it becomes calm */
+	unsigned	expect;			/* of SIM_EXPECT_* */
+} SimScenario;
+
+#define SIM_EXPECT_BLOCKS	1	/* blocks become final while the fault lasts */
+#define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
+#define SIM_EXPECT_HALT		4	/* none becomes final, and nothing forks */
+
+struct SimWorld
 {
 	uint64_t	seed;
 	uint64_t	steps_max;
@@ -160,7 +298,11 @@ typedef struct SimWorld
 	bool		calm;			/* faults have stopped */
 	bool		verbose;
 	bool		safety_only;	/* does not ask for V9 */
+	bool		plain;			/* none of the faults of sim_fault.c */
+	const struct SimScenario *scenario; /* or NULL: chance */
+	unsigned	seen[SIM_SEEN_KINDS];
 	int64_t		now_us;
+	int64_t		batch_us;		/* the last batch */
 	int64_t		written_us;		/* the last row of an honest member */
 	uint64_t	events_done;
 	uint64_t	core_steps;
@@ -170,6 +312,10 @@ typedef struct SimWorld
 	unsigned	node_count;		/* more than members if there are twins */
 	SimNode		nodes[SIM_NODES_MAX];
 	bool		cut[SIM_NODES_MAX][SIM_NODES_MAX];	/* from, to */
+	bool		slotless[SIM_NODES_MAX][SIM_NODES_MAX];
+	int64_t		held_until_us[SIM_NODES_MAX][SIM_NODES_MAX];
+	int64_t		link_us[SIM_NODES_MAX][SIM_NODES_MAX];
+	int64_t		arrival_us[SIM_NODES_MAX][SIM_NODES_MAX];	/* the last one */
 	SimEvent   *heap;
 	unsigned	heap_count;
 	unsigned	heap_capacity;
@@ -179,8 +325,9 @@ typedef struct SimWorld
 	unsigned	command_nodes;
 	unsigned	command_liars;	/* more than f of them may fork the ledger */
 	unsigned	forks;			/* of this run: it ends with the first */
+	unsigned	lost_views;		/* of honest leaders */
 	unsigned	command_views;	/* remembered by a core; 0: the seed decides */
-} SimWorld;
+};
 
 /* sim_world.c */
 extern void sim_world_make(SimWorld *world);
@@ -203,14 +350,30 @@ extern void sim_plan_config(SimWorld *world);
 extern void sim_plan_nodes(SimWorld *world);
 
 /* sim_wire.c */
+extern int64_t sim_wire_stream(SimWorld *world, unsigned from, unsigned to,
+							   int64_t delay_us);
 extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
-extern int64_t sim_wire_delay(SimWorld *world);
+extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_poll(SimWorld *world, SimNode *node);
 extern void sim_wire_fetch(SimWorld *world, SimNode *node,
 						   const TlHash *subject, bool with_body);
-extern void sim_wire_change_links(SimWorld *world);
+
+/* sim_fault.c */
+extern void sim_fault_plan(SimWorld *world);
+extern void sim_fault_start(SimWorld *world);
+extern bool sim_fault_event(SimWorld *world, const SimEvent *event);
+extern void sim_fault_stop(SimWorld *world);
+extern int64_t sim_fault_clock(const SimWorld *world, const SimNode *node);
+extern int64_t sim_fault_commit_us(SimWorld *world);
+extern bool sim_fault_commit_fails(SimWorld *world, SimNode *node);
+extern void sim_fault_crash(SimWorld *world, unsigned id);
+
+/* sim_scenario.c */
+extern const struct SimScenario *sim_scenario_find(const char *name);
+extern const struct SimScenario *sim_scenario_next(const struct SimScenario *scenario);
+extern void sim_scenario_plan(SimWorld *world);
 
 /* sim_node.c */
 extern void sim_node_note_subject(SimRow *row);
@@ -245,17 +408,32 @@ extern void sim_read_give_held(SimWorld *world, SimNode *node,
 
 /* sim_liar.c */
 extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_liar_tell(SimWorld *world, SimNode *node, unsigned target,
+						  TlLogRow row);
+
+/* sim_liar_lane.c */
+extern void sim_liar_flood(SimWorld *world, SimNode *node);
+extern bool sim_liar_gives_body(SimWorld *world, const SimNode *node,
+								unsigned target);
+extern void sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target);
+
+/* sim_liar_proposal.c */
+extern bool sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,
+							 const TlLogRow *row, SimTwist twist, TlHash *block);
 
 /* sim_check.c */
 extern void sim_check_reset(SimWorld *world);
 extern void sim_check_own_row(SimWorld *world, SimNode *node,
 							  const TlLogRow *row);
+extern void sim_check_accusation(SimWorld *world, const SimNode *node,
+								 const TlLogRow *row, bool believed);
 extern void sim_check_batch(SimWorld *world, const TlHash *digest);
 extern bool sim_check_was_made(const TlHash *digest);
 extern void sim_check_alarm(SimWorld *world, SimNode *node,
 							const TlAction *action);
 extern bool sim_check_done(SimWorld *world);
 extern bool sim_check_too_many(const SimWorld *world);
+extern void sim_check_faults(SimWorld *world);
 extern void sim_check_end(SimWorld *world);
 extern void sim_show(SimWorld *world);
 extern void sim_fail(SimWorld *world, const char *format,...)
@@ -263,6 +441,12 @@ extern void sim_fail(SimWorld *world, const char *format,...)
 
 /* sim_check_block.c */
 extern void sim_check_block_reset(void);
+extern uint32_t sim_check_leader(SimWorld *world, uint64_t view);
+extern bool sim_check_certificate(SimWorld *world, TlSpan span,
+								  TlCertificate *certificate);
+extern unsigned sim_check_root(SimWorld *world, const TlLane *from,
+							   unsigned from_count, const TlLane *to,
+							   unsigned to_count, TlHash *root, uint64_t *size);
 extern void sim_check_final(SimWorld *world, SimNode *node,
 							const TlAction *action);
 

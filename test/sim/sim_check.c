@@ -39,6 +39,8 @@ static unsigned batch_count;
 
 static bool all_are_convicted(SimWorld *world, const SimNode *node);
 static const char *unfinished(SimWorld *world, unsigned *who);
+static bool signed_both(SimWorld *world, const TlLogRow *row,
+						TlEvidence *evidence);
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
 
@@ -56,10 +58,13 @@ sim_fail(SimWorld *world, const char *format,...)
 	va_list		arguments;
 
 	fflush(stdout);
-	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u  at %llu events, %lld ms: ",
+	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u%s%s%s  at %llu events, %lld ms: ",
 			(unsigned long long) world->seed,
 			(unsigned long long) world->steps_max, world->command_nodes,
 			world->command_views, world->command_liars,
+			world->plain ? " PLAIN=1" : "",
+			world->scenario != NULL ? " SCENARIO=" : "",
+			world->scenario != NULL ? world->scenario->name : "",
 			(unsigned long long) world->events_done,
 			(long long) (world->now_us / SIM_MS));
 	va_start(arguments, format);
@@ -74,6 +79,7 @@ void
 sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 {
 	const SimLog *log = &node->logs[node->number - 1];
+	TlCertificate certificate;
 	CastVotes  *votes;
 	bool		twice = false;
 
@@ -87,6 +93,13 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 				 (unsigned long long) row->sequence);
 	if (row->view >= SIM_VIEWS_MAX / 16)
 		sim_fail(world, "more views than the checks can hold");
+	if (sim_is_honest(node) && row->kind == TL_LOG_CERT &&
+		!sim_check_certificate(world, row->payload, &certificate))
+		sim_fail(world, "V6: node %u sends a certificate that is none", node->id);
+	if (sim_is_honest(node) && row->kind == TL_LOG_NULLIFY &&
+		sim_is_honest(&world->nodes[sim_check_leader(world, row->view) - 1]))
+		world->lost_views++;
+	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
 	{
@@ -174,6 +187,30 @@ sim_check_too_many(const SimWorld *world)
 {
 	return world->plan.liars + world->plan.twins + world->plan.silent >
 		tl_consensus_faults(world->member_count);
+}
+
+/* What a scenario promises while its faults last; they end now. */
+void
+sim_check_faults(SimWorld *world)
+{
+	const SimScenario *scenario = world->scenario;
+	unsigned	blocks = 0;
+
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		if (sim_is_honest(&world->nodes[i]) &&
+			world->nodes[i].chain_count - 1 > blocks)
+			blocks = world->nodes[i].chain_count - 1;
+	}
+	world->seen[SIM_SEEN_BLOCK] += blocks;
+	world->seen[SIM_SEEN_HALT] += (blocks == 0);
+	if (scenario == NULL || sim_check_too_many(world))
+		return;
+	if ((scenario->expect & SIM_EXPECT_BLOCKS) && blocks < 3)
+		sim_fail(world, "V9: while the fault lasts only %u blocks are final", blocks);
+	if ((scenario->expect & SIM_EXPECT_VIEWS) && world->lost_views > 0)
+		sim_fail(world, "V9: honest members left views of honest leaders, %u times",
+				 world->lost_views);
 }
 
 void
@@ -306,26 +343,48 @@ check_evidence(SimWorld *world, const SimNode *node, const TlLogRow *row)
 
 	if (!sim_is_honest(node))
 		return;
-	if (tl_consensus_evidence_decode(&evidence, &world->config.chain_id,
+	if (!signed_both(world, row, &evidence))
+		sim_fail(world, "V8: node %u: evidence that was not signed", node->id);
+	if (sim_is_honest(&world->nodes[evidence.rows[0].row.member - 1]))
+		sim_fail(world, "V8: node %u accuses member %u, who is honest",
+				 node->id, evidence.rows[0].row.member);
+	world->evidence[evidence.kind]++;
+	world->seen[SIM_SEEN_EVIDENCE]++;
+}
+
+/* V8: an accusation by a liar is believed if its rows are signed, only then. */
+void
+sim_check_accusation(SimWorld *world, const SimNode *node,
+					 const TlLogRow *row, bool believed)
+{
+	TlEvidence	evidence;
+	bool		signed_rows = signed_both(world, row, &evidence);
+
+	if (believed != signed_rows)
+		sim_fail(world, "V8: node %u: an accusation with forged rows is believed",
+				 node->id);
+	world->seen[SIM_SEEN_FORGED] += !signed_rows;
+}
+
+static bool
+signed_both(SimWorld *world, const TlLogRow *row, TlEvidence *evidence)
+{
+	if (tl_consensus_evidence_decode(evidence, &world->config.chain_id,
 									 row->payload.data,
 									 row->payload.size) != TL_OK)
-		sim_fail(world, "V8: node %u writes evidence of nothing", node->id);
+		return false;
 	for (int i = 0; i < 2; i++)
 	{
-		TlHash		digest;
+		const TlEvidenceRow *part = &evidence->rows[i];
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
-		uint32_t	accused = evidence.rows[i].row.member;
+		TlHash		digest;
 
-		key[0] = (uint8_t) accused;
-		tl_consensus_row_digest_of(&digest, &world->config.chain_id,
-								   &evidence.rows[i].row,
-								   &evidence.rows[i].payload_digest);
-		if (!sim_check_signature(NULL, evidence.rows[i].row.signature, &digest,
-								 key))
-			sim_fail(world, "V8: node %u: evidence that was not signed", node->id);
-		if (sim_is_honest(&world->nodes[accused - 1]))
-			sim_fail(world, "V8: node %u accuses member %u, who is honest",
-					 node->id, accused);
+		key[0] = (uint8_t) part->row.member;
+		tl_consensus_row_digest_of(&digest, &world->config.chain_id, &part->row,
+								   &part->payload_digest);
+		if (part->row.member == 0 || part->row.member > world->member_count ||
+			!sim_check_signature(NULL, part->row.signature, &digest, key))
+			return false;
 	}
-	world->evidence[evidence.kind]++;
+	return true;
 }

@@ -21,12 +21,9 @@ static void check_cut(SimWorld *world, SimNode *node,
 					  const TlConsensusBlock *block, const TlConsensusBlock *parent);
 static void check_finalization(SimWorld *world, SimNode *node,
 							   const TlAction *action);
-static bool check_certificate(SimWorld *world, TlSpan span,
-							  TlCertificate *certificate);
 static void check_proposal(SimWorld *world, const TlConsensusBlock *block);
 static void check_batches(SimWorld *world, const TlConsensusBlock *block,
 						  const TlConsensusBlock *parent);
-static uint32_t leader_of(SimWorld *world, uint64_t view);
 
 void
 sim_check_block_reset(void)
@@ -121,7 +118,7 @@ check_finalization(SimWorld *world, SimNode *node, const TlAction *action)
 {
 	TlCertificate certificate;
 
-	if (!check_certificate(world, action->certificate, &certificate) ||
+	if (!sim_check_certificate(world, action->certificate, &certificate) ||
 		certificate.kind != TL_LOG_FINALIZE ||
 		certificate.view < action->block->header.view)
 		sim_fail(world, "V6: node %u: no finalization of block %llu", node->id,
@@ -129,11 +126,13 @@ check_finalization(SimWorld *world, SimNode *node, const TlAction *action)
 }
 
 /* Judged by its own bytes: a quorum of distinct members, each signature. */
-static bool
-check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
+bool
+sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 {
 	unsigned	quorum = tl_consensus_quorum(world->member_count,
 											 world->config.quorum_of_three);
+
+	TlVote		vote = {0};
 
 	if (tl_consensus_certificate_decode(certificate, span.data,
 										span.size) != TL_OK ||
@@ -141,7 +140,7 @@ check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		return false;
 	for (unsigned i = 0; i < certificate->vote_count; i++)
 	{
-		TlVote		vote;
+		uint32_t	last = (i > 0) ? vote.member : 0;
 		TlLogRow	row;
 		TlHash		digest;
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
@@ -161,7 +160,7 @@ check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		}
 		tl_consensus_row_digest(&digest, &world->config.chain_id, &row);
 		key[0] = (uint8_t) vote.member;
-		if (vote.member > world->member_count ||
+		if (vote.member > world->member_count || vote.member <= last ||
 			!sim_check_signature(NULL, vote.signature, &digest, key))
 			return false;
 	}
@@ -184,11 +183,11 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 		tl_consensus_proposal_decode(&proposal, row->row.payload.data,
 									 row->row.payload.size) != TL_OK)
 		sim_fail(world, "V2: nobody proposed block %llu", height);
-	if (row->row.member != leader_of(world, header->view))
+	if (row->row.member != sim_check_leader(world, header->view))
 		sim_fail(world, "V10: block %llu is not by the leader of view %llu",
 				 height, (unsigned long long) header->view);
 	if (height > 1 &&
-		(!check_certificate(world, proposal.parent_certificate, &certificate) ||
+		(!sim_check_certificate(world, proposal.parent_certificate, &certificate) ||
 		 certificate.kind == TL_LOG_NULLIFY || certificate.view != view ||
 		 !sim_same(&certificate.block, &header->parent)))
 		sim_fail(world, "V10: the parent of block %llu is not notarized", height);
@@ -197,7 +196,7 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 	{
 		TlSpan		span = tl_get_span(&reader, tl_get_u32(&reader));
 
-		if (!check_certificate(world, span, &certificate) ||
+		if (!sim_check_certificate(world, span, &certificate) ||
 			certificate.kind != TL_LOG_NULLIFY || certificate.view != view)
 			sim_fail(world, "V10: block %llu skips view %llu, which was not nullified",
 					 height, (unsigned long long) view);
@@ -207,56 +206,91 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 		sim_fail(world, "V10: block %llu is from the future", height);
 }
 
-/* V10: the root over the batches between two cuts, by the rows themselves. */
+/* V10: the root over the batches between two cuts, and how much they are. */
 static void
 check_batches(SimWorld *world, const TlConsensusBlock *block,
 			  const TlConsensusBlock *parent)
 {
-	TlMerkleRange range;
 	TlHash		root;
+	uint64_t	size;
+	unsigned	count = sim_check_root(world, parent->cut, parent->lane_count,
+									   block->cut, block->lane_count, &root,
+									   &size);
 
+	if (count == UINT32_MAX)
+		sim_fail(world, "V2: a batch of block %llu is unknown, or leaves its lane",
+				 (unsigned long long) block->header.height);
+	if (!sim_same(&root, &block->header.batch_root))
+		sim_fail(world, "V10: the batch root of block %llu is wrong",
+				 (unsigned long long) block->header.height);
+	if (count > 1 && (count > TL_BLOCK_BATCHES_MAX || size > TL_BLOCK_BODY_SIZE_MAX))
+		sim_fail(world, "V10: block %llu is too large: %u batches, %llu bytes",
+				 (unsigned long long) block->header.height, count,
+				 (unsigned long long) size);
+	if (size > TL_BLOCK_BODY_SIZE_MAX / 2)
+		world->seen[SIM_SEEN_LARGE]++;
+}
+
+/*
+ * By the rows themselves.  Returns how many batches lie between the cuts,
+ * UINT32_MAX if one is unknown or does not descend from the first cut.
+ */
+unsigned
+sim_check_root(SimWorld *world, const TlLane *from, unsigned from_count,
+			   const TlLane *to, unsigned to_count, TlHash *root,
+			   uint64_t *size)
+{
+	TlMerkleRange range;
+	unsigned	batches = 0;
+
+	*size = 0;
 	tl_merkle_range_init(&range);
-	for (unsigned i = 0; i < block->lane_count; i++)
+	for (unsigned i = 0; i < to_count; i++)
 	{
-		const TlLane *lane = &block->cut[i];
 		TlHash		digests[TL_CONSENSUS_LANE_MAX];
-		TlHash		digest = lane->digest;
-		uint64_t	from = 0;
+		TlHash		digest = to[i].digest;
+		TlLane		start = {0};
 		uint64_t	count;
 
-		for (unsigned j = 0; j < parent->lane_count; j++)
+		for (unsigned j = 0; j < from_count; j++)
 		{
-			if (parent->cut[j].member == lane->member)
-				from = parent->cut[j].batch;
+			if (from[j].member == to[i].member)
+				start = from[j];
 		}
-		count = lane->batch - from;
+		count = to[i].batch - start.batch;
 		if (count > TL_CONSENSUS_LANE_MAX)
-			sim_fail(world, "V10: too many batches in one block");
+			return UINT32_MAX;
 		for (uint64_t j = count; j-- > 0;)
 		{
 			const SimRow *row = sim_find(world, &digest);
 			TlBatchHeader header;
+			TlBatchChunk chunk;
 
 			if (row == NULL ||
 				tl_chain_batch_decode(&header, row->row.payload.data,
 									  row->row.payload.size) != TL_OK)
-				sim_fail(world, "V2: a batch of block %llu is unknown",
-						 (unsigned long long) block->header.height);
+				return UINT32_MAX;
+			for (unsigned k = 0; k < header.chunk_count; k++)
+			{
+				if (tl_chain_batch_get_chunk(&chunk, &header, k) == TL_OK)
+					*size += chunk.size;
+			}
 			digests[j] = digest;
 			digest = header.previous;
 		}
+		if (count > 0 && !sim_same(&digest, &start.digest))
+			return UINT32_MAX;
 		for (uint64_t j = 0; j < count; j++)
 			(void) tl_merkle_range_append(&range, &digests[j]);
+		batches += (unsigned) count;
 	}
-	tl_merkle_range_root(&range, &root);
-	if (!sim_same(&root, &block->header.batch_root))
-		sim_fail(world, "V10: the batch root of block %llu is wrong",
-				 (unsigned long long) block->header.height);
+	tl_merkle_range_root(&range, root);
+	return batches;
 }
 
 /* Who leads: members by Hash(founding block || key), worked out once more. */
-static uint32_t
-leader_of(SimWorld *world, uint64_t view)
+uint32_t
+sim_check_leader(SimWorld *world, uint64_t view)
 {
 	TlHash		places[SIM_NODES_MAX];
 

@@ -51,6 +51,7 @@ sim_check_fork(SimWorld *world, unsigned who)
 		sim_fail(world, "V12: node %u sees a fork, and only %u are convicted",
 				 who, convicted);
 	world->forks++;
+	world->seen[SIM_SEEN_FORK]++;
 }
 
 /* Has this log an EVIDENCE row against that member? */
@@ -81,7 +82,7 @@ contradicts(SimWorld *world, const SimLog *left, const SimLog *right)
 		TlEvidenceRow rows[2];
 		TlEvidence	evidence;
 
-		if (left->rows[i] == right->rows[i])
+		if (sim_same(&left->rows[i]->digest, &right->rows[i]->digest))
 			continue;
 		tl_consensus_evidence_row(&rows[0], &left->rows[i]->row);
 		tl_consensus_evidence_row(&rows[1], &right->rows[i]->row);

@@ -33,8 +33,12 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	config.certificate.data = node->certificate;
 	config.certificate.size = node->certificate_size;
 	size = tl_consensus_size(&config);
-	free(node->memory);
-	node->memory = malloc(size);
+	if (size > node->memory_size)
+	{
+		free(node->memory);
+		node->memory = malloc(size);
+		node->memory_size = size;
+	}
 	if (node->actions == NULL)
 		node->actions = malloc(sizeof(TlActions));
 	node->core = tl_consensus_init(node->memory, size, &config);
@@ -56,7 +60,7 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	if (node->pending.count > 0 || node->final_pending > 0)
 	{
 		node->busy = true;
-		sim_later(world, 1 + (int64_t) sim_random(world, (uint64_t) world->plan.commit_us),
+		sim_later(world, sim_fault_commit_us(world),
 				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
 				  .life = node->life});
 	}

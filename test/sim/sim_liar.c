@@ -7,54 +7,24 @@
  * is turned, for each peer, into a log of that peer's own: rows left out, a
  * second proposal with another time for some, votes for either, votes that
  * contradict, votes for what is not notarized.  Every story is validly signed
- * and chained in itself.
+ * and chained in itself.  The plan may fix what it does (SimLie).
  *
  *-------------------------------------------------------------------------
  */
 #include "sim.h"
 
-#include "consensus_evidence.h"
-#include "merkle_hash.h"
-
 #include <string.h>
 
-/* What is wrong with a proposal, one thing at a time. */
-typedef enum SimTwist
-{
-	TWIST_TIME,					/* nothing: a second one, a microsecond later */
-	TWIST_NO_PARENT,
-	TWIST_NO_GAP,
-	TWIST_GRANDPARENT,
-	TWIST_HISTORY,
-	TWIST_CUT_BACK,
-	TWIST_CUT_UNKNOWN,
-	TWIST_BATCH_ROOT,
-	TWIST_FUTURE,
-	TWIST_FORGED,
-	TWIST_SHORT,
-	TWIST_ENTRY_AGAIN,
-	TWIST_ENTRY_KIND,
-	TWIST_ENTRY_UNKNOWN,
-	TWISTS
-} SimTwist;
-
-static void tell(SimWorld *world, SimNode *node, unsigned target,
-				 TlLogRow row);
-static void tell_proposal(SimWorld *world, SimNode *node, unsigned target,
-						  const TlLogRow *row, SimTwist twist);
-static void twist_cut(SimWorld *world, SimNode *node, SimTwist twist,
-					  TlBlockHeader *header, TlProposal *proposal,
-					  uint8_t *bytes);
-static void twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
-					   TlProposal *proposal, TlWriter *scratch);
-static void twist_grandparent(SimWorld *world, TlBlockHeader *header,
-							  TlProposal *proposal);
-static void twist_entries(SimWorld *world, SimNode *node, SimTwist twist,
-						  TlBlockHeader *header, TlProposal *proposal,
-						  uint8_t *bytes);
-static bool some_entry(SimWorld *world, SimNode *node, SimTwist twist,
-					   TlBlockEntry *entry);
-static void tell_accusation(SimWorld *world, SimNode *node, unsigned target);
+static void tell_anything(SimWorld *world, SimNode *node, const SimRow *row);
+static void tell_lie(SimWorld *world, SimNode *node, const SimRow *row,
+					 unsigned target);
+static void tell_twisted(SimWorld *world, SimNode *node, const SimRow *row,
+						 unsigned target);
+static void tell_half(SimWorld *world, SimNode *node, const SimRow *row,
+					  unsigned target);
+static bool is_vote(uint8_t kind);
+static unsigned victim_of(SimWorld *world, uint64_t view);
+static int64_t late_us(SimWorld *world);
 static void tell_vote(SimWorld *world, SimNode *node, unsigned target,
 					  uint8_t kind, uint64_t view, const TlHash *block);
 static const TlHash *other_block(SimWorld *world, uint64_t view,
@@ -63,9 +33,182 @@ static const TlHash *other_block(SimWorld *world, uint64_t view,
 void
 sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 {
+	if (world->plan.lie == SIM_LIE_ANY)
+	{
+		tell_anything(world, node, row);
+		return;
+	}
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		if (world->nodes[i].number != node->number)
+			tell_lie(world, node, row, i);
+	}
+}
+
+/* The one lie that the plan asks for; everything else is honest. */
+static void
+tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
+{
+	uint8_t		kind = row->row.kind;
+	bool		victim = (target == victim_of(world, row->row.view));
+
+	switch (world->plan.lie)
+	{
+		case SIM_LIE_PROPOSAL:
+			tell_twisted(world, node, row, target);
+			return;
+		case SIM_LIE_FORK:
+			tell_half(world, node, row, target);
+			return;
+		case SIM_LIE_SOME:
+			if (kind == TL_LOG_PROPOSE && sim_chance(world, 50))
+			{
+				world->seen[SIM_SEEN_LIE]++;
+				return;
+			}
+			break;
+		case SIM_LIE_WITHHOLD:
+			if ((is_vote(kind) && sim_chance(world, 70)) || kind == TL_LOG_CERT)
+			{
+				world->seen[SIM_SEEN_LIE]++;
+				return;
+			}
+			break;
+		case SIM_LIE_ONE_FINALIZE:
+			if ((kind == TL_LOG_FINALIZE && !victim) || kind == TL_LOG_CERT ||
+				kind == TL_LOG_NULLIFY)
+			{
+				world->seen[SIM_SEEN_LIE]++;
+				return;
+			}
+			break;
+		case SIM_LIE_OTHER_VOTE:
+			if (kind == TL_LOG_NOTARIZE && victim)
+			{
+				TlHash		other = row->digest;
+
+				world->seen[SIM_SEEN_LIE]++;
+				tell_vote(world, node, target, kind, row->row.view, &other);
+				return;
+			}
+			break;
+		case SIM_LIE_EVIDENCE:
+			if (is_vote(kind))
+				sim_liar_accuse(world, node, target);
+			break;
+		case SIM_LIE_FLOOD:
+			if (kind == TL_LOG_BATCH)
+				return;
+			break;
+		default:
+			break;
+	}
+	sim_liar_tell(world, node, target, row->row);
+}
+
+/* The twisted proposal, and a vote for it; an honest one to the others. */
+static void
+tell_twisted(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
+{
+	SimTwist	twist = world->plan.twist;
+	TlHash		block;
+
+	if (twist == SIM_TWIST_ANY)
+		twist = (SimTwist) sim_random(world, SIM_TWISTS);
+	if (row->row.kind == TL_LOG_PROPOSE && node->twisted_view != row->row.view)
+	{
+		node->twisted_view = row->row.view;
+		node->twisted_to = 0;
+	}
+	if (row->row.kind == TL_LOG_PROPOSE &&
+		(world->plan.to_all || sim_chance(world, 50)) &&
+		sim_liar_propose(world, node, target, &row->row, twist, &block))
+	{
+		node->twisted[target] = block;
+		node->twisted_to |= UINT64_C(1) << target;
+	}
+	else if ((row->row.kind == TL_LOG_NOTARIZE ||
+			  row->row.kind == TL_LOG_FINALIZE) &&
+			 row->row.view == node->twisted_view &&
+			 (node->twisted_to & (UINT64_C(1) << target)))
+		tell_vote(world, node, target, row->row.kind, row->row.view,
+				  &node->twisted[target]);
+	else
+		sim_liar_tell(world, node, target, row->row);
+}
+
+/* Every second member gets another block, and votes of all liars for that. */
+static void
+tell_half(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
+{
+	uint8_t		kind = row->row.kind;
+	const SimNode *leader =
+	&world->nodes[sim_check_leader(world, row->row.view) - 1];
+	uint64_t	bit = UINT64_C(1) << target;
+	TlHash		block;
+
+	if (kind == TL_LOG_PROPOSE && node->twisted_view != row->row.view)
+	{
+		node->twisted_view = row->row.view;
+		node->twisted_to = 0;
+	}
+	if (kind == TL_LOG_PROPOSE && target % 2 == 1 &&
+		sim_liar_propose(world, node, target, &row->row, SIM_TWIST_TIME, &block))
+	{
+		node->twisted[target] = block;
+		node->twisted_to |= bit;
+	}
+	else if ((kind == TL_LOG_NOTARIZE || kind == TL_LOG_FINALIZE) &&
+			 leader->twisted_view == row->row.view && (leader->twisted_to & bit))
+		tell_vote(world, node, target, kind, row->row.view,
+				  &leader->twisted[target]);
+	else
+		sim_liar_tell(world, node, target, row->row);
+}
+
+static bool
+is_vote(uint8_t kind)
+{
+	return kind == TL_LOG_NOTARIZE || kind == TL_LOG_FINALIZE ||
+		kind == TL_LOG_NULLIFY;
+}
+
+/* An honest member, another one each view. */
+static unsigned
+victim_of(SimWorld *world, uint64_t view)
+{
+	for (unsigned i = 0; i < world->member_count; i++)
+	{
+		unsigned	id = (unsigned) ((view + i) % world->member_count);
+
+		if (sim_is_honest(&world->nodes[id]))
+			return id;
+	}
+	return 0;
+}
+
+/* At the last millisecond: when the others' timers or patience end. */
+static int64_t
+late_us(SimWorld *world)
+{
+	const TlConsensusPace *pace = &world->config.pace;
+	int64_t		late = sim_chance(world, 50) ? pace->timer_us : pace->dead_us;
+
+	if (world->plan.lie != SIM_LIE_LATE || world->calm)
+		return 0;
+	world->seen[SIM_SEEN_LIE]++;
+	late += (int64_t) sim_random(world, 10 * SIM_MS) - 5 * SIM_MS -
+		world->plan.delay_us - world->plan.jitter_us / 2;
+	return (late > 0) ? late : 0;
+}
+
+/* A bit of everything. */
+static void
+tell_anything(SimWorld *world, SimNode *node, const SimRow *row)
+{
 	unsigned	mood = (unsigned) sim_random(world, 4);
-	SimTwist	twist = sim_chance(world, 40) ? TWIST_TIME :
-	(SimTwist) sim_random(world, TWISTS);
+	SimTwist	twist = sim_chance(world, 40) ? SIM_TWIST_TIME :
+	(SimTwist) sim_random(world, world->plain ? SIM_TWIST_PAST : SIM_TWISTS);
 	unsigned	share = sim_chance(world, 50) ? 50 : 100;
 	const SimRow *theirs = NULL;
 
@@ -89,18 +232,17 @@ sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 		if (world->nodes[i].number == node->number)
 			continue;
 		if (kind == TL_LOG_ACK && sim_chance(world, 3))
-			tell_accusation(world, node, i);
-		if (kind != TL_LOG_NOTARIZE && kind != TL_LOG_FINALIZE &&
-			kind != TL_LOG_NULLIFY)
+			sim_liar_accuse(world, node, i);
+		if (!is_vote(kind))
 		{
 			if (kind == TL_LOG_PROPOSE && sim_chance(world, share))
-				tell_proposal(world, node, i, told, twist);
+				(void) sim_liar_propose(world, node, i, told, twist, &block);
 			else if (kind != TL_LOG_PROPOSE || !sim_chance(world, 20))
-				tell(world, node, i, *told);
+				sim_liar_tell(world, node, i, *told);
 			continue;
 		}
 		if (theirs != NULL)
-			tell_proposal(world, node, i, &theirs->row, TWIST_TIME);
+			(void) sim_liar_propose(world, node, i, &theirs->row, SIM_TWIST_TIME, &block);
 		if (mood == 0 && sim_chance(world, 60))
 			continue;			/* withheld */
 		memset(&block, 0, sizeof(block));
@@ -122,8 +264,8 @@ sim_liar_send(SimWorld *world, SimNode *node, SimRow *row)
 }
 
 /* The next row of the story for this target. */
-static void
-tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
+void
+sim_liar_tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 {
 	SimLog	   *story = &node->stories[target];
 	SimRow	   *made;
@@ -141,251 +283,17 @@ tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	made->holders |= UINT64_C(1) << node->id;
 	sim_log_add(story, made);
 	if (!sim_wire_linked(world, node->id, target) ||
+		world->slotless[node->id][target] ||
 		sim_chance(world, world->plan.loss_percent))
 		return;
 	event.row = made;
-	sim_later(world, sim_wire_delay(world), event);
-	if (row.kind == TL_LOG_BATCH)
+	sim_later(world, sim_wire_stream(world, node->id, target, late_us(world)),
+			  event);
+	if (row.kind == TL_LOG_BATCH && sim_liar_gives_body(world, node, target))
 	{
 		event.kind = SIM_BODY;
-		sim_later(world, sim_wire_delay(world), event);
+		sim_later(world, sim_wire_delay(world, node->id, target), event);
 	}
-}
-
-/* The proposal with something changed, validly signed. */
-static void
-tell_proposal(SimWorld *world, SimNode *node, unsigned target,
-			  const TlLogRow *row, SimTwist twist)
-{
-	static uint8_t bytes[1024 * 1024];
-	static uint8_t scratch[256 * 1024];
-	uint8_t		header_bytes[TL_BLOCK_HEADER_SIZE];
-	uint8_t		cut_bytes[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
-	uint8_t		entry_bytes[TL_CONSENSUS_ENTRIES_MAX * TL_BLOCK_ENTRY_SIZE];
-	TlProposal	proposal;
-	TlBlockHeader header;
-	TlWriter	writer;
-	TlLogRow	varied = *row;
-
-	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
-									 row->payload.size) != TL_OK ||
-		tl_chain_block_decode(&header, proposal.header.data,
-							  proposal.header.size) != TL_OK)
-		return;
-	header.time++;
-	header.proposer = node->number;
-	tl_writer_init(&writer, scratch, sizeof(scratch));
-	if (twist == TWIST_CUT_BACK || twist == TWIST_CUT_UNKNOWN)
-		twist_cut(world, node, twist, &header, &proposal, cut_bytes);
-	else if (twist >= TWIST_ENTRY_AGAIN)
-		twist_entries(world, node, twist, &header, &proposal, entry_bytes);
-	else
-		twist_rest(world, twist, &header, &proposal, &writer);
-	tl_writer_init(&writer, header_bytes, sizeof(header_bytes));
-	(void) tl_chain_block_encode(&writer, &header);
-	proposal.header.data = header_bytes;
-	proposal.header.size = writer.size;
-	tl_writer_init(&writer, bytes, sizeof(bytes));
-	if (tl_consensus_proposal_encode(&writer, &proposal) != TL_OK)
-		return;
-	varied.kind = TL_LOG_PROPOSE;
-	varied.payload.data = bytes;
-	varied.payload.size = writer.size;
-	tell(world, node, target, varied);
-}
-
-/* R11: the parent's lanes are gone.  R12: a batch that nobody has. */
-static void
-twist_cut(SimWorld *world, SimNode *node, SimTwist twist,
-		  TlBlockHeader *header, TlProposal *proposal, uint8_t *bytes)
-{
-	const SimRow *parent = sim_find(world, &header->parent);
-	TlProposal	before;
-	TlLane		lanes[TL_MEMBER_COUNT_MAX];
-	unsigned	count = 0;
-	TlWriter	writer;
-
-	if (parent == NULL ||
-		tl_consensus_proposal_decode(&before, parent->row.payload.data,
-									 parent->row.payload.size) != TL_OK ||
-		tl_chain_cut_decode(lanes, &count, TL_MEMBER_COUNT_MAX - 1,
-							before.cut.data, before.cut.size) != TL_OK)
-		return;
-	if (twist == TWIST_CUT_BACK && count > 0)
-		count--;
-	if (twist == TWIST_CUT_UNKNOWN)
-	{
-		unsigned	place = 0;
-
-		while (place < count && lanes[place].member < node->number)
-			place++;
-		if (place == count || lanes[place].member != node->number)
-		{
-			memmove(&lanes[place + 1], &lanes[place],
-					(count - place) * sizeof(TlLane));
-			memset(&lanes[place], 0, sizeof(TlLane));
-			lanes[place].member = node->number;
-			count++;
-		}
-		lanes[place].batch++;
-		lanes[place].digest.bytes[0]++;
-	}
-	tl_merkle_empty_root(&header->batch_root);
-	tl_writer_init(&writer, bytes, TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE);
-	(void) tl_chain_cut_encode(&writer, lanes, count);
-	(void) tl_chain_cut_hash(&header->cut_hash, lanes, count);
-	proposal->cut.data = bytes;
-	proposal->cut.size = writer.size;
-}
-
-static void
-twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
-		   TlProposal *proposal, TlWriter *scratch)
-{
-	TlSpan		certificate = proposal->parent_certificate;
-	TlCertificate decoded;
-
-	if (twist == TWIST_NO_PARENT)
-		proposal->parent_certificate.size = 0;
-	if (twist == TWIST_NO_GAP)
-	{
-		proposal->gap_count = 0;
-		proposal->gaps.size = 0;
-	}
-	if (twist == TWIST_GRANDPARENT)
-		twist_grandparent(world, header, proposal);
-	if (twist == TWIST_HISTORY)
-		header->history_root.bytes[0]++;
-	if (twist == TWIST_BATCH_ROOT)
-		header->batch_root.bytes[0]++;
-	if (twist == TWIST_FUTURE)
-		header->time += INT64_C(86400) * 1000 * SIM_MS;
-	if ((twist == TWIST_FORGED || twist == TWIST_SHORT) &&
-		tl_consensus_certificate_decode(&decoded, certificate.data,
-										certificate.size) == TL_OK &&
-		certificate.size < 128 * 1024)
-	{
-		memcpy(scratch->data, certificate.data, certificate.size);
-		if (twist == TWIST_FORGED)
-			scratch->data[certificate.size - 1] ^= 1;
-		else
-		{
-			scratch->data[51]--;	/* the vote count's lower byte */
-			certificate.size -= TL_CERTIFICATE_VOTE_SIZE;
-		}
-		proposal->parent_certificate.data = scratch->data;
-		proposal->parent_certificate.size = certificate.size;
-	}
-}
-
-/* R9: the parent's place once more, as if its view had been nullified. */
-static void
-twist_grandparent(SimWorld *world, TlBlockHeader *header, TlProposal *proposal)
-{
-	const SimRow *parent = sim_find(world, &header->parent);
-	TlProposal	before;
-	TlBlockHeader copied;
-
-	if (parent == NULL ||
-		tl_consensus_proposal_decode(&before, parent->row.payload.data,
-									 parent->row.payload.size) != TL_OK ||
-		tl_chain_block_decode(&copied, before.header.data,
-							  before.header.size) != TL_OK)
-		return;
-	copied.view = header->view;
-	copied.proposer = header->proposer;
-	copied.time = header->time;
-	*header = copied;
-	proposal->parent_certificate = before.parent_certificate;
-	proposal->gaps = before.gaps;
-	proposal->gap_count = before.gap_count;
-	proposal->cut = before.cut;
-}
-
-/* R19: a row that was ordered before, one of another kind, one of nobody. */
-static void
-twist_entries(SimWorld *world, SimNode *node, SimTwist twist,
-			  TlBlockHeader *header, TlProposal *proposal, uint8_t *bytes)
-{
-	TlBlockEntry entries[TL_CONSENSUS_ENTRIES_MAX];
-	TlBlockEntry extra;
-	unsigned	count = 0;
-	unsigned	place;
-	TlWriter	writer;
-
-	if (!some_entry(world, node, twist, &extra) ||
-		tl_chain_entries_decode(entries, &count, TL_CONSENSUS_ENTRIES_MAX - 1,
-								proposal->entries.data,
-								proposal->entries.size) != TL_OK)
-		return;
-	place = count++;
-	while (place > 0 && memcmp(&entries[place - 1].digest, &extra.digest,
-							   TL_HASH_SIZE) > 0)
-	{
-		entries[place] = entries[place - 1];
-		place--;
-	}
-	entries[place] = extra;
-	tl_writer_init(&writer, bytes, sizeof(entries));
-	if (tl_chain_entries_encode(&writer, entries, count) != TL_OK ||
-		tl_chain_entries_root(&header->entries_root, entries, count) != TL_OK)
-		return;
-	proposal->entry_count = count;
-	proposal->entries.data = bytes;
-	proposal->entries.size = writer.size;
-}
-
-static bool
-some_entry(SimWorld *world, SimNode *node, SimTwist twist, TlBlockEntry *entry)
-{
-	for (unsigned i = node->chain_count; twist == TWIST_ENTRY_AGAIN && i-- > 0;)
-	{
-		if (node->chain[i].entry_count == 0)
-			continue;
-		*entry = node->chain[i].entries[0];
-		return true;
-	}
-	entry->kind = (twist == TWIST_ENTRY_KIND) ? TL_LOG_REJOIN : TL_LOG_EVIDENCE;
-	for (SimRow *row = world->rows; row != NULL; row = row->next)
-	{
-		if (row->row.kind != TL_LOG_EVIDENCE)
-			continue;
-		entry->digest = row->digest;
-		return twist != TWIST_ENTRY_AGAIN;
-	}
-	entry->digest = world->rows->digest;
-	return twist == TWIST_ENTRY_UNKNOWN;
-}
-
-/* R18: two rows of another member, one of which he never signed. */
-static void
-tell_accusation(SimWorld *world, SimNode *node, unsigned target)
-{
-	unsigned	accused = (unsigned) sim_random(world, world->member_count);
-	const SimLog *log = &node->logs[accused];
-	TlEvidenceRow rows[2];
-	TlEvidence	evidence;
-	TlLogRow	row;
-	uint8_t		bytes[TL_EVIDENCE_SIZE];
-	TlWriter	writer;
-
-	if (log->count == 0 || accused + 1 == node->number)
-		return;
-	tl_consensus_evidence_row(&rows[0], &log->rows[sim_random(world, log->count)]->row);
-	rows[1] = rows[0];
-	rows[1].payload_digest.bytes[0]++;
-	tl_writer_init(&writer, bytes, sizeof(bytes));
-	if (tl_consensus_evidence_make(&evidence, &world->config.chain_id,
-								   &rows[0], &rows[1]) == TL_EVIDENCE_NONE ||
-		tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)
-		sim_fail(world, "the simulator's accusation is wrong");
-	memset(&row, 0, sizeof(row));
-	row.member = node->number;
-	row.kind = TL_LOG_EVIDENCE;
-	row.epoch = world->config.epoch;
-	row.payload.data = bytes;
-	row.payload.size = writer.size;
-	tell(world, node, target, row);
 }
 
 static void
@@ -406,7 +314,7 @@ tell_vote(SimWorld *world, SimNode *node, unsigned target, uint8_t kind,
 		row.payload.data = block->bytes;
 		row.payload.size = TL_HASH_SIZE;
 	}
-	tell(world, node, target, row);
+	sim_liar_tell(world, node, target, row);
 }
 
 /* Another block that was proposed in this view by anybody, if there is one. */

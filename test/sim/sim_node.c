@@ -18,7 +18,9 @@
 #include <string.h>
 
 static void run(SimWorld *world, SimNode *node);
+static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
+static void fail(SimWorld *world, SimNode *node);
 static void make_batch(SimWorld *world, SimNode *node);
 
 /* Power on: a new core from what the disk has. */
@@ -59,8 +61,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 	if (event->kind == SIM_POLL || event->kind == SIM_BATCH)
 	{
 		if (event->kind == SIM_POLL)
-			sim_later(world, (200 + (int64_t) sim_random(world, 400)) * SIM_MS,
-					  again);
+			sim_later(world, poll_us(world), again);
 		else if (!world->calm)
 			sim_later(world, 1 + (int64_t) sim_random(world,
 													  2 * (uint64_t) world->plan.batch_every_us),
@@ -69,7 +70,10 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			sim_wire_poll(world, node);
 		if (node->up && event->kind == SIM_BATCH && !world->calm)
 		{
-			node->wants_batch = true;
+			if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
+				sim_liar_flood(world, node);
+			else
+				node->wants_batch = true;
 			sim_node_ask(world, node);
 		}
 		return;
@@ -93,8 +97,16 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 				sim_node_ask(world, node);
 			break;
 		case SIM_COMMIT:
-			commit(world, node, true);
-			sim_node_ask(world, node);
+			if (sim_fault_commit_fails(world, node))
+				fail(world, node);
+			else if (!world->calm &&
+					 sim_chance(world, world->plan.commit_crash_percent))
+				sim_fault_crash(world, node->id);
+			else
+			{
+				commit(world, node, true);
+				sim_node_ask(world, node);
+			}
 			break;
 		case SIM_ARRIVE:
 			sim_wire_arrive(world, node, event->row);
@@ -114,6 +126,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			break;
 		case SIM_CATCH_UP:
 			sim_disk_catch_up(world, node, event->peer);
+			world->seen[SIM_SEEN_CATCH_UP]++;
 			break;
 		default:
 			break;
@@ -159,7 +172,7 @@ run(SimWorld *world, SimNode *node)
 	if (node->pending.count > 0 || node->final_pending > 0)
 	{
 		node->busy = true;
-		sim_later(world, 1 + (int64_t) sim_random(world, (uint64_t) world->plan.commit_us),
+		sim_later(world, sim_fault_commit_us(world),
 				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
 				  .life = node->life});
 	}
@@ -193,11 +206,40 @@ commit(SimWorld *world, SimNode *node, bool send)
 	node->final_pending = 0;
 }
 
+/*
+ * The transaction failed: the core that asked for it is thrown away.  An error
+ * may come although everything is durable; a full disk stays full for a while.
+ */
+static void
+fail(SimWorld *world, SimNode *node)
+{
+	world->seen[SIM_SEEN_LOST]++;
+	if (node->disk_full_until_us > world->now_us)
+	{
+		node->busy = false;
+		sim_fault_crash(world, node->id);
+		return;
+	}
+	if (sim_chance(world, 30))
+		commit(world, node, false);
+	else if (sim_chance(world, 30))
+		sim_disk_forget_arrivals(world, node);
+	sim_node_start(world, node);
+}
+
+static int64_t
+poll_us(SimWorld *world)
+{
+	int64_t		pause = world->calm ? 400 * SIM_MS : world->plan.poll_us;
+
+	return pause / 2 + (int64_t) sim_random(world, (uint64_t) pause / SIM_MS) * SIM_MS;
+}
+
 void
 sim_node_step(SimWorld *world, SimNode *node, TlInput *input, bool more)
 {
 	input->now_us = world->now_us + 1;
-	input->clock_us = SIM_CLOCK_BASE_US + world->now_us + node->clock_skew_us;
+	input->clock_us = sim_fault_clock(world, node);
 	input->more = more;
 	(void) tl_consensus_step(node->core, node->actions, input);
 	world->core_steps++;
@@ -248,7 +290,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 						sim_wire_linked(world, peer, node->id) &&
 						world->nodes[peer].chain_count > node->chain_count)
 					{
-						sim_later(world, 2 * sim_wire_delay(world),
+						sim_later(world, 2 * sim_wire_delay(world, peer, node->id),
 								  (SimEvent) {.kind = SIM_CATCH_UP,
 								  .node = node->id, .life = node->life,
 								  .peer = peer});
@@ -280,12 +322,14 @@ make_batch(SimWorld *world, SimNode *node)
 {
 	TlBatchHeader header = {0};
 	TlBatchChunk chunk = {0};
-	uint8_t		chunk_bytes[TL_BATCH_CHUNK_SIZE];
-	uint8_t		bytes[TL_BATCH_SIZE_FIXED + TL_BATCH_CHUNK_SIZE];
+	uint8_t		chunk_bytes[SIM_CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED + sizeof(chunk_bytes)];
 	TlWriter	writer;
 	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH};
 
 	node->wants_batch = false;
+	world->seen[SIM_SEEN_IDLE] += (world->now_us >= world->batch_us + SIM_HOUR_US);
+	world->batch_us = world->now_us;
 	header.chain_id = world->config.chain_id;
 	header.member = node->number;
 	header.batch = node->lane_head + 1;
@@ -294,12 +338,13 @@ make_batch(SimWorld *world, SimNode *node)
 	header.section_count = 1;
 	header.snapshot_time = world->now_us;
 	header.attempt = node->id;
-	chunk.size = 1000;
+	chunk.size = (world->plan.chunk_count > 1) ? 1024 * 1024 : 1000;
 	chunk.hash.bytes[0] = (uint8_t) sim_random(world, 256);
 	chunk.hash.bytes[1] = (uint8_t) node->id;
 	tl_writer_init(&writer, chunk_bytes, sizeof(chunk_bytes));
-	tl_chain_batch_put_chunk(&writer, &chunk);
-	header.chunk_count = 1;
+	for (unsigned i = 0; i < world->plan.chunk_count; i++)
+		tl_chain_batch_put_chunk(&writer, &chunk);
+	header.chunk_count = world->plan.chunk_count;
 	header.chunks.data = chunk_bytes;
 	header.chunks.size = writer.size;
 	tl_writer_init(&writer, bytes, sizeof(bytes));

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-
-
 void
 sim_plan_make(SimWorld *world)
 {
@@ -62,6 +60,9 @@ sim_plan_make(SimWorld *world)
 	if (world->command_views > 0)
 		plan->view_count = world->command_views;
 	plan->lane_length = 4u << sim_random(world, 4);
+	plan->poll_us = 400 * SIM_MS;
+	plan->twist = SIM_TWIST_ANY;
+	plan->chunk_count = 1;
 }
 
 void
@@ -85,6 +86,8 @@ sim_plan_config(SimWorld *world)
 	config->lane_length = world->plan.lane_length;
 	config->pace.timer_us = 4 * (world->plan.delay_us + world->plan.jitter_us +
 								 world->plan.commit_us) + 50 * SIM_MS;
+	if (world->plan.timer_us > 0)
+		config->pace.timer_us = world->plan.timer_us;
 	config->pace.timer_max_us = 10000 * SIM_MS;
 	config->pace.dead_us = config->pace.timer_us / 2;
 	config->pace.active_us = 10000 * SIM_MS;
@@ -134,10 +137,5 @@ sim_plan_nodes(SimWorld *world)
 		event.kind = SIM_BATCH;
 		sim_later(world, (int64_t) sim_random(world, (uint64_t) plan->batch_every_us), event);
 	}
-	if (plan->crash_weight > 0)
-		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
-				  (SimEvent) {.kind = SIM_CRASH});
-	if (plan->cut_weight > 0)
-		sim_later(world, (int64_t) sim_random(world, 1000 * SIM_MS),
-				  (SimEvent) {.kind = SIM_CUT});
+	sim_fault_start(world);
 }

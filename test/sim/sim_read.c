@@ -91,11 +91,14 @@ sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kin
 	input.row = row->row;
 	input.more = true;
 	input.now_us = world->now_us + 1;
-	input.clock_us = SIM_CLOCK_BASE_US + world->now_us + node->clock_skew_us;
+	input.clock_us = sim_fault_clock(world, node);
 	if (tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
 						   &input.certificates_valid) != TL_OK)
 		sim_fail(world, "node %u cannot check a row of member %u", node->id,
 				 row->row.member);
+	if (row->row.kind == TL_LOG_EVIDENCE &&
+		world->nodes[row->row.member - 1].role == SIM_LIAR)
+		sim_check_accusation(world, node, &row->row, input.certificates_valid);
 	status = tl_consensus_step(node->core, node->actions, &input);
 	world->core_steps++;
 	if (status == TL_NOT_FINAL)

@@ -7,6 +7,9 @@
  */
 #include "sim.h"
 
+static bool answers(SimWorld *world, unsigned from, unsigned to);
+static void compare(SimWorld *world, SimNode *node, const SimLog *own,
+					const SimLog *other, int64_t delay);
 static void contradict(SimWorld *world, SimNode *node, const SimRow *row,
 					   const SimRow *other);
 
@@ -16,15 +19,44 @@ sim_wire_linked(SimWorld *world, unsigned from, unsigned to)
 	return !world->cut[from][to];
 }
 
+/* One way.  What is held leaves when the hold ends, all of it at once. */
 int64_t
-sim_wire_delay(SimWorld *world)
+sim_wire_delay(SimWorld *world, unsigned from, unsigned to)
 {
-	int64_t		delay = world->plan.delay_us +
+	int64_t		held = world->held_until_us[from][to] - world->now_us;
+	int64_t		delay = world->plan.delay_us + world->link_us[from][to] +
 		(int64_t) sim_random(world, (uint64_t) world->plan.jitter_us + 1);
 
 	if (!world->calm && sim_chance(world, world->plan.spike_percent))
 		delay += (int64_t) sim_random(world, 500 * SIM_MS);
-	return delay;
+	if (held <= 0)
+		return delay;
+	if (held >= SIM_HOUR_US)
+		world->seen[SIM_SEEN_BURST]++;
+	return held + delay % SIM_MS;
+}
+
+/* The same for a row of the sender's own log, which may wait for others. */
+int64_t
+sim_wire_stream(SimWorld *world, unsigned from, unsigned to, int64_t delay_us)
+{
+	int64_t	   *last = &world->arrival_us[from][to];
+	int64_t		at = world->now_us + delay_us + sim_wire_delay(world, from, to);
+
+	if (world->plan.stream && at < *last)
+		at = *last;
+	*last = at;
+	return at - world->now_us;
+}
+
+/* Does a question get an answer soon? */
+static bool
+answers(SimWorld *world, unsigned from, unsigned to)
+{
+	return sim_wire_linked(world, from, to) &&
+		sim_wire_linked(world, to, from) &&
+		world->held_until_us[from][to] <= world->now_us &&
+		world->held_until_us[to][from] <= world->now_us;
 }
 
 /* To everybody else, a twin's double included. */
@@ -45,19 +77,25 @@ sim_wire_send(SimWorld *world, SimNode *node, SimRow *row)
 		.life = peer->life};
 		unsigned	copies = sim_chance(world, world->plan.twice_percent) ? 2 : 1;
 
-		if (peer->number == node->number || !sim_wire_linked(world, node->id, i))
+		if (peer->number == node->number)
+			continue;
+		if (!sim_wire_linked(world, node->id, i))
+			world->seen[SIM_SEEN_CUT]++;
+		else if (world->slotless[node->id][i])
+			world->seen[SIM_SEEN_SLOT]++;
+		if (!sim_wire_linked(world, node->id, i) || world->slotless[node->id][i])
 			continue;
 		while (copies-- > 0)
 		{
 			if (!sim_chance(world, world->plan.loss_percent))
-				sim_later(world, sim_wire_delay(world), event);
+				sim_later(world, sim_wire_stream(world, node->id, i, 0), event);
 		}
 		if (row->row.kind == TL_LOG_BATCH &&
 			!sim_chance(world, world->plan.loss_percent))
 		{
 			event.kind = SIM_BODY;
 			event.hash = row->subject;
-			sim_later(world, sim_wire_delay(world), event);
+			sim_later(world, sim_wire_delay(world, node->id, i), event);
 		}
 	}
 }
@@ -106,25 +144,52 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 	unsigned	choice = (unsigned) sim_random(world, world->node_count);
 	SimNode    *peer = &world->nodes[choice];
 
-	if (choice == node->id || !peer->up || !sim_wire_linked(world, choice, node->id))
+	if (choice == node->id || !peer->up ||
+		!sim_wire_linked(world, choice, node->id) ||
+		world->held_until_us[choice][node->id] > world->now_us)
 		return;
 	if (peer->role == SIM_SILENT)
 		return;
 	for (unsigned log = 0; log < world->member_count; log++)
 	{
 		const SimLog *source = &peer->logs[log];
-		int64_t		delay = sim_wire_delay(world);
+		int64_t		delay = sim_wire_delay(world, choice, node->id);
 
 		if (log + 1 == node->number)
 			continue;
 		if (peer->role == SIM_LIAR && log + 1 == peer->number)
 			source = &peer->stories[node->id];
+		compare(world, node, &node->logs[log], source, delay);
 		for (unsigned i = node->logs[log].count;
 			 i < source->count && i < node->logs[log].count + 200; i++)
 			sim_later(world, delay + i - node->logs[log].count,
 					  (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
 					  .life = node->life, .row = source->rows[i]});
 	}
+}
+
+/* Two branches of a log: the first row that differs comes over as well. */
+static void
+compare(SimWorld *world, SimNode *node, const SimLog *own,
+		const SimLog *other, int64_t delay)
+{
+	unsigned	low = 0;
+	unsigned	high = (own->count < other->count) ? own->count : other->count;
+
+	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
+							  &other->rows[high - 1]->digest))
+		return;
+	while (low < high)
+	{
+		unsigned	middle = (low + high) / 2;
+
+		if (sim_same(&own->rows[middle]->digest, &other->rows[middle]->digest))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
+			  .life = node->life, .row = other->rows[low]});
 }
 
 /* The row that brings this block or batch, from anybody who has it. */
@@ -139,8 +204,10 @@ sim_wire_fetch(SimWorld *world, SimNode *node, const TlHash *subject, bool with_
 		SimNode    *peer = &world->nodes[(first + i) % world->node_count];
 
 		if (peer == node || !peer->up || peer->role == SIM_SILENT ||
-			!sim_wire_linked(world, peer->id, node->id) ||
-			!sim_wire_linked(world, node->id, peer->id))
+			!answers(world, peer->id, node->id))
+			continue;
+		if (peer->role == SIM_LIAR && with_body &&
+			!sim_liar_gives_body(world, peer, node->id))
 			continue;
 		for (SimRow *row = world->rows; row != NULL; row = row->next)
 		{
@@ -152,48 +219,13 @@ sim_wire_fetch(SimWorld *world, SimNode *node, const TlHash *subject, bool with_
 				continue;
 			if (with_body && !sim_disk_has_body(peer, subject))
 				continue;
-			sim_later(world, 2 * sim_wire_delay(world), event);
+			sim_later(world, 2 * sim_wire_delay(world, peer->id, node->id), event);
 			if (with_body)
 			{
 				event.kind = SIM_BODY;
-				sim_later(world, 2 * sim_wire_delay(world), event);
+				sim_later(world, 2 * sim_wire_delay(world, peer->id, node->id), event);
 			}
 			return;
 		}
 	}
-}
-
-/* A whole, a split, a bridge, single edges in one direction, or one node off. */
-void
-sim_wire_change_links(SimWorld *world)
-{
-	unsigned	count = world->node_count;
-	unsigned	bridge = (unsigned) sim_random(world, count);
-	unsigned	shape = (unsigned) sim_random(world, 6);
-	bool		side[SIM_NODES_MAX];
-
-	for (unsigned i = 0; i < count; i++)
-		side[i] = sim_chance(world, 50);
-	for (unsigned i = 0; i < count; i++)
-	{
-		for (unsigned j = 0; j < count; j++)
-		{
-			bool		cut = false;
-
-			if (shape == 1 || shape == 2)
-				cut = (side[i] != side[j]);
-			if (shape == 2 && (i == bridge || j == bridge))
-				cut = false;
-			if (shape == 3)
-				cut = sim_chance(world, 30);
-			if (shape == 4)
-				cut = (i == bridge || j == bridge);
-			if (shape == 5)
-				cut = (side[i] && !side[j]);
-			world->cut[i][j] = cut && i != j;
-		}
-	}
-	sim_later(world, (int64_t) sim_random(world, 4000 * SIM_MS /
-										  world->plan.cut_weight),
-			  (SimEvent) {.kind = SIM_CUT});
 }

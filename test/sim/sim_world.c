@@ -1,24 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * sim_world.c
- *	  Time, chance, the network, and what a seed decides about a run.
+ *	  Time and chance: what happens next, until nothing has to happen any more.
  *
  *-------------------------------------------------------------------------
  */
 #include "sim.h"
 
-#include "crypto_hash.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #define CALM_US_MAX		(240 * 1000 * SIM_MS)	/* to become whole again */
+#define HALT_US_MAX		(20 * 1000 * SIM_MS)	/* the same, beyond f */
 #define QUIET_US		(30 * 1000 * SIM_MS)	/* without a row: it is idle */
 
 static void stay_idle(SimWorld *world, int64_t until_us);
 static bool next_event(SimWorld *world, SimEvent *event);
 static void handle(SimWorld *world, const SimEvent *event);
-static void crash_somebody(SimWorld *world);
 static void become_calm(SimWorld *world);
 static bool before(const SimEvent *left, const SimEvent *right);
 
@@ -27,6 +25,10 @@ sim_world_make(SimWorld *world)
 {
 	world->random = world->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	sim_plan_make(world);
+	if (world->scenario != NULL)
+		sim_scenario_plan(world);
+	else if (!world->plain)
+		sim_fault_plan(world);
 	sim_plan_config(world);
 	sim_plan_nodes(world);
 	sim_check_reset(world);
@@ -48,7 +50,8 @@ sim_world_run(SimWorld *world)
 		if (!world->calm && world->events_done >= world->steps_max)
 		{
 			become_calm(world);
-			calm_until = world->now_us + CALM_US_MAX;
+			calm_until = world->now_us +
+				(sim_check_too_many(world) ? HALT_US_MAX : CALM_US_MAX);
 		}
 		if (world->calm && world->events_done % 64 == 0 &&
 			sim_check_done(world))
@@ -256,57 +259,28 @@ next_event(SimWorld *world, SimEvent *event)
 static void
 handle(SimWorld *world, const SimEvent *event)
 {
-	switch (event->kind)
-	{
-		case SIM_CRASH:
-			if (!world->calm)
-				crash_somebody(world);
-			break;
-		case SIM_CUT:
-			if (!world->calm)
-				sim_wire_change_links(world);
-			break;
-		case SIM_RESTART:
-			if (!world->nodes[event->node].up)
-				sim_node_start(world, &world->nodes[event->node]);
-			break;
-		default:
-			sim_node_event(world, &world->nodes[event->node], event);
-			break;
-	}
-}
-
-static void
-crash_somebody(SimWorld *world)
-{
-	SimEvent	event = {.kind = SIM_RESTART};
-	unsigned	first = (unsigned) sim_random(world, world->node_count);
-	unsigned	count = sim_chance(world, 10) ? world->node_count : 1;
-
-	for (unsigned i = 0; i < count; i++)
-	{
-		event.node = (first + i) % world->node_count;
-		if (!world->nodes[event.node].up)
-			continue;
-		sim_node_crash(world, &world->nodes[event.node]);
-		sim_later(world, (int64_t) sim_random(world, 2000 * SIM_MS), event);
-	}
-	sim_later(world, (int64_t) sim_random(world, 4000 * SIM_MS /
-										  world->plan.crash_weight),
-			  (SimEvent) {.kind = SIM_CRASH});
+	if (sim_fault_event(world, event))
+		return;
+	if (event->kind != SIM_RESTART)
+		sim_node_event(world, &world->nodes[event->node], event);
+	else if (!world->nodes[event->node].up)
+		sim_node_start(world, &world->nodes[event->node]);
 }
 
 static void
 become_calm(SimWorld *world)
 {
+	sim_check_faults(world);
 	world->calm = true;
-	memset(world->cut, 0, sizeof(world->cut));
-	world->plan.loss_percent = 0;
+	sim_fault_stop(world);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
-		world->nodes[i].clock_skew_us = 0;
 		if (!world->nodes[i].up)
 			sim_node_start(world, &world->nodes[i]);
+		/* Where looks were rare the next one may be hours away. */
+		if (world->plan.poll_us > QUIET_US)
+			sim_later(world, 400 * SIM_MS,
+					  (SimEvent) {.kind = SIM_POLL, .node = i});
 	}
 }
 

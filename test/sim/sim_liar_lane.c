@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_liar_lane.c
+ *	  Lies beside the votes: lanes without end, bodies for few, forged
+ *	  accusations.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include "chain_batch.h"
+#include "consensus_evidence.h"
+
+#include <string.h>
+
+#define FLOOD_BATCHES	8		/* at a time */
+
+static void make_header(SimWorld *world, SimNode *node, TlWriter *writer);
+
+/* Far more batches than anybody remembers, the same to everybody. */
+void
+sim_liar_flood(SimWorld *world, SimNode *node)
+{
+	for (unsigned i = 0; i < FLOOD_BATCHES; i++)
+	{
+		uint8_t		bytes[TL_BATCH_SIZE_FIXED + TL_BATCH_CHUNK_SIZE];
+		TlLogRow	row;
+		TlWriter	writer;
+
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		make_header(world, node, &writer);
+		node->flood_head++;
+		tl_chain_batch_digest(&node->flood_digest, bytes, writer.size);
+		sim_check_batch(world, &node->flood_digest);
+		sim_disk_add_body(node, &node->flood_digest);
+		memset(&row, 0, sizeof(row));
+		row.kind = TL_LOG_BATCH;
+		row.payload.data = bytes;
+		row.payload.size = writer.size;
+		for (unsigned j = 0; j < world->node_count; j++)
+		{
+			if (world->nodes[j].number != node->number)
+				sim_liar_tell(world, node, j, row);
+		}
+		world->seen[SIM_SEEN_FLOOD]++;
+	}
+}
+
+/* Bodies may go to one member only: then nobody else can vote for the batch. */
+bool
+sim_liar_gives_body(SimWorld *world, const SimNode *node, unsigned target)
+{
+	bool		gives = true;
+
+	if (world->plan.lie == SIM_LIE_BODIES)
+		gives = (target == world->member_count - 1);
+	if (world->plan.lie == SIM_LIE_FLOOD)
+		gives = (node->flood_head % 2 == 0);
+	if (!gives)
+		world->seen[SIM_SEEN_LIE]++;
+	return gives;
+}
+
+/* R18: two rows of another member, one of which he never signed. */
+void
+sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
+{
+	unsigned	accused = (unsigned) sim_random(world, world->member_count);
+	const SimLog *log = &node->logs[accused];
+	TlEvidenceRow rows[2];
+	TlEvidence	evidence;
+	TlLogRow	row;
+	uint8_t		bytes[TL_EVIDENCE_SIZE];
+	TlWriter	writer;
+
+	if (log->count == 0 || accused + 1 == node->number)
+		return;
+	tl_consensus_evidence_row(&rows[0], &log->rows[sim_random(world, log->count)]->row);
+	rows[1] = rows[0];
+	rows[1].payload_digest.bytes[0]++;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_evidence_make(&evidence, &world->config.chain_id,
+								   &rows[0], &rows[1]) == TL_EVIDENCE_NONE ||
+		tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)
+		sim_fail(world, "the simulator's accusation is wrong");
+	memset(&row, 0, sizeof(row));
+	row.member = node->number;
+	row.kind = TL_LOG_EVIDENCE;
+	row.epoch = world->config.epoch;
+	row.payload.data = bytes;
+	row.payload.size = writer.size;
+	sim_liar_tell(world, node, target, row);
+}
+
+static void
+make_header(SimWorld *world, SimNode *node, TlWriter *writer)
+{
+	TlBatchHeader header = {0};
+	TlBatchChunk chunk = {.size = 1000};
+	uint8_t		chunk_bytes[TL_BATCH_CHUNK_SIZE];
+	TlWriter	chunks;
+
+	header.chain_id = world->config.chain_id;
+	header.member = node->number;
+	header.batch = node->flood_head + 1;
+	if (node->flood_head > 0)
+		header.previous = node->flood_digest;
+	header.section_count = 1;
+	header.snapshot_time = world->now_us;
+	chunk.hash.bytes[0] = (uint8_t) sim_random(world, 256);
+	tl_writer_init(&chunks, chunk_bytes, sizeof(chunk_bytes));
+	tl_chain_batch_put_chunk(&chunks, &chunk);
+	header.chunk_count = 1;
+	header.chunks.data = chunk_bytes;
+	header.chunks.size = chunks.size;
+	if (tl_chain_batch_encode(writer, &header) != TL_OK)
+		sim_fail(world, "the simulator's batch header is wrong");
+}

@@ -1,0 +1,602 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_scenario.c
+ *	  Runs by name: one fault each, in a world that is calm otherwise.
+ *
+ * A scenario sets up its fault and says what must have happened in its runs;
+ * one in which nothing happened shows nothing and fails.  All checks of
+ * README.md hold in it as in every run.  SMALL ones run with two and three
+ * members as well; a liar there is more than f.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include <string.h>
+
+static void set_crash(SimWorld *world);
+static void set_crash_all(SimWorld *world);
+static void set_split(SimWorld *world);
+static void set_asymmetric(SimWorld *world);
+static void set_edges(SimWorld *world);
+static void set_rotating(SimWorld *world);
+static void set_bridge(SimWorld *world);
+static void set_swizzle(SimWorld *world);
+static void set_jitter(SimWorld *world);
+static void set_reordering(SimWorld *world);
+static void set_twice(SimWorld *world);
+static void set_loss(SimWorld *world);
+static void set_burst(SimWorld *world);
+static void set_slow_links(SimWorld *world);
+static void set_proposals(SimWorld *world);
+static void set_proposal_to_some(SimWorld *world);
+static void set_cut_back(SimWorld *world);
+static void set_cut_unknown(SimWorld *world);
+static void set_batch_root(SimWorld *world);
+static void set_stale_parent(SimWorld *world);
+static void set_no_parent(SimWorld *world);
+static void set_no_gap(SimWorld *world);
+static void set_forged(SimWorld *world);
+static void set_short(SimWorld *world);
+static void set_header(SimWorld *world);
+static void set_giant(SimWorld *world);
+static void set_future(SimWorld *world);
+static void set_past(SimWorld *world);
+static void set_last_moment(SimWorld *world);
+static void set_entry(SimWorld *world);
+static void set_withheld(SimWorld *world);
+static void set_one_finalize(SimWorld *world);
+static void set_other_vote(SimWorld *world);
+static void set_silent(SimWorld *world);
+static void set_twins(SimWorld *world);
+static void set_twins_split(SimWorld *world);
+static void set_flood(SimWorld *world);
+static void set_bodies(SimWorld *world);
+static void set_accusations(SimWorld *world);
+static void set_full_disk(SimWorld *world);
+static void set_slow_disk(SimWorld *world);
+static void set_fsync(SimWorld *world);
+static void set_clocks(SimWorld *world);
+static void set_slots(SimWorld *world);
+static void set_idle_hour(SimWorld *world);
+static void set_idle_days(SimWorld *world);
+static void set_views(SimWorld *world);
+static void set_liars_beyond(SimWorld *world);
+static void set_silent_beyond(SimWorld *world);
+static void set_everything(SimWorld *world);
+
+static const SimScenario scenarios[] = {
+	{"crash_at_commit", "1", "a member crashes at one in ten transactions, durable or not; no vote is lost or doubled",
+	set_crash, SIM_SEEN_CRASH, 4, true, 10, 3000, 0},
+	{"crash_of_all", "1", "everybody crashes at once, again and again",
+	set_crash_all, SIM_SEEN_CRASH, 4, true, 10, 3000, 0},
+	{"partition_full", "2", "two sides that do not hear each other",
+	set_split, SIM_SEEN_CUT, 7, true, 10, 20000, 0},
+	{"partition_asymmetric", "2", "one side hears the other and is not heard",
+	set_asymmetric, SIM_SEEN_CUT, 7, true, 10, 20000, 0},
+	{"partition_edges", "2", "single links in one direction",
+	set_edges, SIM_SEEN_CUT, 5, true, 10, 8000, 0},
+	{"partition_rotating", "2", "one member off, then another",
+	set_rotating, SIM_SEEN_CUT, 4, true, 10, 8000, 0},
+	{"partition_bridge", "2", "two sides and one member that hears both",
+	set_bridge, SIM_SEEN_CUT, 7, true, 10, 20000, 0},
+	{"swizzle", "2", "links are cut one by one and come back in another order",
+	set_swizzle, SIM_SEEN_CUT, 5, true, 10, 8000, 0},
+	{"delay_and_jitter", "3", "one message in five takes up to half a second",
+	set_jitter, SIM_SEEN_BLOCK, 4, true, 10, 8000, SIM_EXPECT_BLOCKS},
+	{"reordering", "3", "each link has a delay of its own, up to 300 ms",
+	set_reordering, SIM_SEEN_BLOCK, 5, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	{"duplicates", "3", "every second message comes twice",
+	set_twice, SIM_SEEN_BLOCK, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"loss", "3", "every fourth message is lost; gaps are filled by fetch",
+	set_loss, SIM_SEEN_BLOCK, 4, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	{"burst_after_hours", "3", "a member hears nothing for hours, then everything at once",
+	set_burst, SIM_SEEN_BURST, 4, true, 5, 4000, 0},
+	{"slow_links", "3", "a hop takes longer than the timers; they grow until blocks are decided",
+	set_slow_links, SIM_SEEN_BLOCK, 4, true, 5, 30000, SIM_EXPECT_BLOCKS},
+	{"leader_two_proposals", "4", "one for some and one for the others, votes for both; the liar is convicted",
+	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 6000, SIM_EXPECT_BLOCKS},
+	{"leader_proposal_to_some", "4", "half of the members get none",
+	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS},
+	{"leader_cut_back", "4", "the cut lacks lanes of the parent's (R11)",
+	set_cut_back, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_cut_unknown", "4", "the cut names a batch that nobody has (R12)",
+	set_cut_unknown, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_batch_root", "4", "the batch root is wrong (R13)",
+	set_batch_root, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_stale_parent", "4", "the parent's parent once more (R9)",
+	set_stale_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_no_parent", "4", "no certificate of the parent (R8)",
+	set_no_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_no_gap", "4", "views are skipped without their nullifications (R9)",
+	set_no_gap, SIM_SEEN_TWIST, 4, true, 10, 8000, SIM_EXPECT_BLOCKS},
+	{"leader_forged_certificate", "4", "a signature in the certificate is wrong (R17)",
+	set_forged, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_short_certificate", "4", "a certificate with one vote less (R16)",
+	set_short, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_header", "4", "height, members, checkpoint or history root do not follow (R10)",
+	set_header, SIM_SEEN_TWIST, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_giant", "4", "more bodies than a block may have (R14)",
+	set_giant, SIM_SEEN_LARGE, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_future_time", "4", "a block of tomorrow (R15)",
+	set_future, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_past_time", "4", "a block of three days ago, after idle days (R15)",
+	set_past, SIM_SEEN_TWIST, 4, true, 3, 3000, 0},
+	{"leader_last_moment", "4", "everything of the liar comes when the timers end",
+	set_last_moment, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"leader_entries", "4", "an entry of before, of another kind, or that nobody has (R19)",
+	set_entry, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"votes_withheld", "5", "few votes, to few, and no certificate is relayed",
+	set_withheld, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"finalize_to_one", "5, lost wake-up", "FINALIZE to one member only, then nothing more",
+	set_one_finalize, SIM_SEEN_LIE, 4, true, 10, 6000, SIM_EXPECT_BLOCKS},
+	{"certificate_against_tally", "certificate with a vote whose author showed another one",
+		"one member counted another vote; the certificate holds all the same (C3)",
+	set_other_vote, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"dead_leaders", "5", "f members are silent; their turns are passed over (P4)",
+	set_silent, SIM_SEEN_NULLIFIED, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
+	{"twins", "6", "f members run twice with one key; evidence convicts them",
+	set_twins, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	{"twins_in_partition", "6", "and the two are on different sides",
+	set_twins_split, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, 0},
+	{"lane_fork", "7", "twins make different batches of one number; the cut decides",
+	set_twins, SIM_SEEN_EVIDENCE, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"lane_flood", "7", "batches without end, half of them without bodies",
+	set_flood, SIM_SEEN_FLOOD, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"bodies_of_few", "a proposal whose body only the leader and liars hold",
+		"bodies go to one honest member only; such a batch waits, the others do not",
+	set_bodies, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"forged_accusations", "7", "rows that the accused never signed; nobody believes them (R18)",
+	set_accusations, SIM_SEEN_FORGED, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"full_disk", "10", "no transaction for seconds; the core is thrown away",
+	set_full_disk, SIM_SEEN_LOST, 4, true, 10, 6000, 0},
+	{"slow_disk", "10", "one transaction in ten takes up to two seconds",
+	set_slow_disk, SIM_SEEN_BLOCK, 4, true, 5, 3000, 0},
+	{"fsync_error", "10", "one transaction in ten fails, or says so; no vote leaves",
+	set_fsync, SIM_SEEN_LOST, 4, true, 10, 3000, 0},
+	{"clocks", "11", "clocks jump hours ahead, an hour back, or stand",
+	set_clocks, SIM_SEEN_CLOCK, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"slots_dropped", "12, slots advanced or dropped by a peer",
+		"rows do not come by themselves any more; fetch brings them",
+	set_slots, SIM_SEEN_SLOT, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"first_batch_after_idle_hour", "the first batch after an idle hour",
+		"one batch an hour, final in the usual time; no view is lost",
+	set_idle_hour, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"block_time_after_idle_days", "a block time of three days ago after idle days",
+		"one batch in three days; the last block's time is no reason to refuse the next",
+	set_idle_days, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"left_behind", "3", "a member is off for more views than it remembers (P9)",
+	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
+	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
+	set_liars_beyond, SIM_SEEN_FORK, 4, false, 20, 3000, 0},
+	{"silent_beyond_f", "15", "f + 1 members are silent: nothing is final, nothing forks",
+	set_silent_beyond, SIM_SEEN_HALT, 4, false, 5, 3000, 0},
+	{"everything_at_once", "1 to 12", "loss, crashes, links, disks and clocks together",
+	set_everything, SIM_SEEN_CRASH, 4, true, 10, 8000, 0},
+	{"size_5", "18", "five members, a liar", set_last_moment, SIM_SEEN_BLOCK, 5, false, 5, 3000, 0},
+	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
+	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 8000, 0},
+	{"size_10", "18", "ten members, loss, crashes, links, disks and clocks",
+	set_everything, SIM_SEEN_BLOCK, 10, false, 3, 6000, 0},
+	{"size_30", "18", "thirty members, nine silent", set_silent, SIM_SEEN_BLOCK, 30, false, 1, 60000, 0},
+	{"size_64", "18", "as many members as there can be", set_twice, SIM_SEEN_BLOCK, SIM_NODES_MAX, false, 1, 60000, 0},
+};
+
+const SimScenario *
+sim_scenario_find(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+	{
+		if (strcmp(scenarios[i].name, name) == 0)
+			return &scenarios[i];
+	}
+	return NULL;
+}
+
+/* The first after NULL, NULL after the last. */
+const SimScenario *
+sim_scenario_next(const SimScenario *scenario)
+{
+	const SimScenario *next = (scenario == NULL) ? scenarios : scenario + 1;
+
+	return (next < scenarios + sizeof(scenarios) / sizeof(scenarios[0])) ?
+		next : NULL;
+}
+
+/* A calm world, and the fault of the scenario. */
+void
+sim_scenario_plan(SimWorld *world)
+{
+	SimPlan    *plan = &world->plan;
+	unsigned	nodes = world->command_nodes;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->nodes = (nodes > 0) ? nodes : world->scenario->nodes;
+	plan->delay_us = (1 + (int64_t) sim_random(world, 5)) * SIM_MS;
+	plan->jitter_us = 1 * SIM_MS;
+	plan->commit_us = 1 * SIM_MS;
+	plan->batch_every_us = (20 + (int64_t) sim_random(world, 100)) * SIM_MS;
+	if (plan->nodes > 10)
+		plan->batch_every_us *= plan->nodes;
+	plan->view_count = (world->command_views > 0) ? world->command_views : 64;
+	plan->lane_length = 16;
+	plan->poll_us = 400 * SIM_MS;
+	plan->twist = SIM_TWIST_ANY;
+	plan->chunk_count = 1;
+	plan->stream = true;
+	world->scenario->set_up(world);
+}
+
+static unsigned
+faults(const SimWorld *world)
+{
+	unsigned	count = tl_consensus_faults(world->plan.nodes);
+
+	return (count > 0) ? count : 1;
+}
+
+static void
+set_crash(SimWorld *world)
+{
+	world->plan.commit_crash_percent = 10;
+}
+
+static void
+set_crash_all(SimWorld *world)
+{
+	world->plan.crash_weight = 20;
+}
+
+static void
+set_shape(SimWorld *world, SimShape shape)
+{
+	world->plan.shape = shape;
+	world->plan.cut_weight = 4;
+}
+
+static void
+set_split(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_SPLIT);
+}
+
+static void
+set_asymmetric(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_ASYMMETRIC);
+}
+
+static void
+set_edges(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_EDGES);
+}
+
+static void
+set_rotating(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_ONE);
+}
+
+static void
+set_bridge(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_BRIDGE);
+}
+
+static void
+set_swizzle(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_SWIZZLE);
+}
+
+static void
+set_jitter(SimWorld *world)
+{
+	world->plan.jitter_us = 30 * SIM_MS;
+	world->plan.spike_percent = 20;
+}
+
+static void
+set_reordering(SimWorld *world)
+{
+	world->plan.link_us = 300 * SIM_MS;
+}
+
+static void
+set_twice(SimWorld *world)
+{
+	world->plan.twice_percent = 50;
+}
+
+static void
+set_loss(SimWorld *world)
+{
+	world->plan.loss_percent = 25;
+}
+
+/* Looks at wires are rare here, so that hours fit into a run. */
+static void
+set_burst(SimWorld *world)
+{
+	world->plan.hold_weight = 1;
+	world->plan.hold_us = 5 * SIM_HOUR_US;
+	world->plan.poll_us = SIM_HOUR_US / 4;
+	world->plan.batch_every_us = SIM_HOUR_US / 4;
+}
+
+static void
+set_slow_links(SimWorld *world)
+{
+	world->plan.delay_us = 400 * SIM_MS;
+	world->plan.jitter_us = 100 * SIM_MS;
+	world->plan.timer_us = 50 * SIM_MS;
+	world->plan.batch_every_us = 1000 * SIM_MS;
+}
+
+static void
+set_lie(SimWorld *world, SimLie lie)
+{
+	world->plan.liars = faults(world);
+	world->plan.lie = lie;
+}
+
+static void
+set_twist(SimWorld *world, SimTwist twist)
+{
+	set_lie(world, SIM_LIE_PROPOSAL);
+	world->plan.twist = twist;
+	world->plan.to_all = true;
+}
+
+static void
+set_proposals(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_TIME);
+	world->plan.to_all = false;
+}
+
+static void
+set_proposal_to_some(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_SOME);
+}
+
+static void
+set_cut_back(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_CUT_BACK);
+}
+
+static void
+set_cut_unknown(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_CUT_UNKNOWN);
+}
+
+static void
+set_batch_root(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_BATCH_ROOT);
+}
+
+static void
+set_stale_parent(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_GRANDPARENT);
+}
+
+static void
+set_no_parent(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_NO_PARENT);
+}
+
+/* Views must have been nullified for there to be a gap. */
+static void
+set_no_gap(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_NO_GAP);
+	world->plan.spike_percent = 10;
+}
+
+static void
+set_forged(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_FORGED);
+}
+
+static void
+set_short(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_SHORT);
+}
+
+static void
+set_header(SimWorld *world)
+{
+	static const SimTwist twists[] = {SIM_TWIST_HEIGHT, SIM_TWIST_MEMBERS,
+	SIM_TWIST_CHECKPOINT, SIM_TWIST_HISTORY};
+
+	set_twist(world, twists[sim_random(world, 4)]);
+}
+
+/* Batches of 10 MB: six fit into a block. */
+static void
+set_giant(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_GIANT);
+	world->plan.chunk_count = 10;
+	world->plan.batch_every_us = 20 * SIM_MS;
+}
+
+static void
+set_future(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_FUTURE);
+}
+
+static void
+set_past(SimWorld *world)
+{
+	set_idle_days(world);
+	set_twist(world, SIM_TWIST_PAST);
+}
+
+static void
+set_last_moment(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_LATE);
+}
+
+static void
+set_entry(SimWorld *world)
+{
+	static const SimTwist twists[] = {SIM_TWIST_ENTRY_AGAIN,
+	SIM_TWIST_ENTRY_KIND, SIM_TWIST_ENTRY_UNKNOWN};
+
+	set_twist(world, twists[sim_random(world, 3)]);
+}
+
+static void
+set_withheld(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_WITHHOLD);
+}
+
+static void
+set_one_finalize(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_ONE_FINALIZE);
+	world->plan.spike_percent = 10;
+}
+
+static void
+set_other_vote(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_OTHER_VOTE);
+}
+
+static void
+set_silent(SimWorld *world)
+{
+	world->plan.silent = faults(world);
+}
+
+static void
+set_twins(SimWorld *world)
+{
+	world->plan.twins = faults(world);
+}
+
+static void
+set_twins_split(SimWorld *world)
+{
+	world->plan.twins = faults(world);
+	set_shape(world, SIM_SHAPE_SPLIT);
+}
+
+static void
+set_flood(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_FLOOD);
+}
+
+static void
+set_bodies(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_BODIES);
+}
+
+static void
+set_accusations(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_EVIDENCE);
+}
+
+static void
+set_full_disk(SimWorld *world)
+{
+	world->plan.disk_weight = 6;
+}
+
+static void
+set_slow_disk(SimWorld *world)
+{
+	world->plan.slow_percent = 10;
+}
+
+static void
+set_fsync(SimWorld *world)
+{
+	world->plan.fail_percent = 10;
+}
+
+static void
+set_clocks(SimWorld *world)
+{
+	world->plan.clock_weight = 8;
+}
+
+static void
+set_slots(SimWorld *world)
+{
+	world->plan.slot_weight = 20;
+}
+
+static void
+set_idle_hour(SimWorld *world)
+{
+	world->plan.batch_every_us = SIM_HOUR_US * world->plan.nodes;
+	world->plan.poll_us = SIM_HOUR_US / 10;
+}
+
+static void
+set_idle_days(SimWorld *world)
+{
+	world->plan.batch_every_us = 72 * SIM_HOUR_US * world->plan.nodes;
+	world->plan.poll_us = 7 * SIM_HOUR_US;
+}
+
+static void
+set_views(SimWorld *world)
+{
+	set_shape(world, SIM_SHAPE_ONE);
+	world->plan.cut_weight = 1;
+	world->plan.jitter_us = 20 * SIM_MS;
+	world->plan.spike_percent = 10;
+	world->plan.view_count = 8;
+	world->plan.batch_every_us = 10 * SIM_MS;
+}
+
+static void
+set_liars_beyond(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_FORK);
+	world->plan.liars++;
+}
+
+static void
+set_silent_beyond(SimWorld *world)
+{
+	world->plan.silent = faults(world) + 1;
+}
+
+static void
+set_everything(SimWorld *world)
+{
+	SimPlan    *plan = &world->plan;
+
+	plan->loss_percent = 10;
+	plan->twice_percent = 10;
+	plan->spike_percent = 5;
+	plan->crash_weight = 2;
+	plan->cut_weight = 2;
+	plan->slot_weight = 2;
+	plan->hold_weight = 2;
+	plan->hold_us = 2000 * SIM_MS;
+	plan->clock_weight = 2;
+	plan->disk_weight = 1;
+	plan->fail_percent = 2;
+	plan->slow_percent = 2;
+}
