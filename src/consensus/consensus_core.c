@@ -76,7 +76,9 @@ tl_consensus_init(void *memory, size_t size, const TlConsensusConfig *config)
 
 		if (tl_consensus_certificate_decode(&certificate,
 											config->certificate.data,
-											config->certificate.size) != TL_OK ||
+											config->certificate.size) != TL_OK)
+			return NULL;
+		if (certificate.epoch == config->epoch &&
 			certificate.vote_count > core->validator_count)
 			return NULL;
 		if (certificate.epoch == config->epoch)

@@ -54,7 +54,7 @@ extern bool tl_consensus_check_signature(void *context,
 
 /*
  * The verdict on a row before it becomes an input.  TL_OK or TL_BAD_SIGNATURE
- * for the row itself; *certificates_valid tells of those inside.  Votes that
+ * for the row itself, TL_NOT_FINAL for one of an epoch that is still to come; *certificates_valid tells of those inside.  Votes that
  * the core has counted already are not checked again.
  */
 extern TlStatus tl_consensus_judge(const TlConsensus *core,

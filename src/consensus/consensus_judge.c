@@ -58,6 +58,8 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 	*certificates_valid = false;
 	if (index >= core->config.member_count)
 		return TL_BAD_SIGNATURE;
+	if (row->epoch > core->config.epoch)
+		return TL_NOT_FINAL;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, row);
 	if (!check(context, row->signature, &digest,
 			   key_of(core, index, row->epoch)))

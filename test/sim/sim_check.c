@@ -97,9 +97,18 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		!sim_check_certificate(world, row->payload, &certificate))
 		sim_fail(world, "V6: node %u sends a certificate that is none", node->id);
 	if (sim_is_honest(node) && row->kind == TL_LOG_NULLIFY &&
-		sim_is_honest(&world->nodes[sim_check_leader(world, row->view) - 1]))
+		sim_is_honest(&world->nodes[sim_check_leader(world, row->epoch, row->view) - 1]))
 		world->lost_views++;
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
+	if (row->epoch > node->voted_epoch)
+	{
+		memset(cast[node->id], 0, sizeof(cast[node->id]));
+		node->voted_epoch = row->epoch;
+		node->voted_view = 0;
+	}
+	if (row->epoch != node->voted_epoch || row->epoch != node->epoch)
+		sim_fail(world, "V3: node %u signs in epoch %llu", node->id,
+				 (unsigned long long) row->epoch);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
 	{
@@ -186,7 +195,7 @@ bool
 sim_check_too_many(const SimWorld *world)
 {
 	return world->plan.liars + world->plan.twins + world->plan.silent >
-		tl_consensus_faults(world->member_count);
+		tl_consensus_faults(world->founder_count);
 }
 
 /* What a scenario promises while its faults last; they end now. */
@@ -244,9 +253,12 @@ all_are_convicted(SimWorld *world, const SimNode *node)
 			TlEvidence	evidence;
 
 			if (log->rows[j]->row.kind == TL_LOG_EVIDENCE &&
+				sim_govern_member(world, author->number, node->epoch) != NULL &&
 				tl_consensus_evidence_decode(&evidence, &world->config.chain_id,
 											 log->rows[j]->row.payload.data,
 											 log->rows[j]->row.payload.size) == TL_OK &&
+				sim_govern_member(world, evidence.rows[0].row.member,
+								  node->epoch) != NULL &&
 				!sim_check_entry_convicted(world, node,
 										   evidence.rows[0].row.member,
 										   evidence.rows[0].row.epoch))
@@ -269,6 +281,13 @@ unfinished(SimWorld *world, unsigned *who)
 		*who = i;
 		if (!sim_is_honest(node))
 			continue;
+		if (!node->joined && sim_govern_member(world, node->number,
+											   world->epoch_count - 1) == NULL)
+			continue;
+		if (!node->joined)
+			return "has not joined";
+		if (node->epoch < world->plan.epochs)
+			return "is not in the last epoch";
 		if (!node->up || node->busy || node->asked)
 			return "is busy without end";
 		if (first == NULL)
@@ -290,7 +309,8 @@ unfinished(SimWorld *world, unsigned *who)
 					tip->cut[k].batch == owner->lane_head)
 					found = true;
 			}
-			if (sim_is_honest(owner) && !found)
+			if (sim_is_honest(owner) && !found &&
+				sim_govern_member(world, owner->number, node->epoch) != NULL)
 				return "has not all batches of honest members in its chain";
 		}
 	}
@@ -360,6 +380,9 @@ sim_check_accusation(SimWorld *world, const SimNode *node,
 	TlEvidence	evidence;
 	bool		signed_rows = signed_both(world, row, &evidence);
 
+	if (sim_govern_member(world, evidence.rows[0].row.member,
+						  node->epoch) == NULL)
+		return;
 	if (believed != signed_rows)
 		sim_fail(world, "V8: node %u: an accusation with forged rows is believed",
 				 node->id);
@@ -379,7 +402,7 @@ signed_both(SimWorld *world, const TlLogRow *row, TlEvidence *evidence)
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
 		TlHash		digest;
 
-		key[0] = (uint8_t) part->row.member;
+		sim_govern_key(world, part->row.member, part->row.epoch, key);
 		tl_consensus_row_digest_of(&digest, &world->config.chain_id, &part->row,
 								   &part->payload_digest);
 		if (part->row.member == 0 || part->row.member > world->member_count ||

@@ -20,7 +20,7 @@ static bool contradicts(SimWorld *world, const SimLog *left,
 void
 sim_check_fork(SimWorld *world, unsigned who)
 {
-	unsigned	quorum = tl_consensus_quorum(world->member_count,
+	unsigned	quorum = tl_consensus_quorum(world->founder_count,
 											 world->config.quorum_of_three);
 	unsigned	convicted = 0;
 
@@ -47,7 +47,7 @@ sim_check_fork(SimWorld *world, unsigned who)
 			sim_fail(world, "V8: member %u is honest and convicted", member + 1);
 		convicted += caught;
 	}
-	if (convicted < 2 * quorum - world->member_count)
+	if (convicted < 2 * quorum - world->founder_count)
 		sim_fail(world, "V12: node %u sees a fork, and only %u are convicted",
 				 who, convicted);
 	world->forks++;

@@ -27,15 +27,18 @@ static void make_batch(SimWorld *world, SimNode *node);
 void
 sim_node_start(SimWorld *world, SimNode *node)
 {
+	if (!node->joined)
+		return;
 	node->up = true;
 	node->life++;
 	node->busy = node->asked = false;
 	node->pending.count = 0;
 	node->final_pending = 0;
+	node->epoch_pending = node->epoch;
 	node->inbox.count = 0;
 	node->again.count = 0;
 	node->held_count = 0;
-	node->wants_batch = false;
+	node->wants_batch = node->wants_approval = false;
 	node->wake_us = 0;
 	sim_disk_open(world, node);
 	sim_node_ask(world, node);
@@ -58,6 +61,20 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 {
 	SimEvent	again = *event;
 
+	if (event->kind == SIM_JOIN)
+	{
+		sim_govern_join(world, node);
+		return;
+	}
+	if (event->kind == SIM_GOVERN)
+	{
+		if (node->epoch < world->plan.epochs)
+			sim_later(world, (100 + (int64_t) sim_random(world, 2000)) * SIM_MS,
+					  again);
+		node->wants_approval = node->up;
+		sim_node_ask(world, node);
+		return;
+	}
 	if (event->kind == SIM_POLL || event->kind == SIM_BATCH)
 	{
 		if (event->kind == SIM_POLL)
@@ -104,7 +121,11 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 				sim_fault_crash(world, node->id);
 			else
 			{
+				bool		retired = (node->epoch_pending > node->epoch);
+
 				commit(world, node, true);
+				if (retired)
+					sim_disk_open(world, node);
 				sim_node_ask(world, node);
 			}
 			break;
@@ -169,7 +190,11 @@ run(SimWorld *world, SimNode *node)
 	}
 	if (node->wants_batch)
 		make_batch(world, node);
-	if (node->pending.count > 0 || node->final_pending > 0)
+	if (node->wants_approval)
+		sim_govern_approve(world, node);
+	node->wants_approval = false;
+	if (node->pending.count > 0 || node->final_pending > 0 ||
+		node->epoch_pending > node->epoch)
 	{
 		node->busy = true;
 		sim_later(world, sim_fault_commit_us(world),
@@ -200,8 +225,9 @@ commit(SimWorld *world, SimNode *node, bool send)
 			sim_wire_send(world, node, row);
 	}
 	node->pending.count = 0;
-	if (node->final_pending > 0)
+	if (node->final_pending > 0 || node->epoch_pending > node->epoch)
 		node->standing = node->standing_pending;
+	node->epoch = node->epoch_pending;
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
 }
@@ -299,6 +325,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				}
 				break;
 			case TL_ACT_EPOCH:
+				sim_govern_epoch(world, node, action);
 				break;
 			case TL_ACT_WAKE:
 				node->wake_us = action->wake_us;
@@ -362,7 +389,8 @@ sim_node_note_subject(SimRow *row)
 	TlProposal	proposal;
 	TlBlockHeader header;
 
-	if (row->row.kind == TL_LOG_EVIDENCE || row->row.kind == TL_LOG_REJOIN)
+	if (row->row.kind == TL_LOG_EVIDENCE || row->row.kind == TL_LOG_REJOIN ||
+		row->row.kind == TL_LOG_GOVERN)
 		row->subject = row->digest;
 	if (row->row.kind == TL_LOG_BATCH)
 		tl_chain_batch_digest(&row->subject, row->row.payload.data,
