@@ -42,6 +42,7 @@ OBJS_PURE = \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_ack.o \
+	src/consensus/consensus_checkpoint.o \
 	src/consensus/consensus_proposal.o \
 	src/consensus/consensus_vote.o \
 	src/consensus/consensus_pace.o \
@@ -126,6 +127,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_blocks.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
+	src/proof/proof_steps.o \
 	src/replication/replication_own_log.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \

@@ -27,7 +27,7 @@ COMMENT ON COLUMN ledger.verification.rows IS 'rows whose bytes were hashed';
 COMMENT ON COLUMN ledger.verification.workers IS
     'most background workers that helped at one time';
 COMMENT ON COLUMN ledger.verification.parts IS
-    'processes that did it one after the other: more than 1 for a scrub that was interrupted and went on';
+    'processes that did it one after the other: more than 1 for a run in steps that was interrupted and went on';
 COMMENT ON COLUMN ledger.verification.rejected IS
     'rows that are in no batch and rightly so: they are not signed as their table demands (ledger.rejected)';
 
@@ -42,7 +42,34 @@ CREATE FUNCTION ledger.verify(
 COMMENT ON FUNCTION ledger.verify(regclass, text, jsonb) IS
     'no rows when the ledger is as it was signed, otherwise one per problem; mode is incremental or full, against a tree head or receipt kept elsewhere';
 
+CREATE TABLE ledger.verification_problem (
+    verification bigint,
+    mode text NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind text NOT NULL,
+    relation regclass,
+    ref ledger.ref,
+    height bigint,
+    expected text,
+    found text,
+    detail text NOT NULL
+);
+CREATE INDEX verification_problem_of ON ledger.verification_problem (verification);
+COMMENT ON TABLE ledger.verification_problem IS
+    'what ledger.verify_in_steps() and the scrub have found, up to a thousand problems of a run';
+COMMENT ON COLUMN ledger.verification_problem.verification IS
+    'the run in ledger.verification, NULL while it has not come to its end';
+
+CREATE PROCEDURE ledger.verify_in_steps(
+        anew boolean DEFAULT false,
+        INOUT verification bigint DEFAULT NULL, INOUT verdict text DEFAULT NULL,
+        INOUT problems bigint DEFAULT NULL, INOUT rows bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'tl_verify_in_steps' LANGUAGE C;
+COMMENT ON PROCEDURE ledger.verify_in_steps(boolean, bigint, text, bigint, bigint) IS
+    'verifies everything in transactions of its own; when it was cancelled or the server went down, the next call goes on';
+
 CREATE TABLE ledger_internal.scrub (
+    mode text PRIMARY KEY,
     chain_id bytea NOT NULL,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     parts integer NOT NULL DEFAULT 1,
@@ -55,11 +82,11 @@ CREATE TABLE ledger_internal.scrub (
     rejected bigint NOT NULL DEFAULT 0,
     sections bigint NOT NULL DEFAULT 0,
     blocks bigint NOT NULL DEFAULT 0,
-    problems bigint NOT NULL DEFAULT 0
+    problems bigint NOT NULL DEFAULT 0,
+    workers integer NOT NULL DEFAULT 0
 );
-CREATE UNIQUE INDEX scrub_one ON ledger_internal.scrub ((true));
 COMMENT ON TABLE ledger_internal.scrub IS
-    'how far the scrub has come that runs now or was interrupted; one row at most';
+    'how far the scrub, and ledger.verify_in_steps(), have come that run now or were interrupted';
 
 CREATE FUNCTION ledger_internal.progress(
         OUT pid integer, OUT mode text, OUT phase text, OUT relation regclass,
@@ -75,4 +102,5 @@ COMMENT ON VIEW ledger.progress IS
 GRANT SELECT ON ledger.progress TO PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.verify(regclass, text, jsonb) FROM PUBLIC;
-REVOKE ALL ON TABLE ledger.verification FROM PUBLIC;
+REVOKE ALL ON PROCEDURE ledger.verify_in_steps(boolean, bigint, text, bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON TABLE ledger.verification, ledger.verification_problem FROM PUBLIC;

@@ -1,7 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * consensus_ack.c
- *	  ACK: which batches somebody holds, and which block he knows to be final.
+ *	  ACK: which batches somebody holds, which block he knows to be final, and
+ *	  which running copy of him says so.
+ *
+ * A copy has an instance, a random number that it renews when the server under
+ * it has changed; the first ACK with a new one names the one before.  Two that
+ * do not succeed each other are two copies that live, a clone or an old primary:
+ * the alarm is given, and their member counts in no local tally (R45) until a
+ * REJOIN or a successor shows that one of them has gone.
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
  *
@@ -13,8 +20,12 @@
 
 #include <string.h>
 
+static void see_instance(TlConsensus *core, unsigned index,
+						 const TlLogRow *row, const TlAck *ack);
+static bool same_nonce(const uint8_t *left, const uint8_t *right);
+
 void
-tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
+tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 					 unsigned index)
 {
 	TlAck		ack;
@@ -29,6 +40,7 @@ tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
 		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 		return;
 	}
+	see_instance(core, index, row, &ack);
 	for (unsigned i = 0; i < count; i++)
 	{
 		unsigned	lane = tl_consensus_index(core, lanes[i].member);
@@ -47,7 +59,7 @@ tl_consensus_ack_row(TlConsensus * core, const TlLogRow *row,
 
 /* Say what moved since the last ACK, and once what is final when idle. */
 void
-tl_consensus_ack_write(TlConsensus * core)
+tl_consensus_ack_write(TlConsensus *core)
 {
 	unsigned	own = core->own.index;
 	TlLane		lanes[TL_MEMBER_COUNT_MAX];
@@ -84,6 +96,9 @@ tl_consensus_ack_write(TlConsensus * core)
 	memset(&ack, 0, sizeof(ack));
 	ack.final_height = core->base.header.height;
 	ack.final_block = core->base.hash;
+	memcpy(ack.instance, core->config.instance, TL_NONCE_SIZE);
+	if (!same_nonce(core->own.instance, core->config.instance))
+		memcpy(ack.replaced, core->own.instance, TL_NONCE_SIZE);
 	if (tl_chain_cut_encode(&cut_writer, lanes, count) != TL_OK)
 		return;
 	ack.lanes.data = cut_bytes;
@@ -98,4 +113,69 @@ tl_consensus_ack_write(TlConsensus * core)
 	for (unsigned i = 0; i < count; i++)
 		core->lanes[tl_consensus_index(core, lanes[i].member)].acked = lanes[i];
 	core->own.final_acked = core->base.header.height;
+	memcpy(core->own.instance, core->config.instance, TL_NONCE_SIZE);
+}
+
+/* At the start: which instance wrote the own log last. */
+void
+tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row)
+{
+	TlAck		ack;
+
+	if (tl_consensus_ack_decode(&ack, row->payload.data,
+								row->payload.size) == TL_OK)
+		memcpy(core->own.instance, ack.instance, TL_NONCE_SIZE);
+}
+
+/* A row of another branch of somebody's log: who wrote it? */
+void
+tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row)
+{
+	unsigned	index = tl_consensus_index(core, row->member);
+	TlAck		ack;
+
+	if (row->kind == TL_LOG_ACK && index < core->config.member_count &&
+		index != core->own.index &&
+		tl_consensus_ack_decode(&ack, row->payload.data,
+								row->payload.size) == TL_OK)
+		see_instance(core, index, row, &ack);
+}
+
+static void
+see_instance(TlConsensus *core, unsigned index, const TlLogRow *row,
+			 const TlAck *ack)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	TlPeer	   *peer = &core->peers[index];
+	bool		succeeds;
+
+	if (same_nonce(ack->instance, zeros))
+		return;
+	succeeds = !peer->known || !same_nonce(peer->incarnation, row->nonce) ||
+		same_nonce(ack->replaced, peer->instance) ||
+		(peer->doubled && same_nonce(ack->replaced, peer->other));
+	if (same_nonce(ack->instance, peer->instance) ||
+		(peer->doubled && same_nonce(ack->instance, peer->other)))
+		return;
+	if (succeeds)
+	{
+		peer->known = true;
+		peer->doubled = false;
+		memcpy(peer->incarnation, row->nonce, TL_NONCE_SIZE);
+		memcpy(peer->instance, ack->instance, TL_NONCE_SIZE);
+	}
+	else if (!peer->doubled)
+	{
+		peer->doubled = true;
+		memcpy(peer->other, ack->instance, TL_NONCE_SIZE);
+		tl_consensus_alarm(core, TL_ALARM_INSTANCES, row->member);
+	}
+	for (unsigned lane = 0; lane < core->config.member_count; lane++)
+		core->lanes[lane].stale = true;
+}
+
+static bool
+same_nonce(const uint8_t *left, const uint8_t *right)
+{
+	return memcmp(left, right, TL_NONCE_SIZE) == 0;
 }

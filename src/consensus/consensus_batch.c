@@ -23,19 +23,19 @@
 
 #include <string.h>
 
-static void insert(TlConsensus * core, TlLaneState *lane, unsigned place);
-static void take_out(TlConsensus * core, TlLaneState *lane, unsigned place);
-static void drop(TlConsensus * core, TlLaneState *lane, unsigned place);
-static unsigned bucket(const TlConsensus * core, const TlHash *digest);
-static bool may_be_complete(TlConsensus * core, unsigned lane,
+static void insert(TlConsensus *core, TlLaneState *lane, unsigned place);
+static void take_out(TlConsensus *core, TlLaneState *lane, unsigned place);
+static void drop(TlConsensus *core, TlLaneState *lane, unsigned place);
+static unsigned bucket(const TlConsensus *core, const TlHash *digest);
+static bool may_be_complete(TlConsensus *core, unsigned lane,
 							const TlKnownBatch *batch);
 static bool is_covered(const TlLane *cut, const TlKnownBatch *batch);
-static void work_out_heads(TlConsensus * core, unsigned lane);
-static void count_holders(TlConsensus * core, unsigned lane, unsigned member);
+static void work_out_heads(TlConsensus *core, unsigned lane);
+static void count_holders(TlConsensus *core, unsigned lane, unsigned member);
 static bool is_further(const TlKnownBatch *batch, const TlKnownBatch *best);
 
 TlKnownBatch *
-tl_consensus_batch_find(TlConsensus * core, unsigned lane, const TlHash *digest)
+tl_consensus_batch_find(TlConsensus *core, unsigned lane, const TlHash *digest)
 {
 	TlLaneState *state = &core->lanes[lane];
 	unsigned	place = state->by_digest[bucket(core, digest)];
@@ -57,7 +57,7 @@ tl_consensus_batch_find(TlConsensus * core, unsigned lane, const TlHash *digest)
  * cut has moved.
  */
 TlKnownBatch *
-tl_consensus_batch_add(TlConsensus * core, unsigned lane,
+tl_consensus_batch_add(TlConsensus *core, unsigned lane,
 					   const TlKnownBatch *batch)
 {
 	TlLaneState *state = &core->lanes[lane];
@@ -88,7 +88,7 @@ tl_consensus_batch_add(TlConsensus * core, unsigned lane,
 }
 
 void
-tl_consensus_batch_held(TlConsensus * core, unsigned lane, TlKnownBatch *batch)
+tl_consensus_batch_held(TlConsensus *core, unsigned lane, TlKnownBatch *batch)
 {
 	if (batch->held)
 		return;
@@ -99,7 +99,7 @@ tl_consensus_batch_held(TlConsensus * core, unsigned lane, TlKnownBatch *batch)
 
 /* Mark it if it has become complete, and those after it. */
 void
-tl_consensus_batch_complete(TlConsensus * core, unsigned lane,
+tl_consensus_batch_complete(TlConsensus *core, unsigned lane,
 							TlKnownBatch *batch)
 {
 	TlLaneState *state = &core->lanes[lane];
@@ -131,7 +131,7 @@ tl_consensus_batch_complete(TlConsensus * core, unsigned lane,
 
 /* What the final cut covers is forgotten, the rest judged anew. */
 void
-tl_consensus_batch_prune(TlConsensus * core, unsigned lane)
+tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 {
 	TlLaneState *state = &core->lanes[lane];
 	const TlLane *cut = tl_consensus_lane_find(&core->base,
@@ -140,6 +140,8 @@ tl_consensus_batch_prune(TlConsensus * core, unsigned lane)
 	if (cut == NULL || tl_consensus_same(&cut->digest, &state->pruned))
 		return;
 	state->pruned = cut->digest;
+	state->strict_us = 0;
+	state->strikes = 0;
 	/* Downwards: what moves into the place was looked at before. */
 	for (unsigned i = state->count; i-- > 0;)
 	{
@@ -151,7 +153,7 @@ tl_consensus_batch_prune(TlConsensus * core, unsigned lane)
 
 /* Another cut, or one batch less: which ones are complete now? */
 void
-tl_consensus_batch_recheck(TlConsensus * core, unsigned lane)
+tl_consensus_batch_recheck(TlConsensus *core, unsigned lane)
 {
 	TlLaneState *state = &core->lanes[lane];
 
@@ -183,7 +185,7 @@ tl_consensus_batch_starts_at(const TlLane *cut, const TlKnownBatch *batch)
  * or does not come from there.
  */
 TlKnownBatch *
-tl_consensus_batch_step(TlConsensus * core, unsigned lane, const TlLane *from,
+tl_consensus_batch_step(TlConsensus *core, unsigned lane, const TlLane *from,
 						TlKnownBatch *target)
 {
 	TlKnownBatch *batch = target;
@@ -207,7 +209,7 @@ tl_consensus_batch_step(TlConsensus * core, unsigned lane, const TlLane *from,
  * log if there are several; only of those that q hold if acked.
  */
 TlKnownBatch *
-tl_consensus_batch_head(TlConsensus * core, unsigned lane, bool acked)
+tl_consensus_batch_head(TlConsensus *core, unsigned lane, bool acked)
 {
 	TlLaneState *state = &core->lanes[lane];
 	unsigned	place;
@@ -220,7 +222,7 @@ tl_consensus_batch_head(TlConsensus * core, unsigned lane, bool acked)
 
 /* The same beyond the cut of another block, whose chain the base is part of. */
 TlKnownBatch *
-tl_consensus_batch_head_after(TlConsensus * core, unsigned lane,
+tl_consensus_batch_head_after(TlConsensus *core, unsigned lane,
 							  const TlLane *cut, bool acked)
 {
 	TlLaneState *state = &core->lanes[lane];
@@ -242,8 +244,32 @@ tl_consensus_batch_head_after(TlConsensus * core, unsigned lane,
 	return best;
 }
 
+/* Has every active validator said that he holds it, or a descendant? */
+bool
+tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
+							const TlKnownBatch *batch)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlLane *ack = &core->acks[i * core->config.member_count + lane];
+		const TlKnownBatch *held;
+		unsigned	steps = 0;
+
+		if (!core->config.members[i].validator || i == lane ||
+			i == core->own.index || !tl_consensus_pace_is_active(core, i))
+			continue;
+		held = tl_consensus_batch_find(core, lane, &ack->digest);
+		while (held != NULL && held->batch > batch->batch &&
+			   steps++ < core->config.lane_length)
+			held = tl_consensus_batch_find(core, lane, &held->previous);
+		if (held != batch)
+			return false;
+	}
+	return true;
+}
+
 static void
-work_out_heads(TlConsensus * core, unsigned lane)
+work_out_heads(TlConsensus *core, unsigned lane)
 {
 	TlLaneState *state = &core->lanes[lane];
 	unsigned	certain = 0;
@@ -259,7 +285,7 @@ work_out_heads(TlConsensus * core, unsigned lane)
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		if (core->config.members[i].validator && i != lane &&
-			i != core->own.index)
+			i != core->own.index && TL_RULE(45, !core->peers[i].doubled))
 			count_holders(core, lane, i);
 	}
 	for (unsigned i = 0; i < state->count; i++)
@@ -280,7 +306,7 @@ work_out_heads(TlConsensus * core, unsigned lane)
 
 /* He holds what his ACK names, and all before it. */
 static void
-count_holders(TlConsensus * core, unsigned lane, unsigned member)
+count_holders(TlConsensus *core, unsigned lane, unsigned member)
 {
 	const TlLane *ack = &core->acks[member * core->config.member_count + lane];
 	TlKnownBatch *batch = tl_consensus_batch_find(core, lane, &ack->digest);
@@ -307,7 +333,7 @@ is_further(const TlKnownBatch *batch, const TlKnownBatch *best)
 }
 
 static bool
-may_be_complete(TlConsensus * core, unsigned lane, const TlKnownBatch *batch)
+may_be_complete(TlConsensus *core, unsigned lane, const TlKnownBatch *batch)
 {
 	const TlLane *cut = tl_consensus_lane_find(&core->base,
 											   core->config.members[lane].number);
@@ -331,7 +357,7 @@ is_covered(const TlLane *cut, const TlKnownBatch *batch)
 }
 
 static void
-insert(TlConsensus * core, TlLaneState *lane, unsigned place)
+insert(TlConsensus *core, TlLaneState *lane, unsigned place)
 {
 	TlKnownBatch *batch = &lane->batches[place];
 	uint16_t   *digest = &lane->by_digest[bucket(core, &batch->digest)];
@@ -343,7 +369,7 @@ insert(TlConsensus * core, TlLaneState *lane, unsigned place)
 }
 
 static void
-take_out(TlConsensus * core, TlLaneState *lane, unsigned place)
+take_out(TlConsensus *core, TlLaneState *lane, unsigned place)
 {
 	TlKnownBatch *batch = &lane->batches[place];
 	uint16_t   *link = &lane->by_digest[bucket(core, &batch->digest)];
@@ -359,7 +385,7 @@ take_out(TlConsensus * core, TlLaneState *lane, unsigned place)
 
 /* Forget it; the last one takes its place. */
 static void
-drop(TlConsensus * core, TlLaneState *lane, unsigned place)
+drop(TlConsensus *core, TlLaneState *lane, unsigned place)
 {
 	unsigned	last = --lane->count;
 
@@ -374,7 +400,7 @@ drop(TlConsensus * core, TlLaneState *lane, unsigned place)
 }
 
 static unsigned
-bucket(const TlConsensus * core, const TlHash *digest)
+bucket(const TlConsensus *core, const TlHash *digest)
 {
 	return (unsigned) (digest->bytes[0] << 8 | digest->bytes[1]) %
 		core->config.lane_length;

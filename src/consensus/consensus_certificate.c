@@ -7,13 +7,16 @@
  *
  *		offset	size	field
  *		0		1		format, 1
- *		1		1		kind: 4 NOTARIZE, 5 FINALIZE, 6 NULLIFY
+ *		1		1		kind: 4 NOTARIZE, 5 FINALIZE, 6 NULLIFY, 8 STATE
  *		2		8		epoch
  *		10		8		view
  *		18		32		block hash, zeros for NULLIFY
  *		50		2		vote count v
  *		52		124 * v	per vote, ascending by member: member u32, nonce 16,
  *						sequence u64, digest of the row before 32, signature 64
+ *
+ * One of STATE has height u64, state root 32 and outcome root 32 before the vote
+ * count, which then stands at 122; its view is that of the block.
  *
  * Each vote is a row of its author's log; kind, epoch, view and payload are the
  * certificate's, so the row digest can be computed and the signature checked
@@ -31,6 +34,8 @@
  *-------------------------------------------------------------------------
  */
 #include "consensus_certificate.h"
+
+#include "consensus_payload.h"
 
 #include <string.h>
 
@@ -69,6 +74,12 @@ tl_consensus_certificate_encode(TlWriter *writer,
 	tl_put_u64(writer, certificate->epoch);
 	tl_put_u64(writer, certificate->view);
 	tl_put_hash(writer, &certificate->block);
+	if (certificate->kind == TL_LOG_STATE)
+	{
+		tl_put_u64(writer, certificate->height);
+		tl_put_hash(writer, &certificate->state_root);
+		tl_put_hash(writer, &certificate->outcome_root);
+	}
 	tl_put_u16(writer, certificate->vote_count);
 	tl_put_bytes(writer, certificate->votes.data, certificate->votes.size);
 	return tl_writer_finish(writer);
@@ -89,6 +100,12 @@ tl_consensus_certificate_decode(TlCertificate *out,
 	out->epoch = tl_get_u64(&reader);
 	out->view = tl_get_u64(&reader);
 	tl_get_hash(&reader, &out->block);
+	if (out->kind == TL_LOG_STATE)
+	{
+		out->height = tl_get_u64(&reader);
+		tl_get_hash(&reader, &out->state_root);
+		tl_get_hash(&reader, &out->outcome_root);
+	}
 	out->vote_count = tl_get_u16(&reader);
 	out->votes = tl_get_span(&reader, (size_t) out->vote_count *
 							 TL_CERTIFICATE_VOTE_SIZE);
@@ -129,6 +146,26 @@ tl_consensus_certificate_get_vote(TlVote *out,
 	tl_get_hash(&reader, &out->previous);
 	tl_get_bytes(&reader, out->signature, TL_SIGNATURE_SIZE);
 	return tl_reader_finish(&reader);
+}
+
+TlStatus
+tl_consensus_certificate_payload(TlWriter *writer,
+								 const TlCertificate *certificate)
+{
+	TlState		state;
+
+	if (certificate->kind == TL_LOG_NULLIFY)
+		return TL_OK;
+	if (certificate->kind != TL_LOG_STATE)
+	{
+		tl_consensus_vote_encode(writer, &certificate->block);
+		return tl_writer_finish(writer);
+	}
+	state.height = certificate->height;
+	state.block = certificate->block;
+	state.state_root = certificate->state_root;
+	state.outcome_root = certificate->outcome_root;
+	return tl_consensus_state_encode(writer, &state);
 }
 
 void
@@ -178,7 +215,10 @@ check_certificate(const TlCertificate *certificate)
 
 	if (certificate->kind != TL_LOG_NOTARIZE &&
 		certificate->kind != TL_LOG_FINALIZE &&
-		certificate->kind != TL_LOG_NULLIFY)
+		certificate->kind != TL_LOG_NULLIFY &&
+		certificate->kind != TL_LOG_STATE)
+		return TL_BAD_FORMAT;
+	if ((certificate->kind == TL_LOG_STATE) != (certificate->height > 0))
 		return TL_BAD_FORMAT;
 	if ((certificate->kind == TL_LOG_NULLIFY) !=
 		(memcmp(&certificate->block, &zeros, sizeof(zeros)) == 0))
@@ -208,10 +248,13 @@ static bool
 verify_vote(const TlCertificate *certificate, const TlVote *vote,
 			const TlHash *chain_id, const uint8_t *row_key)
 {
-	uint8_t		payload[TL_HASH_SIZE];
+	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
 	TlWriter	writer;
 	TlLogRow	row;
 
+	tl_writer_init(&writer, payload, sizeof(payload));
+	if (tl_consensus_certificate_payload(&writer, certificate) != TL_OK)
+		return false;
 	memset(&row, 0, sizeof(row));
 	row.member = vote->member;
 	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
@@ -221,13 +264,8 @@ verify_vote(const TlCertificate *certificate, const TlVote *vote,
 	row.epoch = certificate->epoch;
 	row.view = certificate->view;
 	memcpy(row.signature, vote->signature, TL_SIGNATURE_SIZE);
-	if (certificate->kind != TL_LOG_NULLIFY)
-	{
-		tl_writer_init(&writer, payload, sizeof(payload));
-		tl_consensus_vote_encode(&writer, &certificate->block);
-		row.payload.data = payload;
-		row.payload.size = writer.size;
-	}
+	row.payload.data = payload;
+	row.payload.size = writer.size;
 	return tl_consensus_row_verify(&row, chain_id, row_key);
 }
 

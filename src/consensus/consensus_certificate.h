@@ -11,7 +11,9 @@
 #include "consensus_message.h"
 
 #define TL_CERTIFICATE_SIZE_FIXED	52	/* without votes */
+#define TL_CERTIFICATE_STATE_SIZE	72	/* that one of STATE has besides */
 #define TL_CERTIFICATE_VOTE_SIZE	124
+#define TL_CERTIFICATE_PAYLOAD_SIZE_MAX	105 /* of a vote in it */
 
 /* Who may vote in an epoch, and with which key. */
 typedef struct TlValidator
@@ -32,10 +34,14 @@ typedef struct TlVote
 
 typedef struct TlCertificate
 {
-	uint8_t		kind;			/* TL_LOG_NOTARIZE, _FINALIZE or _NULLIFY */
+	uint8_t		kind;			/* TL_LOG_NOTARIZE, _FINALIZE, _NULLIFY or
+								 * _STATE */
 	uint64_t	epoch;
 	uint64_t	view;
 	TlHash		block;			/* zeros for TL_LOG_NULLIFY */
+	uint64_t	height;			/* these three for TL_LOG_STATE only */
+	TlHash		state_root;
+	TlHash		outcome_root;
 	uint16_t	vote_count;
 	TlSpan		votes;			/* encoded, ascending by member */
 } TlCertificate;
@@ -62,7 +68,11 @@ extern TlStatus tl_consensus_certificate_get_vote(TlVote *out,
 												  const TlCertificate *certificate,
 												  unsigned index);
 
-/* The vote that a signed NOTARIZE, FINALIZE or NULLIFY row is. */
+/* What the rows of its votes have as payload; at most _PAYLOAD_SIZE_MAX. */
+extern TlStatus tl_consensus_certificate_payload(TlWriter *writer,
+												 const TlCertificate *certificate);
+
+/* The vote that a signed NOTARIZE, FINALIZE, NULLIFY or STATE row is. */
 extern void tl_consensus_certificate_row_vote(TlVote *out,
 											  const TlLogRow *row);
 

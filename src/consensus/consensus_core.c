@@ -27,6 +27,10 @@
 
 static bool check_config(const TlConsensusConfig *config);
 static TlConsensus *lay_out(TlArena *arena, const TlConsensusConfig *config);
+static void lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
+						  TlLaneState *lanes);
+static void lay_out_states(TlArena *arena, const TlConsensusConfig *config,
+						   TlConsensus *core);
 static size_t scratch_size(const TlConsensusConfig *config);
 static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
@@ -109,6 +113,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 	else if (core->started && !input->more)
 	{
 		settle(core);
+		tl_consensus_checkpoint_settle(core);
 		tl_consensus_lane_want(core);
 		tl_consensus_lane_read_again(core);
 		tl_consensus_ack_write(core);
@@ -138,6 +143,8 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->retired = core->retired;
 	out->works = (core->pace.work_us != 0);
 	out->stopped = core->forked || core->own.broken;
+	out->checkpoint_height = core->checkpoint.stable.height;
+	out->diverged = core->checkpoint.diverged;
 }
 
 /* The next action of this step, or NULL if it has enough. */
@@ -327,7 +334,26 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 			views[i].view = UINT64_MAX; /* of no view yet */
 		}
 	}
-	for (unsigned i = 0; i < members; i++)
+	lay_out_lanes(arena, config, lanes);
+	lay_out_states(arena, config, core);
+	if (core == NULL)
+		return NULL;
+	core->views = views;
+	core->lanes = lanes;
+	core->acks = acks;
+	core->peers = peers;
+	core->entries = entries;
+	core->path = path;
+	core->handed = handed;
+	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
+	return core;
+}
+
+static void
+lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
+			  TlLaneState *lanes)
+{
+	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		TlKnownBatch *batches = tl_consensus_arena_take(arena,
 														config->lane_length *
@@ -345,17 +371,27 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 		lanes[i].by_digest = by_digest;
 		lanes[i].by_previous = by_previous;
 	}
+}
+
+static void
+lay_out_states(TlArena *arena, const TlConsensusConfig *config,
+			   TlConsensus *core)
+{
+	unsigned	members = config->member_count;
+	TlStateClaim *claims = tl_consensus_arena_take(arena, (size_t) members *
+												   TL_CONSENSUS_STATES_MAX *
+												   sizeof(TlStateClaim));
+	TlStateClaim *own_states = tl_consensus_arena_take(arena,
+													   TL_CONSENSUS_STATES_MAX *
+													   sizeof(TlStateClaim));
+	uint8_t    *state_votes = tl_consensus_arena_take(arena, members *
+													  TL_CERTIFICATE_VOTE_SIZE);
+
 	if (core == NULL)
-		return NULL;
-	core->views = views;
-	core->lanes = lanes;
-	core->acks = acks;
-	core->peers = peers;
-	core->entries = entries;
-	core->path = path;
-	core->handed = handed;
-	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
-	return core;
+		return;
+	core->checkpoint.claims = claims;
+	core->checkpoint.own = own_states;
+	core->checkpoint.votes = state_votes;
 }
 
 /* Room for a proposal over a full gap, built beside its certificates, and CERT
@@ -391,6 +427,8 @@ set_members(TlConsensus *core)
 	if (TL_FORGOTTEN(16) && core->quorum > 1)
 		core->quorum--;
 	core->own.index = tl_consensus_index(core, config->member);
+	core->reading = config->member_count;
+	memcpy(core->own.instance, config->replaced, TL_NONCE_SIZE);
 	core->own.votes = core->own.index < config->member_count &&
 		config->members[core->own.index].validator;
 }
@@ -441,6 +479,7 @@ set_base(TlConsensus *core)
 	core->own.view = core->low + 1;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 		core->peers[i].final_height = 0;
+	tl_consensus_checkpoint_base(core);
 }
 
 static TlStatus
@@ -461,10 +500,15 @@ take_input(TlConsensus *core, const TlInput *input)
 			tl_consensus_evidence_row(&left, &input->row);
 			tl_consensus_evidence_row(&right, &input->other);
 			tl_consensus_accuse(core, &left, &right);
+			tl_consensus_ack_other(core, &input->other);
 			return TL_OK;
 		case TL_INPUT_HELD:
 			tl_consensus_lane_held(core, &input->lane);
 			return TL_OK;
+		case TL_INPUT_STATE:
+			return tl_consensus_checkpoint_input(core, &input->state,
+												 input->view) ?
+				TL_OK : TL_BAD_ORDER;
 		case TL_INPUT_MAKE_BATCH:
 			if (!core->started || core->own.broken || core->standing.changed ||
 				!tl_consensus_lane_make(core, input->payload))
@@ -478,6 +522,7 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_START:
 			core->started = true;
 			core->pace.entered_us = core->now_us;
+			core->checkpoint.handed_us = core->now_us;
 			return TL_OK;
 	}
 	return TL_BUG;
@@ -526,6 +571,8 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
 	own->sequence = row->sequence;
 	tl_consensus_row_digest(&own->digest, &core->config.chain_id, row);
+	if (row->kind == TL_LOG_ACK)
+		tl_consensus_ack_own_row(core, row);
 	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);
@@ -549,6 +596,7 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	bool		loose = (input->kind == TL_INPUT_LOOSE_ROW);
 	TlCertificate certificate;
 
+	core->reading = index;
 	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
 		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN &&
 		row->kind != TL_LOG_GOVERN)
@@ -577,6 +625,8 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	if (row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_FINALIZE ||
 		row->kind == TL_LOG_NULLIFY)
 		tl_consensus_tally_row(core, row, index);
+	if (row->kind == TL_LOG_STATE)
+		tl_consensus_checkpoint_row(core, row, index);
 	if (row->kind == TL_LOG_CERT &&
 		tl_consensus_certificate_decode(&certificate, row->payload.data,
 										row->payload.size) == TL_OK)

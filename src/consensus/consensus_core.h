@@ -33,8 +33,9 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
- * nothing: TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the
- * next of the own ones or for which there is no room yet, TL_NOT_FINAL for a row of an epoch that
+ * nothing: TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
+ * of the own ones or for which there is no room yet, and for a STATE of a block
+ * that is not final, TL_NOT_FINAL for a row of an epoch that
  * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
  */
 extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,
@@ -75,6 +76,9 @@ typedef struct TlConsensusStatus
 	bool		works;			/* there is work: timers run */
 	bool		stopped;		/* after a fork or a broken own log */
 	bool		retired;		/* the epoch has ended, the next core takes over */
+
+	uint64_t	checkpoint_height;	/* newest stable checkpoint */
+	bool		diverged;		/* the own state is not the certified one */
 } TlConsensusStatus;
 
 extern void tl_consensus_status(const TlConsensus *core,

@@ -17,7 +17,7 @@
 #include <string.h>
 
 static void set_lane(TlConsensusBlock *block, const TlLane *lane);
-static void fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 					   const TlLane *to, bool final);
 
 /*
@@ -26,7 +26,7 @@ static void fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
  * first turn starts at a lane that the parent's hash chooses.
  */
 void
-tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 						TlConsensusBlock *out)
 {
 	unsigned	count = core->config.member_count;
@@ -42,9 +42,14 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
 			set_lane(out, &parent->cut[i]);
 	}
 	for (unsigned i = 0; i < count; i++)
-		targets[i] = tl_consensus_batch_head_after(core, i,
-												   tl_consensus_lane_find(parent, core->config.members[i].number),
-												   i != core->own.index);
+	{
+		const TlLane *from = tl_consensus_lane_find(parent,
+													core->config.members[i].number);
+
+		targets[i] = (i == core->own.index) ?
+			tl_consensus_batch_head_after(core, i, from, false) :
+			tl_consensus_cut_head(core, i, from);
+	}
 	while (moved)
 	{
 		moved = false;
@@ -61,8 +66,9 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
 										   targets[lane]);
 			if (next == NULL)
 				continue;
-			if (batches > 0 && (size + next->body_size > TL_BLOCK_BODY_SIZE_MAX ||
-								batches >= TL_BLOCK_BATCHES_MAX))
+			if (!TL_RULE(14, batches == 0 ||
+						 (size + next->body_size <= TL_BLOCK_BODY_SIZE_MAX &&
+						  batches < TL_BLOCK_BATCHES_MAX)))
 				return;
 			place.member = member;
 			place.incarnation = next->incarnation;
@@ -77,12 +83,71 @@ tl_consensus_cut_choose(TlConsensus * core, const TlConsensusBlock *parent,
 }
 
 /*
+ * How far another one's lane may be ordered beyond that cut: as far as q hold it
+ * or, for a time after a view was lost to a missing body (P10), everybody who is
+ * active.
+ */
+TlKnownBatch *
+tl_consensus_cut_head(TlConsensus *core, unsigned lane, const TlLane *cut)
+{
+	TlKnownBatch *head = tl_consensus_batch_head_after(core, lane, cut, true);
+	unsigned	steps = 0;
+
+	if (head == NULL || core->now_us >= core->lanes[lane].strict_us)
+		return head;
+	tl_consensus_pace_wake(core, core->lanes[lane].strict_us);
+	while (head != NULL && steps++ < core->config.lane_length &&
+		   !tl_consensus_batch_all_hold(core, lane, head))
+		head = tl_consensus_batch_starts_at(cut, head) ? NULL :
+			tl_consensus_batch_find(core, lane, &head->previous);
+	return head;
+}
+
+/*
+ * A view was nullified.  If this node could not vote for its block because bodies
+ * are missing, their lanes are ordered more carefully: twice as long each time.
+ */
+void
+tl_consensus_cut_blame(TlConsensus *core, const TlView *view)
+{
+	const TlConsensusBlock *block = &view->first.block;
+	const TlConsensusBlock *parent;
+
+	if (!core->started || !view->first.present || !view->first.linked ||
+		view->first.bad || view->own_notarize || TL_FORGOTTEN(110))
+		return;
+	parent = tl_consensus_proposal_parent(core, block);
+	for (unsigned i = 0; parent != NULL && i < block->lane_count; i++)
+	{
+		const TlLane *to = &block->cut[i];
+		const TlLane *from = tl_consensus_lane_find(parent, to->member);
+		unsigned	lane = tl_consensus_index(core, to->member);
+		TlLaneState *state;
+		const TlKnownBatch *batch;
+		int64_t		time = core->config.pace.timer_us;
+
+		if (lane >= core->config.member_count ||
+			(from != NULL && tl_consensus_same(&from->digest, &to->digest)))
+			continue;
+		batch = tl_consensus_batch_find(core, lane, &to->digest);
+		if (batch != NULL && batch->complete)
+			continue;
+		state = &core->lanes[lane];
+		time <<= (state->strikes < 16) ? state->strikes : 16;
+		if (time > core->config.pace.timer_max_us)
+			time = core->config.pace.timer_max_us;
+		state->strikes++;
+		state->strict_us = core->now_us + time;
+	}
+}
+
+/*
  * Root over the digests of the batches between two cuts, and their size.
  * TL_NOT_FINAL if one of them is not held, TL_BAD_ORDER if the cut goes back
  * or leaves the parent's branch.
  */
 TlStatus
-tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 					  const TlConsensusBlock *block, TlHash *root,
 					  uint64_t *size)
 {
@@ -140,9 +205,9 @@ tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
 			place = &at;
 		}
 	}
-	if (range.size > TL_BLOCK_BATCHES_MAX && range.size > 1)
+	if (!TL_RULE(14, range.size <= 1 || range.size <= TL_BLOCK_BATCHES_MAX))
 		return TL_TOO_LARGE;
-	if (*size > TL_BLOCK_BODY_SIZE_MAX && range.size > 1)
+	if (!TL_RULE(14, range.size <= 1 || *size <= TL_BLOCK_BODY_SIZE_MAX))
 		return TL_TOO_LARGE;
 	tl_merkle_range_root(&range, root);
 	return TL_OK;
@@ -154,7 +219,7 @@ tl_consensus_cut_root(TlConsensus * core, const TlConsensusBlock *parent,
  * a proposal does.  True if nothing is missing.
  */
 bool
-tl_consensus_cut_fetch(TlConsensus * core, const TlConsensusBlock *parent,
+tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 					   const TlConsensusBlock *block, bool final,
 					   int64_t *asked_us)
 {
@@ -185,7 +250,7 @@ tl_consensus_cut_fetch(TlConsensus * core, const TlConsensusBlock *parent,
 
 /* Walk down to what is missing; ask for everything on the way. */
 static void
-fetch_lane(TlConsensus * core, unsigned lane, const TlLane *from,
+fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 		   const TlLane *to, bool final)
 {
 	TlLaneState *state = &core->lanes[lane];

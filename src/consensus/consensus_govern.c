@@ -21,7 +21,7 @@
  *	change:
  *				1		quorum of three validators, 2 or 3
  *				4		clock drift allowed to a block's time, ms
- *				4		checkpoint interval, blocks
+ *				4		checkpoint interval, blocks, 0: none
  *				2		protocol version
  *				1		number of removed members r
  *				4 * r	their numbers, ascending
@@ -189,8 +189,7 @@ check_change(const TlMotion *motion)
 	uint32_t	before = 0;
 
 	if (motion->quorum_of_three < 2 || motion->quorum_of_three > 3 ||
-		motion->drift_ms == 0 || motion->checkpoint_interval == 0 ||
-		motion->protocol == 0)
+		motion->drift_ms == 0 || motion->protocol == 0)
 		return TL_BAD_FORMAT;
 	if (motion->drift_ms > TL_MOTION_DRIFT_MS_MAX ||
 		motion->removed_count > TL_MEMBER_COUNT_MAX ||

@@ -31,6 +31,9 @@ static const uint8_t *key_of(const TlConsensus *core, unsigned index,
 static bool judge_vote(const TlConsensus *core,
 					   const TlCertificate *certificate, const TlVote *vote,
 					   TlSignatureCheck check, void *context);
+static bool another_was_counted(const TlConsensus *core,
+								const TlCertificate *certificate,
+								unsigned index);
 static bool was_counted(const TlConsensus *core,
 						const TlCertificate *certificate, const TlVote *vote,
 						unsigned index);
@@ -84,6 +87,9 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 	}
 	if (proposal.parent_certificate.size > 0 &&
 		!judge_certificate(core, proposal.parent_certificate, check, context))
+		*certificates_valid = false;
+	if (proposal.checkpoint.size > 0 &&
+		!judge_certificate(core, proposal.checkpoint, check, context))
 		*certificates_valid = false;
 	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
 	for (unsigned i = 0; i < proposal.gap_count && *certificates_valid; i++)
@@ -184,14 +190,20 @@ judge_vote(const TlConsensus *core, const TlCertificate *certificate,
 		   const TlVote *vote, TlSignatureCheck check, void *context)
 {
 	unsigned	index = tl_consensus_index(core, vote->member);
+	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
+	TlWriter	writer;
 	TlLogRow	row;
 	TlHash		digest;
 
+	tl_writer_init(&writer, payload, sizeof(payload));
 	if (index >= core->config.member_count ||
-		!core->config.members[index].validator)
+		!core->config.members[index].validator ||
+		tl_consensus_certificate_payload(&writer, certificate) != TL_OK)
 		return false;
 	if (was_counted(core, certificate, vote, index))
 		return true;
+	if (TL_FORGOTTEN(203) && another_was_counted(core, certificate, index))
+		return false;
 	memset(&row, 0, sizeof(row));
 	row.member = vote->member;
 	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
@@ -200,14 +212,26 @@ judge_vote(const TlConsensus *core, const TlCertificate *certificate,
 	row.kind = certificate->kind;
 	row.epoch = certificate->epoch;
 	row.view = certificate->view;
-	if (certificate->kind != TL_LOG_NULLIFY)
-	{
-		row.payload.data = certificate->block.bytes;
-		row.payload.size = TL_HASH_SIZE;
-	}
+	row.payload.data = payload;
+	row.payload.size = writer.size;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, &row);
 	return TL_RULE(17, check(context, vote->signature, &digest,
 							 core->config.members[index].row_key));
+}
+
+/* What a node that forgets C3 would ask: did this member tell me otherwise? */
+static bool
+another_was_counted(const TlConsensus *core, const TlCertificate *certificate,
+					unsigned index)
+{
+	const TlView *view = &core->views[certificate->view % core->config.view_count];
+	const TlTallied *tallied;
+
+	if (certificate->kind == TL_LOG_STATE)
+		return false;
+	tallied = &view->tallied[certificate->kind - TL_LOG_NOTARIZE][index];
+	return view->view == certificate->view && tallied->present &&
+		!tl_consensus_same(&tallied->block, &certificate->block);
 }
 
 /* Is it byte for byte a vote whose row was judged before? */
@@ -218,15 +242,13 @@ was_counted(const TlConsensus *core, const TlCertificate *certificate,
 	const TlView *view;
 	const TlTallied *tallied;
 
+	if (certificate->kind == TL_LOG_STATE)
+		return tl_consensus_checkpoint_counted(core, certificate, vote, index);
 	view = &core->views[certificate->view % core->config.view_count];
 	if (view->view != certificate->view)
 		return false;
 	tallied = &view->tallied[certificate->kind - TL_LOG_NOTARIZE][index];
 	return tallied->present &&
 		tl_consensus_same(&tallied->block, &certificate->block) &&
-		tallied->vote.sequence == vote->sequence &&
-		tl_consensus_same(&tallied->vote.previous, &vote->previous) &&
-		memcmp(tallied->vote.nonce, vote->nonce, TL_NONCE_SIZE) == 0 &&
-		memcmp(tallied->vote.signature, vote->signature,
-			   TL_SIGNATURE_SIZE) == 0;
+		tl_consensus_tally_same_vote(&tallied->vote, vote);
 }

@@ -32,7 +32,7 @@ tl_consensus_lane_find(const TlConsensusBlock *block, uint32_t member)
 
 /* A BATCH row, of its log in order or fetched for a cut that names it. */
 void
-tl_consensus_lane_batch(TlConsensus * core, const TlLogRow *row, bool loose)
+tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row, bool loose)
 {
 	unsigned	lane = tl_consensus_index(core, row->member);
 	const TlLane *cut = tl_consensus_lane_find(&core->base, row->member);
@@ -68,7 +68,7 @@ tl_consensus_lane_batch(TlConsensus * core, const TlLogRow *row, bool loose)
 }
 
 void
-tl_consensus_lane_held(TlConsensus * core, const TlLane *lane)
+tl_consensus_lane_held(TlConsensus *core, const TlLane *lane)
 {
 	unsigned	index = tl_consensus_index(core, lane->member);
 	TlKnownBatch *batch;
@@ -82,7 +82,7 @@ tl_consensus_lane_held(TlConsensus * core, const TlLane *lane)
 
 /* Append the own next batch, if it is that. */
 bool
-tl_consensus_lane_make(TlConsensus * core, TlSpan payload)
+tl_consensus_lane_make(TlConsensus *core, TlSpan payload)
 {
 	const TlLane *cut = tl_consensus_lane_find(&core->base, core->config.member);
 	TlBatchHeader header;
@@ -112,11 +112,14 @@ tl_consensus_lane_make(TlConsensus * core, TlSpan payload)
 
 /* Is there a batch that a leader could order and no final block has? */
 bool
-tl_consensus_lane_work(TlConsensus * core)
+tl_consensus_lane_work(TlConsensus *core)
 {
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tl_consensus_batch_head(core, i, true) != NULL)
+		const TlLane *cut = tl_consensus_lane_find(&core->base,
+												   core->config.members[i].number);
+
+		if (tl_consensus_cut_head(core, i, cut) != NULL)
 			return true;
 	}
 	return false;
@@ -128,7 +131,7 @@ tl_consensus_lane_work(TlConsensus * core)
  * nobody would have work because of it.
  */
 void
-tl_consensus_lane_want(TlConsensus * core)
+tl_consensus_lane_want(TlConsensus *core)
 {
 	for (unsigned lane = 0; lane < core->config.member_count; lane++)
 	{
@@ -164,7 +167,7 @@ tl_consensus_lane_want(TlConsensus * core)
 
 /* Ask for what found no place, once there is one again. */
 void
-tl_consensus_lane_read_again(TlConsensus * core)
+tl_consensus_lane_read_again(TlConsensus *core)
 {
 	for (unsigned lane = 0; lane < core->config.member_count; lane++)
 	{
@@ -194,7 +197,7 @@ tl_consensus_lane_read_again(TlConsensus * core)
 
 /* The final cut has moved: forget what it covers. */
 void
-tl_consensus_lane_prune(TlConsensus * core)
+tl_consensus_lane_prune(TlConsensus *core)
 {
 	for (unsigned lane = 0; lane < core->config.member_count; lane++)
 	{

@@ -209,6 +209,7 @@ tl_consensus_proposal_encode(TlWriter *writer, const TlProposal *proposal)
 	put_sized(writer, proposal->parent_certificate);
 	tl_put_u16(writer, proposal->gap_count);
 	tl_put_bytes(writer, proposal->gaps.data, proposal->gaps.size);
+	put_sized(writer, proposal->checkpoint);
 	put_sized(writer, proposal->cut);
 	tl_put_u32(writer, proposal->entry_count);
 	tl_put_bytes(writer, proposal->entries.data, proposal->entries.size);
@@ -236,6 +237,7 @@ tl_consensus_proposal_decode(TlProposal *out, const void *data, size_t size)
 		(void) get_sized(&reader);
 	out->gaps.data = reader.data + start;
 	out->gaps.size = reader.offset - start;
+	out->checkpoint = get_sized(&reader);
 	out->cut = get_sized(&reader);
 	out->entry_count = tl_get_u32(&reader);
 	out->entries = tl_get_span(&reader,

@@ -50,6 +50,16 @@ typedef struct TlLogRow
 	uint8_t		signature[TL_SIGNATURE_SIZE];
 } TlLogRow;
 
+/* What a member has after a block: payload of STATE. */
+typedef struct TlState
+{
+	uint64_t	height;			/* from 1 */
+	TlHash		block;
+	TlHash		state_root;
+	TlHash		outcome_root;	/* over outcomes, events and rejections since
+								 * the checkpoint that the block's header names */
+} TlState;
+
 /* What a leader proposes.  The spans hold encoded things (README.md). */
 typedef struct TlProposal
 {
@@ -57,6 +67,7 @@ typedef struct TlProposal
 	TlSpan		parent_certificate; /* notarization of the parent */
 	uint16_t	gap_count;
 	TlSpan		gaps;			/* per skipped view: size u32, nullification */
+	TlSpan		checkpoint;		/* certificate of kind STATE, or empty */
 	TlSpan		cut;			/* lanes */
 	uint32_t	entry_count;
 	TlSpan		entries;		/* a list (chain_block.h) */

@@ -16,6 +16,7 @@
 #include "consensus_state.h"
 
 static int64_t back_off(const TlConsensus *core, int64_t time_us);
+static void catch_up(TlConsensus *core);
 static bool has_work(TlConsensus *core);
 static bool others_are_here(const TlConsensus *core);
 static bool chain_is_not_final(const TlConsensus *core);
@@ -41,16 +42,7 @@ tl_consensus_pace_run(TlConsensus *core)
 	if (!core->started)
 		return false;
 	relay_final(core);
-	if (core->beyond >= core->low + core->config.view_count)
-	{
-		if (tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
-		{
-			TlAction   *action = tl_consensus_act(core, TL_ACT_CATCH_UP);
-
-			if (action != NULL)
-				action->view = core->beyond;
-		}
-	}
+	catch_up(core);
 	if (!has_work(core))
 	{
 		core->pace.work_us = 0;
@@ -98,6 +90,7 @@ tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
 
 	if (!view->own_nullify)
 		core->pace.nullified++;
+	tl_consensus_cut_blame(core, view);
 	if (!view->proposed_seen)
 		core->peers[leader].skip = true;
 }
@@ -195,13 +188,53 @@ back_off(const TlConsensus *core, int64_t time_us)
 	return time_us;
 }
 
+/*
+ * Others are where this node's memory does not reach.  Asked is one who has
+ * shown a certificate from there, another one each time.
+ */
+static void
+catch_up(TlConsensus *core)
+{
+	uint64_t	reach = core->low + core->config.view_count;
+	unsigned	count = 0;
+	unsigned	turn;
+	TlAction   *action;
+
+	if (core->beyond < reach || TL_FORGOTTEN(109) ||
+		!tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
+		return;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+		count += (i != core->own.index && core->peers[i].certified >= reach);
+	action = tl_consensus_act(core, TL_ACT_CATCH_UP);
+	if (action == NULL || count == 0)
+		return;
+	action->view = core->beyond;
+	turn = core->beyond_count++ % count;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (i == core->own.index || core->peers[i].certified < reach)
+			continue;
+		if (turn-- == 0)
+			action->member = core->config.members[i].number;
+	}
+}
+
+/* Has anything come from him lately? */
+bool
+tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)
+{
+	return core->peers[index].heard_us > 0 &&
+		core->now_us <= core->peers[index].heard_us + core->config.pace.active_us;
+}
+
 /* P2: reasons for a view to have a timer at all. */
 static bool
 has_work(TlConsensus *core)
 {
-	return (chain_is_not_final(core) && !TL_FORGOTTEN(102)) ||
-		others_are_here(core) || tl_consensus_lane_work(core) ||
-		tl_consensus_entry_work(core);
+	return others_are_here(core) ||
+		(!TL_FORGOTTEN(102) &&
+		 (chain_is_not_final(core) || tl_consensus_lane_work(core) ||
+		  tl_consensus_entry_work(core)));
 }
 
 /* Is a block notarized that is not final? */
@@ -228,7 +261,7 @@ others_are_here(const TlConsensus *core)
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		if (i != core->own.index && core->config.members[i].validator &&
-			core->peers[i].view >= core->own.view)
+			!core->peers[i].doubled && core->peers[i].view >= core->own.view)
 			count++;
 	}
 	return count > core->faults;
@@ -248,7 +281,8 @@ leave_view(TlConsensus *core, int64_t since_us)
 		return false;
 	if (nullified_by_some(core))
 		return true;
-	if (leader != core->own.index && !view->proposed_seen)
+	if (leader != core->own.index && !view->proposed_seen &&
+		!TL_FORGOTTEN(104))
 	{
 		if (peer->skip)
 			return true;
@@ -258,7 +292,7 @@ leave_view(TlConsensus *core, int64_t since_us)
 			deadline = suspected;
 	}
 	if (core->now_us >= deadline)
-		return true;
+		return !TL_FORGOTTEN(103);
 	tl_consensus_pace_wake(core, deadline);
 	return false;
 }
@@ -272,7 +306,7 @@ nullified_by_some(TlConsensus *core)
 
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (view->tallied[VOTE_NULLIFY][i].present)
+		if (view->tallied[VOTE_NULLIFY][i].present && !core->peers[i].doubled)
 			count++;
 	}
 	return count > core->faults;

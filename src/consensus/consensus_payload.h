@@ -10,6 +10,7 @@
 
 #include "consensus_message.h"
 
+#define TL_STATE_SIZE		105
 #define TL_ACK_SIZE_FIXED	77		/* without lanes */
 #define TL_ACK_SIZE_MAX		(TL_ACK_SIZE_FIXED + TL_MEMBER_COUNT_MAX * 46)
 
@@ -28,5 +29,11 @@ extern TlStatus tl_consensus_ack_encode(TlWriter *writer, const TlAck *ack);
 /* out->lanes points into data afterwards; tl_chain_cut_decode reads it. */
 extern TlStatus tl_consensus_ack_decode(TlAck *out,
 										const void *data, size_t size);
+
+/* Payload of STATE, and what a certificate of that kind says. */
+extern TlStatus tl_consensus_state_encode(TlWriter *writer,
+										  const TlState *state);
+extern TlStatus tl_consensus_state_decode(TlState *out,
+										  const void *data, size_t size);
 
 #endif							/* CONSENSUS_PAYLOAD_H */

@@ -21,6 +21,8 @@
 
 #include <string.h>
 
+static bool put_gaps(TlWriter *writer, TlConsensus *core,
+					 const TlBlockHeader *header, TlProposal *proposal);
 static bool decode_block(TlConsensusBlock *out, const TlProposal *proposal);
 static bool check_certificates(TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
@@ -77,6 +79,7 @@ tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row)
 		return;
 	memset(place, 0, sizeof(*place));
 	place->present = true;
+	place->certifies = (proposal.checkpoint.size > 0);
 	place->block = block;
 }
 
@@ -158,6 +161,10 @@ tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known)
 			lowest->bad = true;
 		if (!TL_RULE(24, tl_consensus_same(&lowest->block.header.members_hash,
 										   &core->config.members_hash)))
+			lowest->bad = true;
+		if (!TL_RULE(40, lowest->certifies ==
+					 (lowest->block.header.checkpoint_height !=
+					  parent->header.checkpoint_height)))
 			lowest->bad = true;
 		lowest->block.history = parent->history;
 		if (tl_merkle_range_append(&lowest->block.history,
@@ -253,6 +260,11 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 	header->members_hash = core->config.members_hash;
 	header->checkpoint_height = parent->header.checkpoint_height;
 	header->checkpoint_state_root = parent->header.checkpoint_state_root;
+	if (tl_consensus_checkpoint_moves(core, &parent->header))
+	{
+		header->checkpoint_height = core->checkpoint.stable.height;
+		header->checkpoint_state_root = core->checkpoint.stable.state_root;
+	}
 	tl_merkle_range_root(&parent->history, &header->history_root);
 	tl_chain_block_hash(&out->hash, header);
 	return true;
@@ -265,6 +277,7 @@ tl_consensus_proposal_build(TlConsensus *core, const TlConsensusBlock *parent,
 TlSpan
 tl_consensus_proposal_encode_block(TlConsensus *core,
 								   const TlConsensusBlock *block,
+								   const TlConsensusBlock *parent,
 								   const TlView *parent_view)
 {
 	uint8_t    *start = core->scratch.data + core->scratch.used;
@@ -303,23 +316,16 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	proposal.parent_certificate.data = start;
 	proposal.parent_certificate.size = large.size;
 	proposal.gaps.data = start + large.size;
-	for (uint64_t view = block->header.parent_view + 1;
-		 view < block->header.view; view++)
-	{
-		TlView	   *skipped = tl_consensus_view(core, view);
-		TlWriter	counter;
-
-		if (skipped == NULL || !skipped->certified[VOTE_NULLIFY].present)
-			return payload;
-		tl_writer_init(&counter, NULL, 0);
-		(void) tl_consensus_tally_encode(&counter, core, VOTE_NULLIFY, skipped);
-		tl_put_u32(&large, (uint32_t) counter.size);
-		if (tl_consensus_tally_encode(&large, core, VOTE_NULLIFY,
-									  skipped) != TL_OK)
-			return payload;
-		proposal.gap_count++;
-	}
+	if (!put_gaps(&large, core, &block->header, &proposal))
+		return payload;
 	proposal.gaps.size = large.size - proposal.parent_certificate.size;
+	if (block->header.checkpoint_height != parent->header.checkpoint_height)
+	{
+		proposal.checkpoint.data = start + large.size;
+		if (tl_consensus_checkpoint_encode(&large, core) != TL_OK)
+			return payload;
+		proposal.checkpoint.size = start + large.size - proposal.checkpoint.data;
+	}
 	end = start + large.size;
 	tl_writer_init(&small, end, room - large.size);
 	if (tl_consensus_proposal_encode(&small, &proposal) != TL_OK ||
@@ -329,6 +335,29 @@ tl_consensus_proposal_encode_block(TlConsensus *core,
 	payload.data = end;
 	payload.size = small.size;
 	return payload;
+}
+
+/* The nullifications of the views between the parent's and the block's. */
+static bool
+put_gaps(TlWriter *writer, TlConsensus *core, const TlBlockHeader *header,
+		 TlProposal *proposal)
+{
+	for (uint64_t view = header->parent_view + 1; view < header->view; view++)
+	{
+		TlView	   *skipped = tl_consensus_view(core, view);
+		TlWriter	counter;
+
+		if (skipped == NULL || !skipped->certified[VOTE_NULLIFY].present)
+			return false;
+		tl_writer_init(&counter, NULL, 0);
+		(void) tl_consensus_tally_encode(&counter, core, VOTE_NULLIFY, skipped);
+		tl_put_u32(writer, (uint32_t) counter.size);
+		if (tl_consensus_tally_encode(writer, core, VOTE_NULLIFY,
+									  skipped) != TL_OK)
+			return false;
+		proposal->gap_count++;
+	}
+	return true;
 }
 
 static bool
@@ -377,13 +406,23 @@ check_certificates(TlConsensus *core, const TlLogRow *row,
 	else if (tl_consensus_certificate_decode(&certificate,
 											 proposal->parent_certificate.data,
 											 proposal->parent_certificate.size) != TL_OK ||
-			 !TL_RULE(8, certificate.kind != TL_LOG_NULLIFY &&
+			 !TL_RULE(8, (certificate.kind == TL_LOG_NOTARIZE ||
+						  certificate.kind == TL_LOG_FINALIZE) &&
 					  certificate.epoch == header->parent_epoch &&
 					  certificate.epoch == row->epoch &&
 					  certificate.view == header->parent_view &&
 					  tl_consensus_same(&certificate.block, &header->parent)))
 		return false;
 	if (header->parent_view >= header->view)
+		return false;
+	/* R40: what it says of a checkpoint is certified; that it moves, see link */
+	if (proposal->checkpoint.size > 0 &&
+		(tl_consensus_certificate_decode(&certificate, proposal->checkpoint.data,
+										 proposal->checkpoint.size) != TL_OK ||
+		 certificate.kind != TL_LOG_STATE || certificate.epoch != row->epoch ||
+		 certificate.height != header->checkpoint_height ||
+		 !tl_consensus_same(&certificate.state_root,
+							&header->checkpoint_state_root)))
 		return false;
 	tl_reader_init(&reader, proposal->gaps.data, proposal->gaps.size);
 	view = header->parent_view;
@@ -412,6 +451,10 @@ learn(TlConsensus *core, const TlProposal *proposal)
 		tl_consensus_certificate_decode(&certificate,
 										proposal->parent_certificate.data,
 										proposal->parent_certificate.size) == TL_OK)
+		tl_consensus_tally_certificate(core, &certificate);
+	if (proposal->checkpoint.size > 0 &&
+		tl_consensus_certificate_decode(&certificate, proposal->checkpoint.data,
+										proposal->checkpoint.size) == TL_OK)
 		tl_consensus_tally_certificate(core, &certificate);
 	tl_reader_init(&reader, proposal->gaps.data, proposal->gaps.size);
 	for (unsigned i = 0; i < proposal->gap_count; i++)

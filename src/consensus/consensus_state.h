@@ -24,8 +24,8 @@
 
 /*
  * A rule of README.md, cited where it is checked.  A test build with
- * -DTL_MUTANT=n forgets rule Rn, or rule P(n - 100); the simulator must then
- * find a violation (test/sim/mutants).
+ * -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200); the simulator must
+ * then find a violation (test/sim/mutants).
  */
 #ifdef TL_MUTANT
 #define TL_FORGOTTEN(number)	((number) == (TL_MUTANT))
@@ -70,6 +70,8 @@ typedef struct TlKnownBlock
 	bool		linked;			/* its parents are known down to the base, and
 								 * history is computed */
 	bool		bad;			/* linked, and against a rule for good */
+	bool		certifies;		/* the proposal has a certificate of the
+								 * checkpoint that the header names */
 	int64_t		asked_us;		/* for a batch of it, last */
 	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
@@ -127,6 +129,9 @@ typedef struct TlLaneState
 	bool		dropped;		/* there was no room for a batch */
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
+	int64_t		strict_us;		/* until then all active members have to hold
+								 * what is ordered of it */
+	unsigned	strikes;		/* views lost to a missing body */
 } TlLaneState;
 
 #define TL_CONSENSUS_APPROVALS_WAITING	8	/* of one member, not ordered yet */
@@ -150,14 +155,54 @@ typedef struct TlEntry
 	TlHash		next_members;	/* if it is a change */
 } TlEntry;
 
+#define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
+
+/* What one STATE row said. */
+typedef struct TlStateClaim
+{
+	TlState		state;			/* height 0: none */
+	uint64_t	view;			/* of the block */
+	TlVote		vote;
+} TlStateClaim;
+
+typedef struct TlCheckpoint
+{
+	TlStateClaim *claims;		/* [member][TL_CONSENSUS_STATES_MAX] */
+	TlStateClaim *own;			/* what the caller said, without votes */
+	TlState		stable;			/* newest stable checkpoint */
+	uint64_t	view;			/* of its block */
+	uint16_t	vote_count;		/* 0: known by a header only */
+	uint8_t    *votes;			/* encoded, ascending by member */
+	uint64_t	told;			/* TL_ACT_CHECKPOINT up to here */
+	uint64_t	written;		/* highest own STATE row */
+	int64_t		handed_us;		/* last block handed over */
+	uint64_t	passed;			/* waits for active members, to be pruned to */
+	uint64_t	passed_view;
+	uint64_t	pruned;			/* TL_ACT_PRUNE up to here */
+	bool		moved;			/* look for a split again */
+	uint64_t	doubt;			/* no quorum at this height yet, 0: none */
+	int64_t		doubt_us;		/* since when */
+	uint64_t	split;			/* TL_ALARM_SPLIT up to here */
+	bool		diverged;
+	bool		alarmed;		/* of that */
+} TlCheckpoint;
+
 /* What is known of another member's log and doings. */
 typedef struct TlPeer
 {
 	uint64_t	view;			/* highest of a vote or PROPOSE of his */
+	uint64_t	certified;		/* highest view that a certificate of his
+								 * rows is of */
 	int64_t		heard_us;		/* last row */
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
+	bool		diverged;		/* alarm was given */
+	bool		known;			/* the instance is */
+	bool		doubled;		/* two of them live: counts as neither */
+	uint8_t		incarnation[TL_NONCE_SIZE]; /* of the rows that showed it */
+	uint8_t		instance[TL_NONCE_SIZE];
+	uint8_t		other[TL_NONCE_SIZE];	/* if doubled */
 	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
 } TlPeer;
 
@@ -177,6 +222,8 @@ typedef struct TlOwn
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
 	uint32_t	approvals;		/* GOVERN rows of this epoch */
+
+	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
 } TlOwn;
 
 typedef struct TlPaceState
@@ -211,6 +258,8 @@ struct TlConsensus
 	uint64_t	final_view;		/* highest finalized view known */
 	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
 	int64_t		beyond_asked_us;
+	unsigned	beyond_count;	/* how often */
+	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
 	TlPeer	   *peers;
@@ -226,6 +275,7 @@ struct TlConsensus
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
+	TlCheckpoint checkpoint;
 
 	unsigned	handed_count;	/* of this step */
 	TlConsensusBlock *handed;	/* TL_CONSENSUS_HANDED_MAX of them */
@@ -253,6 +303,8 @@ extern void tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row,
 								   unsigned index);
 extern void tl_consensus_tally_certificate(TlConsensus *core,
 										   const TlCertificate *certificate);
+extern bool tl_consensus_tally_same_vote(const TlVote *left,
+										 const TlVote *right);
 extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
 										  const TlConsensus *core, TlVoteKind kind,
 										  const TlView *view);
@@ -272,6 +324,7 @@ extern bool tl_consensus_proposal_build(TlConsensus *core,
 										TlConsensusBlock *out);
 extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
 												 const TlConsensusBlock *block,
+												 const TlConsensusBlock *parent,
 												 const TlView *parent_view);
 
 /* consensus_batch.c */
@@ -296,6 +349,8 @@ extern TlKnownBatch *tl_consensus_batch_head_after(TlConsensus *core,
 												   unsigned lane,
 												   const TlLane *cut,
 												   bool acked);
+extern bool tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
+										const TlKnownBatch *batch);
 
 /* consensus_lane.c */
 extern const TlLane *tl_consensus_lane_find(const TlConsensusBlock *block,
@@ -321,11 +376,16 @@ extern bool tl_consensus_cut_fetch(TlConsensus *core,
 								   const TlConsensusBlock *parent,
 								   const TlConsensusBlock *block,
 								   bool final, int64_t *asked_us);
+extern TlKnownBatch *tl_consensus_cut_head(TlConsensus *core, unsigned lane,
+										   const TlLane *cut);
+extern void tl_consensus_cut_blame(TlConsensus *core, const TlView *view);
 
 /* consensus_ack.c */
 extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 								 unsigned index);
 extern void tl_consensus_ack_write(TlConsensus *core);
+extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
 
 /* consensus_approval.c */
 extern bool tl_consensus_approval_read(const TlConsensus *core,
@@ -359,6 +419,23 @@ extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
 extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
+
+/* consensus_checkpoint.c */
+extern void tl_consensus_checkpoint_base(TlConsensus *core);
+extern bool tl_consensus_checkpoint_input(TlConsensus *core,
+										  const TlState *state, uint64_t view);
+extern void tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
+										unsigned index);
+extern void tl_consensus_checkpoint_certificate(TlConsensus *core,
+												const TlCertificate *certificate);
+extern bool tl_consensus_checkpoint_counted(const TlConsensus *core,
+											const TlCertificate *certificate,
+											const TlVote *vote, unsigned index);
+extern bool tl_consensus_checkpoint_moves(const TlConsensus *core,
+										  const TlBlockHeader *parent);
+extern TlStatus tl_consensus_checkpoint_encode(TlWriter *writer,
+											   const TlConsensus *core);
+extern void tl_consensus_checkpoint_settle(TlConsensus *core);
 
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);
@@ -394,6 +471,8 @@ extern bool tl_consensus_pace_run(TlConsensus *core);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent);
+extern bool tl_consensus_pace_is_active(const TlConsensus *core,
+										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
 

@@ -81,8 +81,17 @@ tl_consensus_tally_certificate(TlConsensus *core,
 							   const TlCertificate *certificate)
 {
 	TlVoteKind	kind = (TlVoteKind) (certificate->kind - TL_LOG_NOTARIZE);
-	TlView	   *view = tl_consensus_view(core, certificate->view);
+	TlView	   *view;
 
+	if (certificate->kind == TL_LOG_STATE)
+	{
+		tl_consensus_checkpoint_certificate(core, certificate);
+		return;
+	}
+	if (core->reading < core->config.member_count &&
+		certificate->view > core->peers[core->reading].certified)
+		core->peers[core->reading].certified = certificate->view;
+	view = tl_consensus_view(core, certificate->view);
 	if (view == NULL)
 	{
 		/* Others have gone where this node's memory does not reach (P9). */
@@ -124,6 +133,16 @@ tl_consensus_tally_encode(TlWriter *writer, const TlConsensus *core,
 	return tl_consensus_certificate_encode(writer, &certificate);
 }
 
+bool
+tl_consensus_tally_same_vote(const TlVote *left, const TlVote *right)
+{
+	return left->member == right->member &&
+		left->sequence == right->sequence &&
+		tl_consensus_same(&left->previous, &right->previous) &&
+		memcmp(left->nonce, right->nonce, TL_NONCE_SIZE) == 0 &&
+		memcmp(left->signature, right->signature, TL_SIGNATURE_SIZE) == 0;
+}
+
 /* Is there a quorum for this block among the votes seen? */
 static void
 count_votes(TlConsensus *core, TlView *view, TlVoteKind kind,
@@ -135,7 +154,8 @@ count_votes(TlConsensus *core, TlView *view, TlVoteKind kind,
 
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tallied[i].present && tl_consensus_same(&tallied[i].block, block))
+		if (tallied[i].present && TL_RULE(45, !core->peers[i].doubled) &&
+			tl_consensus_same(&tallied[i].block, block))
 			count++;
 	}
 	if (count < core->quorum)
@@ -144,7 +164,8 @@ count_votes(TlConsensus *core, TlView *view, TlVoteKind kind,
 				   (size_t) core->validator_count * TL_CERTIFICATE_VOTE_SIZE);
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (tallied[i].present && tl_consensus_same(&tallied[i].block, block))
+		if (tallied[i].present && TL_RULE(45, !core->peers[i].doubled) &&
+			tl_consensus_same(&tallied[i].block, block))
 			tl_consensus_certificate_put_vote(&writer, &tallied[i].vote);
 	}
 	view->certified[kind].vote_count = (uint16_t) count;

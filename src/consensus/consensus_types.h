@@ -86,6 +86,10 @@ typedef struct TlConsensusPace
 typedef struct TlConsensusConfig
 {
 	TlHash		chain_id;
+	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy, random;
+										 * zeros: not told */
+	uint8_t		replaced[TL_NONCE_SIZE];	/* the one before, if the stored log
+										 * does not show it */
 	uint32_t	member;			/* this node's number; 0 or a member that is
 								 * no validator: follows without voting */
 	unsigned	member_count;
@@ -96,9 +100,9 @@ typedef struct TlConsensusConfig
 	TlHash		founding;		/* block that founded the epoch */
 	uint32_t	number_max;		/* highest number ever given to a member; 0: the
 								 * highest of these */
-	uint32_t	checkpoint_interval;	/* blocks */
 	uint16_t	protocol;		/* version; 0 is 1 */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
+	uint32_t	checkpoint_interval;	/* of heights with STATE rows, 0: none */
 	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */
 	unsigned	lane_length;	/* batches remembered per lane, 2 to _LANE_MAX */
 	TlConsensusPace pace;
@@ -117,6 +121,8 @@ typedef enum TlInputKind
 	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
 								 * the same log; both signatures valid */
 	TL_INPUT_HELD,				/* a batch's bodies are here and checked */
+	TL_INPUT_STATE,				/* what the state is after a final block of this
+								 * epoch, or the one that founds it */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_START				/* the stored logs are read: begin to act */
@@ -133,6 +139,8 @@ typedef struct TlInput
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
 	TlLane		lane;			/* _HELD */
 	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
+	TlState		state;			/* _STATE */
+	uint64_t	view;			/* _STATE: of that block */
 } TlInput;
 
 typedef enum TlActionKind
@@ -149,6 +157,10 @@ typedef enum TlActionKind
 	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
 								 * over: make the next core (consensus_epoch.h) */
 	TL_ACT_WAKE,				/* step again at wake_us at the latest */
+	TL_ACT_CHECKPOINT,			/* a checkpoint is stable; whoever waited since
+								 * TL_ALARM_SPLIT may go on */
+	TL_ACT_PRUNE,				/* rows of views up to view, and own votes, are
+								 * needed no more */
 	TL_ACT_ALARM				/* tell the operator */
 } TlActionKind;
 
@@ -156,7 +168,11 @@ typedef enum TlAlarm
 {
 	TL_ALARM_FORK = 1,			/* two final blocks at one height */
 	TL_ALARM_OWN_LOG,			/* the own log breaks a rule: signs no more */
-	TL_ALARM_ILLEGAL_ROW		/* validly signed, against the rules */
+	TL_ALARM_ILLEGAL_ROW,		/* validly signed, against the rules */
+	TL_ALARM_DIVERGED,			/* the state of member is not the certified
+								 * one; if it is this node: apply no more */
+	TL_ALARM_INSTANCES,			/* two live copies sign with the key of member */
+	TL_ALARM_SPLIT				/* no quorum agrees on a state: apply no more */
 } TlAlarm;
 
 typedef struct TlAction
@@ -166,14 +182,16 @@ typedef struct TlAction
 	const TlConsensusBlock *block;	/* _FINAL */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _EPOCH: the epoch
-								 * certificate */
-	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP */
+								 * certificate; _CHECKPOINT: of STATE */
+	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
 	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW; _EPOCH: a GOVERN row
 								 * that holds the motion */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
+	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */
 	TlAlarm		alarm;			/* _ALARM */
-	uint32_t	member;			/* _ALARM: who, if anybody */
+	uint32_t	member;			/* _ALARM: who, if anybody; _CATCH_UP: who has
+								 * shown that he is there */
 } TlAction;
 
 /* The actions of one step; pointers in it hold until the next one. */

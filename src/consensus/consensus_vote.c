@@ -59,7 +59,8 @@ tl_consensus_vote_propose(TlConsensus *core)
 		return false;
 	if (!tl_consensus_room(core, 3))
 		return false;
-	payload = tl_consensus_proposal_encode_block(core, &block, parent_view);
+	payload = tl_consensus_proposal_encode_block(core, &block, parent,
+												 parent_view);
 	if (payload.size == 0 ||
 		!tl_consensus_append(core, TL_LOG_PROPOSE, view->view, payload))
 		return false;

@@ -39,6 +39,9 @@
 #include "proof_verify_sweep.h"
 #include "table_issue.h"
 
+/* In ledger.verification and ledger.progress. */
+#define MODE				"scrub"
+
 /* Before a scrub that has failed is tried again. */
 #define RETRY_MS			30000
 
@@ -158,15 +161,15 @@ tl_node_scrub_main(Datum database)
 	SetConfigOption("telco_ledger.verify_workers", "0", PGC_USERSET, PGC_S_OVERRIDE);
 
 	begin_transaction();
-	tl_proof_scrub_begin();
-	started_at = tl_proof_scrub_started_at();
+	tl_proof_scrub_begin(MODE, false);
+	started_at = tl_proof_scrub_started_at(MODE);
 	end_transaction();
 	while (more)
 	{
 		TimestampTz began = GetCurrentTimestamp();
 
 		begin_transaction();
-		more = tl_proof_scrub_step();
+		more = tl_proof_scrub_step(MODE, 1, NULL);
 		end_transaction();
 		if (more)
 			rest(began, started_at);

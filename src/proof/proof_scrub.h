@@ -10,9 +10,17 @@
 
 #include "datatype/timestamp.h"
 
+/* Of a run that has come to its end. */
+typedef struct TlStepped
+{
+	int64_t		verification;	/* its row in ledger.verification */
+	int64_t		problems;
+	int64_t		rows;
+} TlStepped;
+
 extern TimestampTz tl_proof_scrub_due(int period_s);
-extern void tl_proof_scrub_begin(void);
-extern TimestampTz tl_proof_scrub_started_at(void);
-extern bool tl_proof_scrub_step(void);
+extern void tl_proof_scrub_begin(const char *mode, bool anew);
+extern TimestampTz tl_proof_scrub_started_at(const char *mode);
+extern bool tl_proof_scrub_step(const char *mode, int units, TlStepped *out);
 
 #endif							/* PROOF_SCRUB_H */

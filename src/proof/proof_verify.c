@@ -100,7 +100,7 @@ static TlStatement insert_verification = {
 	" to_height, rows, sections, blocks, problems, verdict, chain_id, rejected,"
 	" workers, parts)"
 	" VALUES ($1, clock_timestamp(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-	" $13, $14)",
+	" $13, $14) RETURNING id",
 	14, {TIMESTAMPTZOID, TEXTOID, REGCLASSOID, INT8OID, INT8OID, INT8OID,
 	INT8OID, INT8OID, INT8OID, TEXTOID, BYTEAOID, INT8OID, INT4OID, INT4OID}
 };
@@ -441,8 +441,8 @@ attempt_table(void *argument)
 	tl_proof_verify_rows(attempt->run, attempt->relation);
 }
 
-/* One row of ledger.verification, where rows can be written. */
-void
+/* One row of ledger.verification, where rows can be written: its id, or 0. */
+int64_t
 tl_proof_verify_record(const TlVerification *run, TimestampTz started_at)
 {
 	Datum		values[] = {
@@ -468,11 +468,12 @@ tl_proof_verify_record(const TlVerification *run, TimestampTz started_at)
 		ereport(NOTICE,
 				errmsg("this run is not recorded in ledger.verification"),
 				errdetail("The transaction is read-only."));
-		return;
+		return 0;
 	}
 	if (!OidIsValid(run->relation))
 		nulls[2] = 'n';
 	tl_chain_execute(&insert_verification, values, nulls, false);
+	return DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
 
 /* Append a problem to the result. */

@@ -59,6 +59,7 @@ typedef struct TlVerification
 	bool		logged;			/* problems go to the server's log */
 	bool		stops;			/* the walk along the chain, at stop_height */
 	int64_t		stop_height;
+	int			step_units;		/* units of rows in a step, where there are steps */
 	bool		windowed;		/* others walk along other parts of it */
 	Oid			relation;		/* or InvalidOid for all */
 	TlKnown		known;
@@ -112,7 +113,8 @@ extern bool tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text);
 extern void tl_proof_verify_load_progress(TlVerification *run);
 extern void tl_proof_verify_load_ledger(TlVerification *run);
 extern List *tl_proof_verify_tables(Oid relation);
-extern void tl_proof_verify_record(const TlVerification *run, TimestampTz started_at);
+extern int64_t tl_proof_verify_record(const TlVerification *run,
+									  TimestampTz started_at);
 extern void tl_proof_verify_definitions(TlVerification *run, List *tables);
 extern void tl_proof_verify_lost_tables(TlVerification *run);
 extern void tl_proof_verify_table(TlVerification *run, Oid relation);

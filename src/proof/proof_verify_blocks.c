@@ -14,7 +14,7 @@
  * walks the whole chain and names them: only that walk knows what earlier
  * heights had to say.
  *
- * Used by ledger.verify().
+ * Used by ledger.verify(), and in the steps of ledger.verify_in_steps().
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +42,8 @@ typedef struct BlocksShared
 {
 	int64_t		from_height;
 	int64_t		tip_height;
+	bool		stops;			/* before the tip, at ... */
+	int64_t		stop_height;
 	uint32		window_count;
 	int			progress_slot;
 	pg_atomic_uint32 next_window;
@@ -71,12 +73,13 @@ void
 tl_proof_verify_blocks(TlVerification *run)
 {
 	BlocksAttempt attempt;
+	int64_t		end = run->stops ? run->stop_height : run->tip_height;
 
 	memset(&attempt, 0, sizeof(attempt));
 	attempt.run = run;
 	attempt.from_height = Max(run->from_height, 0);
-	if (run->tip_height >= attempt.from_height)
-		attempt.window_count = (uint32) ((run->tip_height - attempt.from_height) /
+	if (end >= attempt.from_height)
+		attempt.window_count = (uint32) ((end - attempt.from_height) /
 										 WINDOW_HEIGHTS + 1);
 	attempt.workers = Min(tl_proof_verify_workers,
 						  (int) Min(attempt.window_count / WORKER_WINDOWS_MIN, 1024) - 1);
@@ -95,8 +98,9 @@ attempt_windows(void *argument)
 	ParallelContext *context;
 	BlocksShared *shared;
 
-	tl_proof_progress_phase(TL_PHASE_BLOCKS, InvalidOid,
-							run->tip_height - attempt->from_height + 1);
+	if (run->step_units == 0)
+		tl_proof_progress_phase(TL_PHASE_BLOCKS, InvalidOid,
+								run->tip_height - attempt->from_height + 1);
 	EnterParallelMode();
 	context = CreateParallelContext("telco_ledger", WORKER_FUNCTION, attempt->workers);
 	shm_toc_estimate_chunk(&context->estimator, sizeof(BlocksShared));
@@ -105,6 +109,8 @@ attempt_windows(void *argument)
 	shared = shm_toc_allocate(context->toc, sizeof(BlocksShared));
 	shared->from_height = attempt->from_height;
 	shared->tip_height = run->tip_height;
+	shared->stops = run->stops;
+	shared->stop_height = run->stop_height;
 	shared->window_count = attempt->window_count;
 	shared->progress_slot = tl_proof_progress_slot();
 	pg_atomic_init_u32(&shared->next_window, 0);
@@ -180,8 +186,8 @@ walk_window(const TlVerification *run, BlocksShared *shared, uint32 window)
 	quiet->stops = true;
 	if (window == shared->window_count - 1)
 	{
-		quiet->stops = false;
-		quiet->stop_height = PG_INT64_MAX;
+		quiet->stops = shared->stops;
+		quiet->stop_height = shared->stops ? shared->stop_height : PG_INT64_MAX;
 	}
 	quiet->windowed = true;
 	tl_proof_verify_chain(quiet);

@@ -289,7 +289,7 @@ has_rejected_rows(TlRowsPass *pass)
 	return found;
 }
 
-/* Units of about equal work, in order of batch; of a part, the first one. */
+/* Units of about equal work, in order of batch; of a part, the first ones. */
 static SweepUnit *
 plan_units(TlRowsPass *pass, uint32 *count)
 {
@@ -320,7 +320,7 @@ plan_units(TlRowsPass *pass, uint32 *count)
 
 		if (work >= UNIT_ROWS && (*count == 0 || batch > units[*count - 1].last_batch))
 		{
-			if (some && *count == 1)
+			if (some && *count == (uint32) pass->run->step_units)
 				break;
 			if (*count == capacity)
 			{

@@ -3,7 +3,7 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 4: a decoder; what it accepts is canonical.
+ * The first byte chooses.  0 to 5: a decoder; what it accepts is canonical.
  * Otherwise the rest is a list of rows (member, kind, view, size u16, payload)
  * for a core of four members; every signature counts as valid, so that there
  * is nothing which these bytes cannot claim.  The core must bear it.
@@ -47,6 +47,7 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 	TlProposal	proposal;
 	TlAck		ack;
 	TlEvidence	evidence;
+	TlState		state;
 	TlStatus	status = TL_BUG;
 
 	tl_writer_init(&writer, again, size);
@@ -71,6 +72,11 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_ack_decode(&ack, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_ack_encode(&writer, &ack) == TL_OK);
+			break;
+		case 4:
+			status = tl_consensus_state_decode(&state, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_state_encode(&writer, &state) == TL_OK);
 			break;
 		default:
 			status = tl_consensus_evidence_decode(&evidence, &chain_id, data, size);
@@ -98,6 +104,7 @@ configure(TlConsensusConfig *config)
 		config->members[i].validator = true;
 	}
 	config->drift_us = 1000000;
+	config->checkpoint_interval = 2;
 	config->view_count = 8;
 	config->lane_length = 4;
 	config->pace.timer_us = 100000;
@@ -157,7 +164,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 4)
+	if (data[0] <= 5)
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

@@ -30,6 +30,7 @@ export PG_CONFIG
 work=
 server_user=
 child=					# process group to end with the script, if any
+beside=					# and a single process
 
 # The caller's make flags (a job server, -B) are not meant for our own makes.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
@@ -166,6 +167,7 @@ leave_work_directory()
 
 	trap '' INT TERM HUP
 	[ -z "$child" ] || kill -- "-$child" 2>/dev/null || true
+	[ -z "$beside" ] || kill "$beside" 2>/dev/null || true
 	find "$work" -name postmaster.pid 2>/dev/null | while read -r pid_file; do
 		as_server_user "$bindir/pg_ctl" stop -D "${pid_file%/*}" -m immediate \
 			>/dev/null 2>&1 || true

@@ -62,6 +62,7 @@ static void round_of(unsigned node, uint64_t round, bool batch);
 static void obey(unsigned node);
 static void cost(unsigned count, unsigned rounds, double check, double sign);
 static void hops(void);
+static void dead_leader(void);
 static void backlog(void);
 static void wait_for_order(uint64_t number, TlHash *digest);
 
@@ -77,6 +78,7 @@ main(void)
 	cost(16, 80, check, sign);
 	cost(31, 40, check, sign);
 	hops();
+	dead_leader();
 	backlog();
 	return 0;
 }
@@ -178,6 +180,39 @@ hops(void)
 		   least, 3, least / 3.0);
 	printf("consensus, hops to final, a follower's batch %12u %12u %7.2f\n",
 		   most, 5, most / 5.0);
+}
+
+/*
+ * One of four is dead, and the others know: what does his turn cost, over the
+ * two hops that a block takes?
+ */
+static void
+dead_leader(void)
+{
+	uint64_t	before = 0;
+	uint64_t	turns;
+	double		lost;
+
+	set_up(4);
+	for (uint64_t round = 1; round <= 600; round++)
+	{
+		if (round == 200)
+			before = nodes[0].blocks;
+		for (unsigned i = 0; i < 3; i++)
+			round_of(i, round, true);
+		current = !current;
+	}
+	/* Each third block is followed by his turn. */
+	turns = (nodes[0].blocks - before) / 3;
+	if (turns == 0)
+	{
+		fprintf(stderr, "nothing became final with a dead leader\n");
+		exit(1);
+	}
+	lost = (400.0 - 2.0 * (double) (nodes[0].blocks - before)) / (double) turns;
+	printf("consensus, hops lost to a leader known dead %14.2f %12u %7.2f\n",
+		   lost, 1, lost);
+	tear_down();
 }
 
 /*

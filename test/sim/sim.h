@@ -17,6 +17,7 @@
 #define SIM_H
 
 #include "consensus_core.h"
+#include "consensus_payload.h"
 
 #include <stdio.h>
 
@@ -103,12 +104,19 @@ typedef struct SimNode
 	bool		wants_batch;
 	bool		wants_approval;
 
+	unsigned	stated;			/* height whose state the core was told, last */
+
 	/* what the checks remember */
 	uint64_t	voted_epoch;
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */
 	TlHash		lane_digest;
 	unsigned	fetches;
+	TlState		checkpoint;		/* newest stable one that it was told of */
+	uint64_t	stated_row;		/* highest own STATE row */
+	uint64_t	stated_epoch;	/* of it */
+	uint64_t	halted_at;		/* its state is not the certified one */
+	uint64_t	split_at;		/* no quorum agrees on a state */
 
 	/* a liar's stories, by target, and the lane that it floods */
 	SimLog		stories[SIM_NODES_MAX];
@@ -160,6 +168,7 @@ typedef enum SimLie
 	SIM_LIE_ANY,
 	SIM_LIE_PROPOSAL,			/* twisted proposals, honest votes */
 	SIM_LIE_SOME,				/* proposals to some only */
+	SIM_LIE_TURN,				/* proposals when others lead */
 	SIM_LIE_WITHHOLD,			/* few votes, to few */
 	SIM_LIE_LATE,				/* everything when the timers end */
 	SIM_LIE_ONE_FINALIZE,		/* FINALIZE to one member only, no CERT */
@@ -221,6 +230,10 @@ typedef enum SimSeen
 	SIM_SEEN_EPOCH,				/* changes of the members that were decided */
 	SIM_SEEN_JOIN,
 	SIM_SEEN_LEAVE,
+
+	SIM_SEEN_DIVERGED,			/* members that were told so */
+	SIM_SEEN_STATE_SPLIT,
+	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -273,12 +286,16 @@ typedef struct SimPlan
 	bool		stream;			/* what one member sends stays in order */
 	int64_t		poll_us;		/* between two looks at a wire, about */
 	int64_t		timer_us;		/* of a view; 0: as the delays demand */
+	int64_t		dead_us;		/* likewise */
 	unsigned	chunk_count;	/* of a batch; with several each has a MB */
 
 	/* of liars */
 	SimLie		lie;
 	SimTwist	twist;
 	bool		to_all;			/* the same lie to everybody */
+	unsigned	checkpoint_interval;
+	unsigned	diverged;		/* honest members who apply wrongly */
+	uint64_t	diverges_at;	/* height from which on */
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
@@ -308,7 +325,7 @@ typedef struct SimScenario
 
 #define SIM_EXPECT_BLOCKS	1	/* blocks become final while the fault lasts */
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
-#define SIM_EXPECT_HALT		4	/* none becomes final, and nothing forks */
+#define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
 
 struct SimWorld
 {
@@ -432,6 +449,27 @@ extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
 						  TlInputKind kind);
 extern void sim_read_give_held(SimWorld *world, SimNode *node,
 							   const TlHash *digest);
+
+/* sim_state.c */
+extern void sim_state_plan(SimWorld *world);
+extern bool sim_state_diverges(const SimWorld *world, const SimNode *node);
+extern void sim_state_give(SimWorld *world, SimNode *node);
+extern void sim_state_open(SimWorld *world, SimNode *node);
+extern void sim_state_checkpoint(SimWorld *world, SimNode *node,
+								 const TlAction *action);
+extern void sim_state_header(SimWorld *world, const SimNode *node,
+							 const TlBlockHeader *header);
+extern void sim_state_prune(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_state_alarm(SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_state_own_row(SimWorld *world, SimNode *node,
+							  const TlLogRow *row);
+extern void sim_state_lie(const SimWorld *world, unsigned target,
+						  const TlLogRow *row, uint8_t *bytes);
+extern void sim_state_lie_header(const SimWorld *world,
+								 TlBlockHeader *header);
+extern const char *sim_state_unfinished(SimWorld *world, const SimNode *node);
 
 /* sim_liar.c */
 extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);

@@ -131,6 +131,9 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		case TL_LOG_EVIDENCE:
 			check_evidence(world, node, row);
 			return;
+		case TL_LOG_STATE:
+			sim_state_own_row(world, node, row);
+			return;
 		default:
 			return;
 	}
@@ -176,6 +179,13 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V1: node %u sees a fork", node->id);
 	if (action->alarm == TL_ALARM_OWN_LOG)
 		sim_fail(world, "V3: node %u does not know its own log", node->id);
+	sim_state_alarm(world, node, action);
+	if (action->alarm == TL_ALARM_INSTANCES)
+		world->seen[SIM_SEEN_DOUBLE]++;
+	if (action->alarm == TL_ALARM_INSTANCES &&
+		sim_is_honest(&world->nodes[action->member - 1]))
+		sim_fail(world, "V8: node %u sees two of member %u, who is one",
+				 node->id, action->member);
 	if (action->alarm == TL_ALARM_ILLEGAL_ROW &&
 		sim_is_honest(&world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u accuses member %u, who is honest",
@@ -217,6 +227,9 @@ sim_check_faults(SimWorld *world)
 		return;
 	if ((scenario->expect & SIM_EXPECT_BLOCKS) && blocks < 3)
 		sim_fail(world, "V9: while the fault lasts only %u blocks are final", blocks);
+	if ((scenario->expect & SIM_EXPECT_PACE) &&
+		blocks * 500 * SIM_MS < world->now_us)
+		sim_fail(world, "V9: only %u blocks are final", blocks);
 	if ((scenario->expect & SIM_EXPECT_VIEWS) && world->lost_views > 0)
 		sim_fail(world, "V9: honest members left views of honest leaders, %u times",
 				 world->lost_views);
@@ -313,6 +326,8 @@ unfinished(SimWorld *world, unsigned *who)
 				sim_govern_member(world, owner->number, node->epoch) != NULL)
 				return "has not all batches of honest members in its chain";
 		}
+		if (sim_state_unfinished(world, node) != NULL)
+			return sim_state_unfinished(world, node);
 	}
 	return NULL;
 }

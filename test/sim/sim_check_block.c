@@ -63,6 +63,7 @@ sim_check_final(SimWorld *world, SimNode *node, const TlAction *action)
 	sim_check_epoch(world, node, block);
 	sim_check_entry(world, node, block);
 	check_finalization(world, node, action);
+	sim_state_header(world, node, &block->header);
 	if (!final_known[height])
 	{
 		check_proposal(world, block);
@@ -147,6 +148,8 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		TlLogRow	row;
 		TlHash		digest;
 		const TlConsensusMember *member;
+		uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
+		TlWriter	writer;
 
 		(void) tl_consensus_certificate_get_vote(&vote, certificate, i);
 		memset(&row, 0, sizeof(row));
@@ -156,11 +159,11 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		row.kind = certificate->kind;
 		row.epoch = certificate->epoch;
 		row.view = certificate->view;
-		if (row.kind != TL_LOG_NULLIFY)
-		{
-			row.payload.data = certificate->block.bytes;
-			row.payload.size = TL_HASH_SIZE;
-		}
+		tl_writer_init(&writer, payload, sizeof(payload));
+		if (tl_consensus_certificate_payload(&writer, certificate) != TL_OK)
+			return false;
+		row.payload.data = payload;
+		row.payload.size = writer.size;
 		tl_consensus_row_digest(&digest, &world->config.chain_id, &row);
 		member = sim_govern_member(world, vote.member, certificate->epoch);
 		if (member == NULL || !member->validator || vote.member <= last ||

@@ -20,6 +20,10 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	size_t		size;
 
 	config.member = node->number;
+	/* Each boot of a server is another instance. */
+	config.instance[0] = (uint8_t) (node->id + 1);
+	config.instance[1] = (uint8_t) node->life;
+	config.instance[2] = (uint8_t) (node->life >> 8);
 	if (node->chain_count == 0)
 	{
 		TlSpan		none = {NULL, 0};
@@ -48,6 +52,7 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	sim_read_rows(world, node, true);
 	for (unsigned i = 0; i < node->loose.count; i++)
 		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
+	sim_state_open(world, node);
 	if (node->pending.count > 0)
 		sim_fail(world, "node %u: the core signs before it was started",
 				 node->id);

@@ -47,6 +47,7 @@ sim_govern_plan(SimWorld *world)
 		plan->epochs = 1 + (unsigned) sim_random(world, 3);
 		plan->joiners = (unsigned) sim_random(world, 5);
 		plan->clock_weight = 0; /* f may become less than it was */
+		plan->diverged = 0;
 	}
 	while (plan->joiners > 0 &&
 		   plan->nodes + plan->twins + plan->joiners > SIM_NODES_MAX)
@@ -276,7 +277,7 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	motion.text.size = 4;
 	motion.quorum_of_three = (uint8_t) (2 + sim_random(world, 2));
 	motion.drift_ms = 2000;
-	motion.checkpoint_interval = 8 + (uint32_t) sim_random(world, 8);
+	motion.checkpoint_interval = world->plan.checkpoint_interval;
 	motion.protocol = (uint16_t) (1 + sim_random(world, 2));
 	tl_writer_init(&writer, numbers, sizeof(numbers));
 	tl_writer_init(&leaves, set, sizeof(set));

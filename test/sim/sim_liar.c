@@ -22,6 +22,9 @@ static void tell_twisted(SimWorld *world, SimNode *node, const SimRow *row,
 						 unsigned target);
 static void tell_half(SimWorld *world, SimNode *node, const SimRow *row,
 					  unsigned target);
+static void tell_out_of_turn(SimWorld *world, SimNode *node,
+							 const SimRow *row, unsigned target);
+static void begin_view(SimNode *node, const SimRow *row);
 static bool is_vote(uint8_t kind);
 static unsigned victim_of(SimWorld *world, uint64_t view);
 static int64_t late_us(SimWorld *world);
@@ -59,6 +62,9 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 			return;
 		case SIM_LIE_FORK:
 			tell_half(world, node, row, target);
+			return;
+		case SIM_LIE_TURN:
+			tell_out_of_turn(world, node, row, target);
 			return;
 		case SIM_LIE_SOME:
 			if (kind == TL_LOG_PROPOSE && sim_chance(world, 50))
@@ -115,11 +121,7 @@ tell_twisted(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 
 	if (twist == SIM_TWIST_ANY)
 		twist = (SimTwist) sim_random(world, SIM_TWISTS);
-	if (row->row.kind == TL_LOG_PROPOSE && node->twisted_view != row->row.view)
-	{
-		node->twisted_view = row->row.view;
-		node->twisted_to = 0;
-	}
+	begin_view(node, row);
 	if (row->row.kind == TL_LOG_PROPOSE &&
 		(world->plan.to_all || sim_chance(world, 50)) &&
 		sim_liar_propose(world, node, target, &row->row, twist, &block))
@@ -137,6 +139,38 @@ tell_twisted(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 		sim_liar_tell(world, node, target, row->row);
 }
 
+/* The leader's block as an own one, a bit later, and votes for that. */
+static void
+tell_out_of_turn(SimWorld *world, SimNode *node, const SimRow *row,
+				 unsigned target)
+{
+	const SimRow *theirs = NULL;
+	TlHash		block;
+
+	if (row->row.kind == TL_LOG_NOTARIZE &&
+		tl_consensus_vote_decode(&block, row->row.payload.data,
+								 row->row.payload.size) == TL_OK)
+		theirs = sim_find(world, &block);
+	if (theirs == NULL || theirs->row.member == node->number ||
+		!sim_liar_propose(world, node, target, &theirs->row, SIM_TWIST_TIME, &block))
+	{
+		sim_liar_tell(world, node, target, row->row);
+		return;
+	}
+	world->seen[SIM_SEEN_LIE]++;
+	tell_vote(world, node, target, TL_LOG_NOTARIZE, row->row.view, &block);
+}
+
+/* What was told of another view is no matter any more. */
+static void
+begin_view(SimNode *node, const SimRow *row)
+{
+	if (row->row.kind != TL_LOG_PROPOSE || node->twisted_view == row->row.view)
+		return;
+	node->twisted_view = row->row.view;
+	node->twisted_to = 0;
+}
+
 /* Every second member gets another block, and votes of all liars for that. */
 static void
 tell_half(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
@@ -147,11 +181,7 @@ tell_half(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 	uint64_t	bit = UINT64_C(1) << target;
 	TlHash		block;
 
-	if (kind == TL_LOG_PROPOSE && node->twisted_view != row->row.view)
-	{
-		node->twisted_view = row->row.view;
-		node->twisted_to = 0;
-	}
+	begin_view(node, row);
 	if (kind == TL_LOG_PROPOSE && target % 2 == 1 &&
 		sim_liar_propose(world, node, target, &row->row, SIM_TWIST_TIME, &block))
 	{
@@ -271,12 +301,16 @@ sim_liar_tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	SimRow	   *made;
 	SimEvent	event = {.kind = SIM_ARRIVE,.node = target,
 	.life = world->nodes[target].life};
+	uint8_t		state[TL_STATE_SIZE];
 
 	row.member = node->number;
 	row.sequence = story->count + 1;
 	memset(&row.previous, 0, sizeof(row.previous));
 	if (story->count > 0)
 		row.previous = story->rows[story->count - 1]->digest;
+	sim_state_lie(world, target, &row, state);
+	if (row.kind == TL_LOG_STATE)
+		row.payload.data = state;
 	made = sim_row(world, &row);
 	sim_node_note_subject(made);
 	event.hash = made->subject;

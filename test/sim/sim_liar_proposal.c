@@ -61,6 +61,7 @@ sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,
 	else
 		twist_rest(world, twist, &header, &proposal, &writer);
 	tl_writer_init(&writer, header_bytes, sizeof(header_bytes));
+	sim_state_lie_header(world, &header);
 	(void) tl_chain_block_encode(&writer, &header);
 	proposal.header.data = header_bytes;
 	proposal.header.size = writer.size;

@@ -4,7 +4,7 @@
  *	  Runs of the simulator: one seed, a range, for some seconds, or by name.
  *
  *		sim SEED=n [STEPS=n] [NODES=n] [VIEWS=n] [COUNT=n] [SECONDS=n]
- *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [PLAIN=1] [SCENARIO=name]
+ *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [PLAIN=1] [SCENARIO=name] [BENCH=1]
  *
  * NODES=0 lets the seed choose, VIEWS=0 as well.  SAFETY=1 does not ask for
  * liveness, PLAIN=1 leaves out the faults of sim_fault.c.  With more LIARS than
@@ -23,6 +23,8 @@
 #include <time.h>
 
 #define STEPS_DEFAULT	3000
+#define RUNS_YARDSTICK	1000	/* a minute: what a simulator should do at
+								 * least */
 
 typedef struct Done
 {
@@ -84,6 +86,15 @@ main(int count, char **arguments)
 		   (seconds == 0 || seconds_since(&begin) < seconds))
 		one_run(&wanted, wanted.seed + done.runs, &done);
 	seconds = seconds_since(&begin);
+	if (argument(count, arguments, "BENCH", 0) != 0)
+	{
+		printf("simulator, runs a minute %33.0f %12u %7.2f\n",
+			   (double) done.runs * 60 / seconds, RUNS_YARDSTICK,
+			   (double) done.runs * 60 / seconds / RUNS_YARDSTICK);
+		printf("simulator, steps of cores a second %23.0f\n",
+			   (double) done.core_steps / seconds);
+		return 0;
+	}
 	printf("ok       sim, seeds %llu to %llu: %llu events, %llu steps of cores, %.1f s (%.0f seeds a minute)\n",
 		   (unsigned long long) wanted.seed,
 		   (unsigned long long) (wanted.seed + done.runs - 1),

@@ -18,9 +18,13 @@
 #include <string.h>
 
 static void run(SimWorld *world, SimNode *node);
+static void again_and_again(SimWorld *world, SimNode *node,
+							const SimEvent *event);
 static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
+static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
+static void catch_up(SimWorld *world, SimNode *node, uint32_t member);
 static void make_batch(SimWorld *world, SimNode *node);
 
 /* Power on: a new core from what the disk has. */
@@ -59,8 +63,6 @@ sim_node_crash(SimWorld *world, SimNode *node)
 void
 sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 {
-	SimEvent	again = *event;
-
 	if (event->kind == SIM_JOIN)
 	{
 		sim_govern_join(world, node);
@@ -68,6 +70,8 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 	}
 	if (event->kind == SIM_GOVERN)
 	{
+		SimEvent	again = *event;
+
 		if (node->epoch < world->plan.epochs)
 			sim_later(world, (100 + (int64_t) sim_random(world, 2000)) * SIM_MS,
 					  again);
@@ -77,22 +81,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 	}
 	if (event->kind == SIM_POLL || event->kind == SIM_BATCH)
 	{
-		if (event->kind == SIM_POLL)
-			sim_later(world, poll_us(world), again);
-		else if (!world->calm)
-			sim_later(world, 1 + (int64_t) sim_random(world,
-													  2 * (uint64_t) world->plan.batch_every_us),
-					  again);
-		if (node->up && event->kind == SIM_POLL)
-			sim_wire_poll(world, node);
-		if (node->up && event->kind == SIM_BATCH && !world->calm)
-		{
-			if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
-				sim_liar_flood(world, node);
-			else
-				node->wants_batch = true;
-			sim_node_ask(world, node);
-		}
+		again_and_again(world, node, event);
 		return;
 	}
 	if (!node->up || event->life != node->life)
@@ -114,20 +103,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 				sim_node_ask(world, node);
 			break;
 		case SIM_COMMIT:
-			if (sim_fault_commit_fails(world, node))
-				fail(world, node);
-			else if (!world->calm &&
-					 sim_chance(world, world->plan.commit_crash_percent))
-				sim_fault_crash(world, node->id);
-			else
-			{
-				bool		retired = (node->epoch_pending > node->epoch);
-
-				commit(world, node, true);
-				if (retired)
-					sim_disk_open(world, node);
-				sim_node_ask(world, node);
-			}
+			finish(world, node);
 			break;
 		case SIM_ARRIVE:
 			sim_wire_arrive(world, node, event->row);
@@ -151,6 +127,30 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			break;
 		default:
 			break;
+	}
+}
+
+/* A look at a wire, or new rows: now, and after a while once more. */
+static void
+again_and_again(SimWorld *world, SimNode *node, const SimEvent *event)
+{
+	SimEvent	again = *event;
+
+	if (event->kind == SIM_POLL)
+		sim_later(world, poll_us(world), again);
+	else if (!world->calm)
+		sim_later(world, 1 + (int64_t) sim_random(world,
+												  2 * (uint64_t) world->plan.batch_every_us),
+				  again);
+	if (node->up && event->kind == SIM_POLL)
+		sim_wire_poll(world, node);
+	if (node->up && event->kind == SIM_BATCH && !world->calm)
+	{
+		if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
+			sim_liar_flood(world, node);
+		else
+			node->wants_batch = true;
+		sim_node_ask(world, node);
 	}
 }
 
@@ -181,6 +181,7 @@ run(SimWorld *world, SimNode *node)
 	for (unsigned i = 0; i < node->held_count; i++)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
+	sim_state_give(world, node);
 	sim_node_step(world, node, &input, false);
 	for (unsigned again = 0; node->actions->more; again++)
 	{
@@ -230,6 +231,26 @@ commit(SimWorld *world, SimNode *node, bool send)
 	node->epoch = node->epoch_pending;
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
+}
+
+/* The transaction comes to its end, one way or another. */
+static void
+finish(SimWorld *world, SimNode *node)
+{
+	if (sim_fault_commit_fails(world, node))
+		fail(world, node);
+	else if (!world->calm &&
+			 sim_chance(world, world->plan.commit_crash_percent))
+		sim_fault_crash(world, node->id);
+	else
+	{
+		bool		retired = (node->epoch_pending > node->epoch);
+
+		commit(world, node, true);
+		if (retired)
+			sim_disk_open(world, node);
+		sim_node_ask(world, node);
+	}
 }
 
 /*
@@ -309,20 +330,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				sim_read_lane(world, node, action->lane.member, action->lane.batch);
 				break;
 			case TL_ACT_CATCH_UP:
-				for (unsigned peer = 0; peer < world->node_count; peer++)
-				{
-					if (sim_is_honest(&world->nodes[peer]) &&
-						world->nodes[peer].up &&
-						sim_wire_linked(world, peer, node->id) &&
-						world->nodes[peer].chain_count > node->chain_count)
-					{
-						sim_later(world, 2 * sim_wire_delay(world, peer, node->id),
-								  (SimEvent) {.kind = SIM_CATCH_UP,
-								  .node = node->id, .life = node->life,
-								  .peer = peer});
-						break;
-					}
-				}
+				catch_up(world, node, action->member);
 				break;
 			case TL_ACT_EPOCH:
 				sim_govern_epoch(world, node, action);
@@ -336,12 +344,36 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				if (action->wake_us <= world->now_us)
 					node->wake_us = world->now_us + 1;
 				break;
+			case TL_ACT_CHECKPOINT:
+				sim_state_checkpoint(world, node, action);
+				break;
+			case TL_ACT_PRUNE:
+				sim_state_prune(world, node, action);
+				break;
 			case TL_ACT_ALARM:
 				sim_check_alarm(world, node, action);
 				break;
 		}
 	}
 	node->actions->count = 0;
+}
+
+/* From the member that the core names; if it cannot be, it names another. */
+static void
+catch_up(SimWorld *world, SimNode *node, uint32_t member)
+{
+	for (unsigned peer = 0; peer < world->node_count; peer++)
+	{
+		if (world->nodes[peer].number != member || !world->nodes[peer].up ||
+			world->nodes[peer].role == SIM_SILENT ||
+			!sim_wire_linked(world, peer, node->id) ||
+			world->nodes[peer].chain_count <= node->chain_count)
+			continue;
+		sim_later(world, 2 * sim_wire_delay(world, peer, node->id),
+				  (SimEvent) {.kind = SIM_CATCH_UP, .node = node->id,
+				  .life = node->life, .peer = peer});
+		return;
+	}
 }
 
 static void

@@ -63,6 +63,7 @@ sim_plan_make(SimWorld *world)
 	plan->poll_us = 400 * SIM_MS;
 	plan->twist = SIM_TWIST_ANY;
 	plan->chunk_count = 1;
+	sim_state_plan(world);
 }
 
 void
@@ -80,12 +81,15 @@ sim_plan_config(SimWorld *world)
 	config->drift_us = 2000 * SIM_MS;
 	config->view_count = world->plan.view_count;
 	config->lane_length = world->plan.lane_length;
+	config->checkpoint_interval = world->plan.checkpoint_interval;
 	config->pace.timer_us = 4 * (world->plan.delay_us + world->plan.jitter_us +
 								 world->plan.commit_us) + 50 * SIM_MS;
 	if (world->plan.timer_us > 0)
 		config->pace.timer_us = world->plan.timer_us;
 	config->pace.timer_max_us = 10000 * SIM_MS;
 	config->pace.dead_us = config->pace.timer_us / 2;
+	if (world->plan.dead_us > 0)
+		config->pace.dead_us = world->plan.dead_us;
 	config->pace.active_us = 10000 * SIM_MS;
 	config->pace.fetch_us = config->pace.timer_us;
 	genesis->header.proposer = 1;

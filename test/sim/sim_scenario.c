@@ -30,6 +30,7 @@ static void set_burst(SimWorld *world);
 static void set_slow_links(SimWorld *world);
 static void set_proposals(SimWorld *world);
 static void set_proposal_to_some(SimWorld *world);
+static void set_turn(SimWorld *world);
 static void set_cut_back(SimWorld *world);
 static void set_cut_unknown(SimWorld *world);
 static void set_batch_root(SimWorld *world);
@@ -48,6 +49,7 @@ static void set_withheld(SimWorld *world);
 static void set_one_finalize(SimWorld *world);
 static void set_other_vote(SimWorld *world);
 static void set_silent(SimWorld *world);
+static void set_dead_leaders(SimWorld *world);
 static void set_twins(SimWorld *world);
 static void set_twins_split(SimWorld *world);
 static void set_flood(SimWorld *world);
@@ -57,6 +59,10 @@ static void set_full_disk(SimWorld *world);
 static void set_slow_disk(SimWorld *world);
 static void set_fsync(SimWorld *world);
 static void set_clocks(SimWorld *world);
+static void set_diverged(SimWorld *world);
+static void set_diverged_more(SimWorld *world);
+static void set_diverged_half(SimWorld *world);
+static void set_state_liar(SimWorld *world);
 static void set_slots(SimWorld *world);
 static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
@@ -98,6 +104,8 @@ static const SimScenario scenarios[] = {
 	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 6000, SIM_EXPECT_BLOCKS},
 	{"leader_proposal_to_some", "4", "half of the members get none",
 	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS},
+	{"leader_out_of_turn", "4", "blocks of a member who does not lead (R7)",
+	set_turn, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"leader_cut_back", "4", "the cut lacks lanes of the parent's (R11)",
 	set_cut_back, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"leader_cut_unknown", "4", "the cut names a batch that nobody has (R12)",
@@ -134,9 +142,9 @@ static const SimScenario scenarios[] = {
 		"one member counted another vote; the certificate holds all the same (C3)",
 	set_other_vote, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"dead_leaders", "5", "f members are silent; their turns are passed over (P4)",
-	set_silent, SIM_SEEN_NULLIFIED, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
+	set_dead_leaders, SIM_SEEN_NULLIFIED, 7, false, 5, 30000, SIM_EXPECT_PACE},
 	{"twins", "6", "f members run twice with one key; evidence convicts them",
-	set_twins, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	set_twins, SIM_SEEN_EVIDENCE, 7, true, 10, 20000, SIM_EXPECT_BLOCKS},
 	{"twins_in_partition", "6", "and the two are on different sides",
 	set_twins_split, SIM_SEEN_EVIDENCE, 7, true, 10, 10000, 0},
 	{"lane_fork", "7", "twins make different batches of one number; the cut decides",
@@ -173,9 +181,20 @@ static const SimScenario scenarios[] = {
 	set_silent_beyond, SIM_SEEN_HALT, 4, false, 5, 3000, 0},
 	{"everything_at_once", "1 to 12", "loss, crashes, links, disks and clocks together",
 	set_everything, SIM_SEEN_CRASH, 4, true, 10, 8000, 0},
+	{"states_of_f", "14", "the states of f members differ; they are told, and go on voting (R43)",
+	set_diverged, SIM_SEEN_DIVERGED, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"states_of_more_than_f", "f+1 members diverged in state",
+		"no quorum agrees on a state; blocks become final all the same",
+	set_diverged_more, SIM_SEEN_STATE_SPLIT, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
+	{"states_two_to_two", "a 2:2 split of state roots", "everybody is told; order goes on",
+	set_diverged_half, SIM_SEEN_STATE_SPLIT, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"liar_of_states", "14", "a liar states something else to each; checkpoints become stable",
+	set_state_liar, SIM_SEEN_BLOCK, 4, false, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"two_copies", "8, clone", "twins: both live, and count as neither (R45)",
+	set_twins, SIM_SEEN_DOUBLE, 4, false, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"size_5", "18", "five members, a liar", set_last_moment, SIM_SEEN_BLOCK, 5, false, 5, 3000, 0},
 	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
-	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 8000, 0},
+	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 20000, 0},
 	{"size_10", "18", "ten members, loss, crashes, links, disks and clocks",
 	set_everything, SIM_SEEN_BLOCK, 10, false, 3, 6000, 0},
 	{"size_30", "18", "thirty members, nine silent", set_silent, SIM_SEEN_BLOCK, 30, false, 1, 60000, 0},
@@ -224,6 +243,8 @@ sim_scenario_plan(SimWorld *world)
 	plan->twist = SIM_TWIST_ANY;
 	plan->chunk_count = 1;
 	plan->stream = true;
+	plan->checkpoint_interval = 8;
+	plan->diverges_at = 5;
 	world->scenario->set_up(world);
 }
 
@@ -362,6 +383,15 @@ set_proposal_to_some(SimWorld *world)
 	set_lie(world, SIM_LIE_SOME);
 }
 
+/* On links of unequal length his block is the first here and there. */
+static void
+set_turn(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_TURN);
+	world->plan.link_us = 40 * SIM_MS;
+	world->plan.timer_us = 400 * SIM_MS;
+}
+
 static void
 set_cut_back(SimWorld *world)
 {
@@ -483,6 +513,15 @@ set_silent(SimWorld *world)
 	world->plan.silent = faults(world);
 }
 
+/* Their timers would cost seconds. */
+static void
+set_dead_leaders(SimWorld *world)
+{
+	set_silent(world);
+	world->plan.timer_us = 4000 * SIM_MS;
+	world->plan.dead_us = 30 * SIM_MS;
+}
+
 static void
 set_twins(SimWorld *world)
 {
@@ -530,6 +569,31 @@ static void
 set_fsync(SimWorld *world)
 {
 	world->plan.fail_percent = 10;
+}
+
+static void
+set_diverged(SimWorld *world)
+{
+	world->plan.diverged = tl_consensus_faults(world->plan.nodes);
+}
+
+static void
+set_diverged_more(SimWorld *world)
+{
+	world->plan.diverged = tl_consensus_faults(world->plan.nodes) + 1;
+}
+
+static void
+set_diverged_half(SimWorld *world)
+{
+	world->plan.diverged = world->plan.nodes / 2;
+}
+
+static void
+set_state_liar(SimWorld *world)
+{
+	world->plan.liars = 1;
+	world->plan.checkpoint_interval = 2;
 }
 
 static void

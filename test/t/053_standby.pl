@@ -72,6 +72,8 @@ for my $mode ('incremental', 'full')
 	is($out, '', "$mode verification is clean");
 	like($err, qr/NOTICE:  this run is not recorded in ledger.verification/, 'and not recorded, which is said');
 }
+$standby->psql('postgres', 'CALL ledger.verify_in_steps()', stdout => \$out, stderr => \$err);
+like($err, qr/ERROR:  verification in steps is not possible on a standby/, 'steps are recorded, so there are none');
 
 # What writes is refused.
 for my $statement (

@@ -67,7 +67,7 @@ static void
 vectors(void)
 {
 	unit_vectors("chain.txt", use_vector);
-	UNIT_CHECK(vectors_used == 1);
+	UNIT_CHECK(vectors_used == 2);
 }
 
 /* The numbers of the specification, and that two quorums share an honest one. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static int	vectors_used;
+static int	proposals_used;
 
 static void
 use_vector(const UnitRecord *record)
@@ -63,10 +64,39 @@ use_vector(const UnitRecord *record)
 }
 
 static void
+use_proposal(const UnitRecord *record)
+{
+	uint8_t		bytes[4096];
+	uint8_t		again[4096];
+	uint8_t		part[1024];
+	TlProposal	proposal;
+	TlWriter	writer;
+	size_t		size;
+
+	if (strcmp(unit_text(record, "kind"), "proposal") != 0)
+		return;
+	proposals_used++;
+	size = unit_bytes(bytes, sizeof(bytes), record, "payload");
+	UNIT_CHECK(tl_consensus_proposal_decode(&proposal, bytes, size) == TL_OK);
+	UNIT_CHECK(proposal.gap_count == 1 && proposal.entry_count == 1);
+	size = unit_bytes(part, sizeof(part), record, "checkpoint");
+	UNIT_CHECK(proposal.checkpoint.size == size &&
+			   memcmp(proposal.checkpoint.data, part, size) == 0);
+	size = unit_bytes(part, sizeof(part), record, "cut");
+	UNIT_CHECK(proposal.cut.size == size &&
+			   memcmp(proposal.cut.data, part, size) == 0);
+	tl_writer_init(&writer, again, sizeof(again));
+	UNIT_CHECK(tl_consensus_proposal_encode(&writer, &proposal) == TL_OK);
+	UNIT_CHECK(memcmp(bytes, again, writer.size) == 0);
+}
+
+static void
 vectors(void)
 {
 	unit_vectors("chain.txt", use_vector);
-	UNIT_CHECK(vectors_used == 5);
+	UNIT_CHECK(vectors_used == 6);
+	unit_vectors("chain.txt", use_proposal);
+	UNIT_CHECK(proposals_used == 1);
 }
 
 static TlLogRow
@@ -123,7 +153,7 @@ proposals(void)
 	static const uint8_t entries[66] = {[0] = 10,[32] = 1,[33] = 11,[65] = 2};
 	static const uint8_t gaps[] = {0, 0, 0, 1, 'g', 0, 0, 0, 0};
 	TlProposal	proposal = {.header = {entries, 10},.parent_certificate = {entries, 5},
-		.gap_count = 2,.gaps = {gaps, sizeof(gaps)},.cut = {entries, 3},
+		.gap_count = 2,.gaps = {gaps, sizeof(gaps)},.checkpoint = {entries, 7},.cut = {entries, 3},
 	.entry_count = 2,.entries = {entries, 66}};
 	uint8_t		bytes[256] = {0};
 	uint8_t		again[256];
@@ -134,7 +164,7 @@ proposals(void)
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	UNIT_CHECK(tl_consensus_proposal_encode(&writer, &proposal) == TL_OK);
 	UNIT_CHECK(tl_consensus_proposal_decode(&read, bytes, writer.size) == TL_OK);
-	UNIT_CHECK(read.gap_count == 2 && read.entry_count == 2 && read.cut.size == 3);
+	UNIT_CHECK(read.gap_count == 2 && read.entry_count == 2 && read.cut.size == 3 && read.checkpoint.size == 7);
 	tl_writer_init(&rewriter, again, sizeof(again));
 	UNIT_CHECK(tl_consensus_proposal_encode(&rewriter, &read) == TL_OK);
 	UNIT_CHECK(rewriter.size == writer.size && memcmp(bytes, again, writer.size) == 0);

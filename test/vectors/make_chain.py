@@ -215,6 +215,50 @@ def log_row(chain, secret, number, nonce, sequence, previous, kind, view, payloa
     return data, payload_digest, digest, signature
 
 
+def certificate_of(kind, view, block_hash, state, votes):
+    return (b"\x01" + pack("BQQ", kind, 0, view) + block_hash + state +
+            pack("H", len(votes)) + b"".join(votes))
+
+
+def checkpoint_vectors(chain, secrets, keys, body, headers, cut):
+    """STATE rows of members 1, 3, 4 after block 4, and block 5's PROPOSE with their certificate."""
+    vectors = []
+    votes = []
+    skipped = []
+    parent = leaf_hash(headers[4])
+    state_root = sha(b"state")
+    outcome_root = root([leaf_hash(b"outcome"), leaf_hash(b"event")])
+    payload = b"\x01" + pack("Q", 4) + parent + state_root + outcome_root
+    for number in (1, 3, 4):
+        data, payload_digest, digest, signature = log_row(
+            chain, secrets[number - 1], number, bytes(16), 50 + number, sha(b"row before"), 8, 5,
+            payload)
+        votes.append(pack("I", number) + bytes(16) + pack("Q", 50 + number) +
+                     sha(b"row before") + signature)
+        if number == 1:
+            vectors.append([("kind", "log"), ("chain_id", chain), ("row", data),
+                            ("payload_digest", payload_digest), ("digest", digest),
+                            ("key", keys[0])])
+        signature = log_row(chain, secrets[number - 1], number, bytes(16), 60 + number,
+                            sha(b"row before"), 6, 6, b"")[3]
+        skipped.append(pack("I", number) + bytes(16) + pack("Q", 60 + number) +
+                       sha(b"row before") + signature)
+    state = certificate_of(8, 5, parent, pack("Q", 4) + state_root + outcome_root, votes)
+    vectors.append([("kind", "certificate"), ("chain_id", chain), ("certificate", state),
+                    ("genesis", body)])
+    nullification = certificate_of(6, 6, ZERO, b"", skipped)
+    proposal = b"\x01"
+    for part in (headers[5], certificate_of(4, 5, parent, b"", votes)):
+        proposal += pack("I", len(part)) + part
+    proposal += pack("HI", 1, len(nullification)) + nullification
+    for part in (state, cut):
+        proposal += pack("I", len(part)) + part
+    proposal += pack("IB", 1, 10) + sha(b"an entry")
+    vectors.append([("kind", "proposal"), ("payload", proposal), ("checkpoint", state),
+                    ("cut", cut)])
+    return vectors
+
+
 def array(elements):
     if not elements:
         return b"\x00"
@@ -472,6 +516,7 @@ def main():
         (8, checkpoint.encode()), (9, manifest), (10, definitions[2]),
         (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b")),
         (11, rejoin)])
+    vectors += checkpoint_vectors(chain, secrets, keys, body, headers, cut)
     with open(os.path.join(here, "chain.txt"), "w") as out:
         out.write("# Made by make_chain.py, a second implementation of the formats.\n")
         for fields in vectors:

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_consensus_checkpoint.c
+ *	  STATE: its bytes, when it is written, stable checkpoints, splits, and what
+ *	  may be pruned.
+ *
+ * One core, member 1 of four; the rows of the others are made here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_core.h"
+#include "consensus_payload.h"
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMBERS		4
+#define HEIGHT		64
+
+static TlActions actions;
+static TlConsensusConfig config;
+static TlConsensus * core;
+static void *memory;
+static uint64_t sequences[MEMBERS + 1];
+static int64_t now_us;
+
+/* A core whose last block is final at height 64, in view 70. */
+static void
+open_core(void)
+{
+	TlInput		input = {.kind = TL_INPUT_START};
+	TlConsensusBlock *base = &config.base;
+
+	memset(&config, 0, sizeof(config));
+	memset(sequences, 0, sizeof(sequences));
+	config.member = 1;
+	config.member_count = MEMBERS;
+	for (unsigned i = 0; i < MEMBERS; i++)
+	{
+		config.members[i].number = i + 1;
+		config.members[i].row_key[0] = (uint8_t) i;
+		config.members[i].validator = true;
+	}
+	config.checkpoint_interval = 32;
+	config.view_count = 8;
+	config.lane_length = 4;
+	config.pace.timer_us = 1000;
+	config.pace.timer_max_us = 1000000;
+	config.pace.dead_us = 500;
+	config.pace.active_us = 100000;
+	config.pace.fetch_us = 1000;
+	base->header.proposer = 1;
+	base->header.height = HEIGHT;
+	base->header.view = 70;
+	base->header.checkpoint_height = 20;
+	base->hash.bytes[0] = 9;
+	config.founding = base->hash;
+	memory = malloc(tl_consensus_size(&config));
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL);
+	now_us = input.now_us = 1000;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(actions.count == 0 || actions.list[0].kind == TL_ACT_APPEND);
+}
+
+static const TlAction *
+find(TlActionKind kind)
+{
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		if (actions.list[i].kind == kind)
+			return &actions.list[i];
+	}
+	return NULL;
+}
+
+static const TlAction *
+find_alarm(TlAlarm alarm)
+{
+	const TlAction *action = find(TL_ACT_ALARM);
+
+	return (action != NULL && action->alarm == alarm) ? action : NULL;
+}
+
+static const TlLogRow *
+written(TlLogKind kind)
+{
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		if (actions.list[i].kind == TL_ACT_APPEND &&
+			actions.list[i].row.kind == kind)
+			return &actions.list[i].row;
+	}
+	return NULL;
+}
+
+static TlState
+state_at(uint64_t height, uint8_t root)
+{
+	TlState		state;
+
+	memset(&state, 0, sizeof(state));
+	state.height = height;
+	state.block.bytes[0] = (height == HEIGHT) ? 9 : 8;
+	state.state_root.bytes[0] = root;
+	state.outcome_root.bytes[0] = 3;
+	return state;
+}
+
+static TlStatus
+apply(uint64_t height, uint8_t root, uint64_t view)
+{
+	TlInput		input = {.kind = TL_INPUT_STATE,.now_us = ++now_us};
+
+	input.state = state_at(height, root);
+	input.view = view;
+	return tl_consensus_step(core, &actions, &input);
+}
+
+/* A row of that member; the core believes what it is told of signatures. */
+static void
+give(uint32_t member, uint8_t kind, uint64_t view, const uint8_t *payload,
+	 size_t size)
+{
+	TlInput		input = {.kind = TL_INPUT_ROW,.now_us = ++now_us,
+	.certificates_valid = true};
+
+	input.row.member = member;
+	input.row.sequence = ++sequences[member];
+	input.row.kind = kind;
+	input.row.view = view;
+	input.row.payload.data = payload;
+	input.row.payload.size = size;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+static void
+say(uint32_t member, uint64_t height, uint8_t root)
+{
+	uint8_t		bytes[TL_STATE_SIZE];
+	TlState		state = state_at(height, root);
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_state_encode(&writer, &state) == TL_OK);
+	give(member, TL_LOG_STATE, height + 6, bytes, writer.size);
+}
+
+static void
+acknowledge(uint32_t member, uint64_t height)
+{
+	uint8_t		bytes[TL_ACK_SIZE_MAX];
+	TlAck		ack = {.final_height = height};
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_ack_encode(&writer, &ack) == TL_OK);
+	give(member, TL_LOG_ACK, 70, bytes, writer.size);
+}
+
+static void
+wait_for(int64_t us)
+{
+	TlInput		input = {.kind = TL_INPUT_TIME};
+
+	now_us += us;
+	input.now_us = now_us;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+static void
+bytes_decide(void)
+{
+	uint8_t		bytes[TL_STATE_SIZE + 1] = {0};
+	TlState		state = state_at(7, 1);
+	TlState		again;
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_state_encode(&writer, &state) == TL_OK);
+	UNIT_CHECK(writer.size == TL_STATE_SIZE);
+	UNIT_CHECK(tl_consensus_state_decode(&again, bytes, TL_STATE_SIZE) == TL_OK);
+	UNIT_CHECK(memcmp(&state, &again, sizeof(state)) == 0);
+	for (size_t cut = 0; cut < TL_STATE_SIZE; cut++)
+		UNIT_CHECK(tl_consensus_state_decode(&again, bytes, cut) == TL_TRUNCATED);
+	UNIT_CHECK(tl_consensus_state_decode(&again, bytes, TL_STATE_SIZE + 1) == TL_TRAILING_BYTES);
+	bytes[0] = 2;
+	UNIT_CHECK(tl_consensus_state_decode(&again, bytes, TL_STATE_SIZE) == TL_BAD_VERSION);
+	bytes[0] = 1;
+	bytes[8] = 0;
+	UNIT_CHECK(tl_consensus_state_decode(&again, bytes, TL_STATE_SIZE) == TL_BAD_FORMAT);
+	state.height = 0;
+	UNIT_CHECK(tl_consensus_state_encode(&writer, &state) == TL_BAD_FORMAT);
+}
+
+/* R42: at an interval at once, at the tip when it stays the tip, each once. */
+static void
+when_it_is_written(void)
+{
+	const TlLogRow *row;
+
+	open_core();
+	UNIT_CHECK(apply(0, 1, 0) == TL_BAD_ORDER);
+	UNIT_CHECK(apply(HEIGHT + 1, 1, 71) == TL_BAD_ORDER);	/* not final */
+	UNIT_CHECK(apply(HEIGHT, 1, 71) == TL_BAD_ORDER);
+	UNIT_CHECK(apply(31, 1, 37) == TL_OK);
+	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(apply(32, 1, 38) == TL_OK);
+	row = written(TL_LOG_STATE);
+	UNIT_CHECK(row != NULL && row->view == 38 && row->payload.size == TL_STATE_SIZE);
+	UNIT_CHECK(apply(32, 2, 38) == TL_OK);
+	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(apply(HEIGHT, 1, 70) == TL_OK);	/* 64, the second interval */
+	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	free(memory);
+}
+
+/* After a while without anything new; the tip only, and once. */
+static void
+when_idle(void)
+{
+	TlInput		start = {.kind = TL_INPUT_START};
+	TlInput		input = {.kind = TL_INPUT_STATE,.view = 70};
+
+	open_core();
+	config.base.header.height = HEIGHT + 1;
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL);
+	start.now_us = input.now_us = now_us;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &start) == TL_OK);
+	input.state = state_at(HEIGHT + 1, 1);
+	input.state.block = config.base.hash;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	wait_for(5000);
+	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	wait_for(5000);
+	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	free(memory);
+}
+
+/* R41: q rows equal in everything, and who differs. */
+static void
+stable(void)
+{
+	TlConsensusStatus status;
+	TlCertificate certificate;
+	const TlAction *action;
+
+	open_core();
+	say(2, 32, 1);
+	say(2, 32, 1);				/* twice is once */
+	say(3, 32, 2);				/* another root */
+	say(1, 32, 1);
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) == NULL);
+	say(4, 32, 1);
+	action = find(TL_ACT_CHECKPOINT);
+	UNIT_CHECK(action != NULL && action->state.height == 32 && action->view == 38 &&
+			   action->state.state_root.bytes[0] == 1);
+	UNIT_CHECK(tl_consensus_certificate_decode(&certificate, action->certificate.data,
+											   action->certificate.size) == TL_OK);
+	UNIT_CHECK(certificate.kind == TL_LOG_STATE && certificate.vote_count == 3 &&
+			   certificate.height == 32);
+	action = find_alarm(TL_ALARM_DIVERGED);
+	UNIT_CHECK(action != NULL && action->member == 3);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.checkpoint_height == 32 && !status.diverged);
+	wait_for(1);
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) == NULL);	/* told once */
+	free(memory);
+}
+
+/* R43: the own state is not the certified one. */
+static void
+diverged(void)
+{
+	TlConsensusStatus status;
+
+	open_core();
+	UNIT_CHECK(apply(32, 7, 38) == TL_OK);
+	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL);
+	UNIT_CHECK(find_alarm(TL_ALARM_DIVERGED) != NULL &&
+			   find_alarm(TL_ALARM_DIVERGED)->member == 1);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.diverged && !status.stopped);
+	UNIT_CHECK(apply(HEIGHT, 7, 70) == TL_OK);
+	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	free(memory);
+}
+
+/* Two against two is certain; two against one, and one silent, takes time. */
+static void
+split(void)
+{
+	open_core();
+	say(1, 32, 1);
+	say(2, 32, 1);
+	say(3, 32, 2);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) == NULL);
+	say(4, 32, 2);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) != NULL &&
+			   find_alarm(TL_ALARM_SPLIT)->state.height == 32);
+	wait_for(1);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) == NULL);
+	free(memory);
+
+	open_core();
+	say(1, 32, 1);
+	say(2, 32, 1);
+	say(3, 32, 2);
+	wait_for(99000);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) == NULL);
+	wait_for(2000);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) != NULL);
+	say(4, 32, 1);				/* late, and a quorum after all */
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL);
+	free(memory);
+
+	open_core();				/* two are fewer than n - f */
+	say(1, 32, 1);
+	say(2, 32, 2);
+	wait_for(500000);
+	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) == NULL);
+	free(memory);
+}
+
+/* R44: not before active members have passed it, nor beyond the own base. */
+static void
+prunable(void)
+{
+	open_core();
+	acknowledge(2, 40);
+	acknowledge(3, 10);			/* active, and behind */
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL && find(TL_ACT_PRUNE) == NULL);
+	acknowledge(4, 64);
+	UNIT_CHECK(find(TL_ACT_PRUNE) == NULL);
+	acknowledge(3, 32);
+	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL && find(TL_ACT_PRUNE)->state.height == 32 &&
+			   find(TL_ACT_PRUNE)->view == 38);
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 96, 1);		/* beyond what is final here */
+	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL && find(TL_ACT_PRUNE) == NULL);
+	free(memory);
+
+	open_core();
+	acknowledge(3, 10);
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	UNIT_CHECK(find(TL_ACT_PRUNE) == NULL);
+	wait_for(200000);			/* nobody is waited for who is silent */
+	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL);
+	free(memory);
+}
+
+UNIT_MAIN(UNIT_CASE(bytes_decide), UNIT_CASE(when_it_is_written),
+		  UNIT_CASE(when_idle),
+		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(split),
+		  UNIT_CASE(prunable))
