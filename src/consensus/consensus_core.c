@@ -497,6 +497,9 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_AGAIN:
 			return take_row(core, input);
 		case TL_INPUT_CONTRADICTION:
+			if (input->row.epoch > core->config.epoch ||
+				input->other.epoch > core->config.epoch)
+				return TL_NOT_FINAL;
 			tl_consensus_evidence_row(&left, &input->row);
 			tl_consensus_evidence_row(&right, &input->other);
 			tl_consensus_accuse(core, &left, &right);

@@ -150,7 +150,7 @@ tl_consensus_final_retire(TlConsensus *core)
 	epoch = encode_epoch(core, view);
 	if (epoch.size == 0)
 		return;
-	if (TL_RULE(110, !view->certified[VOTE_FINALIZE].relayed))
+	if (TL_RULE(111, !view->certified[VOTE_FINALIZE].relayed))
 		tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 	action = tl_consensus_act(core, TL_ACT_EPOCH);
 	if (action == NULL)

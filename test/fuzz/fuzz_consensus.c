@@ -3,7 +3,8 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 5: a decoder; what it accepts is canonical.
+ * The first byte chooses.  0 to 5, 250 to 252: a decoder; what it accepts is
+ * canonical, and an epoch certificate is read.
  * Otherwise the rest is a list of rows (member, kind, view, size u16, payload)
  * for a core of four members; every signature counts as valid, so that there
  * is nothing which these bytes cannot claim.  The core must bear it.
@@ -11,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include "consensus_core.h"
+#include "consensus_epoch.h"
 #include "consensus_evidence.h"
 #include "consensus_payload.h"
 
@@ -35,6 +37,43 @@ believe(void *context, const uint8_t signature[TL_SIGNATURE_SIZE],
 		const TlHash *digest, const uint8_t row_key[TL_XONLY_KEY_SIZE])
 {
 	return true;
+}
+
+/* Motions, approvals, epochs. */
+static TlStatus
+decode_governance(uint8_t which, TlWriter *writer, const uint8_t *data,
+				  size_t size)
+{
+	TlMotion	motion;
+	TlGovern	govern;
+	TlEpochCertificate epoch;
+	TlCertificate certificate;
+	TlHash		founding;
+	TlHash		members_hash;
+	TlStatus	status;
+
+	switch (which)
+	{
+		case 250:
+			status = tl_consensus_motion_decode(&motion, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_motion_encode(writer, &motion) == TL_OK);
+			break;
+		case 251:
+			status = tl_consensus_govern_decode(&govern, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_govern_encode(writer, &govern) == TL_OK);
+			break;
+		default:
+			status = tl_consensus_epoch_decode(&epoch, data, size);
+			if (status != TL_OK)
+				break;
+			require(tl_consensus_epoch_encode(writer, &epoch) == TL_OK);
+			(void) tl_consensus_epoch_read(&epoch, &founding, &members_hash,
+										   &certificate);
+			break;
+	}
+	return status;
 }
 
 static void
@@ -77,6 +116,11 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_state_decode(&state, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_state_encode(&writer, &state) == TL_OK);
+			break;
+		case 250:
+		case 251:
+		case 252:
+			status = decode_governance(which, &writer, data, size);
 			break;
 		default:
 			status = tl_consensus_evidence_decode(&evidence, &chain_id, data, size);
@@ -164,7 +208,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 5)
+	if (data[0] <= 5 || (data[0] >= 250 && data[0] <= 252))
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

@@ -22,6 +22,8 @@
 static void put_leaf(TlWriter *writer, uint32_t number, TlMemberKind kind,
 					 unsigned generation);
 static void make_motion(SimWorld *world, uint64_t epoch, unsigned which);
+static uint8_t put_newcomers(SimWorld *world, const TlConsensusConfig *config,
+							 TlWriter *leaves);
 static void choose_removed(SimWorld *world, const TlConsensusConfig *config,
 						   unsigned which, bool *removed);
 static unsigned bad_validators(SimWorld *world, const TlConsensusConfig *config,
@@ -268,7 +270,6 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	TlWriter	leaves;
 	unsigned	rotated = sim_chance(world, 30) ?
 	(unsigned) sim_random(world, config->member_count) : SIM_NODES_MAX;
-	unsigned	joining = config->number_max;
 
 	if (made->bytes != NULL)
 		return;
@@ -301,23 +302,7 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 		tl_put_bytes(&leaves, leaf, one.size);
 		motion.set_count++;
 	}
-	/* Newcomers of a motion that fails may come with the next one. */
-	if (joining < world->founder_count)
-		joining = world->founder_count;
-	for (unsigned more = (unsigned) sim_random(world, 5);
-		 more > 0 && joining < world->member_count; more--)
-	{
-		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
-		TlWriter	one;
-
-		joining++;
-		tl_writer_init(&one, leaf, sizeof(leaf));
-		put_leaf(&one, joining, sim_chance(world, 80) ? TL_MEMBER_VALIDATOR :
-				 TL_MEMBER_PARTICIPANT, 0);
-		tl_put_u16(&leaves, (uint16_t) one.size);
-		tl_put_bytes(&leaves, leaf, one.size);
-		motion.set_count++;
-	}
+	motion.set_count += put_newcomers(world, config, &leaves);
 	motion.removed.data = numbers;
 	motion.removed.size = writer.size;
 	motion.set.data = set;
@@ -327,6 +312,33 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	if (tl_consensus_motion_encode(&writer, &motion) != TL_OK)
 		sim_fail(world, "the simulator's motion is wrong");
 	made->size = writer.size;
+}
+
+/* Those of a motion that fails may come with the next one. */
+static uint8_t
+put_newcomers(SimWorld *world, const TlConsensusConfig *config,
+			  TlWriter *leaves)
+{
+	unsigned	number = config->number_max;
+	uint8_t		count = 0;
+
+	if (number < world->founder_count)
+		number = world->founder_count;
+	for (unsigned more = (unsigned) sim_random(world, 5);
+		 more > 0 && number < world->member_count; more--)
+	{
+		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
+		TlWriter	one;
+
+		number++;
+		tl_writer_init(&one, leaf, sizeof(leaf));
+		put_leaf(&one, number, sim_chance(world, 80) ? TL_MEMBER_VALIDATOR :
+				 TL_MEMBER_PARTICIPANT, 0);
+		tl_put_u16(leaves, (uint16_t) one.size);
+		tl_put_bytes(leaves, leaf, one.size);
+		count++;
+	}
+	return count;
 }
 
 /* So many that those who lie stay few enough, and somebody is left. */
