@@ -80,6 +80,8 @@ CREATE TABLE ledger_internal.section (
     manifest bytea NOT NULL,
     PRIMARY KEY (batch, section)
 );
+-- Hashes do not get smaller by compressing them, nor does a list of them.
+ALTER TABLE ledger_internal.section ALTER COLUMN nodes SET STORAGE EXTERNAL, ALTER COLUMN manifest SET STORAGE EXTERNAL;
 CREATE INDEX section_by_table ON ledger_internal.section (table_id, batch);
 COMMENT ON COLUMN ledger_internal.section.commitment IS
     'private sections: the 16 random bytes of the commitment that stands for the section leaf';

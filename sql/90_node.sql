@@ -6,6 +6,16 @@ CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production')
 COMMENT ON FUNCTION ledger.create_node(text, text) IS
     'makes this database a ledger of one member and returns the chain id; purpose is production or test';
 
+-- Several founders, for tests until members are admitted.
+CREATE FUNCTION ledger_internal.make_key() RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_key' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.make_key() IS 'makes a signing key file and returns the public key';
+CREATE FUNCTION ledger_internal.create_member(names text[], row_keys bytea[], member bigint, founded timestamptz)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_create_member' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.create_member(text[], bytea[], bigint, timestamptz) IS
+    'makes this database one of several founders of a test ledger; the same names, keys and time make the same chain';
+
 CREATE FUNCTION ledger.dispose() RETURNS void
     AS 'MODULE_PATHNAME', 'tl_dispose' LANGUAGE C VOLATILE PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;

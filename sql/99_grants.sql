@@ -2,5 +2,6 @@
 -- is not, and the tables of the chain are reached through views and functions.
 
 REVOKE ALL ON FUNCTION ledger.create_node(text, text), ledger.dispose(),
-    ledger.resume(text, boolean), ledger.accept_restore(text) FROM PUBLIC;
+    ledger.resume(text, boolean), ledger.accept_restore(text),
+    ledger.announce(text), ledger.check_settings(), ledger.hba_rules() FROM PUBLIC;
 GRANT SELECT ON ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

@@ -18,8 +18,10 @@
 #include "node_identity.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_wire.h"
 #include "node_worker.h"
 #include "proof_progress.h"
+#include "replication_status.h"
 #include "table_guard.h"
 #include "tl_error.h"
 
@@ -44,6 +46,8 @@ _PG_init(void)
 	tl_node_identity_init();
 	tl_node_shared_init();
 	tl_proof_progress_init();
+	tl_replication_status_init();
 	tl_node_commit_init();
+	tl_node_wire_init();
 	tl_node_launcher_init();
 }

@@ -58,6 +58,13 @@
 	index_beginscan(table, index, snapshot, NULL, key_count, 0)
 #endif
 
+/* 17 has sets of events belong to a resource owner. */
+#if PG_VERSION_NUM < 170000
+#define tl_wait_set_create(count)	CreateWaitEventSet(CurrentMemoryContext, count)
+#else
+#define tl_wait_set_create(count)	CreateWaitEventSet(NULL, count)
+#endif
+
 /* 17 can give a generated column another expression, and rewrites its rows. */
 #if PG_VERSION_NUM < 170000
 #define tl_alter_sets_expression(subtype)	false

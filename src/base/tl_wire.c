@@ -15,6 +15,36 @@
 
 #include <string.h>
 
+/* Written so that a compiler makes one instruction of each. */
+static inline void
+store_u32(uint8_t *bytes, uint32_t value)
+{
+	bytes[0] = (uint8_t) (value >> 24);
+	bytes[1] = (uint8_t) (value >> 16);
+	bytes[2] = (uint8_t) (value >> 8);
+	bytes[3] = (uint8_t) value;
+}
+
+static inline void
+store_u64(uint8_t *bytes, uint64_t value)
+{
+	store_u32(bytes, (uint32_t) (value >> 32));
+	store_u32(bytes + 4, (uint32_t) value);
+}
+
+static inline uint32_t
+load_u32(const uint8_t *bytes)
+{
+	return (uint32_t) bytes[0] << 24 | (uint32_t) bytes[1] << 16 |
+		(uint32_t) bytes[2] << 8 | (uint32_t) bytes[3];
+}
+
+static inline uint64_t
+load_u64(const uint8_t *bytes)
+{
+	return (uint64_t) load_u32(bytes) << 32 | load_u32(bytes + 4);
+}
+
 void
 tl_writer_init(TlWriter *writer, void *data, size_t capacity)
 {
@@ -60,8 +90,7 @@ tl_put_u32(TlWriter *writer, uint32_t value)
 {
 	uint8_t		bytes[4];
 
-	for (int i = 0; i < 4; i++)
-		bytes[i] = (uint8_t) (value >> (24 - 8 * i));
+	store_u32(bytes, value);
 	tl_put_bytes(writer, bytes, sizeof(bytes));
 }
 
@@ -70,8 +99,7 @@ tl_put_u64(TlWriter *writer, uint64_t value)
 {
 	uint8_t		bytes[8];
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t) (value >> (56 - 8 * i));
+	store_u64(bytes, value);
 	tl_put_bytes(writer, bytes, sizeof(bytes));
 }
 
@@ -90,9 +118,12 @@ tl_put_hash(TlWriter *writer, const TlHash *hash)
 void
 tl_put_ref(TlWriter *writer, const TlRef *ref)
 {
-	tl_put_u32(writer, ref->member);
-	tl_put_u64(writer, ((uint64_t) ref->incarnation << 48) | ref->transaction);
-	tl_put_u32(writer, ref->row);
+	uint8_t		bytes[TL_REF_SIZE];
+
+	store_u32(bytes, ref->member);
+	store_u64(bytes + 4, ((uint64_t) ref->incarnation << 48) | ref->transaction);
+	store_u32(bytes + 12, ref->row);
+	tl_put_bytes(writer, bytes, sizeof(bytes));
 }
 
 void
@@ -202,11 +233,13 @@ tl_get_hash(TlReader *reader, TlHash *hash)
 void
 tl_get_ref(TlReader *reader, TlRef *ref)
 {
-	uint64_t	middle;
+	static const uint8_t none[TL_REF_SIZE] = {0};
+	TlSpan		span = tl_get_span(reader, TL_REF_SIZE);
+	const uint8_t *bytes = span.data != NULL ? span.data : none;
+	uint64_t	middle = load_u64(bytes + 4);
 
-	ref->member = tl_get_u32(reader);
-	middle = tl_get_u64(reader);
+	ref->member = load_u32(bytes);
 	ref->incarnation = (uint16_t) (middle >> 48);
 	ref->transaction = middle & ((UINT64_C(1) << 48) - 1);
-	ref->row = tl_get_u32(reader);
+	ref->row = load_u32(bytes + 12);
 }

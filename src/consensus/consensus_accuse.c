@@ -33,9 +33,7 @@ tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 	TlWriter	writer;
 	TlSpan		payload;
 
-	if (index >= core->config.member_count || core->peers[index].accused ||
-		index == core->own.index || !core->started ||
-		core->own.index >= core->config.member_count ||
+	if (!tl_consensus_may_accuse(core, index) ||
 		tl_consensus_evidence_make(&evidence, &core->config.chain_id, left,
 								   right) == TL_EVIDENCE_NONE)
 		return;
@@ -46,6 +44,15 @@ tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 	if (payload.size > 0 &&
 		tl_consensus_append(core, TL_LOG_EVIDENCE, core->own.view, payload))
 		core->peers[index].accused = true;
+}
+
+/* May this node, and is it not done? */
+bool
+tl_consensus_may_accuse(const TlConsensus *core, unsigned index)
+{
+	return index < core->config.member_count && !core->peers[index].accused &&
+		index != core->own.index && core->started &&
+		core->own.index < core->config.member_count;
 }
 
 /* A vote against those of the same member that were counted in the view. */

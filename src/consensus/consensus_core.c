@@ -587,7 +587,10 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 									 row->payload.size) == TL_OK)
 	{
 		accused = tl_consensus_index(core, evidence.rows[0].row.member);
-		if (accused < core->config.member_count)
+		/* What one row convicts is for its own epoch to decide. */
+		if (accused < core->config.member_count &&
+			(evidence.kind != TL_EVIDENCE_ILLEGAL ||
+			 row->epoch == core->config.epoch))
 			core->peers[accused].accused = true;
 	}
 }
@@ -606,17 +609,19 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
-	if (row->kind == TL_LOG_BATCH)
-		tl_consensus_lane_batch(core, row, loose);
-	if (row->kind == TL_LOG_ACK && index != core->own.index)
-		tl_consensus_ack_row(core, row, index);
-	if (!input->certificates_valid)
+	if (!input->certificates_valid ||
+		(row->epoch == core->config.epoch && !tl_consensus_legal(core, row)))
 	{
 		/* What was legal in its own epoch is nobody's fault now. */
 		if (row->epoch == core->config.epoch)
 			tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		tl_consensus_legal_accuse(core, row, NULL);
 		return;
 	}
+	if (row->kind == TL_LOG_BATCH)
+		tl_consensus_lane_batch(core, row, loose);
+	if (row->kind == TL_LOG_ACK && index != core->own.index)
+		tl_consensus_ack_row(core, row, index);
 	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN ||
 		(row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch))
 		tl_consensus_entry_row(core, row, index);

@@ -142,6 +142,32 @@ tl_consensus_cut_blame(TlConsensus *core, const TlView *view)
 }
 
 /*
+ * R11, as far as two cuts say it: is a lane gone, lower, or elsewhere?  Lanes
+ * of those who left with the last epoch are gone.
+ */
+bool
+tl_consensus_cut_goes_back(const TlConsensus *core,
+						   const TlConsensusBlock *parent,
+						   const TlConsensusBlock *block)
+{
+	for (unsigned i = 0; i < parent->lane_count; i++)
+	{
+		const TlLane *from = &parent->cut[i];
+		const TlLane *to = tl_consensus_lane_find(block, from->member);
+
+		if (tl_consensus_index(core, from->member) >= core->config.member_count)
+			continue;
+		if (to == NULL || to->incarnation < from->incarnation ||
+			(to->incarnation == from->incarnation &&
+			 (to->batch < from->batch ||
+			  (to->batch == from->batch &&
+			   !tl_consensus_same(&to->digest, &from->digest)))))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Root over the digests of the batches between two cuts, and their size.
  * TL_NOT_FINAL if one of them is not held, TL_BAD_ORDER if the cut goes back
  * or leaves the parent's branch.
@@ -155,20 +181,8 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 
 	tl_merkle_range_init(&range);
 	*size = 0;
-	for (unsigned i = 0; i < parent->lane_count; i++)
-	{
-		const TlLane *from = &parent->cut[i];
-		const TlLane *to = tl_consensus_lane_find(block, from->member);
-
-		if (tl_consensus_index(core, from->member) >= core->config.member_count)
-			continue;			/* left with the last epoch */
-		if (!TL_RULE(11, to != NULL && to->incarnation >= from->incarnation &&
-					 (to->incarnation > from->incarnation ||
-					  to->batch > from->batch ||
-					  (to->batch == from->batch &&
-					   tl_consensus_same(&to->digest, &from->digest)))))
-			return TL_BAD_ORDER;
-	}
+	if (!TL_RULE(11, !tl_consensus_cut_goes_back(core, parent, block)))
+		return TL_BAD_ORDER;
 	for (unsigned i = 0; i < block->lane_count; i++)
 	{
 		const TlLane *to = &block->cut[i];

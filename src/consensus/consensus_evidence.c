@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * consensus_evidence.c
- *	  Two signed rows that contradict each other.
+ *	  Signed rows that contradict each other, or the rules.
  *
  * Payload of EVIDENCE, integers big-endian:
  *
  *		offset	size	field
  *		0		1		format, 1
- *		1		1		kind, 1 to 5 (consensus_evidence.h)
+ *		1		1		kind, 1 to 5 or 7 (consensus_evidence.h)
  *		2		173		a row: member u32, nonce 16, sequence u64, digest of the
  *						row before 32, kind u8, epoch u64, view u64, payload
  *						digest 32, signature 64
@@ -16,6 +16,13 @@
  * Rows ascend by digest, so that one contradiction has one encoding.  A row's
  * digest covers its payload by the payload's digest, therefore the payload is
  * not needed to convict: a PROPOSE of a megabyte is evidence in 173 bytes.
+ *
+ * Of kind 6:
+ *
+ *		2		4 + n	a row (consensus_message.c), after its size
+ *		6 + n	4 + h	header of the parent of the block that it proposes, after
+ *						its size; empty if the row convicts itself
+ *		...		4 + c	the parent's cut, after its size
  *
  * Invariants
  *	  E0  both rows are of one member and one chain, and differ
@@ -34,6 +41,9 @@
 
 static TlEvidenceKind contradict(const TlEvidenceRow *left,
 								 const TlEvidenceRow *right);
+static TlEvidenceKind below_floor(const TlLogRow *rejoin, const TlLogRow *vote);
+static TlStatus encode_illegal(TlWriter *writer, const TlEvidence *evidence);
+static TlStatus decode_illegal(TlEvidence *out, TlReader *reader);
 static void put_row(TlWriter *writer, const TlEvidenceRow *row);
 static void get_row(TlReader *reader, TlEvidenceRow *row);
 
@@ -72,8 +82,10 @@ TlStatus
 tl_consensus_evidence_encode(TlWriter *writer, const TlEvidence *evidence)
 {
 	if (evidence->kind == TL_EVIDENCE_NONE ||
-		evidence->kind > TL_EVIDENCE_FINALIZE)
+		evidence->kind > TL_EVIDENCE_FLOOR)
 		return TL_BAD_FORMAT;
+	if (evidence->kind == TL_EVIDENCE_ILLEGAL)
+		return encode_illegal(writer, evidence);
 	tl_put_u8(writer, EVIDENCE_FORMAT);
 	tl_put_u8(writer, evidence->kind);
 	put_row(writer, &evidence->rows[0]);
@@ -94,6 +106,8 @@ tl_consensus_evidence_decode(TlEvidence *out, const TlHash *chain_id,
 	if (tl_get_u8(&reader) != EVIDENCE_FORMAT)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
 	out->kind = tl_get_u8(&reader);
+	if (out->kind == TL_EVIDENCE_ILLEGAL)
+		return decode_illegal(out, &reader);
 	get_row(&reader, &out->rows[0]);
 	get_row(&reader, &out->rows[1]);
 	status = tl_reader_finish(&reader);
@@ -124,6 +138,8 @@ contradict(const TlEvidenceRow *left, const TlEvidenceRow *right)
 	if (a->sequence == b->sequence &&
 		memcmp(a->nonce, b->nonce, TL_NONCE_SIZE) == 0)
 		return TL_EVIDENCE_FORK;
+	if (a->kind == TL_LOG_REJOIN || b->kind == TL_LOG_REJOIN)
+		return (a->kind == TL_LOG_REJOIN) ? below_floor(a, b) : below_floor(b, a);
 	if (a->epoch != b->epoch || a->view != b->view)
 		return TL_EVIDENCE_NONE;
 	if ((a->kind == TL_LOG_FINALIZE && b->kind == TL_LOG_NULLIFY) ||
@@ -138,6 +154,59 @@ contradict(const TlEvidenceRow *left, const TlEvidenceRow *right)
 	if (a->kind == TL_LOG_FINALIZE && !same_payload)
 		return TL_EVIDENCE_FINALIZE;
 	return TL_EVIDENCE_NONE;
+}
+
+/* R6: an incarnation votes in the view of its REJOIN and later. */
+static TlEvidenceKind
+below_floor(const TlLogRow *rejoin, const TlLogRow *vote)
+{
+	if (memcmp(rejoin->nonce, vote->nonce, TL_NONCE_SIZE) != 0 ||
+		vote->kind < TL_LOG_PROPOSE || vote->kind > TL_LOG_NULLIFY)
+		return TL_EVIDENCE_NONE;
+	if (vote->epoch > rejoin->epoch ||
+		(vote->epoch == rejoin->epoch && vote->view >= rejoin->view))
+		return TL_EVIDENCE_NONE;
+	return TL_EVIDENCE_FLOOR;
+}
+
+static TlStatus
+encode_illegal(TlWriter *writer, const TlEvidence *evidence)
+{
+	if (evidence->row.size == 0 ||
+		(evidence->parent_header.size == 0 && evidence->parent_cut.size > 0))
+		return TL_BAD_FORMAT;
+	tl_put_u8(writer, EVIDENCE_FORMAT);
+	tl_put_u8(writer, evidence->kind);
+	tl_put_u32(writer, (uint32_t) evidence->row.size);
+	tl_put_bytes(writer, evidence->row.data, evidence->row.size);
+	tl_put_u32(writer, (uint32_t) evidence->parent_header.size);
+	tl_put_bytes(writer, evidence->parent_header.data,
+				 evidence->parent_header.size);
+	tl_put_u32(writer, (uint32_t) evidence->parent_cut.size);
+	tl_put_bytes(writer, evidence->parent_cut.data, evidence->parent_cut.size);
+	return tl_writer_finish(writer);
+}
+
+/* Format and kind are read.  The row has to be one, nothing more. */
+static TlStatus
+decode_illegal(TlEvidence *out, TlReader *reader)
+{
+	TlLogRow	row;
+	TlStatus	status;
+
+	out->row = tl_get_span(reader, tl_get_u32(reader));
+	out->parent_header = tl_get_span(reader, tl_get_u32(reader));
+	out->parent_cut = tl_get_span(reader, tl_get_u32(reader));
+	status = tl_reader_finish(reader);
+	if (status != TL_OK)
+		return status;
+	if (out->parent_header.size == 0 && out->parent_cut.size > 0)
+		return TL_BAD_FORMAT;
+	status = tl_consensus_row_decode(&row, out->row.data, out->row.size);
+	if (status != TL_OK)
+		return status;
+	tl_consensus_evidence_row(&out->rows[0], &row);
+	return TL_OK;
 }
 
 static void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * consensus_evidence.h
- *	  Two signed rows that contradict each other.
+ *	  Signed rows that contradict each other, or the rules.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,8 @@
 
 #include "consensus_message.h"
 
-#define TL_EVIDENCE_SIZE	348
+#define TL_EVIDENCE_SIZE	348		/* of two rows */
+#define TL_EVIDENCE_ILLEGAL_SIZE_FIXED	14	/* beside row, header and cut */
 
 /* In which way.  The numbers are part of the format (README.md). */
 typedef enum TlEvidenceKind
@@ -20,7 +21,11 @@ typedef enum TlEvidenceKind
 	TL_EVIDENCE_PROPOSE = 2,	/* E2: two PROPOSE in one view */
 	TL_EVIDENCE_NOTARIZE = 3,	/* E3: NOTARIZE for two blocks in one view */
 	TL_EVIDENCE_PHASE = 4,		/* E4: FINALIZE and NULLIFY in one view */
-	TL_EVIDENCE_FINALIZE = 5	/* E5: FINALIZE for two blocks in one view */
+	TL_EVIDENCE_FINALIZE = 5,	/* E5: FINALIZE for two blocks in one view */
+	TL_EVIDENCE_ILLEGAL = 6,	/* E6: a row that its bytes convict, or a
+								 * PROPOSE with its parent (consensus_legal.c) */
+	TL_EVIDENCE_FLOOR = 7		/* E7: a vote below the view of the REJOIN that
+								 * opened its incarnation */
 } TlEvidenceKind;
 
 /* A row without its payload; row.payload is not used. */
@@ -33,7 +38,11 @@ typedef struct TlEvidenceRow
 typedef struct TlEvidence
 {
 	uint8_t		kind;			/* a TlEvidenceKind */
-	TlEvidenceRow rows[2];		/* ascending by row digest */
+	TlEvidenceRow rows[2];		/* ascending by row digest; _ILLEGAL: the first
+								 * is the row, the second nothing */
+	TlSpan		row;			/* _ILLEGAL: encoded, with its payload */
+	TlSpan		parent_header;	/* of the parent of the block that it proposes; */
+	TlSpan		parent_cut;		/* both empty if the row convicts itself */
 } TlEvidence;
 
 /* What of a row evidence keeps. */
@@ -51,7 +60,11 @@ extern TlEvidenceKind tl_consensus_evidence_make(TlEvidence *out,
 extern TlStatus tl_consensus_evidence_encode(TlWriter *writer,
 											 const TlEvidence *evidence);
 
-/* Also checks that the rows contradict each other in the way that it says. */
+/*
+ * Also checks that the rows contradict each other in the way that it says.  The
+ * spans of _ILLEGAL point into data afterwards; whether that row is against the
+ * rules tells tl_consensus_judge.
+ */
 extern TlStatus tl_consensus_evidence_decode(TlEvidence *out,
 											 const TlHash *chain_id,
 											 const void *data, size_t size);

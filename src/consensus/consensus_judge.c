@@ -24,8 +24,7 @@ static bool judge_certificate(const TlConsensus *core, TlSpan span,
 static bool judge_evidence(const TlConsensus *core, TlSpan span,
 						   TlSignatureCheck check, void *context);
 static bool judge_approval(const TlConsensus *core, const TlLogRow *row,
-						   unsigned index, TlSignatureCheck check,
-						   void *context);
+						   TlSignatureCheck check, void *context);
 static const uint8_t *key_of(const TlConsensus *core, unsigned index,
 							 uint64_t epoch);
 static bool judge_vote(const TlConsensus *core,
@@ -54,8 +53,6 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 				   bool *certificates_valid)
 {
 	unsigned	index = tl_consensus_index(core, row->member);
-	TlProposal	proposal;
-	TlReader	reader;
 	TlHash		digest;
 
 	*certificates_valid = false;
@@ -67,39 +64,46 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 	if (!check(context, row->signature, &digest,
 			   key_of(core, index, row->epoch)))
 		return TL_BAD_SIGNATURE;
-	*certificates_valid = true;
+	*certificates_valid = tl_consensus_judge_inside(core, row, check, context);
+	return TL_OK;
+}
+
+/* The signatures in the payload of a row. */
+bool
+tl_consensus_judge_inside(const TlConsensus *core, const TlLogRow *row,
+						  TlSignatureCheck check, void *context)
+{
+	TlProposal	proposal;
+	TlReader	reader;
+
 	if (row->kind == TL_LOG_EVIDENCE)
-		*certificates_valid = judge_evidence(core, row->payload, check, context);
+		return judge_evidence(core, row->payload, check, context);
 	if (row->epoch != core->config.epoch)
-		return TL_OK;
+		return true;
 	if (row->kind == TL_LOG_GOVERN)
-		*certificates_valid = judge_approval(core, row, index, check, context);
+		return judge_approval(core, row, check, context);
 	if (row->kind == TL_LOG_CERT)
-		*certificates_valid = judge_certificate(core, row->payload, check,
-												context);
+		return judge_certificate(core, row->payload, check, context);
 	if (row->kind != TL_LOG_PROPOSE)
-		return TL_OK;
+		return true;
 	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
 									 row->payload.size) != TL_OK)
-	{
-		*certificates_valid = false;
-		return TL_OK;
-	}
+		return false;
 	if (proposal.parent_certificate.size > 0 &&
 		!judge_certificate(core, proposal.parent_certificate, check, context))
-		*certificates_valid = false;
+		return false;
 	if (proposal.checkpoint.size > 0 &&
 		!judge_certificate(core, proposal.checkpoint, check, context))
-		*certificates_valid = false;
+		return false;
 	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
-	for (unsigned i = 0; i < proposal.gap_count && *certificates_valid; i++)
+	for (unsigned i = 0; i < proposal.gap_count; i++)
 	{
 		TlSpan		span = tl_get_span(&reader, tl_get_u32(&reader));
 
 		if (!judge_certificate(core, span, check, context))
-			*certificates_valid = false;
+			return false;
 	}
-	return TL_OK;
+	return true;
 }
 
 /* R18: an accusation holds by its own bytes and the accused one's key. */
@@ -113,6 +117,8 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 	if (tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
 									 span.data, span.size) != TL_OK)
 		return false;
+	if (evidence.kind == TL_EVIDENCE_ILLEGAL)
+		return tl_consensus_legal_judge(core, &evidence, check, context);
 	index = tl_consensus_index(core, evidence.rows[0].row.member);
 	if (index >= core->config.member_count)
 		return false;
@@ -132,9 +138,10 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 
 /* R21: a member's approval is signed with its governance key. */
 static bool
-judge_approval(const TlConsensus *core, const TlLogRow *row, unsigned index,
+judge_approval(const TlConsensus *core, const TlLogRow *row,
 			   TlSignatureCheck check, void *context)
 {
+	unsigned	index = tl_consensus_index(core, row->member);
 	TlGovern	govern;
 	TlHash		motion;
 	TlHash		digest;

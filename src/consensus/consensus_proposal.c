@@ -24,7 +24,7 @@
 static bool put_gaps(TlWriter *writer, TlConsensus *core,
 					 const TlBlockHeader *header, TlProposal *proposal);
 static bool decode_block(TlConsensusBlock *out, const TlProposal *proposal);
-static bool check_certificates(TlConsensus *core, const TlLogRow *row,
+static bool check_certificates(const TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
 							   const TlConsensusBlock *block);
 static void learn(TlConsensus *core, const TlProposal *proposal);
@@ -38,23 +38,19 @@ tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row)
 {
 	TlProposal	proposal;
 	TlConsensusBlock block;
+	const TlConsensusBlock *parent;
 	TlView	   *view;
 	TlKnownBlock *place = NULL;
 	TlEvidenceRow evidence;
-	unsigned	leader = tl_consensus_leader(core, row->view);
 
-	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
-									 row->payload.size) != TL_OK ||
-		!decode_block(&block, &proposal) ||
-		block.header.epoch != row->epoch || block.header.view != row->view ||
-		block.header.proposer != row->member ||
-		!check_certificates(core, row, &proposal, &block) ||
-		!TL_RULE(7, core->config.members[leader].number == row->member))
-	{
-		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+	if (!tl_consensus_proposal_read(core, row, &block) ||
+		tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK)
 		return;
-	}
 	learn(core, &proposal);
+	parent = tl_consensus_proposal_parent(core, &block);
+	if (parent != NULL && !tl_consensus_legal_child(core, parent, &block))
+		tl_consensus_legal_accuse(core, row, parent);
 	view = tl_consensus_view(core, row->view);
 	if (view == NULL)
 		return;
@@ -81,6 +77,24 @@ tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row)
 	place->present = true;
 	place->certifies = (proposal.checkpoint.size > 0);
 	place->block = block;
+}
+
+/* The block that a PROPOSE row brings; false if the row is not legal. */
+bool
+tl_consensus_proposal_read(const TlConsensus *core, const TlLogRow *row,
+						   TlConsensusBlock *out)
+{
+	unsigned	leader = tl_consensus_leader(core, row->view);
+	TlProposal	proposal;
+
+	return tl_consensus_proposal_decode(&proposal, row->payload.data,
+										row->payload.size) == TL_OK &&
+		decode_block(out, &proposal) &&
+		tl_consensus_same(&out->header.chain_id, &core->config.chain_id) &&
+		out->header.epoch == row->epoch && out->header.view == row->view &&
+		out->header.proposer == row->member &&
+		check_certificates(core, row, &proposal, out) &&
+		TL_RULE(7, core->config.members[leader].number == row->member);
 }
 
 TlKnownBlock *
@@ -389,7 +403,7 @@ decode_block(TlConsensusBlock *out, const TlProposal *proposal)
  * parent, unless the parent founds the epoch, and one for each view skipped.
  */
 static bool
-check_certificates(TlConsensus *core, const TlLogRow *row,
+check_certificates(const TlConsensus *core, const TlLogRow *row,
 				   const TlProposal *proposal, const TlConsensusBlock *block)
 {
 	const TlBlockHeader *header = &block->header;

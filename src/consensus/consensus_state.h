@@ -311,6 +311,9 @@ extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
 
 /* consensus_proposal.c */
 extern void tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row);
+extern bool tl_consensus_proposal_read(const TlConsensus *core,
+									   const TlLogRow *row,
+									   TlConsensusBlock *out);
 extern TlKnownBlock *tl_consensus_proposal_find(TlConsensus *core, uint64_t view,
 												const TlHash *hash);
 extern const TlConsensusBlock *tl_consensus_proposal_parent(TlConsensus *core,
@@ -368,6 +371,9 @@ extern void tl_consensus_lane_prune(TlConsensus *core);
 extern void tl_consensus_cut_choose(TlConsensus *core,
 									const TlConsensusBlock *parent,
 									TlConsensusBlock *out);
+extern bool tl_consensus_cut_goes_back(const TlConsensus *core,
+									   const TlConsensusBlock *parent,
+									   const TlConsensusBlock *block);
 extern TlStatus tl_consensus_cut_root(TlConsensus *core,
 									  const TlConsensusBlock *parent,
 									  const TlConsensusBlock *block,
@@ -450,7 +456,24 @@ extern bool tl_consensus_vote_settle(TlConsensus *core);
 extern bool tl_consensus_final_settle(TlConsensus *core);
 extern void tl_consensus_final_retire(TlConsensus *core);
 
+/* consensus_judge.c */
+extern bool tl_consensus_judge_inside(const TlConsensus *core,
+									  const TlLogRow *row,
+									  TlSignatureCheck check, void *context);
+
+/* consensus_legal.c */
+extern bool tl_consensus_legal(const TlConsensus *core, const TlLogRow *row);
+extern bool tl_consensus_legal_child(const TlConsensus *core,
+									 const TlConsensusBlock *parent,
+									 const TlConsensusBlock *child);
+extern bool tl_consensus_legal_judge(const TlConsensus *core,
+									 const TlEvidence *evidence,
+									 TlSignatureCheck check, void *context);
+extern void tl_consensus_legal_accuse(TlConsensus *core, const TlLogRow *row,
+									  const TlConsensusBlock *parent);
+
 /* consensus_accuse.c */
+extern bool tl_consensus_may_accuse(const TlConsensus *core, unsigned index);
 extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								const TlEvidenceRow *right);
 extern void tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,

@@ -23,6 +23,9 @@ typedef struct TlSha256
 
 extern void tl_crypto_sha256(TlHash *out, const void *data, size_t size);
 
+extern void tl_crypto_sha256_prefixed(TlHash *out, uint8_t prefix,
+									  const void *data, size_t size);
+
 extern void tl_crypto_sha256_init(TlSha256 *hash);
 extern void tl_crypto_sha256_update(TlSha256 *hash, const void *data,
 									size_t size);

@@ -31,22 +31,15 @@ tl_merkle_empty_root(TlHash *out)
 void
 tl_merkle_leaf_hash(TlHash *out, const void *data, size_t size)
 {
-	static const uint8_t prefix = LEAF_PREFIX;
-	TlSha256	hash;
-
-	tl_crypto_sha256_init(&hash);
-	tl_crypto_sha256_update(&hash, &prefix, 1);
-	tl_crypto_sha256_update(&hash, data, size);
-	tl_crypto_sha256_final(&hash, out);
+	tl_crypto_sha256_prefixed(out, LEAF_PREFIX, data, size);
 }
 
 void
 tl_merkle_node_hash(TlHash *out, const TlHash *left, const TlHash *right)
 {
-	uint8_t		node[1 + 2 * TL_HASH_SIZE];
+	uint8_t		children[2 * TL_HASH_SIZE];
 
-	node[0] = NODE_PREFIX;
-	memcpy(node + 1, left->bytes, TL_HASH_SIZE);
-	memcpy(node + 1 + TL_HASH_SIZE, right->bytes, TL_HASH_SIZE);
-	tl_crypto_sha256(out, node, sizeof(node));
+	memcpy(children, left->bytes, TL_HASH_SIZE);
+	memcpy(children + TL_HASH_SIZE, right->bytes, TL_HASH_SIZE);
+	tl_crypto_sha256_prefixed(out, NODE_PREFIX, children, sizeof(children));
 }

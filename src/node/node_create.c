@@ -24,6 +24,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -44,6 +45,8 @@
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_create_node);
+PG_FUNCTION_INFO_V1(tl_make_key);
+PG_FUNCTION_INFO_V1(tl_create_member);
 
 #define FOUNDER		1			/* number of the first member */
 
@@ -70,11 +73,15 @@ static void check_name(const text *name);
 static TlPurpose parse_purpose(const char *purpose);
 static void check_database(void);
 static char *first_filled(void);
-static void found(Founding *founding, TlPurpose purpose, const text *name,
-				  const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+static void add_member(Founding *founding, const text *name,
+					   const uint8_t *public_key);
+static void found(Founding *founding, int64_t time);
 static void store_node(const Founding *founding, const text *name,
-					   const char *purpose,
+					   uint32_t member, const char *purpose,
 					   const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+static text *begin(Founding *founding, const text *name, uint32_t member,
+				   const char *purpose, TlNodeHead *head,
+				   const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 static void store_genesis(TlNodeHead *head, const Founding *founding);
 static void store_first_snapshot(void);
 
@@ -88,14 +95,85 @@ tl_create_node(PG_FUNCTION_ARGS)
 	Founding   *founding = palloc0(sizeof(Founding));
 	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
-	char	   *chain = palloc0(2 * TL_HASH_SIZE + 1);
 
 	check_name(name);
 	check_database();
 	tl_node_key_create(public_key, head->secret);
-	found(founding, purpose_code, name, public_key);
+	tl_chain_genesis_init(&founding->genesis, purpose_code);
+	add_member(founding, name, public_key);
+	found(founding, tl_chain_time_to_unix(GetCurrentTimestamp()));
+	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, head, public_key));
+}
+
+/* ledger_internal.make_key() -> bytea: a new signing key's public half */
+Datum
+tl_make_key(PG_FUNCTION_ARGS)
+{
+	uint8_t		public_key[TL_XONLY_KEY_SIZE];
+	uint8_t		secret[TL_SECRET_SIZE];
+
+	tl_node_key_create(public_key, secret);
+	explicit_bzero(secret, sizeof(secret));
+	PG_RETURN_DATUM(tl_chain_bytes(public_key, sizeof(public_key)));
+}
+
+/*
+ * ledger_internal.create_member(names text[], row_keys bytea[], member bigint,
+ *		founded timestamptz) -> text
+ * One of several founders of a test ledger; who gives the same names, keys and
+ * time gets the same chain.
+ */
+Datum
+tl_create_member(PG_FUNCTION_ARGS)
+{
+	ArrayType  *names = PG_GETARG_ARRAYTYPE_P(0);
+	ArrayType  *keys = PG_GETARG_ARRAYTYPE_P(1);
+	int64		member = PG_GETARG_INT64(2);
+	Founding   *founding = palloc0(sizeof(Founding));
+	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
+	Datum	   *name;
+	Datum	   *key;
+	int			name_count;
+	int			key_count;
+	const uint8_t *own_key;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &name, NULL, &name_count);
+	deconstruct_array(keys, BYTEAOID, -1, false, TYPALIGN_INT, &key, NULL, &key_count);
+	if (name_count != key_count || name_count > TL_MEMBER_COUNT_MAX ||
+		member < FOUNDER || member > name_count ||
+		array_contains_nulls(names) || array_contains_nulls(keys))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("names, keys and the own number do not fit together"));
+	check_database();
+	tl_chain_genesis_init(&founding->genesis, TL_PURPOSE_TEST);
+	for (int i = 0; i < name_count; i++)
+	{
+		if (VARSIZE_ANY_EXHDR(DatumGetPointer(key[i])) != TL_XONLY_KEY_SIZE)
+			ereport(ERROR,
+					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("a row key has 32 bytes"));
+		check_name(DatumGetTextPP(name[i]));
+		add_member(founding, DatumGetTextPP(name[i]),
+				   (const uint8_t *) VARDATA_ANY(DatumGetPointer(key[i])));
+	}
+	own_key = founding->genesis.members[member - 1].row_key;
+	tl_node_key_load(head->secret, own_key);
+	found(founding, tl_chain_time_to_unix(PG_GETARG_TIMESTAMPTZ(3)));
+	PG_RETURN_TEXT_P(begin(founding, DatumGetTextPP(name[member - 1]),
+						   (uint32_t) member, "test", head, own_key));
+}
+
+/* Store the first block and the node's own row; the chain id. */
+static text *
+begin(Founding *founding, const text *name, uint32_t member, const char *purpose,
+	  TlNodeHead *head, const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	char	   *chain = palloc0(2 * TL_HASH_SIZE + 1);
+
 	SPI_connect();
-	store_node(founding, name, purpose, public_key);
+	store_node(founding, name, member, purpose, public_key);
+	head->log.member = member;
 	store_genesis(head, founding);
 	store_first_snapshot();
 	SPI_finish();
@@ -105,7 +183,7 @@ tl_create_node(PG_FUNCTION_ARGS)
 	tl_table_definition_write_missing();
 	tl_node_worker_request_at_commit();
 	hex_encode((char *) founding->chain_id.bytes, TL_HASH_SIZE, chain);
-	PG_RETURN_TEXT_P(cstring_to_text(chain));
+	return cstring_to_text(chain);
 }
 
 static void
@@ -177,29 +255,31 @@ first_filled(void)
 	return NULL;
 }
 
-/* Genesis: body, header, chain id. */
+/* Members are numbered in the order in which they are added. */
 static void
-found(Founding *founding, TlPurpose purpose, const text *name,
-	  const uint8_t public_key[TL_XONLY_KEY_SIZE])
+add_member(Founding *founding, const text *name, const uint8_t *public_key)
 {
-	TlMember   *member;
-	TlWriter	writer;
+	TlMember   *member = &founding->genesis.members[founding->genesis.member_count++];
 
-	tl_chain_genesis_init(&founding->genesis, purpose);
-	member = &founding->genesis.members[0];
-	founding->genesis.member_count = 1;
-	member->number = FOUNDER;
+	member->number = founding->genesis.member_count;
 	member->kind = TL_MEMBER_VALIDATOR;
 	member->name.data = (const uint8_t *) VARDATA_ANY(name);
 	member->name.size = VARSIZE_ANY_EXHDR(name);
 	memcpy(member->row_key, public_key, TL_XONLY_KEY_SIZE);
+}
+
+/* Genesis: body, header, chain id. */
+static void
+found(Founding *founding, int64_t time)
+{
+	TlWriter	writer;
+
 	tl_writer_init(&writer, founding->body, sizeof(founding->body));
 	tl_error_check(tl_chain_genesis_encode(&writer, &founding->genesis), "genesis");
 	founding->body_size = writer.size;
 
 	tl_error_check(tl_chain_genesis_header(&founding->header, &founding->genesis,
-										   FOUNDER,
-										   tl_chain_time_to_unix(GetCurrentTimestamp())),
+										   FOUNDER, time),
 				   "genesis header");
 	tl_chain_block_chain_id(&founding->chain_id, &founding->header);
 	tl_writer_init(&writer, founding->header_bytes, sizeof(founding->header_bytes));
@@ -208,13 +288,13 @@ found(Founding *founding, TlPurpose purpose, const text *name,
 }
 
 static void
-store_node(const Founding *founding, const text *name, const char *purpose,
-		   const uint8_t public_key[TL_XONLY_KEY_SIZE])
+store_node(const Founding *founding, const text *name, uint32_t member,
+		   const char *purpose, const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
 	uint8_t		nonce[TL_NONCE_SIZE] = {0};
 	Datum		values[] = {
 		PointerGetDatum(name),
-		Int64GetDatum(FOUNDER),
+		Int64GetDatum((int64) member),
 		Int32GetDatum(0),
 		CStringGetTextDatum(purpose),
 		tl_chain_bytes(founding->chain_id.bytes, TL_HASH_SIZE),
@@ -233,7 +313,6 @@ store_node(const Founding *founding, const text *name, const char *purpose,
 static void
 store_genesis(TlNodeHead *head, const Founding *founding)
 {
-	head->log.member = FOUNDER;
 	head->log.chain_id = founding->chain_id;
 	tl_merkle_range_init(&head->tip.history);
 	tl_chain_store_block(&head->tip, &founding->header);

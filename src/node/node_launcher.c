@@ -128,6 +128,7 @@ tl_node_worker_stop(Oid database)
 	TlNodeSlot *slot;
 	int			pid = 0;
 	int			scrub_pid = 0;
+	int			wire_pid = 0;
 
 	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
 	slot = tl_node_shared_find(database, false);
@@ -135,6 +136,7 @@ tl_node_worker_stop(Oid database)
 	{
 		pid = slot->pid;
 		scrub_pid = slot->scrub_pid;
+		wire_pid = slot->wire_pid;
 		slot->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   TL_NODE_DROP_PAUSE_S * 1000);
 	}
@@ -143,6 +145,8 @@ tl_node_worker_stop(Oid database)
 		kill(pid, SIGTERM);
 	if (scrub_pid != 0)
 		kill(scrub_pid, SIGTERM);
+	if (wire_pid != 0)
+		kill(wire_pid, SIGTERM);
 }
 
 /* The statement has ended.  A database that is gone gives its slot back. */

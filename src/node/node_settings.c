@@ -14,6 +14,7 @@
 
 #include "node_settings.h"
 #include "proof_verify_sweep.h"
+#include "replication_setting.h"
 
 /*
  * The worker lets rows gather this long, so that a block is worth its flush;
@@ -84,5 +85,12 @@ tl_node_settings_init(void)
 							2, 0, MAX_PARALLEL_WORKER_LIMIT,
 							PGC_USERSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomStringVariable("telco_ledger.wire_conninfo",
+							   "Connection string of this ledger's wire database.",
+							   "It belongs on a server of its own. Empty means a database beside the ledger's, with its name and _wire behind it, for trying things out.",
+							   &tl_replication_wire_conninfo,
+							   "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("telco_ledger");
 }

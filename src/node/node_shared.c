@@ -172,6 +172,10 @@ tl_node_shared_find(Oid database, bool create)
 	pg_atomic_write_u32(&unused->news, 0);
 	pg_atomic_write_u32(&unused->wakers, 0);
 	unused->scrub_pid = 0;
+	unused->wire_pid = 0;
+	unused->wire_latch = NULL;
+	unused->wire_wanted = false;
+	unused->wire_news = false;
 	unused->at_work = false;
 	unused->overflow = false;
 	unused->forgotten_xid = 0;

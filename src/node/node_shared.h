@@ -51,6 +51,10 @@ typedef struct TlNodeSlot
 	pg_atomic_uint32 news;		/* TL_NEWS_*, until the worker takes them */
 	pg_atomic_uint32 wakers;	/* news that its worker sleeps for */
 	int			scrub_pid;		/* of the process that scrubs, or 0 */
+	int			wire_pid;		/* of the process of the wire, or 0 */
+	struct Latch *wire_latch;	/* of that process */
+	bool		wire_wanted;	/* there are peers */
+	bool		wire_news;		/* it has to read them anew */
 	bool		at_work;		/* the worker has found a node here */
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */

@@ -53,6 +53,7 @@
 #include "node_scrub.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_wire.h"
 #include "node_worker.h"
 #include "tl_error.h"
 
@@ -203,6 +204,7 @@ load_state(TlRoundState *state)
 		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
 										ALLOCSET_DEFAULT_SIZES);
 		tl_node_round_init(state, context);
+		tl_node_wire_look();
 		SPI_finish();
 		tl_node_round_mark(state);
 	}
@@ -276,13 +278,19 @@ run(TlRoundState *state, bool test)
 		INSTR_TIME_SET_CURRENT(start);
 		if (may_sign(state, test))
 			result = tl_node_round(state);
+		if (result == TL_ROUND_MORE)
+			tl_node_wire_wake();
 		if (result == TL_ROUND_NOT_A_NODE)
 			proc_exit(0);		/* a successor sees what there is now */
 		INSTR_TIME_SET_CURRENT(took);
 		INSTR_TIME_SUBTRACT(took, start);
 		if (result != TL_ROUND_MORE)
+		{
 			wait_for_work(result);
-		else if (!state->progress.partial)
+			continue;
+		}
+		(void) tl_node_scrub_tend();	/* also where there is always more to do */
+		if (!state->progress.partial)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
 }
@@ -328,9 +336,11 @@ static void
 wait_for_work(TlRoundResult result)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
-	long		wait_ms;
+	long		wait_ms = tl_node_scrub_tend();
+	long		wire_ms = tl_node_wire_tend();
 
-	wait_ms = tl_node_scrub_tend();
+	if (wire_ms >= 0 && (wait_ms < 0 || wait_ms > wire_ms))
+		wait_ms = wire_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);

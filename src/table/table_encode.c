@@ -47,14 +47,14 @@ struct TlTableEncoder
 	MemoryContext context;		/* all of it */
 	MemoryContext row_context;	/* reset with each row */
 	AttrNumber	ref_attribute;
-	uint8_t		table_id[TL_TABLE_ID_SIZE];
-	uint32_t	table_version;
+	char		header[TL_ROW_HEADER_SIZE]; /* without what differs by row */
 	TlHmacKey	row_key;
 	int			column_count;
 	ColumnEncoder *columns;
 	StringInfoData row;
 };
 
+static void init_header(TlTableEncoder *encoder, const TlTableVersion *version);
 static void init_column(ColumnEncoder *column, Relation relation,
 						const TlTableVersion *version, int number);
 static TlValueEncoder *column_encoder(Relation relation,
@@ -86,8 +86,7 @@ tl_table_encoder_open(Relation relation, const TlTableVersion *version,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("ledger table \"%s\" has no column ledger_ref",
 					   RelationGetRelationName(relation)));
-	memcpy(encoder->table_id, version->table_id, TL_TABLE_ID_SIZE);
-	encoder->table_version = version->version;
+	init_header(encoder, version);
 	encoder->column_count = count;
 	encoder->columns = palloc(count * sizeof(ColumnEncoder) + 1);
 	for (int i = 0; i < count; i++)
@@ -98,6 +97,21 @@ tl_table_encoder_open(Relation relation, const TlTableVersion *version,
 }
 
 /* What is the same in each row is written once. */
+static void
+init_header(TlTableEncoder *encoder, const TlTableVersion *version)
+{
+	TlRowHeader header;
+	TlWriter	writer;
+
+	memset(&header, 0, sizeof(header));
+	memcpy(header.table_id, version->table_id, TL_TABLE_ID_SIZE);
+	header.table_version = version->version;
+	tl_writer_init(&writer, encoder->header, TL_ROW_HEADER_SIZE);
+	tl_table_row_put_header(&writer, &header);
+	tl_error_check(tl_writer_finish(&writer), "cannot encode the header of a row");
+}
+
+/* The same for a column. */
 static void
 init_column(ColumnEncoder *column, Relation relation,
 			const TlTableVersion *version, int number)
@@ -202,23 +216,17 @@ start_row(TlTableEncoder *encoder)
 static void
 append_header(TlTableEncoder *encoder, TupleTableSlot *slot)
 {
-	TlRowHeader header;
-	TlWriter	writer;
 	bool		is_null;
 	Datum		ref = slot_getattr(slot, encoder->ref_attribute, &is_null);
+	const uint8_t *bytes;
 
 	if (is_null)
 		elog(ERROR, "ledger_ref of a stored row is null");
-	memset(&header, 0, sizeof(header));
-	memcpy(header.table_id, encoder->table_id, TL_TABLE_ID_SIZE);
-	tl_table_ref_unpack(&header.ref, DatumGetTlRefBytes(ref));
-	header.table_version = encoder->table_version;
-	tl_table_row_blinding(header.blinding, &encoder->row_key, &header.ref);
-	enlargeStringInfo(&encoder->row, TL_ROW_HEADER_SIZE);
-	tl_writer_init(&writer, encoder->row.data, TL_ROW_HEADER_SIZE);
-	tl_table_row_put_header(&writer, &header);
-	tl_error_check(tl_writer_finish(&writer), "cannot encode the header of a row");
-	encoder->row.len = TL_ROW_HEADER_SIZE;
+	bytes = DatumGetTlRefBytes(ref)->bytes;
+	appendBinaryStringInfo(&encoder->row, encoder->header, TL_ROW_HEADER_SIZE);
+	memcpy(encoder->row.data + TL_ROW_REF_OFFSET, bytes, TL_REF_SIZE);
+	tl_table_row_blinding((uint8_t *) encoder->row.data + TL_ROW_BLINDING_OFFSET,
+						  &encoder->row_key, bytes);
 }
 
 /*
@@ -233,7 +241,10 @@ append_column(StringInfo row, const ColumnEncoder *column, TupleTableSlot *slot)
 
 	if (slot->tts_isnull[column->attribute_number - 1])
 		return false;
-	appendBinaryStringInfo(row, column->empty, TL_ROW_COLUMN_SIZE);
+	if (row->maxlen - row->len <= TL_ROW_COLUMN_SIZE)
+		enlargeStringInfo(row, TL_ROW_COLUMN_SIZE);
+	memcpy(row->data + row->len, column->empty, TL_ROW_COLUMN_SIZE);
+	row->len += TL_ROW_COLUMN_SIZE;
 	tl_table_type_append(row, column->value,
 						 slot->tts_values[column->attribute_number - 1]);
 	if (row->len > TL_ROW_SIZE_MAX - 1)

@@ -59,8 +59,10 @@ tl_table_row_put_header(TlWriter *writer, const TlRowHeader *header)
 	tl_put_u8(writer, TL_ROW_LEAF_KIND);
 	tl_put_u8(writer, TL_ROW_FORMAT);
 	tl_put_bytes(writer, header->table_id, TL_TABLE_ID_SIZE);
+	assert(writer->size - start == TL_ROW_REF_OFFSET);
 	tl_put_ref(writer, &header->ref);
 	tl_put_u32(writer, header->table_version);
+	assert(writer->size - start == TL_ROW_BLINDING_OFFSET);
 	tl_put_bytes(writer, header->blinding, TL_BLINDING_SIZE);
 	assert(writer->size - start == TL_ROW_COLUMN_COUNT_OFFSET);
 	tl_put_u16(writer, header->column_count);
@@ -87,21 +89,16 @@ tl_table_row_put_column(TlWriter *writer, const TlRowColumn *column)
 }
 
 /*
- * The blinding of one row.  Without the section's key nobody can test a guess
+ * The blinding of one row, by the bytes of its ref.  Without the section's key nobody can test a guess
  * of the row's content against its hash.
  */
 void
 tl_table_row_blinding(uint8_t blinding[TL_BLINDING_SIZE],
-					  const TlHmacKey *row_key, const TlRef *ref)
+					  const TlHmacKey *row_key, const uint8_t ref[TL_REF_SIZE])
 {
-	uint8_t		bytes[TL_REF_SIZE];
 	TlHash		code;
-	TlWriter	writer;
 
-	tl_writer_init(&writer, bytes, sizeof(bytes));
-	tl_put_ref(&writer, ref);
-	assert(tl_writer_finish(&writer) == TL_OK);
-	tl_crypto_hmac_prepared(&code, row_key, bytes, sizeof(bytes));
+	tl_crypto_hmac_prepared(&code, row_key, ref, TL_REF_SIZE);
 	memcpy(blinding, code.bytes, TL_BLINDING_SIZE);
 }
 

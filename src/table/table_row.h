@@ -26,7 +26,9 @@
 #define TL_COLUMN_PLAIN			0	/* the value */
 #define TL_COLUMN_COMMITMENT	1	/* Hash(0x06 || salt || value) */
 
-/* Where the count of columns stands, for writers that learn it last. */
+/* Where in the header stands what differs from row to row. */
+#define TL_ROW_REF_OFFSET			18
+#define TL_ROW_BLINDING_OFFSET		38
 #define TL_ROW_COLUMN_COUNT_OFFSET	54
 
 /* And where in a column the length of the value stands. */
@@ -62,7 +64,8 @@ extern void tl_table_row_put_header(TlWriter *writer,
 extern void tl_table_row_put_column(TlWriter *writer,
 									const TlRowColumn *column);
 extern void tl_table_row_blinding(uint8_t blinding[TL_BLINDING_SIZE],
-								  const TlHmacKey *row_key, const TlRef *ref);
+								  const TlHmacKey *row_key,
+								  const uint8_t ref[TL_REF_SIZE]);
 
 extern TlStatus tl_table_row_open(TlRowDecoder *decoder, TlRowHeader *header,
 								  const void *data, size_t size);

@@ -172,7 +172,7 @@ static void append_element(StringInfo out, TlValueEncoder *encoder,
 static void append_u16(StringInfo out, uint16 value);
 static void append_u32(StringInfo out, uint32 value);
 static void append_u64(StringInfo out, uint64 value);
-static void append_bytes(StringInfo out, const void *data, size_t size);
+static inline void append_bytes(StringInfo out, const void *data, size_t size);
 static void append_varlena(StringInfo out, Datum value);
 static void append_cstring(StringInfo out, char *text);
 static void append_float4(StringInfo out, float4 value);
@@ -438,7 +438,6 @@ compile_composite(TlValueEncoder *encoder)
 void
 tl_table_type_append(StringInfo out, TlValueEncoder *encoder, Datum value)
 {
-	check_stack_depth();
 	switch (encoder->kind)
 	{
 		case VALUE_BOOL:
@@ -504,7 +503,8 @@ tl_table_type_append(StringInfo out, TlValueEncoder *encoder, Datum value)
 	}
 }
 
-static void
+/* Where there is room, which is nearly always, without a call. */
+static inline void
 append_bytes(StringInfo out, const void *data, size_t size)
 {
 	if (size > TL_ROW_SIZE_MAX || (size_t) out->len > TL_ROW_SIZE_MAX - 1 - size)
@@ -512,7 +512,14 @@ append_bytes(StringInfo out, const void *data, size_t size)
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the row is too large for the ledger"),
 				errdetail("The bytes of a row are limited to %d.", TL_ROW_SIZE_MAX));
-	appendBinaryStringInfo(out, data, (int) size);
+	if (size >= (size_t) (out->maxlen - out->len))
+	{
+		appendBinaryStringInfo(out, data, (int) size);
+		return;
+	}
+	memcpy(out->data + out->len, data, size);
+	out->len += (int) size;
+	out->data[out->len] = '\0';
 }
 
 static void
@@ -542,8 +549,10 @@ append_u64(StringInfo out, uint64 value)
 static void
 append_varlena(StringInfo out, Datum value)
 {
-	struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
+	struct varlena *packed = (struct varlena *) DatumGetPointer(value);
 
+	if (VARATT_IS_COMPRESSED(packed) || VARATT_IS_EXTERNAL(packed))
+		packed = PG_DETOAST_DATUM_PACKED(value);
 	append_bytes(out, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 }
 
@@ -648,6 +657,7 @@ append_element(StringInfo out, TlValueEncoder *encoder, Datum value,
 {
 	size_t		at = out->len;
 
+	check_stack_depth();
 	if (is_null)
 	{
 		append_u32(out, PG_UINT32_MAX);

@@ -172,6 +172,8 @@ typedef enum SimLie
 	SIM_LIE_WITHHOLD,			/* few votes, to few */
 	SIM_LIE_LATE,				/* everything when the timers end */
 	SIM_LIE_ONE_FINALIZE,		/* FINALIZE to one member only, no CERT */
+	SIM_LIE_ONE_NOTARIZE,		/* NOTARIZE to one member only, no CERT */
+	SIM_LIE_BUT_ONE,			/* FINALIZE to all but one, no CERT */
 	SIM_LIE_OTHER_VOTE,			/* one member is shown another vote first */
 	SIM_LIE_FLOOD,				/* a lane without end */
 	SIM_LIE_BODIES,				/* bodies to one member only */
@@ -543,5 +545,6 @@ extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
 
 /* sim_check_fork.c */
 extern void sim_check_fork(SimWorld *world, unsigned node);
+extern uint32_t sim_check_unaccused(SimWorld *world);
 
 #endif							/* SIM_H */

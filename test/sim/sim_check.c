@@ -272,6 +272,9 @@ all_are_convicted(SimWorld *world, const SimNode *node)
 											 log->rows[j]->row.payload.size) == TL_OK &&
 				sim_govern_member(world, evidence.rows[0].row.member,
 								  node->epoch) != NULL &&
+				/* What one row convicts its own epoch has to decide. */
+				(evidence.kind != TL_EVIDENCE_ILLEGAL ||
+				 log->rows[j]->row.epoch == node->epoch) &&
 				!sim_check_entry_convicted(world, node,
 										   evidence.rows[0].row.member,
 										   evidence.rows[0].row.epoch))
@@ -329,6 +332,8 @@ unfinished(SimWorld *world, unsigned *who)
 		if (sim_state_unfinished(world, node) != NULL)
 			return sim_state_unfinished(world, node);
 	}
+	if (sim_check_unaccused(world) != 0)
+		return "and the others accuse nobody of a log with two branches (V14)";
 	return NULL;
 }
 
@@ -398,7 +403,9 @@ sim_check_accusation(SimWorld *world, const SimNode *node,
 	if (sim_govern_member(world, evidence.rows[0].row.member,
 						  node->epoch) == NULL)
 		return;
-	if (believed != signed_rows)
+	/* Of kind 6 a liar's row may be legal as well. */
+	if (believed ? !signed_rows :
+		signed_rows && evidence.kind != TL_EVIDENCE_ILLEGAL)
 		sim_fail(world, "V8: node %u: an accusation with forged rows is believed",
 				 node->id);
 	world->seen[SIM_SEEN_FORGED] += !signed_rows;
@@ -411,7 +418,12 @@ signed_both(SimWorld *world, const TlLogRow *row, TlEvidence *evidence)
 									 row->payload.data,
 									 row->payload.size) != TL_OK)
 		return false;
-	for (int i = 0; i < 2; i++)
+	/* What honest members write is legal: that it is not convicts no one of them. */
+	if (evidence->kind == TL_EVIDENCE_ILLEGAL &&
+		(evidence->rows[0].row.member > world->member_count ||
+		 sim_is_honest(&world->nodes[evidence->rows[0].row.member - 1])))
+		return false;
+	for (int i = 0; i < (evidence->kind == TL_EVIDENCE_ILLEGAL ? 1 : 2); i++)
 	{
 		const TlEvidenceRow *part = &evidence->rows[i];
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};

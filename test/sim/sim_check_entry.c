@@ -113,7 +113,7 @@ check_evidence(SimWorld *world, const SimNode *node,
 	epoch = evidence.rows[0].row.epoch;
 	if (evidence.rows[1].row.epoch > epoch)
 		epoch = evidence.rows[1].row.epoch;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < (evidence.kind == TL_EVIDENCE_ILLEGAL ? 1 : 2); i++)
 	{
 		TlHash		digest;
 		uint8_t		key[TL_XONLY_KEY_SIZE];

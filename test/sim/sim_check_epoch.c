@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sim_check_epoch.c
- *	  What must hold of approvals and epochs in the final chain (V14).
+ *	  What must hold of approvals and epochs in the final chain (V15).
  *
  * Approvals are counted anew from the blocks and the rows, by another way than
  * the core's: the whole epoch each time.
@@ -34,7 +34,7 @@ static const SimRow *approval_row(SimWorld *world, const TlBlockEntry *entry,
 static bool approves(uint32_t member, const TlHash *motion);
 static bool names_next_set(const TlConsensusBlock *block);
 
-/* V14 */
+/* V15 */
 void
 sim_check_epoch(SimWorld *world, const SimNode *node,
 				const TlConsensusBlock *block)
@@ -58,9 +58,9 @@ sim_check_epoch(SimWorld *world, const SimNode *node,
 	}
 	count_block(world, block);
 	if (decide_block(world, block, &change) > 1)
-		sim_fail(world, "V14: block %llu decides two motions", height);
+		sim_fail(world, "V15: block %llu decides two motions", height);
 	if (change != names_next_set(block))
-		sim_fail(world, "V14: block %llu %s", height, change ?
+		sim_fail(world, "V15: block %llu %s", height, change ?
 				 "ends the epoch and names no members" :
 				 "names members that were not decided");
 }
@@ -77,15 +77,15 @@ check_borders(SimWorld *world, const SimNode *node,
 	uint64_t	epoch = last->header.epoch + ended;
 
 	if (block->header.epoch != epoch)
-		sim_fail(world, "V14: node %u: block %llu is of epoch %llu, not %llu",
+		sim_fail(world, "V15: node %u: block %llu is of epoch %llu, not %llu",
 				 node->id, height, (unsigned long long) block->header.epoch,
 				 (unsigned long long) epoch);
 	if (epoch >= world->epoch_count ||
 		!sim_same(&block->header.members_hash, &world->epochs[epoch].members_hash))
-		sim_fail(world, "V14: block %llu is not of the members of its epoch",
+		sim_fail(world, "V15: block %llu is not of the members of its epoch",
 				 height);
 	if (ended && !sim_same(&block->header.parent, &world->epochs[epoch].founding))
-		sim_fail(world, "V14: block %llu does not follow the one that founds its epoch",
+		sim_fail(world, "V15: block %llu does not follow the one that founds its epoch",
 				 height);
 }
 
@@ -104,7 +104,7 @@ count_block(SimWorld *world, const TlConsensusBlock *block)
 			continue;
 		by = &approvals[row->row.member - 1];
 		if (govern.number != by->count + 1 || by->count == 256)
-			sim_fail(world, "V14: block %llu orders approval %u of member %u, after %u",
+			sim_fail(world, "V15: block %llu orders approval %u of member %u, after %u",
 					 (unsigned long long) block->header.height, govern.number,
 					 row->row.member, by->count);
 		by->motions[by->count++] = motion;
@@ -163,7 +163,7 @@ approval_row(SimWorld *world, const TlBlockEntry *entry, TlGovern *govern,
 	if (member == NULL || !member->validator ||
 		tl_consensus_govern_decode(govern, row->row.payload.data,
 								   row->row.payload.size) != TL_OK)
-		sim_fail(world, "V14: an approval by member %u, who has no vote, is ordered",
+		sim_fail(world, "V15: an approval by member %u, who has no vote, is ordered",
 				 row->row.member);
 	tl_consensus_motion_digest(motion, govern->motion);
 	tl_consensus_approval_digest(&digest, &world->config.chain_id,
@@ -171,7 +171,7 @@ approval_row(SimWorld *world, const TlBlockEntry *entry, TlGovern *govern,
 								 govern->number, motion);
 	if (!sim_check_signature(NULL, govern->approval, &digest,
 							 member->governance_key))
-		sim_fail(world, "V14: an approval that member %u did not give is ordered",
+		sim_fail(world, "V15: an approval that member %u did not give is ordered",
 				 row->row.member);
 	return row;
 }

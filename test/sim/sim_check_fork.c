@@ -2,6 +2,7 @@
  *
  * sim_check_fork.c
  *	  With too many liars the ledger forks: then enough of them are convicted.
+ *	  With few, whoever is caught is accused.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,7 @@
 #include "consensus_evidence.h"
 
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
+static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
 						const SimLog *right);
 
@@ -52,6 +54,46 @@ sim_check_fork(SimWorld *world, unsigned who)
 				 who, convicted);
 	world->forks++;
 	world->seen[SIM_SEEN_FORK]++;
+}
+
+/*
+ * V14: a member of whom two honest ones hold different logs, and whom nobody
+ * honest accuses; 0 if there is none.
+ */
+uint32_t
+sim_check_unaccused(SimWorld *world)
+{
+	for (unsigned member = 0; member < world->member_count; member++)
+	{
+		const SimLog *first = NULL;
+		bool		caught = false;
+		bool		accused = false;
+
+		for (unsigned i = 0; i < world->node_count; i++)
+		{
+			const SimNode *node = &world->nodes[i];
+
+			if (!sim_is_honest(node) || node->number == member + 1)
+				continue;
+			if (first != NULL)
+				caught |= branches(first, &node->logs[member]);
+			first = &node->logs[member];
+			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
+		}
+		if (caught && !accused && !sim_is_honest(&world->nodes[member]))
+			return member + 1;
+	}
+	return 0;
+}
+
+/* Logs are chains: if they differ anywhere they differ in the last place. */
+static bool
+branches(const SimLog *left, const SimLog *right)
+{
+	unsigned	count = (left->count < right->count) ? left->count : right->count;
+
+	return count > 0 &&
+		!sim_same(&left->rows[count - 1]->digest, &right->rows[count - 1]->digest);
 }
 
 /* Has this log an EVIDENCE row against that member? */

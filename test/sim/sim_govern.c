@@ -198,10 +198,10 @@ sim_govern_epoch(SimWorld *world, SimNode *node, const TlAction *action)
 	if (row == NULL || row->row.kind != TL_LOG_GOVERN ||
 		tl_consensus_govern_decode(&govern, row->row.payload.data,
 								   row->row.payload.size) != TL_OK)
-		sim_fail(world, "V14: node %u: no motion ends the epoch", node->id);
+		sim_fail(world, "V15: node %u: no motion ends the epoch", node->id);
 	if (tl_consensus_epoch_next(&next, founding, node->actions->standing,
 								govern.motion) != TL_OK)
-		sim_fail(world, "V14: node %u: the motion changes nothing", node->id);
+		sim_fail(world, "V15: node %u: the motion changes nothing", node->id);
 	if (next.epoch >= SIM_EPOCHS_MAX)
 		sim_fail(world, "more epochs than the checks can hold");
 	node->standing_pending = next.standing;
@@ -443,7 +443,7 @@ check_same(SimWorld *world, const SimNode *node, const TlConsensusConfig *next)
 		known->quorum_of_three != next->quorum_of_three ||
 		known->drift_us != next->drift_us || known->protocol != next->protocol ||
 		known->checkpoint_interval != next->checkpoint_interval)
-		sim_fail(world, "V14: node %u has another epoch %llu than others",
+		sim_fail(world, "V15: node %u has another epoch %llu than others",
 				 node->id, (unsigned long long) next->epoch);
 }
 
@@ -465,6 +465,6 @@ check_certificate(SimWorld *world, uint64_t epoch)
 		!sim_check_certificate(world, proof.certificate, &certificate) ||
 		!sim_same(&founding, &config->founding) ||
 		!sim_same(&members_hash, &config->members_hash))
-		sim_fail(world, "V14: the certificate of epoch %llu proves nothing",
+		sim_fail(world, "V15: the certificate of epoch %llu proves nothing",
 				 (unsigned long long) epoch);
 }

@@ -80,9 +80,19 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 				return;
 			}
 			break;
-		case SIM_LIE_ONE_FINALIZE:
-			if ((kind == TL_LOG_FINALIZE && !victim) || kind == TL_LOG_CERT ||
+		case SIM_LIE_ONE_NOTARIZE:
+			if ((kind == TL_LOG_NOTARIZE && !victim) || kind == TL_LOG_CERT ||
 				kind == TL_LOG_NULLIFY)
+			{
+				world->seen[SIM_SEEN_LIE]++;
+				return;
+			}
+			break;
+		case SIM_LIE_ONE_FINALIZE:
+		case SIM_LIE_BUT_ONE:
+			if ((kind == TL_LOG_FINALIZE &&
+				 victim == (world->plan.lie == SIM_LIE_BUT_ONE)) ||
+				kind == TL_LOG_CERT || kind == TL_LOG_NULLIFY)
 			{
 				world->seen[SIM_SEEN_LIE]++;
 				return;

@@ -61,6 +61,54 @@ sim_liar_gives_body(SimWorld *world, const SimNode *node, unsigned target)
 	return gives;
 }
 
+/*
+ * R46, R47: a row of another member that he has signed and that is legal, with its
+ * parent if it proposes a block; or one that he has not signed.
+ */
+static void
+accuse_of_illegal(SimWorld *world, SimNode *node, unsigned target,
+				  const TlLogRow *accused)
+{
+	static uint8_t bytes[512 * 1024];
+	static uint8_t row_bytes[512 * 1024];
+	TlEvidence	evidence = {.kind = TL_EVIDENCE_ILLEGAL};
+	TlLogRow	row = *accused;
+	const SimRow *parent = NULL;
+	TlProposal	proposal;
+	TlBlockHeader header;
+	TlWriter	writer;
+
+	if (accused->sequence % 4 == 0 && row.payload.size > 0)
+		row.payload.size--;		/* no longer what he signed */
+	tl_writer_init(&writer, row_bytes, sizeof(row_bytes));
+	if (tl_consensus_row_encode(&writer, &row) != TL_OK)
+		return;
+	evidence.row.data = row_bytes;
+	evidence.row.size = writer.size;
+	if (row.kind == TL_LOG_PROPOSE &&
+		tl_consensus_proposal_decode(&proposal, row.payload.data,
+									 row.payload.size) == TL_OK &&
+		tl_chain_block_decode(&header, proposal.header.data,
+							  proposal.header.size) == TL_OK)
+		parent = sim_find(world, &header.parent);
+	if (parent != NULL &&
+		tl_consensus_proposal_decode(&proposal, parent->row.payload.data,
+									 parent->row.payload.size) == TL_OK)
+	{
+		evidence.parent_header = proposal.header;
+		evidence.parent_cut = proposal.cut;
+	}
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)
+		return;
+	memset(&row, 0, sizeof(row));
+	row.kind = TL_LOG_EVIDENCE;
+	row.epoch = world->config.epoch;
+	row.payload.data = bytes;
+	row.payload.size = writer.size;
+	sim_liar_tell(world, node, target, row);
+}
+
 /* R18: two rows of another member, one of which he never signed. */
 void
 sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
@@ -75,7 +123,13 @@ sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
 
 	if (log->count == 0 || accused + 1 == node->number)
 		return;
-	tl_consensus_evidence_row(&rows[0], &log->rows[sim_random(world, log->count)]->row);
+	row = log->rows[sim_random(world, log->count)]->row;
+	if ((row.sequence + target) % 2 == 0)
+	{
+		accuse_of_illegal(world, node, target, &row);
+		return;
+	}
+	tl_consensus_evidence_row(&rows[0], &row);
 	rows[1] = rows[0];
 	rows[1].payload_digest.bytes[0]++;
 	tl_writer_init(&writer, bytes, sizeof(bytes));

@@ -47,6 +47,8 @@ static void set_last_moment(SimWorld *world);
 static void set_entry(SimWorld *world);
 static void set_withheld(SimWorld *world);
 static void set_one_finalize(SimWorld *world);
+static void set_one_notarize(SimWorld *world);
+static void set_but_one(SimWorld *world);
 static void set_other_vote(SimWorld *world);
 static void set_silent(SimWorld *world);
 static void set_dead_leaders(SimWorld *world);
@@ -103,41 +105,45 @@ static const SimScenario scenarios[] = {
 	{"leader_two_proposals", "4", "one for some and one for the others, votes for both; the liar is convicted",
 	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 6000, SIM_EXPECT_BLOCKS},
 	{"leader_proposal_to_some", "4", "half of the members get none",
-	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS},
+	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_out_of_turn", "4", "blocks of a member who does not lead (R7)",
-	set_turn, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	set_turn, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_cut_back", "4", "the cut lacks lanes of the parent's (R11)",
-	set_cut_back, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_cut_back, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_cut_unknown", "4", "the cut names a batch that nobody has (R12)",
-	set_cut_unknown, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_cut_unknown, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_batch_root", "4", "the batch root is wrong (R13)",
-	set_batch_root, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_batch_root, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_stale_parent", "4", "the parent's parent once more (R9)",
-	set_stale_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_stale_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_no_parent", "4", "no certificate of the parent (R8)",
-	set_no_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_no_parent, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_no_gap", "4", "views are skipped without their nullifications (R9)",
 	set_no_gap, SIM_SEEN_TWIST, 4, true, 10, 8000, SIM_EXPECT_BLOCKS},
 	{"leader_forged_certificate", "4", "a signature in the certificate is wrong (R17)",
-	set_forged, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_forged, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_short_certificate", "4", "a certificate with one vote less (R16)",
-	set_short, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_short, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_header", "4", "height, members, checkpoint or history root do not follow (R10)",
-	set_header, SIM_SEEN_TWIST, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	set_header, SIM_SEEN_TWIST, 4, true, 10, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_giant", "4", "more bodies than a block may have (R14)",
-	set_giant, SIM_SEEN_LARGE, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_giant, SIM_SEEN_LARGE, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_future_time", "4", "a block of tomorrow (R15)",
-	set_future, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_future, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_past_time", "4", "a block of three days ago, after idle days (R15)",
-	set_past, SIM_SEEN_TWIST, 4, true, 3, 3000, 0},
+	set_past, SIM_SEEN_TWIST, 4, true, 3, 3000, SIM_EXPECT_VIEWS},
 	{"leader_last_moment", "4", "everything of the liar comes when the timers end",
-	set_last_moment, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	set_last_moment, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_entries", "4", "an entry of before, of another kind, or that nobody has (R19)",
-	set_entry, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	set_entry, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"votes_withheld", "5", "few votes, to few, and no certificate is relayed",
 	set_withheld, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"finalize_to_one", "5, lost wake-up", "FINALIZE to one member only, then nothing more",
 	set_one_finalize, SIM_SEEN_LIE, 4, true, 10, 6000, SIM_EXPECT_BLOCKS},
+	{"notarize_to_one", "5", "NOTARIZE to one member only, who goes on to the next view alone (P6)",
+	set_one_notarize, SIM_SEEN_LIE, 4, true, 10, 10000, SIM_EXPECT_BLOCKS},
+	{"finalize_to_all_but_one", "5", "FINALIZE to all but one, who is the only one to wait then (P7)",
+	set_but_one, SIM_SEEN_LIE, 4, true, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"certificate_against_tally", "certificate with a vote whose author showed another one",
 		"one member counted another vote; the certificate holds all the same (C3)",
 	set_other_vote, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
@@ -499,6 +505,22 @@ set_one_finalize(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_ONE_FINALIZE);
 	world->plan.spike_percent = 10;
+}
+
+static void
+set_one_notarize(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_ONE_NOTARIZE);
+	world->plan.spike_percent = 20;
+}
+
+/* Batches are rare: whoever waits then waits for long. */
+static void
+set_but_one(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_BUT_ONE);
+	world->plan.spike_percent = 20;
+	world->plan.batch_every_us = 2000 * SIM_MS;
 }
 
 static void

@@ -59,6 +59,27 @@ sha256_in_pieces(void)
 	}
 }
 
+/* Each size of a message that is padded here, and of some that are not. */
+static void
+sha256_with_a_prefix(void)
+{
+	uint8_t		data[1 + 600];
+
+	unit_random_bytes(data, sizeof(data));
+	for (size_t size = 0; size < sizeof(data); size++)
+	{
+		TlHash		expected;
+		TlHash		hash;
+
+		unit_context("%zu bytes behind the prefix", size);
+		tl_crypto_sha256(&expected, data, 1 + size);
+		tl_crypto_sha256_prefixed(&hash, data[0], data + 1, size);
+		UNIT_CHECK(memcmp(&hash, &expected, TL_HASH_SIZE) == 0);
+		tl_crypto_sha256_prefixed(&hash, data[0] ^ 1, data + 1, size);
+		UNIT_CHECK(memcmp(&hash, &expected, TL_HASH_SIZE) != 0);
+	}
+}
+
 static void
 final_clears_the_state(void)
 {
@@ -105,23 +126,24 @@ hmac_vectors(void)
 	UNIT_CHECK(unit_vectors("hmac_sha256.txt", hmac_vector) == 7);
 }
 
-/* Key sizes around the block, against the definition written out. */
+/* Sizes of key and data around the block, against the definition written out. */
 static void
 hmac_by_definition(void)
 {
 	uint8_t		key[130];
-	uint8_t		data[40];
+	uint8_t		data[130];
 
 	unit_random_bytes(key, sizeof(key));
 	unit_random_bytes(data, sizeof(data));
 	for (size_t key_size = 0; key_size <= sizeof(key); key_size++)
 	{
+		size_t		data_size = (key_size * 37) % (sizeof(data) + 1);
 		uint8_t		inner[64 + sizeof(data)] = {0};
 		uint8_t		outer[64 + TL_HASH_SIZE] = {0};
 		TlHash		hash;
 		TlHash		mac;
 
-		unit_context("key of %zu bytes", key_size);
+		unit_context("key of %zu bytes, data of %zu", key_size, data_size);
 		if (key_size > 64)
 		{
 			tl_crypto_sha256(&hash, key, key_size);
@@ -135,18 +157,19 @@ hmac_by_definition(void)
 			inner[i] ^= 0x36;
 			outer[i] ^= 0x5c;
 		}
-		memcpy(inner + 64, data, sizeof(data));
-		tl_crypto_sha256(&hash, inner, sizeof(inner));
+		memcpy(inner + 64, data, data_size);
+		tl_crypto_sha256(&hash, inner, 64 + data_size);
 		memcpy(outer + 64, &hash, TL_HASH_SIZE);
 		tl_crypto_sha256(&hash, outer, sizeof(outer));
 
-		tl_crypto_hmac_sha256(&mac, key, key_size, data, sizeof(data));
+		tl_crypto_hmac_sha256(&mac, key, key_size, data, data_size);
 		UNIT_CHECK(memcmp(&mac, &hash, TL_HASH_SIZE) == 0);
 	}
 }
 
 UNIT_MAIN(UNIT_CASE(sha256_vectors),
 		  UNIT_CASE(sha256_in_pieces),
+		  UNIT_CASE(sha256_with_a_prefix),
 		  UNIT_CASE(final_clears_the_state),
 		  UNIT_CASE(hmac_vectors),
 		  UNIT_CASE(hmac_by_definition))

@@ -261,6 +261,7 @@ use_vector(const UnitRecord *record)
 	TlWriter	writer;
 	TlHash		hash,
 				expected_hash;
+	uint8_t		ref[TL_REF_SIZE];
 
 	memset(&header, 0, sizeof(header));
 	unit_bytes(header.table_id, sizeof(header.table_id), record, "table_id");
@@ -273,7 +274,9 @@ use_vector(const UnitRecord *record)
 	header.table_version = (uint32_t) strtoul(unit_text(record, "table_version"), NULL, 10);
 	header.column_count = count_columns(columns);
 	tl_crypto_hmac_prepare(&prepared, key, sizeof(key));
-	tl_table_row_blinding(header.blinding, &prepared, &header.ref);
+	tl_writer_init(&writer, ref, sizeof(ref));
+	tl_put_ref(&writer, &header.ref);
+	tl_table_row_blinding(header.blinding, &prepared, ref);
 	UNIT_CHECK(memcmp(header.blinding, blinding, sizeof(blinding)) == 0);
 	tl_writer_init(&writer, row, sizeof(row));
 	tl_table_row_put_header(&writer, &header);

@@ -1,0 +1,95 @@
+-- Peers, what came from them, and what goes to them (src/replication/README.md).
+
+CREATE TABLE ledger_internal.peer (
+    member bigint PRIMARY KEY CHECK (member BETWEEN 1 AND 4294967295),
+    row_key bytea NOT NULL CHECK (octet_length(row_key) = 32),
+    address text
+);
+COMMENT ON TABLE ledger_internal.peer IS
+    'members and where their wires are; this member''s own row has the address that it announces';
+
+CREATE TABLE ledger_internal.peer_log (
+    member bigint NOT NULL,
+    nonce bytea NOT NULL,
+    seq bigint NOT NULL,
+    kind smallint NOT NULL,
+    epoch bigint NOT NULL,
+    view bigint NOT NULL,
+    message bytea NOT NULL,
+    digest bytea NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (member, nonce, seq)
+);
+CREATE INDEX peer_log_by_digest ON ledger_internal.peer_log (digest);
+COMMENT ON TABLE ledger_internal.peer_log IS
+    'rows of peers'' logs, byte for byte: validly signed, each naming the one before';
+
+CREATE TABLE ledger_internal.contradiction (
+    member bigint NOT NULL,
+    digest bytea NOT NULL,
+    nonce bytea NOT NULL,
+    seq bigint NOT NULL,
+    message bytea NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (member, digest)
+);
+COMMENT ON TABLE ledger_internal.contradiction IS
+    'validly signed rows at a place where peer_log has another one: evidence, at most 16 per member';
+
+CREATE TABLE ledger_internal.quarantine (
+    slot integer PRIMARY KEY CHECK (slot BETWEEN 0 AND 1023),
+    number bigint NOT NULL,
+    member bigint NOT NULL,
+    reason text NOT NULL,
+    size bigint NOT NULL,
+    head bytea NOT NULL,
+    arrived_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE ledger_internal.quarantine IS
+    'what arrived and was refused, the last 1024 of them, each with its first 4096 bytes';
+
+CREATE TABLE ledger_internal.peer_position (
+    member bigint PRIMARY KEY,
+    wire uuid NOT NULL,
+    arrival bigint NOT NULL
+);
+COMMENT ON TABLE ledger_internal.peer_position IS
+    'how far the arrivals of each log have been read, in that wire';
+
+CREATE TABLE ledger_internal.wanted_chunk (
+    digest bytea NOT NULL,
+    batch_digest bytea NOT NULL,
+    member bigint NOT NULL,
+    incarnation integer NOT NULL,
+    batch bigint NOT NULL,
+    size integer NOT NULL,
+    PRIMARY KEY (digest, batch_digest)
+);
+CREATE INDEX wanted_chunk_by_batch ON ledger_internal.wanted_chunk (batch_digest);
+COMMENT ON TABLE ledger_internal.wanted_chunk IS
+    'chunks that a stored BATCH row names and that are not here yet';
+
+CREATE TABLE ledger_internal.peer_body (
+    digest bytea PRIMARY KEY,
+    chunk bytea NOT NULL
+);
+ALTER TABLE ledger_internal.peer_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
+COMMENT ON TABLE ledger_internal.peer_body IS
+    'chunks of peers'' batches; digest is the SHA-256 of the chunk';
+
+CREATE TABLE ledger_internal.own_body (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest bytea NOT NULL UNIQUE,
+    chunk bytea NOT NULL CHECK (octet_length(chunk) BETWEEN 1 AND 1048576),
+    audience bigint[]
+);
+ALTER TABLE ledger_internal.own_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
+COMMENT ON TABLE ledger_internal.own_body IS
+    'chunks of this member''s batches, in the order in which they leave; audience NULL means everybody';
+
+SELECT pg_extension_config_dump('ledger_internal.peer', '');
+SELECT pg_extension_config_dump('ledger_internal.peer_log', '');
+SELECT pg_extension_config_dump('ledger_internal.contradiction', '');
+SELECT pg_extension_config_dump('ledger_internal.wanted_chunk', '');
+SELECT pg_extension_config_dump('ledger_internal.peer_body', '');
+SELECT pg_extension_config_dump('ledger_internal.own_body', '');

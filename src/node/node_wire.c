@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_wire.c
+ *	  The background process that carries log rows to and from other members.
+ *
+ * The worker of a database starts it when ledger_internal.peer names another
+ * member, and not before: a ledger of one member has no such process, no
+ * connection, no wire.  The worker wakes it when it has committed log rows.
+ *
+ * The process is a loop around tl_replication_wire_poll (src/replication):
+ * latch, sockets and a time, whichever is first.  It ends by ERROR when
+ * something does not fit, and the worker starts another one after a pause; all
+ * that it knows is in tables or in the wire.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "node_identity.h"
+#include "node_shared.h"
+#include "node_wire.h"
+#include "replication_setting.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+/* Before a process that has failed is followed by another. */
+#define RETRY_MS		5000
+
+PG_FUNCTION_INFO_V1(tl_wire_changed);
+
+/* In the worker's process. */
+static BackgroundWorkerHandle *handle = NULL;
+static TimestampTz due = 0;
+
+/* In a session: ledger_internal.peer has changed in this transaction. */
+static bool changed = false;
+
+static void at_end(XactEvent event, void *arg);
+static bool has_peers(void);
+static bool start(void);
+static void settle_settings(void);
+static bool take_slot(void);
+static void leave_slot(int code, Datum argument);
+static TlWire *make_wire(void);
+static bool take_news(void);
+static void wait(TlWire *wire, TimestampTz wake);
+
+void
+tl_node_wire_init(void)
+{
+	RegisterXactCallback(at_end, NULL);
+}
+
+/* ledger_internal.wire_changed() */
+Datum
+tl_wire_changed(PG_FUNCTION_ARGS)
+{
+	changed = true;
+	PG_RETURN_VOID();
+}
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	TlNodeSlot *slot;
+
+	if (!changed || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+		return;
+	changed = false;
+	if (event == XACT_EVENT_ABORT)
+		return;
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, true);
+	if (slot != NULL)
+	{
+		slot->wire_wanted = true;
+		slot->wire_news = true;
+		if (slot->wire_latch != NULL)
+			SetLatch(slot->wire_latch);
+	}
+	LWLockRelease(tl_node_shared_lock());
+	tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_COMMITTED);
+}
+
+/* In the worker, in a transaction with SPI: are there peers to talk to? */
+void
+tl_node_wire_look(void)
+{
+	TlNodeSlot *slot;
+	bool		wanted = has_peers();
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL)
+		slot->wire_wanted |= wanted;
+	LWLockRelease(tl_node_shared_lock());
+}
+
+static bool
+has_peers(void)
+{
+	if (SPI_execute("SELECT FROM ledger_internal.peer"
+					" WHERE member <> (SELECT member FROM ledger_internal.node) LIMIT 1",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read ledger_internal.peer");
+	return SPI_processed > 0;
+}
+
+/*
+ * In the worker, outside of transactions: start the process if it is wanted.
+ * Returns for how many ms there is nothing to do, -1 for ever.
+ */
+long
+tl_node_wire_tend(void)
+{
+	TlNodeSlot *slot;
+	TimestampTz now;
+	bool		wanted;
+	pid_t		pid;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	wanted = slot != NULL && slot->wire_wanted;
+	LWLockRelease(tl_node_shared_lock());
+	if (handle == NULL && !wanted)
+		return -1;
+	now = GetCurrentTimestamp();
+	if (handle != NULL)
+	{
+		if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+			return -1;			/* its end sets our latch */
+		pfree(handle);
+		handle = NULL;
+		due = TimestampTzPlusMilliseconds(now, RETRY_MS);
+	}
+	if (wanted && due <= now && start())
+		return -1;
+	return wanted ? Max(TimestampDifferenceMilliseconds(now, due), 1) : -1;
+}
+
+/* The worker has committed log rows. */
+void
+tl_node_wire_wake(void)
+{
+	TlNodeSlot *slot;
+
+	if (handle == NULL)
+		return;
+	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL && slot->wire_latch != NULL)
+		SetLatch(slot->wire_latch);
+	LWLockRelease(tl_node_shared_lock());
+}
+
+static bool
+start(void)
+{
+	BackgroundWorker worker;
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+	bool		started;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_library_name, "telco_ledger", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, TL_NODE_WIRE_FUNCTION,
+			sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
+			 "telco_ledger wire of database %u", MyDatabaseId);
+	strlcpy(worker.bgw_type, "telco_ledger wire", sizeof(worker.bgw_type));
+	started = RegisterDynamicBackgroundWorker(&worker, &handle);
+	if (!started)
+	{
+		handle = NULL;
+		due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+		ereport(WARNING,
+				errmsg("no background worker slot is free for the wire of this ledger"),
+				errhint("Increase max_worker_processes and restart the server."));
+	}
+	MemoryContextSwitchTo(caller);
+	return started;
+}
+
+void
+tl_node_wire_main(Datum database)
+{
+	TlWire	   *wire;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
+	settle_settings();
+	if (!take_slot())
+		proc_exit(0);
+	wire = make_wire();
+	if (wire == NULL || tl_replication_wire_reload(wire) == 0)
+		proc_exit(0);
+	for (;;)
+	{
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			wire->repair_due = 0;	/* a way to have it looked at now */
+		}
+		if (take_news())
+			(void) tl_replication_wire_reload(wire);
+		tl_replication_wire_wake(wire);
+		wait(wire, tl_replication_wire_poll(wire, GetCurrentTimestamp()));
+	}
+}
+
+/* ALTER DATABASE and ALTER ROLE set them for sessions, not for us. */
+static void
+settle_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"application_name", "telco_ledger wire"},
+		{"default_transaction_deferrable", "off"},
+		{"default_transaction_read_only", "off"},
+		{"lock_timeout", "0"},
+		{"role", "none"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"synchronous_commit", "local"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static bool
+take_slot(void)
+{
+	TlNodeSlot *slot;
+	bool		taken = false;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL && slot->wire_pid == 0)
+	{
+		slot->wire_pid = MyProcPid;
+		slot->wire_latch = MyLatch;
+		slot->wire_news = false;
+		taken = true;
+	}
+	LWLockRelease(tl_node_shared_lock());
+	if (taken)
+		before_shmem_exit(leave_slot, (Datum) 0);
+	return taken;
+}
+
+static void
+leave_slot(int code, Datum argument)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL && slot->wire_pid == MyProcPid)
+	{
+		slot->wire_pid = 0;
+		slot->wire_latch = NULL;
+	}
+	LWLockRelease(tl_node_shared_lock());
+	tl_replication_status_free(MyDatabaseId);
+}
+
+/* NULL if this database is no node, or one that signs nothing. */
+static TlWire *
+make_wire(void)
+{
+	static const TlSink nobody; /* the core of consensus is not fed yet */
+	const TlNodeIdentity *identity;
+	TlWire	   *wire = NULL;
+	char	   *conninfo;
+	bool		is_default;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	identity = tl_node_identity();
+	if (tl_table_identity_is_live(&identity->table))
+	{
+		conninfo = tl_replication_setting_conninfo(&is_default);
+		if (is_default)
+			ereport(WARNING,
+					errmsg("the wire of this ledger lies in the ledger's own server"),
+					errdetail("A role that replicates from it can read the whole server."),
+					errhint("Set telco_ledger.wire_conninfo to a database of a server of its own."));
+		wire = MemoryContextAlloc(TopMemoryContext, sizeof(TlWire));
+		tl_replication_wire_init(wire, MyDatabaseId, identity->table.member,
+								 &identity->chain_id, identity->public_key,
+								 conninfo, &nobody);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return wire;
+}
+
+/* Has ledger_internal.peer changed? */
+static bool
+take_news(void)
+{
+	TlNodeSlot *slot;
+	bool		news;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	news = slot != NULL && slot->wire_news;
+	if (news)
+		slot->wire_news = false;
+	LWLockRelease(tl_node_shared_lock());
+	return news;
+}
+
+/* For the latch, a socket or the time. */
+static void
+wait(TlWire *wire, TimestampTz wake)
+{
+	TlConnection *connections[TL_WIRE_CONNECTIONS_MAX];
+	WaitEvent	event;
+	int			count = tl_replication_wire_connections(wire, connections);
+	WaitEventSet *set = tl_wait_set_create(count + 2);
+	long		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake);
+
+	pgstat_report_activity(STATE_IDLE, NULL);
+	pgstat_report_stat(true);
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	for (int i = 0; i < count; i++)
+		AddWaitEventToSet(set, connections[i]->events,
+						  PQsocket(connections[i]->conn), NULL, NULL);
+	(void) WaitEventSetWait(set, Max(wait_ms, 1), &event, 1, PG_WAIT_EXTENSION);
+	FreeWaitEventSet(set);
+}

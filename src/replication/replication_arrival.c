@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_arrival.c
+ *	  Reads what has arrived in the own wire.
+ *
+ * The wire's triggers number each row that arrives, whatever the publisher
+ * says, and notify; the number up to which a log has been read is committed
+ * with what was kept of it, so that nothing is read twice after a crash and
+ * nothing is left out.  Numbers are those of one wire: of one that was made
+ * anew, everything is read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "port/pg_bswap.h"
+#include "utils/timestamp.h"
+
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define READ_TIMEOUT_MS		60000
+
+static void take_notifications(TlWire *wire);
+static void on_listening(void *context, PGresult *result);
+static void ask_identity(TlWire *wire);
+static void on_identity(void *context, PGresult *result);
+static void ask_arrivals(TlWire *wire);
+static void on_arrivals(void *context, PGresult *result);
+
+void
+tl_replication_arrival_poll(TlWire *wire, TimestampTz now)
+{
+	TlConnection *reader = &wire->reader;
+
+	tl_replication_connection_poll(reader, now);
+	if (tl_replication_connection_take_fresh(reader))
+	{
+		wire->identified = false;
+		tl_replication_connection_ask(reader, "LISTEN ledger_wire", NULL, 0,
+									  READ_TIMEOUT_MS, on_listening, wire);
+	}
+	if (reader->state != TL_CONNECTION_CLOSED && reader->state != TL_CONNECTION_STARTING)
+		take_notifications(wire);
+	if (reader->state != TL_CONNECTION_IDLE)
+		return;
+	if (!wire->identified)
+		ask_identity(wire);
+	else
+		ask_arrivals(wire);
+	if (reader->state == TL_CONNECTION_IDLE)
+		tl_replication_fetch_from(wire, -1);
+}
+
+/* Payload: the table's name. */
+static void
+take_notifications(TlWire *wire)
+{
+	PGnotify   *notify;
+
+	while ((notify = PQnotifies(wire->reader.conn)) != NULL)
+	{
+		unsigned	member;
+
+		if (sscanf(notify->extra, "log_%u", &member) == 1)
+		{
+			for (int i = 0; i < wire->peer_count; i++)
+				if (wire->peers[i].member == member)
+					wire->peers[i].arrived = true;
+		}
+		else if (strncmp(notify->extra, "body_", 5) == 0 && wire->wants_chunks)
+		{
+			wire->chunk_source = -1;
+			wire->chunks_due = 0;
+		}
+		PQfreemem(notify);
+	}
+}
+
+static void
+on_listening(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result != NULL && !tl_replication_result_ok(result))
+		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+static void
+ask_identity(TlWire *wire)
+{
+	tl_replication_connection_ask(&wire->reader,
+								  "SELECT wire FROM ledger_wire.identity",
+								  NULL, 0, READ_TIMEOUT_MS, on_identity, wire);
+}
+
+static void
+on_identity(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL)
+		return;
+	if (!tl_replication_result_ok(result) || PQntuples(result) != 1 ||
+		PQgetlength(result, 0, 0) != sizeof(wire->wire_id))
+	{
+		wire->repair_due = 0;
+		tl_replication_connection_close(&wire->reader, "no identity yet");
+		return;
+	}
+	memcpy(wire->wire_id, PQgetvalue(result, 0, 0), sizeof(wire->wire_id));
+	wire->identified = true;
+	tl_replication_wire_begin(wire);
+	for (int i = 0; i < wire->peer_count; i++)
+		tl_replication_store_load_logs(&wire->peers[i], wire->wire_id);
+	tl_replication_wire_end(wire);
+}
+
+/* In turns, so that one peer's flood does not hold up the others. */
+static void
+ask_arrivals(TlWire *wire)
+{
+	for (int turn = 0; turn < wire->peer_count; turn++)
+	{
+		TlPeer	   *peer;
+		int64_t		after;
+		TlParameter parameter = {&after, sizeof(after), true};
+
+		wire->reading = (wire->reading + 1) % wire->peer_count;
+		peer = &wire->peers[wire->reading];
+		if (!peer->arrived)
+			continue;
+		after = (int64_t) pg_hton64((uint64_t) peer->arrival);
+		peer->arrived = false;
+		tl_replication_connection_ask(&wire->reader,
+									  psprintf("SELECT message, arrival FROM ("
+											   "SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
+											   " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+											   " WHERE arrival > $1::bigint ORDER BY arrival LIMIT 256) AS next) AS counted"
+											   " WHERE total - octet_length(message) < 4194304 ORDER BY arrival",
+											   peer->member),
+									  &parameter, 1, READ_TIMEOUT_MS, on_arrivals, wire);
+		return;
+	}
+}
+
+static void
+on_arrivals(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+	TlPeer	   *peer = &wire->peers[wire->reading];
+	int			count;
+	uint64_t	last;
+
+	if (result == NULL)
+	{
+		peer->arrived = true;
+		return;
+	}
+	if (!tl_replication_result_ok(result) || PQnfields(result) != 2)
+	{
+		peer->arrived = true;
+		wire->repair_due = 0;
+		tl_replication_connection_close(&wire->reader,
+										PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+		return;
+	}
+	count = PQntuples(result);
+	if (count == 0)
+		return;
+	memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
+	tl_replication_wire_begin(wire);
+	tl_replication_arrival_take(wire, peer, result, 0, false);
+	peer->arrival = (int64_t) pg_ntoh64(last);
+	tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
+	tl_replication_wire_end(wire);
+	peer->arrived = true;		/* until there are none */
+}
+
+/*
+ * Rows of one peer's log, in a transaction.  What somebody showed us on our
+ * question and is refused is counted and not kept, or a liar would fill the
+ * ring by the same row again and again.  Returns how many were kept.
+ */
+int
+tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
+							int column, bool fetched)
+{
+	TlLinkStatus *status = &wire->status[peer - wire->peers];
+	int			kept = 0;
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		const char *data = PQgetvalue(result, i, column);
+		size_t		size = PQgetlength(result, i, column);
+		const char *reason;
+
+		switch (tl_replication_store_row(peer, &wire->chain_id, data, size,
+										 &reason, &wire->sink))
+		{
+			case TL_ROW_KEPT:
+				kept++;
+				status->rows++;
+				status->fetched += fetched;
+				status->last_row_at = GetCurrentTimestamp();
+				break;
+			case TL_ROW_KNOWN:
+				status->duplicates++;
+				break;
+			case TL_ROW_REFUSED:
+				status->quarantined++;
+				if (!fetched)
+					tl_replication_store_refused(peer->member, reason, data, size);
+				break;
+			case TL_ROW_AHEAD:
+			case TL_ROW_CONTRADICTS:
+				break;
+		}
+	}
+	if (kept > 0)
+		wire->wants_chunks = true;
+	return kept;
+}

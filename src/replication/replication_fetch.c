@@ -1,0 +1,371 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_fetch.c
+ *	  What is missing is read from any wire that has it.
+ *
+ * Replication may lose, delay and withhold; this does not trust it to do
+ * anything else.  A gap in a log, the lost end of one, a body that a batch
+ * names: each is asked for by plain SELECT, first in the own wire, where it may
+ * have arrived out of order, then in each peer's in turn.  After a round of all
+ * sources in vain there is a pause that doubles.
+ *
+ * Nothing that comes is believed: it takes the way of every arrival
+ * (replication_store.c), and its size and time are bounded by the connection.
+ * That somebody has more of a log is a claim, and forgotten after a round in
+ * vain; who tells the truth will say it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "port/pg_bswap.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define FETCH_TIMEOUT_MS	30000
+#define HEADS_PERIOD_MS		2000
+#define PAUSE_MS_MIN		200
+#define PAUSE_MS_MAX		60000
+#define CHUNKS_MAX			16	/* asked for at once */
+#define PLACE_SIZE			(TL_NONCE_SIZE + 8)
+
+/* What a connection is asked for. */
+typedef struct TlQuestion
+{
+	TlWire	   *wire;
+	int			source;
+	int			peer;			/* whose log */
+	uint8_t		nonce[TL_NONCE_SIZE];
+} TlQuestion;
+
+static TlStatement select_wanted = {
+	"SELECT digest FROM ledger_internal.wanted_chunk WHERE member = $1"
+	" ORDER BY CASE WHEN $2 THEN random() END, incarnation, batch LIMIT $3",
+	3, {INT8OID, BOOLOID, INT4OID}
+};
+static TlStatement select_wanted_member = {
+	"SELECT member FROM (SELECT DISTINCT member FROM ledger_internal.wanted_chunk) AS w"
+	" ORDER BY member <= $1, member LIMIT 1",
+	1, {INT8OID}
+};
+
+static void ask_heads(TlWire *wire, int source);
+static void on_heads(void *context, PGresult *result);
+static void learn_head(TlWire *wire, uint32_t member, const uint8_t *place);
+static bool ask_gap(TlWire *wire, int source, TimestampTz now);
+static void put_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t sequence);
+static void on_gap(void *context, PGresult *result);
+static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
+static void on_chunks(void *context, PGresult *result);
+static void next_source(TlWire *wire, int *source, TimestampTz *due, int *pause_ms);
+static bool is_usable(const TlWire *wire, int source);
+static TlConnection *connection_of(TlWire *wire, int source);
+static TlQuestion *question(TlWire *wire, int source, int peer, const uint8_t *nonce);
+
+/* Returns when there is something to do again, if nothing happens. */
+TimestampTz
+tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
+{
+	TimestampTz wake = TimestampTzPlusMilliseconds(now, HEADS_PERIOD_MS);
+
+	for (int i = 0; i < wire->peer_count; i++)
+	{
+		TlPeer	   *peer = &wire->peers[i];
+
+		tl_replication_connection_poll(&peer->wire, now);
+		if (tl_replication_connection_take_fresh(&peer->wire))
+			peer->heads_due = 0;
+		if (peer->wire.state == TL_CONNECTION_IDLE)
+			tl_replication_fetch_from(wire, i);
+		for (int j = 0; j < peer->log_count; j++)
+		{
+			TlPeerLog  *log = &peer->logs[j];
+
+			if (log->known <= log->sequence)
+				continue;
+			if (now >= log->due && !is_usable(wire, log->source))
+				next_source(wire, &log->source, &log->due, &log->pause_ms);
+			wake = Min(wake, log->due);
+		}
+	}
+	if (wire->wants_chunks)
+	{
+		if (now >= wire->chunks_due && !is_usable(wire, wire->chunk_source))
+			next_source(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
+		wake = Min(wake, wire->chunks_due);
+	}
+	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
+}
+
+/* This source's connection is idle: ask it for what it may have. */
+void
+tl_replication_fetch_from(TlWire *wire, int source)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!wire->identified)
+		return;					/* nothing of what is kept has been read yet */
+	if (ask_gap(wire, source, now) || ask_chunks(wire, source, now))
+		return;
+	if (source >= 0 && now >= wire->peers[source].heads_due)
+		ask_heads(wire, source);
+}
+
+static void
+ask_heads(TlWire *wire, int source)
+{
+	TlPeer	   *peer = &wire->peers[source];
+
+	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEADS_PERIOD_MS);
+	tl_replication_connection_ask(&peer->wire,
+								  "SELECT member, key FROM ledger_wire.head LIMIT 64",
+								  NULL, 0, FETCH_TIMEOUT_MS, on_heads,
+								  question(wire, source, source, NULL));
+}
+
+static void
+on_heads(void *context, PGresult *result)
+{
+	TlQuestion *asked = context;
+	TlWire	   *wire = asked->wire;
+	TlPeer	   *peer = &wire->peers[asked->source];
+
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2)
+	{
+		wire->status[asked->source].last_answer_at = GetCurrentTimestamp();
+		for (int i = 0; i < PQntuples(result); i++)
+		{
+			uint64_t	member;
+
+			if (PQgetlength(result, i, 0) != sizeof(member) ||
+				PQgetlength(result, i, 1) != PLACE_SIZE)
+				continue;
+			memcpy(&member, PQgetvalue(result, i, 0), sizeof(member));
+			member = pg_ntoh64(member);
+			if (member <= PG_UINT32_MAX)
+				learn_head(wire, (uint32_t) member,
+						   (const uint8_t *) PQgetvalue(result, i, 1));
+		}
+	}
+	else if (result != NULL)
+		tl_replication_connection_close(&peer->wire, "does not tell its heads");
+	pfree(asked);
+}
+
+static void
+learn_head(TlWire *wire, uint32_t member, const uint8_t *place)
+{
+	uint64_t	sequence;
+
+	memcpy(&sequence, place + TL_NONCE_SIZE, sizeof(sequence));
+	sequence = pg_ntoh64(sequence);
+	for (int i = 0; i < wire->peer_count; i++)
+		for (int j = 0; wire->peers[i].member == member && j < wire->peers[i].log_count; j++)
+		{
+			TlPeerLog  *log = &wire->peers[i].logs[j];
+
+			if (memcmp(log->nonce, place, TL_NONCE_SIZE) == 0 && sequence <= PG_INT64_MAX)
+				log->known = Max(log->known, sequence);
+		}
+}
+
+/* The next rows of a log that is known to go on. */
+static bool
+ask_gap(TlWire *wire, int source, TimestampTz now)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+	{
+		TlPeer	   *peer = &wire->peers[i];
+
+		for (int j = 0; j < peer->log_count; j++)
+		{
+			TlPeerLog  *log = &peer->logs[j];
+			uint8_t		after[PLACE_SIZE];
+			uint8_t		last[PLACE_SIZE];
+			TlParameter parameters[] = {
+				{after, sizeof(after), true}, {last, sizeof(last), true}
+			};
+
+			/* what arrives of itself is read first */
+			if (log->known <= log->sequence || log->source != source ||
+				now < log->due || peer->arrived)
+				continue;
+			put_place(after, log->nonce, log->sequence);
+			put_place(last, log->nonce, log->known);
+			return tl_replication_connection_ask(connection_of(wire, source),
+												 psprintf("SELECT message FROM (SELECT message, arrival, sum(octet_length(message))"
+														  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
+														  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+														  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
+														  " ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
+														  " WHERE total - octet_length(message) < 4194304"
+														  " ORDER BY ledger_wire.row_key(message), arrival", peer->member),
+												 parameters, 2, FETCH_TIMEOUT_MS, on_gap,
+												 question(wire, source, i, log->nonce));
+		}
+	}
+	return false;
+}
+
+/* Bytes that sort as ledger_wire.row_key(message) does. */
+static void
+put_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t sequence)
+{
+	sequence = pg_hton64(sequence);
+	memcpy(out, nonce, TL_NONCE_SIZE);
+	memcpy(out + TL_NONCE_SIZE, &sequence, sizeof(sequence));
+}
+
+static void
+on_gap(void *context, PGresult *result)
+{
+	TlQuestion *asked = context;
+	TlWire	   *wire = asked->wire;
+	TlPeer	   *peer = &wire->peers[asked->peer];
+	int			kept = 0;
+
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+		PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		kept = tl_replication_arrival_take(wire, peer, result, 0, true);
+		tl_replication_wire_end(wire);
+	}
+	for (int j = 0; j < peer->log_count; j++)
+	{
+		TlPeerLog  *log = &peer->logs[j];
+
+		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
+			continue;
+		if (kept > 0)
+		{
+			log->pause_ms = PAUSE_MS_MIN;
+			continue;
+		}
+		next_source(wire, &log->source, &log->due, &log->pause_ms);
+		if (log->source < 0)
+			log->known = log->sequence; /* a claim that nobody makes good */
+	}
+	pfree(asked);
+}
+
+/* Bodies that stored batches name, of one member at a time. */
+static bool
+ask_chunks(TlWire *wire, int source, TimestampTz now)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) wire->chunk_member),
+		BoolGetDatum(wire->chunks_shuffled),
+		Int32GetDatum(CHUNKS_MAX)
+	};
+	Datum		digests[CHUNKS_MAX];
+	uint64		count;
+	bool		asked = false;
+
+	if (!wire->wants_chunks || wire->chunk_source != source || now < wire->chunks_due)
+		return false;
+	tl_replication_wire_begin(wire);
+	wire->wants_chunks = tl_chain_execute(&select_wanted_member, values, NULL, true) > 0;
+	if (wire->wants_chunks)
+	{
+		ArrayType  *array;
+		bytea	   *bytes;
+		TlParameter parameter = {NULL, 0, true};
+
+		values[0] = tl_chain_result(0, 0, NULL);
+		count = tl_chain_execute(&select_wanted, values, NULL, true);
+		for (uint64 i = 0; i < count; i++)
+			digests[i] = tl_chain_result(i, 0, NULL);
+		array = construct_array(digests, (int) count, BYTEAOID, -1, false, TYPALIGN_INT);
+		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
+		parameter.data = VARDATA(bytes);
+		parameter.size = VARSIZE(bytes) - VARHDRSZ;
+		asked = tl_replication_connection_ask(connection_of(wire, source),
+											  psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk FROM ledger_wire.body_%u"
+													   " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
+													   (uint32_t) DatumGetInt64(values[0])),
+											  &parameter, 1, FETCH_TIMEOUT_MS, on_chunks,
+											  question(wire, source, 0, NULL));
+		wire->chunk_member = (uint32_t) DatumGetInt64(values[0]) - 1;
+	}
+	tl_replication_wire_end(wire);
+	return asked;
+}
+
+static void
+on_chunks(void *context, PGresult *result)
+{
+	TlQuestion *asked = context;
+	TlWire	   *wire = asked->wire;
+	int			kept = 0;
+
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+		PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		for (int i = 0; i < PQntuples(result); i++)
+			kept += tl_replication_store_chunk(PQgetvalue(result, i, 0),
+											   PQgetlength(result, i, 0), &wire->sink);
+		tl_replication_wire_end(wire);
+	}
+	if (kept > 0)
+		wire->chunk_pause_ms = PAUSE_MS_MIN;
+	else
+	{
+		next_source(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
+		if (wire->chunk_source < 0)
+		{
+			wire->chunks_shuffled = true;
+			wire->chunk_member++;	/* others may have theirs */
+		}
+	}
+	pfree(asked);
+}
+
+/* Own wire, then the peers in turn; after the last a pause. */
+static void
+next_source(TlWire *wire, int *source, TimestampTz *due, int *pause_ms)
+{
+	if (++*source < wire->peer_count)
+		return;
+	*source = -1;
+	*pause_ms = Max(*pause_ms, PAUSE_MS_MIN);
+	*due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), *pause_ms);
+	*pause_ms = Min(*pause_ms * 2, PAUSE_MS_MAX);
+}
+
+static bool
+is_usable(const TlWire *wire, int source)
+{
+	const TlConnection *connection = connection_of((TlWire *) wire, source);
+
+	return connection->state == TL_CONNECTION_IDLE ||
+		connection->state == TL_CONNECTION_BUSY;
+}
+
+static TlConnection *
+connection_of(TlWire *wire, int source)
+{
+	return source < 0 ? &wire->reader : &wire->peers[source].wire;
+}
+
+static TlQuestion *
+question(TlWire *wire, int source, int peer, const uint8_t *nonce)
+{
+	TlQuestion *asked = MemoryContextAllocZero(TopMemoryContext, sizeof(TlQuestion));
+
+	asked->wire = wire;
+	asked->source = source;
+	asked->peer = peer;
+	if (nonce != NULL)
+		memcpy(asked->nonce, nonce, TL_NONCE_SIZE);
+	return asked;
+}

@@ -1,0 +1,274 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_link.c
+ *	  Subscriptions of the own wire to the wires of peers.
+ *
+ * Two for each peer, one to its log and one to its bodies.  The admin
+ * connection looks at them regularly and does one thing at a time: makes one
+ * that is missing, drops one that somebody has changed, enables one that an
+ * error has stopped.
+ *
+ * An error in the apply worker is the publisher's doing (types, sizes, foreign
+ * or changed rows), so the link stops (disable_on_error), and is tried again
+ * after a pause that doubles.  Before that the slot at the publisher is moved
+ * past what stopped it, as the same transaction would stop it again; what was
+ * in it is fetched (replication_fetch.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "replication_setting.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define LOOK_TIMEOUT_MS		30000
+#define LINK_TIMEOUT_MS		30000
+#define PAUSE_MS_MIN		1000
+#define PAUSE_MS_MAX		60000
+
+/* A subscription as this library makes it, or the lag of a slot. */
+static const char look_query[] =
+"SELECT s.subname::text, s.subenabled::text, s.subconninfo, s.subslotname::text,"
+" (st.pid IS NOT NULL)::text,"
+" (s.subbinary AND s.subdisableonerr AND s.substream::text IN ('false', 'f')"
+" AND s.subtwophasestate = 'd'"
+" AND pg_catalog.pg_get_userbyid(s.subowner) LIKE 'ledger\\_%\\_apply'"
+" AND ARRAY(SELECT r.srrelid FROM pg_catalog.pg_subscription_rel AS r WHERE r.srsubid = s.oid)"
+" = ARRAY[pg_catalog.to_regclass('ledger_wire.' || s.subname)::oid])::text"
+" FROM pg_catalog.pg_subscription AS s"
+" LEFT JOIN pg_catalog.pg_stat_subscription AS st ON st.subid = s.oid AND st.relid IS NULL"
+" WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+" UNION ALL SELECT slot_name::text, NULL, NULL, NULL, NULL,"
+" pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn)::text"
+" FROM pg_catalog.pg_replication_slots WHERE database = pg_catalog.current_database()";
+
+static const char *const kinds[] = {"log", "body"};
+
+static void on_look(void *context, PGresult *result);
+static void see_subscription(TlWire *wire, PGresult *result, int row);
+static void see_slot(TlWire *wire, const char *name, const char *lag);
+static void judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row);
+static bool tend(TlWire *wire, int peer, int kind, TimestampTz now);
+static bool ask(TlWire *wire, int peer, int kind, const char *query);
+static char *make_script(TlWire *wire, int peer, int kind);
+static void on_done(void *context, PGresult *result);
+static bool ask_to_advance(TlWire *wire, int peer, int kind);
+static void on_advanced(void *context, PGresult *result);
+static void wait_longer(TlLink *link);
+static char *slot_name(const TlWire *wire, uint32_t publisher, uint32_t subscriber, int kind);
+
+void
+tl_replication_link_look(TlWire *wire)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		wire->links[i][0].seen = wire->links[i][1].seen = false;
+	tl_replication_connection_ask(&wire->admin, look_query, NULL, 0,
+								  LOOK_TIMEOUT_MS, on_look, wire);
+}
+
+/* Do the first thing that is due.  False if nothing is. */
+bool
+tl_replication_link_tend(TlWire *wire, TimestampTz now)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		for (int kind = 0; kind < lengthof(kinds); kind++)
+			if (tend(wire, i, kind, now))
+				return true;
+	return false;
+}
+
+static void
+on_look(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL)
+		return;
+	if (!tl_replication_result_ok(result) || PQnfields(result) != 6)
+	{
+		tl_replication_connection_close(&wire->admin, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+		return;
+	}
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		if (PQgetisnull(result, row, 1))
+			see_slot(wire, PQgetvalue(result, row, 0), PQgetvalue(result, row, 5));
+		else
+			see_subscription(wire, result, row);
+	}
+	wire->step = TL_WIRE_LINK;
+}
+
+static void
+see_subscription(TlWire *wire, PGresult *result, int row)
+{
+	const char *name = PQgetvalue(result, row, 0);
+
+	for (int i = 0; i < wire->peer_count; i++)
+		for (int kind = 0; kind < lengthof(kinds); kind++)
+			if (strcmp(name, psprintf("%s_%u", kinds[kind], wire->peers[i].member)) == 0)
+				judge(wire, &wire->peers[i], &wire->links[i][kind], kind, result, row);
+}
+
+static void
+judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row)
+{
+	char	   *conninfo = tl_replication_address_conninfo(peer->address, tl_replication_setting_role(&wire->chain_id, wire->member));
+	char	   *slot = slot_name(wire, peer->member, wire->member, kind);
+	bool		enabled = strcmp(PQgetvalue(result, row, 1), "true") == 0;
+	bool		works = strcmp(PQgetvalue(result, row, 4), "true") == 0;
+
+	link->seen = true;
+	link->wrong = conninfo == NULL || strcmp(PQgetvalue(result, row, 2), conninfo) != 0 ||
+		strcmp(PQgetvalue(result, row, 3), slot) != 0 ||
+		strcmp(PQgetvalue(result, row, 5), "true") != 0;
+	if (!enabled)
+	{
+		if (link->state == TL_LINK_STREAMING || link->state == TL_LINK_CONNECTING)
+		{
+			TlLinkStatus *status = &wire->status[peer - wire->peers];
+
+			status->stops++;
+			snprintf(status->reason, sizeof(status->reason),
+					 "the server of the wire stopped %s_%u: its log says why",
+					 kinds[kind], peer->member);
+			link->advanced = false;
+			wait_longer(link);
+		}
+		link->state = TL_LINK_STOPPED;
+	}
+	else
+	{
+		link->state = works ? TL_LINK_STREAMING : TL_LINK_CONNECTING;
+		if (works && TimestampDifferenceExceeds(link->due, GetCurrentTimestamp(), PAUSE_MS_MAX))
+			link->pause_ms = 0;
+	}
+}
+
+/* The own slot that feeds a peer: what it retains. */
+static void
+see_slot(TlWire *wire, const char *name, const char *lag)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		if (strcmp(name, slot_name(wire, wire->member, wire->peers[i].member, 0)) == 0)
+			wire->status[i].lag_bytes = atoll(lag);
+}
+
+static bool
+tend(TlWire *wire, int peer, int kind, TimestampTz now)
+{
+	TlLink	   *link = &wire->links[peer][kind];
+	char	   *name = psprintf("%s_%u", kinds[kind], wire->peers[peer].member);
+
+	if (link->seen && link->wrong)
+		return ask(wire, peer, kind,
+				   psprintf("DO $$BEGIN ALTER SUBSCRIPTION %s DISABLE;"
+							" ALTER SUBSCRIPTION %s SET (slot_name = NONE);"
+							" DROP SUBSCRIPTION %s; END$$", name, name, name));
+	if (wire->peers[peer].address[0] == '\0')
+	{
+		link->state = TL_LINK_NO_ADDRESS;
+		return false;
+	}
+	if (now < link->due)
+		return false;
+	if (!link->seen)
+		return ask(wire, peer, kind, make_script(wire, peer, kind));
+	if (link->state != TL_LINK_STOPPED)
+		return false;
+	if (!link->advanced && wire->peers[peer].wire.state != TL_CONNECTION_CLOSED)
+	{
+		(void) ask_to_advance(wire, peer, kind);
+		return false;
+	}
+	return ask(wire, peer, kind, psprintf("ALTER SUBSCRIPTION %s ENABLE", name));
+}
+
+static bool
+ask(TlWire *wire, int peer, int kind, const char *query)
+{
+	wire->asked_peer = peer;
+	wire->asked_kind = kind;
+	return tl_replication_connection_ask(&wire->admin, query, NULL, 0,
+										 LINK_TIMEOUT_MS, on_done, wire);
+}
+
+static char *
+make_script(TlWire *wire, int peer, int kind)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) wire->peers[peer].member),
+		CStringGetTextDatum(kinds[kind]),
+		CStringGetTextDatum(tl_replication_address_conninfo(wire->peers[peer].address,
+															tl_replication_setting_role(&wire->chain_id, wire->member)))
+	};
+	Oid			types[] = {INT8OID, TEXTOID, TEXTOID};
+
+	return tl_replication_wire_text("SELECT ledger_internal.wire_link_script($1, $2, $3)",
+									values, types, lengthof(values));
+}
+
+static void
+on_done(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+	TlLink	   *link = &wire->links[wire->asked_peer][wire->asked_kind];
+	TlLinkStatus *status = &wire->status[wire->asked_peer];
+
+	wire->look_due = 0;			/* see what has become of it */
+	wire->step = TL_WIRE_REST;
+	if (result != NULL && tl_replication_result_ok(result))
+	{
+		if (link->seen && !link->wrong)
+			link->state = TL_LINK_CONNECTING;
+		else
+			link->pause_ms = 0;
+		return;
+	}
+	link->state = TL_LINK_REFUSED;
+	wait_longer(link);
+	tl_replication_connection_text(status->reason, sizeof(status->reason),
+								   result == NULL ? "the connection to the own wire was lost" :
+								   PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+/* At the publisher, as the role that may; whatever comes of it. */
+static bool
+ask_to_advance(TlWire *wire, int peer, int kind)
+{
+	char	   *slot = slot_name(wire, wire->peers[peer].member, wire->member, kind);
+	TlParameter parameter = {slot, 0, false};
+
+	return tl_replication_connection_ask(&wire->peers[peer].wire,
+										 "SELECT pg_catalog.pg_replication_slot_advance($1, pg_catalog.pg_current_wal_lsn())",
+										 &parameter, 1, LINK_TIMEOUT_MS,
+										 on_advanced, &wire->links[peer][kind]);
+}
+
+static void
+on_advanced(void *context, PGresult *result)
+{
+	((TlLink *) context)->advanced = true;
+}
+
+static void
+wait_longer(TlLink *link)
+{
+	link->pause_ms = Min(Max(link->pause_ms * 2, PAUSE_MS_MIN), PAUSE_MS_MAX);
+	link->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), link->pause_ms);
+}
+
+static char *
+slot_name(const TlWire *wire, uint32_t publisher, uint32_t subscriber, int kind)
+{
+	const uint8_t *chain = wire->chain_id.bytes;
+
+	return psprintf("ledger_%02x%02x%02x%02x_%u_%u_%s", chain[0], chain[1],
+					chain[2], chain[3], publisher, subscriber, kinds[kind]);
+}

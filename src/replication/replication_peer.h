@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_peer.h
+ *	  The other members: their keys, addresses and logs as far as kept here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REPLICATION_PEER_H
+#define REPLICATION_PEER_H
+
+#include "consensus_message.h"
+#include "replication_connection.h"
+
+/* Incarnations of one member that are followed. */
+#define TL_PEER_LOGS_MAX		8
+
+#define TL_PEER_ADDRESS_SIZE_MAX	255
+
+/* One incarnation's log: how far it is kept, how far it is known to reach. */
+typedef struct TlPeerLog
+{
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint64_t	sequence;		/* of the last row kept, 0 before the first */
+	TlHash		digest;			/* of that row */
+	uint64_t	known;			/* somebody has shown or claimed this one */
+	TimestampTz due;			/* when the gap is asked for */
+	int			pause_ms;		/* until it is asked for again */
+	int			source;			/* whom to ask next: index of a peer, or -1 for
+								 * the own wire */
+} TlPeerLog;
+
+typedef struct TlPeer
+{
+	uint32_t	member;
+	uint8_t		row_key[TL_XONLY_KEY_SIZE];
+	char		address[TL_PEER_ADDRESS_SIZE_MAX + 1];	/* may be empty */
+
+	/* arrivals in the own wire */
+	int64_t		arrival;		/* all up to here have been read */
+	bool		arrived;		/* there may be more */
+	int			log_count;
+	TlPeerLog	logs[TL_PEER_LOGS_MAX];
+
+	/* the peer's own wire, read for what is missing */
+	TlConnection wire;
+	char		label[32];
+	TimestampTz heads_due;
+	void	   *asked;			/* what wire is busy with */
+} TlPeer;
+
+extern char *tl_replication_address_check(const char *address);
+extern char *tl_replication_address_conninfo(const char *address,
+											 const char *role);
+
+#endif							/* REPLICATION_PEER_H */

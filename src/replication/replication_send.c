@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_send.c
+ *	  From the own log and the own bodies to the own wire.
+ *
+ * What the wire already has is asked of the wire, each time that a connection
+ * to it begins, and kept nowhere: it may have been lost and made anew, and an
+ * answer may have been lost after the rows were there.  So a row is sent at
+ * least once, in order, and always the bytes that own_log has (W5 below).
+ *
+ * Invariants
+ *	  W5  what is sent was committed, and flushed, in own_log or own_body before
+ *	  W6  log rows leave in order of incarnation and sequence; none is left out
+ *	  W7  a wire that shows a row of this member, validly signed, which own_log
+ *		  lacks stops the sending: this database was rolled back, or a copy signs
+ *
+ * Votes and bodies have a connection each, so that votes do not wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+/* How many of the wire's newest rows are compared with the own log. */
+#define COMPARED_MAX		16
+
+#define SEND_TIMEOUT_MS		60000
+
+static TlStatement select_place = {
+	"SELECT l.incarnation, l.seq FROM generate_series(0, (SELECT incarnation FROM ledger_internal.node)) AS i"
+	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.message = $2",
+	2, {INT8OID, BYTEAOID}
+};
+static TlStatement select_body_place = {
+	"SELECT 0, position FROM ledger_internal.own_body WHERE digest = $1",
+	1, {BYTEAOID}
+};
+
+/* At most 256 of them, and no further one once 4 MB are together. */
+static TlStatement select_rows = {
+	"SELECT incarnation, seq, message, NULL::text FROM ("
+	"SELECT incarnation, seq, message, sum(octet_length(message)) OVER (ORDER BY incarnation, seq) AS total"
+	" FROM (SELECT incarnation, seq, message FROM ledger_internal.own_log"
+	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT 256) AS next) AS counted"
+	" WHERE total - octet_length(message) < 4194304 ORDER BY incarnation, seq",
+	2, {INT4OID, INT8OID}
+};
+static TlStatement select_bodies = {
+	"SELECT 0, position, chunk, audience::text FROM ("
+	"SELECT position, chunk, audience, sum(octet_length(chunk)) OVER (ORDER BY position) AS total"
+	" FROM (SELECT position, chunk, audience FROM ledger_internal.own_body"
+	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT 256) AS next) AS counted"
+	" WHERE total - octet_length(chunk) < 4194304 ORDER BY position",
+	2, {INT4OID, INT8OID}
+};
+
+static void ask_place(TlSender *sender);
+static void on_place(void *context, PGresult *result);
+static bool find_place(TlSender *sender, const void *data, int size);
+static bool is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence);
+static void send_next(TlSender *sender);
+static TlParameter array_parameter(Datum *elements, bool *nulls, int count, Oid type);
+static void on_sent(void *context, PGresult *result);
+static void fail(TlSender *sender, const PGresult *result);
+
+void
+tl_replication_send_init(TlSender *sender, TlWire *wire, bool bodies)
+{
+	memset(sender, 0, sizeof(*sender));
+	sender->wire = wire;
+	sender->bodies = bodies;
+	tl_replication_connection_init(&sender->connection,
+								   bodies ? "wire for bodies" : "wire for the log",
+								   true, 64 * 1024 * 1024);
+}
+
+void
+tl_replication_send_poll(TlSender *sender, TimestampTz now)
+{
+	TlConnection *connection = &sender->connection;
+
+	tl_replication_connection_poll(connection, now);
+	if (tl_replication_connection_take_fresh(connection))
+		sender->positioned = false;
+	if (connection->state != TL_CONNECTION_IDLE)
+		return;
+	if (!sender->positioned)
+		ask_place(sender);
+	else if (!sender->caught_up)
+		send_next(sender);
+}
+
+static void
+ask_place(TlSender *sender)
+{
+	const char *kind = sender->bodies ? "body" : "log";
+	const char *content = sender->bodies ? "sha256(chunk)" : "message";
+
+	tl_replication_connection_ask(&sender->connection,
+								  psprintf("SELECT %s FROM ledger_wire.%s_%u ORDER BY arrival DESC LIMIT %d",
+										   content, kind, sender->wire->member, COMPARED_MAX),
+								  NULL, 0, SEND_TIMEOUT_MS, on_place, sender);
+}
+
+/* The newest row of the wire that is ours is where it goes on. */
+static void
+on_place(void *context, PGresult *result)
+{
+	TlSender   *sender = context;
+	TlWire	   *wire = sender->wire;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+	{
+		fail(sender, result);
+		return;
+	}
+	sender->incarnation = 0;
+	sender->position = 0;
+	sender->positioned = true;
+	sender->caught_up = false;
+	tl_replication_wire_begin(wire);
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		const char *data = PQgetvalue(result, i, 0);
+		int			size = PQgetlength(result, i, 0);
+		uint64_t	sequence;
+
+		if (find_place(sender, data, size))
+			break;
+		if (!sender->bodies && is_own_row(wire, data, size, &sequence))
+		{
+			sender->positioned = false; /* W7 */
+			snprintf(wire->own_status.reason, sizeof(wire->own_status.reason),
+					 "the wire has row %llu of this member, which its own log lacks",
+					 (unsigned long long) sequence);
+			ereport(WARNING,
+					errmsg("this database lacks row %llu that its member has signed",
+						   (unsigned long long) sequence),
+					errdetail("Its wire shows the row. Nothing is sent any more."),
+					errhint("The database was restored to an older point, or a copy of it signs."));
+			break;
+		}
+	}
+	tl_replication_wire_end(wire);
+	if (!sender->positioned)
+		tl_replication_connection_close(&sender->connection, "rolled back");
+}
+
+static bool
+find_place(TlSender *sender, const void *data, int size)
+{
+	TlLogRow	row;
+	Datum		values[2];
+	TlStatement *statement = &select_body_place;
+
+	if (sender->bodies)
+		values[0] = tl_chain_bytes(data, size);
+	else
+	{
+		if (tl_consensus_row_decode(&row, data, size) != TL_OK ||
+			row.sequence > PG_INT64_MAX)
+			return false;
+		statement = &select_place;
+		values[0] = Int64GetDatum((int64) row.sequence);
+		values[1] = tl_chain_bytes(data, size);
+	}
+	if (tl_chain_execute(statement, values, NULL, true) == 0)
+		return false;
+	sender->incarnation = DatumGetInt32(tl_chain_result(0, 0, NULL));
+	sender->position = DatumGetInt64(tl_chain_result(0, 1, NULL));
+	return true;
+}
+
+static bool
+is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence)
+{
+	TlLogRow	row;
+
+	if (tl_consensus_row_decode(&row, data, size) != TL_OK ||
+		row.member != wire->member)
+		return false;
+	*sequence = row.sequence;
+	return tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key);
+}
+
+static void
+send_next(TlSender *sender)
+{
+	TlWire	   *wire = sender->wire;
+	Datum		values[] = {
+		Int32GetDatum(sender->incarnation), Int64GetDatum(sender->position)
+	};
+	TlParameter parameters[2];
+	uint64		count;
+
+	tl_replication_wire_begin(wire);
+	count = tl_chain_execute(sender->bodies ? &select_bodies : &select_rows,
+							 values, NULL, true);
+	sender->caught_up = count == 0;
+	if (count > 0)
+	{
+		Datum	   *contents = palloc(sizeof(Datum) * count);
+		Datum	   *audiences = palloc(sizeof(Datum) * count);
+		bool	   *nulls = palloc(sizeof(bool) * count);
+
+		for (uint64 i = 0; i < count; i++)
+		{
+			contents[i] = tl_chain_result(i, 2, NULL);
+			audiences[i] = tl_chain_result(i, 3, &nulls[i]);
+		}
+		sender->sending_incarnation = DatumGetInt32(tl_chain_result(count - 1, 0, NULL));
+		sender->sending_position = DatumGetInt64(tl_chain_result(count - 1, 1, NULL));
+		parameters[0] = array_parameter(contents, NULL, (int) count, BYTEAOID);
+		parameters[1] = array_parameter(audiences, nulls, (int) count, TEXTOID);
+		tl_replication_connection_ask(&sender->connection, sender->bodies ?
+									  psprintf("INSERT INTO ledger_wire.body_%u (chunk, audience)"
+											   " SELECT c, a::bigint[] FROM unnest($1::bytea[], $2::text[])"
+											   " WITH ORDINALITY AS u (c, a, n) ORDER BY n", wire->member) :
+									  psprintf("INSERT INTO ledger_wire.log_%u (message)"
+											   " SELECT m FROM unnest($1::bytea[])"
+											   " WITH ORDINALITY AS u (m, n) ORDER BY n", wire->member),
+									  parameters, sender->bodies ? 2 : 1,
+									  SEND_TIMEOUT_MS, on_sent, sender);
+	}
+	tl_replication_wire_end(wire);
+}
+
+static TlParameter
+array_parameter(Datum *elements, bool *nulls, int count, Oid type)
+{
+	int			lower = 1;
+	ArrayType  *array = construct_md_array(elements, nulls, 1, &count, &lower,
+										   type, -1, false, TYPALIGN_INT);
+	bytea	   *bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
+	TlParameter parameter = {VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, true};
+
+	return parameter;
+}
+
+static void
+on_sent(void *context, PGresult *result)
+{
+	TlSender   *sender = context;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+	{
+		fail(sender, result);
+		return;
+	}
+	if (!sender->positioned)
+		return;					/* the wire is asked again */
+	sender->incarnation = sender->sending_incarnation;
+	sender->position = sender->sending_position;
+}
+
+/* Ask again where the wire stands, after a pause. */
+static void
+fail(TlSender *sender, const PGresult *result)
+{
+	sender->positioned = false;
+	sender->wire->repair_due = 0;
+	if (result != NULL)
+		tl_replication_connection_close(&sender->connection,
+										PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_setting.h
+ *	  Where the wire is, names in it, and settings of its server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REPLICATION_SETTING_H
+#define REPLICATION_SETTING_H
+
+#include "lib/stringinfo.h"
+
+#include "tl_types.h"
+
+extern char *tl_replication_wire_conninfo;
+
+extern char *tl_replication_setting_conninfo(bool *is_default);
+extern char *tl_replication_setting_other_database(const char *conninfo,
+												   const char *database);
+extern char *tl_replication_setting_database_name(const char *conninfo);
+extern void tl_replication_setting_append(StringInfo out, const char *keyword,
+										  const char *value);
+extern char *tl_replication_setting_role(const TlHash *chain_id, uint32_t member);
+
+#endif							/* REPLICATION_SETTING_H */

@@ -1,0 +1,393 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_store.c
+ *	  What came from a peer is checked here, and kept or refused.
+ *
+ * Everything that comes over a wire passes through this file, whoever sent it:
+ * replication, or an answer to a question of ours.
+ *
+ * Invariants
+ *	  W1  a row of peer_log is signed by its member's row key
+ *	  W2  it follows the row before in its incarnation: sequence and digest;
+ *		  an incarnation but the first begins with REJOIN
+ *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
+ *		  and size
+ *	  W4  nothing of it is ever changed
+ *
+ * The caller is in a transaction and has connected SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
+#include "chain_batch.h"
+#include "chain_statement.h"
+#include "crypto_hash.h"
+#include "replication_store.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+#define CONTRADICTIONS_MAX		16	/* of one member */
+#define QUARANTINE_ROWS_MAX		1024
+#define QUARANTINE_HEAD_MAX		4096
+
+static TlStatement insert_row = {
+	"INSERT INTO ledger_internal.peer_log (member, nonce, seq, kind, epoch, view, message, digest)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	8, {INT8OID, BYTEAOID, INT8OID, INT2OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID}
+};
+static TlStatement select_row = {
+	"SELECT message FROM ledger_internal.peer_log"
+	" WHERE member = $1 AND nonce = $2 AND seq = $3",
+	3, {INT8OID, BYTEAOID, INT8OID}
+};
+static TlStatement select_logs = {
+	"SELECT DISTINCT ON (nonce) nonce, seq, digest FROM ledger_internal.peer_log"
+	" WHERE member = $1 ORDER BY nonce, seq DESC",
+	1, {INT8OID}
+};
+static TlStatement select_position = {
+	"SELECT arrival FROM ledger_internal.peer_position WHERE member = $1 AND wire = $2",
+	2, {INT8OID, UUIDOID}
+};
+static TlStatement upsert_position = {
+	"INSERT INTO ledger_internal.peer_position (member, wire, arrival) VALUES ($1, $2, $3)"
+	" ON CONFLICT (member) DO UPDATE SET wire = excluded.wire, arrival = excluded.arrival",
+	3, {INT8OID, UUIDOID, INT8OID}
+};
+static TlStatement insert_contradiction = {
+	"INSERT INTO ledger_internal.contradiction (member, digest, nonce, seq, message)"
+	" SELECT $1, $2, $3, $4, $5"
+	" WHERE (SELECT count(*) FROM ledger_internal.contradiction WHERE member = $1) < $6"
+	" ON CONFLICT DO NOTHING",
+	6, {INT8OID, BYTEAOID, BYTEAOID, INT8OID, BYTEAOID, INT4OID}
+};
+static TlStatement insert_refused = {
+	"INSERT INTO ledger_internal.quarantine (slot, number, member, reason, size, head)"
+	" SELECT (n % $5)::integer, n, $1, $2, $3, $4"
+	" FROM (SELECT coalesce(max(number), 0) + 1 FROM ledger_internal.quarantine) AS next (n)"
+	" ON CONFLICT (slot) DO UPDATE SET number = excluded.number, member = excluded.member,"
+	" reason = excluded.reason, size = excluded.size, head = excluded.head,"
+	" arrived_at = excluded.arrived_at",
+	5, {INT8OID, TEXTOID, INT8OID, BYTEAOID, INT8OID}
+};
+static TlStatement insert_wanted = {
+	"INSERT INTO ledger_internal.wanted_chunk (digest, batch_digest, member, incarnation, batch, size)"
+	" SELECT $1, $2, $3, $4, $5, $6"
+	" WHERE NOT EXISTS (SELECT FROM ledger_internal.peer_body WHERE digest = $1)"
+	" ON CONFLICT DO NOTHING",
+	6, {BYTEAOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT4OID}
+};
+static TlStatement select_wanted = {
+	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1",
+	1, {BYTEAOID}
+};
+static TlStatement delete_wanted = {
+	"WITH came AS (DELETE FROM ledger_internal.wanted_chunk WHERE digest = $1 AND size = $2"
+	" RETURNING batch_digest, member, incarnation, batch)"
+	" SELECT came.*, EXISTS (SELECT FROM ledger_internal.wanted_chunk AS w"
+	" WHERE w.batch_digest = came.batch_digest AND w.digest <> $1) FROM came",
+	2, {BYTEAOID, INT4OID}
+};
+static TlStatement insert_chunk = {
+	"INSERT INTO ledger_internal.peer_body (digest, chunk) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	2, {BYTEAOID, BYTEAOID}
+};
+
+static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
+								const TlHash *chain_id, const void *data, size_t size);
+static TlPeerLog *find_log(TlPeer *peer, const TlLogRow *row);
+static TlVerdict compare(const TlLogRow *row, const TlHash *digest,
+						 const void *data, size_t size, const TlSink *sink);
+static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
+				 const void *data, size_t size);
+static void want_bodies(const TlLogRow *row, const TlSink *sink);
+static Datum uuid_datum(const uint8_t bytes[16]);
+
+/*
+ * One row.  The sink learns of it if it is kept, in the order of its log, or
+ * if it contradicts; *reason says why it was refused.
+ */
+TlVerdict
+tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
+						 size_t size, const char **reason, const TlSink *sink)
+{
+	TlLogRow	row;
+	TlHash		digest;
+	TlPeerLog  *log;
+
+	*reason = check_signed(&row, &digest, peer, chain_id, data, size);
+	if (*reason != NULL)
+		return TL_ROW_REFUSED;
+	log = find_log(peer, &row);
+	if (log == NULL)
+	{
+		*reason = "one incarnation too many";
+		return TL_ROW_REFUSED;
+	}
+	log->known = Max(log->known, row.sequence);
+	if (row.sequence <= log->sequence)
+		return compare(&row, &digest, data, size, sink);
+	if (row.sequence > log->sequence + 1)
+		return TL_ROW_AHEAD;
+	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
+	{
+		*reason = "begins an incarnation and is no REJOIN";
+		return TL_ROW_REFUSED;
+	}
+	if (memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
+	{
+		*reason = "does not name the row before";
+		return TL_ROW_REFUSED;
+	}
+	keep(log, &row, &digest, data, size);
+	if (sink->row != NULL)
+		sink->row(sink->context, &row);
+	if (row.kind == TL_LOG_BATCH)
+		want_bodies(&row, sink);
+	return TL_ROW_KEPT;
+}
+
+/* Into the ring of what was refused. */
+void
+tl_replication_store_refused(uint32_t member, const char *reason,
+							 const void *data, size_t size)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) member),
+		CStringGetTextDatum(reason),
+		Int64GetDatum((int64) size),
+		tl_chain_bytes(data, Min(size, QUARANTINE_HEAD_MAX)),
+		Int64GetDatum(QUARANTINE_ROWS_MAX)
+	};
+
+	tl_chain_execute(&insert_refused, values, NULL, false);
+}
+
+/* A chunk, if some batch wants it (W3); false if none does. */
+bool
+tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
+{
+	TlHash		digest;
+	Datum		values[2];
+	uint64		count;
+	TlLane	   *complete;
+	int			complete_count = 0;
+
+	tl_crypto_sha256(&digest, data, size);
+	values[0] = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+	values[1] = Int32GetDatum((int32) size);
+	count = tl_chain_execute(&delete_wanted, values, NULL, false);
+	if (count == 0)
+		return false;
+	complete = palloc(sizeof(TlLane) * count);
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlLane	   *lane = &complete[complete_count];
+		bytea	   *batch = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+
+		if (DatumGetBool(tl_chain_result(i, 4, NULL)))
+			continue;			/* others of this batch lack */
+		memcpy(lane->digest.bytes, VARDATA_ANY(batch), TL_HASH_SIZE);
+		lane->member = (uint32_t) DatumGetInt64(tl_chain_result(i, 1, NULL));
+		lane->incarnation = (uint16_t) DatumGetInt32(tl_chain_result(i, 2, NULL));
+		lane->batch = (uint64_t) DatumGetInt64(tl_chain_result(i, 3, NULL));
+		complete_count++;
+	}
+	values[1] = tl_chain_bytes(data, size);
+	tl_chain_execute(&insert_chunk, values, NULL, false);
+	for (int i = 0; i < complete_count; i++)
+		if (sink->held != NULL)
+			sink->held(sink->context, &complete[i]);
+	return true;
+}
+
+/* How far this member's arrivals have been read. */
+void
+tl_replication_store_position(uint32_t member, const uint8_t wire[16], int64_t arrival)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) member), uuid_datum(wire), Int64GetDatum(arrival)
+	};
+
+	tl_chain_execute(&upsert_position, values, NULL, false);
+}
+
+/* What is kept of this member's logs.  Another wire is read from its start. */
+void
+tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
+{
+	Datum		values[] = {Int64GetDatum((int64) peer->member), uuid_datum(wire)};
+	uint64		count;
+
+	peer->arrival = 0;
+	if (tl_chain_execute(&select_position, values, NULL, true) > 0)
+		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	peer->arrived = true;
+	memset(peer->logs, 0, sizeof(peer->logs));
+	peer->log_count = 1;		/* the first incarnation needs no REJOIN */
+	count = tl_chain_execute(&select_logs, values, NULL, true);
+	for (uint64 i = 0; i < count; i++)
+	{
+		bytea	   *nonce = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+		bytea	   *digest = DatumGetByteaPP(tl_chain_result(i, 2, NULL));
+		TlPeerLog  *log = &peer->logs[0];
+
+		if (VARSIZE_ANY_EXHDR(nonce) != TL_NONCE_SIZE ||
+			VARSIZE_ANY_EXHDR(digest) != TL_HASH_SIZE)
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+					errmsg("the kept log of member %u is damaged", peer->member));
+		if (memcmp(VARDATA_ANY(nonce), log->nonce, TL_NONCE_SIZE) != 0)
+		{
+			if (peer->log_count == TL_PEER_LOGS_MAX)
+				continue;
+			log = &peer->logs[peer->log_count++];
+		}
+		memcpy(log->nonce, VARDATA_ANY(nonce), TL_NONCE_SIZE);
+		log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(i, 1, NULL));
+		log->known = log->sequence;
+		memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
+	}
+}
+
+/* W1.  NULL, or why not. */
+static const char *
+check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
+			 const TlHash *chain_id, const void *data, size_t size)
+{
+	TlStatus	status = tl_consensus_row_decode(row, data, size);
+
+	if (status != TL_OK)
+		return psprintf("no log row: %s", tl_status_text(status));
+	if (row->member != peer->member)
+		return psprintf("row of member %u in the log of another", row->member);
+	if (row->sequence > PG_INT64_MAX || row->epoch > PG_INT64_MAX || row->view > PG_INT64_MAX)
+		return "number out of range";
+	tl_consensus_row_digest(digest, chain_id, row);
+	if (!tl_crypto_schnorr_verify(row->signature, digest->bytes, TL_HASH_SIZE,
+								  peer->row_key))
+		return tl_status_text(TL_BAD_SIGNATURE);
+	return NULL;
+}
+
+/* The incarnation's log; NULL if this member has shown too many. */
+static TlPeerLog *
+find_log(TlPeer *peer, const TlLogRow *row)
+{
+	TlPeerLog  *log;
+
+	for (int i = 0; i < peer->log_count; i++)
+		if (memcmp(peer->logs[i].nonce, row->nonce, TL_NONCE_SIZE) == 0)
+			return &peer->logs[i];
+	if (peer->log_count == TL_PEER_LOGS_MAX)
+		return NULL;
+	log = &peer->logs[peer->log_count++];
+	memset(log, 0, sizeof(*log));
+	memcpy(log->nonce, row->nonce, TL_NONCE_SIZE);
+	return log;
+}
+
+/* A row for a place that is taken. */
+static TlVerdict
+compare(const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
+		const TlSink *sink)
+{
+	TlLogRow	stored;
+	bytea	   *message;
+	Datum		values[6] = {
+		Int64GetDatum((int64) row->member),
+		tl_chain_bytes(row->nonce, TL_NONCE_SIZE),
+		Int64GetDatum((int64) row->sequence)
+	};
+
+	if (tl_chain_execute(&select_row, values, NULL, true) == 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("row %llu of the kept log of member %u is missing",
+					   (unsigned long long) row->sequence, row->member));
+	message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
+	tl_error_check(tl_consensus_row_decode(&stored, VARDATA_ANY(message),
+										   VARSIZE_ANY_EXHDR(message)),
+				   "kept log row");
+	/* the signature is no part of what a row says */
+	if (VARSIZE_ANY_EXHDR(message) == size &&
+		memcmp(VARDATA_ANY(message), data, size - TL_SIGNATURE_SIZE) == 0)
+		return TL_ROW_KNOWN;
+	values[4] = tl_chain_bytes(data, size);
+	values[3] = values[2];
+	values[2] = values[1];
+	values[1] = tl_chain_bytes(digest->bytes, TL_HASH_SIZE);
+	values[5] = Int32GetDatum(CONTRADICTIONS_MAX);
+	if (tl_chain_execute(&insert_contradiction, values, NULL, false) > 0 &&
+		sink->contradiction != NULL)
+		sink->contradiction(sink->context, &stored, row);
+	return TL_ROW_CONTRADICTS;
+}
+
+static void
+keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
+	 const void *data, size_t size)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) row->member),
+		tl_chain_bytes(row->nonce, TL_NONCE_SIZE),
+		Int64GetDatum((int64) row->sequence),
+		Int16GetDatum((int16) row->kind),
+		Int64GetDatum((int64) row->epoch),
+		Int64GetDatum((int64) row->view),
+		tl_chain_bytes(data, size),
+		tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
+	};
+
+	tl_chain_execute(&insert_row, values, NULL, false);
+	log->sequence = row->sequence;
+	log->digest = *digest;
+}
+
+/* A batch that names no chunks is held at once.  One that is no batch is kept
+ * like every signed row, and held never. */
+static void
+want_bodies(const TlLogRow *row, const TlSink *sink)
+{
+	TlBatchHeader header;
+	TlLane		lane;
+	Datum		values[6];
+
+	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
+		return;
+	lane.member = header.member;
+	lane.incarnation = header.incarnation;
+	lane.batch = header.batch;
+	tl_chain_batch_digest(&lane.digest, row->payload.data, row->payload.size);
+	values[1] = tl_chain_bytes(lane.digest.bytes, TL_HASH_SIZE);
+	values[2] = Int64GetDatum((int64) row->member);
+	values[3] = Int32GetDatum(lane.incarnation);
+	values[4] = Int64GetDatum((int64) lane.batch);
+	for (uint32 i = 0; i < header.chunk_count; i++)
+	{
+		TlBatchChunk chunk;
+
+		tl_error_check(tl_chain_batch_get_chunk(&chunk, &header, i), "chunk");
+		values[0] = tl_chain_bytes(chunk.hash.bytes, TL_HASH_SIZE);
+		values[5] = Int32GetDatum((int32) chunk.size);
+		tl_chain_execute(&insert_wanted, values, NULL, false);
+		pfree(DatumGetPointer(values[0]));
+	}
+	if (sink->held != NULL &&
+		tl_chain_execute(&select_wanted, &values[1], NULL, true) == 0)
+		sink->held(sink->context, &lane);
+}
+
+static Datum
+uuid_datum(const uint8_t bytes[16])
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+	memcpy(uuid->data, bytes, UUID_LEN);
+	return UUIDPGetDatum(uuid);
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_store.h
+ *	  What came from a peer is checked here, and kept or refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REPLICATION_STORE_H
+#define REPLICATION_STORE_H
+
+#include "chain_block.h"
+#include "replication_peer.h"
+
+typedef enum TlVerdict
+{
+	TL_ROW_KEPT,				/* the next of its log */
+	TL_ROW_KNOWN,				/* byte for byte what is kept */
+	TL_ROW_AHEAD,				/* validly signed, but rows before it lack */
+	TL_ROW_CONTRADICTS,			/* validly signed, another row is in its place */
+	TL_ROW_REFUSED				/* not validly signed or not chained */
+} TlVerdict;
+
+/*
+ * What the consensus core has to be told, in the transaction that keeps it.
+ * Each is one input of consensus_types.h; a NULL is not called.
+ */
+typedef struct TlSink
+{
+	void	   *context;
+	void		(*row) (void *context, const TlLogRow *row);	/* TL_INPUT_ROW */
+	void		(*held) (void *context, const TlLane *lane);	/* TL_INPUT_HELD */
+	void		(*contradiction) (void *context, const TlLogRow *row,
+								  const TlLogRow *other);	/* TL_INPUT_CONTRADICTION */
+} TlSink;
+
+extern TlVerdict tl_replication_store_row(TlPeer *peer, const TlHash *chain_id,
+										  const void *data, size_t size,
+										  const char **reason,
+										  const TlSink *sink);
+extern void tl_replication_store_refused(uint32_t member, const char *reason,
+										 const void *data, size_t size);
+extern bool tl_replication_store_chunk(const void *data, size_t size,
+									   const TlSink *sink);
+extern void tl_replication_store_position(uint32_t member, const uint8_t wire[16],
+										  int64_t arrival);
+extern void tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16]);
+
+#endif							/* REPLICATION_STORE_H */

@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_wire.c
+ *	  The wire of one ledger database: what the worker's loop calls.
+ *
+ * One admin connection to the wire database makes and repairs what is there,
+ * one thing after the other:
+ *
+ *		database -> tables, guards, roles, publications -> slots -> links
+ *
+ * When the tables are there, the connections that send and read begin.  A
+ * failure anywhere is tried again later and shown in ledger.peer; none of it
+ * touches what the ledger's own database does.
+ *
+ * The scripts are texts in sql/71_wire.sql.
+ *
+ * Peers are added and change their address while this runs; one that is
+ * removed is forgotten when the process starts anew.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "replication_setting.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define ADMIN_TIMEOUT_MS	60000
+#define LOOK_PERIOD_MS		1000
+#define REPAIR_PERIOD_MS	10000
+#define ANSWER_SIZE_MAX		(64 * 1024 * 1024)
+
+static TlStatement select_peers = {
+	"SELECT p.member, p.row_key, coalesce(p.address, '') FROM ledger_internal.peer AS p"
+	" WHERE p.member <> (SELECT member FROM ledger_internal.node) ORDER BY p.member",
+	0, {0}
+};
+
+static void load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *address);
+static void tend_admin(TlWire *wire, TimestampTz now);
+static void ask_script(TlWire *wire, const char *function);
+static void on_repaired(void *context, PGresult *result);
+static void on_slots(void *context, PGresult *result);
+static void fail(TlWire *wire, const PGresult *result);
+static void go_ready(TlWire *wire);
+static void tend_database(TlWire *wire);
+static void on_looked_for(void *context, PGresult *result);
+static void on_database_made(void *context, PGresult *result);
+static void put_status(TlWire *wire, TimestampTz now);
+static void put_peer_status(TlWire *wire, int index, TimestampTz now);
+
+void
+tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member,
+						 const TlHash *chain_id,
+						 const uint8_t row_key[TL_XONLY_KEY_SIZE],
+						 const char *conninfo, const TlSink *sink)
+{
+	memset(wire, 0, sizeof(*wire));
+	wire->database = database;
+	wire->member = member;
+	wire->chain_id = *chain_id;
+	memcpy(wire->row_key, row_key, TL_XONLY_KEY_SIZE);
+	wire->sink = *sink;
+	wire->peers = MemoryContextAllocZero(TopMemoryContext,
+										 sizeof(TlPeer) * TL_MEMBER_COUNT_MAX);
+	wire->conninfo = MemoryContextStrdup(TopMemoryContext, conninfo);
+	wire->maintenance = tl_replication_setting_other_database(conninfo, "postgres");
+	wire->context = AllocSetContextCreate(TopMemoryContext, "telco_ledger wire turn",
+										  ALLOCSET_DEFAULT_SIZES);
+	wire->chunk_source = -1;
+	wire->wants_chunks = true;
+	tl_replication_connection_init(&wire->admin, "wire", true, ANSWER_SIZE_MAX);
+	tl_replication_connection_init(&wire->reader, "wire for arrivals", true, ANSWER_SIZE_MAX);
+	tl_replication_send_init(&wire->log_sender, wire, false);
+	tl_replication_send_init(&wire->body_sender, wire, true);
+	tl_replication_connection_to(&wire->admin, conninfo);
+	wire->step = TL_WIRE_REPAIR;
+	wire->own_status.database = database;
+	wire->own_status.member = member;
+	tl_replication_status_free(database);
+}
+
+/* Read the peers from their table; the count. */
+int
+tl_replication_wire_reload(TlWire *wire)
+{
+	uint64		count;
+	int			before = wire->peer_count;
+
+	tl_replication_wire_begin(wire);
+	count = tl_chain_execute(&select_peers, NULL, NULL, true);
+	for (uint64 i = 0; i < count; i++)
+		load_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(i, 0, NULL)),
+				  DatumGetByteaPP(tl_chain_result(i, 1, NULL)),
+				  TextDatumGetCString(tl_chain_result(i, 2, NULL)));
+	for (int i = before; i < wire->peer_count && wire->identified; i++)
+		tl_replication_store_load_logs(&wire->peers[i], wire->wire_id);
+	tl_replication_wire_end(wire);
+	if (wire->peer_count > before)
+		wire->repair_due = 0;
+	wire->look_due = 0;
+	return wire->peer_count;
+}
+
+static void
+load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *address)
+{
+	TlPeer	   *peer = NULL;
+	int			index;
+
+	for (index = 0; index < wire->peer_count && peer == NULL; index++)
+		if (wire->peers[index].member == member)
+			peer = &wire->peers[index];
+	if (peer == NULL)
+	{
+		if (wire->peer_count == TL_MEMBER_COUNT_MAX)
+			return;
+		index = wire->peer_count++;
+		peer = &wire->peers[index];
+		memset(peer, 0, sizeof(*peer));
+		peer->member = member;
+		memcpy(peer->row_key, VARDATA_ANY(row_key), TL_XONLY_KEY_SIZE);
+		peer->log_count = 1;
+		for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
+			peer->logs[i].source = -1;
+		snprintf(peer->label, sizeof(peer->label), "wire of member %u", member);
+		tl_replication_connection_init(&peer->wire, peer->label, false, ANSWER_SIZE_MAX);
+		wire->status[index].database = wire->database;
+		wire->status[index].member = member;
+		wire->status[index].lag_bytes = -1;
+	}
+	if (tl_replication_address_check(address) != NULL)
+		address = "";			/* who wrote it past the functions */
+	strlcpy(peer->address, address, sizeof(peer->address));
+	tl_replication_connection_to(&peer->wire, address[0] == '\0' ? NULL :
+								 tl_replication_address_conninfo(address,
+																 tl_replication_setting_role(&wire->chain_id, wire->member)));
+}
+
+/* Do all that can be done without waiting; when to call again at the latest. */
+TimestampTz
+tl_replication_wire_poll(TlWire *wire, TimestampTz now)
+{
+	MemoryContext caller = MemoryContextSwitchTo(wire->context);
+	TimestampTz wake;
+
+	MemoryContextReset(wire->context);
+	tl_replication_connection_poll(&wire->admin, now);
+	tend_admin(wire, now);
+	tl_replication_send_poll(&wire->log_sender, now);
+	tl_replication_send_poll(&wire->body_sender, now);
+	tl_replication_arrival_poll(wire, now);
+	wake = tl_replication_fetch_poll(wire, now);
+	put_status(wire, now);
+	MemoryContextSwitchTo(caller);
+	if (wire->admin.state == TL_CONNECTION_IDLE)
+		wake = Min(wake, Max(wire->look_due, TimestampTzPlusMilliseconds(now, 10)));
+	return Min(wake, TimestampTzPlusMilliseconds(now, LOOK_PERIOD_MS));
+}
+
+/* Connections whose sockets to wait for. */
+int
+tl_replication_wire_connections(TlWire *wire, TlConnection **out)
+{
+	TlConnection *own[] = {
+		&wire->admin, &wire->log_sender.connection, &wire->body_sender.connection,
+		&wire->reader
+	};
+	int			count = 0;
+
+	for (int i = 0; i < lengthof(own); i++)
+		if (own[i]->state != TL_CONNECTION_CLOSED)
+			out[count++] = own[i];
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].wire.state != TL_CONNECTION_CLOSED)
+			out[count++] = &wire->peers[i].wire;
+	return count;
+}
+
+/* There is something in own_log or own_body. */
+void
+tl_replication_wire_wake(TlWire *wire)
+{
+	wire->log_sender.caught_up = false;
+	wire->body_sender.caught_up = false;
+}
+
+/* A transaction with SPI, for a callback or a script. */
+void
+tl_replication_wire_begin(TlWire *wire)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+tl_replication_wire_end(TlWire *wire)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(wire->context);
+}
+
+/* The one text that a query of this database returns; in a transaction of its
+ * own, the text in the caller's context. */
+char *
+tl_replication_wire_text(const char *query, const Datum *values, const Oid *types,
+						 int count)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *text;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute_with_args(query, count, (Oid *) types, (Datum *) values, NULL,
+							  true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not run \"%s\"", query);
+	text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	text = text == NULL ? NULL : MemoryContextStrdup(caller, text);
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
+	return text;
+}
+
+static void
+tend_admin(TlWire *wire, TimestampTz now)
+{
+	/* a database that is not there yet refuses the connection */
+	if (wire->admin.state == TL_CONNECTION_CLOSED && wire->admin.failures > 0)
+	{
+		bool		maintain = wire->step != TL_WIRE_MAKE_DATABASE &&
+			wire->maintenance != NULL;
+
+		snprintf(wire->failure, sizeof(wire->failure), "%s", wire->admin.error);
+		wire->admin.failures = 0;
+		wire->step = maintain ? TL_WIRE_MAKE_DATABASE : TL_WIRE_REPAIR;
+		tl_replication_connection_to(&wire->admin, maintain ? wire->maintenance : wire->conninfo);
+	}
+	if (tl_replication_connection_take_fresh(&wire->admin) &&
+		wire->step != TL_WIRE_MAKE_DATABASE)
+		wire->step = TL_WIRE_REPAIR;
+	if (wire->admin.state != TL_CONNECTION_IDLE)
+		return;
+	if (wire->step == TL_WIRE_REST && now >= wire->repair_due)
+		wire->step = TL_WIRE_REPAIR;
+	else if (wire->step == TL_WIRE_REST && now >= wire->look_due)
+		wire->step = TL_WIRE_LOOK;
+	if (wire->step == TL_WIRE_LINK && !tl_replication_link_tend(wire, now))
+		wire->step = TL_WIRE_REST;
+	if (wire->admin.state != TL_CONNECTION_IDLE)
+		return;
+	switch (wire->step)
+	{
+		case TL_WIRE_MAKE_DATABASE:
+			tend_database(wire);
+			break;
+		case TL_WIRE_REPAIR:
+			wire->repair_due = TimestampTzPlusMilliseconds(now, REPAIR_PERIOD_MS);
+			ask_script(wire, "wire_repair_script");
+			break;
+		case TL_WIRE_SLOTS:
+			ask_script(wire, "wire_slots_script");
+			break;
+		case TL_WIRE_LOOK:
+			wire->look_due = TimestampTzPlusMilliseconds(now, LOOK_PERIOD_MS);
+			tl_replication_link_look(wire);
+			break;
+		case TL_WIRE_LINK:
+		case TL_WIRE_REST:
+			break;
+	}
+}
+
+static void
+ask_script(TlWire *wire, const char *function)
+{
+	char	   *script = tl_replication_wire_text(psprintf("SELECT ledger_internal.%s()", function),
+												  NULL, NULL, 0);
+
+	tl_replication_connection_ask(&wire->admin, script, NULL, 0, ADMIN_TIMEOUT_MS,
+								  wire->step == TL_WIRE_REPAIR ? on_repaired : on_slots,
+								  wire);
+}
+
+static void
+on_repaired(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+	{
+		fail(wire, result);
+		return;
+	}
+	if (wire->admin.notices > 0)
+	{
+		/* it may have been a table with rows in it that was made anew */
+		wire->log_sender.positioned = false;
+		wire->body_sender.positioned = false;
+		wire->identified = false;
+	}
+	go_ready(wire);
+	wire->step = TL_WIRE_SLOTS;
+}
+
+/* Without slots peers do not follow, but can still fetch. */
+static void
+on_slots(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+	{
+		fail(wire, result);
+		return;
+	}
+	wire->failure[0] = '\0';
+	wire->step = TL_WIRE_LOOK;
+}
+
+static void
+fail(TlWire *wire, const PGresult *result)
+{
+	char		text[TL_CONNECTION_ERROR_SIZE] = "the connection to the wire was lost";
+	const char *hint = NULL;
+
+	if (result != NULL)
+	{
+		const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+		tl_replication_connection_text(text, sizeof(text), message ? message : "no message");
+		hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+	}
+	if (strcmp(text, wire->failure) != 0)
+		ereport(WARNING,
+				errmsg("could not prepare the wire of this ledger: %s", text),
+				errdetail("It is tried again. Rows are committed here all the same."),
+				hint != NULL ? errhint("%s", hint) : 0);
+	strlcpy(wire->failure, text, sizeof(wire->failure));
+	wire->step = TL_WIRE_LOOK;	/* what is there may work */
+}
+
+static void
+go_ready(TlWire *wire)
+{
+	if (wire->ready)
+		return;
+	wire->ready = true;
+	tl_replication_connection_to(&wire->log_sender.connection, wire->conninfo);
+	tl_replication_connection_to(&wire->body_sender.connection, wire->conninfo);
+	tl_replication_connection_to(&wire->reader, wire->conninfo);
+}
+
+/* Connected to another database of the wire's server. */
+static void
+tend_database(TlWire *wire)
+{
+	char	   *name = tl_replication_setting_database_name(wire->conninfo);
+	TlParameter parameter = {name, 0, false};
+
+	tl_replication_connection_ask(&wire->admin,
+								  "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1",
+								  &parameter, 1, ADMIN_TIMEOUT_MS, on_looked_for, wire);
+}
+
+static void
+on_looked_for(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL)
+		return;
+	if (tl_replication_result_ok(result) && PQntuples(result) == 0)
+		tl_replication_connection_ask(&wire->admin,
+									  psprintf("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'",
+											   quote_identifier(tl_replication_setting_database_name(wire->conninfo))),
+									  NULL, 0, ADMIN_TIMEOUT_MS, on_database_made, wire);
+	else
+		on_database_made(wire, result);
+}
+
+static void
+on_database_made(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result != NULL && !tl_replication_result_ok(result))
+		fail(wire, result);
+	else if (result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK)
+		ereport(LOG,
+				errmsg("made database \"%s\" for the wire of this ledger",
+					   tl_replication_setting_database_name(wire->conninfo)));
+	wire->step = TL_WIRE_REPAIR;
+	tl_replication_connection_to(&wire->admin, wire->conninfo);
+}
+
+/* What ledger.peer shows. */
+static void
+put_status(TlWire *wire, TimestampTz now)
+{
+	TlLinkStatus *own = &wire->own_status;
+
+	own->log_state = !wire->ready ? TL_LINK_NO_WIRE :
+		wire->log_sender.positioned ? TL_LINK_STREAMING : TL_LINK_CONNECTING;
+	own->body_state = !wire->ready ? TL_LINK_NO_WIRE :
+		wire->body_sender.positioned ? TL_LINK_STREAMING : TL_LINK_CONNECTING;
+	own->stored = (uint64_t) wire->log_sender.position;
+	if (wire->failure[0] != '\0')
+		strlcpy(own->reason, wire->failure, sizeof(own->reason));
+	else if (wire->log_sender.positioned)
+		own->reason[0] = '\0';
+	tl_replication_status_put(own);
+	for (int i = 0; i < wire->peer_count; i++)
+		put_peer_status(wire, i, now);
+}
+
+static void
+put_peer_status(TlWire *wire, int index, TimestampTz now)
+{
+	TlLinkStatus *status = &wire->status[index];
+	TlPeer	   *peer = &wire->peers[index];
+	TlPeerLog  *log = &peer->logs[peer->log_count - 1];
+
+	status->log_state = wire->ready ? wire->links[index][0].state : TL_LINK_NO_WIRE;
+	status->body_state = wire->ready ? wire->links[index][1].state : TL_LINK_NO_WIRE;
+	status->stored = log->sequence;
+	status->known = log->known;
+	if (log->known <= log->sequence)
+		status->behind_since = 0;
+	else if (status->behind_since == 0)
+		status->behind_since = now;
+	if (status->log_state == TL_LINK_STREAMING && status->body_state == TL_LINK_STREAMING)
+		status->reason[0] = '\0';
+	else if (status->reason[0] == '\0' && peer->wire.error[0] != '\0')
+		strlcpy(status->reason, peer->wire.error, sizeof(status->reason));
+	tl_replication_status_put(status);
+}

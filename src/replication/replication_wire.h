@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_wire.h
+ *	  The wire of one ledger database: what the worker's loop calls.
+ *
+ * Use: init; then, whenever the latch is set, a socket of the list is ready,
+ * or the returned time is over: tl_replication_wire_poll.  Nothing in it waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef REPLICATION_WIRE_H
+#define REPLICATION_WIRE_H
+
+#include "replication_peer.h"
+#include "replication_status.h"
+#include "replication_store.h"
+#include "tl_limits.h"
+
+/* Connections: three to four to the own wire, one to each peer's. */
+#define TL_WIRE_CONNECTIONS_MAX		(TL_MEMBER_COUNT_MAX + 4)
+
+typedef struct TlWire TlWire;
+
+/* Which of this member's tables is sent, and how far. */
+typedef struct TlSender
+{
+	TlWire	   *wire;
+	bool		bodies;			/* or the log */
+	TlConnection connection;
+	bool		positioned;		/* what the wire has is known */
+	int			incarnation;	/* the log's place: last row that is there */
+	int64_t		position;		/* its sequence, or the body's position */
+	int			sending_incarnation;
+	int64_t		sending_position;
+	bool		caught_up;		/* nothing to send when last asked */
+} TlSender;
+
+/* A link as the wire database tells it. */
+typedef struct TlLink
+{
+	TlLinkState state;
+	bool		seen;			/* in the answer that is being read */
+	TimestampTz due;			/* when something is done about it */
+	int			pause_ms;
+	bool		wrong;			/* it is not as the library makes it */
+	bool		advanced;		/* the slot is past what stopped it */
+} TlLink;
+
+typedef enum TlWireStep
+{
+	TL_WIRE_MAKE_DATABASE,
+	TL_WIRE_REPAIR,
+	TL_WIRE_SLOTS,
+	TL_WIRE_LOOK,				/* at the links */
+	TL_WIRE_LINK,				/* one of them */
+	TL_WIRE_REST
+} TlWireStep;
+
+struct TlWire
+{
+	Oid			database;
+	uint32_t	member;
+	TlHash		chain_id;
+	uint8_t		row_key[TL_XONLY_KEY_SIZE];
+	TlSink		sink;
+
+	int			peer_count;
+	TlPeer	   *peers;			/* TL_MEMBER_COUNT_MAX places */
+	TlLink		links[TL_MEMBER_COUNT_MAX][2];	/* log, body */
+	TlLinkStatus status[TL_MEMBER_COUNT_MAX];
+	TlLinkStatus own_status;
+
+	/* the own wire */
+	char	   *conninfo;
+	char	   *maintenance;	/* conninfo of the database postgres there */
+	TlConnection admin;			/* repair, slots, links */
+	TlWireStep	step;
+	bool		ready;			/* tables and slots are there */
+	TimestampTz look_due;
+	TimestampTz repair_due;
+	int			asked_peer;		/* of TL_WIRE_LINK */
+	int			asked_kind;
+	char		failure[TL_CONNECTION_ERROR_SIZE];	/* of the last repair */
+	TlSender	log_sender;
+	TlSender	body_sender;
+
+	/* arrivals */
+	TlConnection reader;
+	bool		identified;
+	uint8_t		wire_id[16];
+	int			reading;		/* index of the peer that is being read */
+	bool		own_arrived;
+
+	/* bodies that are wanted */
+	bool		wants_chunks;
+	TimestampTz chunks_due;
+	int			chunk_source;	/* -1: the own wire */
+	int			chunk_pause_ms;
+	bool		chunks_shuffled;	/* the first ones cannot be had */
+	uint32_t	chunk_member;	/* whose were asked for last */
+
+	/* for one transaction */
+	MemoryContext context;
+};
+
+/* from replication_wire.c */
+extern void tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member,
+									 const TlHash *chain_id,
+									 const uint8_t row_key[TL_XONLY_KEY_SIZE],
+									 const char *conninfo,
+									 const TlSink *sink);
+extern int	tl_replication_wire_reload(TlWire *wire);
+extern TimestampTz tl_replication_wire_poll(TlWire *wire, TimestampTz now);
+extern int	tl_replication_wire_connections(TlWire *wire, TlConnection **out);
+extern void tl_replication_wire_wake(TlWire *wire);
+extern void tl_replication_wire_begin(TlWire *wire);
+extern void tl_replication_wire_end(TlWire *wire);
+extern char *tl_replication_wire_text(const char *query, const Datum *values,
+									  const Oid *types, int count);
+
+/* from replication_link.c */
+extern void tl_replication_link_look(TlWire *wire);
+extern bool tl_replication_link_tend(TlWire *wire, TimestampTz now);
+
+/* from replication_send.c */
+extern void tl_replication_send_init(TlSender *sender, TlWire *wire, bool bodies);
+extern void tl_replication_send_poll(TlSender *sender, TimestampTz now);
+
+/* from replication_arrival.c */
+extern void tl_replication_arrival_poll(TlWire *wire, TimestampTz now);
+extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
+										PGresult *result, int column, bool fetched);
+
+/* from replication_fetch.c */
+extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
+extern void tl_replication_fetch_from(TlWire *wire, int source);
+
+#endif							/* REPLICATION_WIRE_H */

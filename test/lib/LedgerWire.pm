@@ -1,0 +1,301 @@
+# Several clusters that are members of one test ledger, each with its wire.
+#
+#	my $wires = LedgerWire->new(3);		# members 1 to 3, linked to each other
+#	my $wires = LedgerWire->new(3, link => 0, conf => '...');
+#	$wires->node(2)				the LedgerCluster of member 2
+#	$wires->sql(2, $query)		in its ledger database
+#	$wires->wire(2, $query)		in its wire database
+#	$wires->insert(2, $count)	rows of its ledger table, in batches of one
+#	my $liar = $wires->add_publisher(3)
+#								a member whose wire is a plain server that does as
+#								it is told: $liar->{server}, publish(), row(), batch()
+#	$wires->agree($test_name)	waits until everybody keeps everybody's log, and
+#								compares all of them byte by byte
+package LedgerWire;
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use LedgerCluster;
+
+use constant WIRE => 'postgres_wire';
+
+my $conf = <<'END';
+max_slot_wal_keep_size = '1GB'
+max_worker_processes = 32
+max_logical_replication_workers = 16
+max_replication_slots = 24
+max_wal_senders = 24
+wal_retrieve_retry_interval = '200ms'
+wal_sender_timeout = '20s'
+END
+
+sub new
+{
+	my ($class, $count, %param) = @_;
+	my $self = bless { count => $count, nodes => [] }, $class;
+	my (@keys, @names);
+
+	foreach my $member (1 .. $count)
+	{
+		my $node = LedgerCluster->new_server("member$member",
+			allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
+
+		$node->create_extension;
+		push @{ $self->{nodes} }, $node;
+		push @names, "member$member";
+		push @keys, $node->safe_psql('postgres', 'SELECT ledger_internal.make_key()');
+	}
+	$self->{keys} = \@keys;
+	$self->found($_) foreach (1 .. $count);
+	if ($param{link} // 1)
+	{
+		foreach my $member (1 .. $count)
+		{
+			$self->introduce($member, $_) foreach (grep { $_ != $member } 1 .. $count);
+		}
+	}
+	return $self;
+}
+
+# Make its database a node of the common chain.
+sub found
+{
+	my ($self, $member) = @_;
+	my $names = join ',', map { "'member$_'" } 1 .. $self->{count};
+	my $keys = join ',', map { "'$_'::bytea" } @{ $self->{keys} };
+
+	$self->sql($member, "SELECT ledger_internal.create_member(ARRAY[$names], ARRAY[$keys], $member, '2026-01-01 00:00:00+00')");
+	$self->sql($member, 'CREATE TABLE cdr (id bigint) USING ledger');
+	return;
+}
+
+# Tell a member of another one.
+sub introduce
+{
+	my ($self, $member, $peer, $address) = @_;
+	my $key = $self->{keys}[ $peer - 1 ];
+
+	$address //= $self->address($peer);
+	$self->sql($member, "SELECT ledger_internal.set_peer($peer, '$key', '$address')");
+	return;
+}
+
+sub address
+{
+	my ($self, $member) = @_;
+	my $node = $self->node($member);
+
+	return sprintf 'host=%s port=%d dbname=%s', $node->host, $node->port, WIRE;
+}
+
+sub count { return $_[0]{count} }
+sub node { my ($self, $member) = @_; return $self->{nodes}[ $member - 1 ] }
+
+sub sql
+{
+	my ($self, $member, $query) = @_;
+
+	return $self->node($member)->safe_psql('postgres', $query);
+}
+
+sub wire
+{
+	my ($self, $member, $query) = @_;
+
+	return $self->node($member)->safe_psql(WIRE, $query);
+}
+
+sub poll
+{
+	my ($self, $member, $query, $expected, $database) = @_;
+
+	return $self->node($member)->poll_query_until($database // 'postgres', $query, $expected // 't');
+}
+
+sub insert
+{
+	my ($self, $member, $count) = @_;
+
+	foreach (1 .. $count)
+	{
+		my $ref = $self->sql($member, "INSERT INTO cdr VALUES ($_) RETURNING ledger_ref");
+
+		$self->sql($member, "SELECT ledger.wait_final('$ref')");
+	}
+	return;
+}
+
+# Both links of a member to a peer stream.
+sub wait_streaming
+{
+	my ($self, $member, $peer) = @_;
+
+	$self->poll($member, "SELECT log_link = 'streaming' AND body_link = 'streaming' FROM ledger.peer WHERE member = $peer")
+	  or diag($self->sql($member, 'SELECT * FROM ledger.peer'));
+	return;
+}
+
+# A member whose wire the test fills by hand, known to all others.  Its rows are
+# signed here, so it can lie as it likes.
+sub add_publisher
+{
+	my ($self, $member, %param) = @_;
+	my $secret = '\\x' . sprintf '%064x', 1000 + $member;
+	my $prefix = $self->sql(1, 'SELECT ledger_internal.wire_prefix()');
+	my $chain = $self->sql(1, 'SELECT chain_id FROM ledger_internal.node');
+	my $server = LedgerCluster->new_server("publisher$member", preload => 0,
+		allows_streaming => 'logical', conf => "max_slot_wal_keep_size = '1GB'\nwal_sender_timeout = '20s'\n");
+	my $liar = bless {
+		wires => $self, member => $member, secret => $secret, chain => $chain, prefix => $prefix,
+		server => $server, seq => 0, digest => '\\x' . '00' x 32
+	}, 'LedgerWire::Publisher';
+
+	$self->{keys}[ $member - 1 ] = $self->sql(1, "SELECT substring(ledger.public_key('$secret') FROM 2)");
+	$server->safe_psql('postgres', 'CREATE DATABASE ' . WIRE);
+	$server->safe_psql(WIRE, <<"END");
+CREATE SCHEMA ledger_wire;
+CREATE TABLE ledger_wire.log_$member (arrival bigserial, message bytea);
+CREATE TABLE ledger_wire.body_$member (arrival bigserial, chunk bytea, audience bigint[]);
+CREATE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea IMMUTABLE RETURN substring(message FROM 6 FOR 24);
+CREATE VIEW ledger_wire.head AS SELECT ${member}::bigint AS member,
+    (SELECT ledger_wire.row_key(message) FROM ledger_wire.log_$member ORDER BY arrival DESC LIMIT 1) AS key;
+CREATE PUBLICATION ledger_log FOR TABLE ledger_wire.log_$member (message) WITH (publish = 'insert');
+END
+	foreach my $peer (1 .. $self->count)
+	{
+		$server->safe_psql(WIRE, <<"END");
+CREATE ROLE ${prefix}_$peer LOGIN REPLICATION;
+GRANT USAGE ON SCHEMA ledger_wire TO ${prefix}_$peer;
+GRANT SELECT ON ALL TABLES IN SCHEMA ledger_wire TO ${prefix}_$peer;
+CREATE PUBLICATION ledger_body_$peer FOR TABLE ledger_wire.body_$member (chunk, audience) WITH (publish = 'insert');
+END
+		$liar->make_slots($peer);
+	}
+	$self->sql(1, <<'END');
+CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, payload bytea, secret bytea)
+    RETURNS TABLE (message bytea, digest bytea) LANGUAGE sql AS $$
+SELECT '\x01'::bytea || fixed || int4send(octet_length(payload)) || payload || ledger.schnorr_sign(d, secret), d
+  FROM (SELECT int4send(member) || '\x00000000000000000000000000000000'::bytea || int8send(seq) || previous
+               || set_byte('\x00', 0, kind) || int8send(0) || int8send(seq) AS fixed) AS f,
+       LATERAL (SELECT sha256('telco_ledger/1/row'::bytea || chain || fixed
+                              || sha256('telco_ledger/1/'::bytea || set_byte('\x00', 0, kind) || payload)) AS d) AS g
+$$
+END
+	foreach my $peer (1 .. $self->count)
+	{
+		$self->introduce($peer, $member, sprintf 'host=%s port=%d dbname=%s', $server->host, $server->port, WIRE);
+	}
+	return $liar;
+}
+
+sub own_log
+{
+	my ($self, $member) = @_;
+
+	return $self->sql($member, 'SELECT seq, encode(message, \'hex\') FROM ledger_internal.own_log ORDER BY incarnation, seq');
+}
+
+# One test.  Members in @only, if given, are compared only.
+sub agree
+{
+	my ($self, $name, @only) = @_;
+	my @members = @only ? @only : (1 .. $self->count);
+	my @wrong;
+
+	foreach my $author (@members)
+	{
+		my $log = $self->own_log($author);
+		my $last = $self->sql($author, 'SELECT max(seq) FROM ledger_internal.own_log');
+
+		foreach my $member (grep { $_ != $author } @members)
+		{
+			if (!$self->poll($member, "SELECT max(seq) >= $last FROM ledger_internal.peer_log WHERE member = $author"))
+			{
+				push @wrong, "member $member lacks rows of $author";
+				next;
+			}
+			push @wrong, "member $member keeps other rows of $author"
+			  if $self->sql($member, "SELECT seq, encode(message, 'hex') FROM ledger_internal.peer_log WHERE member = $author AND seq <= $last ORDER BY nonce = repeat('\\000', 16)::bytea DESC, seq") ne $log;
+		}
+	}
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is(join('; ', @wrong), '', $name)
+	  || diag(map { $self->sql($_, 'SELECT * FROM ledger.peer') . "\n" } @members);
+}
+
+package LedgerWire::Publisher;
+
+use strict;
+use warnings;
+
+sub sql { my ($self, $query) = @_; return $self->{server}->safe_psql(LedgerWire::WIRE, $query) }
+
+sub make_slots
+{
+	my ($self, $peer) = @_;
+
+	foreach my $kind ('log', 'body')
+	{
+		$self->sql("SELECT pg_create_logical_replication_slot('$self->{prefix}_$self->{member}_${peer}_$kind', 'pgoutput')");
+	}
+	return;
+}
+
+sub drop_slots
+{
+	my ($self, $peer) = @_;
+
+	$self->sql("SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '%\\_${peer}\\_%'");
+	return;
+}
+
+# A signed row for that place, as hex; (message, digest).
+sub row
+{
+	my ($self, %param) = @_;
+	my $payload = $param{payload} // '\\x00';
+	my $kind = $param{kind} // 2;
+	my $seq = $param{seq} // $self->{seq} + 1;
+	my $previous = $param{previous} // $self->{digest};
+
+	return split /\|/, $self->{wires}->sql(1,
+		"SELECT * FROM signed_row('$self->{chain}', $self->{member}, $seq, '$previous', $kind, '$payload', '$self->{secret}')");
+}
+
+# The next row of its log, sent or (hidden => 1) only made.
+sub publish
+{
+	my ($self, %param) = @_;
+	my ($message, $digest) = $self->row(%param);
+
+	$self->{seq}++;
+	$self->{digest} = $digest;
+	$self->send($message) if !$param{hidden};
+	return $message;
+}
+
+sub send
+{
+	my ($self, $message) = @_;
+
+	$self->sql("INSERT INTO ledger_wire.log_$self->{member} (message) VALUES ('$message')");
+	return;
+}
+
+# Payload of a BATCH that names these chunks (hex).
+sub batch
+{
+	my ($self, $number, $previous, @chunks) = @_;
+	my $payload = "'\\x0301'::bytea || '$self->{chain}' || int4send($self->{member}) || int2send(0::int2) || int8send($number) || int4send(0)"
+	  . " || '$previous' || int8send(0) || int4send(0) || int2send(1::int2) || sha256('') || int4send(" . scalar(@chunks) . ')';
+
+	$payload .= " || int2send(0::int2) || int4send(octet_length('$_'::bytea)) || sha256('$_'::bytea)" foreach (@chunks);
+	return $self->sql("SELECT $payload");
+}
+
+1;

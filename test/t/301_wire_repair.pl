@@ -1,0 +1,109 @@
+# What somebody drops or changes in a wire is repaired; what the wire has lost
+# is sent again; somebody else's wire is left alone.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(2);
+my $prefix = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()');
+
+$wires->wait_streaming(1, 2);
+$wires->wait_streaming(2, 1);
+$wires->insert(1, 3);
+$wires->agree('linked');
+
+# Everything that a wire consists of, as text.
+my $shape = q{
+SELECT 'relation ' || c.oid::regclass || ' ' || relkind::text || relrowsecurity::text || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(relacl) AS a), '')
+  FROM pg_class c WHERE relnamespace = 'ledger_wire'::regnamespace
+UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'ledger_wire'::regnamespace
+UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relnamespace = 'ledger_wire'::regnamespace
+UNION ALL SELECT 'policy ' || polrelid::regclass || pg_get_expr(polqual, polrelid) FROM pg_policy
+UNION ALL SELECT 'publication ' || pubname || pubupdate || puballtables FROM pg_publication
+UNION ALL SELECT 'published ' || p.* ::text FROM pg_publication_tables p
+UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'ledger_wire'::regnamespace
+UNION ALL SELECT 'role ' || rolname || rolsuper || rolreplication || rolbypassrls FROM pg_roles WHERE rolname LIKE 'ledger%'
+UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
+UNION ALL SELECT 'subscription ' || subname || subenabled || subbinary || subslotname || pg_get_userbyid(subowner) FROM pg_subscription
+UNION ALL SELECT 'database ' || has_database_privilege('public', current_database(), 'CONNECT')
+ORDER BY 1};
+my $whole = $wires->wire(1, $shape);
+my $list = join '; ', split /\n/, $whole;
+
+cmp_ok(() = $whole =~ /^index /mg, '>=', 12, 'the list has the indexes');
+like($whole, qr/^role ${prefix}_2\w*falsetruefalse$/m, 'the role of a peer replicates and is no superuser');
+like($whole, qr/^role ${prefix}_apply\w*falsefalsetrue$/m, 'that of the subscriptions is none either');
+
+# Each kind of damage: is it one, and is it gone after a while?
+my %damage = (
+	'a dropped log' => 'DROP TABLE ledger_wire.log_2 CASCADE',
+	'the own log dropped' => 'DROP TABLE ledger_wire.log_1 CASCADE',
+	'a dropped trigger' => 'DROP TRIGGER on_arrival ON ledger_wire.log_2',
+	'a disabled trigger' => 'ALTER TABLE ledger_wire.body_2 DISABLE TRIGGER refuse_truncate',
+	'a dropped index' => 'DROP INDEX ledger_wire.log_2_by_place',
+	'a dropped constraint' => 'ALTER TABLE ledger_wire.log_2 DROP CONSTRAINT log_2_size',
+	'a dropped function' => 'DROP FUNCTION ledger_wire.refuse() CASCADE',
+	'a dropped publication' => 'DROP PUBLICATION ledger_log',
+	'a widened publication' => 'ALTER PUBLICATION ledger_log ADD TABLE ledger_wire.log_2',
+	'row security turned off' => 'ALTER TABLE ledger_wire.body_1 DISABLE ROW LEVEL SECURITY',
+	'a revoked privilege' => "REVOKE SELECT ON ledger_wire.log_2 FROM ${prefix}_2",
+	'a role made superuser' => "ALTER ROLE ${prefix}_2 SUPERUSER",
+	'a dropped slot' => "SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${prefix}_1_2_log'",
+	'a foreign slot' => "SELECT pg_create_logical_replication_slot('spy', 'pgoutput')",
+	'a dropped subscription' => 'ALTER SUBSCRIPTION log_2 DISABLE; ALTER SUBSCRIPTION log_2 SET (slot_name = NONE); DROP SUBSCRIPTION log_2',
+	'a changed subscription' => 'ALTER SUBSCRIPTION log_2 SET (binary = false)',
+	'the identity dropped' => 'DROP TABLE ledger_wire.identity CASCADE',
+	'the view dropped' => 'DROP VIEW ledger_wire.head',
+	'the schema dropped' => 'DROP SCHEMA ledger_wire CASCADE',
+	'the database opened to all' => 'GRANT CONNECT ON DATABASE postgres_wire TO PUBLIC');
+
+# The larger ones last: they take the others with them.
+foreach my $large (0, 1)
+{
+	foreach my $name (sort grep { /\b(?:log|schema|identity|function) dropped|dropped (?:log|function)/ == $large } keys %damage)
+	{
+		# looked at in its own transaction, before it is repaired
+		my $between = $name =~ /slot/ ? '' : 'BEGIN;';
+		my $look = $name eq 'the schema dropped' ? "SELECT 'nothing'" : $shape;
+		my ($status, $after, $error) = $wires->node(1)->psql('postgres_wire',
+			"SET client_min_messages = warning; $between $damage{$name}; $look; " . ($between ? 'COMMIT' : ''));
+
+		is($error, '', "$name can be done");
+		isnt($after, $whole, 'and is a difference');
+		wait_whole($name) if $large;
+	}
+	wait_whole('all of it');
+}
+
+sub wait_whole
+{
+	my ($name) = @_;
+
+	for (1 .. 150)
+	{
+		$wires->sql(1, 'SELECT pg_reload_conf()');		# look now
+		usleep(200_000);
+		last if $wires->wire(1, $shape) eq $whole;
+	}
+	is($wires->wire(1, $shape), $whole, "$name is repaired");
+	return;
+}
+
+$wires->insert($_, 2) foreach (1, 2);
+$wires->wait_streaming(1, 2);
+$wires->wait_streaming(2, 1);
+$wires->agree('and rows flow as before');
+is($wires->wire(1, 'SELECT count(DISTINCT message) FROM ledger_wire.log_1'),
+	$wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log'),
+	'a wire that was lost has all of the own log again');
+
+done_testing();

@@ -1,0 +1,87 @@
+# Fetch: what replication does not bring is read from any wire that has it.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(3);
+my $nowhere = 'host=/nonexistent dbname=none';
+
+# Members 1 and 2 do not reach each other; 3 has the logs of both.
+foreach my $member (1, 2)
+{
+	$wires->wait_streaming($member, 3);
+	$wires->wait_streaming(3, $member);
+	$wires->introduce($member, 3 - $member, $nowhere);
+}
+$wires->insert($_, 3) foreach (1 .. 3);
+$wires->agree('who does not reach another reads his log at a third');
+is($wires->sql(1, 'SELECT fetched > 0 FROM ledger.peer WHERE member = 2'), 't', 'ledger.peer says that rows were fetched');
+is($wires->sql(1, "SELECT log_link <> 'streaming' AND reason IS NOT NULL FROM ledger.peer WHERE member = 2"), 't', 'and why')
+  || diag($wires->sql(1, 'SELECT * FROM ledger.peer'));
+is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.quarantine'), '0', 'nothing had to be refused');
+$wires->introduce($_, 3 - $_) foreach (1, 2);
+$wires->wait_streaming(1, 2);
+
+# Bodies.  Member 4's wire is a plain server, so that it can hold them back.
+my $author = $wires->add_publisher(4);
+my @chunks = map { '\\x' . unpack 'H*', "chunk $_ " x 100 } (1 .. 4);
+my $zeros = '\\x' . '00' x 32;
+
+$wires->wait_streaming($_, 4) foreach (1 .. 3);
+sub put { my ($member, @chunks) = @_; $wires->wire($member, "INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$_')") foreach (@chunks) }
+sub wanted { my ($member) = @_; return $wires->sql($member, 'SELECT count(*) FROM ledger_internal.wanted_chunk') }
+sub has { my ($member, $chunk) = @_; return $wires->poll($member, "SELECT count(*) = 1 FROM ledger_internal.peer_body WHERE chunk = '$chunk' AND digest = sha256(chunk)") }
+
+# Sent before the batch that names it, and after it.
+$author->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$chunks[0]')");
+$author->publish(kind => 1, payload => $author->batch(1, $zeros, @chunks[ 0, 1 ]));
+ok(has(1, $chunks[0]), 'a chunk that came before its batch is kept');
+is(wanted(1), '1', 'the other one is wanted');
+$author->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$chunks[1]')");
+ok(has($_, $chunks[1]), "and kept at member $_ when it comes") foreach (1 .. 3);
+is(wanted(1), '0', 'nothing is wanted any more');
+
+# A chunk that only a third member's wire has.
+$author->publish(kind => 1, payload => $author->batch(2, $author->sql("SELECT sha256('')"), $chunks[2]));
+ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.wanted_chunk'), 'a chunk that its author holds back is wanted');
+put(3, $chunks[2]);
+ok(has($_, $chunks[2]), "member $_ has it from the wire of 3") foreach (1, 2);
+
+# Nobody wants what no batch names.
+put(1, $chunks[3]);
+$author->publish;
+$wires->poll(1, "SELECT max(seq) = $author->{seq} FROM ledger_internal.peer_log WHERE member = 4");
+is($wires->sql(1, "SELECT count(*) FROM ledger_internal.peer_body WHERE chunk = '$chunks[3]'"), '0', 'a chunk that no batch names is not kept');
+
+# Sealed bodies are read by those whom they name.
+$author->sql("INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('\\x01', '{1}')");
+$wires->wire(3, "INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('\\x02', '{1}'), ('\\x03', NULL)");
+my $prefix = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()');
+foreach (1, 2)
+{
+	my $seen = $wires->node(3)->safe_psql('postgres_wire', "SET ROLE ${prefix}_$_; SELECT count(*) FROM ledger_wire.body_4 WHERE chunk IN ('\\x02', '\\x03')");
+
+	is($seen, $_ == 1 ? '2' : '1', "role of member $_ reads the chunks for it");
+}
+foreach my $refused ('INSERT INTO ledger_wire.log_1 (message) VALUES (NULL)', 'DELETE FROM ledger_wire.log_1',
+	'TRUNCATE ledger_wire.log_1', 'CREATE TABLE ledger_wire.mine ()', "SELECT setval('ledger_wire.arrival', 1)")
+{
+	my ($status, $out, $error) = $wires->node(3)->psql('postgres_wire', "SET ROLE ${prefix}_1; $refused");
+
+	like($error, qr/permission denied/, "a peer's role may not: $refused");
+}
+my ($status, $out, $error) = $wires->node(3)->psql('postgres_wire', 'DELETE FROM ledger_wire.log_1');
+like($error, qr/a wire only grows/, 'nor does a superuser by accident');
+($status, $out, $error) = $wires->node(3)->psql('postgres_wire', "SET SESSION AUTHORIZATION ${prefix}_1; INSERT INTO ledger_wire.request (message) SELECT '\\x01' FROM generate_series(1, 64)");
+is($error, '', 'a peer may ask');
+($status, $out, $error) = $wires->node(3)->psql('postgres_wire', "SET SESSION AUTHORIZATION ${prefix}_1; INSERT INTO ledger_wire.request (message) VALUES ('\\x01')");
+like($error, qr/64 requests of ${prefix}_1 wait already/, 'but not for ever');
+
+done_testing();
