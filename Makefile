@@ -34,6 +34,8 @@ OBJS_PURE = \
 	src/consensus/chain_block.o \
 	src/consensus/consensus_message.o \
 	src/consensus/consensus_certificate.o \
+	src/consensus/consensus_evidence.o \
+	src/consensus/consensus_reply.o \
 	src/consensus/consensus_rejoin.o \
 	src/consensus/consensus_payload.o \
 	src/consensus/consensus_arena.o \
@@ -48,18 +50,21 @@ OBJS_PURE = \
 	src/consensus/consensus_pace.o \
 	src/consensus/consensus_final.o \
 	src/consensus/consensus_judge.o \
-	src/consensus/consensus_evidence.o \
+	src/consensus/consensus_recover.o \
+	src/consensus/consensus_answer.o \
 	src/consensus/consensus_accuse.o \
 	src/consensus/consensus_legal.o \
 	src/consensus/consensus_govern.o \
 	src/consensus/consensus_epoch.o \
 	src/consensus/consensus_approval.o \
+	src/consensus/consensus_restart.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
 	src/table/table_row.o \
 	src/table/table_signature.o \
 	src/chain/chain_section.o \
 	src/chain/chain_genesis.o \
+	src/chain/chain_restart.o \
 	src/chain/chain_manifest.o \
 	src/chain/chain_history.o \
 	src/proof/proof_text.o \

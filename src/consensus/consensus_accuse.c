@@ -35,7 +35,8 @@ tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 
 	if (!tl_consensus_may_accuse(core, index) ||
 		tl_consensus_evidence_make(&evidence, &core->config.chain_id, left,
-								   right) == TL_EVIDENCE_NONE)
+								   right) == TL_EVIDENCE_NONE ||
+		!tl_consensus_answer_convicts(core, &evidence))
 		return;
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)

@@ -44,6 +44,7 @@ static void tell_stable(TlConsensus *core);
 static void tell_prunable(TlConsensus *core);
 static bool is_behind(TlConsensus *core, unsigned index, uint64_t height);
 static void look_for_split(TlConsensus *core);
+static void doubt(TlConsensus *core, uint64_t height);
 static bool is_split(const TlConsensus *core, uint64_t height, bool *for_good);
 static void alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member,
 					 uint64_t height);
@@ -118,6 +119,7 @@ tl_consensus_checkpoint_row(TlConsensus *core, const TlLogRow *row,
 	tl_consensus_certificate_row_vote(&place->vote, row);
 	core->checkpoint.moved = true;
 	count(core, place);
+	doubt(core, state.height);
 }
 
 /* A certificate of STATE whose signatures are valid. */
@@ -504,31 +506,24 @@ look_for_split(TlConsensus *core)
 	TlCheckpoint *checkpoint = &core->checkpoint;
 	bool		for_good = false;
 
-	if (checkpoint->moved)
+	if (checkpoint->doubt != 0 && checkpoint->moved)
 	{
-		uint64_t	lowest = 0;
-
+		/* It may have been resolved; then another one may be the lowest. */
 		checkpoint->moved = false;
-		for (unsigned i = 0; i < core->config.member_count * TL_CONSENSUS_STATES_MAX; i++)
+		if (checkpoint->doubt <= checkpoint->stable.height)
 		{
-			uint64_t	height = checkpoint->claims[i].state.height;
-			bool		certain;
-
-			if (height > checkpoint->stable.height &&
-				height > checkpoint->split &&
-				(lowest == 0 || height < lowest) &&
-				is_split(core, height, &certain))
-			{
-				lowest = height;
-				for_good = certain;
-			}
+			checkpoint->doubt = 0;
+			for (unsigned i = 0; i < core->config.member_count * TL_CONSENSUS_STATES_MAX; i++)
+				doubt(core, checkpoint->claims[i].state.height);
 		}
-		if (lowest != checkpoint->doubt)
-			checkpoint->doubt_us = core->now_us;
-		checkpoint->doubt = lowest;
 	}
 	if (checkpoint->doubt == 0)
 		return;
+	if (!is_split(core, checkpoint->doubt, &for_good))
+	{
+		checkpoint->doubt = 0;	/* too many heights have come since */
+		return;
+	}
 	if (!for_good &&
 		core->now_us < checkpoint->doubt_us + core->config.pace.active_us)
 	{
@@ -541,6 +536,21 @@ look_for_split(TlConsensus *core)
 	alarm_at(core, TL_ALARM_SPLIT, 0, checkpoint->split);
 }
 
+/* A STATE row of that height has come. */
+static void
+doubt(TlConsensus *core, uint64_t height)
+{
+	TlCheckpoint *checkpoint = &core->checkpoint;
+	bool		for_good;
+
+	if (height <= checkpoint->stable.height || height <= checkpoint->split ||
+		(checkpoint->doubt != 0 && checkpoint->doubt <= height) ||
+		!is_split(core, height, &for_good))
+		return;
+	checkpoint->doubt = height;
+	checkpoint->doubt_us = core->now_us;
+}
+
 static bool
 is_split(const TlConsensus *core, uint64_t height, bool *for_good)
 {
@@ -548,14 +558,15 @@ is_split(const TlConsensus *core, uint64_t height, bool *for_good)
 	unsigned	best = 0;
 
 	for (unsigned i = 0; i < core->config.member_count; i++)
+		there += (claim_of(core, i, height) != NULL);
+	if (there < core->validator_count - core->faults)
+		return false;
+	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		const TlStateClaim *claim = claim_of(core, i, height);
 		unsigned	equal = 0;
 
-		if (claim == NULL)
-			continue;
-		there++;
-		for (unsigned j = 0; j < core->config.member_count; j++)
+		for (unsigned j = 0; claim != NULL && j < core->config.member_count; j++)
 		{
 			const TlStateClaim *other = claim_of(core, j, height);
 
@@ -565,8 +576,7 @@ is_split(const TlConsensus *core, uint64_t height, bool *for_good)
 			best = equal;
 	}
 	*for_good = (best + core->validator_count - there < core->quorum);
-	return there >= core->validator_count - core->faults &&
-		best < core->quorum;
+	return best < core->quorum;
 }
 
 static void

@@ -31,6 +31,8 @@ static void lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
 						  TlLaneState *lanes);
 static void lay_out_states(TlArena *arena, const TlConsensusConfig *config,
 						   TlConsensus *core);
+static TlKeptReply *lay_out_replies(TlArena *arena,
+									const TlConsensusConfig *config);
 static size_t scratch_size(const TlConsensusConfig *config);
 static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
@@ -112,9 +114,11 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		tl_consensus_final_retire(core);
 	else if (core->started && !input->more)
 	{
+		(void) tl_consensus_recover_run(core);
 		settle(core);
 		tl_consensus_checkpoint_settle(core);
 		tl_consensus_lane_want(core);
+		tl_consensus_entry_want(core);
 		tl_consensus_lane_read_again(core);
 		tl_consensus_ack_write(core);
 		if (core->pace.wake_us != 0)
@@ -145,6 +149,10 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->stopped = core->forked || core->own.broken;
 	out->checkpoint_height = core->checkpoint.stable.height;
 	out->diverged = core->checkpoint.diverged;
+	out->asking = core->own.asking;
+	out->lost = core->own.lost;
+	out->floor = core->own.floor;
+	out->numbered = tl_consensus_entry_number(core, &out->incarnation);
 }
 
 /* The next action of this step, or NULL if it has enough. */
@@ -200,7 +208,7 @@ tl_consensus_append(TlConsensus *core, uint8_t kind, uint64_t view,
 	TlAction   *action;
 	TlLogRow   *row;
 
-	if (core->own.broken)
+	if (core->own.broken || core->own.asking || core->own.lost)
 		return false;
 	action = tl_consensus_act(core, TL_ACT_APPEND);
 	if (action == NULL)
@@ -317,6 +325,7 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 													   TL_CONSENSUS_HANDED_MAX *
 													   sizeof(TlConsensusBlock));
 	void	   *scratch = tl_consensus_arena_take(arena, scratch_size(config));
+	TlKeptReply *replies = lay_out_replies(arena, config);
 
 	for (unsigned i = 0; i < config->view_count; i++)
 	{
@@ -345,6 +354,7 @@ lay_out(TlArena *arena, const TlConsensusConfig *config)
 	core->entries = entries;
 	core->path = path;
 	core->handed = handed;
+	core->recover.replies = replies;
 	tl_consensus_arena_init(&core->scratch, scratch, scratch_size(config));
 	return core;
 }
@@ -394,15 +404,37 @@ lay_out_states(TlArena *arena, const TlConsensusConfig *config,
 	core->checkpoint.votes = state_votes;
 }
 
-/* Room for a proposal over a full gap, built beside its certificates, and CERT
- * rows for the same; for small rows and batch headers. */
+static TlKeptReply *
+lay_out_replies(TlArena *arena, const TlConsensusConfig *config)
+{
+	TlKeptReply *replies = tl_consensus_arena_take(arena, config->member_count *
+												   sizeof(TlKeptReply));
+
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		void	   *bytes = tl_consensus_arena_take(arena,
+													tl_consensus_recover_reply_size(config));
+
+		if (replies != NULL)
+			replies[i].bytes = bytes;
+	}
+	return replies;
+}
+
+/*
+ * Room for a proposal over a full gap, built beside its certificates, and CERT
+ * rows for the same; for a REJOIN, built beside its replies; for small rows
+ * and batch headers.
+ */
 static size_t
 scratch_size(const TlConsensusConfig *config)
 {
 	size_t		certificate = TL_CERTIFICATE_SIZE_FIXED + 4 +
 		config->member_count * TL_CERTIFICATE_VOTE_SIZE;
 
-	return 3 * (config->view_count + 2) * certificate + 256 * 1024;
+	return 3 * (config->view_count + 2) * certificate +
+		2 * config->member_count * tl_consensus_recover_reply_size(config) +
+		256 * 1024;
 }
 
 static void
@@ -526,6 +558,25 @@ take_input(TlConsensus *core, const TlInput *input)
 			core->started = true;
 			core->pace.entered_us = core->now_us;
 			core->checkpoint.handed_us = core->now_us;
+			core->recover.since_us = core->now_us;
+			core->own.asking = input->fresh && !core->own.lost &&
+				core->own.index < core->config.member_count &&
+				tl_consensus_answer_count(core, core->config.member) > 0 &&
+				!TL_FORGOTTEN(30);
+			return TL_OK;
+		case TL_INPUT_LAST_SEEN:
+			tl_consensus_recover_last_seen(core, input);
+			return TL_OK;
+		case TL_INPUT_REJOIN:
+			return tl_consensus_recover_begin(core, &input->rejoin);
+		case TL_INPUT_REQUEST:
+			tl_consensus_answer_request(core, &input->row);
+			return TL_OK;
+		case TL_INPUT_REPLY:
+			tl_consensus_recover_reply(core, input);
+			return TL_OK;
+		case TL_INPUT_REPLIED:
+			tl_consensus_answer_replied(core, &input->row);
 			return TL_OK;
 	}
 	return TL_BUG;
@@ -536,6 +587,7 @@ take_row(TlConsensus *core, const TlInput *input)
 {
 	const TlLogRow *row = &input->row;
 	unsigned	index = tl_consensus_index(core, row->member);
+	TlStatus	status = TL_OK;
 
 	if (index >= core->config.member_count ||
 		core->config.members[index].observer)
@@ -545,15 +597,23 @@ take_row(TlConsensus *core, const TlInput *input)
 	if (input->kind == TL_INPUT_ROW && index == core->own.index)
 		take_own_row(core, row);
 	else if (input->kind == TL_INPUT_ROW)
+	{
+		status = (row->kind == TL_LOG_REJOIN) ?
+			tl_consensus_answer_rejoin(core, input) :
+			tl_consensus_answer_row(core, row, index);
+		if (status != TL_OK)
+			return status;
 		tl_consensus_pace_heard(core, index, row);
+	}
 	read_row(core, input, index);
 	return TL_OK;
 }
 
 /*
  * A row of the own log: at the start it says what was signed before; later it
- * is one that was asked for, now durable.  Anything else means that somebody
- * else signs with this key or that this database was rolled back (R5).
+ * is one that was asked for, now durable; in a rejoin, one that others had.
+ * Anything else means that somebody else signs with this key or that this
+ * database was rolled back (R5).
  */
 static void
 take_own_row(TlConsensus *core, const TlLogRow *row)
@@ -562,14 +622,16 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	TlEvidence	evidence;
 	unsigned	accused;
 
-	if (core->started && row->sequence > own->sequence)
+	if (core->started && !core->recover.running &&
+		(row->sequence > own->sequence ||
+		 memcmp(row->nonce, own->nonce, TL_NONCE_SIZE) != 0))
 	{
 		own->broken = true;
 		tl_consensus_alarm(core, TL_ALARM_OWN_LOG, row->member);
 		return;
 	}
 	own->stored = row->sequence;
-	if (core->started)
+	if (core->started && !core->recover.running)
 		return;
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
 	own->sequence = row->sequence;
@@ -581,6 +643,9 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 		tl_consensus_vote_own_row(core, row);
 	if (row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch)
 		own->approvals++;
+
+	if (row->kind == TL_LOG_REJOIN)
+		tl_consensus_answer_own_rejoin(core, row);
 	if (row->kind == TL_LOG_EVIDENCE &&
 		tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
 									 row->payload.data,
@@ -628,6 +693,11 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	if (row->epoch != core->config.epoch ||
 		!core->config.members[index].validator)
 		return;
+	if (index != core->own.index && tl_consensus_answer_below(core, row, index))
+	{
+		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		return;
+	}
 	if (row->kind == TL_LOG_PROPOSE)
 		tl_consensus_proposal_row(core, row);
 	if (row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_FINALIZE ||

@@ -13,9 +13,9 @@
  * ordered twice, without a list of those that were.
  *
  * Each author has places of his own: one for his evidence against each member,
- * one for a REJOIN, some for approvals.  That is all that an honest one fills,
- * and a flood drives out nobody else's rows.  A row that a block names takes
- * its place from another one of the same author.
+ * one for each of a few REJOIN, of which the newest stay, and some for approvals.
+ * An honest one hardly fills more, and a flood drives out nobody else's rows.  A
+ * row that a block names takes its place from another one of the same author.
  *
  * Invariants
  *	  N4  standing is that of the base; entries that can never add to it have no
@@ -32,7 +32,7 @@
 
 #include <string.h>
 
-#define REJOIN_PLACES	1
+#define REJOIN_PLACES	4
 
 static bool read_evidence(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
@@ -41,6 +41,10 @@ static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
 static bool read_approval(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
 static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
+static TlEntry *oldest_rejoin(TlEntry *places);
+static bool is_newer(const TlEntry *entry, const TlEntry *other);
+static bool was_ordered(const TlMemberStanding *standing,
+						const uint8_t *nonce);
 static bool is_live(const TlStanding *standing, const TlEntry *entry);
 static bool is_legal(const TlConsensus *core, const TlStanding *standing,
 					 const TlEntry *entry);
@@ -80,7 +84,7 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	unsigned	places = tl_consensus_entry_places(core->config.member_count);
 	TlEntry		entry;
 	TlEntry    *place;
-	unsigned	number;
+	unsigned	number = 0;
 	bool		bound = false;
 	bool		wanted;
 	bool		legal;
@@ -90,6 +94,11 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	entry.kind = row->kind;
 	entry.author = index;
 	tl_consensus_row_digest(&entry.digest, &core->config.chain_id, row);
+	/* One that rests on another which is not here, or whose epoch has ended. */
+	if (row->kind == TL_LOG_REJOIN &&
+		(row->epoch != core->config.epoch ||
+		 tl_consensus_answer_valid(core, row) == TL_NOT_FINAL))
+		return;
 	if (row->kind == TL_LOG_EVIDENCE)
 		legal = read_evidence(core, row, &entry, &number);
 	else if (row->kind == TL_LOG_REJOIN)
@@ -108,10 +117,10 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 		return;
 	wanted = is_wanted(core, &entry.digest, &bound);
 	place = &core->entries[(size_t) index * places + number];
+	if (row->kind == TL_LOG_REJOIN)
+		place = oldest_rejoin(place);
 	if (place->present &&
-		(place->bound ||
-		 (!wanted && (is_legal(core, &core->standing, place) ||
-					  !is_legal(core, &core->standing, &entry)))))
+		(place->bound || !(wanted || is_newer(&entry, place))))
 		return;
 	core->entry_count += !place->present;
 	entry.bound = bound;
@@ -214,6 +223,15 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 	if (block->entry_count == 0)
 		return;
 	apply_block(core, &core->standing, block);
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
+
+		/* R39: batches that came before are read once more. */
+		if (entry != NULL && entry->kind == TL_LOG_REJOIN)
+			core->lanes[entry->subject].dropped |=
+				core->peers[entry->subject].early;
+	}
 	for (size_t i = 0; i < (size_t) core->config.member_count * places; i++)
 	{
 		TlEntry    *entry = &core->entries[i];
@@ -225,7 +243,54 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 	}
 }
 
-/* Is there a row that a block could order? */
+/* The number of the own incarnation; false if its REJOIN is not final. */
+bool
+tl_consensus_entry_number(const TlConsensus *core, uint16_t *number)
+{
+	const TlMemberStanding *standing;
+
+	*number = 0;
+	if (core->own.index >= core->config.member_count)
+		return false;
+	standing = &core->standing.members[core->own.index];
+	*number = standing->incarnation;
+	if (memcmp(standing->nonce, core->own.nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	for (unsigned i = 0; i < standing->incarnation &&
+		 i + 1 < TL_INCARNATIONS_KEPT; i++)
+	{
+		*number = (uint16_t) (standing->incarnation - 1 - i);
+		if (memcmp(standing->older[i], core->own.nonce, TL_NONCE_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * R39: the newest REJOIN of each member is to be ordered.  Its place may have
+ * been taken by an older one when it came.
+ */
+void
+tl_consensus_entry_want(TlConsensus *core)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlIncarnation *newest = &core->peers[i].incarnations[0];
+		const TlMemberStanding *standing = &core->standing.members[i];
+		TlAction   *action;
+
+		if (!newest->present || newest->epoch != core->config.epoch ||
+			was_ordered(standing, newest->nonce) ||
+			find_entry(core, &newest->digest) != NULL ||
+			!tl_consensus_pace_may_fetch(core, &core->peers[i].rejoin_asked_us))
+			continue;
+		action = tl_consensus_act(core, TL_ACT_FETCH_ROW);
+		if (action != NULL)
+			action->hash = newest->digest;
+	}
+}
+
+/* Is there a row that a block could order?  What is final has no place. */
 bool
 tl_consensus_entry_work(const TlConsensus *core)
 {
@@ -269,10 +334,11 @@ read_rejoin(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
 
 	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
 								   row->payload.size) != TL_OK ||
-		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0 ||
-		row->sequence != 1)
+		tl_consensus_answer_valid(core, row) != TL_OK)
 		return false;
 	out->subject = out->author;
+	out->epoch = row->epoch;
+	out->view = row->view;
 	out->incarnation = rejoin.incarnation;
 	memcpy(out->nonce, rejoin.nonce, TL_NONCE_SIZE);
 	memcpy(out->nonce_before, rejoin.nonce_before, TL_NONCE_SIZE);
@@ -307,7 +373,48 @@ find_entry(TlConsensus *core, const TlHash *digest)
 	return NULL;
 }
 
-/* Can it add to that standing, or to one that follows? */
+/* A free place for a REJOIN, else that of the oldest which may go. */
+static TlEntry *
+oldest_rejoin(TlEntry *places)
+{
+	TlEntry    *oldest = NULL;
+
+	for (unsigned i = 0; i < REJOIN_PLACES; i++)
+	{
+		TlEntry    *place = &places[i];
+
+		if (!place->present)
+			return place;
+		if (!place->bound && (oldest == NULL || is_newer(oldest, place)))
+			oldest = place;
+	}
+	return (oldest == NULL) ? places : oldest;
+}
+
+/* Of two REJOIN of one author only the newer one matters. */
+static bool
+is_newer(const TlEntry *entry, const TlEntry *other)
+{
+	return entry->kind == TL_LOG_REJOIN &&
+		tl_consensus_answer_compare(entry->epoch, entry->view, entry->nonce,
+									other->epoch, other->view, other->nonce) > 0;
+}
+
+/* Is it one of the newest incarnations that are ordered, or the first? */
+static bool
+was_ordered(const TlMemberStanding *standing, const uint8_t *nonce)
+{
+	if (memcmp(standing->nonce, nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	for (unsigned i = 0; i + 1 < TL_INCARNATIONS_KEPT; i++)
+	{
+		if (memcmp(standing->older[i], nonce, TL_NONCE_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does it add to that standing? */
 static bool
 is_live(const TlStanding *standing, const TlEntry *entry)
 {
@@ -318,7 +425,15 @@ is_live(const TlStanding *standing, const TlEntry *entry)
 		case TL_LOG_EVIDENCE:
 			return TL_RULE(20, entry->epoch >= subject->convicted);
 		case TL_LOG_REJOIN:
-			return TL_RULE(20, entry->incarnation > subject->incarnation);
+			/* Among several members the number comes from the order. */
+			if (entry->incarnation == 0)
+				return TL_RULE(20, !was_ordered(subject, entry->nonce) &&
+							   (entry->epoch > subject->epoch ||
+								(entry->epoch == subject->epoch &&
+								 entry->view >= subject->view)));
+			return TL_RULE(20, entry->incarnation > subject->incarnation &&
+						   memcmp(entry->nonce_before, subject->nonce,
+								  TL_NONCE_SIZE) == 0);
 		default:
 			return entry->number > subject->approvals &&
 				entry->number <= subject->approvals +
@@ -331,20 +446,9 @@ static bool
 is_legal(const TlConsensus *core, const TlStanding *standing,
 		 const TlEntry *entry)
 {
-	const TlMemberStanding *subject = &standing->members[entry->subject];
-
-	if (!is_live(standing, entry))
-		return false;
-	switch (entry->kind)
-	{
-		case TL_LOG_EVIDENCE:
-			return true;
-		case TL_LOG_REJOIN:
-			return memcmp(entry->nonce_before, subject->nonce,
-						  TL_NONCE_SIZE) == 0;
-		default:
-			return tl_consensus_approval_is_legal(core, standing, entry);
-	}
+	return is_live(standing, entry) &&
+		(entry->kind != TL_LOG_GOVERN ||
+		 tl_consensus_approval_is_legal(core, standing, entry));
 }
 
 static void
@@ -358,8 +462,16 @@ apply(TlStanding *standing, const TlEntry *entry)
 			subject->convicted = entry->epoch + 1;
 			break;
 		case TL_LOG_REJOIN:
-			subject->incarnation = entry->incarnation;
+			memmove(subject->older[1], subject->older[0],
+					sizeof(subject->older) - TL_NONCE_SIZE);
+			memcpy(subject->older[0], subject->nonce, TL_NONCE_SIZE);
+			if (entry->incarnation == 0)
+				subject->incarnation++;
+			else
+				subject->incarnation = entry->incarnation;
 			memcpy(subject->nonce, entry->nonce, TL_NONCE_SIZE);
+			subject->epoch = entry->epoch;
+			subject->view = entry->view;
 			break;
 		default:
 			tl_consensus_approval_apply(standing, entry);

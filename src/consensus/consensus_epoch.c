@@ -18,9 +18,9 @@
  * chain of them leads from genesis to the newest set.
  *
  * Invariants
- *	  X1  a member's number is never given to another one
- *	  X2  no two members share a row key; at least one is a validator
- *	  X3  the hash of the next set is an entry of R, so that who certifies R
+ *	  W1  a member's number is never given to another one
+ *	  W2  no two members share a row key; at least one is a validator
+ *	  W3  the hash of the next set is an entry of R, so that who certifies R
  *		  certifies the set
  *
  * Pure code: no PostgreSQL, no allocation.
@@ -133,6 +133,7 @@ tl_consensus_epoch_next(TlConsensusConfig *config,
 	config->protocol = motion.protocol;
 	config->epoch++;
 	config->founding = founding->hash;
+	config->founding_view = founding->header.view;
 	config->base = *founding;
 	config->standing = next;
 	config->certificate.data = NULL;
@@ -288,7 +289,7 @@ change(MemberSet *out, const TlConsensusConfig *config, const TlMotion *motion)
 	return check_set(out);
 }
 
-/* X1: a new number is higher than all that were ever given. */
+/* W1: a new number is higher than all that were ever given. */
 static TlStatus
 set_member(MemberSet *set, const TlConsensusConfig *config, TlSpan leaf)
 {

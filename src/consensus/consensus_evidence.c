@@ -44,8 +44,6 @@ static TlEvidenceKind contradict(const TlEvidenceRow *left,
 static TlEvidenceKind below_floor(const TlLogRow *rejoin, const TlLogRow *vote);
 static TlStatus encode_illegal(TlWriter *writer, const TlEvidence *evidence);
 static TlStatus decode_illegal(TlEvidence *out, TlReader *reader);
-static void put_row(TlWriter *writer, const TlEvidenceRow *row);
-static void get_row(TlReader *reader, TlEvidenceRow *row);
 
 void
 tl_consensus_evidence_row(TlEvidenceRow *out, const TlLogRow *row)
@@ -88,8 +86,8 @@ tl_consensus_evidence_encode(TlWriter *writer, const TlEvidence *evidence)
 		return encode_illegal(writer, evidence);
 	tl_put_u8(writer, EVIDENCE_FORMAT);
 	tl_put_u8(writer, evidence->kind);
-	put_row(writer, &evidence->rows[0]);
-	put_row(writer, &evidence->rows[1]);
+	tl_consensus_evidence_put_row(writer, &evidence->rows[0]);
+	tl_consensus_evidence_put_row(writer, &evidence->rows[1]);
 	return tl_writer_finish(writer);
 }
 
@@ -108,8 +106,8 @@ tl_consensus_evidence_decode(TlEvidence *out, const TlHash *chain_id,
 	out->kind = tl_get_u8(&reader);
 	if (out->kind == TL_EVIDENCE_ILLEGAL)
 		return decode_illegal(out, &reader);
-	get_row(&reader, &out->rows[0]);
-	get_row(&reader, &out->rows[1]);
+	tl_consensus_evidence_get_row(&reader, &out->rows[0]);
+	tl_consensus_evidence_get_row(&reader, &out->rows[1]);
 	status = tl_reader_finish(&reader);
 	if (status != TL_OK)
 		return status;
@@ -134,6 +132,9 @@ contradict(const TlEvidenceRow *left, const TlEvidenceRow *right)
 									  TL_HASH_SIZE) == 0;
 
 	if (a->member != b->member)
+		return TL_EVIDENCE_NONE;
+	/* Outside of the log one place has many rows, and none of them is a vote. */
+	if (a->sequence == 0 || b->sequence == 0)
 		return TL_EVIDENCE_NONE;
 	if (a->sequence == b->sequence &&
 		memcmp(a->nonce, b->nonce, TL_NONCE_SIZE) == 0)
@@ -209,8 +210,8 @@ decode_illegal(TlEvidence *out, TlReader *reader)
 	return TL_OK;
 }
 
-static void
-put_row(TlWriter *writer, const TlEvidenceRow *row)
+void
+tl_consensus_evidence_put_row(TlWriter *writer, const TlEvidenceRow *row)
 {
 	tl_put_u32(writer, row->row.member);
 	tl_put_bytes(writer, row->row.nonce, TL_NONCE_SIZE);
@@ -223,8 +224,8 @@ put_row(TlWriter *writer, const TlEvidenceRow *row)
 	tl_put_bytes(writer, row->row.signature, TL_SIGNATURE_SIZE);
 }
 
-static void
-get_row(TlReader *reader, TlEvidenceRow *row)
+void
+tl_consensus_evidence_get_row(TlReader *reader, TlEvidenceRow *row)
 {
 	row->row.member = tl_get_u32(reader);
 	tl_get_bytes(reader, row->row.nonce, TL_NONCE_SIZE);

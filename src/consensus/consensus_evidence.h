@@ -11,6 +11,7 @@
 #include "consensus_message.h"
 
 #define TL_EVIDENCE_SIZE	348		/* of two rows */
+#define TL_EVIDENCE_ROW_SIZE	173
 #define TL_EVIDENCE_ILLEGAL_SIZE_FIXED	14	/* beside row, header and cut */
 
 /* In which way.  The numbers are part of the format (README.md). */
@@ -47,6 +48,11 @@ typedef struct TlEvidence
 
 /* What of a row evidence keeps. */
 extern void tl_consensus_evidence_row(TlEvidenceRow *out, const TlLogRow *row);
+
+/* Those bytes of one row, in EVIDENCE and in REPLY. */
+extern void tl_consensus_evidence_put_row(TlWriter *writer,
+										  const TlEvidenceRow *row);
+extern void tl_consensus_evidence_get_row(TlReader *reader, TlEvidenceRow *row);
 
 /*
  * How two rows contradict each other, TL_EVIDENCE_NONE if they do not; out

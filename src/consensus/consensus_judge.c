@@ -27,6 +27,11 @@ static bool judge_approval(const TlConsensus *core, const TlLogRow *row,
 						   TlSignatureCheck check, void *context);
 static const uint8_t *key_of(const TlConsensus *core, unsigned index,
 							 uint64_t epoch);
+
+static bool judge_rejoin(const TlConsensus *core, const TlLogRow *row,
+						 TlSignatureCheck check, void *context);
+static bool judge_reply(const TlConsensus *core, const TlLogRow *row,
+						uint32_t asker, TlSignatureCheck check, void *context);
 static bool judge_vote(const TlConsensus *core,
 					   const TlCertificate *certificate, const TlVote *vote,
 					   TlSignatureCheck check, void *context);
@@ -84,6 +89,10 @@ tl_consensus_judge_inside(const TlConsensus *core, const TlLogRow *row,
 		return judge_approval(core, row, check, context);
 	if (row->kind == TL_LOG_CERT)
 		return judge_certificate(core, row->payload, check, context);
+	if (row->kind == TL_LOG_REJOIN)
+		return judge_rejoin(core, row, check, context);
+	if (row->kind == TL_LOG_REPLY)
+		return judge_reply(core, row, 0, check, context);
 	if (row->kind != TL_LOG_PROPOSE)
 		return true;
 	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
@@ -120,7 +129,8 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 	if (evidence.kind == TL_EVIDENCE_ILLEGAL)
 		return tl_consensus_legal_judge(core, &evidence, check, context);
 	index = tl_consensus_index(core, evidence.rows[0].row.member);
-	if (index >= core->config.member_count)
+	if (index >= core->config.member_count ||
+		!tl_consensus_answer_convicts(core, &evidence))
 		return false;
 	for (int i = 0; i < 2; i++)
 	{
@@ -163,6 +173,77 @@ key_of(const TlConsensus *core, unsigned index, uint64_t epoch)
 	const TlConsensusMember *member = &core->config.members[index];
 
 	return (epoch < member->key_epoch) ? member->key_before : member->row_key;
+}
+
+/* R35: signed replies of others to this author, one each. */
+static bool
+judge_rejoin(const TlConsensus *core, const TlLogRow *row,
+			 TlSignatureCheck check, void *context)
+{
+	TlRejoin	rejoin;
+	TlReader	reader;
+
+	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+								   row->payload.size) != TL_OK ||
+		(rejoin.reply_count == 0) !=
+		(tl_consensus_answer_count(core, row->member) == 0))
+		return false;
+	tl_reader_init(&reader, rejoin.replies.data, rejoin.replies.size);
+	for (unsigned i = 0; i < rejoin.reply_count; i++)
+	{
+		TlLogRow	said;
+		TlHash		digest;
+		unsigned	index;
+
+		if (tl_consensus_rejoin_next_reply(&said, &reader) != TL_OK)
+			return false;
+		index = tl_consensus_index(core, said.member);
+		if (index >= core->config.member_count || said.member == row->member)
+			return false;
+		tl_consensus_row_digest(&digest, &core->config.chain_id, &said);
+		if (!check(context, said.signature, &digest,
+				   key_of(core, index, said.epoch)) ||
+			!judge_reply(core, &said, row->member, check, context))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The row of the asker that it shows is his, and its certificate is of the view
+ * before.  asker 0: whoever it names.
+ */
+static bool
+judge_reply(const TlConsensus *core, const TlLogRow *row, uint32_t asker,
+			TlSignatureCheck check, void *context)
+{
+	TlReply		reply;
+	TlCertificate certificate;
+	TlHash		digest;
+	unsigned	index;
+
+	if (row->epoch != core->config.epoch ||
+		tl_consensus_reply_decode(&reply, row->payload.data,
+								  row->payload.size) != TL_OK)
+		return false;
+	index = tl_consensus_index(core, reply.asker);
+	if (index >= core->config.member_count ||
+		(asker != 0 && reply.asker != asker))
+		return false;
+	if (reply.seen)
+	{
+		tl_consensus_row_digest_of(&digest, &core->config.chain_id,
+								   &reply.last.row, &reply.last.payload_digest);
+		if (!check(context, reply.last.row.signature, &digest,
+				   key_of(core, index, reply.last.row.epoch)))
+			return false;
+	}
+	if (reply.reason != TL_REPLY_CERTIFIED)
+		return true;
+	return judge_certificate(core, reply.certificate, check, context) &&
+		tl_consensus_certificate_decode(&certificate, reply.certificate.data,
+										reply.certificate.size) == TL_OK &&
+		certificate.view + 1 == row->view;
 }
 
 /* C1, C2 and C4 of README.md. */

@@ -53,6 +53,11 @@ tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row, bool loose)
 						(header.incarnation == cut->incarnation &&
 						 header.batch <= cut->batch)))
 		return;
+	if (!TL_RULE(39, header.incarnation <= core->standing.members[lane].incarnation))
+	{
+		core->peers[lane].early = true;
+		return;
+	}
 	if (tl_consensus_batch_find(core, lane, &batch.digest) != NULL)
 		return;
 	batch.loose = loose;
@@ -61,8 +66,7 @@ tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row, bool loose)
 	batch.batch = header.batch;
 	batch.previous = header.previous;
 	batch.body_size = body_size(&header);
-	/* What this node signed it built, and without chunks nothing is missing. */
-	batch.held = (lane == core->own.index || header.chunk_count == 0);
+	batch.held = (header.chunk_count == 0);
 	batch.asked_us = core->now_us;
 	(void) tl_consensus_batch_add(core, lane, &batch);
 }
@@ -88,17 +92,27 @@ tl_consensus_lane_make(TlConsensus *core, TlSpan payload)
 	TlBatchHeader header;
 	TlKnownBatch *head;
 	TlLogRow	row;
+	TlLane		made = {.member = core->config.member};
+	uint16_t	number;
+	uint64_t	covered = 0;
 	uint64_t	before;
 
 	if (core->own.index >= core->config.member_count ||
 		tl_chain_batch_decode(&header, payload.data, payload.size) != TL_OK ||
 		header.member != core->config.member)
 		return false;
+	/* Its number is known once the block that orders the REJOIN is final. */
+	if (!tl_consensus_entry_number(core, &number) ||
+		header.incarnation != number)
+		return false;
+	if (cut != NULL && cut->incarnation == number)
+		covered = cut->batch;
 	head = tl_consensus_batch_head(core, core->own.index, false);
-	before = (head != NULL) ? head->batch : (cut != NULL) ? cut->batch : 0;
+	before = (head != NULL && head->incarnation == number) ?
+		head->batch : covered;
 	if (header.batch != before + 1)
 		return false;
-	if (before - (cut != NULL ? cut->batch : 0) + 2 > core->config.lane_length)
+	if (before - covered + 2 > core->config.lane_length)
 		return false;
 	if (!tl_consensus_append(core, TL_LOG_BATCH, core->own.view, payload))
 		return false;
@@ -107,6 +121,8 @@ tl_consensus_lane_make(TlConsensus *core, TlSpan payload)
 	row.member = core->config.member;
 	row.payload = payload;
 	tl_consensus_lane_batch(core, &row, false);
+	tl_chain_batch_digest(&made.digest, payload.data, payload.size);
+	tl_consensus_lane_held(core, &made);
 	return true;
 }
 

@@ -252,11 +252,14 @@ static TlStatus
 check_row(const TlLogRow *row)
 {
 	static const TlHash zeros;
-	bool		first = (row->sequence == 1);
+	bool		outside = (row->sequence == 0);
+	bool		first = (row->sequence <= 1);
 
-	if (row->member == 0 || row->sequence == 0)
+	if (row->member == 0)
 		return TL_BAD_FORMAT;
-	if (row->kind < TL_LOG_BATCH || row->kind > TL_LOG_REPLY)
+	if (row->kind < TL_LOG_BATCH || row->kind > TL_LOG_REQUEST)
+		return TL_BAD_FORMAT;
+	if (outside != (row->kind == TL_LOG_REPLY || row->kind == TL_LOG_REQUEST))
 		return TL_BAD_FORMAT;
 	if (first != (memcmp(&row->previous, &zeros, sizeof(zeros)) == 0))
 		return TL_BAD_FORMAT;

@@ -33,7 +33,8 @@ typedef enum TlLogKind
 	TL_LOG_EVIDENCE = 10,
 	TL_LOG_REJOIN = 11,
 	TL_LOG_RESTART = 12,
-	TL_LOG_REPLY = 13
+	TL_LOG_REPLY = 13,			/* outside the log: sequence 0 */
+	TL_LOG_REQUEST = 14			/* outside the log: sequence 0 */
 } TlLogKind;
 
 typedef struct TlLogRow
@@ -41,8 +42,9 @@ typedef struct TlLogRow
 	uint32_t	member;
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of the REJOIN that opened the
 										 * incarnation, zeros at first */
-	uint64_t	sequence;		/* from 1, dense in one incarnation */
-	TlHash		previous;		/* row digest before, zeros at sequence 1 */
+	uint64_t	sequence;		/* from 1, dense in one incarnation; 0 outside
+								 * the log */
+	TlHash		previous;		/* row digest before, zeros at sequence 0, 1 */
 	uint8_t		kind;			/* a TlLogKind */
 	uint64_t	epoch;
 	uint64_t	view;

@@ -8,7 +8,7 @@
  * knows, what is known to be lost, and why somebody let it go on.
  *
  *		offset	size	field
- *		0		1		format, 1
+ *		0		1		format, 1, or 2 with replies of other members
  *		1		1		cause: 1 copied, 2 rolled back
  *		2		2		incarnation that begins
  *		4		16		its nonce
@@ -29,11 +29,20 @@
  *						a ledger of one member
  *		220		4		size n of the reason
  *		224		n		the reason, UTF-8
+ *	format 2 only, with several members:
+ *		224 + n	2		reply count, from 1
+ *		226 + n			per reply: size u32, REPLY row (consensus_reply.c)
  *
  * Invariants
  *	  J1  an incarnation's number is greater than that of the one before
  *	  J2  what is not known to be lost is zeros
- *	  J3  (node_rejoin.c) the row takes a view at least two beyond both blocks'
+ *	  J3  (node_rejoin.c, consensus_recover.c) the row takes a view at least two
+ *		  beyond all that its author may have voted in
+ *	  J4  with replies, both numbers are 0: the block that orders the row gives
+ *		  them; without a row of the author that anybody has, sequence and
+ *		  digest are zeros
+ *	  J5  the root stands over the replies, each whole row a leaf
+ *	  J6  replies ascend by member; none is the author's, all answer this nonce
  *
  * Pure code: no PostgreSQL, no allocation.
  *
@@ -41,26 +50,32 @@
  */
 #include "consensus_rejoin.h"
 
+#include "consensus_reply.h"
 #include "merkle_hash.h"
+#include "merkle_range.h"
 
 #include <string.h>
 
-#define REJOIN_FORMAT	1
+#define REJOIN_FORMAT			1
+#define REJOIN_FORMAT_REPLIES	2
 
 static void put_block(TlWriter *writer, const TlRejoinBlock *block);
 static void get_block(TlReader *reader, TlRejoinBlock *block);
 static TlStatus check_rejoin(const TlRejoin *rejoin);
+static TlStatus check_replies(const TlRejoin *rejoin);
+static void replies_root(TlHash *out, const TlRejoin *rejoin);
 
 TlStatus
 tl_consensus_rejoin_encode(TlWriter *writer, const TlRejoin *rejoin)
 {
 	TlStatus	status = check_rejoin(rejoin);
-	TlHash		no_replies;
+	TlHash		root;
 
 	if (status != TL_OK)
 		return status;
-	tl_merkle_empty_root(&no_replies);
-	tl_put_u8(writer, REJOIN_FORMAT);
+	replies_root(&root, rejoin);
+	tl_put_u8(writer, (rejoin->reply_count > 0) ?
+			  REJOIN_FORMAT_REPLIES : REJOIN_FORMAT);
 	tl_put_u8(writer, rejoin->cause);
 	tl_put_u16(writer, rejoin->incarnation);
 	tl_put_bytes(writer, rejoin->nonce, TL_NONCE_SIZE);
@@ -73,9 +88,14 @@ tl_consensus_rejoin_encode(TlWriter *writer, const TlRejoin *rejoin)
 	tl_put_u16(writer, rejoin->lost_incarnation);
 	tl_put_u32(writer, rejoin->problem_count);
 	tl_put_u64(writer, rejoin->unbatched_rows);
-	tl_put_hash(writer, &no_replies);
+	tl_put_hash(writer, &root);
 	tl_put_u32(writer, (uint32_t) rejoin->reason.size);
 	tl_put_bytes(writer, rejoin->reason.data, rejoin->reason.size);
+	if (rejoin->reply_count > 0)
+	{
+		tl_put_u16(writer, rejoin->reply_count);
+		tl_put_bytes(writer, rejoin->replies.data, rejoin->replies.size);
+	}
 	return tl_writer_finish(writer);
 }
 
@@ -83,13 +103,17 @@ TlStatus
 tl_consensus_rejoin_decode(TlRejoin *out, const void *data, size_t size)
 {
 	TlReader	reader;
-	TlHash		no_replies;
+	TlHash		root;
 	TlHash		replies;
+	uint8_t		format;
 	TlStatus	status;
 
 	memset(out, 0, sizeof(*out));
+	if (size > TL_LOG_PAYLOAD_SIZE_MAX)
+		return TL_TOO_LARGE;
 	tl_reader_init(&reader, data, size);
-	if (tl_get_u8(&reader) != REJOIN_FORMAT)
+	format = tl_get_u8(&reader);
+	if (format != REJOIN_FORMAT && format != REJOIN_FORMAT_REPLIES)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
 	out->cause = tl_get_u8(&reader);
 	out->incarnation = tl_get_u16(&reader);
@@ -105,13 +129,31 @@ tl_consensus_rejoin_decode(TlRejoin *out, const void *data, size_t size)
 	out->unbatched_rows = tl_get_u64(&reader);
 	tl_get_hash(&reader, &replies);
 	out->reason = tl_get_span(&reader, tl_get_u32(&reader));
+	if (format == REJOIN_FORMAT_REPLIES)
+	{
+		out->reply_count = tl_get_u16(&reader);
+		out->replies = tl_get_span(&reader, tl_reader_left(&reader));
+	}
 	status = tl_reader_finish(&reader);
 	if (status != TL_OK)
 		return status;
-	tl_merkle_empty_root(&no_replies);
-	if (memcmp(&replies, &no_replies, sizeof(replies)) != 0)
+	if ((format == REJOIN_FORMAT_REPLIES) != (out->reply_count > 0))
 		return TL_BAD_FORMAT;
-	return check_rejoin(out);
+	status = check_rejoin(out);
+	if (status != TL_OK)
+		return status;
+	replies_root(&root, out);
+	return memcmp(&replies, &root, sizeof(replies)) == 0 ? TL_OK : TL_BAD_FORMAT;
+}
+
+TlStatus
+tl_consensus_rejoin_next_reply(TlLogRow *out, TlReader *reader)
+{
+	TlSpan		span = tl_get_span(reader, tl_get_u32(reader));
+
+	if (reader->truncated)
+		return TL_TRUNCATED;
+	return tl_consensus_row_decode(out, span.data, span.size);
 }
 
 static void
@@ -139,11 +181,73 @@ check_rejoin(const TlRejoin *rejoin)
 	if (rejoin->cause != TL_REJOIN_COPIED &&
 		rejoin->cause != TL_REJOIN_ROLLED_BACK)
 		return TL_BAD_FORMAT;
-	if (rejoin->incarnation <= rejoin->before || rejoin->sequence == 0)
+	if (rejoin->reply_count > 0)
+	{
+		TlStatus	status = check_replies(rejoin);
+
+		if (status != TL_OK)
+			return status;
+	}
+	else if (rejoin->incarnation <= rejoin->before || rejoin->sequence == 0)
 		return TL_BAD_FORMAT;
 	if (!lost && rejoin->lost_incarnation != 0)
 		return TL_BAD_FORMAT;
 	if (rejoin->reason.size > TL_REJOIN_REASON_SIZE_MAX)
 		return TL_TOO_LARGE;
 	return TL_OK;
+}
+
+/* J4 and J6.  Whether they are signed is for the judge. */
+static TlStatus
+check_replies(const TlRejoin *rejoin)
+{
+	static const TlHash zeros;
+	bool		no_digest = memcmp(&rejoin->digest, &zeros, sizeof(zeros)) == 0;
+	TlReader	reader;
+	uint32_t	before = 0;
+
+	if (rejoin->incarnation != 0 || rejoin->before != 0 ||
+		(rejoin->sequence == 0) != no_digest ||
+		rejoin->reply_count > TL_REJOIN_REPLIES_MAX)
+		return TL_BAD_FORMAT;
+	tl_reader_init(&reader, rejoin->replies.data, rejoin->replies.size);
+	for (unsigned i = 0; i < rejoin->reply_count; i++)
+	{
+		TlLogRow	row;
+		TlReply		reply;
+		TlStatus	status = tl_consensus_rejoin_next_reply(&row, &reader);
+
+		if (status != TL_OK)
+			return status;
+		if (row.kind != TL_LOG_REPLY || row.member <= before)
+			return TL_BAD_ORDER;
+		before = row.member;
+		status = tl_consensus_reply_decode(&reply, row.payload.data,
+										   row.payload.size);
+		if (status != TL_OK)
+			return status;
+		if (memcmp(reply.request, rejoin->nonce, TL_NONCE_SIZE) != 0)
+			return TL_BAD_FORMAT;
+	}
+	return tl_reader_finish(&reader);
+}
+
+/* J5 */
+static void
+replies_root(TlHash *out, const TlRejoin *rejoin)
+{
+	TlMerkleRange range;
+	TlReader	reader;
+
+	tl_merkle_range_init(&range);
+	tl_reader_init(&reader, rejoin->replies.data, rejoin->replies.size);
+	for (unsigned i = 0; i < rejoin->reply_count; i++)
+	{
+		TlSpan		span = tl_get_span(&reader, tl_get_u32(&reader));
+		TlHash		leaf;
+
+		tl_merkle_leaf_hash(&leaf, span.data, span.size);
+		(void) tl_merkle_range_append(&range, &leaf);
+	}
+	tl_merkle_range_root(&range, out);
 }

@@ -9,10 +9,12 @@
 #define CONSENSUS_REJOIN_H
 
 #include "consensus_message.h"
+#include "tl_limits.h"
 
 #define TL_REJOIN_REASON_SIZE_MAX	1024
 #define TL_REJOIN_SIZE_FIXED		224 /* without reason */
-#define TL_REJOIN_SIZE_MAX			(TL_REJOIN_SIZE_FIXED + TL_REJOIN_REASON_SIZE_MAX)
+#define TL_REJOIN_SIZE_MAX			(TL_REJOIN_SIZE_FIXED + TL_REJOIN_REASON_SIZE_MAX)	/* with one member */
+#define TL_REJOIN_REPLIES_MAX		(TL_MEMBER_COUNT_MAX - 1)
 
 typedef enum TlRejoinCause
 {
@@ -44,11 +46,19 @@ typedef struct TlRejoin
 	uint32_t	problem_count;	/* that were found, and accepted */
 	uint64_t	unbatched_rows; /* with older refs, in no batch yet */
 	TlSpan		reason;			/* UTF-8 */
+	uint16_t	reply_count;	/* 0 in a ledger of one member */
+	TlSpan		replies;		/* per reply: size u32, REPLY row */
 } TlRejoin;
 
 extern TlStatus tl_consensus_rejoin_encode(TlWriter *writer,
 										   const TlRejoin *rejoin);
+
+/* The spans point into data afterwards. */
 extern TlStatus tl_consensus_rejoin_decode(TlRejoin *out,
 										   const void *data, size_t size);
+
+/* The next of rejoin.replies; the reader starts on that span. */
+extern TlStatus tl_consensus_rejoin_next_reply(TlLogRow *out,
+											   TlReader *reader);
 
 #endif							/* CONSENSUS_REJOIN_H */

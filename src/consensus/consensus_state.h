@@ -21,6 +21,7 @@
 #include "consensus_arena.h"
 #include "consensus_core.h"
 #include "consensus_evidence.h"
+#include "consensus_reply.h"
 
 /*
  * A rule of README.md, cited where it is checked.  A test build with
@@ -153,7 +154,20 @@ typedef struct TlEntry
 	uint8_t		motion_kind;
 	TlHash		motion;
 	TlHash		next_members;	/* if it is a change */
+
+	uint64_t	view;			/* REJOIN */
 } TlEntry;
+/* A log of a member, opened by a REJOIN; zeros for the first. */
+typedef struct TlIncarnation
+{
+	bool		present;
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint8_t		before[TL_NONCE_SIZE];	/* of the incarnation that it ended */
+	TlHash		digest;			/* of the REJOIN row */
+	TlEvidenceRow row;			/* that row */
+	uint64_t	epoch;			/* epoch and view of the REJOIN: no vote of the */
+	uint64_t	view;			/* incarnation may lie below (R36) */
+} TlIncarnation;
 
 #define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
 
@@ -204,6 +218,18 @@ typedef struct TlPeer
 	uint8_t		instance[TL_NONCE_SIZE];
 	uint8_t		other[TL_NONCE_SIZE];	/* if doubled */
 	int64_t		owing_us;		/* since when he owes an ACK, 0: does not */
+	/* newest first; the first one is the one whose rows are taken */
+	TlIncarnation incarnations[TL_INCARNATIONS_KEPT];
+	bool		has_last;
+	TlEvidenceRow last;			/* newest row of his log */
+	bool		closed;			/* a REPLY to him was signed: no row of the
+								 * incarnation is taken any more (R34) */
+	uint8_t		awaited[TL_NONCE_SIZE]; /* the one that it was signed for */
+	uint32_t	tickets;		/* REPLY rows to him so far */
+	bool		answered;		/* he said which own row he saw last */
+	TlHash		held;			/* digest of that row, if the own log has it */
+	int64_t		rejoin_asked_us;	/* for his newest REJOIN row, last */
+	bool		early;			/* batches came before their REJOIN was final */
 } TlPeer;
 
 /* The own log as the core continues it. */
@@ -212,6 +238,8 @@ typedef struct TlOwn
 	unsigned	index;			/* in members; member_count if not one */
 	bool		votes;			/* is a validator and may sign votes */
 	bool		broken;			/* TL_ALARM_OWN_LOG was raised */
+	bool		asking;			/* what others have seen of the own log (R30) */
+	bool		lost;			/* memory: signs nothing before a REJOIN (R31) */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	sequence;		/* of the newest row that was asked for */
 	TlHash		digest;
@@ -235,6 +263,28 @@ typedef struct TlPaceState
 								 * by this node */
 	int64_t		wake_us;		/* earliest deadline of this step */
 } TlPaceState;
+
+/* A REPLY to this node, encoded. */
+typedef struct TlKeptReply
+{
+	bool		present;
+	uint64_t	view;
+	uint64_t	final_height;
+	size_t		size;
+	uint8_t    *bytes;
+} TlKeptReply;
+
+/* What a start and a rejoin wait for. */
+typedef struct TlRecover
+{
+	bool		running;		/* a rejoin is under way */
+	TlRejoin	wanted;			/* as the caller asked for it */
+	uint8_t		reason[TL_REJOIN_REASON_SIZE_MAX];
+	int64_t		since_us;
+	int64_t		asked_us;
+	int64_t		cut_us;			/* the caller was asked to cut the own log, last */
+	TlKeptReply *replies;		/* by member index */
+} TlRecover;
 
 struct TlConsensus
 {
@@ -276,6 +326,7 @@ struct TlConsensus
 	TlOwn		own;
 	TlPaceState pace;
 	TlCheckpoint checkpoint;
+	TlRecover	recover;
 
 	unsigned	handed_count;	/* of this step */
 	TlConsensusBlock *handed;	/* TL_CONSENSUS_HANDED_MAX of them */
@@ -424,6 +475,9 @@ extern bool tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known,
 									 bool final);
 extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
+extern bool tl_consensus_entry_number(const TlConsensus *core,
+									  uint16_t *number);
+extern void tl_consensus_entry_want(TlConsensus *core);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
 
 /* consensus_checkpoint.c */
@@ -478,6 +532,44 @@ extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								const TlEvidenceRow *right);
 extern void tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
 									 const TlLogRow *row, unsigned index);
+
+/* consensus_recover.c */
+extern TlStatus tl_consensus_recover_begin(TlConsensus *core,
+										   const TlRejoin *wanted);
+extern void tl_consensus_recover_last_seen(TlConsensus *core,
+										   const TlInput *input);
+extern void tl_consensus_recover_reply(TlConsensus *core, const TlInput *input);
+extern bool tl_consensus_recover_run(TlConsensus *core);
+extern size_t tl_consensus_recover_reply_size(const TlConsensusConfig *config);
+extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
+										   const TlLogRow *row);
+extern bool tl_consensus_answer_is_over(const TlConsensus *core,
+										const uint8_t nonce[TL_NONCE_SIZE]);
+
+/* consensus_answer.c */
+extern void tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row);
+extern TlStatus tl_consensus_answer_rejoin(TlConsensus *core,
+										   const TlInput *input);
+extern TlStatus tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row,
+										unsigned index);
+extern bool tl_consensus_answer_below(TlConsensus *core,
+									  const TlLogRow *row, unsigned index);
+extern TlStatus tl_consensus_answer_valid(const TlConsensus *core,
+										  const TlLogRow *row);
+extern TlStatus tl_consensus_answer_justified(const TlConsensus *core,
+											  const TlLogRow *row,
+											  const TlReply *reply);
+extern int	tl_consensus_answer_compare(uint64_t epoch, uint64_t view,
+										const uint8_t *nonce,
+										uint64_t other_epoch,
+										uint64_t other_view,
+										const uint8_t *other_nonce);
+extern bool tl_consensus_answer_convicts(const TlConsensus *core,
+										 const TlEvidence *evidence);
+extern unsigned tl_consensus_answer_count(const TlConsensus *core,
+										  uint32_t member);
+extern bool tl_consensus_answer_unanimous(const TlConsensus *core);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

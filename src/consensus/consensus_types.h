@@ -15,6 +15,7 @@
 #include "chain_block.h"
 #include "consensus_certificate.h"
 #include "consensus_message.h"
+#include "consensus_rejoin.h"
 #include "merkle_range.h"
 
 #define TL_CONSENSUS_ENTRIES_MAX	(TL_MEMBER_COUNT_MAX + 1)	/* of a block */
@@ -22,6 +23,7 @@
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
+#define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)
 
 /* A block's place, and what its children need of it. */
@@ -59,6 +61,10 @@ typedef struct TlMemberStanding
 	uint32_t	approvals;		/* of this epoch that are ordered */
 	TlHash		approved[TL_CONSENSUS_APPROVALS_MAX];	/* the newest motions;
 														 * zeros: decided */
+
+	uint8_t		older[TL_INCARNATIONS_KEPT - 1][TL_NONCE_SIZE];	/* those before */
+	uint64_t	epoch;			/* of that REJOIN row, */
+	uint64_t	view;			/* below which the incarnation casts no vote */
 } TlMemberStanding;
 
 /*
@@ -81,6 +87,7 @@ typedef struct TlConsensusPace
 	int64_t		dead_us;		/* silence after which a leader is suspected */
 	int64_t		active_us;		/* silence after which a debtor is inactive */
 	int64_t		fetch_us;		/* between two requests for one thing */
+	int64_t		start_wait_us;	/* for what others have seen of the own log */
 } TlConsensusPace;
 
 typedef struct TlConsensusConfig
@@ -101,6 +108,8 @@ typedef struct TlConsensusConfig
 	uint32_t	number_max;		/* highest number ever given to a member; 0: the
 								 * highest of these */
 	uint16_t	protocol;		/* version; 0 is 1 */
+
+	uint64_t	founding_view;	/* its view */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
 	uint32_t	checkpoint_interval;	/* of heights with STATE rows, 0: none */
 	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */
@@ -125,7 +134,15 @@ typedef enum TlInputKind
 								 * epoch, or the one that founds it */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
-	TL_INPUT_START				/* the stored logs are read: begin to act */
+	TL_INPUT_START,				/* the stored logs are read: begin to act */
+	TL_INPUT_LAST_SEEN,			/* row is the newest of this node that member
+								 * stores (row.member 0: it has none) */
+	TL_INPUT_REJOIN,			/* memory was lost: open the incarnation that
+								 * rejoin names; again at each start until it
+								 * is opened */
+	TL_INPUT_REQUEST,			/* row, a REQUEST of another member */
+	TL_INPUT_REPLY,				/* row, a REPLY for this node */
+	TL_INPUT_REPLIED			/* row, a REPLY of this node: stored earlier */
 } TlInputKind;
 
 typedef struct TlInput
@@ -134,13 +151,20 @@ typedef struct TlInput
 	int64_t		now_us;			/* monotonic, never goes back */
 	int64_t		clock_us;		/* since 1970 UTC, for block times only */
 	bool		more;			/* another input follows at once: settle then */
-	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION */
+	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION,
+								 * _LAST_SEEN, _REQUEST, _REPLY, _REPLIED */
 	TlLogRow	other;			/* _CONTRADICTION */
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
 	TlLane		lane;			/* _HELD */
 	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
+	bool		fresh;			/* _START: of the server, or of a copy */
+	uint32_t	member;			/* _LAST_SEEN: whose answer it is */
+	bool		held;			/* _LAST_SEEN: the own log has that row */
+	uint32_t	ticket;			/* _LAST_SEEN: one more than in his newest REPLY
+								 * to this node, 0 if there is none */
+	TlRejoin	rejoin;			/* _REJOIN: cause, nonce, reason, counts */
 } TlInput;
 
 typedef enum TlActionKind
@@ -156,6 +180,13 @@ typedef enum TlActionKind
 								 * final blocks from others, start anew */
 	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
 								 * over: make the next core (consensus_epoch.h) */
+
+	TL_ACT_ASK_LAST_SEEN,		/* ask all others for their newest own row */
+	TL_ACT_CUT_LOG,				/* drop what the own log has after the row of
+								 * digest hash (zeros: all); make a new core */
+	TL_ACT_REQUEST,				/* sign row, send it to member */
+	TL_ACT_REPLY,				/* sign row, store it as the REPLY to member,
+								 * then send it there */
 	TL_ACT_WAKE,				/* step again at wake_us at the latest */
 	TL_ACT_CHECKPOINT,			/* a checkpoint is stable; whoever waited since
 								 * TL_ALARM_SPLIT may go on */
@@ -172,26 +203,29 @@ typedef enum TlAlarm
 	TL_ALARM_DIVERGED,			/* the state of member is not the certified
 								 * one; if it is this node: apply no more */
 	TL_ALARM_INSTANCES,			/* two live copies sign with the key of member */
-	TL_ALARM_SPLIT				/* no quorum agrees on a state: apply no more */
+	TL_ALARM_SPLIT,				/* no quorum agrees on a state: apply no more */
+	TL_ALARM_MEMORY				/* others have rows of this node that it lacks:
+								 * it signs nothing before a rejoin */
 } TlAlarm;
 
 typedef struct TlAction
 {
 	TlActionKind kind;
-	TlLogRow	row;			/* _APPEND; the signature is the caller's */
+	TlLogRow	row;			/* _APPEND, _REQUEST, _REPLY; the signature is
+								 * the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _EPOCH: the epoch
 								 * certificate; _CHECKPOINT: of STATE */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
-	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW; _EPOCH: a GOVERN row
-								 * that holds the motion */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG; _EPOCH: a
+								 * GOVERN row that holds the motion */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */
 	TlAlarm		alarm;			/* _ALARM */
 	uint32_t	member;			/* _ALARM: who, if anybody; _CATCH_UP: who has
-								 * shown that he is there */
+								 * shown that he is there; _REQUEST, _REPLY */
 } TlAction;
 
 /* The actions of one step; pointers in it hold until the next one. */

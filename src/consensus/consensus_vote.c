@@ -234,8 +234,8 @@ static bool
 may_vote(const TlConsensus *core, uint64_t view)
 {
 	return core->started && core->own.votes && !core->own.broken &&
-		!core->forked && !core->standing.changed &&
-		TL_RULE(6, view > core->own.floor);
+		!core->own.asking && !core->own.lost && !core->forked &&
+		!core->standing.changed && TL_RULE(6, view > core->own.floor);
 }
 
 /*

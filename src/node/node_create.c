@@ -98,6 +98,7 @@ tl_create_node(PG_FUNCTION_ARGS)
 
 	check_name(name);
 	check_database();
+	(void) tl_node_key_may_sign(purpose_code == TL_PURPOSE_TEST, ERROR);
 	tl_node_key_create(public_key, head->secret);
 	tl_chain_genesis_init(&founding->genesis, purpose_code);
 	add_member(founding, name, public_key);

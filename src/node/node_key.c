@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "port.h"
 #include "storage/fd.h"
@@ -187,4 +188,21 @@ hex_decode_exact(uint8_t *out, const char *text, size_t size)
 		out[i] = (uint8_t) value;
 	}
 	return true;
+}
+
+/*
+ * A signature says "this is durable here".  With fsync or full_page_writes off
+ * it would not be true, so only a test ledger goes on; others get a message.
+ */
+bool
+tl_node_key_may_sign(bool test, int level)
+{
+	if (test || (enableFsync && fullPageWrites))
+		return true;
+	ereport(level,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("ledger node signs nothing while fsync or full_page_writes is off"),
+			errdetail("What it signs must survive a crash of the machine."),
+			errhint("Turn both on, or use a ledger with purpose \"test\"."));
+	return false;
 }

@@ -132,6 +132,7 @@ tl_resume(PG_FUNCTION_ARGS)
 	payload.cause = TL_REJOIN_COPIED;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
 	payload.reason.size = VARSIZE_ANY_EXHDR(reason);
+	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	SPI_connect();
 	check_origin_gone();
 	check_key_free(identity);
@@ -165,6 +166,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this database is a copy of a ledger node"),
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
+	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	check_key_free(identity);
 	if (tl_table_identity_is_live(&identity->table))
 	{

@@ -236,22 +236,14 @@ is_wanted(const TlNodeIdentity *identity)
 	return tl_table_identity_is_live(&identity->table);
 }
 
-/*
- * A signature says "this is durable here".  With fsync or full_page_writes off
- * it would not be true, so only a test ledger goes on.
- */
+/* The reason why not is told once. */
 static bool
 may_sign(const TlRoundState *state, bool test)
 {
 	static bool complained = false;
 
-	if (test || (enableFsync && fullPageWrites))
+	if (tl_node_key_may_sign(test, complained ? DEBUG2 : WARNING))
 		return true;
-	if (!complained)
-		ereport(WARNING,
-				errmsg("ledger node signs nothing while fsync or full_page_writes is off"),
-				errdetail("What it signs must survive a crash of the machine."),
-				errhint("Turn both on, or use a ledger with purpose \"test\"."));
 	complained = true;
 	return false;
 }

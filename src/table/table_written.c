@@ -8,6 +8,9 @@
  * table.  A rolled back subtransaction leaves its tables in the list: looking
  * in vain is harmless, not looking would not be.
  *
+ * The first tables stand in an array: a transaction that writes a row or two
+ * should not pay for a hash table.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,12 +21,18 @@
 
 #include "table_written.h"
 
+/* Tables that are listed without a hash table. */
+#define FEW_MAX		8
+
 TlWrittenHook tl_table_written_hook = NULL;
 
-static HTAB *written = NULL;	/* in TopTransactionContext */
+static Oid	few[FEW_MAX];
+static int	few_count = 0;
+static HTAB *more = NULL;		/* those behind them, in TopTransactionContext */
 static Oid	last_written = InvalidOid;
 
 static void written_at_end(XactEvent event, void *arg);
+static void add(Oid relation);
 
 void
 tl_table_written_init(void)
@@ -41,7 +50,8 @@ written_at_end(XactEvent event, void *arg)
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||
 		event == XACT_EVENT_COMMIT)
 	{
-		written = NULL;
+		few_count = 0;
+		more = NULL;
 		last_written = InvalidOid;
 	}
 }
@@ -49,11 +59,26 @@ written_at_end(XactEvent event, void *arg)
 void
 tl_table_written_note(Oid relation)
 {
-	bool		found;
-
 	if (relation == last_written)
 		return;
-	if (written == NULL)
+	if (!tl_table_written_relation(relation))
+	{
+		if (tl_table_written_hook != NULL)
+			tl_table_written_hook(relation);
+		add(relation);
+	}
+	last_written = relation;
+}
+
+static void
+add(Oid relation)
+{
+	if (few_count < FEW_MAX)
+	{
+		few[few_count++] = relation;
+		return;
+	}
+	if (more == NULL)
 	{
 		HASHCTL		control;
 
@@ -61,24 +86,23 @@ tl_table_written_note(Oid relation)
 		control.keysize = sizeof(Oid);
 		control.entrysize = sizeof(Oid);
 		control.hcxt = TopTransactionContext;
-		written = hash_create("ledger tables written", 16, &control,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		more = hash_create("ledger tables written", 64, &control,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	hash_search(written, &relation, HASH_ENTER, &found);
-	if (!found && tl_table_written_hook != NULL)
-		tl_table_written_hook(relation);
-	last_written = relation;
+	(void) hash_search(more, &relation, HASH_ENTER, NULL);
 }
 
 bool
 tl_table_written_any(void)
 {
-	return written != NULL;
+	return few_count > 0;
 }
 
 bool
 tl_table_written_relation(Oid relation)
 {
-	return written != NULL &&
-		hash_search(written, &relation, HASH_FIND, NULL) != NULL;
+	for (int i = 0; i < few_count; i++)
+		if (few[i] == relation)
+			return true;
+	return more != NULL && hash_search(more, &relation, HASH_FIND, NULL) != NULL;
 }

@@ -3,7 +3,7 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 5, 250 to 252: a decoder; what it accepts is
+ * The first byte chooses.  0 to 6, 250 to 252: a decoder; what it accepts is
  * canonical, and an epoch certificate is read.
  * Otherwise the rest is a list of rows (member, kind, view, size u16, payload)
  * for a core of four members; every signature counts as valid, so that there
@@ -15,6 +15,7 @@
 #include "consensus_epoch.h"
 #include "consensus_evidence.h"
 #include "consensus_payload.h"
+#include "consensus_restart.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,7 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 	TlAck		ack;
 	TlEvidence	evidence;
 	TlState		state;
+	TlRestart	restart;
 	TlStatus	status = TL_BUG;
 
 	tl_writer_init(&writer, again, size);
@@ -116,6 +118,11 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_state_decode(&state, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_state_encode(&writer, &state) == TL_OK);
+			break;
+		case 5:
+			status = tl_consensus_restart_decode(&restart, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_restart_encode(&writer, &restart) == TL_OK);
 			break;
 		case 250:
 		case 251:
@@ -208,7 +215,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 5 || (data[0] >= 250 && data[0] <= 252))
+	if (data[0] <= 6 || (data[0] >= 250 && data[0] <= 252))
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

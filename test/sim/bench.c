@@ -56,7 +56,7 @@ static unsigned current;		/* which of sent[] is being filled */
 
 static double processor_time(void);
 static void operations(double *check, double *sign);
-static void set_up(unsigned count);
+static void set_up(unsigned count, unsigned lane_length);
 static void tear_down(void);
 static void round_of(unsigned node, uint64_t round, bool batch);
 static void obey(unsigned node);
@@ -123,7 +123,7 @@ cost(unsigned count, unsigned rounds, double check, double sign)
 {
 	double		bare;
 
-	set_up(count);
+	set_up(count, 64);
 	for (uint64_t round = 1; round <= rounds; round++)
 	{
 		for (unsigned i = 0; i < count; i++)
@@ -157,7 +157,7 @@ hops(void)
 	{
 		uint64_t	round = 1;
 
-		set_up(4);
+		set_up(4, 64);
 		for (; round < 100; round++)
 		{
 			bool		done = true;
@@ -193,7 +193,7 @@ dead_leader(void)
 	uint64_t	turns;
 	double		lost;
 
-	set_up(4);
+	set_up(4, 64);
 	for (uint64_t round = 1; round <= 600; round++)
 	{
 		if (round == 200)
@@ -227,7 +227,7 @@ backlog(void)
 	double		many;
 	double		begin;
 
-	set_up(4);
+	set_up(4, TL_CONSENSUS_LANE_MAX);
 	begin = processor_time();
 	for (uint64_t number = 1; number <= 64; number++)
 		wait_for_order(number, &digest);
@@ -282,7 +282,7 @@ wait_for_order(uint64_t number, TlHash *digest)
 }
 
 static void
-set_up(unsigned count)
+set_up(unsigned count, unsigned lane_length)
 {
 	TlConsensusBlock *genesis = &config.base;
 
@@ -302,7 +302,7 @@ set_up(unsigned count)
 	config.quorum_of_three = 3;
 	config.drift_us = 1000000;
 	config.view_count = 64;
-	config.lane_length = TL_CONSENSUS_LANE_MAX;
+	config.lane_length = lane_length;
 	config.pace.timer_us = 40 * ROUND_US;
 	config.pace.timer_max_us = 10000000;
 	config.pace.dead_us = 20 * ROUND_US;

@@ -27,6 +27,7 @@
 #define SIM_MS				1000	/* of virtual time, in us */
 #define SIM_CHUNKS_MAX		40	/* of a batch */
 #define SIM_HOUR_US			(INT64_C(3600) * 1000 * SIM_MS)
+#define SIM_FOREVER_US		INT64_C(1000000000000)
 #define SIM_CLOCK_BASE_US	(INT64_C(1700000000) * 1000 * SIM_MS)
 
 /* A row that exists in this world; immutable. */
@@ -77,6 +78,18 @@ typedef struct SimNode
 	TlHash	   *bodies;			/* batches whose bodies are here */
 	unsigned	body_count;
 	unsigned	body_capacity;
+	SimRow	   *replies[SIM_NODES_MAX]; /* signed by this node, by asker */
+	uint8_t		closed[SIM_NODES_MAX][TL_NONCE_SIZE];	/* incarnations ended
+														 * by them */
+	bool		rejoining;		/* under this nonce: */
+	uint8_t		nonce[TL_NONCE_SIZE];
+
+	/* beside the disk */
+	struct SimBackup *backup;	/* an older state, or NULL */
+	SimLog		wire;			/* own rows that have left */
+	bool		forgot;			/* lost memory, and is not past its floor */
+	bool		forgot_wire;	/* and only others can tell */
+	unsigned	forgot_blocks;	/* final ones, at that time, of anybody */
 
 	/* memory */
 	void	   *memory;
@@ -93,6 +106,12 @@ typedef struct SimNode
 	unsigned	safe[SIM_NODES_MAX];	/* of those, durable */
 	SimLog		inbox;			/* loose rows for the core */
 	SimLog		again;			/* BATCH rows that it asked to see again */
+	SimLog		answers;		/* REPLY rows of that transaction */
+	bool		cut;			/* the own log, after the row of: */
+	TlHash		cut_after;
+	struct SimEvent *mail;		/* what others answered or ask */
+	unsigned	mail_count;
+	unsigned	mail_capacity;
 	TlHash	   *held;			/* news for the core */
 	unsigned	held_count;
 	unsigned	held_capacity;
@@ -147,7 +166,12 @@ typedef enum SimEventKind
 	SIM_SLOT,					/* a peer drops another's slot, or makes it */
 	SIM_HOLD,					/* a member's messages are kept for hours */
 	SIM_CLOCK,					/* a clock jumps, stands, or is set right */
-	SIM_DISK					/* a disk is full for a while */
+	SIM_DISK,					/* a disk is full for a while */
+	SIM_FORGET,					/* a disk is lost, restored, or copied */
+	SIM_REJOIN,					/* the operator lets a node rejoin */
+	SIM_LAST_SEEN,				/* answer to LAST_SEEN: row, or none */
+	SIM_REQUEST,
+	SIM_REPLY
 } SimEventKind;
 
 /* What links can look like; 0 leaves the choice to chance. */
@@ -249,6 +273,7 @@ typedef struct SimEvent
 	unsigned	peer;
 	SimRow	   *row;
 	TlHash		hash;
+	uint32_t	ticket;			/* _LAST_SEEN */
 	bool		on;				/* _LINK: cut it */
 } SimEvent;
 
@@ -265,6 +290,8 @@ typedef struct SimPlan
 	int64_t		skew_us;
 	unsigned	crash_weight;
 	unsigned	cut_weight;
+	unsigned	forget_weight;
+	bool		twins_ask;		/* what others have seen, at a start */
 	unsigned	liars;
 	unsigned	twins;
 	unsigned	silent;
@@ -371,6 +398,7 @@ struct SimWorld
 	unsigned	command_liars;	/* more than f of them may fork the ledger */
 	unsigned	forks;			/* of this run: it ends with the first */
 	unsigned	lost_views;		/* of honest leaders */
+	unsigned	command_disks;	/* how often they fail; 0: the seed decides */
 	unsigned	command_views;	/* remembered by a core; 0: the seed decides */
 };
 
@@ -432,7 +460,7 @@ extern void sim_node_step(SimWorld *world, SimNode *node, TlInput *input,
 extern void sim_node_obey(SimWorld *world, SimNode *node);
 
 /* sim_disk.c */
-extern void sim_disk_open(SimWorld *world, SimNode *node);
+extern void sim_disk_open(SimWorld *world, SimNode *node, bool start);
 extern void sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from);
 extern void sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer);
 extern void sim_disk_add_block(SimNode *node, const TlConsensusBlock *block,
@@ -444,8 +472,8 @@ extern bool sim_disk_has_body(const SimNode *node, const TlHash *digest);
 
 /* sim_read.c */
 extern void sim_read_rows(SimWorld *world, SimNode *node, bool restart);
-extern void sim_read_lane(SimWorld *world, SimNode *node, uint32_t member,
-						  uint64_t beyond);
+extern void sim_read_lane(SimWorld *world, SimNode *node,
+						  const TlLane *beyond);
 extern bool sim_read_row(SimWorld *world, SimNode *node, const TlHash *subject);
 extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
 						  TlInputKind kind);
@@ -488,7 +516,34 @@ extern void sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target);
 extern bool sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,
 							 const TlLogRow *row, SimTwist twist, TlHash *block);
 
+/* sim_memory.c */
+extern void sim_memory_event(SimWorld *world);
+extern void sim_memory_deliver(SimWorld *world, SimNode *node,
+							   const SimEvent *event);
+extern void sim_memory_read(SimWorld *world, SimNode *node);
+extern void sim_memory_ask(SimWorld *world, SimNode *node);
+extern void sim_memory_request(SimWorld *world, SimNode *node,
+							   const TlAction *action);
+extern void sim_memory_reply(SimWorld *world, SimNode *node,
+							 const TlAction *action);
+extern void sim_memory_commit(SimWorld *world, SimNode *node, bool send);
+extern void sim_memory_open(SimWorld *world, SimNode *node, bool start);
+extern void sim_memory_rejoin(SimWorld *world, SimNode *node);
+extern void sim_memory_settle(SimWorld *world, SimNode *node);
+extern void sim_memory_recount(SimWorld *world, SimNode *node);
+extern bool sim_memory_takes(const SimWorld *world, const SimNode *node,
+							 const SimRow *row);
+extern const SimRow *sim_memory_find(const SimLog *log, const uint8_t *nonce,
+									 uint64_t sequence);
+extern unsigned sim_memory_after(const SimLog *source, const SimLog *log,
+								 bool own);
+extern void sim_memory_returns(SimWorld *world, SimNode *node,
+							   const SimRow *row);
+extern void sim_memory_free(SimNode *node);
+
 /* sim_check.c */
+extern void sim_check_forgotten(SimWorld *world, SimNode *node);
+extern void sim_check_rejoined(SimWorld *world, SimNode *node);
 extern void sim_check_reset(SimWorld *world);
 extern void sim_check_own_row(SimWorld *world, SimNode *node,
 							  const TlLogRow *row);

@@ -58,10 +58,10 @@ sim_fail(SimWorld *world, const char *format,...)
 	va_list		arguments;
 
 	fflush(stdout);
-	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u%s%s%s  at %llu events, %lld ms: ",
+	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u DISKS=%u%s%s%s  at %llu events, %lld ms: ",
 			(unsigned long long) world->seed,
 			(unsigned long long) world->steps_max, world->command_nodes,
-			world->command_views, world->command_liars,
+			world->command_views, world->command_liars, world->command_disks,
 			world->plain ? " PLAIN=1" : "",
 			world->scenario != NULL ? " SCENARIO=" : "",
 			world->scenario != NULL ? world->scenario->name : "",
@@ -72,6 +72,21 @@ sim_fail(SimWorld *world, const char *format,...)
 	va_end(arguments);
 	fprintf(stderr, "\n");
 	exit(1);
+}
+
+/* V3: rows are of the epoch in which their author is; each begins anew. */
+static void
+check_epoch(SimWorld *world, SimNode *node, const TlLogRow *row)
+{
+	if (row->epoch > node->voted_epoch)
+	{
+		memset(cast[node->id], 0, sizeof(cast[node->id]));
+		node->voted_epoch = row->epoch;
+		node->voted_view = 0;
+	}
+	if (row->epoch != node->voted_epoch || row->epoch != node->epoch)
+		sim_fail(world, "V3: node %u signs in epoch %llu", node->id,
+				 (unsigned long long) row->epoch);
 }
 
 /* V3: what a node that follows the rules never signs. */
@@ -86,8 +101,9 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 	/* A contradiction may come to light late, and is written once. */
 	if (sim_is_honest(node) && row->kind != TL_LOG_EVIDENCE)
 		world->written_us = world->now_us;
-	if (row->sequence != log->count ||
-		(log->count > 1 &&
+	if (row->kind == TL_LOG_REJOIN ? row->sequence != 1 :
+		(log->count == 1 ? row->sequence != 1 :
+		 row->sequence != log->rows[log->count - 2]->row.sequence + 1 ||
 		 !sim_same(&row->previous, &log->rows[log->count - 2]->digest)))
 		sim_fail(world, "V3: node %u: own log is not a chain at %llu", node->id,
 				 (unsigned long long) row->sequence);
@@ -100,15 +116,7 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		sim_is_honest(&world->nodes[sim_check_leader(world, row->epoch, row->view) - 1]))
 		world->lost_views++;
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
-	if (row->epoch > node->voted_epoch)
-	{
-		memset(cast[node->id], 0, sizeof(cast[node->id]));
-		node->voted_epoch = row->epoch;
-		node->voted_view = 0;
-	}
-	if (row->epoch != node->voted_epoch || row->epoch != node->epoch)
-		sim_fail(world, "V3: node %u signs in epoch %llu", node->id,
-				 (unsigned long long) row->epoch);
+	check_epoch(world, node, row);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
 	{
@@ -171,6 +179,15 @@ sim_check_was_made(const TlHash *digest)
 void
 sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 {
+	if (action->alarm == TL_ALARM_MEMORY)
+	{
+		if (sim_is_honest(node) && !node->forgot)
+			sim_fail(world, "V30: node %u forgot nothing", node->id);
+		sim_later(world, (int64_t) sim_random(world, 500 * SIM_MS),
+				  (SimEvent) {.kind = SIM_REJOIN, .node = node->id,
+				  .life = node->life});
+		return;
+	}
 	if (!sim_is_honest(node))
 		return;
 	if (action->alarm == TL_ALARM_FORK && sim_check_too_many(world))
@@ -190,6 +207,38 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_is_honest(&world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u accuses member %u, who is honest",
 				 node->id, action->member);
+}
+
+/*
+ * A REJOIN is durable.  Where everybody's vote is needed only those count that
+ * somebody has seen; they are in the own log again.
+ */
+void
+sim_check_rejoined(SimWorld *world, SimNode *node)
+{
+	if (tl_consensus_quorum(world->member_count, world->config.quorum_of_three) ==
+		world->member_count)
+		sim_check_forgotten(world, node);
+}
+
+/* Of what the node signed only the rows in its log count. */
+void
+sim_check_forgotten(SimWorld *world, SimNode *node)
+{
+	const SimLog *log = &node->logs[node->number - 1];
+
+	memset(cast[node->id], 0, sizeof(cast[node->id]));
+	node->voted_view = 0;
+	for (unsigned i = 0; i < log->count; i++)
+	{
+		const TlLogRow *row = &log->rows[i]->row;
+		CastVotes  *votes = &cast[node->id][row->view];
+
+		votes->propose |= (row->kind == TL_LOG_PROPOSE);
+		votes->notarize |= (row->kind == TL_LOG_NOTARIZE);
+		votes->finalize |= (row->kind == TL_LOG_FINALIZE);
+		votes->nullify |= (row->kind == TL_LOG_NULLIFY);
+	}
 }
 
 /* V9: has everything that must happen happened? */
@@ -246,7 +295,9 @@ sim_check_end(SimWorld *world)
 		return;
 	if (world->verbose)
 		sim_show(world);
-	tl_consensus_status(world->nodes[who].core, &status);
+	memset(&status, 0, sizeof(status));
+	if (world->nodes[who].core != NULL)
+		tl_consensus_status(world->nodes[who].core, &status);
 	sim_fail(world, "V9: node %u %s (view %llu, final height %llu)", who, what,
 			 (unsigned long long) status.view,
 			 (unsigned long long) status.final_height);
@@ -293,6 +344,7 @@ unfinished(SimWorld *world, unsigned *who)
 	{
 		const SimNode *node = &world->nodes[i];
 		const TlConsensusBlock *tip;
+		TlConsensusStatus status;
 
 		*who = i;
 		if (!sim_is_honest(node))
@@ -306,6 +358,11 @@ unfinished(SimWorld *world, unsigned *who)
 			return "is not in the last epoch";
 		if (!node->up || node->busy || node->asked)
 			return "is busy without end";
+		tl_consensus_status(node->core, &status);
+		if (sim_govern_member(world, node->number, node->epoch) != NULL &&
+			(node->rejoining || status.lost || status.asking ||
+			 !status.numbered))
+			return "has not rejoined";
 		if (first == NULL)
 			first = node;
 		tip = &node->chain[node->chain_count - 1];
@@ -319,9 +376,13 @@ unfinished(SimWorld *world, unsigned *who)
 			const SimNode *owner = &world->nodes[j];
 			bool		found = (owner->lane_head == 0);
 
+			if (!owner->joined)
+				continue;
+			tl_consensus_status(owner->core, &status);
 			for (unsigned k = 0; k < tip->lane_count; k++)
 			{
 				if (tip->cut[k].member == owner->number &&
+					tip->cut[k].incarnation == status.incarnation &&
 					tip->cut[k].batch == owner->lane_head)
 					found = true;
 			}
@@ -352,6 +413,8 @@ sim_show(SimWorld *world)
 		const SimLog *log = &node->logs[node->number - 1];
 		TlConsensusStatus status;
 
+		if (node->core == NULL)
+			continue;
 		tl_consensus_status(node->core, &status);
 		printf("node %u, member %u, role %d: view %llu, final %llu (known %llu), lane %llu%s\n",
 			   node->id, node->number, (int) node->role,

@@ -21,6 +21,8 @@ static void check_cut(SimWorld *world, SimNode *node,
 					  const TlConsensusBlock *block, const TlConsensusBlock *parent);
 static void check_finalization(SimWorld *world, SimNode *node,
 							   const TlAction *action);
+static const char *what_is_wrong(SimWorld *world, const TlLogRow *row,
+								 const TlBlockHeader *header);
 static void check_proposal(SimWorld *world, const TlConsensusBlock *block);
 static void check_batches(SimWorld *world, const TlConsensusBlock *block,
 						  const TlConsensusBlock *parent);
@@ -86,7 +88,9 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 		for (unsigned j = 0; j < block->lane_count; j++)
 		{
 			if (block->cut[j].member == parent->cut[i].member &&
-				block->cut[j].batch >= parent->cut[i].batch)
+				(block->cut[j].incarnation > parent->cut[i].incarnation ||
+				 (block->cut[j].incarnation == parent->cut[i].incarnation &&
+				  block->cut[j].batch >= parent->cut[i].batch)))
 				kept = true;
 		}
 		if (!kept)
@@ -154,6 +158,7 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		(void) tl_consensus_certificate_get_vote(&vote, certificate, i);
 		memset(&row, 0, sizeof(row));
 		row.member = vote.member;
+		memcpy(row.nonce, vote.nonce, TL_NONCE_SIZE);
 		row.sequence = vote.sequence;
 		row.previous = vote.previous;
 		row.kind = certificate->kind;
@@ -173,30 +178,48 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 	return true;
 }
 
-/* V10 */
+/* V10.  A liar may have told one block twice, with other certificates. */
 static void
 check_proposal(SimWorld *world, const TlConsensusBlock *block)
 {
-	const SimRow *row = sim_find(world, &block->hash);
 	const TlBlockHeader *header = &block->header;
-	unsigned long long height = header->height;
+	const char *wrong = "was proposed by nobody";
+
+	for (const SimRow *row = world->rows; row != NULL && wrong != NULL;
+		 row = row->next)
+	{
+		if (row->row.kind == TL_LOG_PROPOSE &&
+			sim_same(&row->subject, &block->hash))
+			wrong = what_is_wrong(world, &row->row, header);
+	}
+	if (wrong != NULL)
+		sim_fail(world, "V10: block %llu %s",
+				 (unsigned long long) header->height, wrong);
+	if (header->time > SIM_CLOCK_BASE_US + world->now_us +
+		world->config.drift_us + world->plan.skew_us)
+		sim_fail(world, "V10: block %llu is from the future",
+				 (unsigned long long) header->height);
+}
+
+/* With a proposal, by what it says itself; NULL if nothing is. */
+static const char *
+what_is_wrong(SimWorld *world, const TlLogRow *row, const TlBlockHeader *header)
+{
+	uint64_t	view = header->parent_view;
 	TlProposal	proposal;
 	TlCertificate certificate;
 	TlReader	reader;
-	uint64_t	view = header->parent_view;
 
-	if (row == NULL ||
-		tl_consensus_proposal_decode(&proposal, row->row.payload.data,
-									 row->row.payload.size) != TL_OK)
-		sim_fail(world, "V2: nobody proposed block %llu", height);
-	if (row->row.member != sim_check_leader(world, header->epoch, header->view))
-		sim_fail(world, "V10: block %llu is not by the leader of view %llu",
-				 height, (unsigned long long) header->view);
+	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK)
+		return "cannot be read";
+	if (row->member != sim_check_leader(world, header->epoch, header->view))
+		return "is not by the leader of its view";
 	if (!sim_same(&header->parent, &world->epochs[header->epoch].founding) &&
 		(!sim_check_certificate(world, proposal.parent_certificate, &certificate) ||
 		 certificate.kind == TL_LOG_NULLIFY || certificate.view != view ||
 		 !sim_same(&certificate.block, &header->parent)))
-		sim_fail(world, "V10: the parent of block %llu is not notarized", height);
+		return "has a parent that is not notarized";
 	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
 	while (++view < header->view)
 	{
@@ -204,12 +227,9 @@ check_proposal(SimWorld *world, const TlConsensusBlock *block)
 
 		if (!sim_check_certificate(world, span, &certificate) ||
 			certificate.kind != TL_LOG_NULLIFY || certificate.view != view)
-			sim_fail(world, "V10: block %llu skips view %llu, which was not nullified",
-					 height, (unsigned long long) view);
+			return "skips a view that was not nullified";
 	}
-	if (header->time > SIM_CLOCK_BASE_US + world->now_us +
-		world->config.drift_us + world->plan.skew_us)
-		sim_fail(world, "V10: block %llu is from the future", height);
+	return NULL;
 }
 
 /* V10: the root over the batches between two cuts, and how much they are. */
@@ -260,7 +280,8 @@ sim_check_root(SimWorld *world, const TlLane *from, unsigned from_count,
 
 		for (unsigned j = 0; j < from_count; j++)
 		{
-			if (from[j].member == to[i].member)
+			if (from[j].member == to[i].member &&
+				from[j].incarnation == to[i].incarnation)
 				start = from[j];
 		}
 		count = to[i].batch - start.batch;

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-
+static bool is_loose(const SimNode *node, const SimRow *row);
 
 void
-sim_disk_open(SimWorld *world, SimNode *node)
+sim_disk_open(SimWorld *world, SimNode *node, bool start)
 {
 	TlConsensusConfig config = world->epochs[node->epoch];
-	TlInput		input = {.kind = TL_INPUT_START};
+	TlInput		input = {.kind = TL_INPUT_TIME};
 	size_t		size;
 
 	config.member = node->number;
@@ -36,6 +36,8 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	config.standing = node->standing;
 	config.certificate.data = node->certificate;
 	config.certificate.size = node->certificate_size;
+	if (node->forgot_wire)
+		config.pace.start_wait_us = SIM_FOREVER_US;
 	size = tl_consensus_size(&config);
 	if (size > node->memory_size)
 	{
@@ -56,12 +58,9 @@ sim_disk_open(SimWorld *world, SimNode *node)
 	if (node->pending.count > 0)
 		sim_fail(world, "node %u: the core signs before it was started",
 				 node->id);
-	sim_node_step(world, node, &input, false);
+	sim_memory_open(world, node, start);
 	while (node->actions->more)
-	{
-		input.kind = TL_INPUT_TIME;
 		sim_node_step(world, node, &input, false);
-	}
 	if (node->pending.count > 0 || node->final_pending > 0 ||
 		node->epoch_pending > node->epoch)
 	{
@@ -83,7 +82,7 @@ sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
 	sim_disk_copy(world, node, peer);
 	node->pending.count = 0;
 	node->held_count = 0;
-	sim_disk_open(world, node);
+	sim_disk_open(world, node, false);
 	sim_node_ask(world, node);
 }
 
@@ -138,8 +137,25 @@ sim_disk_forget_arrivals(SimWorld *world, SimNode *node)
 		SimLog	   *log = &node->logs[i];
 
 		while (i + 1 != node->number && log->count > node->safe[i])
-			log->rows[--log->count]->holders &= ~(UINT64_C(1) << node->id);
+		{
+			SimRow	   *row = log->rows[--log->count];
+
+			if (!is_loose(node, row))
+				row->holders &= ~(UINT64_C(1) << node->id);
+		}
 	}
+}
+
+/* Is it here for another reason as well? */
+static bool
+is_loose(const SimNode *node, const SimRow *row)
+{
+	for (unsigned i = 0; i < node->loose.count; i++)
+	{
+		if (node->loose.rows[i] == row)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -59,6 +59,8 @@ sim_fault_plan(SimWorld *world)
 		plan->lie = (SimLie) sim_random(world, SIM_LIE_FORK + 1);
 	plan->to_all = sim_chance(world, 50);
 	plan->stream = sim_chance(world, 70);
+	plan->forget_weight = rarely(world, 40, 4);
+	plan->twins_ask = sim_chance(world, 50);
 	world->random = random;
 }
 
@@ -78,6 +80,7 @@ sim_fault_start(SimWorld *world)
 	again(world, SIM_HOLD, plan->hold_weight);
 	again(world, SIM_CLOCK, plan->clock_weight);
 	again(world, SIM_DISK, plan->disk_weight);
+	again(world, SIM_FORGET, plan->forget_weight);
 	for (unsigned i = 0; plan->link_us > 0 && i < world->node_count; i++)
 	{
 		for (unsigned j = 0; j < world->node_count; j++)
@@ -118,6 +121,10 @@ sim_fault_event(SimWorld *world, const SimEvent *event)
 		case SIM_DISK:
 			if (!world->calm)
 				fill_disk(world);
+			return true;
+		case SIM_FORGET:
+			if (!world->calm)
+				sim_memory_event(world);
 			return true;
 		default:
 			return false;

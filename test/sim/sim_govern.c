@@ -44,12 +44,14 @@ sim_govern_plan(SimWorld *world)
 	uint64_t	random = world->random;
 
 	world->random = (world->seed ^ SEED_OF_EPOCHS) * UINT64_C(0x9e3779b97f4a7c15);
-	if (world->command_liars == 0 && sim_chance(world, 40))
+	if (world->command_liars == 0 && world->command_disks == 0 &&
+		sim_chance(world, 40))
 	{
 		plan->epochs = 1 + (unsigned) sim_random(world, 3);
 		plan->joiners = (unsigned) sim_random(world, 5);
 		plan->clock_weight = 0; /* f may become less than it was */
 		plan->diverged = 0;
+		plan->forget_weight = 0;	/* not tried together yet */
 	}
 	while (plan->joiners > 0 &&
 		   plan->nodes + plan->twins + plan->joiners > SIM_NODES_MAX)

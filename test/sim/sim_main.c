@@ -4,7 +4,7 @@
  *	  Runs of the simulator: one seed, a range, for some seconds, or by name.
  *
  *		sim SEED=n [STEPS=n] [NODES=n] [VIEWS=n] [COUNT=n] [SECONDS=n]
- *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [PLAIN=1] [SCENARIO=name] [BENCH=1]
+ *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [DISKS=n] [PLAIN=1] [SCENARIO=name] [BENCH=1]
  *
  * NODES=0 lets the seed choose, VIEWS=0 as well.  SAFETY=1 does not ask for
  * liveness, PLAIN=1 leaves out the faults of sim_fault.c.  With more LIARS than
@@ -62,6 +62,7 @@ main(int count, char **arguments)
 	wanted.steps_max = argument(count, arguments, "STEPS", 0);
 	wanted.command_nodes = (unsigned) argument(count, arguments, "NODES", 0);
 	wanted.command_views = (unsigned) argument(count, arguments, "VIEWS", 0);
+	wanted.command_disks = (unsigned) argument(count, arguments, "DISKS", 0);
 	wanted.command_liars = (unsigned) argument(count, arguments, "LIARS", 0);
 	wanted.safety_only = argument(count, arguments, "SAFETY", 0) != 0;
 	wanted.verbose = argument(count, arguments, "VERBOSE", 0) != 0;

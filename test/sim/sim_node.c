@@ -24,6 +24,7 @@ static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
+static void wake(SimWorld *world, SimNode *node, int64_t at_us);
 static void catch_up(SimWorld *world, SimNode *node, uint32_t member);
 static void make_batch(SimWorld *world, SimNode *node);
 
@@ -42,9 +43,12 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->inbox.count = 0;
 	node->again.count = 0;
 	node->held_count = 0;
+	node->mail_count = 0;
+	node->cut = false;
+	node->answers.count = 0;
 	node->wants_batch = node->wants_approval = false;
 	node->wake_us = 0;
-	sim_disk_open(world, node);
+	sim_disk_open(world, node, true);
 	sim_node_ask(world, node);
 }
 
@@ -126,6 +130,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			world->seen[SIM_SEEN_CATCH_UP]++;
 			break;
 		default:
+			sim_memory_deliver(world, node, event);
 			break;
 	}
 }
@@ -182,7 +187,9 @@ run(SimWorld *world, SimNode *node)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
 	sim_state_give(world, node);
+	sim_memory_read(world, node);
 	sim_node_step(world, node, &input, false);
+	sim_memory_settle(world, node);
 	for (unsigned again = 0; node->actions->more; again++)
 	{
 		if (again > 100)
@@ -195,7 +202,7 @@ run(SimWorld *world, SimNode *node)
 		sim_govern_approve(world, node);
 	node->wants_approval = false;
 	if (node->pending.count > 0 || node->final_pending > 0 ||
-		node->epoch_pending > node->epoch)
+		node->answers.count > 0 || node->epoch_pending > node->epoch)
 	{
 		node->busy = true;
 		sim_later(world, sim_fault_commit_us(world),
@@ -215,6 +222,12 @@ commit(SimWorld *world, SimNode *node, bool send)
 		SimRow	   *row = node->pending.rows[i];
 
 		sim_disk_store(node, node->number - 1, row);
+		if (row->row.kind == TL_LOG_REJOIN)
+		{
+			node->rejoining = node->forgot_wire = false;
+			sim_memory_recount(world, node);
+			sim_check_rejoined(world, node);
+		}
 		if (row->row.kind == TL_LOG_BATCH)
 		{
 			sim_disk_add_body(node, &row->subject);
@@ -223,12 +236,16 @@ commit(SimWorld *world, SimNode *node, bool send)
 		}
 		sim_check_own_row(world, node, &row->row);
 		if (send)
+		{
+			sim_log_add(&node->wire, row);
 			sim_wire_send(world, node, row);
+		}
 	}
 	node->pending.count = 0;
 	if (node->final_pending > 0 || node->epoch_pending > node->epoch)
 		node->standing = node->standing_pending;
 	node->epoch = node->epoch_pending;
+	sim_memory_commit(world, node, send);
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
 }
@@ -248,7 +265,7 @@ finish(SimWorld *world, SimNode *node)
 
 		commit(world, node, true);
 		if (retired)
-			sim_disk_open(world, node);
+			sim_disk_open(world, node, false);
 		sim_node_ask(world, node);
 	}
 }
@@ -327,7 +344,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 					sim_wire_fetch(world, node, &action->hash, false);
 				break;
 			case TL_ACT_READ_LANE:
-				sim_read_lane(world, node, action->lane.member, action->lane.batch);
+				sim_read_lane(world, node, &action->lane);
 				break;
 			case TL_ACT_CATCH_UP:
 				catch_up(world, node, action->member);
@@ -335,14 +352,22 @@ sim_node_obey(SimWorld *world, SimNode *node)
 			case TL_ACT_EPOCH:
 				sim_govern_epoch(world, node, action);
 				break;
+			case TL_ACT_ASK_LAST_SEEN:
+				sim_memory_ask(world, node);
+				break;
+			case TL_ACT_CUT_LOG:
+				node->cut = true;
+				node->cut_after = action->hash;
+				sim_node_ask(world, node);
+				break;
+			case TL_ACT_REQUEST:
+				sim_memory_request(world, node, action);
+				break;
+			case TL_ACT_REPLY:
+				sim_memory_reply(world, node, action);
+				break;
 			case TL_ACT_WAKE:
-				node->wake_us = action->wake_us;
-				sim_later(world, (action->wake_us > world->now_us) ?
-						  action->wake_us - world->now_us : 1,
-						  (SimEvent) {.kind = SIM_TIMER, .node = node->id,
-						  .life = node->life});
-				if (action->wake_us <= world->now_us)
-					node->wake_us = world->now_us + 1;
+				wake(world, node, action->wake_us);
 				break;
 			case TL_ACT_CHECKPOINT:
 				sim_state_checkpoint(world, node, action);
@@ -356,6 +381,16 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		}
 	}
 	node->actions->count = 0;
+}
+
+/* At that time at the latest. */
+static void
+wake(SimWorld *world, SimNode *node, int64_t at_us)
+{
+	node->wake_us = (at_us > world->now_us) ? at_us : world->now_us + 1;
+	sim_later(world, node->wake_us - world->now_us,
+			  (SimEvent) {.kind = SIM_TIMER, .node = node->id,
+			  .life = node->life});
 }
 
 /* From the member that the core names; if it cannot be, it names another. */
@@ -385,12 +420,15 @@ make_batch(SimWorld *world, SimNode *node)
 	uint8_t		bytes[TL_BATCH_SIZE_FIXED + sizeof(chunk_bytes)];
 	TlWriter	writer;
 	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH};
+	TlConsensusStatus status;
 
 	node->wants_batch = false;
 	world->seen[SIM_SEEN_IDLE] += (world->now_us >= world->batch_us + SIM_HOUR_US);
 	world->batch_us = world->now_us;
 	header.chain_id = world->config.chain_id;
 	header.member = node->number;
+	tl_consensus_status(node->core, &status);
+	header.incarnation = status.incarnation;
 	header.batch = node->lane_head + 1;
 	if (node->lane_head > 0)
 		header.previous = node->lane_digest;

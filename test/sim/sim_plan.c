@@ -92,6 +92,7 @@ sim_plan_config(SimWorld *world)
 		config->pace.dead_us = world->plan.dead_us;
 	config->pace.active_us = 10000 * SIM_MS;
 	config->pace.fetch_us = config->pace.timer_us;
+	config->pace.start_wait_us = 5 * config->pace.timer_us + 1000 * SIM_MS;
 	genesis->header.proposer = 1;
 	genesis->header.time = (int64_t) world->seed;
 	(void) tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0);

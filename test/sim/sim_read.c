@@ -44,9 +44,9 @@ sim_read_rows(SimWorld *world, SimNode *node, bool restart)
 
 /* The stored BATCH rows of a lane once more, when the core has room for them. */
 void
-sim_read_lane(SimWorld *world, SimNode *node, uint32_t member, uint64_t beyond)
+sim_read_lane(SimWorld *world, SimNode *node, const TlLane *beyond)
 {
-	const SimLog *log = &node->logs[member - 1];
+	const SimLog *log = &node->logs[beyond->member - 1];
 
 	for (unsigned i = 0; i < log->count; i++)
 	{
@@ -56,7 +56,9 @@ sim_read_lane(SimWorld *world, SimNode *node, uint32_t member, uint64_t beyond)
 		if (log->rows[i]->row.kind == TL_LOG_BATCH &&
 			tl_chain_batch_decode(&header, payload->data,
 								  payload->size) == TL_OK &&
-			header.batch > beyond)
+			(header.incarnation > beyond->incarnation ||
+			 (header.incarnation == beyond->incarnation &&
+			  header.batch > beyond->batch)))
 			sim_log_add(&node->again, log->rows[i]);
 	}
 	sim_node_ask(world, node);

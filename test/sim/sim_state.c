@@ -156,7 +156,9 @@ sim_state_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		node->halted_at = action->state.height;
 		world->seen[SIM_SEEN_DIVERGED]++;
 	}
-	if (sim_is_honest(&world->nodes[action->member - 1]) &&
+	/* More than f liars are a quorum together with one who was led astray. */
+	if (!sim_check_too_many(world) &&
+		sim_is_honest(&world->nodes[action->member - 1]) &&
 		!sim_state_diverges(world, &world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u calls member %u diverged, who is not",
 				 node->id, action->member);

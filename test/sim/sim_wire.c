@@ -105,19 +105,22 @@ void
 sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 {
 	unsigned	log = row->row.member - 1;
-	SimLog	   *stored = &node->logs[log];
+	const SimRow *other;
+	TlConsensusStatus status;
 
-	if (row->row.member == node->number)
+	/* Own rows come back from others in a rejoin only, before the REJOIN. */
+	tl_consensus_status(node->core, &status);
+	if (row->row.member == node->number && !(node->rejoining && status.lost))
 		return;
-	if (row->row.sequence <= stored->count &&
-		!sim_same(&row->digest,
-				  &stored->rows[row->row.sequence - 1]->digest))
-		contradict(world, node, stored->rows[row->row.sequence - 1], row);
-	if (row->row.sequence != stored->count + 1)
-		return;					/* a gap: the next poll fills it */
-	if (stored->count > 0 &&
-		!sim_same(&row->row.previous, &stored->rows[stored->count - 1]->digest))
-		return;					/* another branch */
+	if (row->row.member == node->number)
+		sim_memory_returns(world, node, row);
+	other = sim_memory_find(&node->logs[log], row->row.nonce,
+							row->row.sequence);
+	if (other != NULL && !sim_same(&row->digest, &other->digest))
+		contradict(world, node, other, row);
+	/* A gap, which the next poll fills; another branch; what was ended. */
+	if (!sim_memory_takes(world, node, row))
+		return;
 	sim_disk_store(node, log, row);
 	sim_node_ask(world, node);
 }
@@ -155,14 +158,17 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 		const SimLog *source = &peer->logs[log];
 		int64_t		delay = sim_wire_delay(world, choice, node->id);
 
-		if (log + 1 == node->number)
+		unsigned	first;
+
+		if (log + 1 == node->number && !node->rejoining)
 			continue;
 		if (peer->role == SIM_LIAR && log + 1 == peer->number)
 			source = &peer->stories[node->id];
 		compare(world, node, &node->logs[log], source, delay);
-		for (unsigned i = node->logs[log].count;
-			 i < source->count && i < node->logs[log].count + 200; i++)
-			sim_later(world, delay + i - node->logs[log].count,
+		first = sim_memory_after(source, &node->logs[log],
+								 log + 1 == node->number);
+		for (unsigned i = first; i < source->count && i < first + 200; i++)
+			sim_later(world, delay + i - first,
 					  (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
 					  .life = node->life, .row = source->rows[i]});
 	}

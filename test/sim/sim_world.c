@@ -32,6 +32,8 @@ sim_world_make(SimWorld *world)
 		sim_fault_plan(world);
 		sim_govern_plan(world);
 	}
+	if (world->command_disks > 0)
+		world->plan.forget_weight = world->command_disks;
 	sim_plan_config(world);
 	sim_plan_nodes(world);
 	sim_check_reset(world);
@@ -113,6 +115,7 @@ sim_world_free(SimWorld *world)
 			free(node->logs[j].rows);
 			free(node->stories[j].rows);
 		}
+		sim_memory_free(node);
 		free(node->loose.rows);
 		free(node->pending.rows);
 		free(node->inbox.rows);
@@ -279,7 +282,7 @@ become_calm(SimWorld *world)
 	sim_fault_stop(world);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
-		if (!world->nodes[i].up)
+		if (!world->nodes[i].up && !world->nodes[i].forgot)
 			sim_node_start(world, &world->nodes[i]);
 		/* Where looks were rare the next one may be hours away. */
 		if (world->plan.poll_us > QUIET_US)

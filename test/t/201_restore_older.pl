@@ -49,6 +49,26 @@ for my $round (1 .. 5)
 	$node->wait_final_all;
 	is(value($node, 'SELECT state, incarnation FROM ledger.status'), 'live|0', "no false alarm after crash $round");
 }
+# What is signed must survive a crash of the machine: with these settings off
+# nothing is, by nobody.
+for my $setting ('fsync', 'full_page_writes')
+{
+	my $pattern = qr/ERROR:  ledger node signs nothing while fsync or full_page_writes is off/;
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET $setting = off");
+	$node->restart;
+	refused($node, q{SELECT ledger.accept_restore('why not')}, $pattern, "accept_restore, $setting off");
+	$node->safe_psql('postgres', 'CREATE DATABASE unsafe');
+	$node->create_extension('unsafe');
+	my ($status, $stdout, $stderr) = $node->psql('unsafe', q{SELECT ledger.create_node('unsafe')});
+	like($stderr, $pattern, "create_node, $setting off");
+	is($node->safe_psql('unsafe', q{SELECT length(ledger.create_node('unsafe', 'test'))}), '64', 'but a test ledger');
+	$node->safe_psql('postgres', 'DROP DATABASE unsafe');
+	$node->safe_psql('postgres', "ALTER SYSTEM RESET $setting");
+	$node->restart;
+}
+is(value($node, 'SELECT state, incarnation FROM ledger.status'), 'live|0', 'and nothing has changed');
+
 ok(-s state_file(), 'the mark lies beside the key');
 is((stat state_file())[2] & 0777, 0600, 'and is readable for the server only');
 

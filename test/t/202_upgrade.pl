@@ -89,6 +89,15 @@ sub upgrade
 	is($new->safe_psql('postgres', $all_rows), $expected, "$name: rows, refs and heights are what they were");
 	my ($status, $stdout, $stderr) = $new->psql('postgres', "INSERT INTO cdr VALUES (1000, 'x')");
 	like($stderr, qr/this database is a copy of a ledger node/, "$name: no refs before");
+	for my $value ('off', 'on')
+	{
+		$new->safe_psql('postgres', "ALTER SYSTEM SET full_page_writes = $value");
+		$new->reload;
+		$new->poll_query_until('postgres', "SELECT current_setting('full_page_writes') = '$value'");
+		next if $value eq 'on';
+		($status, $stdout, $stderr) = $new->psql('postgres', "SELECT ledger.resume('upgraded to $version')");
+		like($stderr, qr/ERROR:  ledger node signs nothing while fsync or full_page_writes is off/, "$name: what resume() signs must be durable");
+	}
 	$new->safe_psql('postgres', "SELECT ledger.resume('upgraded to $version')");
 	is($new->safe_psql('postgres', "SELECT state, incarnation, name FROM ledger.status"), "live|1|old_$version" . ($newer eq $bindir ? '_same' : ''),
 		"$name: resume() makes the node live");

@@ -11,6 +11,7 @@
 #include "consensus_core.h"
 #include "consensus_evidence.h"
 #include "consensus_rejoin.h"
+#include "consensus_reply.h"
 
 #include "unit.h"
 
@@ -304,42 +305,63 @@ illegal(void)
 	free(memory);
 }
 
-/* A REJOIN is ordered if it ends the newest incarnation. */
+/* The REPLY of the only validator to that request; in bytes, after its size. */
+static TlSpan
+reply_to(const uint8_t *nonce, uint8_t *bytes, size_t room)
+{
+	uint8_t		payload[TL_REPLY_SIZE_FIXED];
+	TlReply		reply = {.asker = 2, .reason = TL_REPLY_FIRST};
+	TlLogRow	row = {.member = 1, .kind = TL_LOG_REPLY, .view = 1};
+	TlWriter	writer;
+
+	memcpy(reply.request, nonce, TL_NONCE_SIZE);
+	tl_writer_init(&writer, payload, sizeof(payload));
+	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+	row.payload = (TlSpan) {payload, writer.size};
+	UNIT_CHECK(tl_consensus_row_sign(&row, &config.chain_id, secrets[0],
+									 NULL) == TL_OK);
+	tl_writer_init(&writer, bytes, room);
+	tl_put_u32(&writer, (uint32_t) (TL_LOG_ROW_SIZE_FIXED + row.payload.size));
+	UNIT_CHECK(tl_consensus_row_encode(&writer, &row) == TL_OK);
+	return (TlSpan) {bytes, writer.size};
+}
+
+/* A REJOIN is ordered if it is not older than the one before, and only once. */
 static void
 rejoins(void)
 {
-	uint8_t		bytes[TL_REJOIN_SIZE_MAX];
-	TlRejoin	rejoin = {.cause = TL_REJOIN_COPIED, .incarnation = 1,
-		.nonce = {7}, .sequence = 1};
+	uint8_t		bytes[1024];
+	uint8_t		replies[512];
+	TlRejoin	rejoin = {.cause = TL_REJOIN_COPIED, .nonce = {7},
+		.sequence = 1, .digest = {{1}}, .reply_count = 1};
 	TlConsensus *core;
 	void	   *memory;
 	TlWriter	writer;
 	TlLogRow	row = {.member = 2, .kind = TL_LOG_REJOIN, .sequence = 1,
-	.nonce = {7}};
+	.nonce = {7}, .view = 3};
 
 	configure();
 	core = start(&memory);
 	for (int i = 0; i < 3; i++)
 	{
-		rejoin.digest.bytes[0] = 1;
+		rejoin.replies = reply_to(rejoin.nonce, replies, sizeof(replies));
 		tl_writer_init(&writer, bytes, sizeof(bytes));
 		UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
 		row.payload = (TlSpan) {bytes, writer.size};
 		UNIT_CHECK(tl_consensus_row_sign(&row, &config.chain_id, secrets[1],
 										 NULL) == TL_OK);
-		give(core, TL_INPUT_ROW, &row, true);
-		/* first 0 to 1; then again from 0, which is over; then 1 to 2 */
+		give(core, (i == 1) ? TL_INPUT_LOOSE_ROW : TL_INPUT_ROW, &row, true);
+		/* 0 to 1; then one of an earlier view, which is over; then 1 to 2 */
 		UNIT_CHECK(finish(core) == (i != 1) && alarms() == 0);
-		UNIT_CHECK(waiting(core) == (i == 1));
+		UNIT_CHECK(waiting(core) == 0);
 		UNIT_CHECK(final_standing.members[1].incarnation == (i == 2 ? 2 : 1));
+		give(core, TL_INPUT_LOOSE_ROW, &row, true);
+		UNIT_CHECK(!finish(core) && alarms() == 0);
+		if (i != 1)
+			memcpy(rejoin.nonce_before, rejoin.nonce, TL_NONCE_SIZE);
+		row.view = (i == 0) ? 2 : 3;
 		row.nonce[0]++;
 		rejoin.nonce[0]++;
-		rejoin.incarnation++;
-		if (i == 0)
-			continue;
-		rejoin.incarnation = 2;
-		rejoin.before = 1;
-		rejoin.nonce_before[0] = 7;
 	}
 	/* Its own nonce, and its place at the head of a log. */
 	row.nonce[0]++;

@@ -220,7 +220,7 @@ check(unsigned removed_count, const uint32_t *removed, unsigned set_count,
 	return tl_consensus_epoch_check(&config, &motion, &hash);
 }
 
-/* X1, X2: which sets may follow. */
+/* W1, W2: which sets may follow. */
 static void
 next_sets(void)
 {

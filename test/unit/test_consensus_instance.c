@@ -13,6 +13,8 @@
 
 #include "chain_batch.h"
 #include "consensus_payload.h"
+#include "consensus_rejoin.h"
+#include "consensus_reply.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -92,6 +94,40 @@ give(TlInputKind kind, TlLogRow row)
 	if (kind == TL_INPUT_CONTRADICTION)
 		input.row.signature[0] ^= 1;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+/* Member 4 opens the log of that nonce; the others are in view 1. */
+static void
+rejoin(uint8_t nonce)
+{
+	static uint8_t bytes[1024];
+	uint8_t		replies[1024];
+	uint8_t		payload[TL_REPLY_SIZE_FIXED];
+	TlRejoin	opened = {.cause = TL_REJOIN_COPIED, .nonce = {nonce},
+		.sequence = sequences[4], .digest = {{1}}, .reply_count = 3};
+	TlReply		reply = {.asker = 4, .request = {nonce}};
+	TlWriter	writer;
+	TlWriter	list;
+	TlLogRow	row;
+
+	tl_writer_init(&list, replies, sizeof(replies));
+	for (uint32_t member = 1; member <= 3; member++)
+	{
+		tl_writer_init(&writer, payload, sizeof(payload));
+		UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+		row = (TlLogRow) {.member = member, .kind = TL_LOG_REPLY, .view = 1,
+		.payload = {payload, writer.size}};
+		tl_put_u32(&list, (uint32_t) (TL_LOG_ROW_SIZE_FIXED + writer.size));
+		UNIT_CHECK(tl_consensus_row_encode(&list, &row) == TL_OK);
+	}
+	opened.replies = (TlSpan) {replies, list.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &opened) == TL_OK);
+	nonces[4] = nonce;
+	sequences[4] = 0;
+	row = make_row(4, TL_LOG_REJOIN, bytes, writer.size);
+	row.view = 3;
+	give(TL_INPUT_ROW, row);
 }
 
 /* An ACK of the batch by that instance, which replaced that one. */
@@ -186,7 +222,7 @@ one_after_the_other(void)
 	acknowledge(TL_INPUT_ROW, 4, 2, 1);
 	acknowledge(TL_INPUT_ROW, 4, 2, 0);
 	UNIT_CHECK(!alarmed(4));
-	nonces[4] = 7;				/* a REJOIN, on a copy that knows none of this */
+	rejoin(7);					/* on a copy that knows none of this */
 	acknowledge(TL_INPUT_ROW, 4, 9, 0);
 	UNIT_CHECK(!alarmed(4));
 	acknowledge(TL_INPUT_ROW, 3, 0, 0); /* not told */

@@ -91,8 +91,10 @@ bytes_of_rejoin(void)
 	for (size_t cut = 0; cut < size; cut++)
 		UNIT_CHECK(tl_consensus_rejoin_decode(&back, bytes, cut) != TL_OK);
 	UNIT_CHECK(tl_consensus_rejoin_decode(&back, bytes, size + 1) == TL_TRAILING_BYTES);
-	bytes[0] = 2;
+	bytes[0] = 3;
 	UNIT_CHECK(tl_consensus_rejoin_decode(&back, bytes, size) == TL_BAD_VERSION);
+	bytes[0] = 2;				/* which has replies */
+	UNIT_CHECK(tl_consensus_rejoin_decode(&back, bytes, size) == TL_TRUNCATED);
 	bytes[0] = 1;
 	bytes[200] ^= 1;			/* replies, which one member cannot have */
 	UNIT_CHECK(tl_consensus_rejoin_decode(&back, bytes, size) == TL_BAD_FORMAT);

@@ -259,6 +259,30 @@ def checkpoint_vectors(chain, secrets, keys, body, headers, cut):
     return vectors
 
 
+def restart_vector(chain, headers, members_hash, members):
+    """RESTART after block 7: members 1, 2 and 4 of four go on without member 3."""
+    secrets = [510, 520, 530, 540]
+    body = genesis(1, [members[0], members[1], members[3]])
+    time = struct.unpack(">q", headers[7][110:118])[0] + 5_000_000
+    reason = "Rechenzentrum überflutet".encode()
+    statement = b"\x01" + chain
+    for part in (headers[7], body):
+        statement += pack("I", len(part)) + part
+    statement += pack("Iq", 1, time) + pack("I", len(reason)) + reason
+    digest = sha(b"telco_ledger/1/restart" + statement)
+    payload = statement + pack("H", 3)
+    for number in (1, 2, 4):
+        payload += pack("I", number) + schnorr_sign(digest, secrets[number - 1])
+    entry = b"\x05\x01" + pack("B", 12) + digest
+    set_hash = root([leaf_hash(members[i]) for i in (0, 1, 3)])
+    header = block(ZERO, 0, 0, ZERO, 0, 1, time, root([]),
+                   root([leaf_hash(body), leaf_hash(entry)]), b"", set_hash, root([]))
+    return [("kind", "restart"), ("payload", payload), ("chain_id", chain),
+            ("members_hash", members_hash),
+            ("recovery_keys", b"".join(schnorr_key(secret) for secret in secrets)),
+            ("digest", digest), ("header", header), ("new_chain_id", leaf_hash(header))]
+
+
 def array(elements):
     if not elements:
         return b"\x00"
@@ -534,6 +558,7 @@ def main():
         (8, checkpoint.encode()), (9, manifest), (10, definitions[2]),
         (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b")),
         (11, rejoin)])
+    vectors.append(restart_vector(chain, headers, members_hash, members))
     vectors += checkpoint_vectors(chain, secrets, keys, body, headers, cut)
     with open(os.path.join(here, "chain.txt"), "w") as out:
         out.write("# Made by make_chain.py, a second implementation of the formats.\n")
