@@ -389,16 +389,18 @@ write_states(TlConsensus *core)
 static bool
 is_due(TlConsensus *core, const TlStateClaim *claim)
 {
-	int64_t		at = core->checkpoint.handed_us + core->config.pace.timer_us;
+	int64_t		at = core->checkpoint.handed_us;
 
 	if (claim->state.height == 0 ||
 		claim->state.height <= core->base.header.checkpoint_height)
 		return false;
 	if (claim->state.height % core->config.checkpoint_interval == 0)
 		return true;
-	if (claim->state.height != core->base.header.height ||
-		core->pace.work_us != 0)
+	if (claim->state.height != core->base.header.height)
 		return false;
+	/* Liars can leave a member alone with work that nobody else sees. */
+	at += (core->pace.work_us == 0) ? core->config.pace.timer_us :
+		core->config.pace.timer_max_us;
 	if (core->now_us >= at)
 		return true;
 	tl_consensus_pace_wake(core, at);

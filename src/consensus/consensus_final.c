@@ -150,8 +150,10 @@ tl_consensus_final_retire(TlConsensus *core)
 	epoch = encode_epoch(core, view);
 	if (epoch.size == 0)
 		return;
-	if (TL_RULE(111, !view->certified[VOTE_FINALIZE].relayed))
-		tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
+	if (!TL_FORGOTTEN(111) &&
+		!tl_consensus_pace_relay(core, view, VOTE_FINALIZE) &&
+		core->actions->more)
+		return;					/* no room: in the next step */
 	action = tl_consensus_act(core, TL_ACT_EPOCH);
 	if (action == NULL)
 		return;

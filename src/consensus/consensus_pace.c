@@ -320,26 +320,30 @@ nullified_by_some(TlConsensus *core)
 static void
 relay_view(TlConsensus *core)
 {
+	bool		all = true;
+
 	if (core->pace.relayed || TL_FORGOTTEN(106))
 		return;
-	core->pace.relayed = true;
+	if (core->own.asking || core->own.lost)
+		return;					/* R30, R31: later */
 	for (uint64_t number = core->own.view; number-- > core->low;)
 	{
 		TlView	   *view = tl_consensus_view(core, number);
 
 		if (view->certified[VOTE_NULLIFY].present)
-			tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
+			all &= tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
 		if (view->certified[VOTE_FINALIZE].present)
 		{
-			tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
-			return;
+			all &= tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
+			break;
 		}
 		if (view->certified[VOTE_NOTARIZE].present)
 		{
-			tl_consensus_pace_relay(core, view, VOTE_NOTARIZE);
-			return;
+			all &= tl_consensus_pace_relay(core, view, VOTE_NOTARIZE);
+			break;
 		}
 	}
+	core->pace.relayed = all;
 }
 
 /* P7: an active member's ACK does not show the final tip: show it to him. */
@@ -369,12 +373,12 @@ relay_final(TlConsensus *core)
 			tl_consensus_pace_wake(core, due);
 		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
 				 !TL_FORGOTTEN(107))
-			tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
+			(void) tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 	}
 }
 
-/* A CERT row of that certificate, if there is none yet. */
-void
+/* False if it has to be tried again: no room, or this node may not sign yet. */
+bool
 tl_consensus_pace_relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 {
 	uint8_t    *start = core->scratch.data + core->scratch.used;
@@ -382,14 +386,15 @@ tl_consensus_pace_relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 	TlSpan		payload;
 
 	if (view->certified[kind].relayed || !core->own.votes)
-		return;
+		return true;
 	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
 	if (tl_consensus_tally_encode(&writer, core, kind, view) != TL_OK)
-		return;
+		return false;
 	payload.data = start;
 	payload.size = writer.size;
 	if (!tl_consensus_append(core, TL_LOG_CERT, core->own.view, payload))
-		return;
+		return false;
 	core->scratch.used += writer.size;
 	view->certified[kind].relayed = true;
+	return true;
 }

@@ -25,6 +25,7 @@
 #define SIM_EPOCHS_MAX		8
 #define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
 #define SIM_MS				1000	/* of virtual time, in us */
+#define SIM_BUCKETS			1024
 #define SIM_CHUNKS_MAX		40	/* of a batch */
 #define SIM_HOUR_US			(INT64_C(3600) * 1000 * SIM_MS)
 #define SIM_FOREVER_US		INT64_C(1000000000000)
@@ -37,7 +38,8 @@ typedef struct SimRow
 	TlHash		digest;
 	TlHash		subject;		/* block or batch that it brings, if any */
 	uint64_t	holders;		/* nodes whose disks have it */
-	struct SimRow *next;		/* of all rows */
+	struct SimRow *next;		/* of all rows, newest first */
+	struct SimRow *near;		/* likewise, of those in its bucket */
 } SimRow;
 
 /* One member's log as a disk has it. */
@@ -89,6 +91,7 @@ typedef struct SimNode
 	SimLog		wire;			/* own rows that have left */
 	bool		forgot;			/* lost memory, and is not past its floor */
 	bool		forgot_wire;	/* and only others can tell */
+	unsigned	restored;		/* that backup, how often */
 	unsigned	forgot_blocks;	/* final ones, at that time, of anybody */
 
 	/* memory */
@@ -122,6 +125,8 @@ typedef struct SimNode
 	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
 	bool		wants_approval;
+	const SimRow *clash[2];		/* a contradiction met while busy: the stored row,
+								 * and the one that came */
 
 	unsigned	stated;			/* height whose state the core was told, last */
 
@@ -231,6 +236,16 @@ typedef enum SimTwist
 	SIM_TWIST_ANY = SIM_TWISTS
 } SimTwist;
 
+/* What a disk forgets; 0 leaves the choice to chance. */
+typedef enum SimForget
+{
+	SIM_FORGET_ANY,
+	SIM_FORGET_ALL,				/* it is gone */
+	SIM_FORGET_DATABASE,		/* a backup; the wire is still there */
+	SIM_FORGET_BOTH,			/* a backup of both */
+	SIM_FORGET_COPY				/* nothing: a copy begins to live beside it */
+} SimForget;
+
 /* What happened in a run: a scenario in which nothing did shows nothing. */
 typedef enum SimSeen
 {
@@ -260,6 +275,11 @@ typedef enum SimSeen
 	SIM_SEEN_DIVERGED,			/* members that were told so */
 	SIM_SEEN_STATE_SPLIT,
 	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
+	SIM_SEEN_REJOIN,			/* REJOIN rows of honest members */
+	SIM_SEEN_SEQUENCE,			/* after that of another one */
+	SIM_SEEN_SAME_BACKUP,		/* restored once more */
+	SIM_SEEN_LATE_BATCH,		/* of an incarnation that is over, ordered */
+	SIM_SEEN_COPY,
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -291,6 +311,8 @@ typedef struct SimPlan
 	unsigned	crash_weight;
 	unsigned	cut_weight;
 	unsigned	forget_weight;
+	SimForget	forget;
+	bool		same_backup;	/* is never renewed */
 	bool		twins_ask;		/* what others have seen, at a start */
 	unsigned	liars;
 	unsigned	twins;
@@ -393,6 +415,7 @@ struct SimWorld
 	unsigned	heap_capacity;
 	uint64_t	event_number;
 	SimRow	   *rows;
+	SimRow	   *buckets[SIM_BUCKETS];	/* of rows, by subject */
 	const char *command;		/* for the line that repeats the run */
 	unsigned	command_nodes;
 	unsigned	command_liars;	/* more than f of them may fork the ledger */
@@ -411,6 +434,7 @@ extern bool sim_chance(SimWorld *world, unsigned percent);
 extern void sim_later(SimWorld *world, int64_t delay_us, SimEvent event);
 extern SimRow *sim_row(SimWorld *world, const TlLogRow *row);
 extern SimRow *sim_find(SimWorld *world, const TlHash *subject);
+extern SimRow **sim_bucket(SimWorld *world, const TlHash *subject);
 extern void sim_log_add(SimLog *log, SimRow *row);
 extern bool sim_check_signature(void *context, const uint8_t *signature,
 								const TlHash *digest, const uint8_t *row_key);
@@ -428,6 +452,7 @@ extern int64_t sim_wire_stream(SimWorld *world, unsigned from, unsigned to,
 extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
 extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_clash(SimWorld *world, SimNode *node);
 extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_poll(SimWorld *world, SimNode *node);
 extern void sim_wire_fetch(SimWorld *world, SimNode *node,
@@ -530,6 +555,7 @@ extern void sim_memory_commit(SimWorld *world, SimNode *node, bool send);
 extern void sim_memory_open(SimWorld *world, SimNode *node, bool start);
 extern void sim_memory_rejoin(SimWorld *world, SimNode *node);
 extern void sim_memory_settle(SimWorld *world, SimNode *node);
+extern void sim_memory_witness(SimWorld *world, const SimNode *node);
 extern void sim_memory_recount(SimWorld *world, SimNode *node);
 extern bool sim_memory_takes(const SimWorld *world, const SimNode *node,
 							 const SimRow *row);

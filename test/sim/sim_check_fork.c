@@ -10,6 +10,8 @@
 
 #include "consensus_evidence.h"
 
+#include <string.h>
+
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
@@ -80,20 +82,31 @@ sim_check_unaccused(SimWorld *world)
 			first = &node->logs[member];
 			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
 		}
-		if (caught && !accused && !sim_is_honest(&world->nodes[member]))
+		/* Who left can be accused no more. */
+		if (caught && !accused && !sim_is_honest(&world->nodes[member]) &&
+			sim_govern_member(world, member + 1, world->epoch_count - 1) != NULL)
 			return member + 1;
 	}
 	return 0;
 }
 
-/* Logs are chains: if they differ anywhere they differ in the last place. */
+/* Logs are chains: what differs anywhere in an incarnation differs at its end. */
 static bool
 branches(const SimLog *left, const SimLog *right)
 {
-	unsigned	count = (left->count < right->count) ? left->count : right->count;
+	for (unsigned i = 0; i < left->count; i++)
+	{
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other;
 
-	return count > 0 &&
-		!sim_same(&left->rows[count - 1]->digest, &right->rows[count - 1]->digest);
+		if (i + 1 < left->count && left->rows[i + 1]->row.sequence != 1 &&
+			sim_memory_find(right, row->nonce, row->sequence + 1) != NULL)
+			continue;
+		other = sim_memory_find(right, row->nonce, row->sequence);
+		if (other != NULL && !sim_same(&other->digest, &left->rows[i]->digest))
+			return true;
+	}
+	return false;
 }
 
 /* Has this log an EVIDENCE row against that member? */
@@ -119,15 +132,17 @@ accuses(SimWorld *world, const SimLog *log, uint32_t member)
 static bool
 contradicts(SimWorld *world, const SimLog *left, const SimLog *right)
 {
-	for (unsigned i = 0; i < left->count && i < right->count; i++)
+	for (unsigned i = 0; i < left->count; i++)
 	{
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other = sim_memory_find(right, row->nonce, row->sequence);
 		TlEvidenceRow rows[2];
 		TlEvidence	evidence;
 
-		if (sim_same(&left->rows[i]->digest, &right->rows[i]->digest))
+		if (other == NULL || sim_same(&left->rows[i]->digest, &other->digest))
 			continue;
-		tl_consensus_evidence_row(&rows[0], &left->rows[i]->row);
-		tl_consensus_evidence_row(&rows[1], &right->rows[i]->row);
+		tl_consensus_evidence_row(&rows[0], row);
+		tl_consensus_evidence_row(&rows[1], &other->row);
 		return tl_consensus_evidence_make(&evidence, &world->config.chain_id,
 										  &rows[0], &rows[1]) != TL_EVIDENCE_NONE;
 	}

@@ -322,7 +322,6 @@ sim_liar_tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 	if (row.kind == TL_LOG_STATE)
 		row.payload.data = state;
 	made = sim_row(world, &row);
-	sim_node_note_subject(made);
 	event.hash = made->subject;
 	made->holders |= UINT64_C(1) << node->id;
 	sim_log_add(story, made);

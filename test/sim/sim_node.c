@@ -47,6 +47,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->cut = false;
 	node->answers.count = 0;
 	node->wants_batch = node->wants_approval = false;
+	node->clash[0] = NULL;
 	node->wake_us = 0;
 	sim_disk_open(world, node, true);
 	sim_node_ask(world, node);
@@ -187,6 +188,7 @@ run(SimWorld *world, SimNode *node)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
 	sim_state_give(world, node);
+	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
 	sim_node_step(world, node, &input, false);
 	sim_memory_settle(world, node);
@@ -227,6 +229,7 @@ commit(SimWorld *world, SimNode *node, bool send)
 			node->rejoining = node->forgot_wire = false;
 			sim_memory_recount(world, node);
 			sim_check_rejoined(world, node);
+			sim_memory_witness(world, node);
 		}
 		if (row->row.kind == TL_LOG_BATCH)
 		{
@@ -323,7 +326,6 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		{
 			case TL_ACT_APPEND:
 				row = sim_row(world, &action->row);
-				sim_node_note_subject(row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);
 				sim_log_add(&node->pending, row);

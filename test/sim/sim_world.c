@@ -176,6 +176,7 @@ sim_later(SimWorld *world, int64_t delay_us, SimEvent event)
 SimRow *
 sim_row(SimWorld *world, const TlLogRow *row)
 {
+	SimRow	  **bucket;
 	SimRow	   *made = calloc(1, sizeof(SimRow));
 	uint8_t    *payload = malloc(row->payload.size + 1);
 
@@ -189,6 +190,10 @@ sim_row(SimWorld *world, const TlLogRow *row)
 				   made->row.signature + TL_HASH_SIZE);
 	made->next = world->rows;
 	world->rows = made;
+	sim_node_note_subject(made);
+	bucket = sim_bucket(world, &made->subject);
+	made->near = *bucket;
+	*bucket = made;
 	return made;
 }
 
@@ -196,12 +201,19 @@ sim_row(SimWorld *world, const TlLogRow *row)
 SimRow *
 sim_find(SimWorld *world, const TlHash *subject)
 {
-	for (SimRow *row = world->rows; row != NULL; row = row->next)
+	for (SimRow *row = *sim_bucket(world, subject); row != NULL; row = row->near)
 	{
 		if (sim_same(&row->subject, subject))
 			return row;
 	}
 	return NULL;
+}
+
+/* Where rows with this subject are, among others. */
+SimRow **
+sim_bucket(SimWorld *world, const TlHash *subject)
+{
+	return &world->buckets[(subject->bytes[0] << 8 | subject->bytes[1]) % SIM_BUCKETS];
 }
 
 bool
