@@ -38,6 +38,12 @@ tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								   right) == TL_EVIDENCE_NONE ||
 		!tl_consensus_answer_convicts(core, &evidence))
 		return;
+	if (core->own.asking || core->own.lost)
+	{
+		core->peers[index].owed = true;
+		core->peers[index].evidence = evidence;
+		return;
+	}
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_consensus_evidence_encode(&writer, &evidence) != TL_OK)
 		return;
@@ -45,6 +51,24 @@ tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 	if (payload.size > 0 &&
 		tl_consensus_append(core, TL_LOG_EVIDENCE, core->own.view, payload))
 		core->peers[index].accused = true;
+}
+
+/* What was seen while nothing could be signed (R30, R31). */
+void
+tl_consensus_accuse_owed(TlConsensus *core)
+{
+	if (core->own.asking || core->own.lost)
+		return;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlPeer	   *peer = &core->peers[i];
+
+		if (!peer->owed)
+			continue;
+		peer->owed = false;
+		tl_consensus_accuse(core, &peer->evidence.rows[0],
+							&peer->evidence.rows[1]);
+	}
 }
 
 /* May this node, and is it not done? */

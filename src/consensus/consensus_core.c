@@ -111,6 +111,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 	if (core->started && !input->more)
 	{
 		(void) tl_consensus_recover_run(core);
+		tl_consensus_accuse_owed(core);
 		settle(core);
 		tl_consensus_checkpoint_settle(core);
 		tl_consensus_lane_want(core);
@@ -654,6 +655,10 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	if (!input->certificates_valid ||
 		(row->epoch == core->config.epoch && !tl_consensus_legal(core, row)))
 	{
+		/* What this epoch cannot judge is dropped, and nobody is blamed. */
+		if (row->epoch != core->config.epoch ||
+			tl_consensus_legal_elsewhere(core, row))
+			return;
 		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 		tl_consensus_legal_accuse(core, row, NULL);
 		return;

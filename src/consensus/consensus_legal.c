@@ -76,6 +76,23 @@ tl_consensus_legal(const TlConsensus *core, const TlLogRow *row)
 	}
 }
 
+/*
+ * Is it an accusation of this kind about a row of another epoch?  Whose members
+ * this core does not know, so it is neither believed nor held against its author.
+ */
+bool
+tl_consensus_legal_elsewhere(const TlConsensus *core, const TlLogRow *row)
+{
+	TlEvidence	evidence;
+
+	return row->kind == TL_LOG_EVIDENCE &&
+		tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
+									 row->payload.data,
+									 row->payload.size) == TL_OK &&
+		evidence.kind == TL_EVIDENCE_ILLEGAL &&
+		evidence.rows[0].row.epoch != core->config.epoch;
+}
+
 /* May a block with this cut come after that one?  What R10 and R11 ask of both. */
 bool
 tl_consensus_legal_child(const TlConsensusBlock *parent,

@@ -325,6 +325,8 @@ relay_view(TlConsensus *core)
 
 	if (core->pace.relayed || TL_FORGOTTEN(106))
 		return;
+	if (core->own.asking || core->own.lost)
+		return;					/* R30, R31: later */
 	for (uint64_t number = core->own.view; number-- > core->low;)
 	{
 		TlView	   *view = tl_consensus_view(core, number);

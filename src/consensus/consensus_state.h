@@ -204,6 +204,8 @@ typedef struct TlPeer
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
+	bool		owed;			/* one, as soon as this node may sign */
+	TlEvidence	evidence;		/* of that */
 	bool		diverged;		/* alarm was given */
 	bool		known;			/* the instance is */
 	bool		doubled;		/* two of them live: counts as neither */
@@ -487,6 +489,8 @@ extern bool tl_consensus_judge_inside(const TlConsensus *core,
 
 /* consensus_legal.c */
 extern bool tl_consensus_legal(const TlConsensus *core, const TlLogRow *row);
+extern bool tl_consensus_legal_elsewhere(const TlConsensus *core,
+										 const TlLogRow *row);
 extern bool tl_consensus_legal_child(const TlConsensusBlock *parent,
 									 const TlConsensusBlock *child);
 extern bool tl_consensus_legal_judge(const TlConsensus *core,
@@ -496,6 +500,7 @@ extern void tl_consensus_legal_accuse(TlConsensus *core, const TlLogRow *row,
 									  const TlConsensusBlock *parent);
 
 /* consensus_accuse.c */
+extern void tl_consensus_accuse_owed(TlConsensus *core);
 extern bool tl_consensus_may_accuse(const TlConsensus *core, unsigned index);
 extern void tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
 								const TlEvidenceRow *right);

@@ -59,7 +59,7 @@ static bool enabled = false;
 
 static const LedgerCache *relation_cache(Relation relation);
 static void accept_row(Relation relation, TupleTableSlot *slot, int options);
-static void accept_restored_row(Relation relation);
+static void accept_restored_row(Relation relation, const TlRefBytes *bytes);
 tl_noreturn static void refuse_change(Relation relation, const char *verb);
 
 /* Does this relation use our routine?  Partitioned parents do not. */
@@ -139,13 +139,15 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 		tl_table_issue_accept(DatumGetTlRefBytes(ref),
 							  RelationGetRelationName(relation));
 	else
-		accept_restored_row(relation);
+		accept_restored_row(relation, DatumGetTlRefBytes(ref));
 }
 
 /* Restore mode: a superuser or the owner brings rows with their old refs. */
 static void
-accept_restored_row(Relation relation)
+accept_restored_row(Relation relation, const TlRefBytes *bytes)
 {
+	TlRef		ref;
+
 	if (!superuser() &&
 		!tl_relation_is_owned(RelationGetRelid(relation), GetUserId()))
 		ereport(ERROR,
@@ -154,6 +156,12 @@ accept_restored_row(Relation relation)
 					   RelationGetRelationName(relation)),
 				errdetail("This database is not a live node of a ledger, so it takes restored rows only, from a superuser or the owner."),
 				errhint("Run SELECT ledger.create_node(...) to start a new ledger here."));
+	tl_table_ref_unpack(&ref, bytes);
+	if (ref.member == 0 || ref.row == 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_BAD_REF)),
+				errmsg("%s is the ledger_ref of no row", tl_table_ref_text(&ref)),
+				errdetail("Members, and the rows of a transaction, count from 1."));
 }
 
 static void

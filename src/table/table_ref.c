@@ -12,9 +12,8 @@
  * All big-endian, so that memcmp is the order of (member, incarnation,
  * transaction, row).  Text form: the four numbers with dots, "3.1.88123.4".
  *
- * Invariant: bytes in a table are exactly what tl_table_ref_pack wrote.  Member
- * and row count from 1: what enters as text, in binary or as uuid is refused if
- * one of them is 0, so each value can be written and read again in every form.
+ * Invariant: bytes in a table are exactly what tl_table_ref_pack wrote; every
+ * 16 bytes are some ref, so that ledger.ref and uuid cast both ways.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,7 +60,6 @@ PG_FUNCTION_INFO_V1(tl_ref_row);
 
 static bool parse_number(const char **cursor, uint64_t *value, uint64_t max,
 						 char terminator);
-static void check_numbers(const TlRefBytes *bytes);
 static int	ref_sort_compare(Datum x, Datum y, SortSupport ssup);
 
 void
@@ -157,12 +155,11 @@ tl_ref_in(PG_FUNCTION_ARGS)
 	if (!parse_number(&cursor, &member, PG_UINT32_MAX, '.') ||
 		!parse_number(&cursor, &incarnation, PG_UINT16_MAX, '.') ||
 		!parse_number(&cursor, &transaction, TL_TRANSACTION_MAX, '.') ||
-		!parse_number(&cursor, &row, PG_UINT32_MAX, '\0') ||
-		member == 0 || row == 0)
+		!parse_number(&cursor, &row, PG_UINT32_MAX, '\0'))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				errmsg("invalid input syntax for type ledger.ref: \"%s\"", text),
-				errdetail("A ref is member.incarnation.transaction.row, for example 3.1.88123.4; members and rows count from 1."));
+				errdetail("A ref is member.incarnation.transaction.row, for example 3.1.88123.4."));
 	ref.member = (uint32_t) member;
 	ref.incarnation = (uint16_t) incarnation;
 	ref.transaction = transaction;
@@ -170,21 +167,6 @@ tl_ref_in(PG_FUNCTION_ARGS)
 	result = palloc(sizeof(TlRefBytes));
 	tl_table_ref_pack(result, &ref);
 	PG_RETURN_TLREF(result);
-}
-
-/* Of bytes from outside. */
-static void
-check_numbers(const TlRefBytes *bytes)
-{
-	TlRef		ref;
-
-	tl_table_ref_unpack(&ref, bytes);
-	if (ref.member == 0 || ref.row == 0)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				errmsg("these 16 bytes are no ledger.ref"),
-				errdetail("As text they would be %s, but members and rows count from 1.",
-						  tl_table_ref_text(&ref)));
 }
 
 Datum
@@ -203,7 +185,6 @@ tl_ref_recv(PG_FUNCTION_ARGS)
 	TlRefBytes *result = palloc(sizeof(TlRefBytes));
 
 	pq_copymsgbytes(buffer, (char *) result->bytes, TL_REF_SIZE);
-	check_numbers(result);
 	PG_RETURN_TLREF(result);
 }
 
@@ -302,7 +283,6 @@ tl_ref_from_uuid(PG_FUNCTION_ARGS)
 	TlRefBytes *result = palloc(sizeof(TlRefBytes));
 
 	memcpy(result->bytes, PG_GETARG_UUID_P(0)->data, TL_REF_SIZE);
-	check_numbers(result);
 	PG_RETURN_TLREF(result);
 }
 

@@ -3,8 +3,9 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 6: a decoder; what it accepts is canonical.
- * Otherwise the rest is a list of rows (member, kind, view, size u16, payload)
+ * The first byte chooses.  0 to 9: a decoder; what it accepts is canonical.
+ * Otherwise the rest is a list of rows (member, kind, view with the bits loose
+ * and second incarnation, size u16, payload)
  * for a core of four members; every signature counts as valid, so that there
  * is nothing which these bytes cannot claim.  The core must bear it.
  *
@@ -13,6 +14,8 @@
 #include "consensus_core.h"
 #include "consensus_evidence.h"
 #include "consensus_payload.h"
+#include "consensus_rejoin.h"
+#include "consensus_reply.h"
 #include "consensus_restart.h"
 
 #include <stdlib.h>
@@ -36,6 +39,35 @@ believe(void *context, const uint8_t signature[TL_SIGNATURE_SIZE],
 		const TlHash *digest, const uint8_t row_key[TL_XONLY_KEY_SIZE])
 {
 	return true;
+}
+
+/* What a member says, and hears, who has lost memory. */
+static TlStatus
+decode_memory(uint8_t which, const uint8_t *data, size_t size, TlWriter *writer)
+{
+	TlRequest	request;
+	TlReply		reply;
+	TlRejoin	rejoin;
+	TlStatus	status;
+
+	if (which == 7)
+	{
+		status = tl_consensus_request_decode(&request, data, size);
+		if (status == TL_OK)
+			require(tl_consensus_request_encode(writer, &request) == TL_OK);
+		return status;
+	}
+	if (which == 8)
+	{
+		status = tl_consensus_reply_decode(&reply, data, size);
+		if (status == TL_OK)
+			require(tl_consensus_reply_encode(writer, &reply) == TL_OK);
+		return status;
+	}
+	status = tl_consensus_rejoin_decode(&rejoin, data, size);
+	if (status == TL_OK)
+		require(tl_consensus_rejoin_encode(writer, &rejoin) == TL_OK);
+	return status;
 }
 
 static void
@@ -84,6 +116,11 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_restart_decode(&restart, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_restart_encode(&writer, &restart) == TL_OK);
+			break;
+		case 7:
+		case 8:
+		case 9:
+			status = decode_memory(which, data, size, &writer);
 			break;
 		default:
 			status = tl_consensus_evidence_decode(&evidence, &chain_id, data, size);
@@ -148,14 +185,21 @@ drive_core(const uint8_t *data, size_t size)
 	{
 		memset(&input.row, 0, sizeof(input.row));
 		input.row.member = 2 + tl_get_u8(&reader) % 3;
-		input.row.kind = (uint8_t) (1 + tl_get_u8(&reader) % TL_LOG_REPLY);
+		input.row.kind = (uint8_t) (1 + tl_get_u8(&reader) % TL_LOG_REQUEST);
 		input.row.view = tl_get_u8(&reader);
 		input.row.sequence = 1;
 		input.row.payload = tl_get_span(&reader, tl_get_u16(&reader));
 		if (reader.truncated)
 			break;
 		input.kind = (input.row.view & 0x80) ? TL_INPUT_LOOSE_ROW : TL_INPUT_ROW;
+		input.row.nonce[0] = (input.row.view & 0x40) ? 7 : 0;
 		input.row.view &= 0x3f;
+		if (input.row.kind == TL_LOG_REQUEST || input.row.kind == TL_LOG_REPLY)
+			input.row.sequence = 0;
+		if (input.row.kind == TL_LOG_REQUEST)
+			input.kind = TL_INPUT_REQUEST;
+		if (input.row.kind == TL_LOG_REPLY)
+			input.kind = TL_INPUT_REPLY;
 		input.now_us += 10000;
 		input.clock_us += 10000;
 		require(tl_consensus_judge(core, &input.row, believe, NULL,
@@ -171,7 +215,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 6)
+	if (data[0] <= 9)
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

@@ -119,6 +119,8 @@ typedef struct SimNode
 	int64_t		disk_full_until_us;
 	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
+	const SimRow *clash[2];		/* a contradiction met while busy: the stored row,
+								 * and the one that came */
 	unsigned	stated;			/* height whose state the core was told, last */
 
 	/* what the checks remember */
@@ -403,6 +405,7 @@ extern int64_t sim_wire_stream(SimWorld *world, unsigned from, unsigned to,
 extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
 extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_clash(SimWorld *world, SimNode *node);
 extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_poll(SimWorld *world, SimNode *node);
 extern void sim_wire_fetch(SimWorld *world, SimNode *node,

@@ -10,8 +10,6 @@
 
 #include "consensus_evidence.h"
 
-#include <string.h>
-
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
@@ -88,28 +86,23 @@ sim_check_unaccused(SimWorld *world)
 	return 0;
 }
 
-/* Do they differ first in two rows of one place?  Logs are chains. */
+/* Logs are chains: what differs anywhere in an incarnation differs at its end. */
 static bool
 branches(const SimLog *left, const SimLog *right)
 {
-	unsigned	low = 0;
-	unsigned	count = (left->count < right->count) ? left->count : right->count;
-	unsigned	high = count;
-
-	while (low < high)
+	for (unsigned i = 0; i < left->count; i++)
 	{
-		unsigned	middle = (low + high) / 2;
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other;
 
-		if (sim_same(&left->rows[middle]->digest, &right->rows[middle]->digest))
-			low = middle + 1;
-		else
-			high = middle;
+		if (i + 1 < left->count && left->rows[i + 1]->row.sequence != 1 &&
+			sim_memory_find(right, row->nonce, row->sequence + 1) != NULL)
+			continue;
+		other = sim_memory_find(right, row->nonce, row->sequence);
+		if (other != NULL && !sim_same(&other->digest, &left->rows[i]->digest))
+			return true;
 	}
-	/* A member who rejoined goes on with another nonce: that is no branch. */
-	return low < count &&
-		left->rows[low]->row.sequence == right->rows[low]->row.sequence &&
-		memcmp(left->rows[low]->row.nonce, right->rows[low]->row.nonce,
-			   TL_NONCE_SIZE) == 0;
+	return false;
 }
 
 /* Has this log an EVIDENCE row against that member? */
@@ -135,15 +128,17 @@ accuses(SimWorld *world, const SimLog *log, uint32_t member)
 static bool
 contradicts(SimWorld *world, const SimLog *left, const SimLog *right)
 {
-	for (unsigned i = 0; i < left->count && i < right->count; i++)
+	for (unsigned i = 0; i < left->count; i++)
 	{
+		const TlLogRow *row = &left->rows[i]->row;
+		const SimRow *other = sim_memory_find(right, row->nonce, row->sequence);
 		TlEvidenceRow rows[2];
 		TlEvidence	evidence;
 
-		if (sim_same(&left->rows[i]->digest, &right->rows[i]->digest))
+		if (other == NULL || sim_same(&left->rows[i]->digest, &other->digest))
 			continue;
-		tl_consensus_evidence_row(&rows[0], &left->rows[i]->row);
-		tl_consensus_evidence_row(&rows[1], &right->rows[i]->row);
+		tl_consensus_evidence_row(&rows[0], row);
+		tl_consensus_evidence_row(&rows[1], &other->row);
 		return tl_consensus_evidence_make(&evidence, &world->config.chain_id,
 										  &rows[0], &rows[1]) != TL_EVIDENCE_NONE;
 	}

@@ -44,6 +44,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->cut = false;
 	node->answers.count = 0;
 	node->wants_batch = false;
+	node->clash[0] = NULL;
 	node->wake_us = 0;
 	sim_disk_open(world, node, true);
 	sim_node_ask(world, node);
@@ -168,6 +169,7 @@ run(SimWorld *world, SimNode *node)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
 	sim_state_give(world, node);
+	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
 	sim_node_step(world, node, &input, false);
 	sim_memory_settle(world, node);

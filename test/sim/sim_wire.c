@@ -125,19 +125,29 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	sim_node_ask(world, node);
 }
 
-/* The core is told at once; a busy node hears of it from somebody else. */
+/* The core is told at once, or when the transaction is through. */
 static void
 contradict(SimWorld *world, SimNode *node, const SimRow *row,
 		   const SimRow *other)
 {
+	node->clash[0] = row;
+	node->clash[1] = other;
+	if (!node->busy)
+		sim_wire_clash(world, node);
+	sim_node_ask(world, node);
+}
+
+void
+sim_wire_clash(SimWorld *world, SimNode *node)
+{
 	TlInput		input = {.kind = TL_INPUT_CONTRADICTION};
 
-	if (node->busy)
+	if (node->clash[0] == NULL)
 		return;
-	input.row = row->row;
-	input.other = other->row;
+	input.row = node->clash[0]->row;
+	input.other = node->clash[1]->row;
+	node->clash[0] = NULL;
 	sim_node_step(world, node, &input, true);
-	sim_node_ask(world, node);
 }
 
 /* What a peer's wire has and this one lacks comes over, one way of delay on. */
@@ -174,6 +184,14 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 	}
 }
 
+/* Does the newest incarnation in either need a REJOIN? */
+static bool
+has_rejoin(const SimLog *left, const SimLog *right)
+{
+	return left->rows[left->count - 1]->row.nonce[0] != 0 ||
+		right->rows[right->count - 1]->row.nonce[0] != 0;
+}
+
 /* Two branches of a log: the first row that differs comes over as well. */
 static void
 compare(SimWorld *world, SimNode *node, const SimLog *own,
@@ -184,6 +202,21 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 
 	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
 							  &other->rows[high - 1]->digest))
+		return;
+	/* Not by place: an incarnation that was ended may be cut short here. */
+	for (unsigned i = own->count; has_rejoin(own, other) && i-- > 0;)
+	{
+		const TlLogRow *row = &own->rows[i]->row;
+		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
+
+		if (found == NULL || sim_same(&found->digest, &own->rows[i]->digest))
+			continue;
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE,
+				  .node = node->id, .life = node->life,
+				  .row = (SimRow *) found});
+		return;
+	}
+	if (has_rejoin(own, other))
 		return;
 	while (low < high)
 	{

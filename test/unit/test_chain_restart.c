@@ -278,7 +278,7 @@ core_goes_on(void)
 	TlConsensusStatus status;
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
 	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
-	TlBatchHeader batch = {.member = 2, .batch = 1, .incarnation = 4, .section_count = 1};
+	TlBatchHeader batch = {.member = 2, .batch = 1, .section_count = 1};
 	TlWriter	writer;
 	TlLogRow	rows[4];
 	uint8_t		payloads[4][2048];

@@ -418,6 +418,37 @@ core_accuses(void)
 				   actions.list[i].row.kind != TL_LOG_EVIDENCE);
 }
 
+/* A row of another epoch: no conviction, and no alarm about who tells of it. */
+static void
+other_epoch(void)
+{
+	uint8_t		bytes[512];
+	uint8_t		row_bytes[256];
+	TlEvidence	evidence = {.kind = TL_EVIDENCE_ILLEGAL};
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2};
+
+	for (int same = 0; same < 2; same++)
+	{
+		TlWriter	writer;
+
+		open_core();
+		set_row(TL_LOG_NULLIFY, 3, "x", 1);
+		row.epoch = !same;
+		tl_writer_init(&writer, row_bytes, sizeof(row_bytes));
+		UNIT_CHECK(tl_consensus_row_encode(&writer, &row) == TL_OK);
+		evidence.row.data = row_bytes;
+		evidence.row.size = writer.size;
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		UNIT_CHECK(tl_consensus_evidence_encode(&writer, &evidence) == TL_OK);
+		set_row(TL_LOG_EVIDENCE, their_view(), bytes, writer.size);
+		input.row = row;
+		UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL,
+									  &input.certificates_valid) == TL_BAD_SIGNATURE);
+		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+		UNIT_CHECK((actions.count > 0 && actions.list[0].kind == TL_ACT_ALARM) == same);
+	}
+}
+
 static void
 bytes_decide(void)
 {
@@ -498,4 +529,4 @@ below_the_floor(void)
 
 UNIT_MAIN(UNIT_CASE(small_rows), UNIT_CASE(batches), UNIT_CASE(certificates),
 		  UNIT_CASE(proposals), UNIT_CASE(with_parent), UNIT_CASE(core_accuses),
-		  UNIT_CASE(bytes_decide), UNIT_CASE(below_the_floor))
+		  UNIT_CASE(other_epoch), UNIT_CASE(bytes_decide), UNIT_CASE(below_the_floor))

@@ -94,7 +94,7 @@ static void
 vectors(void)
 {
 	unit_vectors("chain.txt", use_vector);
-	UNIT_CHECK(vectors_used == 6);
+	UNIT_CHECK(vectors_used == 10);
 	unit_vectors("chain.txt", use_proposal);
 	UNIT_CHECK(proposals_used == 1);
 }

@@ -220,6 +220,44 @@ def certificate_of(kind, view, block_hash, state, votes):
             pack("H", len(votes)) + b"".join(votes))
 
 
+def rejoin_vectors(chain, secrets, keys, certificate, head):
+    """REQUEST of member 3, two replies to it, and the REJOIN that holds them."""
+    vectors = []
+    nonce = bytes(range(50, 66))
+    before = bytes(range(100, 116))
+
+    def add(kind, payload, row, number):
+        data, payload_digest, digest, signature = row
+        vectors.append([("kind", "log"), ("chain_id", chain), ("row", data),
+                        ("payload_digest", payload_digest), ("digest", digest),
+                        ("key", keys[number - 1])])
+        vectors.append([("kind", kind), ("payload", payload), ("row", data)])
+        return data
+
+    request = b"\x01" + before + pack("I", 4)
+    add("request", request, log_row(chain, secrets[2], 3, nonce, 0, ZERO, 14, 0, request), 3)
+    # the newest row of member 3 that is stored: a NULLIFY
+    shown, payload_digest, digest, signature = log_row(
+        chain, secrets[2], 3, before, 12, sha(b"row before"), 6, head, b"")
+    last = (pack("I", 3) + before + pack("Q", 12) + sha(b"row before") + pack("BQQ", 6, 0, head) +
+            payload_digest + signature)
+    replies = []
+    for number, reason, seen, proof in ((1, 1, last, certificate), (4, 0, b"", b"")):
+        reply = (b"\x01" + pack("I", 3) + nonce + pack("IQ", 4, head) + pack("BBB", 0, reason, bool(seen)) +
+                 seen + pack("I", len(proof)) + proof)
+        view = head + 2 if reason else 1
+        replies.append(add("reply", reply, log_row(
+            chain, secrets[number - 1], number, bytes(16), 0, ZERO, 13, view, reply), number))
+    reason = b"restored"
+    rejoin = (b"\x02\x02" + pack("H", 0) + nonce + pack("H", 0) + before + pack("Q", 12) + digest +
+              pack("QQ", head, head + 1) + sha(b"last block") + bytes(48) + pack("HIQ", 0, 0, 3) +
+              root([leaf_hash(r) for r in replies]) + pack("I", len(reason)) + reason +
+              pack("H", len(replies)) + b"".join(pack("I", len(r)) + r for r in replies))
+    add("rejoin_replies", rejoin,
+        log_row(chain, secrets[2], 3, nonce, 1, ZERO, 11, head + 4, rejoin), 3)
+    return vectors
+
+
 def checkpoint_vectors(chain, secrets, keys, body, headers, cut):
     """STATE rows of members 1, 3, 4 after block 4, and block 5's PROPOSE with their certificate."""
     vectors = []
@@ -461,6 +499,8 @@ def main():
     certificate = b"\x01\x05" + pack("QQ", 0, head + 1) + hashes[head] + pack("H", 3) + votes
     vectors.append([("kind", "certificate"), ("chain_id", chain), ("certificate", certificate),
                     ("genesis", body)])
+
+    vectors += rejoin_vectors(chain, secrets, keys, certificate, head)
 
     # manifest of the five rows
     def varint(value):

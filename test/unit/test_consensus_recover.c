@@ -1,0 +1,502 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_consensus_recover.c
+ *	  Start and rejoin, step by step: who is asked, who replies what, what a
+ *	  REJOIN says, whose votes count.
+ *
+ * Signatures are not checked here; what many members do is for the simulator.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "consensus_core.h"
+#include "consensus_evidence.h"
+#include "consensus_rejoin.h"
+#include "consensus_reply.h"
+
+#include "chain_batch.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMBERS		4
+
+static TlActions actions;
+static TlConsensusConfig config;
+static TlConsensus *core;
+static void *memory;
+static int64_t now_us;
+static uint8_t reply_bytes[MEMBERS + 1][2048];
+static TlSpan replies[MEMBERS + 1];
+
+static void
+open_core(unsigned members, uint32_t member)
+{
+	TlConsensusBlock *genesis = &config.base;
+
+	memset(&config, 0, sizeof(config));
+	memset(replies, 0, sizeof(replies));
+	config.member = member;
+	config.member_count = members;
+	for (unsigned i = 0; i < members; i++)
+	{
+		config.members[i].number = i + 1;
+		config.members[i].row_key[0] = (uint8_t) (i + 1);
+		config.members[i].validator = true;
+	}
+	config.quorum_of_three = 3;
+	config.drift_us = 1000000;
+	config.view_count = 16;
+	config.lane_length = 4;
+	config.pace.timer_us = 100000;
+	config.pace.timer_max_us = 1000000;
+	config.pace.dead_us = 50000;
+	config.pace.active_us = 1000000;
+	config.pace.fetch_us = 100000;
+	config.pace.start_wait_us = 10000000;
+	genesis->header.proposer = 1;
+	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
+	tl_chain_block_hash(&genesis->hash, &genesis->header);
+	tl_merkle_range_init(&genesis->history);
+	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
+	config.chain_id = genesis->hash;
+	config.founding = genesis->hash;
+	free(memory);
+	memory = malloc(tl_consensus_size(&config));
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL);
+	now_us = 1;
+}
+
+static TlStatus
+step(TlInput input)
+{
+	input.now_us = now_us;
+	input.certificates_valid = true;
+	return tl_consensus_step(core, &actions, &input);
+}
+
+static void
+start(bool fresh)
+{
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_START, .fresh = fresh}) == TL_OK);
+}
+
+static const TlAction *
+find(TlActionKind kind)
+{
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		if (actions.list[i].kind == kind)
+			return &actions.list[i];
+	}
+	return NULL;
+}
+
+static bool
+alarmed(TlAlarm alarm)
+{
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		if (actions.list[i].kind == TL_ACT_ALARM &&
+			actions.list[i].alarm == alarm)
+			return true;
+	}
+	return false;
+}
+
+static TlLogRow
+row_of(uint32_t member, uint8_t nonce, uint64_t sequence, uint8_t kind,
+	   uint64_t view, TlSpan payload)
+{
+	TlLogRow	row = {.member = member, .nonce = {nonce},
+		.sequence = sequence, .kind = kind, .view = view, .payload = payload};
+
+	row.previous.bytes[0] = (sequence > 1);
+	return row;
+}
+
+static TlStatus
+give(TlInputKind kind, TlLogRow row)
+{
+	return step((TlInput) {.kind = kind, .row = row});
+}
+
+/* The next batch of a member, without bodies. */
+static TlSpan
+batch_of(uint32_t member, uint16_t incarnation)
+{
+	static uint8_t bytes[TL_BATCH_SIZE_FIXED];
+	TlBatchHeader header = {.chain_id = config.chain_id, .member = member,
+	.incarnation = incarnation, .batch = 1, .section_count = 1};
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_chain_batch_encode(&writer, &header) == TL_OK);
+	return (TlSpan) {bytes, writer.size};
+}
+
+/* Does it sign anything?  The batch is one that it could make. */
+static bool
+signs(void)
+{
+	return step((TlInput) {.kind = TL_INPUT_MAKE_BATCH,
+				.payload = batch_of(config.member, 0)}) == TL_OK &&
+		find(TL_ACT_APPEND) != NULL;
+}
+
+static void
+seen(uint32_t member, const TlLogRow *row, bool held)
+{
+	TlInput		input = {.kind = TL_INPUT_LAST_SEEN, .member = member, .held = held};
+
+	if (row != NULL)
+		input.row = *row;
+	UNIT_CHECK(step(input) == TL_OK);
+}
+
+/* R30: all others, or the time. */
+static void
+asks_first(void)
+{
+	open_core(MEMBERS, 1);
+	start(true);
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
+	seen(2, NULL, false);
+	seen(3, NULL, false);
+	seen(3, NULL, false);
+	UNIT_CHECK(!signs());
+	seen(4, NULL, false);
+	UNIT_CHECK(signs());
+
+	open_core(MEMBERS, 1);
+	start(true);
+	now_us += config.pace.start_wait_us - 1;
+	UNIT_CHECK(!signs());
+	now_us++;
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK && signs());
+
+	open_core(MEMBERS, 1);
+	start(false);				/* the worker alone */
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && signs());
+
+	open_core(1, 1);
+	start(true);
+	UNIT_CHECK(signs());
+}
+
+/* R31: a row that others have and the own log lacks. */
+static void
+memory_is_lost(void)
+{
+	TlLogRow	own = row_of(1, 0, 7, TL_LOG_NULLIFY, 3, (TlSpan) {NULL, 0});
+
+	open_core(MEMBERS, 1);
+	start(true);
+	seen(2, &own, true);
+	UNIT_CHECK(!alarmed(TL_ALARM_MEMORY));
+	seen(3, &own, false);
+	UNIT_CHECK(alarmed(TL_ALARM_MEMORY) && !signs());
+	seen(4, &own, false);
+	UNIT_CHECK(!alarmed(TL_ALARM_MEMORY) && !signs());	/* once */
+	now_us += config.pace.start_wait_us;
+	UNIT_CHECK(!signs());
+
+	open_core(MEMBERS, 1);
+	start(false);				/* at any time */
+	UNIT_CHECK(signs());
+	seen(3, &own, false);
+	UNIT_CHECK(alarmed(TL_ALARM_MEMORY));
+}
+
+static TlStatus
+request(uint32_t member, uint8_t nonce, uint8_t before, uint32_t ticket)
+{
+	uint8_t		bytes[TL_REQUEST_SIZE];
+	TlRequest	request = {.before = {before}, .ticket = ticket};
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_request_encode(&writer, &request) == TL_OK);
+	return give(TL_INPUT_REQUEST, row_of(member, nonce, 0, TL_LOG_REQUEST, 0,
+										 (TlSpan) {bytes, writer.size}));
+}
+
+/* The REPLY that was asked for, decoded. */
+static bool
+replied(TlReply *reply, uint64_t view)
+{
+	const TlAction *action = find(TL_ACT_REPLY);
+
+	return action != NULL && action->member == 4 && action->row.view == view &&
+		action->row.sequence == 0 &&
+		tl_consensus_reply_decode(reply, action->row.payload.data,
+								  action->row.payload.size) == TL_OK;
+}
+
+/* R34: what is shown is the end, also after a restart. */
+static void
+replies_and_closes(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	first = row_of(4, 0, 1, TL_LOG_NULLIFY, 1, none);
+	TlLogRow	kept;
+	uint8_t		bytes[1024];
+	TlReply		reply;
+
+	open_core(MEMBERS, 1);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
+	UNIT_CHECK(request(4, 7, 1, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
+	UNIT_CHECK(reply.reason == TL_REPLY_FIRST && reply.ticket == 0 &&
+			   reply.request[0] == 7 && reply.seen &&
+			   reply.last.row.sequence == 1 && !reply.changing);
+	kept = find(TL_ACT_REPLY)->row;
+	memcpy(bytes, kept.payload.data, kept.payload.size);
+	kept.payload.data = bytes;
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
+	/* an older request that comes late */
+	UNIT_CHECK(request(4, 6, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && replied(&reply, 1));
+	UNIT_CHECK(reply.ticket == 1 && reply.last.row.sequence == 1);
+
+	open_core(MEMBERS, 1);
+	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_REPLIED, kept) == TL_OK);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && replied(&reply, 1));
+}
+
+/* R33: who waits or has lost memory himself does not. */
+static void
+says_nothing(void)
+{
+	TlReply		reply;
+
+	open_core(MEMBERS, 1);
+	start(true);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	for (uint32_t member = 2; member <= MEMBERS; member++)
+		seen(member, NULL, false);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {9}}}) == TL_OK);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && find(TL_ACT_REPLY) == NULL);
+}
+
+/* That member's REPLY to this nonce of asker; kept for a REJOIN. */
+static TlLogRow
+reply_of(uint32_t member, uint32_t asker, uint8_t nonce, uint64_t view,
+		 bool changing)
+{
+	static uint8_t payload[MEMBERS + 1][TL_REPLY_SIZE_FIXED];
+	TlReply		reply = {.asker = asker, .request = {nonce},
+		.reason = TL_REPLY_FIRST, .changing = changing};
+	TlWriter	writer;
+	TlLogRow	row;
+
+	tl_writer_init(&writer, payload[member], TL_REPLY_SIZE_FIXED);
+	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+	row = row_of(member, 0, 0, TL_LOG_REPLY, view,
+				 (TlSpan) {payload[member], writer.size});
+	tl_writer_init(&writer, reply_bytes[member], sizeof(reply_bytes[member]));
+	tl_put_u32(&writer, (uint32_t) (TL_LOG_ROW_SIZE_FIXED + row.payload.size));
+	UNIT_CHECK(tl_consensus_row_encode(&writer, &row) == TL_OK);
+	replies[member] = (TlSpan) {reply_bytes[member], writer.size};
+	return row;
+}
+
+/* R35, R36, R38: enough replies that count, and two views beyond. */
+static void
+rejoins(void)
+{
+	const TlAction *action;
+	TlRejoin	rejoin;
+	TlConsensusStatus status;
+
+	open_core(MEMBERS, 1);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
+	seen(2, NULL, false);
+	action = find(TL_ACT_REQUEST);
+	UNIT_CHECK(action != NULL && action->member == 2 &&
+			   action->row.nonce[0] == 7 && action->row.sequence == 0);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(2, 1, 7, 1, false)) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(3, 1, 7, 1, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL && !signs());
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(3, 1, 7, 1, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* the same once more */
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 1, true)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* the members change */
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 2, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* not proved */
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 2, 7, 1, false)) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 8, 1, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* to another, or before */
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 1, false)) == TL_OK);
+	action = find(TL_ACT_APPEND);
+	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN &&
+			   action->row.sequence == 1 && action->row.nonce[0] == 7 &&
+			   action->row.view == 3);
+	if (action == NULL)
+		return;
+	UNIT_CHECK(tl_consensus_rejoin_decode(&rejoin, action->row.payload.data,
+										  action->row.payload.size) == TL_OK &&
+			   rejoin.reply_count == 3 && rejoin.nonce[0] == 7);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(!status.lost && status.floor == 2 && !status.numbered);
+	UNIT_CHECK(!signs());		/* no batch before it has a number */
+}
+
+/* The REJOIN of member 4 with these replies; TL_INPUT_ROW. */
+static TlStatus
+bring_rejoin(uint64_t view, unsigned count)
+{
+	static uint8_t bytes[4096];
+	uint8_t		list[4096];
+	TlRejoin	rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {7},
+		.reply_count = (uint16_t) count};
+	TlWriter	writer;
+
+	tl_writer_init(&writer, list, sizeof(list));
+	for (uint32_t member = 1; member <= count; member++)
+	{
+		(void) reply_of(member, 4, 7, 1, false);
+		tl_put_bytes(&writer, replies[member].data, replies[member].size);
+	}
+	rejoin.replies = (TlSpan) {list, writer.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
+	return give(TL_INPUT_ROW, row_of(4, 7, 1, TL_LOG_REJOIN, view,
+									 (TlSpan) {bytes, writer.size}));
+}
+
+/* R35 to R37: which REJOIN others take, and which votes after it. */
+static void
+others_judge(void)
+{
+	TlSpan		none = {NULL, 0};
+	const TlAction *action;
+	TlEvidence	evidence;
+
+	for (int i = 0; i < 3; i++)
+	{
+		open_core(MEMBERS, 1);
+		start(false);
+		/* too near, too far, too few */
+		UNIT_CHECK(bring_rejoin(i == 0 ? 2 : i == 1 ? 4 : 3, i == 2 ? 2 : 3) == TL_OK);
+		UNIT_CHECK(alarmed(TL_ALARM_ILLEGAL_ROW));
+		UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 2, TL_LOG_NULLIFY, 9, none)) == TL_BAD_ORDER);
+	}
+	open_core(MEMBERS, 1);
+	start(false);
+	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK && !alarmed(TL_ALARM_ILLEGAL_ROW));
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 1, TL_LOG_NULLIFY, 1, none)) == TL_BAD_ORDER);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 2, TL_LOG_NULLIFY, 3, none)) == TL_OK);
+	UNIT_CHECK(!alarmed(TL_ALARM_ILLEGAL_ROW));
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 3, TL_LOG_NULLIFY, 2, none)) == TL_OK);
+	UNIT_CHECK(alarmed(TL_ALARM_ILLEGAL_ROW));
+	action = find(TL_ACT_APPEND);
+	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_EVIDENCE &&
+			   tl_consensus_evidence_decode(&evidence, &config.chain_id,
+											action->row.payload.data,
+											action->row.payload.size) == TL_OK &&
+			   evidence.kind == TL_EVIDENCE_FLOOR);
+}
+
+/* R32: the view of an own REJOIN counts as one in which it is. */
+static void
+replies_with_its_floor(void)
+{
+	TlReply		reply;
+
+	open_core(MEMBERS, 4);
+	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK);
+	start(false);
+	config.member = 4;
+	UNIT_CHECK(request(1, 9, 0, 0) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_REPLY) != NULL &&
+			   find(TL_ACT_REPLY)->row.view == 2 &&
+			   tl_consensus_reply_decode(&reply,
+										 find(TL_ACT_REPLY)->row.payload.data,
+										 find(TL_ACT_REPLY)->row.payload.size) == TL_OK &&
+			   reply.reason == TL_REPLY_REJOINED);
+}
+
+/* R39: no batch of a number that no final block has given. */
+static void
+numbers(void)
+{
+	open_core(MEMBERS, 1);
+	start(false);
+	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 2, TL_LOG_BATCH, 1, batch_of(4, 1))) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* no ACK */
+	UNIT_CHECK(give(TL_INPUT_LOOSE_ROW, row_of(4, 0, 5, TL_LOG_BATCH, 1, batch_of(4, 0))) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) != NULL);
+	free(memory);
+	memory = NULL;
+}
+
+/* Two members: what the other shows is taken back, to the last and no further. */
+static void
+pair(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	own[2] = {row_of(1, 0, 1, TL_LOG_ACK, 1, none),
+	row_of(1, 0, 2, TL_LOG_NULLIFY, 1, none)};
+	const TlAction *action;
+	TlReply		reply = {.asker = 1, .request = {7}, .seen = true};
+	uint8_t		bytes[TL_REPLY_SIZE_FIXED + TL_EVIDENCE_ROW_SIZE];
+	TlWriter	writer;
+	TlHash		digest;
+	TlConsensusStatus status;
+
+	open_core(2, 1);
+	tl_consensus_row_digest(&digest, &config.chain_id, &own[0]);
+	own[1].previous = digest;
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	seen(2, &own[0], false);
+	tl_consensus_evidence_row(&reply.last, &own[0]);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_REPLY, row_of(2, 0, 0, TL_LOG_REPLY, 1,
+										   (TlSpan) {bytes, writer.size})) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(give(TL_INPUT_ROW, own[0]) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_ROW, own[1]) == TL_OK);
+	seen(2, &own[0], true);
+	action = find(TL_ACT_CUT_LOG);
+	UNIT_CHECK(action != NULL && find(TL_ACT_APPEND) == NULL &&
+			   memcmp(&action->hash, &digest, sizeof(digest)) == 0);
+
+	open_core(2, 1);
+	UNIT_CHECK(give(TL_INPUT_ROW, own[0]) == TL_OK);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	seen(2, &own[0], true);
+	UNIT_CHECK(give(TL_INPUT_REPLY, row_of(2, 0, 0, TL_LOG_REPLY, 1,
+										   (TlSpan) {bytes, writer.size})) == TL_OK);
+	action = find(TL_ACT_APPEND);
+	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
+}
+
+UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(memory_is_lost),
+		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
+		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
+		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers))
