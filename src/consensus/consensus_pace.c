@@ -24,7 +24,7 @@ static bool leave_view(TlConsensus *core, int64_t since_us);
 static bool nullified_by_some(TlConsensus *core);
 static void relay_view(TlConsensus *core);
 static void relay_final(TlConsensus *core);
-static void relay(TlConsensus *core, TlView *view, TlVoteKind kind);
+static bool relay(TlConsensus *core, TlView *view, TlVoteKind kind);
 
 /* P1: the timer of the current view, longer with each view that failed. */
 int64_t
@@ -321,28 +321,30 @@ nullified_by_some(TlConsensus *core)
 static void
 relay_view(TlConsensus *core)
 {
+	bool		all = true;
+
 	if (core->pace.relayed || TL_FORGOTTEN(106))
 		return;
 	if (core->own.asking || core->own.lost)
 		return;					/* R30, R31: later */
-	core->pace.relayed = true;
 	for (uint64_t number = core->own.view; number-- > core->low;)
 	{
 		TlView	   *view = tl_consensus_view(core, number);
 
 		if (view->certified[VOTE_NULLIFY].present)
-			relay(core, view, VOTE_NULLIFY);
+			all &= relay(core, view, VOTE_NULLIFY);
 		if (view->certified[VOTE_FINALIZE].present)
 		{
-			relay(core, view, VOTE_FINALIZE);
-			return;
+			all &= relay(core, view, VOTE_FINALIZE);
+			break;
 		}
 		if (view->certified[VOTE_NOTARIZE].present)
 		{
-			relay(core, view, VOTE_NOTARIZE);
-			return;
+			all &= relay(core, view, VOTE_NOTARIZE);
+			break;
 		}
 	}
+	core->pace.relayed = all;
 }
 
 /* P7: an active member's ACK does not show the final tip: show it to him. */
@@ -372,11 +374,12 @@ relay_final(TlConsensus *core)
 			tl_consensus_pace_wake(core, due);
 		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
 				 !TL_FORGOTTEN(107))
-			relay(core, view, VOTE_FINALIZE);
+			(void) relay(core, view, VOTE_FINALIZE);
 	}
 }
 
-static void
+/* False if it has to be tried again: no room, or this node may not sign yet. */
+static bool
 relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 {
 	uint8_t    *start = core->scratch.data + core->scratch.used;
@@ -384,14 +387,15 @@ relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 	TlSpan		payload;
 
 	if (view->certified[kind].relayed || !core->own.votes)
-		return;
+		return true;
 	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
 	if (tl_consensus_tally_encode(&writer, core, kind, view) != TL_OK)
-		return;
+		return false;
 	payload.data = start;
 	payload.size = writer.size;
 	if (!tl_consensus_append(core, TL_LOG_CERT, core->own.view, payload))
-		return;
+		return false;
 	core->scratch.used += writer.size;
 	view->certified[kind].relayed = true;
+	return true;
 }
