@@ -10,8 +10,6 @@
 
 #include "consensus_evidence.h"
 
-#include <string.h>
-
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
