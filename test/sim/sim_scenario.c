@@ -230,7 +230,7 @@ static const SimScenario scenarios[] = {
 	set_same_backup, SIM_SEEN_SAME_BACKUP, 4, true, 10, 30000, 0},
 	{"rejoins_in_sequence", "two rejoins in sequence",
 		"one member loses its memory, then another one",
-	set_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 10000, 0},
+	set_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 40000, 0},
 	{"rejoin_under_load", "8",
 		"a batch every few milliseconds meanwhile",
 	set_load, SIM_SEEN_REJOIN, 4, true, 5, 40000, 0},
