@@ -88,6 +88,7 @@ typedef struct SimNode
 	SimLog		wire;			/* own rows that have left */
 	bool		forgot;			/* lost memory, and is not past its floor */
 	bool		forgot_wire;	/* and only others can tell */
+	unsigned	restored;		/* that backup, how often */
 	unsigned	forgot_blocks;	/* final ones, at that time, of anybody */
 
 	/* memory */
@@ -225,6 +226,16 @@ typedef enum SimTwist
 	SIM_TWIST_ANY = SIM_TWISTS
 } SimTwist;
 
+/* What a disk forgets; 0 leaves the choice to chance. */
+typedef enum SimForget
+{
+	SIM_FORGET_ANY,
+	SIM_FORGET_ALL,				/* it is gone */
+	SIM_FORGET_DATABASE,		/* a backup; the wire is still there */
+	SIM_FORGET_BOTH,			/* a backup of both */
+	SIM_FORGET_COPY				/* nothing: a copy begins to live beside it */
+} SimForget;
+
 /* What happened in a run: a scenario in which nothing did shows nothing. */
 typedef enum SimSeen
 {
@@ -250,6 +261,11 @@ typedef enum SimSeen
 	SIM_SEEN_DIVERGED,			/* members that were told so */
 	SIM_SEEN_STATE_SPLIT,
 	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
+	SIM_SEEN_REJOIN,			/* REJOIN rows of honest members */
+	SIM_SEEN_SEQUENCE,			/* after that of another one */
+	SIM_SEEN_SAME_BACKUP,		/* restored once more */
+	SIM_SEEN_LATE_BATCH,		/* of an incarnation that is over, ordered */
+	SIM_SEEN_COPY,
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -281,6 +297,8 @@ typedef struct SimPlan
 	unsigned	crash_weight;
 	unsigned	cut_weight;
 	unsigned	forget_weight;
+	SimForget	forget;
+	bool		same_backup;	/* is never renewed */
 	bool		twins_ask;		/* what others have seen, at a start */
 	unsigned	liars;
 	unsigned	twins;
@@ -507,6 +525,7 @@ extern void sim_memory_commit(SimWorld *world, SimNode *node, bool send);
 extern void sim_memory_open(SimWorld *world, SimNode *node, bool start);
 extern void sim_memory_rejoin(SimWorld *world, SimNode *node);
 extern void sim_memory_settle(SimWorld *world, SimNode *node);
+extern void sim_memory_witness(SimWorld *world, const SimNode *node);
 extern void sim_memory_recount(SimWorld *world, SimNode *node);
 extern bool sim_memory_takes(const SimWorld *world, const SimNode *node,
 							 const SimRow *row);

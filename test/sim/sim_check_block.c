@@ -17,6 +17,8 @@
 static TlHash final_hash[HEIGHTS_MAX];
 static bool final_known[HEIGHTS_MAX];
 
+static bool is_late(const SimWorld *world, const TlLane *lane);
+static const TlLane *find_lane(const TlConsensusBlock *block, uint32_t member);
 static void check_cut(SimWorld *world, SimNode *node,
 					  const TlConsensusBlock *block, const TlConsensusBlock *parent);
 static void check_finalization(SimWorld *world, SimNode *node,
@@ -74,6 +76,29 @@ sim_check_final(SimWorld *world, SimNode *node, const TlAction *action)
 	final_hash[height] = block->hash;
 }
 
+/* Has the owner of that batch rejoined since he made it? */
+static bool
+is_late(const SimWorld *world, const TlLane *lane)
+{
+	const SimNode *owner = &world->nodes[lane->member - 1];
+	TlConsensusStatus status;
+
+	tl_consensus_status(owner->core, &status);
+	return sim_is_honest(owner) && owner->up && !status.lost &&
+		(!status.numbered || status.incarnation > lane->incarnation);
+}
+
+static const TlLane *
+find_lane(const TlConsensusBlock *block, uint32_t member)
+{
+	for (unsigned i = 0; i < block->lane_count; i++)
+	{
+		if (block->cut[i].member == member)
+			return &block->cut[i];
+	}
+	return NULL;
+}
+
 /* V5 and V2: cuts only grow, and name batches that somebody made; V7. */
 static void
 check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
@@ -97,8 +122,11 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 	}
 	for (unsigned i = 0; i < block->lane_count; i++)
 	{
+		const TlLane *from = find_lane(parent, block->cut[i].member);
 		unsigned	holders = 0;
 
+		if (from == NULL || !sim_same(&from->digest, &block->cut[i].digest))
+			world->seen[SIM_SEEN_LATE_BATCH] += is_late(world, &block->cut[i]);
 		if (!sim_check_was_made(&block->cut[i].digest))
 			sim_fail(world, "V2: node %u: block %llu orders a batch that nobody made",
 					 node->id, (unsigned long long) block->header.height);

@@ -17,6 +17,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 {
 	TlConsensusConfig config = world->config;
 	TlInput		input = {.kind = TL_INPUT_TIME};
+	TlConsensusStatus status;
 	size_t		size;
 
 	config.member = node->number;
@@ -36,6 +37,12 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	config.standing = node->standing;
 	config.certificate.data = node->certificate;
 	config.certificate.size = node->certificate_size;
+	/* What the core waited for, or knew to be lost, the next one has to ask. */
+	if (!start && node->core != NULL)
+	{
+		tl_consensus_status(node->core, &status);
+		start = status.asking || status.lost;
+	}
 	if (node->forgot_wire)
 		config.pace.start_wait_us = SIM_FOREVER_US;
 	size = tl_consensus_size(&config);

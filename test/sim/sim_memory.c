@@ -50,6 +50,7 @@ static void recount(SimWorld *world, SimNode *node);
 static uint32_t tickets(const SimNode *node, uint32_t asker);
 static void cut_log(SimWorld *world, SimNode *node, const TlHash *after);
 static void choose_nonce(SimWorld *world, SimNode *node);
+static void copy_disk(SimWorld *world);
 static bool may_forget(const SimWorld *world);
 static SimRow *tail(const SimLog *log);
 static bool has_row(const SimLog *log, const SimRow *row);
@@ -70,11 +71,23 @@ sim_memory_event(SimWorld *world)
 	sim_later(world, (int64_t) sim_random(world, 4000 * SIM_MS /
 										  world->plan.forget_weight),
 			  (SimEvent) {.kind = SIM_FORGET});
+	if (world->plan.forget == SIM_FORGET_COPY)
+	{
+		copy_disk(world);
+		return;
+	}
+	if (world->plan.same_backup)
+		node = &world->nodes[world->member_count - 1];
 	if (!sim_is_honest(node) || !node->up || sim_state_diverges(world, node))
 		return;
+	if (world->plan.forget != SIM_FORGET_ANY && node->backup != NULL)
+		kind = 1 + (unsigned) world->plan.forget;
+	else if (world->plan.forget == SIM_FORGET_ALL)
+		kind = 2;
 	if (kind < 2 || !may_forget(world))
 	{
-		if (!node->forgot && (node->backup == NULL || kind == 0))
+		if (!node->forgot && (node->backup == NULL ||
+							  (kind == 0 && !world->plan.same_backup)))
 			save(world, node);
 		return;
 	}
@@ -83,13 +96,36 @@ sim_memory_event(SimWorld *world)
 	if (kind == 2 || node->backup == NULL)
 		restore(world, node, &nothing, true);
 	else
+	{
 		restore(world, node, node->backup, with_wire);
+		world->seen[SIM_SEEN_SAME_BACKUP] += (node->restored++ > 0);
+	}
 	/* Who may lie, and what is on its way for hours, tells too late. */
 	if (with_wire && (world->plan.hold_weight > 0 || world->plan.liars +
 					  world->plan.twins + world->plan.silent > 0))
 		choose_nonce(world, node);
 	sim_later(world, DOWN_US + (int64_t) sim_random(world, 1500 * SIM_MS),
 			  (SimEvent) {.kind = SIM_RESTART, .node = node->id});
+}
+
+/* The double of a twin is what its original was a moment ago. */
+static void
+copy_disk(SimWorld *world)
+{
+	for (unsigned i = world->member_count; i < world->node_count; i++)
+	{
+		SimNode    *copy = &world->nodes[i];
+		SimNode    *original = &world->nodes[copy->number - 1];
+
+		if (!copy->up || !original->up)
+			continue;
+		save(world, original);
+		sim_node_crash(world, copy);
+		restore(world, copy, original->backup, true);
+		copy->forgot = copy->forgot_wire = false;
+		sim_node_start(world, copy);
+		world->seen[SIM_SEEN_COPY]++;
+	}
 }
 
 /* One at a time where nobody may be at fault; else at most f. */
@@ -113,6 +149,7 @@ save(SimWorld *world, SimNode *node)
 
 	if (backup == NULL)
 		node->backup = backup = calloc(1, sizeof(SimBackup));
+	node->restored = 0;
 	for (unsigned i = 0; i < world->member_count; i++)
 		copy_log(&backup->logs[i], &node->logs[i]);
 	copy_log(&backup->loose, &node->loose);
@@ -199,6 +236,23 @@ recount(SimWorld *world, SimNode *node)
 	for (unsigned j = 0; j < node->loose.count; j++)
 		node->loose.rows[j]->holders |= bit;
 	sim_memory_recount(world, node);
+}
+
+/* A REJOIN is durable. */
+void
+sim_memory_witness(SimWorld *world, const SimNode *node)
+{
+	if (!sim_is_honest(node))
+		return;
+	world->seen[SIM_SEEN_REJOIN]++;
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		const SimNode *other = &world->nodes[i];
+		const SimRow *last = tail(&other->logs[other->number - 1]);
+
+		world->seen[SIM_SEEN_SEQUENCE] += (other != node && sim_is_honest(other) &&
+										   last != NULL && last->row.nonce[0] != 0);
+	}
 }
 
 /* How far the own lane is: batches of the incarnation that goes on. */

@@ -207,6 +207,7 @@ commit(SimWorld *world, SimNode *node, bool send)
 			node->rejoining = node->forgot_wire = false;
 			sim_memory_recount(world, node);
 			sim_check_rejoined(world, node);
+			sim_memory_witness(world, node);
 		}
 		if (row->row.kind == TL_LOG_BATCH)
 		{
