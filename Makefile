@@ -54,6 +54,9 @@ OBJS_PURE = \
 	src/consensus/consensus_answer.o \
 	src/consensus/consensus_accuse.o \
 	src/consensus/consensus_legal.o \
+	src/consensus/consensus_govern.o \
+	src/consensus/consensus_epoch.o \
+	src/consensus/consensus_approval.o \
 	src/consensus/consensus_restart.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \

@@ -16,6 +16,8 @@
 #define TL_BLOCK_HEADER_SIZE	318
 #define TL_BLOCK_LANE_SIZE		46	/* of one lane in an encoded cut */
 #define TL_BLOCK_ENTRY_SIZE		33	/* of one entry in an encoded list */
+#define TL_ENTRY_MEMBERS		255 /* kind of the entry that is no row but the
+									 * hash of the next set of members */
 
 typedef struct TlBlockHeader
 {

@@ -7,7 +7,7 @@
  *
  *		offset	size	field
  *		0		1		leaf kind, 0x08
- *		1		1		format, 1
+ *		1		1		format, 1 or 2
  *		2		4		number, from 1
  *		6		1		kind: 1 validator, 2 participant, 3 observer
  *		7		1		size n of the name, 1 to 63
@@ -15,6 +15,8 @@
  *		8 + n	32		row key, BIP-340
  *		40 + n	1		role count
  *		41 + n	...		per role: size u8 (1 to 63), name; ascending bytewise
+ *		then	96		format 2 only: governance key, sealing key, recovery
+ *						key, 32 each
  *
  * Members' hash = RFC 6962 root over the leaves, ascending by number.
  *
@@ -36,6 +38,7 @@
 
 #define LEAF_MEMBER		0x08
 #define MEMBER_FORMAT	1
+#define KEYS_FORMAT		2		/* with keys */
 
 static TlStatus check_member(const TlMember *member);
 static TlStatus check_roles(const TlMember *member);
@@ -50,7 +53,7 @@ tl_chain_member_encode(TlWriter *writer, const TlMember *member)
 	if (status != TL_OK)
 		return status;
 	tl_put_u8(writer, LEAF_MEMBER);
-	tl_put_u8(writer, MEMBER_FORMAT);
+	tl_put_u8(writer, member->has_keys ? KEYS_FORMAT : MEMBER_FORMAT);
 	tl_put_u32(writer, member->number);
 	tl_put_u8(writer, member->kind);
 	tl_put_u8(writer, (uint8_t) member->name.size);
@@ -58,6 +61,12 @@ tl_chain_member_encode(TlWriter *writer, const TlMember *member)
 	tl_put_bytes(writer, member->row_key, TL_XONLY_KEY_SIZE);
 	tl_put_u8(writer, member->role_count);
 	tl_put_bytes(writer, member->roles.data, member->roles.size);
+	if (member->has_keys)
+	{
+		tl_put_bytes(writer, member->governance_key, TL_XONLY_KEY_SIZE);
+		tl_put_bytes(writer, member->sealing_key, TL_XONLY_KEY_SIZE);
+		tl_put_bytes(writer, member->recovery_key, TL_XONLY_KEY_SIZE);
+	}
 	return tl_writer_finish(writer);
 }
 
@@ -66,19 +75,34 @@ tl_chain_member_decode(TlMember *out, const void *data, size_t size)
 {
 	TlReader	reader;
 	TlStatus	status;
+	uint8_t		format;
+	size_t		left;
+	size_t		keys;
 
 	memset(out, 0, sizeof(*out));
 	tl_reader_init(&reader, data, size);
 	if (tl_get_u8(&reader) != LEAF_MEMBER)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_FORMAT;
-	if (tl_get_u8(&reader) != MEMBER_FORMAT)
+	format = tl_get_u8(&reader);
+	if (format != MEMBER_FORMAT && format != KEYS_FORMAT)
 		return reader.truncated ? TL_TRUNCATED : TL_BAD_VERSION;
+	out->has_keys = (format == KEYS_FORMAT);
 	out->number = tl_get_u32(&reader);
 	out->kind = tl_get_u8(&reader);
 	out->name = tl_get_span(&reader, tl_get_u8(&reader));
 	tl_get_bytes(&reader, out->row_key, TL_XONLY_KEY_SIZE);
 	out->role_count = tl_get_u8(&reader);
-	out->roles = tl_get_span(&reader, tl_reader_left(&reader));
+	left = tl_reader_left(&reader);
+	keys = out->has_keys ? 3 * TL_XONLY_KEY_SIZE : 0;
+	if (left < keys)
+		return TL_TRUNCATED;
+	out->roles = tl_get_span(&reader, left - keys);
+	if (out->has_keys)
+	{
+		tl_get_bytes(&reader, out->governance_key, TL_XONLY_KEY_SIZE);
+		tl_get_bytes(&reader, out->sealing_key, TL_XONLY_KEY_SIZE);
+		tl_get_bytes(&reader, out->recovery_key, TL_XONLY_KEY_SIZE);
+	}
 	status = tl_reader_finish(&reader);
 	if (status != TL_OK)
 		return status;

@@ -16,7 +16,7 @@
 
 #define TL_MEMBER_ROLE_COUNT_MAX	16
 #define TL_MEMBER_LEAF_SIZE_MAX \
-	(41 + TL_MEMBER_NAME_SIZE_MAX + \
+	(41 + 3 * TL_XONLY_KEY_SIZE + TL_MEMBER_NAME_SIZE_MAX + \
 	 TL_MEMBER_ROLE_COUNT_MAX * (1 + TL_NAME_SIZE_MAX))
 
 /* What a member takes part in.  The numbers are part of the format. */
@@ -35,6 +35,10 @@ typedef struct TlMember
 	uint8_t		row_key[TL_XONLY_KEY_SIZE]; /* BIP-340, signs log rows */
 	uint8_t		role_count;
 	TlSpan		roles;			/* per role: size u8, name; ascending */
+	bool		has_keys;		/* format 2: the following are there */
+	uint8_t		governance_key[TL_XONLY_KEY_SIZE];	/* approves motions */
+	uint8_t		sealing_key[TL_XONLY_KEY_SIZE]; /* reads sealed sections */
+	uint8_t		recovery_key[TL_XONLY_KEY_SIZE];	/* kept offline */
 } TlMember;
 
 extern TlStatus tl_chain_member_encode(TlWriter *writer,

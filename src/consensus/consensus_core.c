@@ -82,7 +82,9 @@ tl_consensus_init(void *memory, size_t size, const TlConsensusConfig *config)
 
 		if (tl_consensus_certificate_decode(&certificate,
 											config->certificate.data,
-											config->certificate.size) != TL_OK ||
+											config->certificate.size) != TL_OK)
+			return NULL;
+		if (certificate.epoch == config->epoch &&
 			certificate.vote_count > core->validator_count)
 			return NULL;
 		if (certificate.epoch == config->epoch)
@@ -108,7 +110,9 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		core->now_us = input->now_us;
 	core->clock_us = input->clock_us;
 	status = take_input(core, input);
-	if (core->started && !input->more)
+	if (core->started && !input->more && core->standing.changed)
+		tl_consensus_final_retire(core);
+	else if (core->started && !input->more)
 	{
 		(void) tl_consensus_recover_run(core);
 		tl_consensus_accuse_owed(core);
@@ -139,6 +143,9 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->final_view = core->final_view;
 	out->sequence = core->own.sequence;
 	out->entries = core->entry_count;
+	out->approvals = core->own.approvals;
+	out->epoch = core->config.epoch;
+	out->retired = core->retired;
 	out->works = (core->pace.work_us != 0);
 	out->stopped = core->forked || core->own.broken;
 	out->checkpoint_height = core->checkpoint.stable.height;
@@ -523,6 +530,9 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_AGAIN:
 			return take_row(core, input);
 		case TL_INPUT_CONTRADICTION:
+			if (input->row.epoch > core->config.epoch ||
+				input->other.epoch > core->config.epoch)
+				return TL_NOT_FINAL;
 			tl_consensus_evidence_row(&left, &input->row);
 			tl_consensus_evidence_row(&right, &input->other);
 			tl_consensus_accuse(core, &left, &right);
@@ -536,8 +546,13 @@ take_input(TlConsensus *core, const TlInput *input)
 												 input->view) ?
 				TL_OK : TL_BAD_ORDER;
 		case TL_INPUT_MAKE_BATCH:
-			if (!core->started || core->own.broken ||
+			if (!core->started || core->own.broken || core->standing.changed ||
 				!tl_consensus_lane_make(core, input->payload))
+				return TL_BAD_ORDER;
+			return TL_OK;
+		case TL_INPUT_MAKE_APPROVAL:
+			if (!core->started || core->own.broken ||
+				!tl_consensus_approval_make(core, input->payload))
 				return TL_BAD_ORDER;
 			return TL_OK;
 		case TL_INPUT_START:
@@ -575,7 +590,8 @@ take_row(TlConsensus *core, const TlInput *input)
 	unsigned	index = tl_consensus_index(core, row->member);
 	TlStatus	status = TL_OK;
 
-	if (index >= core->config.member_count)
+	if (index >= core->config.member_count ||
+		core->config.members[index].observer)
 		return TL_BAD_FORMAT;
 	if (row->epoch > core->config.epoch)
 		return TL_NOT_FINAL;
@@ -626,6 +642,9 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);
+	if (row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch)
+		own->approvals++;
+
 	if (row->kind == TL_LOG_REJOIN)
 		tl_consensus_answer_own_rejoin(core, row);
 	if (row->kind == TL_LOG_EVIDENCE &&
@@ -634,7 +653,10 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 									 row->payload.size) == TL_OK)
 	{
 		accused = tl_consensus_index(core, evidence.rows[0].row.member);
-		if (accused < core->config.member_count)
+		/* What one row convicts is for its own epoch to decide. */
+		if (accused < core->config.member_count &&
+			(evidence.kind != TL_EVIDENCE_ILLEGAL ||
+			 row->epoch == core->config.epoch))
 			core->peers[accused].accused = true;
 	}
 }
@@ -648,7 +670,8 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 
 	core->reading = index;
 	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
-		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN)
+		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN &&
+		row->kind != TL_LOG_GOVERN)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
@@ -667,7 +690,8 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 		tl_consensus_lane_batch(core, row, loose);
 	if (row->kind == TL_LOG_ACK && index != core->own.index)
 		tl_consensus_ack_row(core, row, index);
-	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN)
+	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN ||
+		(row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch))
 		tl_consensus_entry_row(core, row, index);
 	if (row->epoch != core->config.epoch ||
 		!core->config.members[index].validator)
@@ -700,9 +724,14 @@ settle(TlConsensus *core)
 	{
 		changed = tl_consensus_vote_settle(core);
 		changed |= tl_consensus_final_settle(core);
+		if (core->standing.changed)
+			break;				/* the epoch has ended */
 		changed |= tl_consensus_vote_propose(core);
 		changed |= tl_consensus_vote_notarize(core);
 		changed |= tl_consensus_pace_run(core);
 	}
-	(void) tl_consensus_final_settle(core);
+	if (!core->standing.changed)
+		(void) tl_consensus_final_settle(core);
+	if (core->standing.changed)
+		tl_consensus_final_retire(core);
 }

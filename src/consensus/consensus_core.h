@@ -33,9 +33,9 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
- * nothing: TL_BAD_ORDER for a MAKE_BATCH that is not the next of the own lane
- * or for which there is no room yet, and for a STATE of a block that is not final,
- * TL_NOT_FINAL for a row of an epoch that
+ * nothing: TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
+ * of the own ones or for which there is no room yet, and for a STATE of a block
+ * that is not final, TL_NOT_FINAL for a row of an epoch that
  * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
  */
 extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,
@@ -55,7 +55,7 @@ extern bool tl_consensus_check_signature(void *context,
 
 /*
  * The verdict on a row before it becomes an input.  TL_OK or TL_BAD_SIGNATURE
- * for the row itself; *certificates_valid tells of those inside.  Votes that
+ * for the row itself, TL_NOT_FINAL for one of an epoch that is still to come; *certificates_valid tells of those inside.  Votes that
  * the core has counted already are not checked again.
  */
 extern TlStatus tl_consensus_judge(const TlConsensus *core,
@@ -71,8 +71,12 @@ typedef struct TlConsensusStatus
 	uint64_t	final_view;		/* highest finalization known */
 	uint64_t	sequence;		/* of the own log, asked for */
 	unsigned	entries;		/* rows that wait for a block to order them */
+	uint64_t	epoch;
+	uint32_t	approvals;		/* of this member in this epoch */
 	bool		works;			/* there is work: timers run */
 	bool		stopped;		/* after a fork or a broken own log */
+	bool		retired;		/* the epoch has ended, the next core takes over */
+
 	uint64_t	checkpoint_height;	/* newest stable checkpoint */
 	bool		diverged;		/* the own state is not the certified one */
 	bool		asking;			/* waits for what others have seen of it */

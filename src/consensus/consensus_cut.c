@@ -35,8 +35,12 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 	unsigned	batches = 0;
 	bool		moved = true;
 
-	out->lane_count = parent->lane_count;
-	memcpy(out->cut, parent->cut, sizeof(parent->cut));
+	/* Lanes of members that left have ended where the last epoch did. */
+	for (unsigned i = 0; i < parent->lane_count; i++)
+	{
+		if (tl_consensus_index(core, parent->cut[i].member) < count)
+			set_lane(out, &parent->cut[i]);
+	}
 	for (unsigned i = 0; i < count; i++)
 	{
 		const TlLane *from = tl_consensus_lane_find(parent,
@@ -137,9 +141,13 @@ tl_consensus_cut_blame(TlConsensus *core, const TlView *view)
 	}
 }
 
-/* R11, as far as two cuts say it: is a lane gone, lower, or elsewhere? */
+/*
+ * R11, as far as two cuts say it: is a lane gone, lower, or elsewhere?  Lanes
+ * of those who left with the last epoch are gone.
+ */
 bool
-tl_consensus_cut_goes_back(const TlConsensusBlock *parent,
+tl_consensus_cut_goes_back(const TlConsensus *core,
+						   const TlConsensusBlock *parent,
 						   const TlConsensusBlock *block)
 {
 	for (unsigned i = 0; i < parent->lane_count; i++)
@@ -147,6 +155,8 @@ tl_consensus_cut_goes_back(const TlConsensusBlock *parent,
 		const TlLane *from = &parent->cut[i];
 		const TlLane *to = tl_consensus_lane_find(block, from->member);
 
+		if (tl_consensus_index(core, from->member) >= core->config.member_count)
+			continue;
 		if (to == NULL || to->incarnation < from->incarnation ||
 			(to->incarnation == from->incarnation &&
 			 (to->batch < from->batch ||
@@ -171,7 +181,7 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 
 	tl_merkle_range_init(&range);
 	*size = 0;
-	if (!TL_RULE(11, !tl_consensus_cut_goes_back(parent, block)))
+	if (!TL_RULE(11, !tl_consensus_cut_goes_back(core, parent, block)))
 		return TL_BAD_ORDER;
 	for (unsigned i = 0; i < block->lane_count; i++)
 	{

@@ -3,22 +3,22 @@
  * consensus_entry.c
  *	  Log rows that blocks order: kept, chosen, checked.
  *
- * Rows of kinds EVIDENCE and REJOIN are entries.  A block names them by their
- * digests; a leader takes those that its parent's chain has not ordered, and a
- * voter votes only for rows that it holds and that say something new.
+ * Rows of kinds EVIDENCE, REJOIN and GOVERN are entries.  A block names them by
+ * their digests; a leader takes those that its parent's chain has not ordered,
+ * and a voter votes only for rows that it holds and that say something new.
  *
  * What the entries of a chain amount to is its standing (TlStanding): who is
- * convicted, which incarnation of whom is the newest.  An entry is legal if it
- * adds to the standing of the parent.  So no entry is ordered twice, without a
- * list of those that were.
+ * convicted, which incarnation of whom is the newest, who approves of what.  An
+ * entry is legal if it adds to the standing of the parent.  So no entry is
+ * ordered twice, without a list of those that were.
  *
  * Each author has places of his own: one for his evidence against each member,
- * and some for REJOIN, of which the newest stay.  An honest one hardly fills
- * more, and a flood drives out nobody else's rows.  A row that a block names
- * takes its place from another one of the same author.
+ * one for each of a few REJOIN, of which the newest stay, and some for approvals.
+ * An honest one hardly fills more, and a flood drives out nobody else's rows.  A
+ * row that a block names takes its place from another one of the same author.
  *
  * Invariants
- *	  N4  standing is that of the base; entries that would not add to it have no
+ *	  N4  standing is that of the base; entries that can never add to it have no
  *		  place
  *	  N5  entry_count places are in use
  *
@@ -38,27 +38,46 @@ static bool read_evidence(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
 static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
 						TlEntry *out, unsigned *place);
+static bool read_approval(const TlConsensus *core, const TlLogRow *row,
+						  TlEntry *out, unsigned *place);
 static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
 static TlEntry *oldest_rejoin(TlEntry *places);
 static bool is_newer(const TlEntry *entry, const TlEntry *other);
 static bool was_ordered(const TlMemberStanding *standing,
 						const uint8_t *nonce);
-static bool is_legal(const TlStanding *standing, const TlEntry *entry);
+static bool is_live(const TlStanding *standing, const TlEntry *entry);
+static bool is_legal(const TlConsensus *core, const TlStanding *standing,
+					 const TlEntry *entry);
 static void apply(TlStanding *standing, const TlEntry *entry);
+static void apply_block(TlConsensus *core, TlStanding *standing,
+						const TlConsensusBlock *block);
+static bool decide(TlConsensus *core, TlStanding *standing,
+				   const TlConsensusBlock *block);
+static void choose_rows(TlConsensus *core, const TlStanding *standing,
+						TlConsensusBlock *out);
+static bool try_entry(TlConsensus *core, const TlEntry *entry,
+					  const TlEntry **decided);
+static TlStatus check_rows(TlConsensus *core, const TlStanding *standing,
+						   const TlConsensusBlock *block);
+static bool names_next_set(const TlStanding *standing,
+						   const TlConsensusBlock *block);
+static bool is_carrier(const TlConsensusBlock *parent,
+					   const TlConsensusBlock *block);
 static bool is_wanted(const TlConsensus *core, const TlHash *digest,
 					  bool *bound);
 static bool standing_of(TlConsensus *core, const TlConsensusBlock *block,
 						const TlStanding **out);
-static void insert(TlConsensusBlock *block, const TlEntry *entry);
+static void insert(TlConsensusBlock *block, uint8_t kind,
+				   const TlHash *digest);
 
 /* How many entries of one author are kept. */
 unsigned
 tl_consensus_entry_places(unsigned member_count)
 {
-	return member_count + REJOIN_PLACES;
+	return member_count + REJOIN_PLACES + TL_CONSENSUS_APPROVALS_WAITING;
 }
 
-/* An EVIDENCE or REJOIN row, of its log or fetched. */
+/* An EVIDENCE, REJOIN or GOVERN row, of its log or fetched. */
 void
 tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 {
@@ -68,6 +87,7 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	unsigned	number = 0;
 	bool		bound = false;
 	bool		wanted;
+	bool		legal;
 
 	memset(&entry, 0, sizeof(entry));
 	entry.present = true;
@@ -79,13 +99,20 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 		(row->epoch != core->config.epoch ||
 		 tl_consensus_answer_valid(core, row) == TL_NOT_FINAL))
 		return;
-	if (row->kind == TL_LOG_EVIDENCE ? !read_evidence(core, row, &entry, &number) :
-		!read_rejoin(core, row, &entry, &number))
+	if (row->kind == TL_LOG_EVIDENCE)
+		legal = read_evidence(core, row, &entry, &number);
+	else if (row->kind == TL_LOG_REJOIN)
+		legal = read_rejoin(core, row, &entry, &number);
+	else
+		legal = read_approval(core, row, &entry, &number);
+	if (!legal)
 	{
-		tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
+		/* What was legal in its own epoch is nobody's fault now. */
+		if (row->epoch == core->config.epoch)
+			tl_consensus_alarm(core, TL_ALARM_ILLEGAL_ROW, row->member);
 		return;
 	}
-	if (!is_legal(&core->standing, &entry) ||
+	if (!is_live(&core->standing, &entry) ||
 		find_entry(core, &entry.digest) != NULL)
 		return;
 	wanted = is_wanted(core, &entry.digest, &bound);
@@ -102,41 +129,37 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 
 /*
  * The entries of a block on that parent: at most one of each author, and one
- * about each member.  False if the parent's standing is not known yet.
+ * about each member.  A carrier has none, and its parent's cut.  False if the
+ * parent's standing is not known yet.
  */
 bool
 tl_consensus_entry_choose(TlConsensus *core, const TlConsensusBlock *parent,
 						  TlConsensusBlock *out)
 {
-	unsigned	places = tl_consensus_entry_places(core->config.member_count);
 	const TlStanding *standing;
-	uint64_t	subjects = 0;
 
 	if (!standing_of(core, parent, &standing))
 		return false;
-	for (unsigned author = 0; core->entry_count > 0 &&
-		 author < core->config.member_count; author++)
+	if (!TL_RULE(23, !standing->changed))
 	{
-		/* From the last place on: a REJOIN before evidence. */
-		for (unsigned number = places; number-- > 0;)
-		{
-			const TlEntry *entry = &core->entries[(size_t) author * places + number];
-
-			if (!entry->present || (subjects >> entry->subject & 1) ||
-				!is_legal(standing, entry))
-				continue;
-			subjects |= UINT64_C(1) << entry->subject;
-			insert(out, entry);
-			break;
-		}
+		out->lane_count = parent->lane_count;
+		memcpy(out->cut, parent->cut, sizeof(out->cut));
+		return true;
 	}
+	if (core->entry_count == 0)
+		return true;
+	choose_rows(core, standing, out);
+	if (decide(core, &core->trial, out) && core->trial.changed)
+		insert(out, TL_ENTRY_MEMBERS, &core->trial.next_members);
 	return true;
 }
 
 /*
  * R19: is every entry of the block held?  R20: is it of the kind that the block
- * says, and does it add to the standing of the parent?  TL_NOT_FINAL if
- * something is missing, which is then asked for.
+ * says, and does it add to the standing of the parent?  R22: does the block
+ * decide at most one motion, and name the set that follows?  R23: does it order
+ * nothing if the epoch has ended?  TL_NOT_FINAL if something is missing, which
+ * is then asked for.
  */
 TlStatus
 tl_consensus_entry_check(TlConsensus *core, const TlConsensusBlock *parent,
@@ -144,31 +167,17 @@ tl_consensus_entry_check(TlConsensus *core, const TlConsensusBlock *parent,
 {
 	const TlConsensusBlock *block = &known->block;
 	const TlStanding *standing;
-	uint64_t	authors = 0;
-	uint64_t	subjects = 0;
+	bool		held = tl_consensus_entry_fetch(core, known, false);
 
+	if (!standing_of(core, parent, &standing) || !held)
+		return TL_NOT_FINAL;
+	if (standing->changed && TL_RULE(23, is_carrier(parent, block)))
+		return TL_OK;
+	if (!TL_RULE(23, !standing->changed))
+		return TL_BAD_ORDER;
 	if (block->entry_count == 0)
 		return TL_OK;
-	if (!tl_consensus_entry_fetch(core, known, false) ||
-		!standing_of(core, parent, &standing))
-		return TL_NOT_FINAL;
-	for (unsigned i = 0; i < block->entry_count; i++)
-	{
-		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
-
-		if (!TL_RULE(19, entry != NULL))
-			return TL_NOT_FINAL;
-		if (entry == NULL)
-			continue;
-		if (!TL_RULE(20, entry->kind == block->entries[i].kind &&
-					 !(authors >> entry->author & 1) &&
-					 !(subjects >> entry->subject & 1) &&
-					 is_legal(standing, entry)))
-			return TL_BAD_ORDER;
-		authors |= UINT64_C(1) << entry->author;
-		subjects |= UINT64_C(1) << entry->subject;
-	}
-	return TL_OK;
+	return check_rows(core, standing, block);
 }
 
 /*
@@ -190,7 +199,8 @@ tl_consensus_entry_fetch(TlConsensus *core, TlKnownBlock *known, bool final)
 
 		if (entry != NULL)
 			entry->bound |= final;
-		if (TL_RULE(19, entry != NULL))
+		if (TL_RULE(19, entry != NULL) ||
+			block->entries[i].kind == TL_ENTRY_MEMBERS)
 			continue;
 		if (missing == 0)
 			may = tl_consensus_pace_may_fetch(core, &known->rows_asked_us);
@@ -212,15 +222,13 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 
 	if (block->entry_count == 0)
 		return;
+	apply_block(core, &core->standing, block);
 	for (unsigned i = 0; i < block->entry_count; i++)
 	{
 		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
 
-		if (entry == NULL)
-			continue;
-		apply(&core->standing, entry);
 		/* R39: batches that came before are read once more. */
-		if (entry->kind == TL_LOG_REJOIN)
+		if (entry != NULL && entry->kind == TL_LOG_REJOIN)
 			core->lanes[entry->subject].dropped |=
 				core->peers[entry->subject].early;
 	}
@@ -228,7 +236,7 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 	{
 		TlEntry    *entry = &core->entries[i];
 
-		if (!entry->present || is_legal(&core->standing, entry))
+		if (!entry->present || is_live(&core->standing, entry))
 			continue;
 		entry->present = false;
 		core->entry_count--;
@@ -286,7 +294,16 @@ tl_consensus_entry_want(TlConsensus *core)
 bool
 tl_consensus_entry_work(const TlConsensus *core)
 {
-	return core->entry_count > 0;
+	size_t		count = (size_t) core->config.member_count *
+		tl_consensus_entry_places(core->config.member_count);
+
+	for (size_t i = 0; core->entry_count > 0 && i < count; i++)
+	{
+		if (core->entries[i].present &&
+			is_legal(core, &core->standing, &core->entries[i]))
+			return true;
+	}
+	return false;
 }
 
 /* False if it convicts nobody who is a member. */
@@ -326,6 +343,18 @@ read_rejoin(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
 	memcpy(out->nonce, rejoin.nonce, TL_NONCE_SIZE);
 	memcpy(out->nonce_before, rejoin.nonce_before, TL_NONCE_SIZE);
 	*place = core->config.member_count;
+	return true;
+}
+
+static bool
+read_approval(const TlConsensus *core, const TlLogRow *row, TlEntry *out,
+			  unsigned *place)
+{
+	if (!tl_consensus_approval_read(core, row, out))
+		return false;
+	out->subject = out->author;
+	*place = core->config.member_count + REJOIN_PLACES +
+		out->number % TL_CONSENSUS_APPROVALS_WAITING;
 	return true;
 }
 
@@ -387,21 +416,39 @@ was_ordered(const TlMemberStanding *standing, const uint8_t *nonce)
 
 /* Does it add to that standing? */
 static bool
-is_legal(const TlStanding *standing, const TlEntry *entry)
+is_live(const TlStanding *standing, const TlEntry *entry)
 {
 	const TlMemberStanding *subject = &standing->members[entry->subject];
 
-	if (entry->kind == TL_LOG_EVIDENCE)
-		return TL_RULE(20, entry->epoch >= subject->convicted);
-	/* Among several members the number comes from the order. */
-	if (entry->incarnation == 0)
-		return TL_RULE(20, !was_ordered(subject, entry->nonce) &&
-					   (entry->epoch > subject->epoch ||
-						(entry->epoch == subject->epoch &&
-						 entry->view >= subject->view)));
-	return TL_RULE(20, entry->incarnation > subject->incarnation &&
-				   memcmp(entry->nonce_before, subject->nonce,
-						  TL_NONCE_SIZE) == 0);
+	switch (entry->kind)
+	{
+		case TL_LOG_EVIDENCE:
+			return TL_RULE(20, entry->epoch >= subject->convicted);
+		case TL_LOG_REJOIN:
+			/* Among several members the number comes from the order. */
+			if (entry->incarnation == 0)
+				return TL_RULE(20, !was_ordered(subject, entry->nonce) &&
+							   (entry->epoch > subject->epoch ||
+								(entry->epoch == subject->epoch &&
+								 entry->view >= subject->view)));
+			return TL_RULE(20, entry->incarnation > subject->incarnation &&
+						   memcmp(entry->nonce_before, subject->nonce,
+								  TL_NONCE_SIZE) == 0);
+		default:
+			return entry->number > subject->approvals &&
+				entry->number <= subject->approvals +
+				TL_CONSENSUS_APPROVALS_WAITING;
+	}
+}
+
+/* Does it add to that standing? */
+static bool
+is_legal(const TlConsensus *core, const TlStanding *standing,
+		 const TlEntry *entry)
+{
+	return is_live(standing, entry) &&
+		(entry->kind != TL_LOG_GOVERN ||
+		 tl_consensus_approval_is_legal(core, standing, entry));
 }
 
 static void
@@ -409,21 +456,161 @@ apply(TlStanding *standing, const TlEntry *entry)
 {
 	TlMemberStanding *subject = &standing->members[entry->subject];
 
-	if (entry->kind == TL_LOG_EVIDENCE)
+	switch (entry->kind)
 	{
-		subject->convicted = entry->epoch + 1;
-		return;
+		case TL_LOG_EVIDENCE:
+			subject->convicted = entry->epoch + 1;
+			break;
+		case TL_LOG_REJOIN:
+			memmove(subject->older[1], subject->older[0],
+					sizeof(subject->older) - TL_NONCE_SIZE);
+			memcpy(subject->older[0], subject->nonce, TL_NONCE_SIZE);
+			if (entry->incarnation == 0)
+				subject->incarnation++;
+			else
+				subject->incarnation = entry->incarnation;
+			memcpy(subject->nonce, entry->nonce, TL_NONCE_SIZE);
+			subject->epoch = entry->epoch;
+			subject->view = entry->view;
+			break;
+		default:
+			tl_consensus_approval_apply(standing, entry);
+			break;
 	}
-	memmove(subject->older[1], subject->older[0],
-			sizeof(subject->older) - TL_NONCE_SIZE);
-	memcpy(subject->older[0], subject->nonce, TL_NONCE_SIZE);
-	if (entry->incarnation == 0)
-		subject->incarnation++;
-	else
-		subject->incarnation = entry->incarnation;
-	memcpy(subject->nonce, entry->nonce, TL_NONCE_SIZE);
-	subject->epoch = entry->epoch;
-	subject->view = entry->view;
+}
+
+/* A block that was checked, by this node or by a quorum. */
+static void
+apply_block(TlConsensus *core, TlStanding *standing,
+			const TlConsensusBlock *block)
+{
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
+
+		if (entry != NULL)
+			apply(standing, entry);
+	}
+	(void) decide(core, standing, block);
+}
+
+/* What the block decides, once all its entries stand.  False if two motions. */
+static bool
+decide(TlConsensus *core, TlStanding *standing, const TlConsensusBlock *block)
+{
+	const TlEntry *decided = NULL;
+
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry;
+
+		if (block->entries[i].kind != TL_LOG_GOVERN)
+			continue;
+		entry = find_entry(core, &block->entries[i].digest);
+		if (entry != NULL && entry->kind == TL_LOG_GOVERN &&
+			!tl_consensus_approval_fits(core, standing, entry, &decided))
+			return false;
+	}
+	if (decided != NULL)
+		tl_consensus_approval_decide(core, standing, decided);
+	return true;
+}
+
+/* Leaves the standing with them in core->trial, before anything is decided. */
+static void
+choose_rows(TlConsensus *core, const TlStanding *standing,
+			TlConsensusBlock *out)
+{
+	unsigned	places = tl_consensus_entry_places(core->config.member_count);
+	const TlEntry *decided = NULL;
+	uint64_t	subjects = 0;
+
+	core->trial = *standing;
+	for (unsigned author = 0; author < core->config.member_count; author++)
+	{
+		/* From the last place on: approvals and a REJOIN before evidence. */
+		for (unsigned number = places; number-- > 0;)
+		{
+			const TlEntry *entry = &core->entries[(size_t) author * places + number];
+
+			if (!entry->present || (subjects >> entry->subject & 1) ||
+				!is_legal(core, standing, entry) ||
+				!try_entry(core, entry, &decided))
+				continue;
+			subjects |= UINT64_C(1) << entry->subject;
+			insert(out, entry->kind, &entry->digest);
+			break;
+		}
+	}
+}
+
+/* Does it fit in beside those chosen before?  Not if it decided a second motion. */
+static bool
+try_entry(TlConsensus *core, const TlEntry *entry, const TlEntry **decided)
+{
+	TlMemberStanding before = core->trial.members[entry->subject];
+
+	apply(&core->trial, entry);
+	if (entry->kind != TL_LOG_GOVERN ||
+		tl_consensus_approval_fits(core, &core->trial, entry, decided))
+		return true;
+	core->trial.members[entry->subject] = before;
+	return false;
+}
+
+static TlStatus
+check_rows(TlConsensus *core, const TlStanding *standing,
+		   const TlConsensusBlock *block)
+{
+	uint64_t	authors = 0;
+	uint64_t	subjects = 0;
+
+	core->trial = *standing;
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		const TlEntry *entry = find_entry(core, &block->entries[i].digest);
+
+		if (block->entries[i].kind == TL_ENTRY_MEMBERS || entry == NULL)
+			continue;			/* not held only if R19 is forgotten */
+		if (!TL_RULE(20, entry->kind == block->entries[i].kind &&
+					 !(authors >> entry->author & 1) &&
+					 !(subjects >> entry->subject & 1) &&
+					 is_legal(core, standing, entry)))
+			return TL_BAD_ORDER;
+		authors |= UINT64_C(1) << entry->author;
+		subjects |= UINT64_C(1) << entry->subject;
+		apply(&core->trial, entry);
+	}
+	if (!decide(core, &core->trial, block) ||
+		!names_next_set(&core->trial, block))
+		return TL_BAD_ORDER;
+	return TL_OK;
+}
+
+/* R22: the hash of the next set stands in the block that decides it, only there. */
+static bool
+names_next_set(const TlStanding *standing, const TlConsensusBlock *block)
+{
+	unsigned	named = 0;
+
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		if (block->entries[i].kind != TL_ENTRY_MEMBERS)
+			continue;
+		if (!standing->changed ||
+			!tl_consensus_same(&block->entries[i].digest,
+							   &standing->next_members))
+			return false;
+		named++;
+	}
+	return named == (standing->changed ? 1 : 0);
+}
+
+static bool
+is_carrier(const TlConsensusBlock *parent, const TlConsensusBlock *block)
+{
+	return block->entry_count == 0 &&
+		tl_consensus_same(&block->header.cut_hash, &parent->header.cut_hash);
 }
 
 static bool
@@ -480,30 +667,23 @@ standing_of(TlConsensus *core, const TlConsensusBlock *block,
 
 		if (!tl_consensus_entry_fetch(core, known, false))
 			return false;
-		for (unsigned i = 0; i < known->block.entry_count; i++)
-		{
-			const TlEntry *entry = find_entry(core,
-											  &known->block.entries[i].digest);
-
-			if (entry != NULL)
-				apply(&core->above, entry);
-		}
+		apply_block(core, &core->above, &known->block);
 	}
 	return true;
 }
 
 /* In order of digest. */
 static void
-insert(TlConsensusBlock *block, const TlEntry *entry)
+insert(TlConsensusBlock *block, uint8_t kind, const TlHash *digest)
 {
 	unsigned	place = block->entry_count++;
 
 	while (place > 0 && memcmp(block->entries[place - 1].digest.bytes,
-							   entry->digest.bytes, TL_HASH_SIZE) > 0)
+							   digest->bytes, TL_HASH_SIZE) > 0)
 	{
 		block->entries[place] = block->entries[place - 1];
 		place--;
 	}
-	block->entries[place].kind = entry->kind;
-	block->entries[place].digest = entry->digest;
+	block->entries[place].kind = kind;
+	block->entries[place].digest = *digest;
 }

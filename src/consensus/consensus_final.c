@@ -5,7 +5,8 @@
  *
  * A finalization makes its block and all its ancestors final (S3).  They are
  * handed over from the base upwards, each once everything that it orders is
- * held.  Voting does not wait for that.
+ * held.  Voting does not wait for that.  Beyond the block that ends an epoch
+ * nothing is handed over: a finalization of a carrier above makes it final.
  *
  * Invariants
  *	  F1  a block handed over is a child of the one before
@@ -18,10 +19,17 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_epoch.h"
+
+#include <string.h>
+
 static TlKnownBlock *next_block(TlConsensus *core, TlKnownBlock *tip);
 static bool hand_over(TlConsensus *core, TlKnownBlock *known,
 					  TlSpan certificate);
 static TlSpan encode_finalization(TlConsensus *core, const TlView *view);
+static TlSpan encode_epoch(TlConsensus *core, TlView *view);
+static bool put_carriers(TlConsensus *core, const TlHash *tip, TlView *view,
+						 TlEpochCertificate *epoch);
 
 /* Hand over what can be.  True if something was. */
 bool
@@ -59,7 +67,7 @@ tl_consensus_final_settle(TlConsensus *core)
 		return false;
 	}
 	certificate = encode_finalization(core, view);
-	while (certificate.size > 0 &&
+	while (certificate.size > 0 && !core->standing.changed &&
 		   core->base.header.view < core->final_view)
 	{
 		TlKnownBlock *next = next_block(core, tip);
@@ -120,6 +128,115 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	tl_consensus_checkpoint_base(core);
 	core->checkpoint.handed_us = core->now_us;
 	tl_consensus_pace_handed(core);
+	return true;
+}
+
+/*
+ * The epoch has ended with the base: everybody is shown why, once, and the
+ * caller is asked for the next core.  This one does nothing any more.
+ */
+void
+tl_consensus_final_retire(TlConsensus *core)
+{
+	TlView	   *view = tl_consensus_view(core, core->final_view);
+	TlAction   *action;
+	TlSpan		epoch;
+
+	if (core->retired || core->forked || view == NULL ||
+		!view->certified[VOTE_FINALIZE].present)
+		return;
+	if (!tl_consensus_room(core, 2))
+		return;
+	epoch = encode_epoch(core, view);
+	if (epoch.size == 0)
+		return;
+	if (!TL_FORGOTTEN(111) &&
+		!tl_consensus_pace_relay(core, view, VOTE_FINALIZE) &&
+		core->actions->more)
+		return;					/* no room: in the next step */
+	action = tl_consensus_act(core, TL_ACT_EPOCH);
+	if (action == NULL)
+		return;
+	action->hash = core->standing.change_row;
+	action->certificate = epoch;
+	core->retired = true;
+}
+
+/* In the scratch memory of the step; empty if something is missing. */
+static TlSpan
+encode_epoch(TlConsensus *core, TlView *view)
+{
+	uint8_t		header[TL_BLOCK_HEADER_SIZE];
+	uint8_t		entries[TL_CONSENSUS_ENTRIES_MAX * TL_BLOCK_ENTRY_SIZE];
+	TlEpochCertificate epoch;
+	TlSpan		span = {NULL, 0};
+	TlWriter	writer;
+	uint8_t    *start;
+
+	memset(&epoch, 0, sizeof(epoch));
+	tl_writer_init(&writer, header, sizeof(header));
+	(void) tl_chain_block_encode(&writer, &core->base.header);
+	epoch.founding.data = header;
+	epoch.founding.size = writer.size;
+	tl_writer_init(&writer, entries, sizeof(entries));
+	(void) tl_chain_entries_encode(&writer, core->base.entries,
+								   core->base.entry_count);
+	epoch.entry_count = (uint16_t) core->base.entry_count;
+	epoch.entries.data = entries;
+	epoch.entries.size = writer.size;
+	epoch.certificate = encode_finalization(core, view);
+	if (epoch.certificate.size == 0 ||
+		!put_carriers(core, &view->certified[VOTE_FINALIZE].block, view, &epoch))
+		return span;
+	start = core->scratch.data + core->scratch.used;
+	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
+	if (tl_consensus_epoch_encode(&writer, &epoch) != TL_OK)
+	{
+		core->actions->more = true;
+		return span;
+	}
+	core->scratch.used += writer.size;
+	span.data = start;
+	span.size = writer.size;
+	return span;
+}
+
+/* The headers from the child of the base up to the block of that view. */
+static bool
+put_carriers(TlConsensus *core, const TlHash *tip, TlView *view,
+			 TlEpochCertificate *epoch)
+{
+	unsigned	count = 0;
+	TlHash		hash = *tip;
+	uint64_t	number = view->view;
+	uint8_t    *start = core->scratch.data + core->scratch.used;
+	TlWriter	writer;
+
+	while (!tl_consensus_same(&hash, &core->base.hash))
+	{
+		TlKnownBlock *known = tl_consensus_proposal_find(core, number, &hash);
+
+		if (known == NULL)
+			tl_consensus_proposal_fetch(core, tl_consensus_view(core, number),
+										&hash);
+		if (known == NULL || count >= core->config.view_count)
+			return false;
+		core->path[count++] = known;
+		hash = known->block.header.parent;
+		number = known->block.header.parent_view;
+	}
+	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
+	epoch->carrier_count = (uint16_t) count;
+	while (count-- > 0)
+		(void) tl_chain_block_encode(&writer, &core->path[count]->block.header);
+	if (tl_writer_finish(&writer) != TL_OK)
+	{
+		core->actions->more = true;
+		return false;
+	}
+	core->scratch.used += writer.size;
+	epoch->carriers.data = start;
+	epoch->carriers.size = writer.size;
 	return true;
 }
 

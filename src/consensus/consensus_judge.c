@@ -15,12 +15,19 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_govern.h"
+
 #include <string.h>
 
 static bool judge_certificate(const TlConsensus *core, TlSpan span,
 							  TlSignatureCheck check, void *context);
 static bool judge_evidence(const TlConsensus *core, TlSpan span,
 						   TlSignatureCheck check, void *context);
+static bool judge_approval(const TlConsensus *core, const TlLogRow *row,
+						   TlSignatureCheck check, void *context);
+static const uint8_t *key_of(const TlConsensus *core, unsigned index,
+							 uint64_t epoch);
+
 static bool judge_rejoin(const TlConsensus *core, const TlLogRow *row,
 						 TlSignatureCheck check, void *context);
 static bool judge_reply(const TlConsensus *core, const TlLogRow *row,
@@ -56,9 +63,11 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 	*certificates_valid = false;
 	if (index >= core->config.member_count)
 		return TL_BAD_SIGNATURE;
+	if (row->epoch > core->config.epoch)
+		return TL_NOT_FINAL;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, row);
 	if (!check(context, row->signature, &digest,
-			   core->config.members[index].row_key))
+			   key_of(core, index, row->epoch)))
 		return TL_BAD_SIGNATURE;
 	*certificates_valid = tl_consensus_judge_inside(core, row, check, context);
 	return TL_OK;
@@ -76,6 +85,8 @@ tl_consensus_judge_inside(const TlConsensus *core, const TlLogRow *row,
 		return judge_evidence(core, row->payload, check, context);
 	if (row->epoch != core->config.epoch)
 		return true;
+	if (row->kind == TL_LOG_GOVERN)
+		return judge_approval(core, row, check, context);
 	if (row->kind == TL_LOG_CERT)
 		return judge_certificate(core, row->payload, check, context);
 	if (row->kind == TL_LOG_REJOIN)
@@ -129,10 +140,39 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 								   &evidence.rows[i].row,
 								   &evidence.rows[i].payload_digest);
 		if (!TL_RULE(18, check(context, evidence.rows[i].row.signature, &digest,
-							   core->config.members[index].row_key)))
+							   key_of(core, index, evidence.rows[i].row.epoch))))
 			return false;
 	}
 	return true;
+}
+
+/* R21: a member's approval is signed with its governance key. */
+static bool
+judge_approval(const TlConsensus *core, const TlLogRow *row,
+			   TlSignatureCheck check, void *context)
+{
+	unsigned	index = tl_consensus_index(core, row->member);
+	TlGovern	govern;
+	TlHash		motion;
+	TlHash		digest;
+
+	if (tl_consensus_govern_decode(&govern, row->payload.data,
+								   row->payload.size) != TL_OK)
+		return false;
+	tl_consensus_motion_digest(&motion, govern.motion);
+	tl_consensus_approval_digest(&digest, &core->config.chain_id, row->member,
+								 row->epoch, govern.number, &motion);
+	return TL_RULE(25, check(context, govern.approval, &digest,
+							 core->config.members[index].governance_key));
+}
+
+/* The key with which a member signs rows of that epoch. */
+static const uint8_t *
+key_of(const TlConsensus *core, unsigned index, uint64_t epoch)
+{
+	const TlConsensusMember *member = &core->config.members[index];
+
+	return (epoch < member->key_epoch) ? member->key_before : member->row_key;
 }
 
 /* R35: signed replies of others to this author, one each. */
@@ -162,7 +202,7 @@ judge_rejoin(const TlConsensus *core, const TlLogRow *row,
 			return false;
 		tl_consensus_row_digest(&digest, &core->config.chain_id, &said);
 		if (!check(context, said.signature, &digest,
-				   core->config.members[index].row_key) ||
+				   key_of(core, index, said.epoch)) ||
 			!judge_reply(core, &said, row->member, check, context))
 			return false;
 	}
@@ -195,7 +235,7 @@ judge_reply(const TlConsensus *core, const TlLogRow *row, uint32_t asker,
 		tl_consensus_row_digest_of(&digest, &core->config.chain_id,
 								   &reply.last.row, &reply.last.payload_digest);
 		if (!check(context, reply.last.row.signature, &digest,
-				   core->config.members[index].row_key))
+				   key_of(core, index, reply.last.row.epoch)))
 			return false;
 	}
 	if (reply.reason != TL_REPLY_CERTIFIED)

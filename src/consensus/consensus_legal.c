@@ -95,11 +95,12 @@ tl_consensus_legal_elsewhere(const TlConsensus *core, const TlLogRow *row)
 
 /* May a block with this cut come after that one?  What R10 and R11 ask of both. */
 bool
-tl_consensus_legal_child(const TlConsensusBlock *parent,
+tl_consensus_legal_child(const TlConsensus *core,
+						 const TlConsensusBlock *parent,
 						 const TlConsensusBlock *child)
 {
 	return tl_chain_block_follows(&parent->header, &child->header) == TL_OK &&
-		!tl_consensus_cut_goes_back(parent, child);
+		!tl_consensus_cut_goes_back(core, parent, child);
 }
 
 /*
@@ -189,7 +190,7 @@ convicts(const TlConsensus *core, const TlEvidence *evidence,
 	return row->kind == TL_LOG_PROPOSE &&
 		tl_consensus_proposal_read(core, row, &child) &&
 		read_parent(evidence, &child, &parent) &&
-		!tl_consensus_legal_child(&parent, &child);
+		!tl_consensus_legal_child(core, &parent, &child);
 }
 
 /* The block that the child names, whatever anybody says of it. */

@@ -24,7 +24,6 @@ static bool leave_view(TlConsensus *core, int64_t since_us);
 static bool nullified_by_some(TlConsensus *core);
 static void relay_view(TlConsensus *core);
 static void relay_final(TlConsensus *core);
-static bool relay(TlConsensus *core, TlView *view, TlVoteKind kind);
 
 /* P1: the timer of the current view, longer with each view that failed. */
 int64_t
@@ -332,15 +331,15 @@ relay_view(TlConsensus *core)
 		TlView	   *view = tl_consensus_view(core, number);
 
 		if (view->certified[VOTE_NULLIFY].present)
-			all &= relay(core, view, VOTE_NULLIFY);
+			all &= tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
 		if (view->certified[VOTE_FINALIZE].present)
 		{
-			all &= relay(core, view, VOTE_FINALIZE);
+			all &= tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 			break;
 		}
 		if (view->certified[VOTE_NOTARIZE].present)
 		{
-			all &= relay(core, view, VOTE_NOTARIZE);
+			all &= tl_consensus_pace_relay(core, view, VOTE_NOTARIZE);
 			break;
 		}
 	}
@@ -374,13 +373,13 @@ relay_final(TlConsensus *core)
 			tl_consensus_pace_wake(core, due);
 		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
 				 !TL_FORGOTTEN(107))
-			(void) relay(core, view, VOTE_FINALIZE);
+			(void) tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
 	}
 }
 
 /* False if it has to be tried again: no room, or this node may not sign yet. */
-static bool
-relay(TlConsensus *core, TlView *view, TlVoteKind kind)
+bool
+tl_consensus_pace_relay(TlConsensus *core, TlView *view, TlVoteKind kind)
 {
 	uint8_t    *start = core->scratch.data + core->scratch.used;
 	TlWriter	writer;

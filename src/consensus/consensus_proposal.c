@@ -49,7 +49,7 @@ tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row)
 		return;
 	learn(core, &proposal);
 	parent = tl_consensus_proposal_parent(core, &block);
-	if (parent != NULL && !tl_consensus_legal_child(parent, &block))
+	if (parent != NULL && !tl_consensus_legal_child(core, parent, &block))
 		tl_consensus_legal_accuse(core, row, parent);
 	view = tl_consensus_view(core, row->view);
 	if (view == NULL)
@@ -172,6 +172,9 @@ tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known)
 		if (!TL_RULE(10, tl_chain_block_follows(&parent->header,
 												&lowest->block.header) == TL_OK &&
 					 tl_consensus_same(&root, &lowest->block.header.history_root)))
+			lowest->bad = true;
+		if (!TL_RULE(24, tl_consensus_same(&lowest->block.header.members_hash,
+										   &core->config.members_hash)))
 			lowest->bad = true;
 		if (!TL_RULE(40, lowest->certifies ==
 					 (lowest->block.header.checkpoint_height !=

@@ -135,7 +135,9 @@ typedef struct TlLaneState
 	unsigned	strikes;		/* views lost to a missing body */
 } TlLaneState;
 
-/* A log row that blocks may order: EVIDENCE, REJOIN. */
+#define TL_CONSENSUS_APPROVALS_WAITING	8	/* of one member, not ordered yet */
+
+/* A log row that blocks may order: EVIDENCE, REJOIN, GOVERN. */
 typedef struct TlEntry
 {
 	bool		present;
@@ -148,6 +150,11 @@ typedef struct TlEntry
 	uint16_t	incarnation;	/* REJOIN: that begins */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint8_t		nonce_before[TL_NONCE_SIZE];
+	uint32_t	number;			/* GOVERN: of the author's approvals */
+	uint8_t		motion_kind;
+	TlHash		motion;
+	TlHash		next_members;	/* if it is a change */
+
 	uint64_t	view;			/* REJOIN */
 } TlEntry;
 /* A log of a member, opened by a REJOIN; zeros for the first. */
@@ -244,6 +251,8 @@ typedef struct TlOwn
 								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
+	uint32_t	approvals;		/* GOVERN rows of this epoch */
+
 	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
 } TlOwn;
 
@@ -290,6 +299,7 @@ struct TlConsensus
 
 	bool		started;
 	bool		forked;			/* TL_ALARM_FORK was raised: stops */
+	bool		retired;		/* TL_ACT_EPOCH was asked for */
 	int64_t		now_us;
 	int64_t		clock_us;
 
@@ -313,6 +323,7 @@ struct TlConsensus
 	unsigned	wanted_count[2];
 	TlStanding	standing;		/* of the base */
 	TlStanding	above;			/* of a block above it, while it is needed */
+	TlStanding	trial;			/* of a block that is made or checked */
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
@@ -413,7 +424,8 @@ extern void tl_consensus_lane_prune(TlConsensus *core);
 extern void tl_consensus_cut_choose(TlConsensus *core,
 									const TlConsensusBlock *parent,
 									TlConsensusBlock *out);
-extern bool tl_consensus_cut_goes_back(const TlConsensusBlock *parent,
+extern bool tl_consensus_cut_goes_back(const TlConsensus *core,
+									   const TlConsensusBlock *parent,
 									   const TlConsensusBlock *block);
 extern TlStatus tl_consensus_cut_root(TlConsensus *core,
 									  const TlConsensusBlock *parent,
@@ -433,6 +445,23 @@ extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 extern void tl_consensus_ack_write(TlConsensus *core);
 extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
 extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
+
+/* consensus_approval.c */
+extern bool tl_consensus_approval_read(const TlConsensus *core,
+									   const TlLogRow *row, TlEntry *out);
+extern bool tl_consensus_approval_is_legal(const TlConsensus *core,
+										   const TlStanding *standing,
+										   const TlEntry *entry);
+extern void tl_consensus_approval_apply(TlStanding *standing,
+										const TlEntry *entry);
+extern bool tl_consensus_approval_fits(const TlConsensus *core,
+									   const TlStanding *standing,
+									   const TlEntry *entry,
+									   const TlEntry **decided);
+extern void tl_consensus_approval_decide(const TlConsensus *core,
+										 TlStanding *standing,
+										 const TlEntry *entry);
+extern bool tl_consensus_approval_make(TlConsensus *core, TlSpan payload);
 
 /* consensus_entry.c */
 extern unsigned tl_consensus_entry_places(unsigned member_count);
@@ -481,6 +510,7 @@ extern bool tl_consensus_vote_settle(TlConsensus *core);
 
 /* consensus_final.c */
 extern bool tl_consensus_final_settle(TlConsensus *core);
+extern void tl_consensus_final_retire(TlConsensus *core);
 
 /* consensus_judge.c */
 extern bool tl_consensus_judge_inside(const TlConsensus *core,
@@ -491,7 +521,8 @@ extern bool tl_consensus_judge_inside(const TlConsensus *core,
 extern bool tl_consensus_legal(const TlConsensus *core, const TlLogRow *row);
 extern bool tl_consensus_legal_elsewhere(const TlConsensus *core,
 										 const TlLogRow *row);
-extern bool tl_consensus_legal_child(const TlConsensusBlock *parent,
+extern bool tl_consensus_legal_child(const TlConsensus *core,
+									 const TlConsensusBlock *parent,
 									 const TlConsensusBlock *child);
 extern bool tl_consensus_legal_judge(const TlConsensus *core,
 									 const TlEvidence *evidence,
@@ -553,6 +584,8 @@ extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
 extern void tl_consensus_pace_left(TlConsensus *core);
 extern void tl_consensus_pace_final(TlConsensus *core);
 extern void tl_consensus_pace_handed(TlConsensus *core);
+extern bool tl_consensus_pace_relay(TlConsensus *core, TlView *view,
+									TlVoteKind kind);
 extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_run(TlConsensus *core);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);

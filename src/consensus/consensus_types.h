@@ -18,7 +18,8 @@
 #include "consensus_rejoin.h"
 #include "merkle_range.h"
 
-#define TL_CONSENSUS_ENTRIES_MAX	64	/* entries that a block orders */
+#define TL_CONSENSUS_ENTRIES_MAX	(TL_MEMBER_COUNT_MAX + 1)	/* of a block */
+#define TL_CONSENSUS_APPROVALS_MAX	4	/* of one member that count at a time */
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
@@ -43,6 +44,11 @@ typedef struct TlConsensusMember
 	uint32_t	number;
 	uint8_t		row_key[TL_XONLY_KEY_SIZE];
 	bool		validator;		/* votes; others have a lane only */
+	bool		observer;		/* not even that */
+	uint8_t		governance_key[TL_XONLY_KEY_SIZE];	/* approves motions */
+	uint8_t		key_before[TL_XONLY_KEY_SIZE];	/* signed his rows before */
+	uint64_t	key_epoch;		/* this one, from which on row_key signs */
+	TlHash		leaf;			/* hash of his leaf (chain_member.h) */
 } TlConsensusMember;
 
 /* What the entries of the chain have made of a member. */
@@ -52,6 +58,10 @@ typedef struct TlMemberStanding
 								 * that is ordered, 0 if none is */
 	uint16_t	incarnation;	/* that the newest ordered REJOIN opened */
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of it */
+	uint32_t	approvals;		/* of this epoch that are ordered */
+	TlHash		approved[TL_CONSENSUS_APPROVALS_MAX];	/* the newest motions;
+														 * zeros: decided */
+
 	uint8_t		older[TL_INCARNATIONS_KEPT - 1][TL_NONCE_SIZE];	/* those before */
 	uint64_t	epoch;			/* of that REJOIN row, */
 	uint64_t	view;			/* below which the incarnation casts no vote */
@@ -64,6 +74,9 @@ typedef struct TlMemberStanding
 typedef struct TlStanding
 {
 	TlMemberStanding members[TL_MEMBER_COUNT_MAX];	/* as in config.members */
+	bool		changed;		/* a change was decided: the epoch ends */
+	TlHash		change_row;		/* a GOVERN row that approves it */
+	TlHash		next_members;	/* hash of the next set */
 } TlStanding;
 
 /* How fast, never how safe. */
@@ -92,6 +105,10 @@ typedef struct TlConsensusConfig
 	uint8_t		quorum_of_three;	/* 2 or 3 */
 	uint64_t	epoch;
 	TlHash		founding;		/* block that founded the epoch */
+	uint32_t	number_max;		/* highest number ever given to a member; 0: the
+								 * highest of these */
+	uint16_t	protocol;		/* version; 0 is 1 */
+
 	uint64_t	founding_view;	/* its view */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
 	uint32_t	checkpoint_interval;	/* of heights with STATE rows, 0: none */
@@ -107,8 +124,8 @@ typedef enum TlInputKind
 {
 	TL_INPUT_TIME = 1,			/* nothing but the time */
 	TL_INPUT_ROW,				/* the next row of a log, signature valid */
-	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, EVIDENCE or REJOIN,
-								 * outside the order of its log */
+	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, GOVERN, EVIDENCE or
+								 * REJOIN, outside the order of its log */
 	TL_INPUT_AGAIN,				/* a BATCH row of a log, as TL_ACT_READ_LANE asks */
 	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
 								 * the same log; both signatures valid */
@@ -116,6 +133,7 @@ typedef enum TlInputKind
 	TL_INPUT_STATE,				/* what the state is after a final block of this
 								 * epoch, or the one that founds it */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
+	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_START,				/* the stored logs are read: begin to act */
 	TL_INPUT_LAST_SEEN,			/* row is the newest of this node that member
 								 * stores (row.member 0: it has none) */
@@ -138,7 +156,7 @@ typedef struct TlInput
 	TlLogRow	other;			/* _CONTRADICTION */
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
 	TlLane		lane;			/* _HELD */
-	TlSpan		payload;		/* _MAKE_BATCH */
+	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
 	bool		fresh;			/* _START: of the server, or of a copy */
@@ -160,6 +178,9 @@ typedef enum TlActionKind
 								 * beyond lane once more */
 	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
 								 * final blocks from others, start anew */
+	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
+								 * over: make the next core (consensus_epoch.h) */
+
 	TL_ACT_ASK_LAST_SEEN,		/* ask all others for their newest own row */
 	TL_ACT_CUT_LOG,				/* drop what the own log has after the row of
 								 * digest hash (zeros: all); make a new core */
@@ -194,9 +215,11 @@ typedef struct TlAction
 								 * the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
-								 * or of a descendant; _CHECKPOINT: of STATE */
+								 * or of a descendant; _EPOCH: the epoch
+								 * certificate; _CHECKPOINT: of STATE */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
-	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG */
+	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG; _EPOCH: a
+								 * GOVERN row that holds the motion */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */

@@ -23,6 +23,8 @@
  */
 #include "consensus_state.h"
 
+#include "merkle_hash.h"
+
 #include <string.h>
 
 static bool may_vote(const TlConsensus *core, uint64_t view);
@@ -30,8 +32,7 @@ static bool find_parent(TlConsensus *core, const TlConsensusBlock **parent,
 						TlView **parent_view);
 static const TlHash *notarized(const TlView *view);
 static bool time_is_near(const TlConsensus *core, int64_t time);
-static bool is_empty(const TlConsensusBlock *parent,
-					 const TlConsensusBlock *block);
+static bool is_empty(const TlConsensusBlock *block);
 static bool cast(TlConsensus *core, uint8_t kind, uint64_t view,
 				 const TlHash *block);
 
@@ -53,7 +54,7 @@ tl_consensus_vote_propose(TlConsensus *core)
 	if (!find_parent(core, &parent, &parent_view) ||
 		!tl_consensus_proposal_build(core, parent, &block))
 		return false;
-	if (is_empty(parent, &block) &&
+	if (is_empty(&block) &&
 		!tl_consensus_pace_may_be_empty(core, parent))
 		return false;
 	if (!tl_consensus_room(core, 3))
@@ -95,7 +96,7 @@ tl_consensus_vote_notarize(TlConsensus *core)
 	if (!TL_RULE(15, time_is_near(core, known->block.header.time)))
 		return false;
 	/* Nothing to order, nothing to finish. */
-	if (!TL_RULE(105, !is_empty(parent, &known->block) ||
+	if (!TL_RULE(105, !is_empty(&known->block) ||
 				 !tl_consensus_same(&parent->hash, &core->base.hash)))
 		return false;
 	if (!cast(core, TL_LOG_NOTARIZE, view->view, &known->block.hash))
@@ -233,7 +234,8 @@ static bool
 may_vote(const TlConsensus *core, uint64_t view)
 {
 	return core->started && core->own.votes && !core->own.broken &&
-		!core->own.asking && !core->own.lost && !core->forked && TL_RULE(6, view > core->own.floor);
+		!core->own.asking && !core->own.lost && !core->forked &&
+		!core->standing.changed && TL_RULE(6, view > core->own.floor);
 }
 
 /*
@@ -298,10 +300,13 @@ time_is_near(const TlConsensus *core, int64_t time)
 
 /* Adds it no batch and no entry? */
 static bool
-is_empty(const TlConsensusBlock *parent, const TlConsensusBlock *block)
+is_empty(const TlConsensusBlock *block)
 {
+	TlHash		nothing;
+
+	tl_merkle_empty_root(&nothing);
 	return block->entry_count == 0 &&
-		tl_consensus_same(&block->header.cut_hash, &parent->header.cut_hash);
+		tl_consensus_same(&block->header.batch_root, &nothing);
 }
 
 static bool

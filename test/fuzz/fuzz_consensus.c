@@ -3,7 +3,8 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 9: a decoder; what it accepts is canonical.
+ * The first byte chooses.  0 to 9, 250 to 252: a decoder; what it accepts is
+ * canonical, and an epoch certificate is read.
  * Otherwise the rest is a list of rows (member, kind, view with the bits loose
  * and second incarnation, size u16, payload)
  * for a core of four members; every signature counts as valid, so that there
@@ -12,6 +13,7 @@
  *-------------------------------------------------------------------------
  */
 #include "consensus_core.h"
+#include "consensus_epoch.h"
 #include "consensus_evidence.h"
 #include "consensus_payload.h"
 #include "consensus_rejoin.h"
@@ -39,6 +41,43 @@ believe(void *context, const uint8_t signature[TL_SIGNATURE_SIZE],
 		const TlHash *digest, const uint8_t row_key[TL_XONLY_KEY_SIZE])
 {
 	return true;
+}
+
+/* Motions, approvals, epochs. */
+static TlStatus
+decode_governance(uint8_t which, TlWriter *writer, const uint8_t *data,
+				  size_t size)
+{
+	TlMotion	motion;
+	TlGovern	govern;
+	TlEpochCertificate epoch;
+	TlCertificate certificate;
+	TlHash		founding;
+	TlHash		members_hash;
+	TlStatus	status;
+
+	switch (which)
+	{
+		case 250:
+			status = tl_consensus_motion_decode(&motion, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_motion_encode(writer, &motion) == TL_OK);
+			break;
+		case 251:
+			status = tl_consensus_govern_decode(&govern, data, size);
+			if (status == TL_OK)
+				require(tl_consensus_govern_encode(writer, &govern) == TL_OK);
+			break;
+		default:
+			status = tl_consensus_epoch_decode(&epoch, data, size);
+			if (status != TL_OK)
+				break;
+			require(tl_consensus_epoch_encode(writer, &epoch) == TL_OK);
+			(void) tl_consensus_epoch_read(&epoch, &founding, &members_hash,
+										   &certificate);
+			break;
+	}
+	return status;
 }
 
 /* What a member says, and hears, who has lost memory. */
@@ -116,6 +155,11 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_restart_decode(&restart, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_restart_encode(&writer, &restart) == TL_OK);
+			break;
+		case 250:
+		case 251:
+		case 252:
+			status = decode_governance(which, &writer, data, size);
 			break;
 		case 7:
 		case 8:
@@ -215,7 +259,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 9)
+	if (data[0] <= 9 || (data[0] >= 250 && data[0] <= 252))
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #define SIM_NODES_MAX		64
+#define SIM_EPOCHS_MAX		8
 #define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
 #define SIM_MS				1000	/* of virtual time, in us */
 #define SIM_BUCKETS			1024
@@ -63,6 +64,7 @@ typedef struct SimNode
 	uint32_t	number;
 	SimRole		role;
 	bool		up;
+	bool		joined;			/* is there at all */
 	unsigned	life;			/* counts restarts: old events find another */
 
 	/* disk */
@@ -71,6 +73,7 @@ typedef struct SimNode
 	TlConsensusBlock *chain;	/* blocks handed over, from genesis */
 	unsigned	chain_count;
 	unsigned	chain_capacity;
+	uint64_t	epoch;			/* of the core on top of them */
 	TlStanding	standing;		/* of the last of them */
 	uint8_t    *certificate;	/* likewise */
 	size_t		certificate_size;
@@ -101,6 +104,7 @@ typedef struct SimNode
 	SimLog		pending;		/* own rows of that transaction */
 	unsigned	final_pending;	/* blocks of that transaction */
 	TlStanding	standing_pending;	/* of the last of those */
+	uint64_t	epoch_pending;
 	unsigned	read[SIM_NODES_MAX];	/* rows given to the core, per log */
 	unsigned	safe[SIM_NODES_MAX];	/* of those, durable */
 	SimLog		inbox;			/* loose rows for the core */
@@ -120,17 +124,21 @@ typedef struct SimNode
 	int64_t		disk_full_until_us;
 	bool		clock_wrong;	/* jumped or stands */
 	bool		wants_batch;
+	bool		wants_approval;
 	const SimRow *clash[2];		/* a contradiction met while busy: the stored row,
 								 * and the one that came */
+
 	unsigned	stated;			/* height whose state the core was told, last */
 
 	/* what the checks remember */
+	uint64_t	voted_epoch;
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */
 	TlHash		lane_digest;
 	unsigned	fetches;
 	TlState		checkpoint;		/* newest stable one that it was told of */
 	uint64_t	stated_row;		/* highest own STATE row */
+	uint64_t	stated_epoch;	/* of it */
 	uint64_t	halted_at;		/* its state is not the certified one */
 	uint64_t	split_at;		/* no quorum agrees on a state */
 
@@ -157,6 +165,8 @@ typedef enum SimEventKind
 	SIM_RESTART,
 	SIM_CUT,					/* links change */
 	SIM_CATCH_UP,
+	SIM_GOVERN,					/* a member's officer approves of a motion */
+	SIM_JOIN,					/* a new member copies the chain of another */
 	SIM_LINK,					/* one of a swizzle is cut, or whole again */
 	SIM_SLOT,					/* a peer drops another's slot, or makes it */
 	SIM_HOLD,					/* a member's messages are kept for hours */
@@ -258,6 +268,10 @@ typedef enum SimSeen
 	SIM_SEEN_NULLIFIED,			/* views */
 	SIM_SEEN_LARGE,				/* batches beside which no other fits */
 	SIM_SEEN_BLOCK,
+	SIM_SEEN_EPOCH,				/* changes of the members that were decided */
+	SIM_SEEN_JOIN,
+	SIM_SEEN_LEAVE,
+
 	SIM_SEEN_DIVERGED,			/* members that were told so */
 	SIM_SEEN_STATE_SPLIT,
 	SIM_SEEN_DOUBLE,			/* alarms of two live copies */
@@ -306,6 +320,8 @@ typedef struct SimPlan
 	int64_t		batch_every_us;
 	unsigned	view_count;
 	unsigned	lane_length;
+	unsigned	epochs;			/* changes of the members to be made */
+	unsigned	joiners;		/* members that may come */
 
 	/* faults of sim_fault.c */
 	SimShape	shape;
@@ -334,6 +350,14 @@ typedef struct SimPlan
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
+
+typedef struct SimBytes
+{
+	uint8_t    *bytes;
+	size_t		size;
+} SimBytes;
+
+typedef SimBytes SimMotion;
 
 /* A run by name: sim_scenario.c lists them. */
 typedef struct SimScenario
@@ -372,9 +396,14 @@ struct SimWorld
 	uint64_t	events_done;
 	uint64_t	core_steps;
 	unsigned	evidence[8];	/* rows, by kind */
-	TlConsensusConfig config;
-	unsigned	member_count;
+	TlConsensusConfig config;	/* of the first epoch */
+	unsigned	founder_count;
+	unsigned	member_count;	/* founders, and those who may come */
 	unsigned	node_count;		/* more than members if there are twins */
+	unsigned	epoch_count;	/* decided, with the first */
+	TlConsensusConfig epochs[SIM_EPOCHS_MAX];
+	SimBytes	proofs[SIM_EPOCHS_MAX]; /* their certificates */
+	SimMotion	motions[SIM_EPOCHS_MAX][2]; /* in those epochs */
 	SimNode		nodes[SIM_NODES_MAX];
 	bool		cut[SIM_NODES_MAX][SIM_NODES_MAX];	/* from, to */
 	bool		slotless[SIM_NODES_MAX][SIM_NODES_MAX];
@@ -458,6 +487,7 @@ extern void sim_node_obey(SimWorld *world, SimNode *node);
 /* sim_disk.c */
 extern void sim_disk_open(SimWorld *world, SimNode *node, bool start);
 extern void sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from);
+extern void sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer);
 extern void sim_disk_add_block(SimNode *node, const TlConsensusBlock *block,
 							   TlSpan certificate);
 extern void sim_disk_forget_arrivals(SimWorld *world, SimNode *node);
@@ -559,7 +589,8 @@ extern void sim_fail(SimWorld *world, const char *format,...)
 
 /* sim_check_block.c */
 extern void sim_check_block_reset(void);
-extern uint32_t sim_check_leader(SimWorld *world, uint64_t view);
+extern uint32_t sim_check_leader(SimWorld *world, uint64_t epoch,
+								 uint64_t view);
 extern bool sim_check_certificate(SimWorld *world, TlSpan span,
 								  TlCertificate *certificate);
 extern unsigned sim_check_root(SimWorld *world, const TlLane *from,
@@ -567,6 +598,25 @@ extern unsigned sim_check_root(SimWorld *world, const TlLane *from,
 							   unsigned to_count, TlHash *root, uint64_t *size);
 extern void sim_check_final(SimWorld *world, SimNode *node,
 							const TlAction *action);
+
+/* sim_govern.c */
+extern void sim_govern_plan(SimWorld *world);
+extern void sim_govern_found(SimWorld *world);
+extern void sim_govern_free(SimWorld *world);
+extern void sim_govern_key(const SimWorld *world, uint32_t member,
+						   uint64_t epoch, uint8_t key[TL_XONLY_KEY_SIZE]);
+extern const TlConsensusMember *sim_govern_member(const SimWorld *world,
+												  uint32_t number,
+												  uint64_t epoch);
+extern unsigned sim_govern_validators(const SimWorld *world, uint64_t epoch);
+extern void sim_govern_approve(SimWorld *world, SimNode *node);
+extern void sim_govern_epoch(SimWorld *world, SimNode *node,
+							 const TlAction *action);
+extern void sim_govern_join(SimWorld *world, SimNode *node);
+
+/* sim_check_epoch.c */
+extern void sim_check_epoch(SimWorld *world, const SimNode *node,
+							const TlConsensusBlock *block);
 
 /* sim_check_entry.c */
 extern void sim_check_entry(SimWorld *world, const SimNode *node,

@@ -74,6 +74,21 @@ sim_fail(SimWorld *world, const char *format,...)
 	exit(1);
 }
 
+/* V3: rows are of the epoch in which their author is; each begins anew. */
+static void
+check_epoch(SimWorld *world, SimNode *node, const TlLogRow *row)
+{
+	if (row->epoch > node->voted_epoch)
+	{
+		memset(cast[node->id], 0, sizeof(cast[node->id]));
+		node->voted_epoch = row->epoch;
+		node->voted_view = 0;
+	}
+	if (row->epoch != node->voted_epoch || row->epoch != node->epoch)
+		sim_fail(world, "V3: node %u signs in epoch %llu", node->id,
+				 (unsigned long long) row->epoch);
+}
+
 /* V3: what a node that follows the rules never signs. */
 void
 sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
@@ -98,9 +113,10 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		!sim_check_certificate(world, row->payload, &certificate))
 		sim_fail(world, "V6: node %u sends a certificate that is none", node->id);
 	if (sim_is_honest(node) && row->kind == TL_LOG_NULLIFY &&
-		sim_is_honest(&world->nodes[sim_check_leader(world, row->view) - 1]))
+		sim_is_honest(&world->nodes[sim_check_leader(world, row->epoch, row->view) - 1]))
 		world->lost_views++;
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
+	check_epoch(world, node, row);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
 	{
@@ -238,7 +254,7 @@ bool
 sim_check_too_many(const SimWorld *world)
 {
 	return world->plan.liars + world->plan.twins + world->plan.silent >
-		tl_consensus_faults(world->member_count);
+		tl_consensus_faults(world->founder_count);
 }
 
 /* What a scenario promises while its faults last; they end now. */
@@ -279,7 +295,9 @@ sim_check_end(SimWorld *world)
 		return;
 	if (world->verbose)
 		sim_show(world);
-	tl_consensus_status(world->nodes[who].core, &status);
+	memset(&status, 0, sizeof(status));
+	if (world->nodes[who].core != NULL)
+		tl_consensus_status(world->nodes[who].core, &status);
 	sim_fail(world, "V9: node %u %s (view %llu, final height %llu)", who, what,
 			 (unsigned long long) status.view,
 			 (unsigned long long) status.final_height);
@@ -299,9 +317,15 @@ all_are_convicted(SimWorld *world, const SimNode *node)
 			TlEvidence	evidence;
 
 			if (log->rows[j]->row.kind == TL_LOG_EVIDENCE &&
+				sim_govern_member(world, author->number, node->epoch) != NULL &&
 				tl_consensus_evidence_decode(&evidence, &world->config.chain_id,
 											 log->rows[j]->row.payload.data,
 											 log->rows[j]->row.payload.size) == TL_OK &&
+				sim_govern_member(world, evidence.rows[0].row.member,
+								  node->epoch) != NULL &&
+				/* What one row convicts its own epoch has to decide. */
+				(evidence.kind != TL_EVIDENCE_ILLEGAL ||
+				 log->rows[j]->row.epoch == node->epoch) &&
 				!sim_check_entry_convicted(world, node,
 										   evidence.rows[0].row.member,
 										   evidence.rows[0].row.epoch))
@@ -325,10 +349,19 @@ unfinished(SimWorld *world, unsigned *who)
 		*who = i;
 		if (!sim_is_honest(node))
 			continue;
+		if (!node->joined && sim_govern_member(world, node->number,
+											   world->epoch_count - 1) == NULL)
+			continue;
+		if (!node->joined)
+			return "has not joined";
+		if (node->epoch < world->plan.epochs)
+			return "is not in the last epoch";
 		if (!node->up || node->busy || node->asked)
 			return "is busy without end";
 		tl_consensus_status(node->core, &status);
-		if (node->rejoining || status.lost || status.asking || !status.numbered)
+		if (sim_govern_member(world, node->number, node->epoch) != NULL &&
+			(node->rejoining || status.lost || status.asking ||
+			 !status.numbered))
 			return "has not rejoined";
 		if (first == NULL)
 			first = node;
@@ -343,6 +376,8 @@ unfinished(SimWorld *world, unsigned *who)
 			const SimNode *owner = &world->nodes[j];
 			bool		found = (owner->lane_head == 0);
 
+			if (!owner->joined)
+				continue;
 			tl_consensus_status(owner->core, &status);
 			for (unsigned k = 0; k < tip->lane_count; k++)
 			{
@@ -351,7 +386,8 @@ unfinished(SimWorld *world, unsigned *who)
 					tip->cut[k].batch == owner->lane_head)
 					found = true;
 			}
-			if (sim_is_honest(owner) && !found)
+			if (sim_is_honest(owner) && !found &&
+				sim_govern_member(world, owner->number, node->epoch) != NULL)
 				return "has not all batches of honest members in its chain";
 		}
 		if (sim_state_unfinished(world, node) != NULL)
@@ -377,6 +413,8 @@ sim_show(SimWorld *world)
 		const SimLog *log = &node->logs[node->number - 1];
 		TlConsensusStatus status;
 
+		if (node->core == NULL)
+			continue;
 		tl_consensus_status(node->core, &status);
 		printf("node %u, member %u, role %d: view %llu, final %llu (known %llu), lane %llu%s\n",
 			   node->id, node->number, (int) node->role,
@@ -425,6 +463,9 @@ sim_check_accusation(SimWorld *world, const SimNode *node,
 	TlEvidence	evidence;
 	bool		signed_rows = signed_both(world, row, &evidence);
 
+	if (sim_govern_member(world, evidence.rows[0].row.member,
+						  node->epoch) == NULL)
+		return;
 	/* Of kind 6 a liar's row may be legal as well. */
 	if (believed ? !signed_rows :
 		signed_rows && evidence.kind != TL_EVIDENCE_ILLEGAL)
@@ -451,7 +492,7 @@ signed_both(SimWorld *world, const TlLogRow *row, TlEvidence *evidence)
 		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
 		TlHash		digest;
 
-		key[0] = (uint8_t) part->row.member;
+		sim_govern_key(world, part->row.member, part->row.epoch, key);
 		tl_consensus_row_digest_of(&digest, &world->config.chain_id, &part->row,
 								   &part->payload_digest);
 		if (part->row.member == 0 || part->row.member > world->member_count ||

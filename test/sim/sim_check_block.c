@@ -64,6 +64,7 @@ sim_check_final(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V1: node %u has another final block at height %llu",
 				 node->id, (unsigned long long) height);
 	check_cut(world, node, block, last);
+	sim_check_epoch(world, node, block);
 	sim_check_entry(world, node, block);
 	check_finalization(world, node, action);
 	sim_state_header(world, node, &block->header);
@@ -106,7 +107,8 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 {
 	for (unsigned i = 0; i < parent->lane_count; i++)
 	{
-		bool		kept = false;
+		bool		kept = sim_govern_member(world, parent->cut[i].member,
+											 block->header.epoch) == NULL;
 
 		for (unsigned j = 0; j < block->lane_count; j++)
 		{
@@ -139,7 +141,8 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 				sim_disk_has_body(&world->nodes[j], &block->cut[i].digest))
 				holders++;
 		}
-		if (!sim_check_too_many(world) && holders < tl_consensus_faults(world->member_count) + 1)
+		if (!sim_check_too_many(world) && holders <
+			tl_consensus_faults(sim_govern_validators(world, block->header.epoch)) + 1)
 			sim_fail(world, "V7: a body of block %llu is held by %u only",
 					 (unsigned long long) block->header.height, holders);
 	}
@@ -162,21 +165,21 @@ check_finalization(SimWorld *world, SimNode *node, const TlAction *action)
 bool
 sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 {
-	unsigned	quorum = tl_consensus_quorum(world->member_count,
-											 world->config.quorum_of_three);
-
 	TlVote		vote = {0};
 
 	if (tl_consensus_certificate_decode(certificate, span.data,
 										span.size) != TL_OK ||
-		certificate->vote_count < quorum)
+		certificate->epoch >= world->epoch_count ||
+		certificate->vote_count <
+		tl_consensus_quorum(sim_govern_validators(world, certificate->epoch),
+							world->epochs[certificate->epoch].quorum_of_three))
 		return false;
 	for (unsigned i = 0; i < certificate->vote_count; i++)
 	{
 		uint32_t	last = (i > 0) ? vote.member : 0;
 		TlLogRow	row;
 		TlHash		digest;
-		uint8_t		key[TL_XONLY_KEY_SIZE] = {0};
+		const TlConsensusMember *member;
 		uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
 		TlWriter	writer;
 
@@ -195,9 +198,9 @@ sim_check_certificate(SimWorld *world, TlSpan span, TlCertificate *certificate)
 		row.payload.data = payload;
 		row.payload.size = writer.size;
 		tl_consensus_row_digest(&digest, &world->config.chain_id, &row);
-		key[0] = (uint8_t) vote.member;
-		if (vote.member > world->member_count || vote.member <= last ||
-			!sim_check_signature(NULL, vote.signature, &digest, key))
+		member = sim_govern_member(world, vote.member, certificate->epoch);
+		if (member == NULL || !member->validator || vote.member <= last ||
+			!sim_check_signature(NULL, vote.signature, &digest, member->row_key))
 			return false;
 	}
 	return true;
@@ -238,9 +241,9 @@ what_is_wrong(SimWorld *world, const TlLogRow *row, const TlBlockHeader *header)
 	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
 									 row->payload.size) != TL_OK)
 		return "cannot be read";
-	if (row->member != sim_check_leader(world, header->view))
+	if (row->member != sim_check_leader(world, header->epoch, header->view))
 		return "is not by the leader of its view";
-	if (header->height > 1 &&
+	if (!sim_same(&header->parent, &world->epochs[header->epoch].founding) &&
 		(!sim_check_certificate(world, proposal.parent_certificate, &certificate) ||
 		 certificate.kind == TL_LOG_NULLIFY || certificate.view != view ||
 		 !sim_same(&certificate.block, &header->parent)))
@@ -342,28 +345,37 @@ sim_check_root(SimWorld *world, const TlLane *from, unsigned from_count,
 
 /* Who leads: members by Hash(founding block || key), worked out once more. */
 uint32_t
-sim_check_leader(SimWorld *world, uint64_t view)
+sim_check_leader(SimWorld *world, uint64_t epoch, uint64_t view)
 {
+	const TlConsensusConfig *config;
 	TlHash		places[SIM_NODES_MAX];
+	unsigned	validators;
 
-	for (unsigned i = 0; i < world->member_count; i++)
+	/* A liar may speak of epochs that are not. */
+	if (epoch >= world->epoch_count)
+		return 1;
+	config = &world->epochs[epoch];
+	validators = sim_govern_validators(world, epoch);
+	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		uint8_t		bytes[TL_HASH_SIZE + TL_XONLY_KEY_SIZE];
 
-		memcpy(bytes, world->config.founding.bytes, TL_HASH_SIZE);
-		memcpy(bytes + TL_HASH_SIZE, world->config.members[i].row_key,
+		memcpy(bytes, config->founding.bytes, TL_HASH_SIZE);
+		memcpy(bytes + TL_HASH_SIZE, config->members[i].row_key,
 			   TL_XONLY_KEY_SIZE);
 		tl_crypto_sha256(&places[i], bytes, sizeof(bytes));
 	}
-	for (unsigned i = 0; i < world->member_count; i++)
+	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		unsigned	before = 0;
 
-		for (unsigned j = 0; j < world->member_count; j++)
-			before += (memcmp(places[j].bytes, places[i].bytes,
-							  TL_HASH_SIZE) < 0);
-		if (before == view % world->member_count)
-			return i + 1;
+		if (!config->members[i].validator)
+			continue;
+		for (unsigned j = 0; j < config->member_count; j++)
+			before += config->members[j].validator &&
+				memcmp(places[j].bytes, places[i].bytes, TL_HASH_SIZE) < 0;
+		if (before == view % validators)
+			return config->members[i].number;
 	}
 	return 0;
 }

@@ -28,8 +28,11 @@ sim_check_entry(SimWorld *world, const SimNode *node,
 {
 	for (unsigned i = 0; i < block->entry_count; i++)
 	{
-		const SimRow *row = find_row(world, node, block, i);
+		const SimRow *row;
 
+		if (block->entries[i].kind == TL_ENTRY_MEMBERS)
+			continue;
+		row = find_row(world, node, block, i);
 		check_once(world, node, block, &block->entries[i].digest);
 		if (row->row.kind == TL_LOG_EVIDENCE)
 			check_evidence(world, node, block, row);
@@ -71,7 +74,7 @@ find_row(SimWorld *world, const SimNode *node, const TlConsensusBlock *block,
 	for (unsigned i = 0; i < world->node_count; i++)
 		count += sim_is_honest(&world->nodes[i]) && (holders >> i & 1);
 	if (!sim_check_too_many(world) &&
-		count < tl_consensus_faults(world->member_count) + 1)
+		count < tl_consensus_faults(sim_govern_validators(world, block->header.epoch)) + 1)
 		sim_fail(world, "V13: a row of block %llu is held by %u only", height,
 				 count);
 	return row;
@@ -113,8 +116,9 @@ check_evidence(SimWorld *world, const SimNode *node,
 	for (int i = 0; i < (evidence.kind == TL_EVIDENCE_ILLEGAL ? 1 : 2); i++)
 	{
 		TlHash		digest;
-		uint8_t		key[TL_XONLY_KEY_SIZE] = {(uint8_t) accused};
+		uint8_t		key[TL_XONLY_KEY_SIZE];
 
+		sim_govern_key(world, accused, evidence.rows[i].row.epoch, key);
 		tl_consensus_row_digest_of(&digest, &world->config.chain_id,
 								   &evidence.rows[i].row,
 								   &evidence.rows[i].payload_digest);

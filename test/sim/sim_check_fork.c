@@ -22,7 +22,7 @@ static bool contradicts(SimWorld *world, const SimLog *left,
 void
 sim_check_fork(SimWorld *world, unsigned who)
 {
-	unsigned	quorum = tl_consensus_quorum(world->member_count,
+	unsigned	quorum = tl_consensus_quorum(world->founder_count,
 											 world->config.quorum_of_three);
 	unsigned	convicted = 0;
 
@@ -49,7 +49,7 @@ sim_check_fork(SimWorld *world, unsigned who)
 			sim_fail(world, "V8: member %u is honest and convicted", member + 1);
 		convicted += caught;
 	}
-	if (convicted < 2 * quorum - world->member_count)
+	if (convicted < 2 * quorum - world->founder_count)
 		sim_fail(world, "V12: node %u sees a fork, and only %u are convicted",
 				 who, convicted);
 	world->forks++;
@@ -80,7 +80,9 @@ sim_check_unaccused(SimWorld *world)
 			first = &node->logs[member];
 			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
 		}
-		if (caught && !accused && !sim_is_honest(&world->nodes[member]))
+		/* Who left can be accused no more. */
+		if (caught && !accused && !sim_is_honest(&world->nodes[member]) &&
+			sim_govern_member(world, member + 1, world->epoch_count - 1) != NULL)
 			return member + 1;
 	}
 	return 0;

@@ -15,7 +15,7 @@ static bool is_loose(const SimNode *node, const SimRow *row);
 void
 sim_disk_open(SimWorld *world, SimNode *node, bool start)
 {
-	TlConsensusConfig config = world->config;
+	TlConsensusConfig config = world->epochs[node->epoch];
 	TlInput		input = {.kind = TL_INPUT_TIME};
 	TlConsensusStatus status;
 	size_t		size;
@@ -68,7 +68,8 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	sim_memory_open(world, node, start);
 	while (node->actions->more)
 		sim_node_step(world, node, &input, false);
-	if (node->pending.count > 0 || node->final_pending > 0)
+	if (node->pending.count > 0 || node->final_pending > 0 ||
+		node->epoch_pending > node->epoch)
 	{
 		node->busy = true;
 		sim_later(world, sim_fault_commit_us(world),
@@ -85,24 +86,33 @@ sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
 
 	if (peer->chain_count <= node->chain_count || node->busy)
 		return;
+	sim_disk_copy(world, node, peer);
+	node->pending.count = 0;
+	node->held_count = 0;
+	sim_disk_open(world, node, false);
+	sim_node_ask(world, node);
+}
+
+/* The final blocks of a peer, and what goes with them. */
+void
+sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer)
+{
 	for (unsigned i = node->chain_count; i < peer->chain_count; i++)
 	{
 		TlSpan		certificate = {peer->certificate, peer->certificate_size};
 
-		if (!sim_same(&peer->chain[i].header.parent, &node->chain[i - 1].hash))
+		if (i > 0 && !sim_same(&peer->chain[i].header.parent,
+							   &node->chain[i - 1].hash))
 			sim_fail(world, "node %u: the chain of node %u does not fit",
-					 node->id, from);
+					 node->id, peer->id);
 		sim_disk_add_block(node, &peer->chain[i], certificate);
 	}
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
 	node->standing = peer->standing;
+	node->epoch = node->epoch_pending = peer->epoch;
 	for (unsigned i = 0; i < peer->body_count; i++)
 		sim_disk_add_body(node, &peer->bodies[i]);
-	node->pending.count = 0;
-	node->held_count = 0;
-	sim_disk_open(world, node, false);
-	sim_node_ask(world, node);
 }
 
 void

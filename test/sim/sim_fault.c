@@ -338,10 +338,10 @@ static void
 change_clock(SimWorld *world)
 {
 	SimNode    *node = &world->nodes[sim_random(world, world->node_count)];
-	unsigned	allowed = tl_consensus_faults(world->member_count);
+	unsigned	allowed = tl_consensus_faults(world->founder_count);
 	unsigned	wrong = world->plan.liars + world->plan.twins + world->plan.silent;
 
-	if (world->member_count == 2 || world->member_count == 3)
+	if (world->founder_count == 2 || world->founder_count == 3)
 		allowed = 1;
 	for (unsigned i = 0; i < world->node_count; i++)
 		wrong += world->nodes[i].clock_wrong;

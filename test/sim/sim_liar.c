@@ -187,7 +187,7 @@ tell_half(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 {
 	uint8_t		kind = row->row.kind;
 	const SimNode *leader =
-	&world->nodes[sim_check_leader(world, row->row.view) - 1];
+	&world->nodes[sim_check_leader(world, row->row.epoch, row->row.view) - 1];
 	uint64_t	bit = UINT64_C(1) << target;
 	TlHash		block;
 
@@ -349,7 +349,7 @@ tell_vote(SimWorld *world, SimNode *node, unsigned target, uint8_t kind,
 	row.member = node->number;
 	row.kind = kind;
 	row.view = view;
-	row.epoch = world->config.epoch;
+	row.epoch = node->epoch;
 	if (kind != TL_LOG_NULLIFY)
 	{
 		if (block == NULL)

@@ -140,7 +140,7 @@ sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
 	memset(&row, 0, sizeof(row));
 	row.member = node->number;
 	row.kind = TL_LOG_EVIDENCE;
-	row.epoch = world->config.epoch;
+	row.epoch = node->epoch;
 	row.payload.data = bytes;
 	row.payload.size = writer.size;
 	sim_liar_tell(world, node, target, row);

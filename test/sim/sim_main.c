@@ -208,10 +208,11 @@ one_run(const SimWorld *wanted, uint64_t seed, Done *done)
 	for (int i = 0; i < SIM_SEEN_KINDS; i++)
 		done->seen[i] += world->seen[i];
 	if (world->verbose)
-		printf("seed %llu: %u members (%u liars, %u twins, %u silent), %u blocks, evidence %u %u %u %u %u %u %u, %lld ms, %llu events\n",
+		printf("seed %llu: %u members (%u liars, %u twins, %u silent), %u epochs, %u blocks, evidence %u %u %u %u %u %u %u, %lld ms, %llu events\n",
 			   (unsigned long long) seed, world->member_count,
 			   world->plan.liars, world->plan.twins, world->plan.silent,
-			   world->nodes[world->member_count - 1].chain_count,
+			   world->epoch_count,
+			   world->nodes[world->founder_count - 1].chain_count,
 			   world->evidence[1], world->evidence[2], world->evidence[3],
 			   world->evidence[4], world->evidence[5], world->evidence[6],
 			   world->evidence[7],

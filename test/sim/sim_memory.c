@@ -132,10 +132,10 @@ copy_disk(SimWorld *world)
 static bool
 may_forget(const SimWorld *world)
 {
-	unsigned	faults = tl_consensus_faults(world->member_count);
+	unsigned	faults = tl_consensus_faults(world->founder_count);
 	unsigned	bad = world->plan.liars + world->plan.twins + world->plan.silent;
 
-	if (world->member_count == 1)
+	if (world->founder_count == 1)
 		return false;
 	for (unsigned i = 0; i < world->node_count; i++)
 		bad += world->nodes[i].forgot;
@@ -525,6 +525,10 @@ give_loose(SimWorld *world, SimNode *node, TlInputKind kind, const SimRow *row)
 {
 	TlInput		input = {.kind = kind, .row = row->row};
 
+	/* Said in another epoch, or by somebody who has left. */
+	if (row->row.epoch != node->epoch ||
+		sim_govern_member(world, row->row.member, node->epoch) == NULL)
+		return;
 	if (tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
 						   &input.certificates_valid) != TL_OK)
 		sim_fail(world, "node %u cannot check a row of member %u", node->id,
@@ -567,8 +571,8 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 	if (row->row.member == node->number)
 		return (last == NULL) ? rejoin.sequence == 0 :
 			sim_same(&rejoin.digest, &last->digest);
-	if (tl_consensus_quorum(world->member_count, world->config.quorum_of_three) ==
-		world->member_count && node->replies[member] != NULL &&
+	if (tl_consensus_quorum(world->founder_count, world->config.quorum_of_three) ==
+		world->founder_count && node->replies[member] != NULL &&
 		memcmp(node->closed[member], nonce, TL_NONCE_SIZE) == 0 &&
 		(tl_consensus_reply_decode(&reply,
 								   node->replies[member]->row.payload.data,

@@ -32,18 +32,21 @@ static void make_batch(SimWorld *world, SimNode *node);
 void
 sim_node_start(SimWorld *world, SimNode *node)
 {
+	if (!node->joined)
+		return;
 	node->up = true;
 	node->life++;
 	node->busy = node->asked = false;
 	node->pending.count = 0;
 	node->final_pending = 0;
+	node->epoch_pending = node->epoch;
 	node->inbox.count = 0;
 	node->again.count = 0;
 	node->held_count = 0;
 	node->mail_count = 0;
 	node->cut = false;
 	node->answers.count = 0;
-	node->wants_batch = false;
+	node->wants_batch = node->wants_approval = false;
 	node->clash[0] = NULL;
 	node->wake_us = 0;
 	sim_disk_open(world, node, true);
@@ -65,6 +68,22 @@ sim_node_crash(SimWorld *world, SimNode *node)
 void
 sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 {
+	if (event->kind == SIM_JOIN)
+	{
+		sim_govern_join(world, node);
+		return;
+	}
+	if (event->kind == SIM_GOVERN)
+	{
+		SimEvent	again = *event;
+
+		if (node->epoch < world->plan.epochs)
+			sim_later(world, (100 + (int64_t) sim_random(world, 2000)) * SIM_MS,
+					  again);
+		node->wants_approval = node->up;
+		sim_node_ask(world, node);
+		return;
+	}
 	if (event->kind == SIM_POLL || event->kind == SIM_BATCH)
 	{
 		again_and_again(world, node, event);
@@ -181,8 +200,11 @@ run(SimWorld *world, SimNode *node)
 	}
 	if (node->wants_batch)
 		make_batch(world, node);
+	if (node->wants_approval)
+		sim_govern_approve(world, node);
+	node->wants_approval = false;
 	if (node->pending.count > 0 || node->final_pending > 0 ||
-		node->answers.count > 0)
+		node->answers.count > 0 || node->epoch_pending > node->epoch)
 	{
 		node->busy = true;
 		sim_later(world, sim_fault_commit_us(world),
@@ -223,8 +245,9 @@ commit(SimWorld *world, SimNode *node, bool send)
 		}
 	}
 	node->pending.count = 0;
-	if (node->final_pending > 0)
+	if (node->final_pending > 0 || node->epoch_pending > node->epoch)
 		node->standing = node->standing_pending;
+	node->epoch = node->epoch_pending;
 	sim_memory_commit(world, node, send);
 	node->chain_count += node->final_pending;
 	node->final_pending = 0;
@@ -241,7 +264,11 @@ finish(SimWorld *world, SimNode *node)
 		sim_fault_crash(world, node->id);
 	else
 	{
+		bool		retired = (node->epoch_pending > node->epoch);
+
 		commit(world, node, true);
+		if (retired)
+			sim_disk_open(world, node, false);
 		sim_node_ask(world, node);
 	}
 }
@@ -323,6 +350,9 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				break;
 			case TL_ACT_CATCH_UP:
 				catch_up(world, node, action->member);
+				break;
+			case TL_ACT_EPOCH:
+				sim_govern_epoch(world, node, action);
 				break;
 			case TL_ACT_ASK_LAST_SEEN:
 				sim_memory_ask(world, node);
@@ -431,7 +461,8 @@ sim_node_note_subject(SimRow *row)
 	TlProposal	proposal;
 	TlBlockHeader header;
 
-	if (row->row.kind == TL_LOG_EVIDENCE || row->row.kind == TL_LOG_REJOIN)
+	if (row->row.kind == TL_LOG_EVIDENCE || row->row.kind == TL_LOG_REJOIN ||
+		row->row.kind == TL_LOG_GOVERN)
 		row->subject = row->digest;
 	if (row->row.kind == TL_LOG_BATCH)
 		tl_chain_batch_digest(&row->subject, row->row.payload.data,

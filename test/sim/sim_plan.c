@@ -73,14 +73,10 @@ sim_plan_config(SimWorld *world)
 	TlConsensusBlock *genesis = &config->base;
 
 	memset(config, 0, sizeof(*config));
-	world->member_count = world->plan.nodes;
-	config->member_count = world->member_count;
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		config->members[i].number = i + 1;
-		config->members[i].row_key[0] = (uint8_t) (i + 1);
-		config->members[i].validator = true;
-	}
+	world->founder_count = world->plan.nodes;
+	world->member_count = world->plan.nodes + world->plan.joiners;
+	config->member_count = world->founder_count;
+	sim_govern_found(world);
 	config->quorum_of_three = sim_chance(world, 50) ? 3 : 2;
 	config->drift_us = 2000 * SIM_MS;
 	config->view_count = world->plan.view_count;
@@ -105,7 +101,8 @@ sim_plan_config(SimWorld *world)
 	(void) tl_merkle_range_append(&genesis->history, &genesis->hash);
 	config->chain_id = genesis->hash;
 	config->founding = genesis->hash;
-	config->members_hash = genesis->header.members_hash;
+	world->epochs[0] = *config;
+	world->epoch_count = 1;
 }
 
 /* Liars and twins come first among the members, twins' doubles at the end. */
@@ -117,7 +114,10 @@ sim_plan_nodes(SimWorld *world)
 
 	world->node_count = world->member_count;
 	for (unsigned i = 0; i < world->member_count; i++)
+	{
 		world->nodes[i].number = i + 1;
+		world->nodes[i].joined = (i < world->founder_count);
+	}
 	for (unsigned i = 0; i < plan->liars; i++)
 		world->nodes[bad++].role = SIM_LIAR;
 	for (unsigned i = 0; i < plan->silent; i++)
@@ -125,6 +125,7 @@ sim_plan_nodes(SimWorld *world)
 	for (unsigned i = 0; i < plan->twins; i++)
 	{
 		world->nodes[world->node_count].number = world->nodes[bad].number;
+		world->nodes[world->node_count].joined = true;
 		world->nodes[world->node_count++].role = SIM_TWIN;
 		world->nodes[bad++].role = SIM_TWIN;
 	}
@@ -141,6 +142,9 @@ sim_plan_nodes(SimWorld *world)
 		sim_later(world, (int64_t) sim_random(world, 400 * SIM_MS), event);
 		event.kind = SIM_BATCH;
 		sim_later(world, (int64_t) sim_random(world, (uint64_t) plan->batch_every_us), event);
+		event.kind = SIM_GOVERN;
+		if (plan->epochs > 0)
+			sim_later(world, (int64_t) sim_random(world, 2000) * SIM_MS, event);
 	}
 	sim_fault_start(world);
 }

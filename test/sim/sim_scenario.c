@@ -113,7 +113,7 @@ static const SimScenario scenarios[] = {
 	{"slow_links", "3", "a hop takes longer than the timers; they grow until blocks are decided",
 	set_slow_links, SIM_SEEN_BLOCK, 4, true, 5, 30000, SIM_EXPECT_BLOCKS},
 	{"leader_two_proposals", "4", "one for some and one for the others, votes for both; the liar is convicted",
-	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 6000, SIM_EXPECT_BLOCKS},
+	set_proposals, SIM_SEEN_EVIDENCE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS},
 	{"leader_proposal_to_some", "4", "half of the members get none",
 	set_proposal_to_some, SIM_SEEN_LIE, 7, true, 10, 12000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_out_of_turn", "4", "blocks of a member who does not lead (R7)",
@@ -242,7 +242,7 @@ static const SimScenario scenarios[] = {
 	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
 	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 20000, 0},
 	{"size_10", "18", "ten members, loss, crashes, links, disks and clocks",
-	set_everything, SIM_SEEN_BLOCK, 10, false, 3, 6000, 0},
+	set_everything, SIM_SEEN_CRASH, 10, false, 3, 6000, 0},
 	{"size_30", "18", "thirty members, nine silent", set_silent, SIM_SEEN_BLOCK, 30, false, 1, 60000, 0},
 	{"size_64", "18", "as many members as there can be", set_twice, SIM_SEEN_BLOCK, SIM_NODES_MAX, false, 1, 60000, 0},
 };
@@ -691,7 +691,7 @@ set_views(SimWorld *world)
 	world->plan.cut_weight = 1;
 	world->plan.jitter_us = 20 * SIM_MS;
 	world->plan.spike_percent = 10;
-	world->plan.view_count = 8;
+	world->plan.view_count = 12;
 	world->plan.batch_every_us = 10 * SIM_MS;
 }
 

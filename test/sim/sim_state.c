@@ -46,7 +46,8 @@ sim_state_plan(SimWorld *world)
 bool
 sim_state_diverges(const SimWorld *world, const SimNode *node)
 {
-	return node->number > world->member_count - world->plan.diverged;
+	return node->number > world->founder_count - world->plan.diverged &&
+		node->number <= world->founder_count;
 }
 
 /*
@@ -74,7 +75,12 @@ sim_state_open(SimWorld *world, SimNode *node)
 {
 	unsigned	newest = node->chain_count - 1;
 
+	uint64_t	founding = world->epochs[node->epoch].base.header.height;
+
+	/* Of this epoch, and the block that founds it. */
 	node->stated = (newest > 8) ? newest - 8 : 0;
+	if (founding > 0 && node->stated < founding - 1)
+		node->stated = (unsigned) founding - 1;
 	sim_state_give(world, node);
 }
 
@@ -168,11 +174,12 @@ sim_state_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		return;
 	if (tl_consensus_state_decode(&state, row->payload.data,
 								  row->payload.size) != TL_OK ||
-		state.height <= node->stated_row)
+		(state.height <= node->stated_row && row->epoch == node->stated_epoch))
 		sim_fail(world, "V3: node %u states height %llu after %llu", node->id,
 				 (unsigned long long) state.height,
 				 (unsigned long long) node->stated_row);
 	node->stated_row = state.height;
+	node->stated_epoch = row->epoch;
 	if (node->halted_at != 0 && state.height > node->halted_at)
 		sim_fail(world, "V3: node %u has diverged and states height %llu",
 				 node->id, (unsigned long long) state.height);
@@ -210,11 +217,12 @@ sim_state_unfinished(SimWorld *world, const SimNode *node)
 	TlConsensusStatus status;
 	unsigned	right = count_right(world);
 	unsigned	bad = world->plan.liars + world->plan.twins + world->plan.silent;
-	unsigned	quorum = tl_consensus_quorum(world->member_count,
-											 world->config.quorum_of_three);
+	uint64_t	epoch = world->epoch_count - 1;
+	unsigned	quorum = tl_consensus_quorum(sim_govern_validators(world, epoch),
+											 world->epochs[epoch].quorum_of_three);
 	uint64_t	tip = node->chain_count - 1;
 
-	if (tip == 0 || bad > tl_consensus_faults(world->member_count))
+	if (tip == 0 || bad > tl_consensus_faults(world->founder_count))
 		return NULL;
 	tl_consensus_status(node->core, &status);
 	if (right >= quorum)
@@ -280,7 +288,13 @@ count_right(const SimWorld *world)
 	unsigned	right = 0;
 
 	for (unsigned i = 0; i < world->member_count; i++)
-		right += (sim_is_honest(&world->nodes[i]) &&
+	{
+		const TlConsensusMember *member = sim_govern_member(world, i + 1,
+															world->epoch_count - 1);
+
+		right += (member != NULL && member->validator &&
+				  sim_is_honest(&world->nodes[i]) &&
 				  !sim_state_diverges(world, &world->nodes[i]));
+	}
 	return right;
 }

@@ -28,7 +28,10 @@ sim_world_make(SimWorld *world)
 	if (world->scenario != NULL)
 		sim_scenario_plan(world);
 	else if (!world->plain)
+	{
 		sim_fault_plan(world);
+		sim_govern_plan(world);
+	}
 	if (world->command_disks > 0)
 		world->plan.forget_weight = world->command_disks;
 	sim_plan_config(world);
@@ -125,6 +128,7 @@ sim_world_free(SimWorld *world)
 		free(node->actions);
 	}
 	free(world->heap);
+	sim_govern_free(world);
 }
 
 uint64_t
@@ -182,8 +186,8 @@ sim_row(SimWorld *world, const TlLogRow *row)
 	made->row.payload.data = payload;
 	tl_consensus_row_digest(&made->digest, &world->config.chain_id, &made->row);
 	memcpy(made->row.signature, made->digest.bytes, TL_HASH_SIZE);
-	memset(made->row.signature + TL_HASH_SIZE, 0, TL_HASH_SIZE);
-	made->row.signature[TL_HASH_SIZE] = (uint8_t) row->member;
+	sim_govern_key(world, row->member, row->epoch,
+				   made->row.signature + TL_HASH_SIZE);
 	made->next = world->rows;
 	world->rows = made;
 	sim_node_note_subject(made);

@@ -353,6 +353,7 @@ rejoins(void)
 		give(core, (i == 1) ? TL_INPUT_LOOSE_ROW : TL_INPUT_ROW, &row, true);
 		/* 0 to 1; then one of an earlier view, which is over; then 1 to 2 */
 		UNIT_CHECK(finish(core) == (i != 1) && alarms() == 0);
+		UNIT_CHECK(waiting(core) == 0);
 		UNIT_CHECK(final_standing.members[1].incarnation == (i == 2 ? 2 : 1));
 		give(core, TL_INPUT_LOOSE_ROW, &row, true);
 		UNIT_CHECK(!finish(core) && alarms() == 0);

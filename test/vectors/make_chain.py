@@ -537,6 +537,24 @@ def main():
     vectors.append([("kind", "rejoin"), ("payload", rejoin), ("nonce", nonce), ("digest", digest),
                     ("entries_root", root([leaf_hash(b"\x05\x01\x0b" + digest)]))])
 
+    # a member with all keys, motions about him, and an approval of member 2
+    leaf = (b"\x08\x02" + pack("IB", 5, 1) + b"\x04Five" + schnorr_key(55) + b"\x00" +
+            schnorr_key(56) + schnorr_key(57) + schnorr_key(58))
+    vectors.append([("kind", "member"), ("leaf", leaf), ("hash", leaf_hash(leaf))])
+    text = "Fünf joins, three leaves".encode()
+    change = (b"\x01\x01" + pack("QH", 5, len(text)) + text + pack("BIIHB", 2, 1500, 64, 3, 1) +
+              pack("I", 3) + pack("BH", 1, len(leaf)) + leaf)
+    skip = b"\x01\x03" + pack("QH", 5, 0) + sha(b"a call")
+    for motion in (change, skip):
+        vectors.append([("kind", "motion"), ("motion", motion),
+                        ("digest", sha(b"telco_ledger/1/motion" + motion))])
+    approval_digest = sha(b"telco_ledger/1/govern" + chain + pack("IQI", 2, 5, 2) +
+                          sha(b"telco_ledger/1/motion" + change))
+    govern = (b"\x01" + pack("I", 2) + schnorr_sign(approval_digest, 77) +
+              pack("I", len(change)) + change)
+    vectors.append([("kind", "govern"), ("payload", govern), ("chain_id", chain),
+                    ("key", schnorr_key(77)), ("approval_digest", approval_digest)])
+
     # lists of entries as PROPOSE holds them, and their roots
     for count in range(4):
         listed = sorted([(sha(b"row %d" % i), 9 + i) for i in range(count)])
