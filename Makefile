@@ -143,6 +143,7 @@ OBJS_BACKEND = \
 	src/replication/replication_send.o \
 	src/replication/replication_arrival.o \
 	src/replication/replication_fetch.o \
+	src/replication/replication_want.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
 	src/replication/replication_sql.o \
@@ -154,6 +155,8 @@ OBJS_BACKEND = \
 	src/node/node_block.o \
 	src/node/node_round.o \
 	src/node/node_scrub.o \
+	src/node/node_order_store.o \
+	src/node/node_order.o \
 	src/node/node_wire.o \
 	src/node/node_worker.o \
 	src/node/node_launcher.o \
@@ -180,6 +183,7 @@ SQL_MODULES = \
 	sql/70_replication.sql \
 	sql/71_wire.sql \
 	sql/90_node.sql \
+	sql/91_order.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

@@ -36,6 +36,16 @@ CREATE TABLE ledger_internal.contradiction (
 COMMENT ON TABLE ledger_internal.contradiction IS
     'validly signed rows at a place where peer_log has another one: evidence, at most 16 per member';
 
+CREATE TABLE ledger_internal.loose_row (
+    digest bytea PRIMARY KEY,
+    member bigint NOT NULL,
+    kind smallint NOT NULL,
+    message bytea NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE ledger_internal.loose_row IS
+    'rows that were asked for by digest, outside the order of their log; validly signed';
+
 CREATE TABLE ledger_internal.quarantine (
     slot integer PRIMARY KEY CHECK (slot BETWEEN 0 AND 1023),
     number bigint NOT NULL,
@@ -90,6 +100,7 @@ COMMENT ON TABLE ledger_internal.own_body IS
 SELECT pg_extension_config_dump('ledger_internal.peer', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_log', '');
 SELECT pg_extension_config_dump('ledger_internal.contradiction', '');
+SELECT pg_extension_config_dump('ledger_internal.loose_row', '');
 SELECT pg_extension_config_dump('ledger_internal.wanted_chunk', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_body', '');
 SELECT pg_extension_config_dump('ledger_internal.own_body', '');

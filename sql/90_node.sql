@@ -10,11 +10,11 @@ COMMENT ON FUNCTION ledger.create_node(text, text) IS
 CREATE FUNCTION ledger_internal.make_key() RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_make_key' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.make_key() IS 'makes a signing key file and returns the public key';
-CREATE FUNCTION ledger_internal.create_member(names text[], row_keys bytea[], member bigint, founded timestamptz)
+CREATE FUNCTION ledger_internal.create_member(names text[], row_keys bytea[], member bigint, founded timestamptz, ordered boolean DEFAULT false)
     RETURNS text
     AS 'MODULE_PATHNAME', 'tl_create_member' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION ledger_internal.create_member(text[], bytea[], bigint, timestamptz) IS
-    'makes this database one of several founders of a test ledger; the same names, keys and time make the same chain';
+COMMENT ON FUNCTION ledger_internal.create_member(text[], bytea[], bigint, timestamptz, boolean) IS
+    'makes this database one of several founders of a test ledger; the same names, keys and time make the same chain; ordered: they order what is submitted, and nobody makes blocks alone';
 
 CREATE FUNCTION ledger.dispose() RETURNS void
     AS 'MODULE_PATHNAME', 'tl_dispose' LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -80,9 +80,9 @@ static void store_node(const Founding *founding, const text *name,
 					   uint32_t member, const char *purpose,
 					   const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 static text *begin(Founding *founding, const text *name, uint32_t member,
-				   const char *purpose, TlNodeHead *head,
+				   const char *purpose, bool ordered, TlNodeHead *head,
 				   const uint8_t public_key[TL_XONLY_KEY_SIZE]);
-static void store_genesis(TlNodeHead *head, const Founding *founding);
+static void store_genesis(TlNodeHead *head, const Founding *founding, bool ordered);
 static void store_first_snapshot(void);
 
 /* ledger.create_node(name text, purpose text DEFAULT 'production') -> text */
@@ -103,7 +103,7 @@ tl_create_node(PG_FUNCTION_ARGS)
 	tl_chain_genesis_init(&founding->genesis, purpose_code);
 	add_member(founding, name, public_key);
 	found(founding, tl_chain_time_to_unix(GetCurrentTimestamp()));
-	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, head, public_key));
+	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, false, head, public_key));
 }
 
 /* ledger_internal.make_key() -> bytea: a new signing key's public half */
@@ -120,7 +120,7 @@ tl_make_key(PG_FUNCTION_ARGS)
 
 /*
  * ledger_internal.create_member(names text[], row_keys bytea[], member bigint,
- *		founded timestamptz) -> text
+ *		founded timestamptz, ordered boolean) -> text
  * One of several founders of a test ledger; who gives the same names, keys and
  * time gets the same chain.
  */
@@ -162,20 +162,21 @@ tl_create_member(PG_FUNCTION_ARGS)
 	tl_node_key_load(head->secret, own_key);
 	found(founding, tl_chain_time_to_unix(PG_GETARG_TIMESTAMPTZ(3)));
 	PG_RETURN_TEXT_P(begin(founding, DatumGetTextPP(name[member - 1]),
-						   (uint32_t) member, "test", head, own_key));
+						   (uint32_t) member, "test", PG_GETARG_BOOL(4), head,
+						   own_key));
 }
 
 /* Store the first block and the node's own row; the chain id. */
 static text *
 begin(Founding *founding, const text *name, uint32_t member, const char *purpose,
-	  TlNodeHead *head, const uint8_t public_key[TL_XONLY_KEY_SIZE])
+	  bool ordered, TlNodeHead *head, const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
 	char	   *chain = palloc0(2 * TL_HASH_SIZE + 1);
 
 	SPI_connect();
 	store_node(founding, name, member, purpose, public_key);
 	head->log.member = member;
-	store_genesis(head, founding);
+	store_genesis(head, founding, ordered);
 	store_first_snapshot();
 	SPI_finish();
 	explicit_bzero(head->secret, sizeof(head->secret));
@@ -310,14 +311,18 @@ store_node(const Founding *founding, const text *name, uint32_t member,
 	tl_chain_execute(&insert_node, values, NULL, false);
 }
 
-/* Block 0 and this member's FINALIZE for it. */
+/* Block 0, and where nobody else is asked this member's FINALIZE for it. */
 static void
-store_genesis(TlNodeHead *head, const Founding *founding)
+store_genesis(TlNodeHead *head, const Founding *founding, bool ordered)
 {
 	head->log.chain_id = founding->chain_id;
 	tl_merkle_range_init(&head->tip.history);
 	tl_chain_store_block(&head->tip, &founding->header);
-	tl_node_block_finalize(head);
+	if (!ordered)
+		tl_node_block_finalize(head);
+	else if (SPI_execute("INSERT INTO ledger_internal.order_mode DEFAULT VALUES",
+						 false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not write ledger_internal.order_mode");
 }
 
 /* Snapshot 0: what had finished before this transaction. */

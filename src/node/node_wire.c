@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "node_identity.h"
+#include "node_order.h"
 #include "node_shared.h"
 #include "node_wire.h"
 #include "replication_setting.h"
@@ -57,7 +58,8 @@ static bool start(void);
 static void settle_settings(void);
 static bool take_slot(void);
 static void leave_slot(int code, Datum argument);
-static TlWire *make_wire(void);
+static TlWire *make_wire(TlOrder **order);
+static TimestampTz poll_all(TlWire *wire, TlOrder *order);
 static bool take_news(void);
 static void wait(TlWire *wire, TimestampTz wake);
 
@@ -205,6 +207,7 @@ void
 tl_node_wire_main(Datum database)
 {
 	TlWire	   *wire;
+	TlOrder    *order = NULL;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -213,9 +216,11 @@ tl_node_wire_main(Datum database)
 	settle_settings();
 	if (!take_slot())
 		proc_exit(0);
-	wire = make_wire();
+	wire = make_wire(&order);
 	if (wire == NULL || tl_replication_wire_reload(wire) == 0)
 		proc_exit(0);
+	if (order != NULL)
+		tl_node_order_open(order);
 	for (;;)
 	{
 		ResetLatch(MyLatch);
@@ -227,10 +232,30 @@ tl_node_wire_main(Datum database)
 			wire->repair_due = 0;	/* a way to have it looked at now */
 		}
 		if (take_news())
+		{
 			(void) tl_replication_wire_reload(wire);
+			if (order != NULL)
+				tl_node_order_wake(order);
+		}
 		tl_replication_wire_wake(wire);
-		wait(wire, tl_replication_wire_poll(wire, GetCurrentTimestamp()));
+		wait(wire, poll_all(wire, order));
 	}
+}
+
+/* What comes is ordered, and what that makes is sent at once. */
+static TimestampTz
+poll_all(TlWire *wire, TlOrder *order)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz wake = tl_replication_wire_poll(wire, now);
+	TimestampTz order_wake;
+
+	if (order == NULL)
+		return wake;
+	order_wake = tl_node_order_poll(order, now);
+	if (!wire->log_sender.caught_up)
+		wake = tl_replication_wire_poll(wire, GetCurrentTimestamp());
+	return Min(wake, order_wake);
 }
 
 /* ALTER DATABASE and ALTER ROLE set them for sessions, not for us. */
@@ -290,9 +315,9 @@ leave_slot(int code, Datum argument)
 
 /* NULL if this database is no node, or one that signs nothing. */
 static TlWire *
-make_wire(void)
+make_wire(TlOrder **order)
 {
-	static const TlSink nobody; /* the core of consensus is not fed yet */
+	TlSink		sink = {NULL};	/* nobody, but where members order together */
 	const TlNodeIdentity *identity;
 	TlWire	   *wire = NULL;
 	char	   *conninfo;
@@ -310,9 +335,13 @@ make_wire(void)
 					errdetail("A role that replicates from it can read the whole server."),
 					errhint("Set telco_ledger.wire_conninfo to a database of a server of its own."));
 		wire = MemoryContextAlloc(TopMemoryContext, sizeof(TlWire));
+		SPI_connect();
+		if (tl_node_order_is_on())
+			*order = tl_node_order_make(identity, wire, &sink);
+		SPI_finish();
 		tl_replication_wire_init(wire, MyDatabaseId, identity->table.member,
 								 &identity->chain_id, identity->public_key,
-								 conninfo, &nobody);
+								 conninfo, &sink);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();

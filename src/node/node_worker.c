@@ -49,6 +49,7 @@
 
 #include "node_identity.h"
 #include "node_key.h"
+#include "node_order.h"
 #include "node_round.h"
 #include "node_scrub.h"
 #include "node_settings.h"
@@ -78,6 +79,7 @@ static void flush_before_publishing(void);
 
 static TlNodeSlot *own_slot = NULL;
 static bool is_test_ledger = false;
+static bool orders_together = false;	/* node_order.c signs, not this process */
 static bool not_needed = false; /* the launcher need not start another one */
 
 void
@@ -205,6 +207,7 @@ load_state(TlRoundState *state)
 										ALLOCSET_DEFAULT_SIZES);
 		tl_node_round_init(state, context);
 		tl_node_wire_look();
+		orders_together = tl_node_order_is_on();
 		SPI_finish();
 		tl_node_round_mark(state);
 	}
@@ -268,7 +271,7 @@ run(TlRoundState *state, bool test)
 		if (tl_node_shared_take_news(own_slot) & TL_NEWS_AWAITED)
 			state->awaited = true;
 		INSTR_TIME_SET_CURRENT(start);
-		if (may_sign(state, test))
+		if (!orders_together && may_sign(state, test))
 			result = tl_node_round(state);
 		if (result == TL_ROUND_MORE)
 			tl_node_wire_wake();

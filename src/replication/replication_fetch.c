@@ -31,7 +31,8 @@
 #include "tl_compat.h"
 
 #define FETCH_TIMEOUT_MS	30000
-#define HEADS_PERIOD_MS		2000
+#define HEADS_PERIOD_MS		2000	/* while the link to a peer works */
+#define HEADS_PERIOD_FETCH_MS	100	/* while there is nothing but fetch */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
@@ -57,6 +58,7 @@ static TlStatement select_wanted_member = {
 	1, {INT8OID}
 };
 
+static int	heads_period_ms(const TlWire *wire, int source);
 static void ask_heads(TlWire *wire, int source);
 static void on_heads(void *context, PGresult *result);
 static void learn_head(TlWire *wire, uint32_t member, const uint8_t *place);
@@ -65,9 +67,6 @@ static void put_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static void on_chunks(void *context, PGresult *result);
-static void next_source(TlWire *wire, int *source, TimestampTz *due, int *pause_ms);
-static bool is_usable(const TlWire *wire, int source);
-static TlConnection *connection_of(TlWire *wire, int source);
 static TlQuestion *question(TlWire *wire, int source, int peer, const uint8_t *nonce);
 
 /* Returns when there is something to do again, if nothing happens. */
@@ -85,23 +84,26 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 			peer->heads_due = 0;
 		if (peer->wire.state == TL_CONNECTION_IDLE)
 			tl_replication_fetch_from(wire, i);
+		if (peer->wire.state == TL_CONNECTION_IDLE)
+			wake = Min(wake, peer->heads_due);
 		for (int j = 0; j < peer->log_count; j++)
 		{
 			TlPeerLog  *log = &peer->logs[j];
 
 			if (log->known <= log->sequence)
 				continue;
-			if (now >= log->due && !is_usable(wire, log->source))
-				next_source(wire, &log->source, &log->due, &log->pause_ms);
+			if (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
+				tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
 			wake = Min(wake, log->due);
 		}
 	}
 	if (wire->wants_chunks)
 	{
-		if (now >= wire->chunks_due && !is_usable(wire, wire->chunk_source))
-			next_source(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
+		if (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source))
+			tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
 		wake = Min(wake, wire->chunks_due);
 	}
+	wake = Min(wake, tl_replication_want_poll(wire, now));
 	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
 }
 
@@ -113,10 +115,18 @@ tl_replication_fetch_from(TlWire *wire, int source)
 
 	if (!wire->identified)
 		return;					/* nothing of what is kept has been read yet */
-	if (ask_gap(wire, source, now) || ask_chunks(wire, source, now))
+	if (tl_replication_want_ask(wire, source, now) ||
+		ask_gap(wire, source, now) || ask_chunks(wire, source, now))
 		return;
 	if (source >= 0 && now >= wire->peers[source].heads_due)
 		ask_heads(wire, source);
+}
+
+static int
+heads_period_ms(const TlWire *wire, int source)
+{
+	return wire->links[source][0].state == TL_LINK_STREAMING ?
+		HEADS_PERIOD_MS : HEADS_PERIOD_FETCH_MS;
 }
 
 static void
@@ -124,7 +134,7 @@ ask_heads(TlWire *wire, int source)
 {
 	TlPeer	   *peer = &wire->peers[source];
 
-	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), HEADS_PERIOD_MS);
+	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), heads_period_ms(wire, source));
 	tl_replication_connection_ask(&peer->wire,
 								  "SELECT member, key FROM ledger_wire.head LIMIT 64",
 								  NULL, 0, FETCH_TIMEOUT_MS, on_heads,
@@ -200,7 +210,7 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 				continue;
 			put_place(after, log->nonce, log->sequence);
 			put_place(last, log->nonce, log->known);
-			return tl_replication_connection_ask(connection_of(wire, source),
+			return tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
 												 psprintf("SELECT message FROM (SELECT message, arrival, sum(octet_length(message))"
 														  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
 														  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
@@ -250,7 +260,7 @@ on_gap(void *context, PGresult *result)
 			log->pause_ms = PAUSE_MS_MIN;
 			continue;
 		}
-		next_source(wire, &log->source, &log->due, &log->pause_ms);
+		tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
 		if (log->source < 0)
 			log->known = log->sequence; /* a claim that nobody makes good */
 	}
@@ -288,7 +298,7 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 		parameter.data = VARDATA(bytes);
 		parameter.size = VARSIZE(bytes) - VARHDRSZ;
-		asked = tl_replication_connection_ask(connection_of(wire, source),
+		asked = tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
 											  psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk FROM ledger_wire.body_%u"
 													   " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
 													   (uint32_t) DatumGetInt64(values[0])),
@@ -320,7 +330,7 @@ on_chunks(void *context, PGresult *result)
 		wire->chunk_pause_ms = PAUSE_MS_MIN;
 	else
 	{
-		next_source(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
+		tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
 		if (wire->chunk_source < 0)
 		{
 			wire->chunks_shuffled = true;
@@ -330,29 +340,30 @@ on_chunks(void *context, PGresult *result)
 	pfree(asked);
 }
 
-/* Own wire, then the peers in turn; after the last a pause. */
-static void
-next_source(TlWire *wire, int *source, TimestampTz *due, int *pause_ms)
+/* Own wire, then the peers in turn; after the last a pause, and true. */
+bool
+tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due, int *pause_ms)
 {
 	if (++*source < wire->peer_count)
-		return;
+		return false;
 	*source = -1;
 	*pause_ms = Max(*pause_ms, PAUSE_MS_MIN);
 	*due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), *pause_ms);
 	*pause_ms = Min(*pause_ms * 2, PAUSE_MS_MAX);
+	return true;
 }
 
-static bool
-is_usable(const TlWire *wire, int source)
+bool
+tl_replication_fetch_usable(TlWire *wire, int source)
 {
-	const TlConnection *connection = connection_of((TlWire *) wire, source);
+	const TlConnection *connection = tl_replication_fetch_connection(wire, source);
 
 	return connection->state == TL_CONNECTION_IDLE ||
 		connection->state == TL_CONNECTION_BUSY;
 }
 
-static TlConnection *
-connection_of(TlWire *wire, int source)
+TlConnection *
+tl_replication_fetch_connection(TlWire *wire, int source)
 {
 	return source < 0 ? &wire->reader : &wire->peers[source].wire;
 }

@@ -45,7 +45,8 @@ typedef struct TlPeer
 	TlConnection wire;
 	char		label[32];
 	TimestampTz heads_due;
-	void	   *asked;			/* what wire is busy with */
+	bool		ask_last_seen;	/* what it has of the own log */
+	TimestampTz last_seen_due;
 } TlPeer;
 
 extern char *tl_replication_address_check(const char *address);

@@ -93,6 +93,11 @@ static TlStatement delete_wanted = {
 	" WHERE w.batch_digest = came.batch_digest AND w.digest <> $1) FROM came",
 	2, {BYTEAOID, INT4OID}
 };
+static TlStatement insert_loose = {
+	"INSERT INTO ledger_internal.loose_row (digest, member, kind, message) VALUES ($1, $2, $3, $4)"
+	" ON CONFLICT DO NOTHING",
+	4, {BYTEAOID, INT8OID, INT2OID, BYTEAOID}
+};
 static TlStatement insert_chunk = {
 	"INSERT INTO ledger_internal.peer_body (digest, chunk) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	2, {BYTEAOID, BYTEAOID}
@@ -106,6 +111,8 @@ static TlVerdict compare(const TlLogRow *row, const TlHash *digest,
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
 static void want_bodies(const TlLogRow *row, const TlSink *sink);
+static bool is_wanted(const TlLogRow *row, const TlHash *row_digest,
+					  TlWantKind kind, const TlHash *digest);
 static Datum uuid_datum(const uint8_t bytes[16]);
 
 /*
@@ -150,6 +157,31 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 	if (row.kind == TL_LOG_BATCH)
 		want_bodies(&row, sink);
 	return TL_ROW_KEPT;
+}
+
+/* A row outside the order of its log, if it is the one that was asked for. */
+bool
+tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_id,
+						   const void *data, size_t size, TlWantKind kind,
+						   const TlHash *digest, const TlSink *sink)
+{
+	TlLogRow	row;
+	TlHash		row_digest;
+	Datum		values[4];
+
+	if (check_signed(&row, &row_digest, peer, chain_id, data, size) != NULL ||
+		!is_wanted(&row, &row_digest, kind, digest))
+		return false;
+	values[0] = tl_chain_bytes(row_digest.bytes, TL_HASH_SIZE);
+	values[1] = Int64GetDatum((int64) row.member);
+	values[2] = Int16GetDatum((int16) row.kind);
+	values[3] = tl_chain_bytes(data, size);
+	tl_chain_execute(&insert_loose, values, NULL, false);
+	if (sink->loose != NULL)	/* also one that is kept: who asks lacks it */
+		sink->loose(sink->context, &row);
+	if (row.kind == TL_LOG_BATCH)
+		want_bodies(&row, sink);
+	return true;
 }
 
 /* Into the ring of what was refused. */
@@ -381,6 +413,34 @@ want_bodies(const TlLogRow *row, const TlSink *sink)
 	if (sink->held != NULL &&
 		tl_chain_execute(&select_wanted, &values[1], NULL, true) == 0)
 		sink->held(sink->context, &lane);
+}
+
+static bool
+is_wanted(const TlLogRow *row, const TlHash *row_digest, TlWantKind kind,
+		  const TlHash *digest)
+{
+	TlProposal	proposal;
+	TlHash		subject = *row_digest;
+
+	if (kind == TL_WANT_BATCH)
+	{
+		if (row->kind != TL_LOG_BATCH)
+			return false;
+		tl_chain_batch_digest(&subject, row->payload.data, row->payload.size);
+	}
+	if (kind == TL_WANT_BLOCK)
+	{
+		TlBlockHeader header;
+
+		if (row->kind != TL_LOG_PROPOSE ||
+			tl_consensus_proposal_decode(&proposal, row->payload.data,
+										 row->payload.size) != TL_OK ||
+			tl_chain_block_decode(&header, proposal.header.data,
+								  proposal.header.size) != TL_OK)
+			return false;
+		tl_chain_block_hash(&subject, &header);
+	}
+	return memcmp(&subject, digest, sizeof(subject)) == 0;
 }
 
 static Datum

@@ -29,14 +29,30 @@ typedef struct TlSink
 	void	   *context;
 	void		(*row) (void *context, const TlLogRow *row);	/* TL_INPUT_ROW */
 	void		(*held) (void *context, const TlLane *lane);	/* TL_INPUT_HELD */
+	void		(*loose) (void *context, const TlLogRow *row);	/* TL_INPUT_LOOSE_ROW */
+	void		(*last_seen) (void *context, uint32_t member,
+							  const TlLogRow *row); /* TL_INPUT_LAST_SEEN; NULL: he
+													 * has none */
 	void		(*contradiction) (void *context, const TlLogRow *row,
 								  const TlLogRow *other);	/* TL_INPUT_CONTRADICTION */
 } TlSink;
+
+/* What a row can be asked for by. */
+typedef enum TlWantKind
+{
+	TL_WANT_BLOCK,				/* PROPOSE, by the hash of its block */
+	TL_WANT_BATCH,				/* BATCH, by the digest of its header */
+	TL_WANT_ROW					/* any other, by its own digest */
+} TlWantKind;
 
 extern TlVerdict tl_replication_store_row(TlPeer *peer, const TlHash *chain_id,
 										  const void *data, size_t size,
 										  const char **reason,
 										  const TlSink *sink);
+extern bool tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_id,
+									   const void *data, size_t size,
+									   TlWantKind kind, const TlHash *digest,
+									   const TlSink *sink);
 extern void tl_replication_store_refused(uint32_t member, const char *reason,
 										 const void *data, size_t size);
 extern bool tl_replication_store_chunk(const void *data, size_t size,

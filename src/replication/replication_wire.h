@@ -35,6 +35,20 @@ typedef struct TlSender
 	bool		caught_up;		/* nothing to send when last asked */
 } TlSender;
 
+/* Rows that are asked for by digest at one time. */
+#define TL_WANTS_MAX				64
+
+typedef struct TlWant
+{
+	bool		used;
+	TlWantKind	kind;
+	TlHash		digest;
+	int			source;			/* whom to ask next, as in TlPeerLog */
+	TimestampTz due;
+	int			pause_ms;
+	int			rounds;			/* of all sources, in vain */
+} TlWant;
+
 /* A link as the wire database tells it. */
 typedef struct TlLink
 {
@@ -99,6 +113,8 @@ struct TlWire
 	bool		chunks_shuffled;	/* the first ones cannot be had */
 	uint32_t	chunk_member;	/* whose were asked for last */
 
+	TlWant		wants[TL_WANTS_MAX];
+
 	/* for one transaction */
 	MemoryContext context;
 };
@@ -134,5 +150,15 @@ extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
+extern bool tl_replication_fetch_usable(TlWire *wire, int source);
+extern TlConnection *tl_replication_fetch_connection(TlWire *wire, int source);
+extern bool tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due,
+									  int *pause_ms);
+
+/* from replication_want.c */
+extern void tl_replication_want(TlWire *wire, TlWantKind kind, const TlHash *digest);
+extern void tl_replication_want_last_seen(TlWire *wire);
+extern TimestampTz tl_replication_want_poll(TlWire *wire, TimestampTz now);
+extern bool tl_replication_want_ask(TlWire *wire, int source, TimestampTz now);
 
 #endif							/* REPLICATION_WIRE_H */

@@ -2,6 +2,7 @@
 #
 #	my $wires = LedgerWire->new(3);		# members 1 to 3, linked to each other
 #	my $wires = LedgerWire->new(3, link => 0, conf => '...');
+#	my $wires = LedgerWire->new(4, ordered => 1);	# they order what is submitted
 #	$wires->node(2)				the LedgerCluster of member 2
 #	$wires->sql(2, $query)		in its ledger database
 #	$wires->wire(2, $query)		in its wire database
@@ -37,7 +38,7 @@ END
 sub new
 {
 	my ($class, $count, %param) = @_;
-	my $self = bless { count => $count, nodes => [] }, $class;
+	my $self = bless { count => $count, nodes => [], ordered => $param{ordered} ? 'true' : 'false' }, $class;
 	my (@keys, @names);
 
 	foreach my $member (1 .. $count)
@@ -69,7 +70,7 @@ sub found
 	my $names = join ',', map { "'member$_'" } 1 .. $self->{count};
 	my $keys = join ',', map { "'$_'::bytea" } @{ $self->{keys} };
 
-	$self->sql($member, "SELECT ledger_internal.create_member(ARRAY[$names], ARRAY[$keys], $member, '2026-01-01 00:00:00+00')");
+	$self->sql($member, "SELECT ledger_internal.create_member(ARRAY[$names], ARRAY[$keys], $member, '2026-01-01 00:00:00+00', $self->{ordered})");
 	$self->sql($member, 'CREATE TABLE cdr (id bigint) USING ledger');
 	return;
 }

@@ -1,0 +1,653 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_order.c
+ *	  The core of consensus, fed from the wire.
+ *
+ * The thin line between two floors: what the wire has kept becomes inputs of
+ * tl_consensus_step, what the core asks for becomes rows of the own log,
+ * questions to peers, and final blocks in ledger_internal.ordered_block.
+ *
+ * A turn is one transaction.  It reads what is stored beyond what the core was
+ * given (own log and kept logs alike, so that a start is a turn like any other),
+ * steps the core, and stores what it appends.  Own rows come back to the core in
+ * the next turn, when they are durable (src/consensus/README.md, "What the caller
+ * does").  A turn that fails ends the process, and the core with it.
+ *
+ * What is ordered are bodies that ledger_internal.submit() was given: batches
+ * of ledger tables do not come this way yet, and the worker makes no blocks in
+ * such a ledger.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chain_batch.h"
+#include "chain_statement.h"
+#include "chain_store.h"
+#include "consensus_core.h"
+#include "merkle_hash.h"
+#include "node_key.h"
+#include "node_order.h"
+#include "node_order_store.h"
+#include "replication_own_log.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+#define READ_ROWS			256		/* of one log in one turn */
+#define VIEW_COUNT			1024
+#define LANE_LENGTH			64
+#define TURNS_MAX			16		/* without a look at the sockets */
+
+/* Liveness only; generous, as several members may share one small machine. */
+static const TlConsensusPace pace = {
+	.timer_us = 500000, .timer_max_us = 10000000, .dead_us = 500000,
+	.active_us = 10000000, .fetch_us = 200000, .start_wait_us = 10000000
+};
+
+/* One log and how much of it the core was given. */
+typedef struct TlGiven
+{
+	uint32_t	member;
+	uint64_t	sequence;
+	bool		more;
+} TlGiven;
+
+/* What a member has seen of the own log. */
+typedef struct TlLastSeen
+{
+	uint32_t	member;
+	TlLogRow   *row;			/* NULL: nothing */
+} TlLastSeen;
+
+struct TlOrder
+{
+	TlWire	   *wire;
+	TlOwnLog	log;
+	uint8_t		secret[TL_SECRET_SIZE];
+	TlConsensusConfig *config;
+	TlConsensus *core;
+	TlActions  *actions;
+	bool		started;
+	TlGiven		given[TL_MEMBER_COUNT_MAX];
+	int64_t		wake_us;		/* monotonic, 0: no wish */
+	TlLane		lane;			/* the own one's head */
+	uint64_t	height;			/* of the last block stored */
+	bool		asked;			/* this turn appended or stored something */
+	bool		submitted;		/* there may be bodies to be ordered */
+
+	/* what the sink was told since the last turn; in the context news */
+	MemoryContext news;
+	List	   *held;			/* TlLane */
+	List	   *loose;			/* TlLogRow, payload copied */
+	List	   *seen;			/* TlLastSeen */
+	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
+	List	   *contradictions; /* two TlLogRow each */
+};
+
+static void on_row(void *context, const TlLogRow *row);
+static void on_held(void *context, const TlLane *lane);
+static void on_loose(void *context, const TlLogRow *row);
+static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
+static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
+static TlLogRow *copy_row(const TlLogRow *row);
+static bool has_work(const TlOrder *order);
+static void turn(TlOrder *order);
+static bool give_logs(TlOrder *order);
+static bool give_log(TlOrder *order, TlGiven *given);
+static bool give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row);
+static void give_news(TlOrder *order);
+static void give_held(TlOrder *order, const TlLane *lane);
+static void give_seen(TlOrder *order, const TlLastSeen *seen);
+static void note_own_batch(TlOrder *order, const TlLogRow *row);
+static TlStatus step(TlOrder *order, TlInput *input);
+static void obey(TlOrder *order);
+static void append(TlOrder *order, const TlLogRow *row);
+static void read_lane(TlOrder *order, const TlLane *lane);
+static void alarm_operator(const TlAction *action);
+static void make_batch(TlOrder *order);
+static int64_t monotonic_us(void);
+
+/* In a transaction with SPI. */
+bool
+tl_node_order_is_on(void)
+{
+	if (SPI_execute("SELECT FROM ledger_internal.order_mode", true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read ledger_internal.order_mode");
+	return SPI_processed > 0;
+}
+
+/* Its memory, key and sink; in a transaction. */
+TlOrder *
+tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
+{
+	TlOrder    *order = MemoryContextAllocZero(TopMemoryContext, sizeof(TlOrder));
+
+	order->wire = wire;
+	order->log.member = identity->table.member;
+	order->log.incarnation = identity->table.incarnation;
+	order->log.chain_id = identity->chain_id;
+	memcpy(order->log.nonce, identity->nonce, TL_NONCE_SIZE);
+	tl_node_key_load(order->secret, identity->public_key);
+	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
+										ALLOCSET_DEFAULT_SIZES);
+	sink->context = order;
+	sink->row = on_row;
+	sink->held = on_held;
+	sink->loose = on_loose;
+	sink->last_seen = on_last_seen;
+	sink->contradiction = on_contradiction;
+	return order;
+}
+
+/* A core on the last block stored, and the first turns: all that is stored. */
+void
+tl_node_order_open(TlOrder *order)
+{
+	TlConsensusConfig *config = MemoryContextAllocZero(TopMemoryContext,
+													   sizeof(TlConsensusConfig));
+	size_t		size;
+
+	tl_replication_wire_begin(order->wire);
+	tl_replication_own_log_load(&order->log);
+	tl_node_order_load(config);
+	config->chain_id = order->log.chain_id;
+	config->member = order->log.member;
+	config->view_count = VIEW_COUNT;
+	config->lane_length = LANE_LENGTH;
+	config->pace = pace;
+	if (!pg_strong_random(config->instance, sizeof(config->instance)))
+		elog(ERROR, "could not generate random bytes for an instance");
+	order->config = config;
+	order->height = config->base.header.height;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		order->given[i].member = config->members[i].number;
+		order->given[i].more = true;
+	}
+	size = tl_consensus_size(config);
+	order->core = tl_consensus_init(MemoryContextAllocHuge(TopMemoryContext, size),
+									size, config);
+	if (order->core == NULL)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("the stored blocks do not make a beginning for consensus"));
+	order->actions = MemoryContextAllocZero(TopMemoryContext, sizeof(TlActions));
+	tl_replication_wire_end(order->wire);
+	while (!order->started)
+		turn(order);
+}
+
+/* There may be something to order. */
+void
+tl_node_order_wake(TlOrder *order)
+{
+	order->submitted = true;
+}
+
+/* As many turns as there is something for; when to come again. */
+TimestampTz
+tl_node_order_poll(TlOrder *order, TimestampTz now)
+{
+	int64_t		left_us;
+
+	for (int turns = 0; has_work(order); turns++)
+	{
+		if (turns == TURNS_MAX)
+			return now;			/* others want their turn too */
+		turn(order);
+	}
+	if (order->wake_us == 0)
+		return DT_NOEND;
+	left_us = order->wake_us - monotonic_us();
+	return now + Max(left_us, 0);
+}
+
+static bool
+has_work(const TlOrder *order)
+{
+	if (order->held != NIL || order->loose != NIL || order->again != NIL ||
+		order->seen != NIL || order->contradictions != NIL)
+		return true;
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->given[i].more)
+			return true;
+	return order->submitted ||
+		(order->wake_us != 0 && monotonic_us() >= order->wake_us);
+}
+
+static void
+turn(TlOrder *order)
+{
+	TlInput		input = {.kind = TL_INPUT_TIME};
+	bool		more;
+
+	order->asked = false;
+	order->submitted = false;
+	if (order->wake_us <= monotonic_us())
+		order->wake_us = 0;
+	tl_replication_wire_begin(order->wire);
+	more = give_logs(order);
+	give_news(order);
+	if (!order->started && !more)
+	{
+		input.kind = TL_INPUT_START;
+		input.fresh = order->log.sequence > 0;	/* others may have seen more */
+		order->started = true;
+	}
+	tl_error_check(step(order, &input), "consensus");
+	while (order->actions->more)
+	{
+		input.kind = TL_INPUT_TIME;
+		tl_error_check(step(order, &input), "consensus");
+	}
+	if (order->started)
+		make_batch(order);
+	tl_replication_wire_end(order->wire);
+	if (order->asked)
+	{
+		/* own rows leave, and come back to the core */
+		tl_replication_wire_wake(order->wire);
+		for (unsigned i = 0; i < order->config->member_count; i++)
+			order->given[i].more |= order->given[i].member == order->log.member;
+	}
+}
+
+/* What the sink is told */
+
+static void
+on_row(void *context, const TlLogRow *row)
+{
+	TlOrder    *order = context;
+
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->given[i].member == row->member)
+			order->given[i].more = true;
+}
+
+static void
+on_held(void *context, const TlLane *lane)
+{
+	TlOrder    *order = context;
+	MemoryContext caller = MemoryContextSwitchTo(order->news);
+	TlLane	   *copy = palloc(sizeof(TlLane));
+
+	*copy = *lane;
+	order->held = lappend(order->held, copy);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+on_loose(void *context, const TlLogRow *row)
+{
+	TlOrder    *order = context;
+	MemoryContext caller = MemoryContextSwitchTo(order->news);
+
+	order->loose = lappend(order->loose, copy_row(row));
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+on_last_seen(void *context, uint32_t member, const TlLogRow *row)
+{
+	TlOrder    *order = context;
+	MemoryContext caller = MemoryContextSwitchTo(order->news);
+	TlLastSeen *seen = palloc(sizeof(TlLastSeen));
+
+	seen->member = member;
+	seen->row = row == NULL ? NULL : copy_row(row);
+	order->seen = lappend(order->seen, seen);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other)
+{
+	TlOrder    *order = context;
+	MemoryContext caller = MemoryContextSwitchTo(order->news);
+
+	order->contradictions = lappend(lappend(order->contradictions, copy_row(row)),
+									copy_row(other));
+	MemoryContextSwitchTo(caller);
+}
+
+static TlLogRow *
+copy_row(const TlLogRow *row)
+{
+	TlLogRow   *copy = palloc(sizeof(TlLogRow));
+	uint8_t    *payload = palloc(row->payload.size + 1);
+
+	*copy = *row;
+	memcpy(payload, row->payload.data, row->payload.size);
+	copy->payload.data = payload;
+	return copy;
+}
+
+/* Rows that are stored and that the core has not seen: own ones first. */
+static bool
+give_logs(TlOrder *order)
+{
+	bool		more = false;
+
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (unsigned i = 0; i < order->config->member_count; i++)
+		{
+			TlGiven    *given = &order->given[i];
+
+			if ((given->member == order->log.member) == (turn == 0) && given->more)
+				more |= give_log(order, given);
+		}
+	return more;
+}
+
+/* True if there are more. */
+static bool
+give_log(TlOrder *order, TlGiven *given)
+{
+	uint64		count;
+	bytea	  **messages = tl_node_order_read(given->member == order->log.member,
+											  given->member, given->sequence,
+											  READ_ROWS, &count);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlLogRow	row;
+
+		tl_error_check(tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
+											   VARSIZE_ANY_EXHDR(messages[i])),
+					   "stored log row");
+		if (!give_row(order, TL_INPUT_ROW, &row))
+			break;
+		given->sequence = row.sequence;
+		if (given->member == order->log.member && row.kind == TL_LOG_BATCH)
+			note_own_batch(order, &row);
+	}
+	given->more = count == READ_ROWS;
+	return given->more;
+}
+
+/* False if it is of an epoch to come. */
+static bool
+give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row)
+{
+	TlInput		input = {.kind = kind, .row = *row, .more = true};
+	TlLane		lane;
+	TlStatus	status;
+
+	/* the signature was checked when it was stored, and is again */
+	tl_error_check(tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+									  NULL, &input.certificates_valid),
+				   "stored log row");
+	status = step(order, &input);
+	if (status == TL_NOT_FINAL)
+		return false;
+	if (status != TL_OK && row->member == order->log.member)
+		tl_error_check(status, "own log row");
+	if (row->kind == TL_LOG_BATCH && tl_node_order_holds(row, &lane))
+		give_held(order, &lane);
+	return true;
+}
+
+/* What the wire told, in the order in which it came. */
+static void
+give_news(TlOrder *order)
+{
+	ListCell   *cell;
+
+	List	   *again = order->again;
+
+	order->again = NIL;
+	foreach(cell, order->loose)
+		(void) give_row(order, TL_INPUT_LOOSE_ROW, lfirst(cell));
+	foreach(cell, again)
+		(void) give_row(order, TL_INPUT_AGAIN, lfirst(cell));
+	foreach(cell, order->held)
+		give_held(order, lfirst(cell));
+	for (int i = 0; i + 1 < list_length(order->contradictions); i += 2)
+	{
+		TlInput		input = {.kind = TL_INPUT_CONTRADICTION, .more = true};
+
+		input.row = *(TlLogRow *) list_nth(order->contradictions, i);
+		input.other = *(TlLogRow *) list_nth(order->contradictions, i + 1);
+		tl_error_check(step(order, &input), "contradiction");
+	}
+	foreach(cell, order->seen)
+		give_seen(order, lfirst(cell));
+	order->held = order->loose = order->seen = order->contradictions = NIL;
+	if (order->again == NIL)
+		MemoryContextReset(order->news);
+}
+
+static void
+give_held(TlOrder *order, const TlLane *lane)
+{
+	TlInput		input = {.kind = TL_INPUT_HELD, .lane = *lane, .more = true};
+
+	(void) step(order, &input);	/* one that the core has no place for is no error */
+}
+
+static void
+give_seen(TlOrder *order, const TlLastSeen *seen)
+{
+	TlInput		input = {.kind = TL_INPUT_LAST_SEEN, .member = seen->member, .more = true};
+
+	if (seen->row != NULL)
+	{
+		input.row = *seen->row;
+		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
+	}
+	tl_error_check(step(order, &input), "last seen row");
+}
+
+static void
+note_own_batch(TlOrder *order, const TlLogRow *row)
+{
+	TlBatchHeader header;
+
+	tl_error_check(tl_chain_batch_decode(&header, row->payload.data, row->payload.size),
+				   "own batch");
+	order->lane.batch = header.batch;
+	tl_chain_batch_digest(&order->lane.digest, row->payload.data, row->payload.size);
+}
+
+static TlStatus
+step(TlOrder *order, TlInput *input)
+{
+	TlStatus	status;
+
+	input->now_us = monotonic_us();
+	input->clock_us = tl_chain_time_to_unix(GetCurrentTimestamp());
+	status = tl_consensus_step(order->core, order->actions, input);
+	if (status == TL_OK)
+		obey(order);
+	return status;
+}
+
+static void
+obey(TlOrder *order)
+{
+	for (unsigned i = 0; i < order->actions->count; i++)
+	{
+		const TlAction *action = &order->actions->list[i];
+
+		switch (action->kind)
+		{
+			case TL_ACT_APPEND:
+				append(order, &action->row);
+				break;
+			case TL_ACT_FINAL:
+				tl_node_order_store(order->config, action, order->actions->standing);
+				order->height = action->block->header.height;
+				order->asked = true;
+				break;
+			case TL_ACT_FETCH_BLOCK:
+				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
+				break;
+			case TL_ACT_FETCH_BATCH:
+				tl_replication_want(order->wire, TL_WANT_BATCH, &action->lane.digest);
+				order->wire->wants_chunks = true;
+				break;
+			case TL_ACT_FETCH_ROW:
+				tl_replication_want(order->wire, TL_WANT_ROW, &action->hash);
+				break;
+			case TL_ACT_READ_LANE:
+				read_lane(order, &action->lane);
+				break;
+			case TL_ACT_WAKE:
+				order->wake_us = action->wake_us;
+				break;
+			case TL_ACT_CATCH_UP:
+				ereport(WARNING,
+						errmsg("this node is too far behind to follow, and cannot catch up yet"));
+				break;
+			case TL_ACT_ASK_LAST_SEEN:
+				tl_replication_want_last_seen(order->wire);
+				break;
+			case TL_ACT_CUT_LOG:
+			case TL_ACT_REQUEST:
+			case TL_ACT_REPLY:
+				elog(ERROR, "consensus asks for a rejoin, which nobody has begun");
+			case TL_ACT_CHECKPOINT:
+			case TL_ACT_PRUNE:
+				break;			/* there is no state to agree on */
+			case TL_ACT_ALARM:
+				alarm_operator(action);
+				break;
+		}
+	}
+	order->actions->count = 0;
+}
+
+/* Sign and store; the row's place was the core's to decide. */
+static void
+append(TlOrder *order, const TlLogRow *row)
+{
+	TlHash		block;
+
+	if (row->sequence != order->log.sequence + 1)
+		elog(ERROR, "consensus appends row " UINT64_FORMAT " after row " UINT64_FORMAT,
+			 (uint64) row->sequence, (uint64) order->log.sequence);
+	memset(&block, 0, sizeof(block));
+	switch (row->kind)
+	{
+		case TL_LOG_PROPOSE:
+			tl_node_order_proposed(&block, row);
+			tl_replication_own_vote(row->epoch, row->view, TL_VOTE_PROPOSE, &block);
+			break;
+		case TL_LOG_NOTARIZE:
+		case TL_LOG_FINALIZE:
+			tl_error_check(tl_consensus_vote_decode(&block, row->payload.data,
+													row->payload.size), "vote");
+			/* FALLTHROUGH */
+		case TL_LOG_NULLIFY:
+			tl_replication_own_vote(row->epoch, row->view,
+									row->kind == TL_LOG_NOTARIZE ? TL_VOTE_NOTARIZE : TL_VOTE_PHASE2,
+									&block);
+			break;
+		default:
+			break;
+	}
+	tl_replication_own_log_append(&order->log, (TlLogKind) row->kind, row->epoch,
+								  row->view, order->height, row->payload,
+								  order->secret);
+	order->asked = true;
+}
+
+/* Stored BATCH rows beyond that one, once more; in this turn's news. */
+static void
+read_lane(TlOrder *order, const TlLane *lane)
+{
+	uint64		count;
+	bytea	  **messages = tl_node_order_read_lane(lane->member == order->log.member,
+												   lane->member, &count);
+	MemoryContext caller = MemoryContextSwitchTo(order->news);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlLogRow	row;
+		TlBatchHeader header;
+
+		if (tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
+									VARSIZE_ANY_EXHDR(messages[i])) == TL_OK &&
+			tl_chain_batch_decode(&header, row.payload.data, row.payload.size) == TL_OK &&
+			header.batch > lane->batch)
+			order->again = lappend(order->again, copy_row(&row));
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+alarm_operator(const TlAction *action)
+{
+	static const char *const texts[] = {
+		"", "two final blocks at one height",
+		"the own log breaks a rule of consensus; this node signs no more",
+		"a member has signed a row that is against the rules",
+		"a member's state is not the certified one",
+		"two live copies sign with one member's key",
+		"no quorum agrees on a state",
+		"others have rows of this node that it lacks; it signs nothing"
+	};
+
+	ereport(WARNING,
+			errmsg("consensus alarm: %s", texts[action->alarm]),
+			errdetail("Member %u.", action->member));
+}
+
+/* What was submitted, as the next batch of the own lane. */
+static void
+make_batch(TlOrder *order)
+{
+	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH};
+	TlSubmitted submitted;
+	TlBatchHeader header;
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED + sizeof(submitted.entries)];
+	TlWriter	writer;
+	TlStatus	status;
+
+	tl_node_order_submitted(&submitted);
+	if (submitted.count == 0)
+		return;
+	memset(&header, 0, sizeof(header));
+	header.chain_id = order->log.chain_id;
+	header.member = order->log.member;
+	header.incarnation = order->log.incarnation;
+	header.batch = order->lane.batch + 1;
+	if (order->lane.batch > 0)
+		header.previous = order->lane.digest;
+	header.snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
+	header.section_count = 1;
+	header.chunk_count = submitted.count;
+	header.chunks.data = submitted.entries;
+	header.chunks.size = submitted.count * TL_BATCH_CHUNK_SIZE;
+	tl_merkle_leaf_hash(&header.root, header.chunks.data, header.chunks.size);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
+	input.payload.data = bytes;
+	input.payload.size = writer.size;
+	status = step(order, &input);
+	if (status == TL_BAD_ORDER)
+		return;					/* no room in the lane: after the next block */
+	tl_error_check(status, "own batch");
+	tl_node_order_taken(&submitted);
+	order->lane.batch = header.batch;
+	tl_chain_batch_digest(&order->lane.digest, bytes, writer.size);
+	order->submitted = submitted.count == TL_ORDER_CHUNKS_MAX;
+}
+
+static int64_t
+monotonic_us(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64_t) INSTR_TIME_GET_MICROSEC(now);
+}

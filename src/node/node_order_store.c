@@ -1,0 +1,358 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_order_store.c
+ *	  What the core of consensus reads and leaves in tables.
+ *
+ * ledger_internal.ordered_block holds what a core needs to begin on that block:
+ * header, cut and entries in their encodings, the certificate, and the standing
+ * of the members, which is for each of them, big-endian: convicted u64,
+ * incarnation u16, nonces of the newest and of the seven before 16 each, epoch
+ * u64, view u64.  The history is rebuilt from the hashes.
+ *
+ * The caller is in a transaction and has connected SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "chain_genesis.h"
+#include "chain_statement.h"
+#include "crypto_hash.h"
+#include "node_order_store.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+#define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8)
+
+static TlStatement select_genesis = {
+	"SELECT genesis_header, genesis_body FROM ledger_internal.node", 0, {0}
+};
+static TlStatement select_hashes = {
+	"SELECT hash FROM ledger_internal.ordered_block ORDER BY height", 0, {0}
+};
+static TlStatement select_last = {
+	"SELECT header, cut, entries, certificate, standing FROM ledger_internal.ordered_block"
+	" ORDER BY height DESC LIMIT 1",
+	0, {0}
+};
+static TlStatement insert_block = {
+	"INSERT INTO ledger_internal.ordered_block (height, hash, header, cut, entries, certificate, standing)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	7, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
+};
+static TlStatement select_own = {
+	"SELECT message FROM ledger_internal.own_log WHERE incarnation = 0 AND seq > $2 AND $1 > 0"
+	" ORDER BY seq LIMIT $3",
+	3, {INT8OID, INT8OID, INT4OID}
+};
+static TlStatement select_kept = {
+	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND nonce = $4 AND seq > $2"
+	" ORDER BY seq LIMIT $3",
+	4, {INT8OID, INT8OID, INT4OID, BYTEAOID}
+};
+static TlStatement select_own_lane = {
+	"SELECT message FROM ledger_internal.own_log WHERE incarnation = 0 AND kind = 1 AND $1 > 0"
+	" ORDER BY seq",
+	1, {INT8OID}
+};
+static TlStatement select_kept_lane = {
+	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND kind = 1 ORDER BY seq",
+	1, {INT8OID}
+};
+static TlStatement select_wanted = {
+	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1", 1, {BYTEAOID}
+};
+static TlStatement select_own_row = {
+	"SELECT FROM ledger_internal.own_log WHERE incarnation = 0 AND seq = $1 AND digest = $2",
+	2, {INT8OID, BYTEAOID}
+};
+static TlStatement select_submitted = {
+	"SELECT position, sha256(chunk), octet_length(chunk) FROM ledger_internal.submitted"
+	" ORDER BY position LIMIT $1",
+	1, {INT4OID}
+};
+static TlStatement insert_bodies = {
+	"INSERT INTO ledger_internal.own_body (digest, chunk)"
+	" SELECT sha256(chunk), chunk FROM ledger_internal.submitted WHERE position = ANY ($1)"
+	" ORDER BY position ON CONFLICT DO NOTHING",
+	1, {INT8ARRAYOID}
+};
+static TlStatement delete_submitted = {
+	"DELETE FROM ledger_internal.submitted WHERE position = ANY ($1)", 1, {INT8ARRAYOID}
+};
+
+static TlSpan copied(uint64 row, int column);
+static void load_members(TlConsensusConfig *config, TlSpan header, TlSpan body);
+static void load_base(TlConsensusConfig *config);
+static void load_standing(TlStanding *out, TlSpan bytes, unsigned count);
+static Datum standing_bytes(const TlStanding *standing, unsigned count);
+static bytea **messages(uint64 count);
+
+/* Members and the base, which is genesis or the last block stored. */
+void
+tl_node_order_load(TlConsensusConfig *config)
+{
+	TlConsensusBlock *base = &config->base;
+	uint64		count;
+
+	tl_chain_execute(&select_genesis, NULL, NULL, true);
+	load_members(config, copied(0, 0), copied(0, 1));
+	count = tl_chain_execute(&select_hashes, NULL, NULL, true);
+	for (uint64 i = 0; i < count; i++)
+		tl_error_check(tl_merkle_range_append(&base->history,
+											  (const TlHash *) copied(i, 0).data),
+					   "history");
+	if (count > 0)
+		load_base(config);
+}
+
+/* A final block; its certificate may be a descendant's. */
+void
+tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
+					const TlStanding *standing)
+{
+	const TlConsensusBlock *block = action->block;
+	uint8_t		header[TL_BLOCK_HEADER_SIZE];
+	size_t		cut_size = 16 + TL_BLOCK_LANE_SIZE * (size_t) block->lane_count;
+	size_t		entries_size = 16 + 64 * (size_t) block->entry_count;
+	uint8_t    *cut = palloc(cut_size);
+	uint8_t    *entries = palloc(entries_size);
+	TlWriter	writer;
+	Datum		values[7];
+
+	values[0] = Int64GetDatum((int64) block->header.height);
+	values[1] = tl_chain_bytes(block->hash.bytes, TL_HASH_SIZE);
+	tl_writer_init(&writer, header, sizeof(header));
+	tl_error_check(tl_chain_block_encode(&writer, &block->header), "block header");
+	values[2] = tl_chain_bytes(header, writer.size);
+	tl_writer_init(&writer, cut, cut_size);
+	tl_error_check(tl_chain_cut_encode(&writer, block->cut, block->lane_count), "cut");
+	values[3] = tl_chain_bytes(cut, writer.size);
+	tl_writer_init(&writer, entries, entries_size);
+	tl_error_check(tl_chain_entries_encode(&writer, block->entries, block->entry_count),
+				   "entries");
+	values[4] = tl_chain_bytes(entries, writer.size);
+	values[5] = tl_chain_bytes(action->certificate.data, action->certificate.size);
+	values[6] = standing_bytes(standing, config->member_count);
+	tl_chain_execute(&insert_block, values, NULL, false);
+}
+
+/* Rows of a log behind that one, in order. */
+struct varlena **
+tl_node_order_read(bool own, uint32_t member, uint64_t after, int limit, uint64 *count)
+{
+	static const uint8_t first[TL_NONCE_SIZE];
+	Datum		values[] = {
+		Int64GetDatum((int64) member), Int64GetDatum((int64) after),
+		Int32GetDatum(limit), tl_chain_bytes(first, TL_NONCE_SIZE)
+	};
+
+	*count = tl_chain_execute(own ? &select_own : &select_kept, values, NULL, false);
+	return messages(*count);
+}
+
+/* All BATCH rows of a log, in order. */
+struct varlena **
+tl_node_order_read_lane(bool own, uint32_t member, uint64 *count)
+{
+	Datum		value = Int64GetDatum((int64) member);
+
+	*count = tl_chain_execute(own ? &select_own_lane : &select_kept_lane, &value,
+							  NULL, false);
+	return messages(*count);
+}
+
+/* Are all bodies of this BATCH row here?  Own ones were stored with it. */
+bool
+tl_node_order_holds(const TlLogRow *row, TlLane *lane)
+{
+	TlBatchHeader header;
+	Datum		value;
+
+	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
+		return false;
+	lane->member = header.member;
+	lane->incarnation = header.incarnation;
+	lane->batch = header.batch;
+	tl_chain_batch_digest(&lane->digest, row->payload.data, row->payload.size);
+	value = tl_chain_bytes(lane->digest.bytes, TL_HASH_SIZE);
+	return tl_chain_execute(&select_wanted, &value, NULL, false) == 0;
+}
+
+/* Does the own log have this row? */
+bool
+tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id)
+{
+	TlHash		digest;
+	Datum		values[2];
+
+	tl_consensus_row_digest(&digest, chain_id, row);
+	values[0] = Int64GetDatum((int64) row->sequence);
+	values[1] = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+	return tl_chain_execute(&select_own_row, values, NULL, false) > 0;
+}
+
+/* The hash of the block that a PROPOSE row proposes. */
+void
+tl_node_order_proposed(TlHash *out, const TlLogRow *row)
+{
+	TlProposal	proposal;
+	TlBlockHeader header;
+
+	tl_error_check(tl_consensus_proposal_decode(&proposal, row->payload.data,
+												row->payload.size), "own proposal");
+	tl_error_check(tl_chain_block_decode(&header, proposal.header.data,
+										 proposal.header.size), "own proposal");
+	tl_chain_block_hash(out, &header);
+}
+
+/* What waits to be ordered, the oldest first. */
+void
+tl_node_order_submitted(TlSubmitted *out)
+{
+	Datum		value = Int32GetDatum(TL_ORDER_CHUNKS_MAX);
+	TlWriter	writer;
+
+	out->count = (uint32_t) tl_chain_execute(&select_submitted, &value, NULL, false);
+	tl_writer_init(&writer, out->entries, sizeof(out->entries));
+	for (uint32_t i = 0; i < out->count; i++)
+	{
+		TlBatchChunk chunk = {0};
+
+		out->positions[i] = DatumGetInt64(tl_chain_result(i, 0, NULL));
+		memcpy(chunk.hash.bytes, copied(i, 1).data, TL_HASH_SIZE);
+		chunk.size = (uint32_t) DatumGetInt32(tl_chain_result(i, 2, NULL));
+		tl_chain_batch_put_chunk(&writer, &chunk);
+	}
+	tl_error_check(tl_writer_finish(&writer), "chunks");
+}
+
+/* They are in a batch: they leave as bodies, and wait no more. */
+void
+tl_node_order_taken(const TlSubmitted *submitted)
+{
+	Datum		positions[TL_ORDER_CHUNKS_MAX];
+	Datum		value;
+
+	for (uint32_t i = 0; i < submitted->count; i++)
+		positions[i] = Int64GetDatum(submitted->positions[i]);
+	value = PointerGetDatum(construct_array(positions, (int) submitted->count, INT8OID,
+											sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	tl_chain_execute(&insert_bodies, &value, NULL, false);
+	tl_chain_execute(&delete_submitted, &value, NULL, false);
+}
+
+/* Bytes of the last result, where they stay until SPI_finish. */
+static TlSpan
+copied(uint64 row, int column)
+{
+	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(row, column, NULL));
+	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+
+	return span;
+}
+
+static void
+load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
+{
+	TlGenesis  *genesis = palloc(sizeof(TlGenesis));
+	TlConsensusBlock *base = &config->base;
+
+	tl_error_check(tl_chain_genesis_decode(genesis, body.data, body.size), "genesis");
+	tl_error_check(tl_chain_block_decode(&base->header, header.data, header.size),
+				   "genesis header");
+	tl_chain_block_hash(&base->hash, &base->header);
+	tl_merkle_range_init(&base->history);
+	tl_error_check(tl_merkle_range_append(&base->history, &base->hash), "history");
+	config->members_hash = base->header.members_hash;
+	config->founding = base->hash;
+	config->quorum_of_three = genesis->quorum_of_three;
+	config->drift_us = (int64_t) genesis->clock_drift_ms * 1000;
+	config->member_count = genesis->member_count;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		config->members[i].number = genesis->members[i].number;
+		config->members[i].validator = genesis->members[i].kind == TL_MEMBER_VALIDATOR;
+		memcpy(config->members[i].row_key, genesis->members[i].row_key,
+			   TL_XONLY_KEY_SIZE);
+	}
+}
+
+static void
+load_base(TlConsensusConfig *config)
+{
+	TlConsensusBlock *base = &config->base;
+	TlSpan		part;
+	uint8_t    *certificate;
+
+	tl_chain_execute(&select_last, NULL, NULL, true);
+	part = copied(0, 0);
+	tl_error_check(tl_chain_block_decode(&base->header, part.data, part.size), "block header");
+	tl_chain_block_hash(&base->hash, &base->header);
+	part = copied(0, 1);
+	tl_error_check(tl_chain_cut_decode(base->cut, &base->lane_count, TL_MEMBER_COUNT_MAX,
+									   part.data, part.size), "cut");
+	part = copied(0, 2);
+	tl_error_check(tl_chain_entries_decode(base->entries, &base->entry_count,
+										   TL_CONSENSUS_ENTRIES_MAX, part.data, part.size),
+				   "entries");
+	part = copied(0, 3);
+	certificate = MemoryContextAlloc(TopMemoryContext, part.size + 1);
+	memcpy(certificate, part.data, part.size);
+	config->certificate.data = certificate;
+	config->certificate.size = part.size;
+	load_standing(&config->standing, copied(0, 4), config->member_count);
+}
+
+static void
+load_standing(TlStanding *out, TlSpan bytes, unsigned count)
+{
+	TlReader	reader;
+
+	tl_reader_init(&reader, bytes.data, bytes.size);
+	for (unsigned i = 0; i < count; i++)
+	{
+		out->members[i].convicted = tl_get_u64(&reader);
+		out->members[i].incarnation = tl_get_u16(&reader);
+		tl_get_bytes(&reader, out->members[i].nonce, TL_NONCE_SIZE);
+		tl_get_bytes(&reader, out->members[i].older, sizeof(out->members[i].older));
+		out->members[i].epoch = tl_get_u64(&reader);
+		out->members[i].view = tl_get_u64(&reader);
+	}
+	tl_error_check(tl_reader_finish(&reader), "standing");
+}
+
+static Datum
+standing_bytes(const TlStanding *standing, unsigned count)
+{
+	uint8_t		bytes[TL_MEMBER_COUNT_MAX * STANDING_SIZE];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	for (unsigned i = 0; i < count; i++)
+	{
+		tl_put_u64(&writer, standing->members[i].convicted);
+		tl_put_u16(&writer, standing->members[i].incarnation);
+		tl_put_bytes(&writer, standing->members[i].nonce, TL_NONCE_SIZE);
+		tl_put_bytes(&writer, standing->members[i].older, sizeof(standing->members[i].older));
+		tl_put_u64(&writer, standing->members[i].epoch);
+		tl_put_u64(&writer, standing->members[i].view);
+	}
+	tl_error_check(tl_writer_finish(&writer), "standing");
+	return tl_chain_bytes(bytes, writer.size);
+}
+
+static bytea **
+messages(uint64 count)
+{
+	bytea	  **out = palloc(sizeof(bytea *) * (count + 1));
+
+	for (uint64 i = 0; i < count; i++)
+		out[i] = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+	return out;
+}

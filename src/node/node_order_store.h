@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_order_store.h
+ *	  What the core of consensus reads and leaves in tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_ORDER_STORE_H
+#define NODE_ORDER_STORE_H
+
+#include "chain_batch.h"
+#include "consensus_types.h"
+
+#define TL_ORDER_CHUNKS_MAX		64	/* of one batch */
+
+/* Bodies that were submitted, and what stands for them in a batch. */
+typedef struct TlSubmitted
+{
+	uint32_t	count;
+	int64_t		positions[TL_ORDER_CHUNKS_MAX];
+	uint8_t		entries[TL_ORDER_CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
+} TlSubmitted;
+
+extern void tl_node_order_load(TlConsensusConfig *config);
+extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
+								const TlStanding *standing);
+extern struct varlena **tl_node_order_read(bool own, uint32_t member,
+										   uint64_t after, int limit, uint64 *count);
+extern struct varlena **tl_node_order_read_lane(bool own, uint32_t member, uint64 *count);
+extern bool tl_node_order_holds(const TlLogRow *row, TlLane *lane);
+extern bool tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id);
+extern void tl_node_order_proposed(TlHash *out, const TlLogRow *row);
+extern void tl_node_order_submitted(TlSubmitted *out);
+extern void tl_node_order_taken(const TlSubmitted *submitted);
+
+#endif							/* NODE_ORDER_STORE_H */

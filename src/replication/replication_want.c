@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_want.c
+ *	  Rows that somebody asks for: TL_ACT_FETCH_BLOCK, _BATCH, _ROW, by digest,
+ *	  and TL_ACT_ASK_LAST_SEEN.
+ *
+ * Each is read by plain SELECT, from the own wire and then from each peer's in
+ * turn, in every log, as an honest leader may have come by it from anybody.  It
+ * is believed if it is signed and has the digest.  After three rounds of all
+ * sources in vain it is forgotten; who still wants it asks again.
+ *
+ * What a peer has seen of the own log is read in its wire: the row of this
+ * member that arrived there last.  Only one that is signed is an answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define WANT_TIMEOUT_MS		30000
+#define ROUNDS_MAX			3
+#define LAST_SEEN_PAUSE_MS	500
+
+typedef struct TlWantQuestion
+{
+	TlWire	   *wire;
+	int			want;
+	TlHash		digest;			/* the place may be another's by then */
+} TlWantQuestion;
+
+static char *make_query(const TlWire *wire, TlWantKind kind);
+static void on_rows(void *context, PGresult *result);
+static bool ask_last_seen(TlWire *wire, int source, TimestampTz now);
+static void on_last_seen(void *context, PGresult *result);
+static bool take(TlWire *wire, const TlWant *want, const void *data, size_t size);
+
+/* Ask for a row.  Once is enough; with too many at once the newest waits. */
+void
+tl_replication_want(TlWire *wire, TlWantKind kind, const TlHash *digest)
+{
+	TlWant	   *place = NULL;
+
+	for (int i = 0; i < TL_WANTS_MAX; i++)
+	{
+		TlWant	   *want = &wire->wants[i];
+
+		if (want->used && want->kind == kind &&
+			memcmp(&want->digest, digest, sizeof(TlHash)) == 0)
+			return;
+		if (!want->used && place == NULL)
+			place = want;
+	}
+	if (place == NULL)
+		return;
+	memset(place, 0, sizeof(*place));
+	place->used = true;
+	place->kind = kind;
+	place->digest = *digest;
+	place->source = -1;
+}
+
+/* Ask all peers what they have of the own log. */
+void
+tl_replication_want_last_seen(TlWire *wire)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+	{
+		wire->peers[i].ask_last_seen = true;
+		wire->peers[i].last_seen_due = 0;
+	}
+}
+
+/* Pass over sources that are not there; when to look again. */
+TimestampTz
+tl_replication_want_poll(TlWire *wire, TimestampTz now)
+{
+	TimestampTz wake = DT_NOEND;
+
+	for (int i = 0; i < TL_WANTS_MAX; i++)
+	{
+		TlWant	   *want = &wire->wants[i];
+
+		if (!want->used)
+			continue;
+		if (now >= want->due && !tl_replication_fetch_usable(wire, want->source) &&
+			tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
+			++want->rounds == ROUNDS_MAX)
+			want->used = false;
+		wake = Min(wake, want->due);
+	}
+	return wake;
+}
+
+/* This source's connection is idle.  False if it is asked for nothing. */
+bool
+tl_replication_want_ask(TlWire *wire, int source, TimestampTz now)
+{
+	if (source >= 0 && wire->peers[source].ask_last_seen)
+		return ask_last_seen(wire, source, now);
+	for (int i = 0; i < TL_WANTS_MAX; i++)
+	{
+		TlWant	   *want = &wire->wants[i];
+		TlParameter parameter = {want->digest.bytes, TL_HASH_SIZE, true};
+		TlWantQuestion *question;
+
+		if (!want->used || want->source != source || now < want->due)
+			continue;
+		question = MemoryContextAlloc(TopMemoryContext, sizeof(*question));
+		question->wire = wire;
+		question->want = i;
+		question->digest = want->digest;
+		if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+										  make_query(wire, want->kind), &parameter, 1,
+										  WANT_TIMEOUT_MS, on_rows, question))
+			return true;
+		pfree(question);
+		return false;
+	}
+	return false;
+}
+
+static char *
+make_query(const TlWire *wire, TlWantKind kind)
+{
+	static const char *const conditions[] = {
+		"ledger_wire.block_hash(message) = $1::bytea AND get_byte(message, 61) = 3",
+		"ledger_wire.batch_digest(message) = $1::bytea AND get_byte(message, 61) = 1",
+		"ledger_wire.row_digest(message) = $1::bytea AND get_byte(message, 61) BETWEEN 9 AND 12"
+	};
+	StringInfoData query;
+
+	initStringInfo(&query);
+	appendStringInfoString(&query, "SELECT message FROM (");
+	for (int i = 0; i < wire->peer_count; i++)
+		appendStringInfo(&query, "%s(SELECT message FROM ledger_wire.log_%u WHERE %s LIMIT 1)",
+						 i > 0 ? " UNION ALL " : "", wire->peers[i].member, conditions[kind]);
+	appendStringInfoString(&query, ") AS found LIMIT 2");
+	return query.data;
+}
+
+static void
+on_rows(void *context, PGresult *result)
+{
+	TlWantQuestion *question = context;
+	TlWire	   *wire = question->wire;
+	TlWant	   *want = &wire->wants[question->want];
+	bool		found = false;
+
+	if (!want->used || memcmp(&want->digest, &question->digest, sizeof(TlHash)) != 0)
+	{
+		pfree(question);
+		return;
+	}
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+		PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		for (int i = 0; i < PQntuples(result) && !found; i++)
+			found = take(wire, want, PQgetvalue(result, i, 0), PQgetlength(result, i, 0));
+		tl_replication_wire_end(wire);
+	}
+	if (found)
+	{
+		want->used = false;
+		wire->wants_chunks = true;
+	}
+	else if (tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
+			 ++want->rounds == ROUNDS_MAX)
+		want->used = false;
+	pfree(question);
+}
+
+/* Of whichever member it says it is. */
+static bool
+take(TlWire *wire, const TlWant *want, const void *data, size_t size)
+{
+	TlLogRow	row;
+
+	if (tl_consensus_row_decode(&row, data, size) != TL_OK)
+		return false;
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].member == row.member)
+			return tl_replication_store_loose(&wire->peers[i], &wire->chain_id, data,
+											  size, want->kind, &want->digest,
+											  &wire->sink);
+	return false;
+}
+
+static bool
+ask_last_seen(TlWire *wire, int source, TimestampTz now)
+{
+	TlWantQuestion *question;
+	TlPeer	   *peer = &wire->peers[source];
+
+	if (now < peer->last_seen_due)
+		return false;
+	peer->last_seen_due = TimestampTzPlusMilliseconds(now, LAST_SEEN_PAUSE_MS);
+	question = MemoryContextAllocZero(TopMemoryContext, sizeof(*question));
+	question->wire = wire;
+	question->want = source;
+	if (tl_replication_connection_ask(&peer->wire,
+									  psprintf("SELECT message FROM ledger_wire.log_%u ORDER BY arrival DESC LIMIT 1",
+											   wire->member),
+									  NULL, 0, WANT_TIMEOUT_MS, on_last_seen, question))
+		return true;
+	pfree(question);
+	return false;
+}
+
+static void
+on_last_seen(void *context, PGresult *result)
+{
+	TlWantQuestion *question = context;
+	TlWire	   *wire = question->wire;
+	TlPeer	   *peer = &wire->peers[question->want];
+	TlLogRow	row;
+
+	pfree(question);
+	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 1)
+		return;					/* asked again after a pause */
+	if (PQntuples(result) == 0)
+	{
+		peer->ask_last_seen = false;
+		if (wire->sink.last_seen != NULL)
+			wire->sink.last_seen(wire->sink.context, peer->member, NULL);
+	}
+	else if (tl_consensus_row_decode(&row, PQgetvalue(result, 0, 0),
+									 PQgetlength(result, 0, 0)) == TL_OK &&
+			 row.member == wire->member &&
+			 tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
+	{
+		peer->ask_last_seen = false;
+		if (wire->sink.last_seen != NULL)
+			wire->sink.last_seen(wire->sink.context, peer->member, &row);
+	}
+}

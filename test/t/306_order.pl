@@ -1,0 +1,147 @@
+# Four members order batches over their wires: the same blocks everywhere,
+# whatever one of them suffers.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+
+foreach my $member (@members)
+{
+	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
+}
+
+sub submit
+{
+	my ($member, $text) = @_;
+
+	return $wires->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
+}
+
+# How far the last block reaches into each lane, as "member:batch ...".
+my $cut = q{
+SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
+                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
+  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
+       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+
+# Everything submitted is in a batch, and every batch in a final block, everywhere.
+sub all_ordered
+{
+	my ($name, @who) = @_;
+	my @lanes;
+
+	@who = @members if !@who;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $member (@members)
+	{
+		my $batches = '0';
+
+		if (grep { $_ == $member } @who)
+		{
+			$wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted') or diag("member $member makes no batch");
+			$batches = $wires->sql($member, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 1');
+		}
+		else
+		{
+			$batches = $wires->sql($who[0], "SELECT count(*) FROM ledger_internal.peer_log WHERE kind = 1 AND member = $member");
+		}
+		push @lanes, "$member:$batches" if $batches > 0;
+	}
+	my $expected = join ' ', @lanes;
+	my @late = grep { !$wires->poll($_, $cut, $expected) } @who;
+
+	is("@late", '', "$name: every batch is in a final block at everybody ($expected)")
+	  || diag(map { $wires->sql($_, 'SELECT seq, kind, view FROM ledger.message WHERE verdict = \'own\' ORDER BY seq DESC LIMIT 8') . "\n--\n" } @who);
+
+	my $height = (sort { $a <=> $b } map { $wires->sql($_, 'SELECT max(height) FROM ledger_internal.ordered_block') } @who)[0];
+	my %chains = map { $wires->sql($_, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height") => 1 } @who;
+
+	is(scalar(keys %chains), 1, "and the blocks up to $height are the same");
+	return;
+}
+
+submit($_, "first of $_") foreach (@members);
+all_ordered('one of each');
+foreach my $round (1 .. 5) { submit($_, "$round of $_") foreach (@members) }
+all_ordered('several of each');
+
+# Bodies are where they shall be.
+is($wires->sql($_, "SELECT count(*) FROM ledger_internal.peer_body"), '18', "member $_ has the bodies of the others") foreach (@members);
+
+# How long it takes, one at a time, on the machine as it is: no promise, a note.
+my @took;
+foreach my $round (1 .. 10)
+{
+	my $heights = $wires->sql(2, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 1');
+	my $begin = time;
+
+	submit(1, "timed $round");
+	$wires->node(1)->safe_psql('postgres', 'DO $$ BEGIN WHILE EXISTS (SELECT FROM ledger_internal.submitted) OR (SELECT max(height) FROM ledger_internal.own_log WHERE kind = 1) >= (SELECT max(height) FROM ledger_internal.ordered_block) LOOP PERFORM pg_sleep(0.001); COMMIT; END LOOP; END $$');
+	push @took, time - $begin;
+}
+@took = sort { $a <=> $b } @took;
+note(sprintf 'from submit to final at its member: median %d ms, worst %d ms', 1000 * $took[5], 1000 * $took[-1]);
+all_ordered('one at a time');
+
+# Nothing is written while nothing happens.
+usleep(3_000_000);
+my @before = map { $wires->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members;
+usleep(3_000_000);
+my @after = map { $wires->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members;
+is("@after", "@before", 'an idle consortium writes no rows');
+
+# One member away.
+$wires->node(4)->stop('immediate');
+submit($_, "without 4, of $_") foreach (1 .. 3);
+all_ordered('three of four', 1 .. 3);
+$wires->node(4)->start;
+submit(4, 'back again');
+all_ordered('the fourth is back');
+
+# Processes and servers die while bodies come.
+foreach my $member (@members)
+{
+	submit($_, "before the crash of $member, of $_") foreach (@members);
+	my $pid = $wires->sql($member, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'");
+
+	if ($member % 2) { $wires->sql($member, "SELECT pg_terminate_backend($pid)") }
+	else { $wires->node($member)->crash_and_restart }
+	submit($_, "after the crash of $member, of $_") foreach (@members);
+}
+all_ordered('after crashes');
+
+foreach my $member (@members)
+{
+	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.contradiction') . $wires->sql($member, 'SELECT count(*) FROM ledger_internal.quarantine'),
+		'00', "member $member was shown no contradiction and nothing to refuse");
+	ok(!$wires->node($member)->log_contains('consensus alarm'), 'and no alarm was raised');
+}
+$wires->agree('the logs are the same everywhere');
+
+# A member whose database has gone back is told so by the others.
+my $lost = 'DELETE FROM ledger_internal.own_log WHERE seq > (SELECT max(seq) - 2 FROM ledger_internal.own_log)';
+
+$wires->sql(4, "DO \$\$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'; $lost; END \$\$");
+ok($wires->node(4)->poll_query_until('postgres', "SELECT reason LIKE '%which its own log lacks' FROM ledger.peer WHERE member = 4"), 'the own wire shows a row that the own log lacks');
+for (1 .. 300)
+{
+	last if $wires->node(4)->log_contains('consensus alarm: others have rows of this node that it lacks');
+	usleep(100_000);
+}
+ok($wires->node(4)->log_contains('consensus alarm: others have rows of this node that it lacks'), 'and so do the others');
+my $rows = $wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log');
+submit($_, 'after the loss') foreach (@members);
+all_ordered('without the one that has lost its memory', 1 .. 3);
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
+
+done_testing();
