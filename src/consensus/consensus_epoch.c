@@ -188,7 +188,7 @@ tl_consensus_epoch_read(const TlEpochCertificate *epoch, TlHash *founding,
 	TlHash		hash;
 	unsigned	count;
 	unsigned	found = 0;
-	uint64_t	view;
+	uint64_t	view = 0;
 	TlStatus	status;
 
 	status = tl_chain_block_decode(&header, epoch->founding.data,

@@ -383,6 +383,8 @@ spoil(TlBlockHeader *header, const char *what)
 		header->cut_hash.bytes[0] ^= 1;
 	else if (strcmp(what, "entries-root") == 0)
 		header->entries_root.bytes[0] ^= 1;
+	else if (strcmp(what, "members") == 0)
+		header->members_hash.bytes[0] ^= 1;
 	else if (strcmp(what, "checkpoint") == 0)
 		header->checkpoint_height++;
 	else

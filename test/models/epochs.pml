@@ -3,7 +3,7 @@
  * epochs.pml
  *	  The border of an epoch: one founding block, and nothing final beyond it.
  *
- * Proves (S8; the rules of carriers in src/consensus/README.md)
+ * Proves (S8; R22 and R23 of src/consensus/README.md)
  *	  - all who open the next epoch open it on the same block R, whether they
  *		saw R's own finalization or that of a carrier above it
  *	  - no block of the old epoch that has a height is final above R
