@@ -128,6 +128,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_definition.o \
 	src/proof/proof_verify_section.o \
 	src/proof/proof_verify_gather.o \
+	src/proof/proof_verify_walk.o \
 	src/proof/proof_verify_sweep.o \
 	src/proof/proof_verify_rows.o \
 	src/proof/proof_verify_blocks.o \

@@ -20,6 +20,7 @@
  */
 #include "chain_restart.h"
 
+#include "consensus_epoch.h"
 #include "merkle_range.h"
 
 #include <string.h>
@@ -100,6 +101,8 @@ tl_chain_restart_config(TlConsensusConfig *config, const TlGenesis *genesis,
 		return TL_BUG;
 	config->chain_id = base->hash;
 	config->founding = base->hash;
+	config->founding_view = 0;
+	memset(&config->standing, 0, sizeof(config->standing));
 	config->epoch = 0;
 	config->members_hash = header->members_hash;
 	config->quorum_of_three = genesis->quorum_of_three;
@@ -110,14 +113,20 @@ tl_chain_restart_config(TlConsensusConfig *config, const TlGenesis *genesis,
 	config->member_count = 0;
 	for (int i = 0; i < genesis->member_count; i++)
 	{
-		const TlMember *member = &genesis->members[i];
-		TlConsensusMember *out = &config->members[config->member_count];
+		uint8_t		bytes[TL_MEMBER_LEAF_SIZE_MAX];
+		TlWriter	writer;
+		TlSpan		leaf;
+		TlStatus	status;
 
-		if (member->kind == TL_MEMBER_OBSERVER)
-			continue;
-		out->number = member->number;
-		out->validator = (member->kind == TL_MEMBER_VALIDATOR);
-		memcpy(out->row_key, member->row_key, TL_XONLY_KEY_SIZE);
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		status = tl_chain_member_encode(&writer, &genesis->members[i]);
+		leaf.data = bytes;
+		leaf.size = writer.size;
+		if (status == TL_OK)
+			status = tl_consensus_epoch_member(&config->members[config->member_count],
+											   leaf);
+		if (status != TL_OK)
+			return status;
 		config->member_count++;
 	}
 	return TL_OK;

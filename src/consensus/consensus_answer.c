@@ -124,6 +124,7 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 	reply.asker = row->member;
 	memcpy(reply.request, row->nonce, TL_NONCE_SIZE);
 	reply.ticket = request.ticket;
+	reply.changing = tl_consensus_entry_changing(core);
 	reply.final_height = core->base.header.height;
 	reply.seen = peer->has_last;
 	reply.last = peer->last;

@@ -243,6 +243,29 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 	}
 }
 
+/*
+ * R38: does the newest notarized block, or one below it, end the epoch?  Also if
+ * that cannot be told, because a block or a row is still on its way.
+ */
+bool
+tl_consensus_entry_changing(TlConsensus *core)
+{
+	for (uint64_t number = core->high; number > core->base.header.view; number--)
+	{
+		TlView	   *view = tl_consensus_view(core, number);
+		const TlStanding *standing;
+		TlKnownBlock *known;
+
+		if (view == NULL || !view->certified[VOTE_NOTARIZE].present)
+			continue;
+		known = tl_consensus_proposal_find(core, number,
+										   &view->certified[VOTE_NOTARIZE].block);
+		return known == NULL || !tl_consensus_proposal_link(core, known) ||
+			!standing_of(core, &known->block, &standing) || standing->changed;
+	}
+	return core->standing.changed;
+}
+
 /* The number of the own incarnation; false if its REJOIN is not final. */
 bool
 tl_consensus_entry_number(const TlConsensus *core, uint16_t *number)

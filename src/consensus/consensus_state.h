@@ -479,6 +479,7 @@ extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
 extern bool tl_consensus_entry_number(const TlConsensus *core,
 									  uint16_t *number);
+extern bool tl_consensus_entry_changing(TlConsensus *core);
 extern void tl_consensus_entry_want(TlConsensus *core);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
 

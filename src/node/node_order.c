@@ -508,6 +508,11 @@ obey(TlOrder *order)
 				ereport(WARNING,
 						errmsg("this node is too far behind to follow, and cannot catch up yet"));
 				break;
+			case TL_ACT_EPOCH:
+				ereport(WARNING,
+						errmsg("the members have changed after block %lld, and this node cannot follow into a new epoch yet",
+							   (long long) order->height));
+				break;
 			case TL_ACT_ASK_LAST_SEEN:
 				tl_replication_want_last_seen(order->wire);
 				break;

@@ -36,11 +36,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/itup.h"
 #include "access/parallel.h"
 #include "access/relscan.h"
-#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -49,7 +46,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
@@ -60,6 +56,7 @@
 #include "proof_progress.h"
 #include "proof_verify_cursor.h"
 #include "proof_verify_sweep.h"
+#include "proof_verify_walk.h"
 #include "table_am.h"
 #include "table_definition.h"
 #include "table_encode.h"
@@ -72,9 +69,6 @@
 #define TILE_ROWS			256
 #define UNIT_ROWS			16384
 #define SECTION_COST_ROWS	32	/* a section costs as much as so many rows */
-
-/* Entries of the index that are passed before it is descended anew. */
-#define SKIP_ENTRIES_MAX	16
 
 /* Columns of the cursor over the sections of a unit. */
 enum
@@ -137,19 +131,6 @@ typedef struct SweepShared
 	SweepUnit	units[FLEXIBLE_ARRAY_MEMBER];
 } SweepShared;
 
-/* A walk along the ref index. */
-typedef struct SweepIndex
-{
-	MemoryContext context;		/* the scan allocates when it likes */
-	Relation	relation;
-	IndexScanDesc scan;
-	ScanKeyData key;
-	TlRefBytes	low;			/* what the key points to */
-	TupleTableSlot *slot;
-	bool		valid;			/* is there a current entry? */
-	TlRefBytes	ref;			/* its */
-} SweepIndex;
-
 /* One process at work. */
 typedef struct Sweep
 {
@@ -157,7 +138,7 @@ typedef struct Sweep
 	SweepShared *shared;
 	AttrNumber	ref_attribute;
 	MemoryContext context;		/* of one section */
-	SweepIndex	index;
+	TlRefWalk  *walk;
 
 	/* the section */
 	TlMerkleRange tile;
@@ -218,11 +199,6 @@ static bool section_root(Sweep *state, TlSpan root, uint32_t row_count);
 static bool choose_encoder(Sweep *state, uint32_t version);
 static void load_bounds(Sweep *state, const TlCursor *cursor);
 static bool in_bounds(Sweep *state, const TlRef *ref, const TlRefBytes *packed);
-static bool index_find(Sweep *state, const TlRefBytes *ref);
-static bool index_alone(Sweep *state, const TlRefBytes *ref);
-static bool index_fetch(SweepIndex *index);
-static void index_next(SweepIndex *index);
-static void index_descend(SweepIndex *index, const TlRefBytes *ref);
 static bool sweep_heap(Sweep *state);
 static uint64 ref_hash(const SweepShared *shared, const TlRefBytes *ref);
 
@@ -483,10 +459,6 @@ sweep(TlRowsPass *pass, SweepShared *shared)
 static void
 sweep_begin(Sweep *state, TlRowsPass *pass, SweepShared *shared)
 {
-	SweepIndex *index = &state->index;
-	Oid			family;
-	Oid			type;
-
 	state->pass = pass;
 	state->shared = shared;
 	state->ref_attribute = tl_table_am_ref_attribute(pass->relation);
@@ -497,19 +469,8 @@ sweep_begin(Sweep *state, TlRowsPass *pass, SweepShared *shared)
 	state->encoder_context = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify version",
 												   ALLOCSET_DEFAULT_SIZES);
 	state->bounds_number = -1;
-	index->context = CurrentMemoryContext;
-	index->relation = index_open(tl_table_scan_ref_index(pass->relation, false),
-								 AccessShareLock);
-	index->slot = table_slot_create(pass->relation, NULL);
-	index->scan = tl_index_beginscan(pass->relation, index->relation,
-									 pass->run->snapshot, 1);
-	index->scan->xs_want_itup = true;
-	family = index->relation->rd_opfamily[0];
-	type = index->relation->rd_opcintype[0];
-	ScanKeyInit(&index->key, 1, BTGreaterEqualStrategyNumber,
-				get_opcode(get_opfamily_member(family, type, type,
-											   BTGreaterEqualStrategyNumber)),
-				TlRefBytesGetDatum(&index->low));
+	state->walk = tl_proof_walk_open(pass->relation, state->ref_attribute,
+									 pass->run->snapshot);
 }
 
 static void
@@ -517,9 +478,7 @@ sweep_end(Sweep *state)
 {
 	if (state->encoder != NULL)
 		tl_table_encoder_close(state->encoder);
-	index_endscan(state->index.scan);
-	ExecDropSingleTupleTableSlot(state->index.slot);
-	index_close(state->index.relation, AccessShareLock);
+	tl_proof_walk_close(state->walk);
 	pg_atomic_fetch_add_u64(&state->shared->rows, state->rows);
 	pg_atomic_fetch_add_u64(&state->shared->batched_count, state->batched_count);
 	pg_atomic_fetch_add_u64(&state->shared->batched_sum, state->batched_sum);
@@ -621,21 +580,16 @@ static bool
 sweep_row(Sweep *state, const TlRef *ref, const TlRefBytes *packed,
 		  const uint8_t *fingerprint)
 {
-	MemoryContext caller = MemoryContextSwitchTo(state->index.context);
+	TupleTableSlot *slot = tl_proof_walk_find(state->walk, packed);
 	TlHash		leaf_hash;
 	TlSpan		bytes;
-	bool		clean;
 
-	clean = index_find(state, packed);
-	if (clean)
-	{
-		bytes = tl_table_encoder_row(state->encoder, state->index.slot);
-		tl_merkle_leaf_hash(&leaf_hash, bytes.data, bytes.size);
-		clean = memcmp(leaf_hash.bytes, fingerprint, TL_FINGERPRINT_SIZE) == 0 &&
-			index_alone(state, packed);
-	}
-	MemoryContextSwitchTo(caller);
-	if (!clean)
+	if (slot == NULL)
+		return false;
+	bytes = tl_table_encoder_row(state->encoder, slot);
+	tl_merkle_leaf_hash(&leaf_hash, bytes.data, bytes.size);
+	if (memcmp(leaf_hash.bytes, fingerprint, TL_FINGERPRINT_SIZE) != 0 ||
+		!tl_proof_walk_alone(state->walk, packed))
 		return false;
 	state->rows++;
 	(void) tl_merkle_range_append(&state->tile, &leaf_hash);
@@ -738,91 +692,6 @@ in_bounds(Sweep *state, const TlRef *ref, const TlRefBytes *packed)
 	state->checked_xid = xid;
 	return tl_chain_snapshot_sees(&state->after, xid) &&
 		!tl_chain_snapshot_sees(&state->before, xid);
-}
-
-/* Put the row with this ref into the slot; false if the index has none. */
-static bool
-index_find(Sweep *state, const TlRefBytes *ref)
-{
-	SweepIndex *index = &state->index;
-	int			skipped = 0;
-
-	while (index->valid && skipped < SKIP_ENTRIES_MAX &&
-		   tl_table_ref_compare(&index->ref, ref) < 0)
-	{
-		index_next(index);
-		skipped++;
-	}
-	if (!index->valid || tl_table_ref_compare(&index->ref, ref) != 0)
-		index_descend(index, ref);
-	while (index->valid && tl_table_ref_compare(&index->ref, ref) == 0)
-	{
-		bool		is_null;
-		Datum		value;
-
-		if (!index_fetch(index))
-		{
-			index_next(index);
-			continue;
-		}
-		value = slot_getattr(index->slot, state->ref_attribute, &is_null);
-		return !is_null &&
-			tl_table_ref_compare(DatumGetTlRefBytes(value), ref) == 0;
-	}
-	return false;
-}
-
-/* Go on behind the row in the slot; false if the ref has a second one. */
-static bool
-index_alone(Sweep *state, const TlRefBytes *ref)
-{
-	SweepIndex *index = &state->index;
-
-	for (;;)
-	{
-		index_next(index);
-		if (!index->valid || tl_table_ref_compare(&index->ref, ref) != 0)
-			return true;
-		if (index_fetch(index))
-			return false;
-	}
-}
-
-/*
- * The row that the current entry leads to.  An entry that leads nowhere is not
- * marked dead: what is verified is evidence.
- */
-static bool
-index_fetch(SweepIndex *index)
-{
-	bool		found = index_fetch_heap(index->scan, index->slot);
-
-	index->scan->kill_prior_tuple = false;
-	return found;
-}
-
-static void
-index_next(SweepIndex *index)
-{
-	IndexScanDesc scan = index->scan;
-	bool		is_null = true;
-	Datum		value = 0;
-
-	index->valid = false;
-	while (is_null && index_getnext_tid(scan, ForwardScanDirection) != NULL)
-		value = index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &is_null);
-	if (is_null)
-		return;
-	index->ref = *DatumGetTlRefBytes(value);
-	index->valid = true;
-}
-
-static void
-index_descend(SweepIndex *index, const TlRefBytes *ref)
-{
-	index->low = *ref;
-	index_rescan(index->scan, &index->key, 1, NULL, 0);
-	index_next(index);
 }
 
 /* Rows that should be batched by now, whoever knows them. */

@@ -72,6 +72,8 @@ static void set_views(SimWorld *world);
 static void set_liars_beyond(SimWorld *world);
 static void set_silent_beyond(SimWorld *world);
 static void set_everything(SimWorld *world);
+static void set_change(SimWorld *world);
+static void set_change_and_crash(SimWorld *world);
 static void set_disk_lost(SimWorld *world);
 static void set_restore(SimWorld *world);
 static void set_restore_both(SimWorld *world);
@@ -191,6 +193,12 @@ static const SimScenario scenarios[] = {
 	set_idle_days, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"left_behind", "3", "a member is off for more views than it remembers (P9)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
+	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
+	set_change, SIM_SEEN_EPOCH, 4, true, 10, 4000, 0},
+	{"members_join", "16", "new members copy the chain, and check each epoch's certificate",
+	set_change, SIM_SEEN_JOIN, 4, true, 10, 4000, 0},
+	{"members_leave", "16", "members leave, up to a third at once, while everybody crashes",
+	set_change_and_crash, SIM_SEEN_LEAVE, 7, false, 5, 8000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
 	set_liars_beyond, SIM_SEEN_FORK, 4, false, 20, 3000, 0},
 	{"silent_beyond_f", "15", "f + 1 members are silent: nothing is final, nothing forks",
@@ -222,7 +230,7 @@ static const SimScenario scenarios[] = {
 	set_same_backup, SIM_SEEN_SAME_BACKUP, 4, true, 10, 30000, 0},
 	{"rejoins_in_sequence", "two rejoins in sequence",
 		"one member loses its memory, then another one",
-	set_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 10000, 0},
+	set_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 40000, 0},
 	{"rejoin_under_load", "8",
 		"a batch every few milliseconds meanwhile",
 	set_load, SIM_SEEN_REJOIN, 4, true, 5, 40000, 0},
@@ -805,4 +813,20 @@ set_copy(SimWorld *world)
 	set_forget(world, SIM_FORGET_COPY);
 	world->plan.twins = 1;
 	world->plan.twins_ask = sim_chance(world, 50);
+}
+
+/* Both motions of an epoch find their approvals at about the same time. */
+static void
+set_change(SimWorld *world)
+{
+	world->plan.epochs = 3;
+	world->plan.joiners = 4;
+}
+
+static void
+set_change_and_crash(SimWorld *world)
+{
+	set_change(world);
+	world->plan.crash_weight = 4;
+	world->plan.loss_percent = 10;
 }

@@ -294,7 +294,8 @@ core_goes_on(void)
 	config.lane_length = 4;
 	config.pace.timer_us = config.pace.fetch_us = 1000;
 	UNIT_CHECK(tl_chain_restart_config(&config, &opened, &header) == TL_OK);
-	UNIT_CHECK(config.member_count == 1 && config.checkpoint_interval == 32 &&
+	UNIT_CHECK(config.member_count == 1 && memcmp(&config.members[0].leaf, &header.members_hash, TL_HASH_SIZE) == 0 &&
+			   config.members[0].validator && config.checkpoint_interval == 32 &&
 			   config.drift_us == 2000000 && config.quorum_of_three == 3);
 	memory = malloc(tl_consensus_size(&config));
 	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
