@@ -51,6 +51,8 @@ for my $round (1 .. 5)
 }
 # What is signed must survive a crash of the machine: with these settings off
 # nothing is, by nobody.
+my %ours = map { $_ => 1 } glob("$keys/*");
+
 for my $setting ('fsync', 'full_page_writes')
 {
 	my $pattern = qr/ERROR:  ledger node signs nothing while fsync or full_page_writes is off/;
@@ -64,6 +66,7 @@ for my $setting ('fsync', 'full_page_writes')
 	like($stderr, $pattern, "create_node, $setting off");
 	is($node->safe_psql('unsafe', q{SELECT length(ledger.create_node('unsafe', 'test'))}), '64', 'but a test ledger');
 	$node->safe_psql('postgres', 'DROP DATABASE unsafe');
+	unlink grep { !exists $ours{$_} } glob("$keys/*");
 	$node->safe_psql('postgres', "ALTER SYSTEM RESET $setting");
 	$node->restart;
 }
