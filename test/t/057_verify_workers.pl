@@ -177,7 +177,7 @@ END
 ok( $node->poll_query_until('postgres', <<'END'), 'ledger.progress shows a run');
 SELECT EXISTS (SELECT FROM ledger.progress
                 WHERE mode = 'full' AND phase LIKE 'rows%' AND relation = 'cdr'::regclass
-                  AND done > 0 AND done <= total AND total > 120000 AND tables_total = 3)
+                  AND done > 0 AND done <= total AND total >= 120000 AND tables_total = 3)
 END
 $node->safe_psql('postgres', 'SELECT pg_cancel_backend(pid) FROM ledger.progress');
 $session->finish;
