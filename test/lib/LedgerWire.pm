@@ -196,9 +196,9 @@ END
 
 sub own_log
 {
-	my ($self, $member) = @_;
+	my ($self, $member, $last) = @_;
 
-	return $self->sql($member, 'SELECT seq, encode(message, \'hex\') FROM ledger_internal.own_log ORDER BY incarnation, seq');
+	return $self->sql($member, "SELECT seq, encode(message, 'hex') FROM ledger_internal.own_log WHERE seq <= $last ORDER BY incarnation, seq");
 }
 
 # One test.  Members in @only, if given, are compared only.
@@ -210,8 +210,8 @@ sub agree
 
 	foreach my $author (@members)
 	{
-		my $log = $self->own_log($author);
 		my $last = $self->sql($author, 'SELECT max(seq) FROM ledger_internal.own_log');
+		my $log = $self->own_log($author, $last);
 
 		foreach my $member (grep { $_ != $author } @members)
 		{
