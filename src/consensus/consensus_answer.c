@@ -58,6 +58,16 @@ tl_consensus_answer_unanimous(const TlConsensus *core)
 	return core->quorum == core->validator_count;
 }
 
+/*
+ * R38: not beside a block that changes the members and may become final without
+ * the asker.  Where everybody is needed that block waits for him as well.
+ */
+bool
+tl_consensus_answer_counts(const TlConsensus *core, const TlReply *reply)
+{
+	return TL_RULE(38, !reply->changing || tl_consensus_answer_unanimous(core));
+}
+
 /* W2: which REJOIN is the newer one; a first incarnation is zeros. */
 int
 tl_consensus_answer_compare(uint64_t epoch, uint64_t view, const uint8_t *nonce,
@@ -409,7 +419,7 @@ check_replies(const TlConsensus *core, const TlLogRow *row,
 		status = tl_consensus_answer_justified(core, &said, &reply);
 		if (status != TL_OK)
 			return status;
-		if (!TL_RULE(38, !reply.changing))
+		if (!tl_consensus_answer_counts(core, &reply))
 			return TL_BAD_PROOF;
 		if (said.view > highest)
 			highest = said.view;

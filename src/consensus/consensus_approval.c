@@ -108,6 +108,34 @@ tl_consensus_approval_decide(const TlConsensus *core, TlStanding *standing,
 	standing->next_members = entry->next_members;
 }
 
+/*
+ * How many approvals this member has given in this epoch.  The own log does not
+ * tell if memory was lost: what was ordered of them counts as well.
+ */
+uint32_t
+tl_consensus_approval_count(const TlConsensus *core)
+{
+	uint32_t	ordered;
+
+	if (core->own.index >= core->config.member_count)
+		return 0;
+	ordered = core->standing.members[core->own.index].approvals;
+	return (core->own.approvals > ordered) ? core->own.approvals : ordered;
+}
+
+/* A GOVERN row of the own log. */
+void
+tl_consensus_approval_own_row(TlConsensus *core, const TlLogRow *row)
+{
+	TlGovern	govern;
+
+	if (row->epoch == core->config.epoch &&
+		tl_consensus_govern_decode(&govern, row->payload.data,
+								   row->payload.size) == TL_OK &&
+		govern.number > core->own.approvals)
+		core->own.approvals = govern.number;
+}
+
 /* Append the own next approval, if it is that and there is a place for it. */
 bool
 tl_consensus_approval_make(TlConsensus *core, TlSpan payload)
@@ -121,7 +149,7 @@ tl_consensus_approval_make(TlConsensus *core, TlSpan payload)
 	row.payload = payload;
 	if (!own->votes || core->standing.changed ||
 		!tl_consensus_approval_read(core, &row, &entry) ||
-		entry.number != own->approvals + 1 ||
+		entry.number != tl_consensus_approval_count(core) + 1 ||
 		entry.number > core->standing.members[own->index].approvals +
 		TL_CONSENSUS_APPROVALS_WAITING)
 		return false;

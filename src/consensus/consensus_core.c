@@ -143,7 +143,7 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->final_view = core->final_view;
 	out->sequence = core->own.sequence;
 	out->entries = core->entry_count;
-	out->approvals = core->own.approvals;
+	out->approvals = tl_consensus_approval_count(core);
 	out->epoch = core->config.epoch;
 	out->retired = core->retired;
 	out->works = (core->pace.work_us != 0);
@@ -642,9 +642,8 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	if (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
 		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY)
 		tl_consensus_vote_own_row(core, row);
-	if (row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch)
-		own->approvals++;
-
+	if (row->kind == TL_LOG_GOVERN)
+		tl_consensus_approval_own_row(core, row);
 	if (row->kind == TL_LOG_REJOIN)
 		tl_consensus_answer_own_rejoin(core, row);
 	if (row->kind == TL_LOG_EVIDENCE &&

@@ -94,10 +94,9 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	entry.kind = row->kind;
 	entry.author = index;
 	tl_consensus_row_digest(&entry.digest, &core->config.chain_id, row);
-	/* One that rests on another which is not here, or whose epoch has ended. */
+	/* One that rests on another which is not here. */
 	if (row->kind == TL_LOG_REJOIN &&
-		(row->epoch != core->config.epoch ||
-		 tl_consensus_answer_valid(core, row) == TL_NOT_FINAL))
+		tl_consensus_answer_valid(core, row) == TL_NOT_FINAL)
 		return;
 	if (row->kind == TL_LOG_EVIDENCE)
 		legal = read_evidence(core, row, &entry, &number);
@@ -302,8 +301,7 @@ tl_consensus_entry_want(TlConsensus *core)
 		const TlMemberStanding *standing = &core->standing.members[i];
 		TlAction   *action;
 
-		if (!newest->present || newest->epoch != core->config.epoch ||
-			was_ordered(standing, newest->nonce) ||
+		if (!newest->present || was_ordered(standing, newest->nonce) ||
 			find_entry(core, &newest->digest) != NULL ||
 			!tl_consensus_pace_may_fetch(core, &core->peers[i].rejoin_asked_us))
 			continue;

@@ -114,7 +114,7 @@ tl_consensus_recover_reply(TlConsensus *core, const TlInput *input)
 		reply.asker != core->config.member ||
 		memcmp(reply.request, recover->wanted.nonce, TL_NONCE_SIZE) != 0 ||
 		tl_consensus_answer_justified(core, row, &reply) != TL_OK ||
-		!TL_RULE(38, !reply.changing))
+		!tl_consensus_answer_counts(core, &reply))
 		return;
 	kept = &recover->replies[index];
 	tl_writer_init(&writer, kept->bytes,

@@ -251,7 +251,7 @@ typedef struct TlOwn
 								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
-	uint32_t	approvals;		/* GOVERN rows of this epoch */
+	uint32_t	approvals;		/* number of the last GOVERN row of this epoch */
 
 	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
 } TlOwn;
@@ -461,6 +461,9 @@ extern bool tl_consensus_approval_fits(const TlConsensus *core,
 extern void tl_consensus_approval_decide(const TlConsensus *core,
 										 TlStanding *standing,
 										 const TlEntry *entry);
+extern uint32_t tl_consensus_approval_count(const TlConsensus *core);
+extern void tl_consensus_approval_own_row(TlConsensus *core,
+										  const TlLogRow *row);
 extern bool tl_consensus_approval_make(TlConsensus *core, TlSpan payload);
 
 /* consensus_entry.c */
@@ -576,6 +579,8 @@ extern bool tl_consensus_answer_convicts(const TlConsensus *core,
 extern unsigned tl_consensus_answer_count(const TlConsensus *core,
 										  uint32_t member);
 extern bool tl_consensus_answer_unanimous(const TlConsensus *core);
+extern bool tl_consensus_answer_counts(const TlConsensus *core,
+									   const TlReply *reply);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

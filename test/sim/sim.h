@@ -609,6 +609,7 @@ extern const TlConsensusMember *sim_govern_member(const SimWorld *world,
 												  uint32_t number,
 												  uint64_t epoch);
 extern unsigned sim_govern_validators(const SimWorld *world, uint64_t epoch);
+extern unsigned sim_govern_least(const SimWorld *world);
 extern void sim_govern_approve(SimWorld *world, SimNode *node);
 extern void sim_govern_epoch(SimWorld *world, SimNode *node,
 							 const TlAction *action);

@@ -216,8 +216,10 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 void
 sim_check_rejoined(SimWorld *world, SimNode *node)
 {
-	if (tl_consensus_quorum(world->member_count, world->config.quorum_of_three) ==
-		world->member_count)
+	unsigned	validators = sim_govern_validators(world, node->epoch);
+
+	if (tl_consensus_quorum(validators,
+							world->epochs[node->epoch].quorum_of_three) == validators)
 		sim_check_forgotten(world, node);
 }
 
@@ -229,11 +231,14 @@ sim_check_forgotten(SimWorld *world, SimNode *node)
 
 	memset(cast[node->id], 0, sizeof(cast[node->id]));
 	node->voted_view = 0;
+	node->voted_epoch = node->epoch;
 	for (unsigned i = 0; i < log->count; i++)
 	{
 		const TlLogRow *row = &log->rows[i]->row;
 		CastVotes  *votes = &cast[node->id][row->view];
 
+		if (row->epoch != node->epoch)
+			continue;
 		votes->propose |= (row->kind == TL_LOG_PROPOSE);
 		votes->notarize |= (row->kind == TL_LOG_NOTARIZE);
 		votes->finalize |= (row->kind == TL_LOG_FINALIZE);
@@ -416,13 +421,17 @@ sim_show(SimWorld *world)
 		if (node->core == NULL)
 			continue;
 		tl_consensus_status(node->core, &status);
-		printf("node %u, member %u, role %d: view %llu, final %llu (known %llu), lane %llu%s\n",
+		printf("node %u, member %u, role %d: epoch %llu, view %llu, final %llu (known %llu), lane %llu%s%s%s%s%s\n",
 			   node->id, node->number, (int) node->role,
+			   (unsigned long long) node->epoch,
 			   (unsigned long long) status.view,
 			   (unsigned long long) status.final_height,
 			   (unsigned long long) status.final_view,
 			   (unsigned long long) node->lane_head,
-			   status.works ? ", works" : "");
+			   status.works ? ", works" : "", status.lost ? ", lost" : "",
+			   status.asking ? ", asking" : "",
+			   node->rejoining ? ", rejoining" : "",
+			   status.numbered ? "" : ", without number");
 		printf("   knows");
 		for (unsigned j = 0; j < world->member_count; j++)
 			printf(" %u", node->logs[j].count);

@@ -44,14 +44,13 @@ sim_govern_plan(SimWorld *world)
 	uint64_t	random = world->random;
 
 	world->random = (world->seed ^ SEED_OF_EPOCHS) * UINT64_C(0x9e3779b97f4a7c15);
-	if (world->command_liars == 0 && world->command_disks == 0 &&
+	if (world->command_liars == 0 &&
 		sim_chance(world, 40))
 	{
 		plan->epochs = 1 + (unsigned) sim_random(world, 3);
 		plan->joiners = (unsigned) sim_random(world, 5);
 		plan->clock_weight = 0; /* f may become less than it was */
 		plan->diverged = 0;
-		plan->forget_weight = 0;	/* not tried together yet */
 	}
 	while (plan->joiners > 0 &&
 		   plan->nodes + plan->twins + plan->joiners > SIM_NODES_MAX)
@@ -139,6 +138,32 @@ sim_govern_validators(const SimWorld *world, uint64_t epoch)
 	for (unsigned i = 0; i < world->epochs[epoch].member_count; i++)
 		count += world->epochs[epoch].members[i].validator;
 	return count;
+}
+
+/* Validators of the newest epoch, or fewer if one of its motions leaves fewer. */
+unsigned
+sim_govern_least(const SimWorld *world)
+{
+	uint64_t	epoch = world->epoch_count - 1;
+	unsigned	least = sim_govern_validators(world, epoch);
+
+	for (unsigned which = 0; which < 2; which++)
+	{
+		const SimMotion *made = &world->motions[epoch][which];
+		TlConsensusConfig next = world->epochs[epoch];
+		TlSpan		bytes = {made->bytes, made->size};
+		unsigned	count = 0;
+
+		if (made->bytes == NULL ||
+			tl_consensus_epoch_next(&next, &next.base, &next.standing,
+									bytes) != TL_OK)
+			continue;
+		for (unsigned i = 0; i < next.member_count; i++)
+			count += next.members[i].validator;
+		if (count < least)
+			least = count;
+	}
+	return least;
 }
 
 /* The officer of a member approves of a motion of its epoch, or once more. */
@@ -373,8 +398,12 @@ bad_validators(SimWorld *world, const TlConsensusConfig *config,
 	unsigned	count = 0;
 
 	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		const SimNode *node = &world->nodes[config->members[i].number - 1];
+
 		count += !removed[i] && config->members[i].validator &&
-			!sim_is_honest(&world->nodes[config->members[i].number - 1]);
+			(!sim_is_honest(node) || node->forgot);
+	}
 	return count;
 }
 

@@ -6,8 +6,9 @@
  * A backup is a copy of a node's disk.  A disk is lost as a whole, or restored
  * from the backup: with the wire still there (then the node itself sees that it
  * lacks rows), or together with it (then only others can tell).  The backup
- * stays, and may be restored again.  At most f members are at fault at once; a
- * node that forgot counts among them until it is past the floor of its REJOIN.
+ * stays, and may be restored again.  At most f members are at fault at once, in
+ * the newest epoch and in those that its motions may open; a node that forgot
+ * counts among them until it is past the floor of its REJOIN.
  *
  * A node that was restored together with its wire waits at its start for all
  * others, and where somebody may lie the operator lets it rejoin: otherwise it
@@ -31,6 +32,7 @@ typedef struct SimBackup
 	SimLog		wire;
 	TlConsensusBlock *chain;
 	unsigned	chain_count;
+	uint64_t	epoch;
 	TlStanding	standing;
 	uint8_t    *certificate;
 	size_t		certificate_size;
@@ -51,7 +53,8 @@ static uint32_t tickets(const SimNode *node, uint32_t asker);
 static void cut_log(SimWorld *world, SimNode *node, const TlHash *after);
 static void choose_nonce(SimWorld *world, SimNode *node);
 static void copy_disk(SimWorld *world);
-static bool may_forget(const SimWorld *world);
+static bool may_forget(const SimWorld *world, const SimNode *node);
+static bool is_unanimous(const SimWorld *world, const SimNode *node);
 static SimRow *tail(const SimLog *log);
 static bool has_row(const SimLog *log, const SimRow *row);
 static bool lacks_wire(const SimNode *node);
@@ -84,7 +87,7 @@ sim_memory_event(SimWorld *world)
 		kind = 1 + (unsigned) world->plan.forget;
 	else if (world->plan.forget == SIM_FORGET_ALL)
 		kind = 2;
-	if (kind < 2 || !may_forget(world))
+	if (kind < 2 || !may_forget(world, node))
 	{
 		if (!node->forgot && (node->backup == NULL ||
 							  (kind == 0 && !world->plan.same_backup)))
@@ -104,8 +107,11 @@ sim_memory_event(SimWorld *world)
 	if (with_wire && (world->plan.hold_weight > 0 || world->plan.liars +
 					  world->plan.twins + world->plan.silent > 0))
 		choose_nonce(world, node);
+	/* Who was no founder has to copy the chain once more. */
+	node->joined = sim_govern_member(world, node->number, node->epoch) != NULL;
 	sim_later(world, DOWN_US + (int64_t) sim_random(world, 1500 * SIM_MS),
-			  (SimEvent) {.kind = SIM_RESTART, .node = node->id});
+			  (SimEvent) {.kind = node->joined ? SIM_RESTART : SIM_JOIN,
+			  .node = node->id});
 }
 
 /* The double of a twin is what its original was a moment ago. */
@@ -130,15 +136,24 @@ copy_disk(SimWorld *world)
 
 /* One at a time where nobody may be at fault; else at most f. */
 static bool
-may_forget(const SimWorld *world)
+may_forget(const SimWorld *world, const SimNode *node)
 {
-	unsigned	faults = tl_consensus_faults(world->founder_count);
+	unsigned	least = sim_govern_least(world);
+	unsigned	faults = tl_consensus_faults(least);
 	unsigned	bad = world->plan.liars + world->plan.twins + world->plan.silent;
+	uint64_t	epoch = world->epoch_count - 1;
 
-	if (world->founder_count == 1)
+	if (least <= 1 || sim_govern_member(world, node->number, epoch) == NULL)
 		return false;
+	/* Back in an epoch that it had for itself it would ask nobody. */
+	for (uint64_t before = 0; before < epoch; before++)
+	{
+		if (sim_govern_validators(world, before) == 1)
+			return false;
+	}
 	for (unsigned i = 0; i < world->node_count; i++)
-		bad += world->nodes[i].forgot;
+		bad += world->nodes[i].forgot &&
+			sim_govern_member(world, world->nodes[i].number, epoch) != NULL;
 	return (faults == 0) ? bad == 0 : bad < faults;
 }
 
@@ -155,6 +170,7 @@ save(SimWorld *world, SimNode *node)
 	copy_log(&backup->loose, &node->loose);
 	copy_log(&backup->wire, &node->wire);
 	backup->chain_count = node->chain_count;
+	backup->epoch = node->epoch;
 	backup->standing = node->standing;
 	backup->chain = realloc(backup->chain, node->chain_count *
 							sizeof(TlConsensusBlock));
@@ -186,6 +202,7 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 	copy_log(&node->loose, &backup->loose);
 	if (with_wire)
 		copy_log(&node->wire, &backup->wire);
+	node->epoch = node->epoch_pending = backup->epoch;
 	node->standing = backup->standing;
 	node->stated_row = 0;
 	memset(&node->checkpoint, 0, sizeof(node->checkpoint));
@@ -525,8 +542,11 @@ give_loose(SimWorld *world, SimNode *node, TlInputKind kind, const SimRow *row)
 {
 	TlInput		input = {.kind = kind, .row = row->row};
 
-	/* Said in another epoch, or by somebody who has left. */
-	if (row->row.epoch != node->epoch ||
+	/*
+	 * Said in another epoch, or by somebody who has left.  What this node has
+	 * promised holds in each.
+	 */
+	if ((row->row.epoch != node->epoch && kind != TL_INPUT_REPLIED) ||
 		sim_govern_member(world, row->row.member, node->epoch) == NULL)
 		return;
 	if (tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
@@ -571,8 +591,7 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 	if (row->row.member == node->number)
 		return (last == NULL) ? rejoin.sequence == 0 :
 			sim_same(&rejoin.digest, &last->digest);
-	if (tl_consensus_quorum(world->founder_count, world->config.quorum_of_three) ==
-		world->founder_count && node->replies[member] != NULL &&
+	if (is_unanimous(world, node) && node->replies[member] != NULL &&
 		memcmp(node->closed[member], nonce, TL_NONCE_SIZE) == 0 &&
 		(tl_consensus_reply_decode(&reply,
 								   node->replies[member]->row.payload.data,
@@ -587,6 +606,16 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 	if (row->row.view != first->row.view)
 		return row->row.view > first->row.view;
 	return memcmp(row->row.nonce, first->row.nonce, TL_NONCE_SIZE) > 0;
+}
+
+/* Does every certificate of its epoch need everybody? */
+static bool
+is_unanimous(const SimWorld *world, const SimNode *node)
+{
+	unsigned	validators = sim_govern_validators(world, node->epoch);
+
+	return tl_consensus_quorum(validators,
+							   world->epochs[node->epoch].quorum_of_three) == validators;
 }
 
 /* The row at that place of that incarnation, if it is stored. */

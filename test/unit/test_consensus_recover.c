@@ -29,8 +29,19 @@ static int64_t now_us;
 static uint8_t reply_bytes[MEMBERS + 1][2048];
 static TlSpan replies[MEMBERS + 1];
 
+static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
+					   uint32_t approvals);
+
 static void
 open_core(unsigned members, uint32_t member)
+{
+	open_epoch(members, member, 0, 0);
+}
+
+/* The core of an epoch in which so many of its member's approvals are ordered. */
+static void
+open_epoch(unsigned members, uint32_t member, uint64_t epoch,
+		   uint32_t approvals)
 {
 	TlConsensusBlock *genesis = &config.base;
 
@@ -61,6 +72,8 @@ open_core(unsigned members, uint32_t member)
 	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
 	config.chain_id = genesis->hash;
 	config.founding = genesis->hash;
+	config.epoch = epoch;
+	config.standing.members[member - 1].approvals = approvals;
 	free(memory);
 	memory = malloc(tl_consensus_size(&config));
 	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
@@ -496,7 +509,74 @@ pair(void)
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
 }
 
+/* R34, R39 across epochs: promises hold, a REJOIN of before waits for its number. */
+static void
+epoch_ends(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	first = row_of(4, 0, 1, TL_LOG_NULLIFY, 1, none);
+	TlLogRow	kept;
+	uint8_t		bytes[1024];
+	TlReply		reply;
+	TlConsensusStatus status;
+
+	open_core(MEMBERS, 1);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
+	kept = find(TL_ACT_REPLY)->row;
+	memcpy(bytes, kept.payload.data, kept.payload.size);
+	kept.payload.data = bytes;
+
+	open_epoch(MEMBERS, 1, 1, 0);
+	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_REPLIED, kept) == TL_OK);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK && !alarmed(TL_ALARM_ILLEGAL_ROW));
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.entries == 1);
+	free(memory);
+	memory = NULL;
+}
+
+/* Approvals that the own log lacks and a block has ordered are not given again. */
+static void
+approvals_go_on(void)
+{
+	TlConsensusStatus status;
+
+	open_epoch(MEMBERS, 1, 0, 2);
+	start(false);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.approvals == 2);
+	free(memory);
+	memory = NULL;
+}
+
+/* R38: where everybody is needed the block that changes them waits as well. */
+static void
+pair_changes(void)
+{
+	const TlAction *action;
+
+	open_core(2, 1);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	seen(2, NULL, false);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(2, 1, 7, 1, true)) == TL_OK);
+	action = find(TL_ACT_APPEND);
+	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN);
+	free(memory);
+	memory = NULL;
+}
+
 UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(memory_is_lost),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
-		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers))
+		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),
+		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
+		  UNIT_CASE(pair_changes))
