@@ -85,13 +85,18 @@ tl_consensus_answer_compare(uint64_t epoch, uint64_t view, const uint8_t *nonce,
  * Do two contradicting rows convict their author?  Where everybody is needed, a
  * new incarnation knows only what its repliers had seen, and no view is barred:
  * a row of another incarnation that comes to light later has never counted.
+ * What was so in an epoch before stays so.
  */
 bool
 tl_consensus_answer_convicts(const TlConsensus *core,
 							 const TlEvidence *evidence)
 {
-	if (!tl_consensus_answer_unanimous(core) ||
-		evidence->kind == TL_EVIDENCE_ILLEGAL)
+	const TlConsensusConfig *config = &core->config;
+	bool		lenient = tl_consensus_answer_unanimous(core);
+
+	for (int i = 0; i < 2; i++)
+		lenient |= (evidence->rows[i].row.epoch < config->lenient_until);
+	if (!lenient || evidence->kind == TL_EVIDENCE_ILLEGAL)
 		return true;
 	return evidence->kind != TL_EVIDENCE_FLOOR &&
 		memcmp(evidence->rows[0].row.nonce, evidence->rows[1].row.nonce,

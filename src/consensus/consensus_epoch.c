@@ -52,6 +52,7 @@ static const TlConsensusMember *find_member(const TlConsensusConfig *config,
 											uint32_t number, unsigned *place);
 static uint32_t number_max(const TlConsensusConfig *config);
 static TlStatus check_set(const MemberSet *set);
+static bool needs_everybody(const TlConsensusConfig *config);
 static void hash_set(TlHash *out, const MemberSet *set);
 static TlStatus read_carriers(const TlEpochCertificate *epoch,
 							  const TlBlockHeader *founding, TlHash *last,
@@ -118,6 +119,8 @@ tl_consensus_epoch_next(TlConsensusConfig *config,
 		member->approvals = 0;
 		memset(member->approved, 0, sizeof(member->approved));
 	}
+	if (needs_everybody(config))
+		config->lenient_until = config->epoch + 1;
 	config->number_max = number_max(config);
 	for (unsigned i = 0; i < set.count; i++)
 	{
@@ -139,6 +142,17 @@ tl_consensus_epoch_next(TlConsensusConfig *config,
 	config->certificate.data = NULL;
 	config->certificate.size = 0;
 	return TL_OK;
+}
+
+/* Does every certificate of that epoch hold all votes? */
+static bool
+needs_everybody(const TlConsensusConfig *config)
+{
+	unsigned	validators = 0;
+
+	for (unsigned i = 0; i < config->member_count; i++)
+		validators += config->members[i].validator;
+	return tl_consensus_quorum(validators, config->quorum_of_three) == validators;
 }
 
 TlStatus

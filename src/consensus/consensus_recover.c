@@ -75,7 +75,7 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	const TlLogRow *row = &input->row;
 	TlPeer	   *peer;
 
-	if (index >= core->config.member_count || !is_other(core, index))
+	if (index >= core->config.member_count || index == core->own.index)
 		return;
 	peer = &core->peers[index];
 	peer->answered = true;
@@ -91,7 +91,8 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 		core->own.asking = false;
 		tl_consensus_alarm(core, TL_ALARM_MEMORY, core->config.member);
 	}
-	if (core->recover.running && !core->recover.replies[index].present)
+	if (core->recover.running && is_other(core, index) &&
+		!core->recover.replies[index].present)
 		ask_member(core, index, input);
 }
 
@@ -198,14 +199,16 @@ ask_member(TlConsensus *core, unsigned index, const TlInput *seen)
 
 /*
  * All, not only as many as have to reply: a row that one of them alone has may
- * stand in a certificate that he alone has made.
+ * stand in a certificate that he alone has made.  Those as well who do not vote:
+ * they can accuse.
  */
 static bool
 all_answered(const TlConsensus *core)
 {
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (is_other(core, i) && !core->peers[i].answered)
+		if (i != core->own.index && !core->config.members[i].observer &&
+			!core->peers[i].answered)
 			return false;
 	}
 	return true;

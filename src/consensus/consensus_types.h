@@ -110,6 +110,8 @@ typedef struct TlConsensusConfig
 	uint16_t	protocol;		/* version; 0 is 1 */
 
 	uint64_t	founding_view;	/* its view */
+	uint64_t	lenient_until;	/* of the epochs before this one some needed
+								 * everybody's vote */
 	int64_t		drift_us;		/* of a block's time, allowed to voters */
 	uint32_t	checkpoint_interval;	/* of heights with STATE rows, 0: none */
 	unsigned	view_count;		/* views remembered, 8 to _VIEWS_MAX */

@@ -85,6 +85,7 @@ typedef struct SimNode
 														 * by them */
 	bool		rejoining;		/* under this nonce: */
 	uint8_t		nonce[TL_NONCE_SIZE];
+	uint64_t	request_epoch;	/* of the first REQUEST with it, plus one */
 
 	/* beside the disk */
 	struct SimBackup *backup;	/* an older state, or NULL */
@@ -280,6 +281,11 @@ typedef enum SimSeen
 	SIM_SEEN_SAME_BACKUP,		/* restored once more */
 	SIM_SEEN_LATE_BATCH,		/* of an incarnation that is over, ordered */
 	SIM_SEEN_COPY,
+	SIM_SEEN_LEADER_LEFT,		/* who proposed the change is no member then */
+	SIM_SEEN_THIRD,				/* a third left, and as many came */
+	SIM_SEEN_BACK_TO_BACK,		/* no block between two changes */
+	SIM_SEEN_RIVALS,			/* one approval more, and both were decided */
+	SIM_SEEN_REJOIN_LATER,		/* in a later epoch than it was asked for */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -322,6 +328,9 @@ typedef struct SimPlan
 	unsigned	lane_length;
 	unsigned	epochs;			/* changes of the members to be made */
 	unsigned	joiners;		/* members that may come */
+	bool		third;			/* of the members is replaced at once */
+	int64_t		approve_us;		/* largest pause of an officer; 0: two seconds */
+	uint64_t	approve_view;	/* nobody approves before it */
 
 	/* faults of sim_fault.c */
 	SimShape	shape;
@@ -473,6 +482,16 @@ extern const struct SimScenario *sim_scenario_find(const char *name);
 extern const struct SimScenario *sim_scenario_next(const struct SimScenario *scenario);
 extern void sim_scenario_plan(SimWorld *world);
 
+/* sim_scenario_change.c */
+extern void sim_change_members(SimWorld *world);
+extern void sim_change_and_crash(SimWorld *world);
+extern void sim_change_third(SimWorld *world);
+extern void sim_change_back_to_back(SimWorld *world);
+extern void sim_change_at_view(SimWorld *world);
+extern void sim_change_header(SimWorld *world);
+extern void sim_change_one_finalize(SimWorld *world);
+extern void sim_change_and_rejoin(SimWorld *world);
+
 /* sim_node.c */
 extern void sim_node_note_subject(SimRow *row);
 extern void sim_node_start(SimWorld *world, SimNode *node);
@@ -614,6 +633,7 @@ extern void sim_govern_approve(SimWorld *world, SimNode *node);
 extern void sim_govern_epoch(SimWorld *world, SimNode *node,
 							 const TlAction *action);
 extern void sim_govern_join(SimWorld *world, SimNode *node);
+extern int64_t sim_govern_pause(SimWorld *world);
 
 /* sim_check_epoch.c */
 extern void sim_check_epoch(SimWorld *world, const SimNode *node,

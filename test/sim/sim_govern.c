@@ -32,6 +32,8 @@ static bool has_approved(const SimWorld *world, const SimNode *node,
 						 const SimMotion *motion);
 static void register_epoch(SimWorld *world, const TlConsensusConfig *next,
 						   TlSpan certificate);
+static void witness(SimWorld *world, const TlConsensusConfig *next,
+					const TlStanding *standing);
 static void check_same(SimWorld *world, const SimNode *node,
 					   const TlConsensusConfig *next);
 static void check_certificate(SimWorld *world, uint64_t epoch);
@@ -184,6 +186,9 @@ sim_govern_approve(SimWorld *world, SimNode *node)
 	if (epoch >= world->plan.epochs ||
 		sim_govern_member(world, node->number, epoch) == NULL)
 		return;
+	tl_consensus_status(node->core, &status);
+	if (status.view < world->plan.approve_view)
+		return;
 	make_motion(world, epoch, which);
 	motion = &world->motions[epoch][which];
 	if (has_approved(world, node, motion) && !sim_chance(world, 10))
@@ -193,7 +198,6 @@ sim_govern_approve(SimWorld *world, SimNode *node)
 		if (has_approved(world, node, motion))
 			return;
 	}
-	tl_consensus_status(node->core, &status);
 	govern.number = status.approvals + 1;
 	govern.motion.data = motion->bytes;
 	govern.motion.size = motion->size;
@@ -210,6 +214,16 @@ sim_govern_approve(SimWorld *world, SimNode *node)
 	input.payload.data = bytes;
 	input.payload.size = writer.size;
 	sim_node_step(world, node, &input, false);
+}
+
+/* Until an officer looks again whether there is something to approve of. */
+int64_t
+sim_govern_pause(SimWorld *world)
+{
+	int64_t		most = (world->plan.approve_us > 0) ? world->plan.approve_us :
+	2000 * SIM_MS;
+
+	return most / 20 + (int64_t) sim_random(world, (uint64_t) most / SIM_MS) * SIM_MS;
 }
 
 /* The core has retired: the next one gets what the motion says. */
@@ -236,7 +250,10 @@ sim_govern_epoch(SimWorld *world, SimNode *node, const TlAction *action)
 	if (next.epoch < world->epoch_count && sim_is_honest(node))
 		check_same(world, node, &next);
 	if (next.epoch == world->epoch_count)
+	{
+		witness(world, &next, node->actions->standing);
 		register_epoch(world, &next, action->certificate);
+	}
 }
 
 /* Copy the chain of a peer, and see that each of its sets was decided. */
@@ -351,8 +368,8 @@ put_newcomers(SimWorld *world, const TlConsensusConfig *config,
 
 	if (number < world->founder_count)
 		number = world->founder_count;
-	for (unsigned more = (unsigned) sim_random(world, 5);
-		 more > 0 && number < world->member_count; more--)
+	for (unsigned more = world->plan.third ? config->member_count / 3 :
+		 (unsigned) sim_random(world, 5); more > 0 && number < world->member_count; more--)
 	{
 		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
 		TlWriter	one;
@@ -375,7 +392,10 @@ choose_removed(SimWorld *world, const TlConsensusConfig *config,
 {
 	unsigned	most = 1 + config->member_count / 3;
 
-	for (unsigned tries = (unsigned) sim_random(world, most + 1); tries > 0; tries--)
+	unsigned	tries = world->plan.third ? most - 1 :
+	(unsigned) sim_random(world, most + 1);
+
+	for (; tries > 0; tries--)
 	{
 		unsigned	place = (unsigned) sim_random(world, config->member_count);
 		unsigned	left = 0;
@@ -457,6 +477,52 @@ register_epoch(SimWorld *world, const TlConsensusConfig *next, TlSpan certificat
 		world->seen[SIM_SEEN_LEAVE] +=
 			sim_govern_member(world, i + 1, epoch - 1) != NULL &&
 			sim_govern_member(world, i + 1, epoch) == NULL;
+}
+
+/* What kind of a change it is; the standing is that after its block. */
+static void
+witness(SimWorld *world, const TlConsensusConfig *next,
+		const TlStanding *standing)
+{
+	uint64_t	epoch = next->epoch - 1;
+	const TlConsensusConfig *config = &world->epochs[epoch];
+	unsigned	validators = sim_govern_validators(world, epoch);
+	unsigned	left = 0;
+
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		bool		stays = false;
+
+		for (unsigned j = 0; j < next->member_count; j++)
+			stays |= (next->members[j].number == config->members[i].number);
+		left += !stays;
+		if (config->members[i].number == next->base.header.proposer)
+			world->seen[SIM_SEEN_LEADER_LEFT] += !stays;
+	}
+	world->seen[SIM_SEEN_THIRD] += (left > 0 && left >= config->member_count / 3 &&
+									next->member_count == config->member_count);
+	world->seen[SIM_SEEN_BACK_TO_BACK] += (epoch > 0 && next->base.header.height ==
+										   config->base.header.height + 1);
+	for (unsigned which = 0; which < 2; which++)
+	{
+		TlSpan		motion = {world->motions[epoch][which].bytes,
+		world->motions[epoch][which].size};
+		unsigned	count = 0;
+		TlHash		digest;
+
+		tl_consensus_motion_digest(&digest, motion);
+		for (unsigned i = 0; i < config->member_count; i++)
+		{
+			bool		approves = false;
+
+			for (unsigned j = 0; j < TL_CONSENSUS_APPROVALS_MAX; j++)
+				approves |= sim_same(&standing->members[i].approved[j], &digest);
+			count += approves && config->members[i].validator;
+		}
+		/* Those of the motion that was decided are gone. */
+		world->seen[SIM_SEEN_RIVALS] +=
+			(count + 1 == tl_consensus_quorum(validators, config->quorum_of_three));
+	}
 }
 
 /* S8: everybody has the same next epoch. */

@@ -262,6 +262,8 @@ sim_memory_witness(SimWorld *world, const SimNode *node)
 	if (!sim_is_honest(node))
 		return;
 	world->seen[SIM_SEEN_REJOIN]++;
+	world->seen[SIM_SEEN_REJOIN_LATER] += (node->request_epoch > 0 &&
+										   node->epoch >= node->request_epoch);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
 		const SimNode *other = &world->nodes[i];
@@ -346,6 +348,7 @@ choose_nonce(SimWorld *world, SimNode *node)
 	for (int i = 0; i < TL_NONCE_SIZE; i++)
 		node->nonce[i] = (uint8_t) (1 + sim_random(world, 255));
 	node->rejoining = true;
+	node->request_epoch = 0;
 }
 
 /* Everybody is asked for the newest row of this node that he stores. */
@@ -390,6 +393,8 @@ sim_memory_request(SimWorld *world, SimNode *node, const TlAction *action)
 {
 	SimRow	   *row = sim_row(world, &action->row);
 
+	if (node->request_epoch == 0)
+		node->request_epoch = row->row.epoch + 1;
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
 		if (world->nodes[i].number == action->member &&

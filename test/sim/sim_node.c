@@ -78,8 +78,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 		SimEvent	again = *event;
 
 		if (node->epoch < world->plan.epochs)
-			sim_later(world, (100 + (int64_t) sim_random(world, 2000)) * SIM_MS,
-					  again);
+			sim_later(world, sim_govern_pause(world), again);
 		node->wants_approval = node->up;
 		sim_node_ask(world, node);
 		return;

@@ -144,7 +144,7 @@ sim_plan_nodes(SimWorld *world)
 		sim_later(world, (int64_t) sim_random(world, (uint64_t) plan->batch_every_us), event);
 		event.kind = SIM_GOVERN;
 		if (plan->epochs > 0)
-			sim_later(world, (int64_t) sim_random(world, 2000) * SIM_MS, event);
+			sim_later(world, sim_govern_pause(world), event);
 	}
 	sim_fault_start(world);
 }

@@ -72,8 +72,6 @@ static void set_views(SimWorld *world);
 static void set_liars_beyond(SimWorld *world);
 static void set_silent_beyond(SimWorld *world);
 static void set_everything(SimWorld *world);
-static void set_change(SimWorld *world);
-static void set_change_and_crash(SimWorld *world);
 static void set_disk_lost(SimWorld *world);
 static void set_restore(SimWorld *world);
 static void set_restore_both(SimWorld *world);
@@ -194,11 +192,26 @@ static const SimScenario scenarios[] = {
 	{"left_behind", "3", "a member is off for more views than it remembers (P9)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
 	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
-	set_change, SIM_SEEN_EPOCH, 4, true, 10, 4000, 0},
+	sim_change_members, SIM_SEEN_EPOCH, 4, true, 10, 4000, 0},
 	{"members_join", "16", "new members copy the chain, and check each epoch's certificate",
-	set_change, SIM_SEEN_JOIN, 4, true, 10, 4000, 0},
+	sim_change_members, SIM_SEEN_JOIN, 4, true, 10, 4000, 0},
 	{"members_leave", "16", "members leave, up to a third at once, while everybody crashes",
-	set_change_and_crash, SIM_SEEN_LEAVE, 7, false, 5, 8000, 0},
+	sim_change_and_crash, SIM_SEEN_LEAVE, 7, false, 5, 8000, 0},
+	{"members_leader_leaves", "16, leave of the leader", "who proposed the change is no member afterwards",
+	sim_change_members, SIM_SEEN_LEADER_LEFT, 4, false, 10, 4000, 0},
+	{"members_third", "16, a third replaced at once", "two of seven members go, two others come",
+	sim_change_third, SIM_SEEN_THIRD, 7, false, 5, 6000, 0},
+	{"members_back_to_back", "16, two changes back to back", "the first block of an epoch ends it",
+	sim_change_back_to_back, SIM_SEEN_BACK_TO_BACK, 4, true, 10, 4000, 0},
+	{"members_at_every_view", "16, at every view", "approvals begin in view 1 of the first run, 2 of the second, and so on",
+	sim_change_at_view, SIM_SEEN_EPOCH, 4, true, 16, 4000, 0},
+	{"members_two_lanes", "a set change whose approvals complete in two lanes at once",
+		"one more approval in another log, and the other motion were decided by the same block (R22)",
+	sim_change_back_to_back, SIM_SEEN_RIVALS, 4, false, 20, 4000, 0},
+	{"members_header", "4, 16", "a liar's block bears a set that is not its epoch's, also as the first of an epoch (R24)",
+	sim_change_header, SIM_SEEN_TWIST, 4, false, 10, 4000, 0},
+	{"members_finalize_to_one", "5, 16", "one member alone learns that the epoch has ended (P11)",
+	sim_change_one_finalize, SIM_SEEN_EPOCH, 4, false, 10, 4000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
 	set_liars_beyond, SIM_SEEN_FORK, 4, false, 20, 3000, 0},
 	{"silent_beyond_f", "15", "f + 1 members are silent: nothing is final, nothing forks",
@@ -243,6 +256,9 @@ static const SimScenario scenarios[] = {
 	{"old_batch_after_rejoin", "a lane's old batch ordered after its owner's REJOIN",
 		"older batches that a block orders before the first of the new number (R39)",
 	set_old_batch, SIM_SEEN_LATE_BATCH, 4, false, 20, 20000, 0},
+	{"rejoin_across_epoch", "8, rejoin across a final set change",
+		"the members change while one of them asks; it asks anew in the next epoch (R38)",
+	sim_change_and_rejoin, SIM_SEEN_REJOIN_LATER, 4, true, 20, 12000, 0},
 	{"copy_lives", "8, clone",
 		"a copy of a member's server begins to live beside it",
 	set_copy, SIM_SEEN_COPY, 4, false, 10, 4000, 0},
@@ -813,20 +829,4 @@ set_copy(SimWorld *world)
 	set_forget(world, SIM_FORGET_COPY);
 	world->plan.twins = 1;
 	world->plan.twins_ask = sim_chance(world, 50);
-}
-
-/* Both motions of an epoch find their approvals at about the same time. */
-static void
-set_change(SimWorld *world)
-{
-	world->plan.epochs = 3;
-	world->plan.joiners = 4;
-}
-
-static void
-set_change_and_crash(SimWorld *world)
-{
-	set_change(world);
-	world->plan.crash_weight = 4;
-	world->plan.loss_percent = 10;
 }

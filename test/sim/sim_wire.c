@@ -163,6 +163,9 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 		return;
 	if (peer->role == SIM_SILENT)
 		return;
+	/* What somebody stored who has left the others cannot be asked about (R30). */
+	if (sim_govern_member(world, peer->number, node->epoch) == NULL)
+		return;
 	for (unsigned log = 0; log < world->member_count; log++)
 	{
 		const SimLog *source = &peer->logs[log];

@@ -198,6 +198,23 @@ asks_first(void)
 	UNIT_CHECK(signs());
 }
 
+/* R30, R31: a participant may be the only one who saw a row, and can accuse. */
+static void
+asks_participants(void)
+{
+	TlLogRow	own = row_of(1, 0, 7, TL_LOG_BATCH, 3, (TlSpan) {NULL, 0});
+
+	open_core(MEMBERS, 1);
+	config.members[3].validator = false;
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	start(true);
+	seen(2, NULL, false);
+	seen(3, NULL, false);
+	UNIT_CHECK(!signs());
+	seen(4, &own, false);
+	UNIT_CHECK(alarmed(TL_ALARM_MEMORY) && !signs());
+}
+
 /* R31: a row that others have and the own log lacks. */
 static void
 memory_is_lost(void)
@@ -574,7 +591,7 @@ pair_changes(void)
 	memory = NULL;
 }
 
-UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(memory_is_lost),
+UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),

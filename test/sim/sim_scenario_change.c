@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_scenario_change.c
+ *	  Scenarios in which the members change: what each sets up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+static void lie(SimWorld *world, SimLie lie);
+
+/* Both motions of an epoch find their approvals at about the same time. */
+void
+sim_change_members(SimWorld *world)
+{
+	world->plan.epochs = 3;
+	world->plan.joiners = 4;
+}
+
+void
+sim_change_and_crash(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.crash_weight = 4;
+	world->plan.loss_percent = 10;
+}
+
+void
+sim_change_third(SimWorld *world)
+{
+	world->plan.epochs = 2;
+	world->plan.joiners = 4;
+	world->plan.third = true;
+}
+
+/* All officers approve of both motions within moments of each other. */
+void
+sim_change_back_to_back(SimWorld *world)
+{
+	world->plan.epochs = 6;
+	world->plan.joiners = 4;
+	world->plan.approve_us = 20 * SIM_MS;
+}
+
+void
+sim_change_at_view(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.approve_us = 20 * SIM_MS;
+	world->plan.approve_view = 1 + (world->seed - 1) % 16;
+}
+
+void
+sim_change_header(SimWorld *world)
+{
+	sim_change_back_to_back(world);
+	lie(world, SIM_LIE_PROPOSAL);
+	world->plan.twist = SIM_TWIST_MEMBERS;
+	world->plan.to_all = true;
+}
+
+void
+sim_change_one_finalize(SimWorld *world)
+{
+	sim_change_members(world);
+	lie(world, SIM_LIE_ONE_FINALIZE);
+	world->plan.spike_percent = 20;
+}
+
+void
+sim_change_and_rejoin(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.forget = SIM_FORGET_ANY;
+	world->plan.forget_weight = 16;
+	world->plan.jitter_us = 60 * SIM_MS;
+}
+
+static void
+lie(SimWorld *world, SimLie lie)
+{
+	world->plan.liars = 1;
+	world->plan.lie = lie;
+}
