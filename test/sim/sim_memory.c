@@ -652,6 +652,9 @@ sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 		tl_consensus_rejoin_decode(&rejoin, row->row.payload.data,
 								   row->row.payload.size) != TL_OK)
 		return;
+	/* It may follow nothing, where those who replied had lost all of it. */
+	if (rejoin.sequence == 0 && own->count > 0)
+		cut_log(world, node, &rejoin.digest);
 	head = sim_memory_find(own, rejoin.nonce_before, rejoin.sequence);
 	if (head == NULL || !sim_same(&head->digest, &rejoin.digest) ||
 		head == tail(own))
