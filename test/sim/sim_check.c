@@ -199,7 +199,9 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 	sim_state_alarm(world, node, action);
 	if (action->alarm == TL_ALARM_INSTANCES)
 		world->seen[SIM_SEEN_DOUBLE]++;
+	/* What somebody saw who has left, he was not asked about (R30). */
 	if (action->alarm == TL_ALARM_INSTANCES &&
+		sim_govern_member(world, node->number, node->epoch) != NULL &&
 		sim_is_honest(&world->nodes[action->member - 1]))
 		sim_fail(world, "V8: node %u sees two of member %u, who is one",
 				 node->id, action->member);
@@ -395,7 +397,9 @@ unfinished(SimWorld *world, unsigned *who)
 				sim_govern_member(world, owner->number, node->epoch) != NULL)
 				return "has not all batches of honest members in its chain";
 		}
-		if (sim_state_unfinished(world, node) != NULL)
+		/* Who has left may hold a branch of a log that nobody else knows. */
+		if (sim_govern_member(world, node->number, node->epoch) != NULL &&
+			sim_state_unfinished(world, node) != NULL)
 			return sim_state_unfinished(world, node);
 	}
 	if (sim_check_unaccused(world) != 0)

@@ -134,7 +134,10 @@ copy_disk(SimWorld *world)
 	}
 }
 
-/* One at a time where nobody may be at fault; else at most f. */
+/*
+ * One at a time where nobody may be at fault; else at most f.  Who is still to
+ * join has no memory either.
+ */
 static bool
 may_forget(const SimWorld *world, const SimNode *node)
 {
@@ -152,8 +155,9 @@ may_forget(const SimWorld *world, const SimNode *node)
 			return false;
 	}
 	for (unsigned i = 0; i < world->node_count; i++)
-		bad += world->nodes[i].forgot &&
-			sim_govern_member(world, world->nodes[i].number, epoch) != NULL;
+		bad += world->nodes[i].forgot ||
+			(!world->nodes[i].joined &&
+			 sim_govern_member(world, world->nodes[i].number, epoch) != NULL);
 	return (faults == 0) ? bad == 0 : bad < faults;
 }
 
