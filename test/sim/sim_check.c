@@ -363,6 +363,10 @@ unfinished(SimWorld *world, unsigned *who)
 			return "has not joined";
 		if (node->epoch < world->plan.epochs)
 			return "is not in the last epoch";
+		/* Who has left may hold a branch of a log that nobody else knows. */
+		if (world->seen[SIM_SEEN_REJOIN] > 0 &&
+			sim_govern_member(world, node->number, node->epoch) == NULL)
+			continue;
 		if (!node->up || node->busy || node->asked)
 			return "is busy without end";
 		tl_consensus_status(node->core, &status);
@@ -397,9 +401,7 @@ unfinished(SimWorld *world, unsigned *who)
 				sim_govern_member(world, owner->number, node->epoch) != NULL)
 				return "has not all batches of honest members in its chain";
 		}
-		/* Who has left may hold a branch of a log that nobody else knows. */
-		if (sim_govern_member(world, node->number, node->epoch) != NULL &&
-			sim_state_unfinished(world, node) != NULL)
+		if (sim_state_unfinished(world, node) != NULL)
 			return sim_state_unfinished(world, node);
 	}
 	if (sim_check_unaccused(world) != 0)
