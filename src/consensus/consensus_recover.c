@@ -75,7 +75,8 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	const TlLogRow *row = &input->row;
 	TlPeer	   *peer;
 
-	if (index >= core->config.member_count || index == core->own.index)
+	if (index >= core->config.member_count || index == core->own.index ||
+		core->own.index >= core->config.member_count)
 		return;
 	peer = &core->peers[index];
 	peer->answered = true;
