@@ -587,7 +587,8 @@ extern void sim_memory_returns(SimWorld *world, SimNode *node,
 extern void sim_memory_free(SimNode *node);
 
 /* sim_check.c */
-extern void sim_check_forgotten(SimWorld *world, SimNode *node);
+extern void sim_check_forgotten(SimWorld *world, SimNode *node,
+								const SimLog *wire);
 extern void sim_check_rejoined(SimWorld *world, SimNode *node);
 extern void sim_check_reset(SimWorld *world);
 extern void sim_check_own_row(SimWorld *world, SimNode *node,

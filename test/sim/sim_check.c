@@ -43,6 +43,7 @@ static bool signed_both(SimWorld *world, const TlLogRow *row,
 						TlEvidence *evidence);
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
+static void count_votes(const SimNode *node, const SimLog *log);
 
 void
 sim_check_reset(SimWorld *world)
@@ -222,18 +223,24 @@ sim_check_rejoined(SimWorld *world, SimNode *node)
 
 	if (tl_consensus_quorum(validators,
 							world->epochs[node->epoch].quorum_of_three) == validators)
-		sim_check_forgotten(world, node);
+		sim_check_forgotten(world, node, NULL);
 }
 
-/* Of what the node signed only the rows in its log count. */
+/* Of what the node signed only the rows in its log count, and on that wire. */
 void
-sim_check_forgotten(SimWorld *world, SimNode *node)
+sim_check_forgotten(SimWorld *world, SimNode *node, const SimLog *wire)
 {
-	const SimLog *log = &node->logs[node->number - 1];
-
 	memset(cast[node->id], 0, sizeof(cast[node->id]));
 	node->voted_view = 0;
 	node->voted_epoch = node->epoch;
+	count_votes(node, &node->logs[node->number - 1]);
+	if (wire != NULL)
+		count_votes(node, wire);
+}
+
+static void
+count_votes(const SimNode *node, const SimLog *log)
+{
 	for (unsigned i = 0; i < log->count; i++)
 	{
 		const TlLogRow *row = &log->rows[i]->row;

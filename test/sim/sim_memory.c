@@ -230,6 +230,9 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 			node->forgot_blocks = world->nodes[i].chain_count;
 	}
 	node->forgot_wire = with_wire;
+	/* What had not left when it fell nobody has seen. */
+	if (!with_wire && node->voted_epoch == node->epoch)
+		sim_check_forgotten(world, node, &node->wire);
 	recount(world, node);
 }
 
@@ -489,7 +492,7 @@ sim_memory_settle(SimWorld *world, SimNode *node)
 		return;
 	/* What nobody has seen never was. */
 	if (node->forgot_wire)
-		sim_check_forgotten(world, node);
+		sim_check_forgotten(world, node, NULL);
 	node->forgot_wire = false;
 	/* A block after those of then: what was lost is here again. */
 	if (status.view > status.floor &&
