@@ -397,6 +397,7 @@ struct SimWorld
 	bool		verbose;
 	bool		safety_only;	/* does not ask for V9 */
 	bool		plain;			/* none of the faults of sim_fault.c */
+	bool		keeps_memory;	/* no disk forgets */
 	const struct SimScenario *scenario; /* or NULL: chance */
 	unsigned	seen[SIM_SEEN_KINDS];
 	int64_t		now_us;

@@ -59,11 +59,12 @@ sim_fail(SimWorld *world, const char *format,...)
 	va_list		arguments;
 
 	fflush(stdout);
-	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u DISKS=%u%s%s%s  at %llu events, %lld ms: ",
+	fprintf(stderr, "FAILED  SEED=%llu STEPS=%llu NODES=%u VIEWS=%u LIARS=%u DISKS=%u%s%s%s%s  at %llu events, %lld ms: ",
 			(unsigned long long) world->seed,
 			(unsigned long long) world->steps_max, world->command_nodes,
 			world->command_views, world->command_liars, world->command_disks,
 			world->plain ? " PLAIN=1" : "",
+			world->keeps_memory ? " KEEP=1" : "",
 			world->scenario != NULL ? " SCENARIO=" : "",
 			world->scenario != NULL ? world->scenario->name : "",
 			(unsigned long long) world->events_done,

@@ -4,11 +4,12 @@
  *	  Runs of the simulator: one seed, a range, for some seconds, or by name.
  *
  *		sim SEED=n [STEPS=n] [NODES=n] [VIEWS=n] [COUNT=n] [SECONDS=n]
- *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [DISKS=n] [PLAIN=1] [SCENARIO=name] [BENCH=1]
+ *			[VERBOSE=1] [SAFETY=1] [LIARS=n] [DISKS=n] [PLAIN=1] [KEEP=1]
+ *			[SCENARIO=name] [BENCH=1]
  *
  * NODES=0 lets the seed choose, VIEWS=0 as well.  SAFETY=1 does not ask for
- * liveness, PLAIN=1 leaves out the faults of sim_fault.c.  With more LIARS than
- * f the ledger may fork; then enough of them must stand convicted.  COUNT runs
+ * liveness, PLAIN=1 leaves out the faults of sim_fault.c, KEEP=1 the disks that
+ * forget.  With more LIARS than f the ledger may fork; then enough of them must stand convicted.  COUNT runs
  * follow each other with seeds from SEED on; SECONDS ends them early.
  * SCENARIO=list tells the names, SCENARIO=all runs each of them.  Exit status 1
  * and one line on failure.
@@ -66,6 +67,7 @@ main(int count, char **arguments)
 	wanted.command_liars = (unsigned) argument(count, arguments, "LIARS", 0);
 	wanted.safety_only = argument(count, arguments, "SAFETY", 0) != 0;
 	wanted.verbose = argument(count, arguments, "VERBOSE", 0) != 0;
+	wanted.keeps_memory = argument(count, arguments, "KEEP", 0) != 0;
 	wanted.plain = argument(count, arguments, "PLAIN", 0) != 0;
 	if (wanted.command_liars > 0 &&
 		wanted.command_liars >= tl_consensus_quorum(wanted.command_nodes, 2))

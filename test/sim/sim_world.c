@@ -34,6 +34,8 @@ sim_world_make(SimWorld *world)
 	}
 	if (world->command_disks > 0)
 		world->plan.forget_weight = world->command_disks;
+	if (world->keeps_memory)
+		world->plan.forget_weight = 0;
 	sim_plan_config(world);
 	sim_plan_nodes(world);
 	sim_check_reset(world);
