@@ -53,17 +53,22 @@ read_ref(TlReader *reader, Plain *plain, TlWriter *writer)
 {
 	TlRef		ref;
 	uint64_t	middle;
-	bool		over;
 
 	tl_get_ref(reader, &ref);
+	/* The whole of it, or nothing. */
+	if (plain->over || plain->size - plain->offset < TL_REF_SIZE)
+	{
+		plain->over = true;
+		require(ref.member == 0 && ref.incarnation == 0 &&
+				ref.transaction == 0 && ref.row == 0);
+		return;
+	}
 	require(ref.member == plain_number(plain, 4));
 	middle = plain_number(plain, 8);
 	require(ref.incarnation == middle / (UINT64_C(1) << 48));
 	require(ref.transaction == middle % (UINT64_C(1) << 48));
 	require(ref.row == plain_number(plain, 4));
-	over = plain->over;
-	if (!over)
-		tl_put_ref(writer, &ref);
+	tl_put_ref(writer, &ref);
 }
 
 static void
