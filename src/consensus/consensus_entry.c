@@ -41,7 +41,8 @@ static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
 static bool read_approval(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
 static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
-static TlEntry *oldest_rejoin(TlEntry *places);
+static TlEntry *oldest_rejoin(TlConsensus *core, TlEntry *places);
+static bool is_notarized(TlConsensus *core, const TlHash *digest);
 static bool is_newer(const TlEntry *entry, const TlEntry *other);
 static bool was_ordered(const TlMemberStanding *standing,
 						const uint8_t *nonce);
@@ -55,6 +56,8 @@ static bool decide(TlConsensus *core, TlStanding *standing,
 				   const TlConsensusBlock *block);
 static void choose_rows(TlConsensus *core, const TlStanding *standing,
 						TlConsensusBlock *out);
+static bool is_too_early(const TlConsensus *core, const TlStanding *standing,
+						 const TlEntry *entry);
 static bool try_entry(TlConsensus *core, const TlEntry *entry,
 					  const TlEntry **decided);
 static TlStatus check_rows(TlConsensus *core, const TlStanding *standing,
@@ -117,9 +120,10 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	wanted = is_wanted(core, &entry.digest, &bound);
 	place = &core->entries[(size_t) index * places + number];
 	if (row->kind == TL_LOG_REJOIN)
-		place = oldest_rejoin(place);
-	if (place->present &&
-		(place->bound || !(wanted || is_newer(&entry, place))))
+		place = oldest_rejoin(core, place);
+	if (place == NULL ||
+		(place->present &&
+		 (place->bound || !(wanted || is_newer(&entry, place)))))
 		return;
 	core->entry_count += !place->present;
 	entry.bound = bound;
@@ -394,9 +398,13 @@ find_entry(TlConsensus *core, const TlHash *digest)
 	return NULL;
 }
 
-/* A free place for a REJOIN, else that of the oldest which may go. */
+/*
+ * A free place for a REJOIN, else that of the oldest which may go: not one that
+ * a notarized block orders, or two of them would push each other out for ever.
+ * NULL if none may.
+ */
 static TlEntry *
-oldest_rejoin(TlEntry *places)
+oldest_rejoin(TlConsensus *core, TlEntry *places)
 {
 	TlEntry    *oldest = NULL;
 
@@ -406,10 +414,33 @@ oldest_rejoin(TlEntry *places)
 
 		if (!place->present)
 			return place;
-		if (!place->bound && (oldest == NULL || is_newer(oldest, place)))
+		if (!place->bound && (oldest == NULL || is_newer(oldest, place)) &&
+			!is_notarized(core, &place->digest))
 			oldest = place;
 	}
-	return (oldest == NULL) ? places : oldest;
+	return oldest;
+}
+
+/* Does a notarized block that is not final order that row? */
+static bool
+is_notarized(TlConsensus *core, const TlHash *digest)
+{
+	for (uint64_t number = core->low + 1; number <= core->high; number++)
+	{
+		const TlView *view = tl_consensus_view(core, number);
+		const TlKnownBlock *known;
+
+		if (view == NULL || !view->certified[VOTE_NOTARIZE].present)
+			continue;
+		known = tl_consensus_proposal_find(core, number,
+										   &view->certified[VOTE_NOTARIZE].block);
+		for (unsigned i = 0; known != NULL && i < known->block.entry_count; i++)
+		{
+			if (tl_consensus_same(&known->block.entries[i].digest, digest))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* Of two REJOIN of one author only the newer one matters. */
@@ -556,6 +587,7 @@ choose_rows(TlConsensus *core, const TlStanding *standing,
 
 			if (!entry->present || (subjects >> entry->subject & 1) ||
 				!is_legal(core, standing, entry) ||
+				is_too_early(core, standing, entry) ||
 				!try_entry(core, entry, &decided))
 				continue;
 			subjects |= UINT64_C(1) << entry->subject;
@@ -563,6 +595,20 @@ choose_rows(TlConsensus *core, const TlStanding *standing,
 			break;
 		}
 	}
+}
+
+/*
+ * A second REJOIN of a member waits until the first is final: others may have
+ * no place for many.
+ */
+static bool
+is_too_early(const TlConsensus *core, const TlStanding *standing,
+			 const TlEntry *entry)
+{
+	return entry->kind == TL_LOG_REJOIN &&
+		memcmp(standing->members[entry->subject].nonce,
+			   core->standing.members[entry->subject].nonce,
+			   TL_NONCE_SIZE) != 0;
 }
 
 /* Does it fit in beside those chosen before?  Not if it decided a second motion. */

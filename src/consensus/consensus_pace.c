@@ -188,33 +188,41 @@ back_off(const TlConsensus *core, int64_t time_us)
 	return time_us;
 }
 
-/*
- * Others are where this node's memory does not reach.  Asked is one who has
- * shown a certificate from there, another one each time.
- */
+/* Others are where this node's memory does not reach: P9. */
 static void
 catch_up(TlConsensus *core)
 {
 	uint64_t	reach = core->low + core->config.view_count;
-	unsigned	count = 0;
+	uint64_t	ahead = 0;
+
+	if (core->beyond < reach || TL_FORGOTTEN(109))
+		return;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (i != core->own.index && core->peers[i].certified >= reach)
+			ahead |= UINT64_C(1) << i;
+	}
+	tl_consensus_pace_catch_up(core, core->beyond, ahead);
+}
+
+/* Take final blocks from one of those who are ahead, another one each time. */
+void
+tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view, uint64_t ahead)
+{
+	unsigned	count = (unsigned) __builtin_popcountll(ahead);
 	unsigned	turn;
 	TlAction   *action;
 
-	if (core->beyond < reach || TL_FORGOTTEN(109) ||
-		!tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
+	if (!tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
 		return;
-	for (unsigned i = 0; i < core->config.member_count; i++)
-		count += (i != core->own.index && core->peers[i].certified >= reach);
 	action = tl_consensus_act(core, TL_ACT_CATCH_UP);
 	if (action == NULL || count == 0)
 		return;
-	action->view = core->beyond;
+	action->view = view;
 	turn = core->beyond_count++ % count;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (i == core->own.index || core->peers[i].certified < reach)
-			continue;
-		if (turn-- == 0)
+		if ((ahead >> i & 1) != 0 && turn-- == 0)
 			action->member = core->config.members[i].number;
 	}
 }

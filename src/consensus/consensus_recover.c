@@ -33,6 +33,7 @@ static void ask_member(TlConsensus *core, unsigned index, const TlInput *seen);
 static bool all_answered(const TlConsensus *core);
 static bool has_replies(const TlConsensus *core, uint64_t *view);
 static bool has_final(const TlConsensus *core);
+static void take_final(TlConsensus *core);
 static bool has_own_rows(TlConsensus *core);
 static bool get_reply(const TlConsensus *core, unsigned index, TlReply *out);
 static bool ends_with(TlConsensus *core, const TlHash *shown);
@@ -59,7 +60,7 @@ tl_consensus_recover_begin(TlConsensus *core, const TlRejoin *wanted)
 	if (wanted->reason.size > 0)
 		memcpy(recover->reason, wanted->reason.data, wanted->reason.size);
 	recover->wanted.reason.data = recover->reason;
-	recover->asked_us = 0;
+	recover->asked_us = recover->replied_us = 0;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 		recover->replies[i].present = false;
 	core->own.lost = true;
@@ -148,7 +149,11 @@ tl_consensus_recover_run(TlConsensus *core)
 	}
 	if (!recover->running)
 		return false;
-	if (has_replies(core, &view) && has_final(core) && has_own_rows(core))
+	if (!has_replies(core, &view))
+		recover->replied_us = 0;
+	else if (!has_final(core))
+		take_final(core);
+	else if (has_own_rows(core))
 		return open_log(core, view);
 	(void) ask(core);
 	return false;
@@ -256,6 +261,33 @@ has_final(const TlConsensus *core)
 				   reply->final_height > core->base.header.height);
 	}
 	return higher <= core->faults;
+}
+
+/*
+ * The logs will bring those blocks, unless the own lost row was one of the
+ * votes for them: then they are taken from who has them.
+ */
+static void
+take_final(TlConsensus *core)
+{
+	TlRecover  *recover = &core->recover;
+	int64_t		patience = 2 * core->config.pace.fetch_us;
+	uint64_t	ahead = 0;
+
+	if (recover->replied_us == 0)
+		recover->replied_us = core->now_us;
+	if (core->now_us < recover->replied_us + patience)
+	{
+		tl_consensus_pace_wake(core, recover->replied_us + patience);
+		return;
+	}
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		if (recover->replies[i].present &&
+			recover->replies[i].final_height > core->base.header.height)
+			ahead |= UINT64_C(1) << i;
+	}
+	tl_consensus_pace_catch_up(core, core->own.view, ahead);
 }
 
 /*

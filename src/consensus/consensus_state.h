@@ -285,6 +285,7 @@ typedef struct TlRecover
 	int64_t		since_us;
 	int64_t		asked_us;
 	int64_t		cut_us;			/* the caller was asked to cut the own log, last */
+	int64_t		replied_us;		/* replies were enough, blocks were not; 0: no */
 	TlKeptReply *replies;		/* by member index */
 } TlRecover;
 
@@ -594,6 +595,8 @@ extern bool tl_consensus_pace_relay(TlConsensus *core, TlView *view,
 									TlVoteKind kind);
 extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_run(TlConsensus *core);
+extern void tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view,
+									   uint64_t ahead);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent);

@@ -398,6 +398,7 @@ struct SimWorld
 	bool		safety_only;	/* does not ask for V9 */
 	bool		plain;			/* none of the faults of sim_fault.c */
 	bool		keeps_memory;	/* no disk forgets */
+	bool		forgotten;		/* a disk of this run has forgotten */
 	const struct SimScenario *scenario; /* or NULL: chance */
 	unsigned	seen[SIM_SEEN_KINDS];
 	int64_t		now_us;

@@ -372,7 +372,7 @@ unfinished(SimWorld *world, unsigned *who)
 		if (node->epoch < world->plan.epochs)
 			return "is not in the last epoch";
 		/* Who has left may hold a branch of a log that nobody else knows. */
-		if (world->seen[SIM_SEEN_REJOIN] > 0 &&
+		if (world->forgotten &&
 			sim_govern_member(world, node->number, node->epoch) == NULL)
 			continue;
 		if (!node->up || node->busy || node->asked)

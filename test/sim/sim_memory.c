@@ -103,6 +103,7 @@ sim_memory_event(SimWorld *world)
 		restore(world, node, node->backup, with_wire);
 		world->seen[SIM_SEEN_SAME_BACKUP] += (node->restored++ > 0);
 	}
+	world->forgotten = true;
 	/* Who may lie, and what is on its way for hours, tells too late. */
 	if (with_wire && (world->plan.hold_weight > 0 || world->plan.liars +
 					  world->plan.twins + world->plan.silent > 0))
