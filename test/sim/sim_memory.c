@@ -653,8 +653,11 @@ sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 {
 	const SimLog *own = &node->logs[node->number - 1];
 	TlRejoin	rejoin;
-	const SimRow *head;
+	const SimRow *head = sim_memory_find(own, row->row.nonce, row->row.sequence);
 
+	/* What stands here instead is a branch that nobody has seen. */
+	if (!node->busy && head != NULL && !sim_same(&head->digest, &row->digest))
+		cut_log(world, node, &row->row.previous);
 	if (row->row.kind != TL_LOG_REJOIN || node->busy ||
 		sim_memory_find(own, row->row.nonce, 1) != NULL ||
 		tl_consensus_rejoin_decode(&rejoin, row->row.payload.data,

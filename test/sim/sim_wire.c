@@ -8,6 +8,7 @@
 #include "sim.h"
 
 static bool answers(SimWorld *world, unsigned from, unsigned to);
+static bool may_show(const SimNode *peer);
 static void compare(SimWorld *world, SimNode *node, const SimLog *own,
 					const SimLog *other, int64_t delay);
 static void contradict(SimWorld *world, SimNode *node, const SimRow *row,
@@ -175,6 +176,8 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 
 		if (log + 1 == node->number && !node->rejoining)
 			continue;
+		if (log + 1 == peer->number && !may_show(peer))
+			continue;
 		if (peer->role == SIM_LIAR && log + 1 == peer->number)
 			source = &peer->stories[node->id];
 		compare(world, node, &node->logs[log], source, delay);
@@ -185,6 +188,19 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 					  (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
 					  .life = node->life, .row = source->rows[i]});
 	}
+}
+
+/*
+ * Its own log: not before it knows whether it has lost memory.  A backup may hold
+ * a branch that nobody has seen and that another one has replaced since.
+ */
+static bool
+may_show(const SimNode *peer)
+{
+	TlConsensusStatus status;
+
+	tl_consensus_status(peer->core, &status);
+	return !sim_is_honest(peer) || (!status.asking && !status.lost);
 }
 
 /* Does the newest incarnation in either need a REJOIN? */
