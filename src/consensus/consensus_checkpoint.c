@@ -46,7 +46,7 @@ static bool is_behind(TlConsensus *core, unsigned index, uint64_t height);
 static void look_for_split(TlConsensus *core);
 static void doubt(TlConsensus *core, uint64_t height);
 static bool is_split(const TlConsensus *core, uint64_t height, bool *for_good);
-static void alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member,
+static bool alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member,
 					 uint64_t height);
 
 /* What the last block handed over says is stable. */
@@ -299,9 +299,9 @@ differs(TlConsensus *core, unsigned index)
 		core->checkpoint.diverged = true;
 	if (index == core->own.index || core->peers[index].diverged)
 		return;
-	core->peers[index].diverged = true;
-	alarm_at(core, TL_ALARM_DIVERGED, core->config.members[index].number,
-			 core->checkpoint.stable.height);
+	core->peers[index].diverged = alarm_at(core, TL_ALARM_DIVERGED,
+										   core->config.members[index].number,
+										   core->checkpoint.stable.height);
 }
 
 /* Of a checkpoint that only a header names, no more than the root is known. */
@@ -352,11 +352,9 @@ write_states(TlConsensus *core)
 	TlCheckpoint *checkpoint = &core->checkpoint;
 
 	if (checkpoint->diverged && !checkpoint->alarmed && core->own.index < core->config.member_count)
-	{
-		checkpoint->alarmed = true;
-		alarm_at(core, TL_ALARM_DIVERGED, core->config.member,
-				 checkpoint->stable.height);
-	}
+		checkpoint->alarmed = alarm_at(core, TL_ALARM_DIVERGED,
+									   core->config.member,
+									   checkpoint->stable.height);
 	if (!core->own.votes || !TL_RULE(43, !checkpoint->diverged))
 		return;
 	for (;;)
@@ -533,9 +531,10 @@ look_for_split(TlConsensus *core)
 							   core->config.pace.active_us);
 		return;
 	}
+	if (!alarm_at(core, TL_ALARM_SPLIT, 0, checkpoint->doubt))
+		return;
 	checkpoint->split = checkpoint->doubt;
 	checkpoint->doubt = 0;
-	alarm_at(core, TL_ALARM_SPLIT, 0, checkpoint->split);
 }
 
 /* A STATE row of that height has come. */
@@ -581,14 +580,16 @@ is_split(const TlConsensus *core, uint64_t height, bool *for_good)
 	return best < core->quorum;
 }
 
-static void
+/* False if there was no room: it is to be given in the next step. */
+static bool
 alarm_at(TlConsensus *core, TlAlarm alarm, uint32_t member, uint64_t height)
 {
 	TlAction   *action = tl_consensus_act(core, TL_ACT_ALARM);
 
 	if (action == NULL)
-		return;
+		return false;
 	action->alarm = alarm;
 	action->member = member;
 	action->state.height = height;
+	return true;
 }

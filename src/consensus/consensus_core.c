@@ -23,8 +23,11 @@
 
 #include <string.h>
 
-#define ROUNDS_MAX	(4 * TL_CONSENSUS_VIEWS_MAX)
+#define ROUNDS_MAX		(4 * TL_CONSENSUS_VIEWS_MAX)
+#define ACTIONS_KEPT	8		/* for alarms and TL_ACT_WAKE */
 
+static unsigned kept_after(TlActionKind kind);
+static bool has_room(const TlConsensus *core, unsigned count, unsigned kept);
 static bool check_config(const TlConsensusConfig *config);
 static TlConsensus *lay_out(TlArena *arena, const TlConsensusConfig *config);
 static void lay_out_lanes(TlArena *arena, const TlConsensusConfig *config,
@@ -162,7 +165,7 @@ tl_consensus_act(TlConsensus *core, TlActionKind kind)
 {
 	TlAction   *action;
 
-	if (core->actions == NULL || !tl_consensus_room(core, 1))
+	if (core->actions == NULL || !has_room(core, 1, kept_after(kind)))
 		return NULL;
 	action = &core->actions->list[core->actions->count++];
 	memset(action, 0, sizeof(*action));
@@ -170,11 +173,31 @@ tl_consensus_act(TlConsensus *core, TlActionKind kind)
 	return action;
 }
 
-/* The last place is kept for TL_ACT_WAKE. */
+/* For so many actions that are neither an alarm nor TL_ACT_WAKE. */
 bool
 tl_consensus_room(const TlConsensus *core, unsigned count)
 {
-	if (core->actions->count + count < TL_CONSENSUS_ACTIONS_MAX)
+	return has_room(core, count, ACTIONS_KEPT);
+}
+
+/*
+ * The last places are kept for alarms, the very last for TL_ACT_WAKE: an alarm
+ * that is given once is not lost because there is much to ask for.  Alarms about
+ * an input come first in its step, when all places are free; settling gives one
+ * of a kind at most.
+ */
+static unsigned
+kept_after(TlActionKind kind)
+{
+	if (kind == TL_ACT_WAKE)
+		return 0;
+	return (kind == TL_ACT_ALARM) ? 1 : ACTIONS_KEPT;
+}
+
+static bool
+has_room(const TlConsensus *core, unsigned count, unsigned kept)
+{
+	if (core->actions->count + count + kept <= TL_CONSENSUS_ACTIONS_MAX)
 		return true;
 	core->actions->more = true;
 	return false;
@@ -236,11 +259,11 @@ tl_consensus_alarm(TlConsensus *core, TlAlarm alarm, uint32_t member)
 
 	if (alarm == TL_ALARM_FORK && core->forked)
 		return;
-	if (alarm == TL_ALARM_FORK)
-		core->forked = true;
 	action = tl_consensus_act(core, TL_ACT_ALARM);
 	if (action == NULL)
 		return;
+	if (alarm == TL_ALARM_FORK)
+		core->forked = true;
 	action->alarm = alarm;
 	action->member = member;
 }

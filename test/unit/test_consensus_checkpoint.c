@@ -4,31 +4,44 @@
  *	  STATE: its bytes, when it is written, stable checkpoints, splits, and what
  *	  may be pruned.
  *
- * One core, member 1 of four; the rows of the others are made here.
+ * One core, member 1 of four; the rows of the others are made here.  Of seven
+ * where a step has more to ask for than it can.
  *
  *-------------------------------------------------------------------------
  */
-#include "consensus_core.h"
-#include "consensus_payload.h"
+#include "consensus_state.h"
 
+#include "chain_batch.h"
+#include "consensus_payload.h"
+#include "merkle_hash.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MEMBERS		4
+#define MEMBERS_MAX	7
+#define LENGTH		64			/* of a lane, where all are full */
 #define HEIGHT		64
 
 static TlActions actions;
 static TlConsensusConfig config;
 static TlConsensus * core;
 static void *memory;
-static uint64_t sequences[MEMBERS + 1];
+static uint64_t sequences[MEMBERS_MAX + 1];
 static int64_t now_us;
+
+static void open_members(unsigned count, unsigned lane_length);
+
+static void
+open_core(void)
+{
+	open_members(MEMBERS, 4);
+}
 
 /* A core whose last block is final at height 64, in view 70. */
 static void
-open_core(void)
+open_members(unsigned count, unsigned lane_length)
 {
 	TlInput		input = {.kind = TL_INPUT_START};
 	TlConsensusBlock *base = &config.base;
@@ -36,8 +49,8 @@ open_core(void)
 	memset(&config, 0, sizeof(config));
 	memset(sequences, 0, sizeof(sequences));
 	config.member = 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
+	config.member_count = count;
+	for (unsigned i = 0; i < count; i++)
 	{
 		config.members[i].number = i + 1;
 		config.members[i].row_key[0] = (uint8_t) i;
@@ -45,7 +58,7 @@ open_core(void)
 	}
 	config.checkpoint_interval = 32;
 	config.view_count = 8;
-	config.lane_length = 4;
+	config.lane_length = lane_length;
 	config.pace.timer_us = 1000;
 	config.pace.timer_max_us = 1000000;
 	config.pace.dead_us = 500;
@@ -55,8 +68,10 @@ open_core(void)
 	base->header.height = HEIGHT;
 	base->header.view = 70;
 	base->header.checkpoint_height = 20;
+	base->header.chain_id.bytes[0] = 7;
 	base->hash.bytes[0] = 9;
 	config.founding = base->hash;
+	config.chain_id = base->header.chain_id;
 	memory = malloc(tl_consensus_size(&config));
 	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
 	UNIT_CHECK(core != NULL);
@@ -358,7 +373,147 @@ prunable(void)
 	free(memory);
 }
 
+/* The full lane of a member, of which no body is here; *end is its last place. */
+static void
+fill_lane(uint32_t member, TlLane *end)
+{
+	TlBatchHeader header = {.chain_id = config.chain_id, .member = member,
+		.section_count = 1, .chunk_count = 1};
+	TlBatchChunk chunk = {.size = 1};
+	uint8_t		chunk_bytes[64];
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED + 64];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, chunk_bytes, sizeof(chunk_bytes));
+	tl_chain_batch_put_chunk(&writer, &chunk);
+	header.chunks = (TlSpan) {chunk_bytes, writer.size};
+	memset(end, 0, sizeof(*end));
+	end->member = member;
+	for (end->batch = 0; end->batch < LENGTH;)
+	{
+		header.batch = ++end->batch;
+		header.previous = end->digest;
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		UNIT_CHECK(tl_chain_batch_encode(&writer, &header) == TL_OK);
+		give(member, TL_LOG_BATCH, 71, bytes, writer.size);
+		tl_chain_batch_digest(&end->digest, bytes, writer.size);
+	}
+}
+
+/* A block of view 71 that orders these lanes, proposed by its leader. */
+static void
+propose(const TlLane *lanes, unsigned count)
+{
+	uint32_t	leader = config.members[tl_consensus_leader(core, 71)].number;
+	const TlConsensusBlock *base = &config.base;
+	TlBlockHeader header = {.chain_id = config.chain_id, .height = HEIGHT + 1,
+		.view = 71, .parent = base->hash, .parent_view = 70,
+	.proposer = leader, .time = 1};
+	uint8_t		header_bytes[TL_BLOCK_HEADER_SIZE];
+	uint8_t		cut[MEMBERS_MAX * TL_BLOCK_LANE_SIZE];
+	uint8_t		bytes[1024];
+	TlProposal	proposal;
+	TlWriter	writer;
+
+	header.checkpoint_height = base->header.checkpoint_height;
+	tl_merkle_empty_root(&header.entries_root);
+	tl_merkle_range_root(&base->history, &header.history_root);
+	UNIT_CHECK(tl_chain_cut_hash(&header.cut_hash, lanes, count) == TL_OK);
+	memset(&proposal, 0, sizeof(proposal));
+	tl_writer_init(&writer, header_bytes, sizeof(header_bytes));
+	UNIT_CHECK(tl_chain_block_encode(&writer, &header) == TL_OK);
+	proposal.header = (TlSpan) {header_bytes, writer.size};
+	tl_writer_init(&writer, cut, sizeof(cut));
+	UNIT_CHECK(tl_chain_cut_encode(&writer, lanes, count) == TL_OK);
+	proposal.cut = (TlSpan) {cut, writer.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_proposal_encode(&writer, &proposal) == TL_OK);
+	give(leader, TL_LOG_PROPOSE, 71, bytes, writer.size);
+}
+
+/* Each step from now on asks for all that it can, if time has passed. */
+static void
+fill_steps(void)
+{
+	TlLane		lanes[MEMBERS_MAX - 1];
+	TlConsensusBlock *base = &config.base;
+
+	open_members(MEMBERS_MAX, LENGTH);
+	/* A base that a header can name, after which another one leads. */
+	do
+	{
+		TlInput		input = {.kind = TL_INPUT_START,.now_us = now_us};
+
+		base->header.parent.bytes[0]++;
+		tl_chain_block_hash(&base->hash, &base->header);
+		tl_merkle_range_init(&base->history);
+		UNIT_CHECK(tl_merkle_range_append(&base->history, &base->hash) == TL_OK);
+		config.founding = base->hash;
+		core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+		UNIT_CHECK(core != NULL);
+		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	} while (tl_consensus_leader(core, 71) == core->own.index);
+	for (uint32_t member = 2; member <= MEMBERS_MAX; member++)
+		fill_lane(member, &lanes[member - 2]);
+	propose(lanes, MEMBERS_MAX - 1);
+	now_us += 2000;
+}
+
+/* An alarm that is given once is given, whatever else the step asks for. */
+static void
+full_steps(void)
+{
+	const TlAction *action;
+
+	fill_steps();
+	UNIT_CHECK(apply(20, 9, 26) == TL_OK);	/* the chain says otherwise */
+	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && actions.more);
+	action = find_alarm(TL_ALARM_DIVERGED);
+	UNIT_CHECK(action != NULL && action->member == 1 && action->state.height == 20);
+	UNIT_CHECK(find(TL_ACT_WAKE) != NULL);
+	now_us += 2000;
+	UNIT_CHECK(apply(HEIGHT, 9, 70) == TL_BAD_ORDER);	/* another block */
+	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && find(TL_ACT_ALARM) == NULL);
+	free(memory);
+
+	fill_steps();
+	for (uint32_t member = 2; member < MEMBERS_MAX; member++)
+		say(member, 32, member % 2);
+	now_us += 2000;
+	say(MEMBERS_MAX, 32, MEMBERS_MAX % 2);	/* three against three */
+	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && actions.more);
+	action = find_alarm(TL_ALARM_SPLIT);
+	UNIT_CHECK(action != NULL && action->state.height == 32);
+	free(memory);
+}
+
+/* What no place is left for is not taken for given. */
+static void
+no_place(void)
+{
+	fill_steps();
+	core->actions = &actions;
+	memset(&actions, 0, sizeof(actions));
+	while (tl_consensus_act(core, TL_ACT_FETCH_ROW) != NULL)
+		continue;
+	UNIT_CHECK(actions.more);
+	for (unsigned i = actions.count; i < TL_CONSENSUS_ACTIONS_MAX - 1; i++)
+		UNIT_CHECK(tl_consensus_act(core, TL_ACT_ALARM) != NULL);
+	tl_consensus_alarm(core, TL_ALARM_FORK, 0);
+	UNIT_CHECK(find_alarm(TL_ALARM_FORK) == NULL && !core->forked);
+	UNIT_CHECK(tl_consensus_act(core, TL_ACT_WAKE) != NULL);
+	UNIT_CHECK(actions.count == TL_CONSENSUS_ACTIONS_MAX &&
+			   tl_consensus_act(core, TL_ACT_WAKE) == NULL);
+	actions.count = 0;
+	tl_consensus_alarm(core, TL_ALARM_FORK, 0);
+	UNIT_CHECK(find_alarm(TL_ALARM_FORK) != NULL && core->forked);
+	actions.count = 0;
+	tl_consensus_alarm(core, TL_ALARM_FORK, 0);
+	UNIT_CHECK(actions.count == 0);
+	free(memory);
+}
+
 UNIT_MAIN(UNIT_CASE(bytes_decide), UNIT_CASE(when_it_is_written),
 		  UNIT_CASE(when_idle),
 		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(split),
-		  UNIT_CASE(prunable))
+		  UNIT_CASE(prunable), UNIT_CASE(full_steps), UNIT_CASE(no_place))
