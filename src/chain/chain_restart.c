@@ -104,6 +104,9 @@ tl_chain_restart_config(TlConsensusConfig *config, const TlGenesis *genesis,
 	config->founding_view = 0;
 	memset(&config->standing, 0, sizeof(config->standing));
 	config->epoch = 0;
+	config->number_max = 0;
+	config->protocol = 0;
+	config->lenient_until = 0;
 	config->members_hash = header->members_hash;
 	config->quorum_of_three = genesis->quorum_of_three;
 	config->checkpoint_interval = genesis->checkpoint_interval;

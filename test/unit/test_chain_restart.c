@@ -288,12 +288,16 @@ core_goes_on(void)
 	prepare(1);
 	sign_by((uint32_t[]) {2}, 1);
 	UNIT_CHECK(tl_chain_restart_open(&opened, &header, &restart, 2) == TL_OK);
-	memset(&config, 0, sizeof(config));
+	/* What the old ledger left there must not matter. */
+	memset(&config, 0xff, sizeof(config));
+	memset(config.instance, 0, TL_NONCE_SIZE);
+	memset(config.replaced, 0, TL_NONCE_SIZE);
 	config.member = 2;
 	config.view_count = 8;
 	config.lane_length = 4;
 	config.pace.timer_us = config.pace.fetch_us = 1000;
 	UNIT_CHECK(tl_chain_restart_config(&config, &opened, &header) == TL_OK);
+	UNIT_CHECK(config.lenient_until == 0 && config.number_max == 0 && config.protocol == 0);
 	UNIT_CHECK(config.member_count == 1 && memcmp(&config.members[0].leaf, &header.members_hash, TL_HASH_SIZE) == 0 &&
 			   config.members[0].validator && config.checkpoint_interval == 32 &&
 			   config.drift_us == 2000000 && config.quorum_of_three == 3);
