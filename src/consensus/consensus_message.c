@@ -9,8 +9,9 @@
  *		0		1		format, 1
  *		1		4		member
  *		5		16		nonce of the incarnation, zeros in the first
- *		21		8		sequence, from 1
- *		29		32		digest of the row before, zeros at sequence 1
+ *		21		8		sequence, from 1; 0 in REPLY and REQUEST, which are
+ *						outside the log
+ *		29		32		digest of the row before, zeros at sequences 0 and 1
  *		61		1		kind
  *		62		8		epoch
  *		70		8		view
@@ -31,9 +32,12 @@
  *		size	field
  *		1		format, 1
  *		4 + n	block header (chain_block.c)
- *		4 + n	notarization of the parent, empty when the parent is genesis
+ *		4 + n	notarization or finalization of the parent, empty when the parent
+ *				is the block that founds the epoch
  *		2		number of skipped views since, g
  *		...		per view, g times: size u32, nullification
+ *		4 + n	STATE certificate of the header's checkpoint, empty if that is
+ *				the parent's
  *		4 + n	cut (chain_block.c)
  *		4		entry count e
  *		33 * e	entries (chain_block.c)
@@ -41,7 +45,7 @@
  * Invariants
  *	  L1  one row has one encoding
  *	  L2  the digest covers all of a row but its signature, and the chain
- *	  L3  previous is zeros exactly at sequence 1
+ *	  L3  previous is zeros exactly at sequences 0 and 1
  *
  * Pure code: no PostgreSQL, no allocation, no clock, no randomness.
  * Used by the worker and by certificates (consensus_certificate.c).

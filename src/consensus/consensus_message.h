@@ -66,7 +66,8 @@ typedef struct TlState
 typedef struct TlProposal
 {
 	TlSpan		header;			/* block header */
-	TlSpan		parent_certificate; /* notarization of the parent */
+	TlSpan		parent_certificate; /* notarization or finalization of the
+									 * parent, or empty */
 	uint16_t	gap_count;
 	TlSpan		gaps;			/* per skipped view: size u32, nullification */
 	TlSpan		checkpoint;		/* certificate of kind STATE, or empty */
