@@ -15,8 +15,8 @@
  * of each member are remembered.
  *
  * Invariants
- *	  W1  incarnations[0] is the only one of a member whose log rows are taken
- *	  W2  of two REJOIN that follow the same incarnation the one with the higher
+ *	  N8  incarnations[0] is the only one of a member whose log rows are taken
+ *	  N9  of two REJOIN that follow the same incarnation the one with the higher
  *		  (epoch, view, nonce) stands, whatever came first
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
@@ -68,7 +68,7 @@ tl_consensus_answer_counts(const TlConsensus *core, const TlReply *reply)
 	return TL_RULE(38, !reply->changing || tl_consensus_answer_unanimous(core));
 }
 
-/* W2: which REJOIN is the newer one; a first incarnation is zeros. */
+/* N9: which REJOIN is the newer one; a first incarnation is zeros. */
 int
 tl_consensus_answer_compare(uint64_t epoch, uint64_t view, const uint8_t *nonce,
 							uint64_t other_epoch, uint64_t other_view,
@@ -434,7 +434,7 @@ check_replies(const TlConsensus *core, const TlLogRow *row,
 	return (row->view == highest + step) ? TL_OK : TL_BAD_PROOF;
 }
 
-/* W2.  Where everybody is needed, only what was asked for (nobody lies). */
+/* N9.  Where everybody is needed, only what was asked for (nobody lies). */
 static bool
 replaces(const TlConsensus *core, const TlPeer *peer, const TlLogRow *row,
 		 const TlRejoin *rejoin)

@@ -12,8 +12,8 @@
  * has changed: the furthest complete batch, and the furthest that q hold.
  *
  * Invariants
- *	  B1  complete means: held, and after a complete one or the final cut
- *	  B3  the places below count are taken, and each stands in both indexes once
+ *	  N10 complete means: held, and after a complete one or the final cut
+ *	  N11 the places below count are taken, and each stands in both indexes once
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
  *

@@ -4,7 +4,7 @@
  *	  How far a block reaches into the lanes: chosen, checked, asked for.
  *
  * Invariants
- *	  B2  a cut chosen here descends from the parent's, lane by lane
+ *	  N12 a cut chosen here descends from the parent's, lane by lane
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
  *

@@ -25,8 +25,8 @@
  *		...		4 + c	the parent's cut, after its size
  *
  * Invariants
- *	  E0  both rows are of one member and one chain, and differ
- *	  E6  nothing but these bytes and the member's key decides
+ *	  N14 both rows are of one member and one chain, and differ
+ *	  N15 nothing but these bytes and the member's key decides
  *
  * Pure code: no PostgreSQL, no allocation.
  * Used by the core, and by whoever judges.

@@ -3,7 +3,7 @@
  * consensus_final.c
  *	  From a finalization to blocks handed over, in order.
  *
- * A finalization makes its block and all its ancestors final (S3).  They are
+ * A finalization makes its block and all its ancestors final.  They are
  * handed over from the base upwards, each once everything that it orders is
  * held.  Voting does not wait for that.  Beyond the block that ends an epoch
  * nothing is handed over: a finalization of a carrier above makes it final.

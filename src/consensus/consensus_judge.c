@@ -146,7 +146,7 @@ judge_evidence(const TlConsensus *core, TlSpan span, TlSignatureCheck check,
 	return true;
 }
 
-/* R21: a member's approval is signed with its governance key. */
+/* R25: a member's approval is signed with its governance key. */
 static bool
 judge_approval(const TlConsensus *core, const TlLogRow *row,
 			   TlSignatureCheck check, void *context)

@@ -20,7 +20,7 @@
  * and an EVIDENCE of this kind, so that evidence does not nest.
  *
  * Invariants
- *	  E8  what a core writes is legal
+ *	  N13 what a core writes is legal
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
  *

@@ -5,7 +5,7 @@
  *
  * Two ways lead to a certificate: a quorum of votes seen in the logs, or the
  * bytes of one in a row of somebody.  The first is the local tally: of each
- * member the first vote of a kind in a view counts (R6).  The second is judged
+ * member the first vote of a kind in a view counts.  The second is judged
  * by its own bytes (C3) before it comes here.
  *
  * Invariants
