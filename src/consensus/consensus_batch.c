@@ -23,6 +23,9 @@
 
 #include <string.h>
 
+static void mark_complete(TlConsensus *core, unsigned lane,
+						  TlKnownBatch *batch);
+static void recheck(TlConsensus *core, unsigned lane);
 static void insert(TlConsensus *core, TlLaneState *lane, unsigned place);
 static void take_out(TlConsensus *core, TlLaneState *lane, unsigned place);
 static void drop(TlConsensus *core, TlLaneState *lane, unsigned place);
@@ -77,13 +80,13 @@ tl_consensus_batch_add(TlConsensus *core, unsigned lane,
 		if (last == NULL || (!batch->wanted && last->batch <= batch->batch))
 			return NULL;
 		drop(core, state, (unsigned) (last - state->batches));
-		tl_consensus_batch_recheck(core, lane);
+		recheck(core, lane);
 	}
 	place = state->count++;
 	state->batches[place] = *batch;
 	insert(core, state, place);
 	state->unheld += !batch->held;
-	tl_consensus_batch_complete(core, lane, &state->batches[place]);
+	mark_complete(core, lane, &state->batches[place]);
 	return &state->batches[place];
 }
 
@@ -94,13 +97,12 @@ tl_consensus_batch_held(TlConsensus *core, unsigned lane, TlKnownBatch *batch)
 		return;
 	batch->held = true;
 	core->lanes[lane].unheld--;
-	tl_consensus_batch_complete(core, lane, batch);
+	mark_complete(core, lane, batch);
 }
 
 /* Mark it if it has become complete, and those after it. */
-void
-tl_consensus_batch_complete(TlConsensus *core, unsigned lane,
-							TlKnownBatch *batch)
+static void
+mark_complete(TlConsensus *core, unsigned lane, TlKnownBatch *batch)
 {
 	TlLaneState *state = &core->lanes[lane];
 	uint16_t	waiting[TL_CONSENSUS_LANE_MAX];
@@ -148,12 +150,12 @@ tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 		if (is_covered(cut, &state->batches[i]))
 			drop(core, state, i);
 	}
-	tl_consensus_batch_recheck(core, lane);
+	recheck(core, lane);
 }
 
 /* Another cut, or one batch less: which ones are complete now? */
-void
-tl_consensus_batch_recheck(TlConsensus *core, unsigned lane)
+static void
+recheck(TlConsensus *core, unsigned lane)
 {
 	TlLaneState *state = &core->lanes[lane];
 
@@ -163,7 +165,7 @@ tl_consensus_batch_recheck(TlConsensus *core, unsigned lane)
 	for (unsigned i = 0; i < state->count; i++)
 	{
 		if (!state->batches[i].complete)
-			tl_consensus_batch_complete(core, lane, &state->batches[i]);
+			mark_complete(core, lane, &state->batches[i]);
 	}
 }
 

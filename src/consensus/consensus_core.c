@@ -533,8 +533,6 @@ set_base(TlConsensus *core)
 	core->high = core->low;
 	core->final_view = core->low;
 	core->own.view = core->low + 1;
-	for (unsigned i = 0; i < core->config.member_count; i++)
-		core->peers[i].final_height = 0;
 	tl_consensus_checkpoint_base(core);
 }
 
@@ -654,7 +652,6 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 		tl_consensus_alarm(core, TL_ALARM_OWN_LOG, row->member);
 		return;
 	}
-	own->stored = row->sequence;
 	if (core->started && !core->recover.running)
 		return;
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);

@@ -413,7 +413,6 @@ open_log(TlConsensus *core, uint64_t view)
 	own->lost = false;
 	memcpy(own->nonce, core->recover.wanted.nonce, TL_NONCE_SIZE);
 	own->sequence = 0;
-	own->stored = 0;
 	if (!tl_consensus_append(core, TL_LOG_REJOIN, view, payload))
 	{
 		*own = before;

@@ -80,7 +80,7 @@ typedef struct TlKnownBlock
 
 typedef struct TlView
 {
-	uint64_t	view;			/* 0: not in use */
+	uint64_t	view;			/* whose record this is; UINT64_MAX: of none */
 	TlTallied  *tallied[VOTE_KINDS];	/* by member index */
 	TlCertified certified[VOTE_KINDS];
 	TlKnownBlock first;			/* the first proposal seen from the leader */
@@ -245,10 +245,7 @@ typedef struct TlOwn
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	sequence;		/* of the newest row that was asked for */
 	TlHash		digest;
-	uint64_t	stored;			/* sequence of the newest row fed back */
 	uint64_t	view;			/* current view */
-	uint64_t	voted;			/* highest view of a PROPOSE, NOTARIZE or
-								 * NULLIFY of its own */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
 	uint32_t	approvals;		/* number of the last GOVERN row of this epoch */
@@ -391,10 +388,7 @@ extern TlKnownBatch *tl_consensus_batch_add(TlConsensus *core, unsigned lane,
 											const TlKnownBatch *batch);
 extern void tl_consensus_batch_held(TlConsensus *core, unsigned lane,
 									TlKnownBatch *batch);
-extern void tl_consensus_batch_complete(TlConsensus *core, unsigned lane,
-										TlKnownBatch *batch);
 extern void tl_consensus_batch_prune(TlConsensus *core, unsigned lane);
-extern void tl_consensus_batch_recheck(TlConsensus *core, unsigned lane);
 extern bool tl_consensus_batch_starts_at(const TlLane *cut,
 										 const TlKnownBatch *batch);
 extern TlKnownBatch *tl_consensus_batch_step(TlConsensus *core, unsigned lane,
@@ -507,7 +501,6 @@ extern void tl_consensus_checkpoint_settle(TlConsensus *core);
 /* consensus_vote.c: the only file that signs votes */
 extern bool tl_consensus_vote_propose(TlConsensus *core);
 extern bool tl_consensus_vote_notarize(TlConsensus *core);
-extern bool tl_consensus_vote_finalize(TlConsensus *core, TlView *view);
 extern bool tl_consensus_vote_nullify(TlConsensus *core);
 extern void tl_consensus_vote_own_row(TlConsensus *core, const TlLogRow *row);
 extern void tl_consensus_vote_enter(TlConsensus *core, uint64_t view);
@@ -551,10 +544,6 @@ extern void tl_consensus_recover_last_seen(TlConsensus *core,
 extern void tl_consensus_recover_reply(TlConsensus *core, const TlInput *input);
 extern bool tl_consensus_recover_run(TlConsensus *core);
 extern size_t tl_consensus_recover_reply_size(const TlConsensusConfig *config);
-extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
-										   const TlLogRow *row);
-extern bool tl_consensus_answer_is_over(const TlConsensus *core,
-										const uint8_t nonce[TL_NONCE_SIZE]);
 
 /* consensus_answer.c */
 extern void tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row);
@@ -582,6 +571,10 @@ extern unsigned tl_consensus_answer_count(const TlConsensus *core,
 extern bool tl_consensus_answer_unanimous(const TlConsensus *core);
 extern bool tl_consensus_answer_counts(const TlConsensus *core,
 									   const TlReply *reply);
+extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
+										   const TlLogRow *row);
+extern bool tl_consensus_answer_is_over(const TlConsensus *core,
+										const uint8_t nonce[TL_NONCE_SIZE]);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

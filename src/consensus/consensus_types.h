@@ -107,8 +107,7 @@ typedef struct TlConsensusConfig
 	TlHash		founding;		/* block that founded the epoch */
 	uint32_t	number_max;		/* highest number ever given to a member; 0: the
 								 * highest of these */
-	uint16_t	protocol;		/* version; 0 is 1 */
-
+	uint16_t	protocol;		/* version, kept for the caller; 0 is 1 */
 	uint64_t	founding_view;	/* its view */
 	uint64_t	lenient_until;	/* of the epochs before this one some needed
 								 * everybody's vote */

@@ -27,6 +27,7 @@
 
 #include <string.h>
 
+static bool finalize(TlConsensus *core, TlView *view);
 static bool may_vote(const TlConsensus *core, uint64_t view);
 static bool find_parent(TlConsensus *core, const TlConsensusBlock **parent,
 						TlView **parent_view);
@@ -107,8 +108,8 @@ tl_consensus_vote_notarize(TlConsensus *core)
 }
 
 /* If the view's block is notarized. */
-bool
-tl_consensus_vote_finalize(TlConsensus *core, TlView *view)
+static bool
+finalize(TlConsensus *core, TlView *view)
 {
 	if (!may_vote(core, view->view) || !view->certified[VOTE_NOTARIZE].present)
 		return false;
@@ -158,7 +159,7 @@ tl_consensus_vote_settle(TlConsensus *core)
 
 		if (view->view != number)
 			continue;
-		if (tl_consensus_vote_finalize(core, view))
+		if (finalize(core, view))
 			changed = true;
 		if (number >= core->own.view &&
 			(view->certified[VOTE_NOTARIZE].present ||
@@ -195,8 +196,6 @@ tl_consensus_vote_own_row(TlConsensus *core, const TlLogRow *row)
 
 	if (row->epoch != core->config.epoch)
 		return;
-	if (row->kind != TL_LOG_FINALIZE && row->view > core->own.voted)
-		core->own.voted = row->view;
 	if (row->view > core->own.view)
 		core->own.view = row->view;
 	view = tl_consensus_view(core, row->view);
@@ -320,9 +319,5 @@ cast(TlConsensus *core, uint8_t kind, uint64_t view, const TlHash *block)
 		if (payload.size == 0)
 			return false;
 	}
-	if (!tl_consensus_append(core, kind, view, payload))
-		return false;
-	if (kind != TL_LOG_FINALIZE && view > core->own.voted)
-		core->own.voted = view;
-	return true;
+	return tl_consensus_append(core, kind, view, payload);
 }
