@@ -18,10 +18,6 @@
 
 #include <string.h>
 
-static void rebuild(TlEvidenceRow *out, const TlConsensus *core,
-					TlVoteKind kind, uint64_t view, const TlTallied *tallied,
-					TlHash *payload);
-
 /* Two rows, both judged: valid signatures. */
 void
 tl_consensus_accuse(TlConsensus *core, const TlEvidenceRow *left,
@@ -85,45 +81,30 @@ void
 tl_consensus_accuse_vote(TlConsensus *core, const TlView *view,
 						 const TlLogRow *row, unsigned index)
 {
+	TlCertificate voted;
 	TlEvidenceRow now;
 
 	if (core->peers[index].accused)
 		return;
 	tl_consensus_evidence_row(&now, row);
+	memset(&voted, 0, sizeof(voted));
+	voted.epoch = core->config.epoch;
+	voted.view = view->view;
 	for (int kind = 0; kind < VOTE_KINDS; kind++)
 	{
 		const TlTallied *tallied = &view->tallied[kind][index];
+		uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
+		TlLogRow	counted;
 		TlEvidenceRow before;
-		TlHash		payload;
 
 		if (!tallied->present)
 			continue;
-		rebuild(&before, core, (TlVoteKind) kind, view->view, tallied, &payload);
+		voted.kind = (uint8_t) (TL_LOG_NOTARIZE + kind);
+		voted.block = tallied->block;
+		if (tl_consensus_certificate_vote_row(&counted, &voted, &tallied->vote,
+											  payload) != TL_OK)
+			continue;
+		tl_consensus_evidence_row(&before, &counted);
 		tl_consensus_accuse(core, &before, &now);
 	}
-}
-
-/* The row that a counted vote was. */
-static void
-rebuild(TlEvidenceRow *out, const TlConsensus *core, TlVoteKind kind,
-		uint64_t view, const TlTallied *tallied, TlHash *payload)
-{
-	TlLogRow	row;
-
-	memset(&row, 0, sizeof(row));
-	row.member = tallied->vote.member;
-	memcpy(row.nonce, tallied->vote.nonce, TL_NONCE_SIZE);
-	row.sequence = tallied->vote.sequence;
-	row.previous = tallied->vote.previous;
-	row.kind = (uint8_t) (TL_LOG_NOTARIZE + kind);
-	row.epoch = core->config.epoch;
-	row.view = view;
-	memcpy(row.signature, tallied->vote.signature, TL_SIGNATURE_SIZE);
-	*payload = tallied->block;
-	if (kind != VOTE_NULLIFY)
-	{
-		row.payload.data = payload->bytes;
-		row.payload.size = TL_HASH_SIZE;
-	}
-	tl_consensus_evidence_row(out, &row);
 }

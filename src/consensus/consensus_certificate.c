@@ -179,6 +179,33 @@ tl_consensus_certificate_row_vote(TlVote *out, const TlLogRow *row)
 	memcpy(out->signature, row->signature, TL_SIGNATURE_SIZE);
 }
 
+TlStatus
+tl_consensus_certificate_vote_row(TlLogRow *out,
+								  const TlCertificate *certificate,
+								  const TlVote *vote,
+								  uint8_t payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX])
+{
+	TlWriter	writer;
+	TlStatus	status;
+
+	memset(out, 0, sizeof(*out));
+	tl_writer_init(&writer, payload, TL_CERTIFICATE_PAYLOAD_SIZE_MAX);
+	status = tl_consensus_certificate_payload(&writer, certificate);
+	if (status != TL_OK)
+		return status;
+	out->member = vote->member;
+	memcpy(out->nonce, vote->nonce, TL_NONCE_SIZE);
+	out->sequence = vote->sequence;
+	out->previous = vote->previous;
+	out->kind = certificate->kind;
+	out->epoch = certificate->epoch;
+	out->view = certificate->view;
+	out->payload.data = payload;
+	out->payload.size = writer.size;
+	memcpy(out->signature, vote->signature, TL_SIGNATURE_SIZE);
+	return TL_OK;
+}
+
 bool
 tl_consensus_certificate_verify(const TlCertificate *certificate,
 								const TlHash *chain_id,
@@ -243,30 +270,16 @@ check_certificate(const TlCertificate *certificate)
 	return TL_OK;
 }
 
-/* Rebuild the row that the vote was and check its signature. */
 static bool
 verify_vote(const TlCertificate *certificate, const TlVote *vote,
 			const TlHash *chain_id, const uint8_t *row_key)
 {
 	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
-	TlWriter	writer;
 	TlLogRow	row;
 
-	tl_writer_init(&writer, payload, sizeof(payload));
-	if (tl_consensus_certificate_payload(&writer, certificate) != TL_OK)
-		return false;
-	memset(&row, 0, sizeof(row));
-	row.member = vote->member;
-	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
-	row.sequence = vote->sequence;
-	row.previous = vote->previous;
-	row.kind = certificate->kind;
-	row.epoch = certificate->epoch;
-	row.view = certificate->view;
-	memcpy(row.signature, vote->signature, TL_SIGNATURE_SIZE);
-	row.payload.data = payload;
-	row.payload.size = writer.size;
-	return tl_consensus_row_verify(&row, chain_id, row_key);
+	return tl_consensus_certificate_vote_row(&row, certificate, vote,
+											 payload) == TL_OK &&
+		tl_consensus_row_verify(&row, chain_id, row_key);
 }
 
 static const uint8_t *

@@ -77,6 +77,15 @@ extern void tl_consensus_certificate_row_vote(TlVote *out,
 											  const TlLogRow *row);
 
 /*
+ * The row that a vote in it is; payload is where the bytes of the row's payload
+ * go.  Of a certificate kind, epoch, view and what was voted for are looked at.
+ */
+extern TlStatus tl_consensus_certificate_vote_row(TlLogRow *out,
+												  const TlCertificate *certificate,
+												  const TlVote *vote,
+												  uint8_t payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX]);
+
+/*
  * True if every vote is a valid row of a validator and they are a quorum.
  * Validators are distinct in number and in key.
  */

@@ -279,29 +279,19 @@ judge_vote(const TlConsensus *core, const TlCertificate *certificate,
 {
 	unsigned	index = tl_consensus_index(core, vote->member);
 	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
-	TlWriter	writer;
 	TlLogRow	row;
 	TlHash		digest;
 
-	tl_writer_init(&writer, payload, sizeof(payload));
 	if (index >= core->config.member_count ||
-		!core->config.members[index].validator ||
-		tl_consensus_certificate_payload(&writer, certificate) != TL_OK)
+		!core->config.members[index].validator)
 		return false;
 	if (was_counted(core, certificate, vote, index))
 		return true;
 	if (TL_FORGOTTEN(203) && another_was_counted(core, certificate, index))
 		return false;
-	memset(&row, 0, sizeof(row));
-	row.member = vote->member;
-	memcpy(row.nonce, vote->nonce, TL_NONCE_SIZE);
-	row.sequence = vote->sequence;
-	row.previous = vote->previous;
-	row.kind = certificate->kind;
-	row.epoch = certificate->epoch;
-	row.view = certificate->view;
-	row.payload.data = payload;
-	row.payload.size = writer.size;
+	if (tl_consensus_certificate_vote_row(&row, certificate, vote,
+										  payload) != TL_OK)
+		return false;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, &row);
 	return TL_RULE(17, check(context, vote->signature, &digest,
 							 core->config.members[index].row_key));
