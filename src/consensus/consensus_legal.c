@@ -39,8 +39,6 @@ static bool vote_is_legal(const TlLogRow *row);
 static bool certificate_is_legal(const TlLogRow *row);
 static bool evidence_is_legal(const TlConsensus *core, const TlLogRow *row);
 static bool is_judged(const TlConsensus *core, const TlLogRow *row);
-static bool read_parent(const TlEvidence *evidence,
-						const TlConsensusBlock *child, TlConsensusBlock *out);
 static bool convicts(const TlConsensus *core, const TlEvidence *evidence,
 					 const TlLogRow *row, TlSignatureCheck check,
 					 void *context);
@@ -189,28 +187,10 @@ convicts(const TlConsensus *core, const TlEvidence *evidence,
 			!tl_consensus_judge_inside(core, row, check, context);
 	return row->kind == TL_LOG_PROPOSE &&
 		tl_consensus_proposal_read(core, row, &child) &&
-		read_parent(evidence, &child, &parent) &&
+		tl_consensus_proposal_decode_block(&parent, evidence->parent_header,
+										   evidence->parent_cut) &&
+		tl_consensus_same(&parent.hash, &child.header.parent) &&
 		!tl_consensus_legal_child(core, &parent, &child);
-}
-
-/* The block that the child names, whatever anybody says of it. */
-static bool
-read_parent(const TlEvidence *evidence, const TlConsensusBlock *child,
-			TlConsensusBlock *out)
-{
-	TlHash		hash;
-
-	memset(out, 0, sizeof(*out));
-	if (tl_chain_block_decode(&out->header, evidence->parent_header.data,
-							  evidence->parent_header.size) != TL_OK ||
-		tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
-							evidence->parent_cut.data,
-							evidence->parent_cut.size) != TL_OK ||
-		tl_chain_cut_hash(&hash, out->cut, out->lane_count) != TL_OK ||
-		!tl_consensus_same(&hash, &out->header.cut_hash))
-		return false;
-	tl_chain_block_hash(&out->hash, &out->header);
-	return tl_consensus_same(&out->hash, &child->header.parent);
 }
 
 /* Is it of a kind that bytes decide, of this epoch, and by one who may write it? */

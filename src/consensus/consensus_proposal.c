@@ -23,7 +23,7 @@
 
 static bool put_gaps(TlWriter *writer, TlConsensus *core,
 					 const TlBlockHeader *header, TlProposal *proposal);
-static bool decode_block(TlConsensusBlock *out, const TlProposal *proposal);
+static bool decode_entries(TlConsensusBlock *out, const TlProposal *proposal);
 static bool check_certificates(const TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
 							   const TlConsensusBlock *block);
@@ -89,12 +89,31 @@ tl_consensus_proposal_read(const TlConsensus *core, const TlLogRow *row,
 
 	return tl_consensus_proposal_decode(&proposal, row->payload.data,
 										row->payload.size) == TL_OK &&
-		decode_block(out, &proposal) &&
+		tl_consensus_proposal_decode_block(out, proposal.header, proposal.cut) &&
+		decode_entries(out, &proposal) &&
 		tl_consensus_same(&out->header.chain_id, &core->config.chain_id) &&
 		out->header.epoch == row->epoch && out->header.view == row->view &&
 		out->header.proposer == row->member &&
 		check_certificates(core, row, &proposal, out) &&
 		TL_RULE(7, core->config.members[leader].number == row->member);
+}
+
+/* A block without its entries, from its header and the cut that belongs to it. */
+bool
+tl_consensus_proposal_decode_block(TlConsensusBlock *out, TlSpan header,
+								   TlSpan cut)
+{
+	TlHash		hash;
+
+	memset(out, 0, sizeof(*out));
+	if (tl_chain_block_decode(&out->header, header.data, header.size) != TL_OK ||
+		tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
+							cut.data, cut.size) != TL_OK ||
+		tl_chain_cut_hash(&hash, out->cut, out->lane_count) != TL_OK ||
+		!tl_consensus_same(&hash, &out->header.cut_hash))
+		return false;
+	tl_chain_block_hash(&out->hash, &out->header);
+	return true;
 }
 
 TlKnownBlock *
@@ -375,27 +394,16 @@ put_gaps(TlWriter *writer, TlConsensus *core, const TlBlockHeader *header,
 }
 
 static bool
-decode_block(TlConsensusBlock *out, const TlProposal *proposal)
+decode_entries(TlConsensusBlock *out, const TlProposal *proposal)
 {
-	TlHash		hash;
+	TlHash		root;
 
-	memset(out, 0, sizeof(*out));
-	if (tl_chain_block_decode(&out->header, proposal->header.data,
-							  proposal->header.size) != TL_OK ||
-		tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
-							proposal->cut.data, proposal->cut.size) != TL_OK ||
-		tl_chain_cut_hash(&hash, out->cut, out->lane_count) != TL_OK ||
-		!tl_consensus_same(&hash, &out->header.cut_hash))
-		return false;
-	if (tl_chain_entries_decode(out->entries, &out->entry_count,
-								TL_CONSENSUS_ENTRIES_MAX,
-								proposal->entries.data,
-								proposal->entries.size) != TL_OK ||
-		tl_chain_entries_root(&hash, out->entries, out->entry_count) != TL_OK ||
-		!tl_consensus_same(&hash, &out->header.entries_root))
-		return false;
-	tl_chain_block_hash(&out->hash, &out->header);
-	return true;
+	return tl_chain_entries_decode(out->entries, &out->entry_count,
+								   TL_CONSENSUS_ENTRIES_MAX,
+								   proposal->entries.data,
+								   proposal->entries.size) == TL_OK &&
+		tl_chain_entries_root(&root, out->entries, out->entry_count) == TL_OK &&
+		tl_consensus_same(&root, &out->header.entries_root);
 }
 
 /*

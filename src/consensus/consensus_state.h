@@ -365,6 +365,8 @@ extern void tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row);
 extern bool tl_consensus_proposal_read(const TlConsensus *core,
 									   const TlLogRow *row,
 									   TlConsensusBlock *out);
+extern bool tl_consensus_proposal_decode_block(TlConsensusBlock *out,
+											   TlSpan header, TlSpan cut);
 extern TlKnownBlock *tl_consensus_proposal_find(TlConsensus *core, uint64_t view,
 												const TlHash *hash);
 extern const TlConsensusBlock *tl_consensus_proposal_parent(TlConsensus *core,
