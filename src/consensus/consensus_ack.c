@@ -83,11 +83,7 @@ tl_consensus_ack_write(TlConsensus *core)
 		head = tl_consensus_batch_head(core, i, false);
 		if (head == NULL || tl_consensus_same(&head->digest, &acked->digest))
 			continue;
-		lanes[count].member = core->config.members[i].number;
-		lanes[count].incarnation = head->incarnation;
-		lanes[count].batch = head->batch;
-		lanes[count].digest = head->digest;
-		count++;
+		lanes[count++] = tl_consensus_batch_place(core, i, head);
 	}
 	if (count == 0 && (core->own.final_acked >= core->base.header.height ||
 					   core->pace.work_us != 0))

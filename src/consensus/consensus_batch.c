@@ -54,6 +54,21 @@ tl_consensus_batch_find(TlConsensus *core, unsigned lane, const TlHash *digest)
 	return NULL;
 }
 
+/* Where a lane is after that batch. */
+TlLane
+tl_consensus_batch_place(const TlConsensus *core, unsigned lane,
+						 const TlKnownBatch *batch)
+{
+	TlLane		place;
+
+	memset(&place, 0, sizeof(place));
+	place.member = core->config.members[lane].number;
+	place.incarnation = batch->incarnation;
+	place.batch = batch->batch;
+	place.digest = batch->digest;
+	return place;
+}
+
 /*
  * Remember a batch: in a free place, or that of the batch furthest from the cut
  * that no block is known to order.  What finds no place is read again when the

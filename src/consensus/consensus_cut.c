@@ -70,10 +70,7 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 						 (size + next->body_size <= TL_BLOCK_BODY_SIZE_MAX &&
 						  batches < TL_BLOCK_BATCHES_MAX)))
 				return;
-			place.member = member;
-			place.incarnation = next->incarnation;
-			place.batch = next->batch;
-			place.digest = next->digest;
+			place = tl_consensus_batch_place(core, lane, next);
 			set_lane(out, &place);
 			size += next->body_size;
 			batches++;
@@ -212,10 +209,7 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 			*size += next->body_size;
 			if (tl_merkle_range_append(&range, &next->digest) != TL_OK)
 				return TL_BUG;
-			at.member = to->member;
-			at.incarnation = next->incarnation;
-			at.batch = next->batch;
-			at.digest = next->digest;
+			at = tl_consensus_batch_place(core, lane, next);
 			place = &at;
 		}
 	}

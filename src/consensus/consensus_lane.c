@@ -170,10 +170,7 @@ tl_consensus_lane_want(TlConsensus *core)
 			action = tl_consensus_act(core, TL_ACT_FETCH_BATCH);
 			if (action == NULL)
 				return;
-			action->lane.member = core->config.members[lane].number;
-			action->lane.incarnation = batch->incarnation;
-			action->lane.batch = batch->batch;
-			action->lane.digest = batch->digest;
+			action->lane = tl_consensus_batch_place(core, lane, batch);
 			batch->asked_us = core->now_us;
 			batch->asked_count++;
 			tl_consensus_pace_wake(core, core->now_us + 2 * pause);
@@ -203,11 +200,7 @@ tl_consensus_lane_read_again(TlConsensus *core)
 		if (cut != NULL)
 			action->lane = *cut;
 		if (head != NULL)
-		{
-			action->lane.incarnation = head->incarnation;
-			action->lane.batch = head->batch;
-			action->lane.digest = head->digest;
-		}
+			action->lane = tl_consensus_batch_place(core, lane, head);
 	}
 }
 

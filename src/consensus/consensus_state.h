@@ -386,6 +386,8 @@ extern TlSpan tl_consensus_proposal_encode_block(TlConsensus *core,
 /* consensus_batch.c */
 extern TlKnownBatch *tl_consensus_batch_find(TlConsensus *core, unsigned lane,
 											 const TlHash *digest);
+extern TlLane tl_consensus_batch_place(const TlConsensus *core, unsigned lane,
+									   const TlKnownBatch *batch);
 extern TlKnownBatch *tl_consensus_batch_add(TlConsensus *core, unsigned lane,
 											const TlKnownBatch *batch);
 extern void tl_consensus_batch_held(TlConsensus *core, unsigned lane,
