@@ -40,10 +40,15 @@
 
 #include <string.h>
 
-#define RESTART_FORMAT	1
-#define RESTART_TAG		"telco_ledger/1/restart"
+#define RESTART_FORMAT			1
+#define RESTART_TAG				"telco_ledger/1/restart"
+#define STATEMENT_PIECES		6
+#define STATEMENT_SIZE_SMALL	57	/* without header, genesis and reason */
 
-static void put_statement(TlWriter *writer, const TlRestart *restart);
+static void lay_out(TlSpan pieces[STATEMENT_PIECES],
+					uint8_t small[STATEMENT_SIZE_SMALL],
+					const TlRestart *restart);
+static TlSpan written_since(const TlWriter *writer, const uint8_t *start);
 static TlStatus check_restart(const TlRestart *restart);
 static const uint8_t *find_key(const TlRecoveryMember *validators,
 							   unsigned count, uint32_t member);
@@ -51,11 +56,15 @@ static const uint8_t *find_key(const TlRecoveryMember *validators,
 TlStatus
 tl_consensus_restart_encode(TlWriter *writer, const TlRestart *restart)
 {
+	uint8_t		small[STATEMENT_SIZE_SMALL];
+	TlSpan		pieces[STATEMENT_PIECES];
 	TlStatus	status = check_restart(restart);
 
 	if (status != TL_OK)
 		return status;
-	put_statement(writer, restart);
+	lay_out(pieces, small, restart);
+	for (int i = 0; i < STATEMENT_PIECES; i++)
+		tl_put_bytes(writer, pieces[i].data, pieces[i].size);
 	tl_put_u16(writer, restart->signature_count);
 	tl_put_bytes(writer, restart->signatures.data, restart->signatures.size);
 	return tl_writer_finish(writer);
@@ -91,34 +100,20 @@ tl_consensus_restart_decode(TlRestart *out, const void *data, size_t size)
 TlStatus
 tl_consensus_restart_digest(TlHash *out, const TlRestart *restart)
 {
-	uint8_t		small[TL_RESTART_REASON_SIZE_MAX + 64];
+	uint8_t		small[STATEMENT_SIZE_SMALL];
+	TlSpan		pieces[STATEMENT_PIECES];
 	TlSha256	hash;
-	TlWriter	writer;
 
 	if (restart->reason.size > TL_RESTART_REASON_SIZE_MAX)
 		return TL_TOO_LARGE;
-	/* In pieces: a genesis body may be large. */
+	lay_out(pieces, small, restart);
 	tl_crypto_sha256_init(&hash);
 	tl_crypto_sha256_update(&hash, RESTART_TAG, strlen(RESTART_TAG));
-	tl_writer_init(&writer, small, sizeof(small));
-	tl_put_u8(&writer, RESTART_FORMAT);
-	tl_put_hash(&writer, &restart->chain_id);
-	tl_put_u32(&writer, (uint32_t) restart->last.size);
-	tl_crypto_sha256_update(&hash, small, writer.size);
-	tl_crypto_sha256_update(&hash, restart->last.data, restart->last.size);
-	tl_writer_init(&writer, small, sizeof(small));
-	tl_put_u32(&writer, (uint32_t) restart->genesis.size);
-	tl_crypto_sha256_update(&hash, small, writer.size);
-	tl_crypto_sha256_update(&hash, restart->genesis.data,
-							restart->genesis.size);
-	tl_writer_init(&writer, small, sizeof(small));
-	tl_put_u32(&writer, restart->founder);
-	tl_put_i64(&writer, restart->time);
-	tl_put_u32(&writer, (uint32_t) restart->reason.size);
-	tl_put_bytes(&writer, restart->reason.data, restart->reason.size);
-	if (tl_writer_finish(&writer) != TL_OK)
-		return TL_BUG;
-	tl_crypto_sha256_update(&hash, small, writer.size);
+	for (int i = 0; i < STATEMENT_PIECES; i++)
+	{
+		if (pieces[i].size > 0)
+			tl_crypto_sha256_update(&hash, pieces[i].data, pieces[i].size);
+	}
 	tl_crypto_sha256_final(&hash, out);
 	return TL_OK;
 }
@@ -206,19 +201,40 @@ tl_consensus_restart_judge(const TlRestart *restart, const TlHash *chain_id,
 	return TL_OK;
 }
 
+/*
+ * All before the signature count, in pieces: a genesis body may be too large for
+ * a copy.  What is no span of its own goes into small.
+ */
 static void
-put_statement(TlWriter *writer, const TlRestart *restart)
+lay_out(TlSpan pieces[STATEMENT_PIECES], uint8_t small[STATEMENT_SIZE_SMALL],
+		const TlRestart *restart)
 {
-	tl_put_u8(writer, RESTART_FORMAT);
-	tl_put_hash(writer, &restart->chain_id);
-	tl_put_u32(writer, (uint32_t) restart->last.size);
-	tl_put_bytes(writer, restart->last.data, restart->last.size);
-	tl_put_u32(writer, (uint32_t) restart->genesis.size);
-	tl_put_bytes(writer, restart->genesis.data, restart->genesis.size);
-	tl_put_u32(writer, restart->founder);
-	tl_put_i64(writer, restart->time);
-	tl_put_u32(writer, (uint32_t) restart->reason.size);
-	tl_put_bytes(writer, restart->reason.data, restart->reason.size);
+	TlWriter	writer;
+
+	tl_writer_init(&writer, small, STATEMENT_SIZE_SMALL);
+	tl_put_u8(&writer, RESTART_FORMAT);
+	tl_put_hash(&writer, &restart->chain_id);
+	tl_put_u32(&writer, (uint32_t) restart->last.size);
+	pieces[0] = written_since(&writer, small);
+	tl_put_u32(&writer, (uint32_t) restart->genesis.size);
+	pieces[2] = written_since(&writer, pieces[0].data + pieces[0].size);
+	tl_put_u32(&writer, restart->founder);
+	tl_put_i64(&writer, restart->time);
+	tl_put_u32(&writer, (uint32_t) restart->reason.size);
+	pieces[4] = written_since(&writer, pieces[2].data + pieces[2].size);
+	pieces[1] = restart->last;
+	pieces[3] = restart->genesis;
+	pieces[5] = restart->reason;
+}
+
+static TlSpan
+written_since(const TlWriter *writer, const uint8_t *start)
+{
+	TlSpan		span;
+
+	span.data = start;
+	span.size = (size_t) (writer->data + writer->size - start);
+	return span;
 }
 
 static TlStatus
