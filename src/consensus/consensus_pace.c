@@ -213,10 +213,11 @@ tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view, uint64_t ahead)
 	unsigned	turn;
 	TlAction   *action;
 
-	if (!tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
+	if (count == 0 ||
+		!tl_consensus_pace_may_fetch(core, &core->beyond_asked_us))
 		return;
 	action = tl_consensus_act(core, TL_ACT_CATCH_UP);
-	if (action == NULL || count == 0)
+	if (action == NULL)
 		return;
 	action->view = view;
 	turn = core->beyond_count++ % count;
@@ -338,6 +339,8 @@ relay_view(TlConsensus *core)
 	{
 		TlView	   *view = tl_consensus_view(core, number);
 
+		if (view == NULL)
+			continue;			/* the own log went on where memory ends (P9) */
 		if (view->certified[VOTE_NULLIFY].present)
 			all &= tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
 		if (view->certified[VOTE_FINALIZE].present)

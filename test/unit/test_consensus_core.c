@@ -280,6 +280,81 @@ own_log_at_start(void)
 	free(memory);
 }
 
+/* The next row of a log. */
+static void
+give_row(TlConsensus *core, uint32_t member, uint64_t sequence, uint8_t kind,
+		 uint64_t view, TlSpan payload)
+{
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2, .clock_us = 2,
+	.certificates_valid = true};
+
+	input.row.member = member;
+	input.row.sequence = sequence;
+	input.row.kind = kind;
+	input.row.view = view;
+	input.row.payload = payload;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+/* The own log goes on in views that the memory does not reach (P9). */
+static void
+own_log_beyond(void)
+{
+	TlConsensusConfig config;
+	TlConsensusStatus status;
+	TlConsensus *core;
+	TlInput		later = {.kind = TL_INPUT_TIME};
+	void	   *memory;
+
+	configure(&config, 2);
+	core = make(&config, &memory);
+	give_row(core, 1, 1, TL_LOG_NULLIFY, 20, (TlSpan) {NULL, 0});
+	start(core);
+	give_row(core, 2, 1, TL_LOG_NULLIFY, 20, (TlSpan) {NULL, 0});
+	for (later.now_us = 3; later.now_us < 3000000; later.now_us += 10000)
+	{
+		UNIT_CHECK(tl_consensus_step(core, &actions, &later) == TL_OK);
+		UNIT_CHECK(count_actions(TL_ACT_APPEND) == 0);
+	}
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.view == 20 && status.works && !status.stopped);
+	free(memory);
+}
+
+/* P9: a certificate from beyond; only who has shown one is asked for blocks. */
+static void
+beyond(void)
+{
+	uint8_t		votes[2 * TL_CERTIFICATE_VOTE_SIZE];
+	uint8_t		bytes[TL_CERTIFICATE_SIZE_FIXED + sizeof(votes)];
+	TlCertificate certificate = {.kind = TL_LOG_NULLIFY, .view = 20,
+	.vote_count = 2};
+	TlConsensusConfig config;
+	TlConsensus *core;
+	TlWriter	writer;
+	TlSpan		payload;
+	void	   *memory;
+
+	tl_writer_init(&writer, votes, sizeof(votes));
+	for (uint32_t member = 1; member <= 2; member++)
+		tl_consensus_certificate_put_vote(&writer, &(TlVote) {.member = member});
+	certificate.votes = (TlSpan) {votes, writer.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_certificate_encode(&writer, &certificate) == TL_OK);
+	payload = (TlSpan) {bytes, writer.size};
+	configure(&config, 2);
+	core = make(&config, &memory);
+	give_row(core, 1, 1, TL_LOG_CERT, 1, payload);
+	start(core);
+	UNIT_CHECK(count_actions(TL_ACT_CATCH_UP) == 0);	/* nobody but itself */
+	give_row(core, 2, 1, TL_LOG_CERT, 1, payload);
+	UNIT_CHECK(count_actions(TL_ACT_CATCH_UP) == 1);	/* and at once */
+	for (unsigned i = 0; i < actions.count; i++)
+		UNIT_CHECK(actions.list[i].kind != TL_ACT_CATCH_UP ||
+				   (actions.list[i].member == 2 && actions.list[i].view == 20));
+	free(memory);
+}
+
 /* Rows of nobody, of an epoch to come, and with a wrong payload. */
 static void
 refused_rows(void)
@@ -351,4 +426,5 @@ acks(void)
 
 UNIT_MAIN(UNIT_CASE(arena), UNIT_CASE(configurations), UNIT_CASE(alone),
 		  UNIT_CASE(own_log), UNIT_CASE(own_log_at_start),
+		  UNIT_CASE(own_log_beyond), UNIT_CASE(beyond),
 		  UNIT_CASE(refused_rows), UNIT_CASE(acks))
