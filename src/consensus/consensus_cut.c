@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+static TlStatus check_targets(TlConsensus *core, const TlConsensusBlock *parent,
+							  const TlConsensusBlock *block);
 static void set_lane(TlConsensusBlock *block, const TlLane *lane);
 static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 					   const TlLane *to, bool final);
@@ -175,11 +177,16 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 					  uint64_t *size)
 {
 	TlMerkleRange range;
+	TlStatus	status;
 
-	tl_merkle_range_init(&range);
 	*size = 0;
 	if (!TL_RULE(11, !tl_consensus_cut_goes_back(core, parent, block)))
 		return TL_BAD_ORDER;
+	/* This is asked again with each row that comes: hash once all is there. */
+	status = check_targets(core, parent, block);
+	if (status != TL_OK)
+		return status;
+	tl_merkle_range_init(&range);
 	for (unsigned i = 0; i < block->lane_count; i++)
 	{
 		const TlLane *to = &block->cut[i];
@@ -190,17 +197,11 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 		const TlLane *place;
 		TlLane		at;
 
-		if (lane >= core->config.member_count)
-			return TL_BAD_ORDER;
 		if (from != NULL && tl_consensus_same(&from->digest, &to->digest))
 			continue;
 		target = tl_consensus_batch_find(core, lane, &to->digest);
-		if (!TL_RULE(12, target != NULL && target->complete))
-			return TL_NOT_FINAL;
 		if (target == NULL)
 			continue;
-		if (target->batch != to->batch || target->incarnation != to->incarnation)
-			return TL_BAD_ORDER;
 		if (tl_consensus_batch_step(core, lane, from, target) == NULL)
 			return TL_BAD_ORDER;
 		place = from;
@@ -219,6 +220,34 @@ tl_consensus_cut_root(TlConsensus *core, const TlConsensusBlock *parent,
 		return TL_TOO_LARGE;
 	tl_merkle_range_root(&range, root);
 	return TL_OK;
+}
+
+/* Is the batch at which the cut ends in each lane complete, and the one it says? */
+static TlStatus
+check_targets(TlConsensus *core, const TlConsensusBlock *parent,
+			  const TlConsensusBlock *block)
+{
+	TlStatus	status = TL_OK;
+
+	for (unsigned i = 0; i < block->lane_count; i++)
+	{
+		const TlLane *to = &block->cut[i];
+		const TlLane *from = tl_consensus_lane_find(parent, to->member);
+		unsigned	lane = tl_consensus_index(core, to->member);
+		const TlKnownBatch *target;
+
+		if (lane >= core->config.member_count)
+			return TL_BAD_ORDER;
+		if (from != NULL && tl_consensus_same(&from->digest, &to->digest))
+			continue;
+		target = tl_consensus_batch_find(core, lane, &to->digest);
+		if (!TL_RULE(12, target != NULL && target->complete))
+			status = TL_NOT_FINAL;
+		else if (target != NULL && (target->batch != to->batch ||
+									target->incarnation != to->incarnation))
+			return TL_BAD_ORDER;
+	}
+	return status;
 }
 
 /*
