@@ -27,12 +27,15 @@
 
 #include <string.h>
 
+static void follow(TlConsensus *core, const TlLogRow *row, unsigned index);
 static bool certify(TlConsensus *core, uint64_t view, TlReply *reply);
 static bool is_known(const TlPeer *peer, const uint8_t *nonce);
 static TlStatus check_replies(const TlConsensus *core, const TlLogRow *row,
 							  const TlRejoin *rejoin);
 static bool replaces(const TlConsensus *core, const TlPeer *peer,
 					 const TlLogRow *row, const TlRejoin *rejoin);
+static bool was_asked_for(const TlConsensus *core, const TlPeer *peer,
+						  const TlRejoin *rejoin);
 static void open_incarnation(TlPeer *peer, const TlLogRow *row,
 							 const TlHash *digest);
 
@@ -126,6 +129,11 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 		tl_consensus_request_decode(&request, row->payload.data,
 									row->payload.size) != TL_OK)
 		return;
+	if (row->epoch != core->config.epoch)
+	{
+		follow(core, row, index);
+		return;
+	}
 	/* R33: who does not know what he signed himself proves nothing. */
 	if (!core->started || !core->own.votes || core->own.broken ||
 		core->forked || !TL_RULE(33, !core->own.asking && !core->own.lost))
@@ -171,6 +179,18 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 	tl_consensus_answer_replied(core, &action->row);
 }
 
+/*
+ * Somebody asks in another epoch.  If it is a later one, he has the blocks that
+ * lead there, and may be the only one who does: his own log, which proves it,
+ * shows nothing while he rejoins.  The row was not checked, and needs not be.
+ */
+static void
+follow(TlConsensus *core, const TlLogRow *row, unsigned index)
+{
+	if (core->started && row->epoch > core->config.epoch)
+		tl_consensus_pace_catch_up(core, core->own.view, UINT64_C(1) << index);
+}
+
 /* This node has signed that REPLY, now or before a restart: R34. */
 void
 tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row)
@@ -187,8 +207,11 @@ tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row)
 		return;
 	peer = &core->peers[index];
 	peer->tickets = reply.ticket + 1;
-	if (is_known(peer, reply.request))
-		return;					/* and the new incarnation was opened since */
+	/* Another one was opened since: for this REPLY, or for one that was lost. */
+	if (is_known(peer, reply.request) ||
+		memcmp(reply.last.row.nonce, peer->incarnations[0].nonce,
+			   TL_NONCE_SIZE) != 0)
+		return;
 	peer->closed = true;
 	memcpy(peer->awaited, reply.request, TL_NONCE_SIZE);
 }
@@ -442,12 +465,39 @@ replaces(const TlConsensus *core, const TlPeer *peer, const TlLogRow *row,
 	const TlIncarnation *current = &peer->incarnations[0];
 
 	if (peer->closed && tl_consensus_answer_unanimous(core) &&
-		memcmp(peer->awaited, row->nonce, TL_NONCE_SIZE) != 0)
+		!was_asked_for(core, peer, rejoin))
 		return false;
 	return memcmp(rejoin->nonce_before, current->nonce, TL_NONCE_SIZE) == 0 ||
 		tl_consensus_answer_compare(row->epoch, row->view, row->nonce,
 									current->epoch, current->view,
 									current->nonce) > 0;
+}
+
+/*
+ * Does it answer the newest REPLY of this node?  One that was restored may have
+ * forgotten that: the REJOIN holds it, with the number that it had.
+ */
+static bool
+was_asked_for(const TlConsensus *core, const TlPeer *peer,
+			  const TlRejoin *rejoin)
+{
+	TlReader	reader;
+
+	if (memcmp(peer->awaited, rejoin->nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	tl_reader_init(&reader, rejoin->replies.data, rejoin->replies.size);
+	for (unsigned i = 0; i < rejoin->reply_count; i++)
+	{
+		TlLogRow	said;
+		TlReply		reply;
+
+		if (tl_consensus_rejoin_next_reply(&said, &reader) == TL_OK &&
+			said.member == core->config.member &&
+			tl_consensus_reply_decode(&reply, said.payload.data,
+									  said.payload.size) == TL_OK)
+			return reply.ticket >= peer->tickets;
+	}
+	return false;
 }
 
 static void

@@ -54,6 +54,8 @@ static void cut_log(SimWorld *world, SimNode *node, const TlHash *after);
 static void choose_nonce(SimWorld *world, SimNode *node);
 static void copy_disk(SimWorld *world);
 static bool may_forget(const SimWorld *world, const SimNode *node);
+static bool was_asked_for(const SimNode *node, const SimRow *row,
+						  const TlRejoin *rejoin);
 static bool is_unanimous(const SimWorld *world, const SimNode *node);
 static SimRow *tail(const SimLog *log);
 static bool has_row(const SimLog *log, const SimRow *row);
@@ -554,15 +556,17 @@ static void
 give_loose(SimWorld *world, SimNode *node, TlInputKind kind, const SimRow *row)
 {
 	TlInput		input = {.kind = kind, .row = row->row};
+	bool		later = (row->row.epoch > node->epoch);
 
 	/*
-	 * Said in another epoch, or by somebody who has left.  What this node has
-	 * promised holds in each.
+	 * Answered in another epoch, or said by somebody who has left.  What this
+	 * node has promised holds in each.
 	 */
-	if ((row->row.epoch != node->epoch && kind != TL_INPUT_REPLIED) ||
+	if ((row->row.epoch != node->epoch && kind == TL_INPUT_REPLY) ||
 		sim_govern_member(world, row->row.member, node->epoch) == NULL)
 		return;
-	if (tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
+	if (!(later && kind == TL_INPUT_REQUEST) &&
+		tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
 						   &input.certificates_valid) != TL_OK)
 		sim_fail(world, "node %u cannot check a row of member %u", node->id,
 				 row->row.member);
@@ -582,7 +586,6 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 	const SimRow *last = tail(log);
 	const SimRow *first;
 	TlRejoin	rejoin;
-	TlReply		reply;
 	static const uint8_t zeros[TL_NONCE_SIZE];
 	const uint8_t *nonce = (last != NULL) ? last->row.nonce : zeros;
 
@@ -606,10 +609,7 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 			sim_same(&rejoin.digest, &last->digest);
 	if (is_unanimous(world, node) && node->replies[member] != NULL &&
 		memcmp(node->closed[member], nonce, TL_NONCE_SIZE) == 0 &&
-		(tl_consensus_reply_decode(&reply,
-								   node->replies[member]->row.payload.data,
-								   node->replies[member]->row.payload.size) != TL_OK ||
-		 memcmp(reply.request, row->row.nonce, TL_NONCE_SIZE) != 0))
+		!was_asked_for(node, row, &rejoin))
 		return false;
 	if (memcmp(rejoin.nonce_before, nonce, TL_NONCE_SIZE) == 0)
 		return true;
@@ -619,6 +619,32 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 	if (row->row.view != first->row.view)
 		return row->row.view > first->row.view;
 	return memcmp(row->row.nonce, first->row.nonce, TL_NONCE_SIZE) > 0;
+}
+
+/* Is that REJOIN the answer to the newest REPLY of this node, lost or not? */
+static bool
+was_asked_for(const SimNode *node, const SimRow *row, const TlRejoin *rejoin)
+{
+	const TlSpan *newest = &node->replies[row->row.member - 1]->row.payload;
+	TlReader	reader;
+	TlReply		reply;
+
+	if (tl_consensus_reply_decode(&reply, newest->data, newest->size) != TL_OK)
+		return false;
+	if (memcmp(reply.request, row->row.nonce, TL_NONCE_SIZE) == 0)
+		return true;
+	tl_reader_init(&reader, rejoin->replies.data, rejoin->replies.size);
+	for (unsigned i = 0; i < rejoin->reply_count; i++)
+	{
+		TlLogRow	said;
+
+		if (tl_consensus_rejoin_next_reply(&said, &reader) == TL_OK &&
+			said.member == node->number &&
+			tl_consensus_reply_decode(&reply, said.payload.data,
+									  said.payload.size) == TL_OK)
+			return reply.ticket >= tickets(node, row->row.member);
+	}
+	return false;
 }
 
 /* Does every certificate of its epoch need everybody? */

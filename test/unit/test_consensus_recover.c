@@ -28,6 +28,7 @@ static void *memory;
 static int64_t now_us;
 static uint8_t reply_bytes[MEMBERS + 1][2048];
 static TlSpan replies[MEMBERS + 1];
+static uint32_t reply_ticket;	/* of reply_of */
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 					   uint32_t approvals);
@@ -47,6 +48,7 @@ open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 
 	memset(&config, 0, sizeof(config));
 	memset(replies, 0, sizeof(replies));
+	reply_ticket = 0;
 	config.member = member;
 	config.member_count = members;
 	for (unsigned i = 0; i < members; i++)
@@ -301,6 +303,30 @@ replies_and_closes(void)
 	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && replied(&reply, 1));
 }
 
+/* Who asks in a later epoch has final blocks that are not here. */
+static void
+asks_ahead(void)
+{
+	uint8_t		bytes[TL_REQUEST_SIZE];
+	TlRequest	request = {.ticket = 0};
+	TlWriter	writer;
+	TlLogRow	row;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_request_encode(&writer, &request) == TL_OK);
+	row = row_of(4, 7, 0, TL_LOG_REQUEST, 0, (TlSpan) {bytes, writer.size});
+	for (uint64_t epoch = 1; epoch <= 3; epoch++)
+	{
+		open_epoch(MEMBERS, 1, 2, 0);
+		start(false);
+		row.epoch = epoch;
+		UNIT_CHECK(give(TL_INPUT_REQUEST, row) == TL_OK);
+		UNIT_CHECK((find(TL_ACT_REPLY) != NULL) == (epoch == 2));
+		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
+		UNIT_CHECK(epoch < 3 || find(TL_ACT_CATCH_UP)->member == 4);
+	}
+}
+
 /* R33: who waits or has lost memory himself does not. */
 static void
 says_nothing(void)
@@ -326,7 +352,7 @@ reply_of(uint32_t member, uint32_t asker, uint8_t nonce, uint64_t view,
 {
 	static uint8_t payload[MEMBERS + 1][TL_REPLY_SIZE_FIXED];
 	TlReply		reply = {.asker = asker, .request = {nonce},
-		.reason = TL_REPLY_FIRST, .changing = changing};
+		.ticket = reply_ticket, .reason = TL_REPLY_FIRST, .changing = changing};
 	TlWriter	writer;
 	TlLogRow	row;
 
@@ -386,9 +412,9 @@ rejoins(void)
 	UNIT_CHECK(!signs());		/* no batch before it has a number */
 }
 
-/* The REJOIN of member 4 with these replies; TL_INPUT_ROW. */
+/* The REJOIN of that member with replies of those below; TL_INPUT_ROW. */
 static TlStatus
-bring_rejoin(uint64_t view, unsigned count)
+bring_rejoin_of(uint32_t author, uint64_t view, unsigned count)
 {
 	static uint8_t bytes[4096];
 	uint8_t		list[4096];
@@ -399,14 +425,20 @@ bring_rejoin(uint64_t view, unsigned count)
 	tl_writer_init(&writer, list, sizeof(list));
 	for (uint32_t member = 1; member <= count; member++)
 	{
-		(void) reply_of(member, 4, 7, 1, false);
+		(void) reply_of(member, author, 7, 1, false);
 		tl_put_bytes(&writer, replies[member].data, replies[member].size);
 	}
 	rejoin.replies = (TlSpan) {list, writer.size};
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
-	return give(TL_INPUT_ROW, row_of(4, 7, 1, TL_LOG_REJOIN, view,
+	return give(TL_INPUT_ROW, row_of(author, 7, 1, TL_LOG_REJOIN, view,
 									 (TlSpan) {bytes, writer.size}));
+}
+
+static TlStatus
+bring_rejoin(uint64_t view, unsigned count)
+{
+	return bring_rejoin_of(4, view, count);
 }
 
 /* R35 to R37: which REJOIN others take, and which votes after it. */
@@ -526,6 +558,36 @@ pair(void)
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
 }
 
+/*
+ * N9 among two: this node has forgotten the newer one of its replies.  A REJOIN
+ * that holds it is taken, and stays after a restart; one with an older does not.
+ */
+static void
+pair_forgets_reply(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	kept;
+
+	for (uint32_t ticket = 0; ticket < 2; ticket++)
+	{
+		open_core(2, 1);
+		kept = reply_of(1, 2, 9, 1, false);
+		UNIT_CHECK(give(TL_INPUT_REPLIED, kept) == TL_OK);
+		start(false);
+		reply_ticket = ticket;
+		UNIT_CHECK(bring_rejoin_of(2, 3, 1) == (ticket == 1 ? TL_OK : TL_BAD_ORDER));
+		UNIT_CHECK(give(TL_INPUT_ROW, row_of(2, 7, 2, TL_LOG_NULLIFY, 1, none)) ==
+				   (ticket == 1 ? TL_OK : TL_BAD_ORDER));
+	}
+	open_core(2, 1);
+	reply_ticket = 1;
+	UNIT_CHECK(bring_rejoin_of(2, 3, 1) == TL_OK);
+	reply_ticket = 0;
+	UNIT_CHECK(give(TL_INPUT_REPLIED, reply_of(1, 2, 9, 1, false)) == TL_OK);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(2, 7, 2, TL_LOG_NULLIFY, 1, none)) == TL_OK);
+}
+
 /* R34, R39 across epochs: promises hold, a REJOIN of before waits for its number. */
 static void
 epoch_ends(void)
@@ -595,5 +657,6 @@ UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),
+		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
 		  UNIT_CASE(pair_changes))
