@@ -54,17 +54,17 @@ tl_chain_lookup(const TlRefBytes *ref, TlPlace *out)
 		return true;
 	tl_chain_window_prepare();
 	tl_table_ref_unpack(&unpacked, ref);
-	answer = tl_chain_window_find(&unpacked, out);
-	if (answer == TL_WINDOW_UNKNOWN)
+	while ((answer = tl_chain_window_find(&unpacked, out)) == TL_WINDOW_UNKNOWN)
 	{
 		number = first_seeing(tl_table_ref_word(unpacked.incarnation,
 												unpacked.transaction));
 		if (number <= 0)
 			return false;
 		if (tl_chain_window_load(number))
-			answer = tl_chain_window_find(&unpacked, out);
-		else if (tl_chain_window_batch_has(batch_reaching(number, ref), &unpacked, out))
+			continue;
+		if (tl_chain_window_batch_has(batch_reaching(number, ref), &unpacked, out))
 			return true;
+		break;
 	}
 
 	/*

@@ -119,6 +119,7 @@ static TlWindowAnswer find_in(Window *window, const TlRef *ref, TlPlace *out);
 static int	first_reaching(const Window *window, int low, int high,
 						   const TlRef *ref);
 static bool held(const Batch *batch, const TlRef *ref, TlPlace *out);
+static void read_window(Window *window, int64_t number);
 static int	length_at(int64_t number);
 static Window *unused_window(void);
 static int	read_snapshots(Window *window, int length);
@@ -127,6 +128,7 @@ static void read_batches(Window *window);
 static bool add_batch(Window *window, HeapTuple row, TupleDesc description);
 static void batch_from(Batch *out, HeapTuple row, TupleDesc description);
 static void read_times(Batch *batches, int count);
+static bool read_batch(Batch *out, int64_t batch);
 static void read_runs(Batch *batches, int count);
 static bool one_run(RunList *list, const TlRefBytes *first,
 					const TlRefBytes *last, int count);
@@ -176,13 +178,14 @@ forget(void)
 	forget_runs();
 }
 
+/* Also those of windows that are forgotten: one may be asked right now. */
 static void
 forget_runs(void)
 {
 	recent.last = 0;
-	single.place.batch = 0;
+	memset(&single, 0, sizeof(single));
 	for (int i = 0; i < WINDOWS; i++)
-		for (int b = 0; windows[i].used != 0 && b < windows[i].batch_count; b++)
+		for (int b = 0; b < windows[i].batch_count; b++)
 			windows[i].batches[b].run_count = -1;
 	if (runs_context != NULL)
 		MemoryContextReset(runs_context);
@@ -204,7 +207,10 @@ tl_chain_window_repeat(const TlRefBytes *ref, TlPlace *out)
 	return true;
 }
 
-/* Ask what this backend has met before. */
+/*
+ * Ask what this backend has met before.  Reading runs may let it forget all: a
+ * window that is forgotten stays in memory, but does not answer any more.
+ */
 TlWindowAnswer
 tl_chain_window_find(const TlRef *ref, TlPlace *out)
 {
@@ -252,8 +258,10 @@ find_in(Window *window, const TlRef *ref, TlPlace *out)
 	if (low == high)
 		return TL_WINDOW_ABSENT;
 	batch = &window->batches[low];
-	while (batch->run_count < 0)	/* an invalidation may take them again */
+	while (batch->run_count < 0)	/* they may be forgotten while read */
 		read_runs(batch, window->batch_count - low);
+	if (window->used == 0)
+		return TL_WINDOW_UNKNOWN;
 	return held(batch, ref, out) ? TL_WINDOW_HELD : TL_WINDOW_ABSENT;
 }
 
@@ -314,31 +322,19 @@ held(const Batch *batch, const TlRef *ref, TlPlace *out)
 bool
 tl_chain_window_load(int64_t number)
 {
-	uint64_t	begun = forget_counter;
+	uint64_t	begun;
 	Window		window;
 	Window	   *slot;
-	MemoryContext old;
 
-	memset(&window, 0, sizeof(window));
-	window.first = number;
-	window.context = AllocSetContextCreate(CurrentMemoryContext,
-										   "telco_ledger window",
-										   ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(window.context);
-	window.count = read_snapshots(&window, length_at(number));
-	read_batches(&window);
-	MemoryContextSwitchTo(old);
+	do
+	{
+		begun = forget_counter;
+		read_window(&window, number);
+		if (window.count == 0 || forget_counter != begun)
+			MemoryContextDelete(window.context);
+	} while (forget_counter != begun);
 	if (window.count == 0)
-	{
-		MemoryContextDelete(window.context);
 		return false;
-	}
-	read_times(window.batches, window.batch_count);
-	if (forget_counter != begun)
-	{
-		MemoryContextDelete(window.context);
-		return tl_chain_window_load(number);
-	}
 	slot = unused_window();
 	if (slot->context != NULL)
 		MemoryContextDelete(slot->context);
@@ -347,6 +343,25 @@ tl_chain_window_load(int64_t number)
 	*slot = window;
 	last_window = slot;
 	return true;
+}
+
+/* Its count is 0 if it cannot be kept. */
+static void
+read_window(Window *window, int64_t number)
+{
+	MemoryContext old;
+
+	memset(window, 0, sizeof(*window));
+	window->first = number;
+	window->context = AllocSetContextCreate(CurrentMemoryContext,
+											"telco_ledger window",
+											ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(window->context);
+	window->count = read_snapshots(window, length_at(number));
+	read_batches(window);
+	MemoryContextSwitchTo(old);
+	if (window->count > 0)
+		read_times(window->batches, window->batch_count);
 }
 
 /* Twice as many as those that end shortly before, otherwise one. */
@@ -547,26 +562,36 @@ read_times(Batch *batches, int count)
 bool
 tl_chain_window_batch_has(int64_t batch, const TlRef *ref, TlPlace *out)
 {
-	if (single.place.batch != batch)
+	while (single.place.batch != batch)
 	{
-		Relation	relation = tl_chain_stored_open("batch");
+		uint64_t	begun = forget_counter;
 		Batch		found;
-		ScanKeyData key;
-		HeapTuple	row;
 
-		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(batch));
-		row = tl_chain_stored_fetch(relation, "batch_pkey", &key, 1, ForwardScanDirection);
-		batch_relation = RelationGetRelid(relation);
-		if (row != NULL)
-			batch_from(&found, row, RelationGetDescr(relation));
-		tl_chain_stored_close(relation);
-		if (row == NULL)
+		if (!read_batch(&found, batch))
 			return false;
 		read_times(&found, 1);
 		read_runs(&found, 1);
-		single = found;
+		if (forget_counter == begun)
+			single = found;
 	}
 	return held(&single, ref, out);
+}
+
+/* One batch; false if there is none of that number. */
+static bool
+read_batch(Batch *out, int64_t batch)
+{
+	Relation	relation = tl_chain_stored_open("batch");
+	ScanKeyData key;
+	HeapTuple	row;
+
+	batch_relation = RelationGetRelid(relation);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(batch));
+	row = tl_chain_stored_fetch(relation, "batch_pkey", &key, 1, ForwardScanDirection);
+	if (row != NULL)
+		batch_from(out, row, RelationGetDescr(relation));
+	tl_chain_stored_close(relation);
+	return row != NULL;
 }
 
 /*

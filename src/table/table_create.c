@@ -105,7 +105,6 @@ tl_table_create_complete_all(void)
 	{
 		CHECK_FOR_INTERRUPTS();
 		tl_table_create_complete(lfirst_oid(cell));
-		tl_table_requirement_check(lfirst_oid(cell));
 	}
 }
 
@@ -118,7 +117,7 @@ tl_table_create_complete(Oid relation)
 	complete_index(relation);
 	complete_id(relation);
 	tl_table_create_check(relation);
-	tl_table_requirement_check(relation);
+	tl_table_requirement_complete(relation);
 }
 
 /* A partitioned table USING ledger: the column, and that it is one. */

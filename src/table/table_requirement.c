@@ -16,7 +16,7 @@
  *
  * Invariants
  *	  Q1  a trigger on a ledger table has its requirement, once the statement
- *		  that made it has ended
+ *		  that made it has ended; in restore mode once the node resumes
  *	  Q2  a requirement goes only while the table has no rows
  *	  Q3  a requirement binds the rows that were inserted after it.  CREATE
  *		  TRIGGER excludes writers, so those of other transactions that are
@@ -96,6 +96,7 @@ static bool is_same(const TlRequirement *left, const TlRequirement *right);
 static TlRequirement *find_same(List *list, const TlRequirement *wanted);
 static TlRequirement *read_requirement(HeapTuple tuple, TupleDesc descriptor);
 static int64 *read_numbers(Datum value, Oid type, int *count);
+static void check_triggers(Oid relation_oid, bool complete);
 static void keep(Relation relation, TlRequirement *requirement, int number);
 static Datum number_array(const TlRequirement *requirement, AttrNumber column);
 static void delete_rows(Oid relation, int number);
@@ -702,20 +703,31 @@ has_text(List *texts, const char *wanted)
 	return false;
 }
 
-/* A statement has touched the table: Q1, and what its triggers say is sound. */
+/*
+ * A statement has touched the table: what its triggers say is sound, and Q1.
+ * In restore mode what is demanded comes with the dump's rows, before or after
+ * the trigger or at the same time.
+ */
 void
-tl_table_requirement_check(Oid relation_oid)
+tl_table_requirement_check(Oid relation)
 {
-	Relation	relation;
-	TriggerDesc *triggers;
+	check_triggers(relation, !tl_table_create_is_restored(relation));
+}
+
+/* Keep what the table's triggers demand and nothing that is kept does. */
+void
+tl_table_requirement_complete(Oid relation)
+{
+	check_triggers(relation, true);
+}
+
+static void
+check_triggers(Oid relation_oid, bool complete)
+{
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	TriggerDesc *triggers = relation->trigdesc;
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 
-	/* what a dump brings without an id: both follow with its rows */
-	if (tl_table_create_is_restored(relation_oid) &&
-		!tl_table_catalog_id(table_id, relation_oid))
-		return;
-	relation = table_open(relation_oid, AccessShareLock);
-	triggers = relation->trigdesc;
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		TlRequirement *parsed;
@@ -724,9 +736,9 @@ tl_table_requirement_check(Oid relation_oid)
 		if (!tl_table_requirement_is_ours(&triggers->triggers[i]))
 			continue;
 		parsed = tl_table_requirement_parse(relation, &triggers->triggers[i]);
-		if (!tl_table_am_is_ours(relation) ||
+		if (!complete || !tl_table_am_is_ours(relation) ||
 			!tl_table_catalog_id(table_id, relation_oid))
-			continue;			/* or a restored one, completed later */
+			continue;
 		kept = tl_table_requirement_load(relation_oid);
 		if (find_same(kept, parsed) == NULL)
 			keep(relation, parsed, kept == NIL ? 1 :

@@ -62,6 +62,7 @@ extern void tl_table_requirement_publish(Oid relation);
 extern bool tl_table_requirement_differs(Relation relation, char **expected,
 										 char **found);
 extern void tl_table_requirement_check(Oid relation);
+extern void tl_table_requirement_complete(Oid relation);
 extern void tl_table_requirement_release(Oid relation);
 extern void tl_table_requirement_forget(Oid relation);
 

@@ -5,8 +5,10 @@ use strict;
 use warnings;
 
 use FindBin;
+use IPC::Run ();
 use lib "$FindBin::RealBin/../lib";
 
+use PostgreSQL::Test::Utils ();
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -67,5 +69,49 @@ SELECT count(*) FROM ledger_internal.late_rows AS l
  WHERE ledger.height(l.first_ref) <> b.height OR ledger.height(l.last_ref) <> b.height
 END
 
+answers_while_forgetting();
+
 $node->stop;
 done_testing();
+
+# Each schema that comes or goes makes all sessions forget what they have read
+# of the chain, also in the middle of reading it: the answers stay.  Rows of
+# transactions of their own and large batches make manifests that lie out of
+# line, several of which are read at once.
+sub answers_while_forgetting
+{
+	my $commits = PostgreSQL::Test::Utils::tempdir() . '/commits.sql';
+	my $schemas = PostgreSQL::Test::Utils::tempdir() . '/schemas.sql';
+	my $question = 'SELECT count(*), count(ledger.height(ledger_ref)), sum(ledger.height(ledger_ref)) FROM single';
+	my ($expected, $churn, %answers);
+
+	PostgreSQL::Test::Utils::append_to_file($commits, "INSERT INTO single VALUES (1);\n");
+	PostgreSQL::Test::Utils::append_to_file($schemas, "CREATE SCHEMA churn_:client_id;\nDROP SCHEMA churn_:client_id;\n");
+	$node->safe_psql('postgres', 'CREATE TABLE single (id bigint) USING ledger');
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET telco_ledger.batch_delay = 100');
+	$node->reload;
+	PostgreSQL::Test::Utils::command_ok(
+		[
+			'env', 'PGOPTIONS=-c synchronous_commit=off', 'pgbench', '-n', '-M', 'prepared', '-c', 4, '-t', 8000,
+			'-f', $commits, $node->connstr('postgres')
+		],
+		'rows in transactions of their own');
+	$node->wait_final_all;
+	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.section WHERE octet_length(manifest) > 2048 AND row_count < 4096'),
+		'>', 2, 'in batches whose manifests lie out of line');
+	$expected = $node->safe_psql('postgres', $question);
+	like($expected, qr/^32000\|32000\|/, 'each of them has a height');
+	$churn = IPC::Run::start([ 'pgbench', '-n', '-c', 6, '-j', 2, '-T', $seconds, '-f', $schemas, $node->connstr('postgres') ],
+		'<', '/dev/null', '>', '/dev/null', '2>&1');
+	$end = time + $seconds;
+	while (time < $end && keys %answers < 2)
+	{
+		my (undef, $answer, $error) = $node->psql('postgres', join(';', ($question) x 5));
+
+		$answers{$_}++ foreach split /\n/, $error eq '' ? $answer : $error;
+	}
+	$churn->finish;
+	note(join(', ', map { "$answers{$_} times $_" } sort keys %answers));
+	is(join("\n", sort keys %answers), $expected, 'heights stay while sessions forget them');
+	return;
+}
