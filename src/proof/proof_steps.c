@@ -13,8 +13,8 @@
  * returns an error, and leaves nothing in ledger.verification.
  *
  * Rights: a SECURITY DEFINER procedure cannot commit.  So each step takes the
- * identity of the procedure's owner and a search_path of its own, and leaves
- * both before it commits; who may CALL it is decided by EXECUTE.
+ * identity of the library's owner and a search_path of its own, and leaves both
+ * before it commits; who may CALL it is decided by EXECUTE.
  *
  * Locks: a session lock of the library's own on ledger_internal.scrub, so that
  * there is one run at a time.
@@ -26,7 +26,6 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_proc.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -34,13 +33,11 @@
 #include "nodes/parsenodes.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "chain_stored.h"
 #include "proof_progress.h"
 #include "proof_scrub.h"
+#include "proof_source.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_verify_in_steps);
@@ -54,10 +51,9 @@ PG_FUNCTION_INFO_V1(tl_verify_in_steps);
 #define STEPS_LOCK		1
 
 static void check_callable(FunctionCallInfo fcinfo);
-static Oid	owner_of(Oid procedure);
 static void take_lock(LOCKTAG *tag);
-static void run_steps(Oid owner, bool anew, TlStepped *out);
-static bool step(Oid owner, bool begins, bool anew, TlStepped *out);
+static void run_steps(bool anew, TlStepped *out);
+static bool step(bool begins, bool anew, TlStepped *out);
 static Datum result_row(FunctionCallInfo fcinfo, const TlStepped *stepped);
 
 /* CALL ledger.verify_in_steps(anew) */
@@ -65,7 +61,6 @@ Datum
 tl_verify_in_steps(PG_FUNCTION_ARGS)
 {
 	bool		anew = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
-	Oid			owner = owner_of(fcinfo->flinfo->fn_oid);
 	TlStepped	stepped;
 	LOCKTAG		tag;
 
@@ -74,7 +69,7 @@ tl_verify_in_steps(PG_FUNCTION_ARGS)
 	take_lock(&tag);
 	PG_TRY();
 	{
-		run_steps(owner, anew, &stepped);
+		run_steps(anew, &stepped);
 	}
 	PG_FINALLY();
 	{
@@ -104,19 +99,6 @@ check_callable(FunctionCallInfo fcinfo)
 				errhint("CALL it by itself, with autocommit."));
 }
 
-static Oid
-owner_of(Oid procedure)
-{
-	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(procedure));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(row))
-		elog(ERROR, "cache lookup failed for procedure %u", procedure);
-	owner = ((Form_pg_proc) GETSTRUCT(row))->proowner;
-	ReleaseSysCache(row);
-	return owner;
-}
-
 /* Kept over commits, gone with the session. */
 static void
 take_lock(LOCKTAG *tag)
@@ -131,43 +113,40 @@ take_lock(LOCKTAG *tag)
 }
 
 static void
-run_steps(Oid owner, bool anew, TlStepped *out)
+run_steps(bool anew, TlStepped *out)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "ledger.verify_in_steps step",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	bool		begins = true;
 	bool		more = true;
 
 	while (more)
 	{
 		CHECK_FOR_INTERRUPTS();
-		more = step(owner, begins, anew, out);
+		more = step(begins, anew, out);
 		SPI_commit();
+		MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
 		begins = false;
 	}
+	MemoryContextSwitchTo(caller);
 }
 
 /* In a transaction, as the owner; an error takes back all of it. */
 static bool
-step(Oid owner, bool begins, bool anew, TlStepped *out)
+step(bool begins, bool anew, TlStepped *out)
 {
-	int			level = NewGUCNestLevel();
+	TlProofSource source;
 	bool		more = true;
-	Oid			caller;
-	int			context;
 
-	GetUserIdAndSecContext(&caller, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
+	tl_proof_source_begin(&source);
 	if (begins)
 		tl_proof_scrub_begin(MODE, anew);
 	else
 		more = tl_proof_scrub_step(MODE, STEP_UNITS, out);
-	SPI_finish();
-	PopActiveSnapshot();
-	AtEOXact_GUC(true, level);
-	SetUserIdAndSecContext(caller, context);
+	tl_proof_source_end(&source);
 	return more;
 }
 
