@@ -30,3 +30,18 @@ tl_error_check(TlStatus status, const char *what)
 			errcode(tl_error_sqlstate(status)),
 			errmsg("%s: %s", what, tl_status_text(status)));
 }
+
+void
+tl_error_not_a_node(void)
+{
+	ereport(ERROR,
+			errcode(tl_error_sqlstate(TL_NOT_A_NODE)),
+			errmsg("this database is not a node of a ledger"),
+			errhint("Run SELECT ledger.create_node('TADIG code or name of the member') first, or restore a complete dump of a node."));
+}
+
+int
+tl_error_hint_damaged(void)
+{
+	return errhint("Run SELECT * FROM ledger.verify(mode => 'full').");
+}

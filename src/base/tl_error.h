@@ -10,6 +10,7 @@
 #ifndef TL_ERROR_H
 #define TL_ERROR_H
 
+#include "tl_compat.h"
 #include "tl_status.h"
 
 /* For errcode(): the SQLSTATE that tl_status.h gives to a status. */
@@ -24,5 +25,11 @@ extern int	tl_error_sqlstate(TlStatus status);
  * calls ereport itself, with TL_ERRCODE, DETAIL and HINT.
  */
 extern void tl_error_check(TlStatus status, const char *what);
+
+/* The error of whatever needs a node. */
+tl_noreturn extern void tl_error_not_a_node(void);
+
+/* In an ereport about stored bytes that do not fit: how to see all of it. */
+extern int	tl_error_hint_damaged(void);
 
 #endif							/* TL_ERROR_H */

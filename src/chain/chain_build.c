@@ -34,8 +34,6 @@
 #include "tl_error.h"
 #include "tl_limits.h"
 
-#define TILE_ROWS		256		/* leaves of a stored node, eight levels */
-
 /* A section that still takes rows. */
 typedef struct OpenSection
 {
@@ -147,7 +145,8 @@ section_open(TlBuilder *builder, Relation relation)
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("ledger table \"%s\" has no definition on the ledger",
 					   RelationGetRelationName(relation)),
-				errdetail("Its row in ledger.table_version is missing."));
+				errdetail("Its row in ledger.table_version is missing."),
+				tl_error_hint_damaged());
 	section = hash_search(builder->open, &key, HASH_ENTER, NULL);
 	section->built = built;
 	built->relation = key;
@@ -208,7 +207,7 @@ section_append(OpenSection *section, const TlRefBytes *ref,
 	appendBinaryStringInfo(&built->manifest, (char *) entry, writer.size);
 	tl_error_check(tl_merkle_range_append(&section->tile, leaf_hash),
 				   "tree of a section");
-	if (section->tile.size == TILE_ROWS)
+	if (section->tile.size == TL_TILE_ROWS)
 	{
 		TlHash		root;
 

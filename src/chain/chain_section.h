@@ -26,6 +26,10 @@ typedef enum TlSectionKind
 	TL_SECTION_PRIVATE = 2		/* nobody: only the root leaves the node */
 } TlSectionKind;
 
+/* What is stored of a section's tree: roots of its full tiles, no hash below. */
+#define TL_TILE_LEVEL	8
+#define TL_TILE_ROWS	(1 << TL_TILE_LEVEL)
+
 typedef struct TlSectionLeaf
 {
 	uint8_t		kind;			/* a TlSectionKind */

@@ -140,7 +140,8 @@ parse_xid(const char **cursor)
 	if (end == *cursor)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("a stored snapshot cannot be read"));
+				errmsg("a stored snapshot cannot be read"),
+				tl_error_hint_damaged());
 	*cursor = end;
 	return xid;
 }

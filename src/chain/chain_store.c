@@ -195,13 +195,15 @@ load_history(TlMerkleRange *range, uint64_t size)
 		if (tl_chain_execute(&select_subtree_roots, &height, NULL, true) != 1)
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-					errmsg("block %lld is missing", (long long) end - 1));
+					errmsg("block %lld is missing", (long long) end - 1),
+					tl_error_hint_damaged());
 		roots = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
 		if (VARSIZE_ANY_EXHDR(roots) < (level + 1) * TL_HASH_SIZE)
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 					errmsg("block %lld lacks nodes of the history tree",
-						   (long long) end - 1));
+						   (long long) end - 1),
+					tl_error_hint_damaged());
 		memcpy(range->nodes[level].bytes,
 			   VARDATA_ANY(roots) + level * TL_HASH_SIZE, TL_HASH_SIZE);
 	}
@@ -371,7 +373,8 @@ tl_chain_store_load_progress(TlProgress *progress)
 		if (count < 2)
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-					errmsg("the snapshot before an unfinished batch is missing"));
+					errmsg("the snapshot before an unfinished batch is missing"),
+					tl_error_hint_damaged());
 		progress->partial = true;
 		progress->next_number = DatumGetInt64(tl_chain_result(0, 0, NULL));
 		progress->position = *DatumGetTlRefBytes(tl_chain_result(0, 2, NULL));
@@ -394,7 +397,8 @@ tl_chain_store_load_snapshot(TlSnapshot *out, int64_t number)
 	if (tl_chain_execute(&select_snapshot, &value, NULL, true) != 1)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("snapshot %lld is missing", (long long) number));
+				errmsg("snapshot %lld is missing", (long long) number),
+				tl_error_hint_damaged());
 	tl_chain_snapshot_parse(out, TextDatumGetCString(tl_chain_result(0, 0, NULL)));
 }
 
@@ -417,7 +421,8 @@ tl_chain_store_last_snapshot_time(void)
 	if (tl_chain_execute(&select_last_snapshot, NULL, NULL, true) != 1)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("the stored chain has no snapshot"));
+				errmsg("the stored chain has no snapshot"),
+				tl_error_hint_damaged());
 	return DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
 }
 

@@ -84,7 +84,8 @@ tl_chain_stored_value(HeapTuple row, TupleDesc description, const char *column)
 	}
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-			errmsg("a row of the stored chain has no value in column %s", column));
+			errmsg("a row of the stored chain has no value in column %s", column),
+			tl_error_hint_damaged());
 }
 
 /* May this table of exceptions have any row?  Asked by its size alone. */

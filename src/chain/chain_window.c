@@ -418,7 +418,8 @@ read_snapshots(Window *window, int length)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("snapshot %lld or the one before is missing",
-					   (long long) window->first));
+					   (long long) window->first),
+				tl_error_hint_damaged());
 	return count - 1;
 }
 
@@ -552,7 +553,8 @@ read_times(Batch *batches, int count)
 	if (done < count)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("block %lld is missing", (long long) batches[done].place.height));
+				errmsg("block %lld is missing", (long long) batches[done].place.height),
+					tl_error_hint_damaged());
 }
 
 /*

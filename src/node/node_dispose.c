@@ -85,9 +85,7 @@ check_disposable(void)
 	const TlNodeIdentity *identity = tl_node_identity();
 
 	if (!identity->table.exists)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"));
+		tl_error_not_a_node();
 	if (!identity->table.test)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_APPEND_ONLY)),

@@ -174,9 +174,7 @@ check_waitable(const TlRef *ref)
 	const TlNodeIdentity *identity = tl_node_identity();
 
 	if (!identity->table.exists)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"));
+		tl_error_not_a_node();
 	if (ref->member != identity->table.member)
 		unknown_ref(ref);
 	if (is_own_transaction(ref))

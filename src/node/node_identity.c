@@ -234,7 +234,8 @@ column(HeapTuple row, TupleDesc description, int number)
 	if (is_null)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("column %d of ledger_internal.node is null", number));
+				errmsg("column %d of ledger_internal.node is null", number),
+				errhint("Restore a backup of the database: who the node is stands there only."));
 	return value;
 }
 
@@ -246,7 +247,8 @@ copy_bytes(void *out, size_t size, Datum value, const char *what)
 	if (VARSIZE_ANY_EXHDR(bytes) != size)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("column %s of ledger_internal.node has the wrong size", what));
+				errmsg("column %s of ledger_internal.node has the wrong size", what),
+				errhint("Restore a backup of the database: who the node is stands there only."));
 	memcpy(out, VARDATA_ANY(bytes), size);
 }
 

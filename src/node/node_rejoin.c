@@ -199,10 +199,7 @@ begin(const char *function)
 	LockRelationOid(tl_node_relation("node", false), ShareRowExclusiveLock);
 	identity = tl_node_identity_reload();
 	if (!identity->table.exists)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"),
-				errhint("Restore a complete dump of a node first, or run SELECT ledger.create_node(...) to start a new ledger."));
+		tl_error_not_a_node();
 	return identity;
 }
 
@@ -344,7 +341,8 @@ load_head(TlNodeHead *head, const TlNodeIdentity *identity)
 	if (!tl_chain_store_load_tip(&head->tip))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("the stored chain has no beginning"));
+				errmsg("the stored chain has no beginning"),
+				tl_error_hint_damaged());
 	tl_replication_own_log_load(&head->log);
 }
 

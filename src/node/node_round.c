@@ -108,7 +108,8 @@ tl_node_round_init(TlRoundState *state, MemoryContext context)
 		!tl_chain_store_load_progress(&progress))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("the stored chain has no beginning"));
+				errmsg("the stored chain has no beginning"),
+				tl_error_hint_damaged());
 	state->progress = progress;
 	tl_chain_snapshot_copy(&state->progress.base, &progress.base, context);
 	if (progress.partial)

@@ -136,7 +136,8 @@ tl_node_status_pending(const TlNodeIdentity *identity, uint16_t incarnation)
 	if (!tl_chain_store_load_progress(&progress))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("the stored chain has no beginning"));
+				errmsg("the stored chain has no beginning"),
+				tl_error_hint_damaged());
 	lagging = tl_chain_store_load_lagging(&lagging_count);
 	tl_chain_snapshot_take(&now, snapshot, incarnation);
 	foreach(cell, tl_table_catalog_tables())

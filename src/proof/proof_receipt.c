@@ -106,7 +106,8 @@ tl_consistency_proof(PG_FUNCTION_ARGS)
 	if (old_size <= 0 || old_size > new_size)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("the old size must be greater than zero and not greater than the new size"));
+				errmsg("the old size must be greater than zero and not greater than the new size"),
+				errhint("The second line of a tree head is its size; give the smaller one first."));
 	tl_proof_source_begin(&source);
 	tl_proof_source_head(&bytes, &header, &newest, new_size);
 	tl_proof_source_check(tl_merkle_consistency_path(path, &count, old_size, new_size,
@@ -205,6 +206,7 @@ allocate(size_t size)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the receipt is too large"),
-				errdetail("It would have more than %d bytes.", TL_RECEIPT_SIZE_MAX));
+				errdetail("It would have more than %d bytes.", TL_RECEIPT_SIZE_MAX),
+				errhint("Keep large values elsewhere, and their hashes in the ledger."));
 	return MemoryContextAllocHuge(CurrentMemoryContext, size);
 }

@@ -214,14 +214,16 @@ read_refs(ArrayType *array, int *count)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("receipts are made for 1 to %d rows at once",
 					   TL_RECEIPTS_ROWS_MAX),
-				errdetail("The array of refs has %d elements.", value_count));
+				errdetail("The array of refs has %d elements.", value_count),
+				errhint("Ask for at least one row, and for very many in several documents, with one size of tree head."));
 	refs = palloc(sizeof(TlRefBytes) * value_count);
 	for (int i = 0; i < value_count; i++)
 	{
 		if (nulls[i])
 			ereport(ERROR,
 					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("the array of refs must not contain nulls"));
+					errmsg("the array of refs must not contain nulls"),
+					errhint("Use array_agg(ledger_ref) ... WHERE ledger_ref IS NOT NULL, or array_remove(refs, NULL)."));
 		refs[i] = *DatumGetTlRefBytes(values[i]);
 	}
 	qsort(refs, value_count, sizeof(TlRefBytes), compare_refs);

@@ -148,7 +148,8 @@ check_ledger_table(Oid relation)
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				errmsg("\"%s\" is not a ledger table",
-					   get_rel_name(relation) ? get_rel_name(relation) : "?"));
+					   get_rel_name(relation) ? get_rel_name(relation) : "?"),
+				errhint("Name the table that the row was inserted into, or its partition; ledger.relation_of(ref) tells."));
 }
 
 static ArrayType *
@@ -203,5 +204,6 @@ not_found(const char *name, const TlRefBytes *ref)
 			errcode(TL_ERRCODE(TL_UNKNOWN_REF)),
 			errmsg("no row of %s has the ledger_ref %s", name,
 				   tl_table_ref_text(&unpacked)),
-			errdetail("There is none, or you may not see it."));
+			errdetail("There is none, or you may not see it."),
+			errhint("ledger.relation_of(ref) tells which table holds a row."));
 }

@@ -19,10 +19,6 @@
 #include "table_ref.h"
 #include "table_scan.h"
 
-/* A section stores the roots of its full tiles, no hash below them. */
-#define TL_TILE_ROWS	256
-#define TL_TILE_LEVEL	8
-
 typedef struct TlSourceSection
 {
 	int			number;			/* among the batch's; not its index */

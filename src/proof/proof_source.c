@@ -40,6 +40,7 @@
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_encode.h"
+#include "table_issue.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -86,6 +87,7 @@ typedef struct RowPath
 	TlSpan		bytes;
 } RowPath;
 
+tl_noreturn static void no_block(int64_t height);
 static void read_tiles(RowPath *path, uint32_t member, Oid relation,
 					   const TlTableVersion *version, const TlRefBytes *ref);
 static void keep_row(void *context, const TlSourceTile *tile, int index,
@@ -138,10 +140,7 @@ void
 tl_proof_source_genesis(TlSpan *header, TlSpan *body)
 {
 	if (tl_proof_source_execute(&select_genesis, NULL) == 0)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"),
-				errhint("Run SELECT ledger.create_node(name)."));
+		tl_error_not_a_node();
 	*header = tl_proof_source_bytes(0, 0);
 	*body = tl_proof_source_bytes(0, 1);
 }
@@ -157,13 +156,25 @@ tl_proof_source_header(TlSpan *bytes, TlBlockHeader *out, int64_t height)
 	else
 		count = tl_proof_source_execute(&select_header, &value);
 	if (count == 0)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				height < 0 ? errmsg("there is no block") :
-				errmsg("there is no block %lld", (long long) height));
+		no_block(height);
 	*bytes = tl_proof_source_bytes(0, 0);
 	tl_proof_source_check(tl_chain_block_decode(out, bytes->data, bytes->size),
 				 "header of a block");
+}
+
+static void
+no_block(int64_t height)
+{
+	TlIdentity	identity;
+
+	tl_table_identity(&identity);
+	if (!identity.exists)
+		tl_error_not_a_node();
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+			height < 0 ? errmsg("there is no block") :
+			errmsg("there is no block %lld", (long long) height),
+			tl_error_hint_damaged());
 }
 
 void
@@ -173,14 +184,16 @@ tl_proof_source_head(TlSpan *bytes, TlBlockHeader *out, uint64_t *newest,
 	if (size != TL_SIZE_NEWEST && size <= 0)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("the size of a tree head must be greater than zero"));
+				errmsg("the size of a tree head must be greater than zero"),
+				errhint("The second line of a tree head is its size; leave it out for the newest."));
 	tl_proof_source_header(bytes, out, -1);
 	*newest = out->height;
 	if (size != TL_SIZE_NEWEST && (uint64_t) size > *newest)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("there is no tree head of size %lld", (long long) size),
-				errdetail("The newest has size %llu.", (unsigned long long) *newest));
+				errdetail("The newest has size %llu.", (unsigned long long) *newest),
+				errhint("If you have a tree head of that size, run SELECT * FROM ledger.verify(against => ...): the chain was longer."));
 	if (size != TL_SIZE_NEWEST)
 		tl_proof_source_header(bytes, out, size);
 }
@@ -544,7 +557,7 @@ tl_proof_source_check(TlStatus status, const char *what)
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 			errmsg("the stored chain is damaged: %s: %s", what, tl_status_text(status)),
-			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+			tl_error_hint_damaged());
 }
 
 void
@@ -553,5 +566,5 @@ tl_proof_source_damaged(const char *what)
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 			errmsg("%s", what),
-			errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+			tl_error_hint_damaged());
 }

@@ -141,7 +141,8 @@ read_anchor(Anchor *out, FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(1) && !PG_ARGISNULL(2))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("a consistency proof needs the tree head that it belongs to"));
+				errmsg("a consistency proof needs the tree head that it belongs to"),
+				errhint("Give the kept tree head as second argument."));
 	if (PG_ARGISNULL(1))
 		return;
 	head = PG_GETARG_TEXT_PP(1);
@@ -184,7 +185,8 @@ read_hashes(TlSpan *out, ArrayType *array)
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("each hash of a consistency proof must have %d bytes",
-						   TL_HASH_SIZE));
+						   TL_HASH_SIZE),
+					errhint("Give the array as ledger.consistency_proof(old_size, new_size) returned it."));
 		memcpy(hashes[i].bytes, VARDATA_ANY(bytes), TL_HASH_SIZE);
 	}
 	out->data = (const uint8_t *) hashes;

@@ -259,10 +259,7 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	tl_table_identity(&run->identity);
 	if (!run->identity.exists ||
 		tl_chain_execute(&select_node, NULL, NULL, true) != 1)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"),
-				errhint("Run SELECT ledger.create_node(...) first."));
+		tl_error_not_a_node();
 	chain = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
 	header = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
 	body = DatumGetByteaPCopy(tl_chain_result(0, 2, NULL));

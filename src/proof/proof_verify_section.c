@@ -43,7 +43,6 @@
 #include "table_definition.h"
 #include "table_encode.h"
 
-#define TILE_ROWS			256
 #define EXCHANGE_ROWS_MAX	16	/* tried pairwise */
 #define SAY_ONCE_ROWS		16
 #define GROUP_ROWS			256	/* read in one subtransaction */
@@ -398,13 +397,13 @@ flush_pending(Hasher *hasher)
 static void
 append_leaf(Hasher *hasher, uint32_t index, const TlHash *leaf_hash)
 {
-	uint32_t	tile = index / TILE_ROWS;
+	uint32_t	tile = index / TL_TILE_ROWS;
 	size_t		offset = (size_t) tile * TL_HASH_SIZE;
 	TlHash		root;
 
 	(void) tl_merkle_range_append(&hasher->range, leaf_hash);
 	(void) tl_merkle_range_append(&hasher->tile, leaf_hash);
-	if (hasher->tile.size < TILE_ROWS)
+	if (hasher->tile.size < TL_TILE_ROWS)
 		return;
 	tl_merkle_range_root(&hasher->tile, &root);
 	tl_merkle_range_init(&hasher->tile);
@@ -432,7 +431,7 @@ section_close(Hasher *hasher)
 		return;
 	if (hasher->seen != hasher->row_count)
 		hasher->complete = false;
-	if (hasher->nodes.size != (size_t) (hasher->row_count / TILE_ROWS) * TL_HASH_SIZE)
+	if (hasher->nodes.size != (size_t) (hasher->row_count / TL_TILE_ROWS) * TL_HASH_SIZE)
 		hasher->tiles_agree = false;
 	tl_merkle_range_root(&hasher->range, &root);
 	root_agrees = hasher->complete && hasher->root.size == TL_HASH_SIZE &&
@@ -488,9 +487,9 @@ judge_rows(Hasher *hasher)
 static void
 judge_tiles(Hasher *hasher)
 {
-	int64_t		first = hasher->first_bad_tile < 0 ? 0 : hasher->first_bad_tile * TILE_ROWS;
+	int64_t		first = hasher->first_bad_tile < 0 ? 0 : hasher->first_bad_tile * TL_TILE_ROWS;
 	int64_t		last = hasher->first_bad_tile < 0 ? hasher->row_count - 1 :
-		first + TILE_ROWS - 1;
+		first + TL_TILE_ROWS - 1;
 	TlHash		root;
 
 	tl_merkle_range_root(&hasher->range, &root);

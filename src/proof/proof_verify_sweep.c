@@ -66,7 +66,6 @@
 #define WORKER_FUNCTION		"tl_proof_sweep_worker"
 #define KEY_SHARED			UINT64CONST(0x544c0001)
 
-#define TILE_ROWS			256
 #define UNIT_ROWS			16384
 #define SECTION_COST_ROWS	32	/* a section costs as much as so many rows */
 
@@ -593,7 +592,7 @@ sweep_row(Sweep *state, const TlRef *ref, const TlRefBytes *packed,
 		return false;
 	state->rows++;
 	(void) tl_merkle_range_append(&state->tile, &leaf_hash);
-	return state->tile.size < TILE_ROWS || tile_close(state);
+	return state->tile.size < TL_TILE_ROWS || tile_close(state);
 }
 
 /* The root of a full tile against the stored one. */
@@ -604,7 +603,7 @@ tile_close(Sweep *state)
 	TlHash		root;
 
 	CHECK_FOR_INTERRUPTS();
-	tl_proof_progress_add(TILE_ROWS);
+	tl_proof_progress_add(TL_TILE_ROWS);
 	tl_merkle_range_root(&state->tile, &root);
 	tl_merkle_range_init(&state->tile);
 	(void) tl_merkle_range_append(&state->tiles, &root);
@@ -622,7 +621,7 @@ section_root(Sweep *state, TlSpan root, uint32_t row_count)
 {
 	TlHash		found;
 
-	if (state->nodes.size != (size_t) (row_count / TILE_ROWS) * TL_HASH_SIZE ||
+	if (state->nodes.size != (size_t) (row_count / TL_TILE_ROWS) * TL_HASH_SIZE ||
 		root.size != TL_HASH_SIZE)
 		return false;
 	if (state->tile.size > 0)

@@ -38,6 +38,7 @@ static void composite(Oid relation);
 static List *one_command(Oid relation, AlterTableCmd *command,
 						 TlGuardTask *task);
 static List *split_added_column(Oid relation, AlterTableCmd *command);
+static bool is_serial(const TypeName *type);
 static void refuse_added_column(Oid relation, ColumnDef *column,
 								const char *what);
 static void attach(Oid parent, AlterTableCmd *command, TlGuardTask *task);
@@ -192,8 +193,7 @@ split_added_column(Oid relation, AlterTableCmd *command)
 	ListCell   *cell;
 	AlterTableCmd *set_default;
 
-	if (list_length(column->typeName->names) == 1 &&
-		strstr(strVal(linitial(column->typeName->names)), "serial") != NULL)
+	if (is_serial(column->typeName))
 		refuse_added_column(relation, column, "serial");
 	foreach(cell, column->constraints)
 	{
@@ -234,6 +234,22 @@ split_added_column(Oid relation, AlterTableCmd *command)
 	set_default->name = pstrdup(column->colname);
 	set_default->def = expression;
 	return list_make2(command, set_default);
+}
+
+/* One of the words that the parser takes for a sequence, whatever types there are. */
+static bool
+is_serial(const TypeName *type)
+{
+	static const char *const words[] = {
+		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"
+	};
+
+	if (list_length(type->names) != 1 || type->pct_type)
+		return false;
+	for (size_t i = 0; i < lengthof(words); i++)
+		if (strcmp(strVal(linitial(type->names)), words[i]) == 0)
+			return true;
+	return false;
 }
 
 static void

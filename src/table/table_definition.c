@@ -329,7 +329,8 @@ read_array(Datum value, Oid element_type, int expected)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("a row of ledger.table_version is damaged"),
-				errdetail("Its arrays do not have the same length."));
+				errdetail("Its arrays do not have the same length."),
+				tl_error_hint_damaged());
 	return items;
 }
 

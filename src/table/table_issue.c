@@ -129,10 +129,7 @@ tl_table_issue_next(TlRefBytes *out)
 
 	tl_table_identity(&identity);
 	if (!identity.exists)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_NOT_A_NODE)),
-				errmsg("this database is not a node of a ledger"),
-				errhint("Run SELECT ledger.create_node('TADIG code or name of the member') first."));
+		tl_error_not_a_node();
 	if (identity.copied)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_ROLLED_BACK)),

@@ -79,7 +79,8 @@ tl_table_message_open(const TlRequirement *requirement, TupleDesc descriptor,
 			ereport(ERROR,
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 					errmsg("a signature requirement names attribute %d, which the table does not have",
-						   number));
+						   number),
+					tl_error_hint_damaged());
 		builder->values[i] = tl_table_type_encoder(TupleDescAttr(descriptor, number - 1)->atttypid,
 												   own);
 	}
@@ -203,7 +204,8 @@ append_column(TlMessageBuilder *builder, TupleTableSlot *slot, int column)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the row is too large to be signed"),
-				errdetail("The message of a row is limited to %d bytes.", TL_ROW_SIZE_MAX));
+				errdetail("The message of a row is limited to %d bytes.", TL_ROW_SIZE_MAX),
+				errhint("Sign a hash of the large value, in a column of its own."));
 	enlargeStringInfo(message, (int) size);
 	tl_writer_init(&writer, message->data + message->len, size);
 	tl_table_signature_put_column(&writer, &bytes);
@@ -296,7 +298,8 @@ tl_table_message_statement(TlMessageBuilder *builder,
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the statement has too many rows for one signature"),
-				errdetail("The limit is %u.", PG_UINT32_MAX));
+				errdetail("The limit is %u.", PG_UINT32_MAX),
+				errhint("Sign and insert the rows in several statements."));
 	span.data = statement->key;
 	span.size = statement->key_size;
 	set_scope(builder, &scope, span);

@@ -290,12 +290,14 @@ bytes_column(Relation relation, const Trigger *trigger, const char *argument)
 		ereport(ERROR,
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("column \"%s\" that trigger \"%s\" names for key or signature must have type bytea",
-					   NameStr(form->attname), trigger->tgname));
+					   NameStr(form->attname), trigger->tgname),
+				errhint("Name a column of type bytea, or of a domain over it."));
 	if (form->attgenerated != '\0')
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_COLUMN_DEFINITION),
 				errmsg("column \"%s\" that trigger \"%s\" names for key or signature cannot be generated",
-					   NameStr(form->attname), trigger->tgname));
+					   NameStr(form->attname), trigger->tgname),
+				errhint("Name a column that INSERT fills in."));
 	return attribute;
 }
 
@@ -373,7 +375,8 @@ check_signed_column(const TlRequirement *requirement, Relation relation,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("column \"%s\" cannot be among those that trigger \"%s\" says are signed",
 					   NameStr(form->attname), trigger->tgname),
-				errdetail_internal("%s", detail));
+				errdetail_internal("%s", detail),
+				errhint("Change the list of columns in the trigger's third argument."));
 }
 
 static void
@@ -411,7 +414,10 @@ tl_table_requirement_of_trigger(Relation relation, const Trigger *trigger)
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("trigger \"%s\" on ledger table \"%s\" has no signature requirement",
 					   trigger->tgname, RelationGetRelationName(relation)),
-				errdetail("Its row in ledger_internal.signature_requirement is missing."));
+				errdetail("Its row in ledger_internal.signature_requirement is missing."),
+				tl_table_create_is_restored(RelationGetRelid(relation)) ?
+				errhint("Run SELECT ledger.resume(), which completes a restored copy or says what is missing.") :
+				tl_error_hint_damaged());
 	return kept;
 }
 
@@ -521,7 +527,8 @@ read_requirement(HeapTuple tuple, TupleDesc descriptor)
 		out->column_count == 0)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("a row of ledger_internal.signature_requirement does not fit together"));
+				errmsg("a row of ledger_internal.signature_requirement does not fit together"),
+				tl_error_hint_damaged());
 	out->attributes = palloc(sizeof(AttrNumber) * out->column_count);
 	out->numbers = palloc(sizeof(AttrNumber) * out->column_count);
 	out->type_tags = palloc(sizeof(uint32_t) * out->column_count);

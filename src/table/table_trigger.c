@@ -100,7 +100,8 @@ tl_verify_signature(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				errmsg("ledger.verify_signature can only be called as a trigger"));
+				errmsg("ledger.verify_signature can only be called as a trigger"),
+				errhint("Use CREATE TRIGGER ... EXECUTE FUNCTION ledger.verify_signature(...); to check one signature, ledger.ecdsa_verify and its like."));
 	is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
 	if (!is_restoring(data->tg_relation))
 	{
@@ -384,7 +385,8 @@ choose_trigger(Relation relation, const char *name)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("table \"%s\" has no trigger \"%s\" that executes ledger.verify_signature",
-					   RelationGetRelationName(relation), name));
+					   RelationGetRelationName(relation), name),
+				errhint("Leave the trigger out, or name one of pg_trigger that does."));
 	if (count == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -439,14 +441,16 @@ message_of_rows(Relation relation, TlMessageBuilder *builder,
 			if (is_null)
 				ereport(ERROR,
 						errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("a row of a statement to sign is null"));
+						errmsg("a row of a statement to sign is null"),
+						errhint("Give an array of rows without nulls."));
 			store_row(slot, item, &tuple);
 			(void) message_of_row(builder, slot, &statement);
 		}
 		if (statement.rows.size == 0)
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("a statement to sign has no rows"));
+					errmsg("a statement to sign has no rows"),
+					errhint("A statement that inserts nothing needs no signature."));
 	}
 	if (per_statement)
 		message = tl_table_message_statement(builder, &statement);
@@ -477,7 +481,8 @@ message_of_row(TlMessageBuilder *builder, TupleTableSlot *slot,
 			 memcmp(row.key.data, statement->key, row.key.size) != 0)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_BAD_KEY)),
-				errmsg("the rows of a statement to sign have different keys"));
+				errmsg("the rows of a statement to sign have different keys"),
+				errhint("Insert the rows of each signer in a statement of their own."));
 	tl_merkle_leaf_hash(&leaf_hash, row.message.data, row.message.size);
 	tl_error_check(tl_merkle_range_append(&statement->rows, &leaf_hash),
 				   "tree of a statement");

@@ -103,6 +103,8 @@ INSERT INTO cdr (id, ratio) VALUES (30, 0.5);
 CREATE DOMAIN regress_rank AS integer CHECK (VALUE > 0);
 SELECT pg_relation_filenode('cdr') AS before, md5(string_agg(ledger_ref::text, ',' ORDER BY id)) AS refs FROM cdr \gset
 ALTER TABLE cdr ADD COLUMN rank regress_rank;
+CREATE DOMAIN regress_serial_number AS text;
+ALTER TABLE early ADD COLUMN device regress_serial_number;
 SELECT pg_relation_filenode('cdr') <> :before AS rewritten,
        md5(string_agg(ledger_ref::text, ',' ORDER BY id)) = :'refs' AS same_refs, count(rank) FROM cdr;
 INSERT INTO cdr (id, cell) VALUES (31, -1);
