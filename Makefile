@@ -108,6 +108,7 @@ OBJS_BACKEND = \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_stored.o \
+	src/chain/chain_pending.o \
 	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \
 	src/proof/proof_jsonb.o \
@@ -157,6 +158,7 @@ OBJS_BACKEND = \
 	src/node/node_round.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
+	src/node/node_order_batch.o \
 	src/node/node_order.o \
 	src/node/node_wire.o \
 	src/node/node_worker.o \

@@ -45,7 +45,7 @@ CREATE TABLE ledger_internal.batch (
     batch bigint PRIMARY KEY,
     member bigint NOT NULL,
     incarnation integer NOT NULL,
-    height bigint NOT NULL,
+    height bigint,
     snapshot bigint NOT NULL,
     first_ref ledger.ref NOT NULL,
     last_ref ledger.ref NOT NULL,
@@ -53,12 +53,17 @@ CREATE TABLE ledger_internal.batch (
     completes boolean NOT NULL,
     late boolean NOT NULL,
     header bytea NOT NULL,
-    digest bytea NOT NULL
+    digest bytea
 );
 CREATE INDEX batch_by_height ON ledger_internal.batch (height);
+CREATE INDEX batch_not_final ON ledger_internal.batch (batch) WHERE height IS NULL;
 CREATE INDEX batch_by_snapshot ON ledger_internal.batch (snapshot, last_ref);
 COMMENT ON COLUMN ledger_internal.batch.batch IS
     'running number; the one in the header starts from 1 in each incarnation';
+COMMENT ON COLUMN ledger_internal.batch.height IS
+    'of its block; NULL while other members have not ordered it';
+COMMENT ON COLUMN ledger_internal.batch.digest IS
+    'of the header; NULL until it is in the own log, and its header has no place in the lane until then';
 COMMENT ON COLUMN ledger_internal.batch.completes IS
     'the batch that holds the last rows of its snapshot difference';
 COMMENT ON COLUMN ledger_internal.batch.late IS
@@ -89,6 +94,30 @@ COMMENT ON COLUMN ledger_internal.section.nodes IS
     'roots of the perfect subtrees of 256 rows, in order, 32 bytes each';
 COMMENT ON COLUMN ledger_internal.section.manifest IS
     'refs and fingerprints of the rows (chain_manifest.h), so that verification can name a row';
+
+-- What a final block has beside its header, which is in ledger_internal.block.
+CREATE TABLE ledger_internal.block_order (
+    height bigint PRIMARY KEY,
+    cut bytea NOT NULL,
+    entries bytea NOT NULL,
+    certificate bytea NOT NULL,
+    standing bytea NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE ledger_internal.block_order IS
+    'of blocks that several members have made final: cut, entries, finalization of the block or of a descendant, standing of the members';
+
+CREATE TABLE ledger_internal.foreign_batch (
+    height bigint NOT NULL,
+    member bigint NOT NULL,
+    incarnation integer NOT NULL,
+    batch bigint NOT NULL,
+    digest bytea NOT NULL,
+    header bytea NOT NULL,
+    PRIMARY KEY (height, member, incarnation, batch)
+);
+COMMENT ON TABLE ledger_internal.foreign_batch IS
+    'batches of final blocks whose sections are not here: those of other members, and bodies that were submitted';
 
 CREATE TABLE ledger_internal.late_rows (
     first_ref ledger.ref PRIMARY KEY,
@@ -139,6 +168,8 @@ SELECT pg_extension_config_dump('ledger_internal.snapshot', '');
 SELECT pg_extension_config_dump('ledger_internal.block', '');
 SELECT pg_extension_config_dump('ledger_internal.batch', '');
 SELECT pg_extension_config_dump('ledger_internal.section', '');
+SELECT pg_extension_config_dump('ledger_internal.block_order', '');
+SELECT pg_extension_config_dump('ledger_internal.foreign_batch', '');
 SELECT pg_extension_config_dump('ledger_internal.late_rows', '');
 SELECT pg_extension_config_dump('ledger_internal.lagging', '');
 SELECT pg_extension_config_dump('ledger_internal.own_log', '');

@@ -68,12 +68,14 @@ CREATE VIEW ledger.block AS
     SELECT block.height,
            block.time,
            block.hash,
-           (SELECT count(*) FROM ledger_internal.batch WHERE batch.height = block.height) AS batches,
+           (SELECT count(*) FROM ledger_internal.batch WHERE batch.height = block.height)
+             + (SELECT count(*) FROM ledger_internal.foreign_batch AS f WHERE f.height = block.height) AS batches,
            (SELECT coalesce(sum(batch.row_count), 0)::bigint
               FROM ledger_internal.batch WHERE batch.height = block.height) AS rows,
            block.header
       FROM ledger_internal.block;
-COMMENT ON VIEW ledger.block IS 'final blocks; hash = SHA-256(0x00 || header)';
+COMMENT ON VIEW ledger.block IS
+    'final blocks; hash = SHA-256(0x00 || header); batches are those of all members, rows those of this one';
 
 CREATE VIEW ledger.batch AS
     SELECT batch.member,
@@ -87,8 +89,9 @@ CREATE VIEW ledger.batch AS
            batch.late,
            batch.digest,
            batch.header
-      FROM ledger_internal.batch;
-COMMENT ON VIEW ledger.batch IS 'batches: what a member added to the ledger at once';
+      FROM ledger_internal.batch
+     WHERE batch.height IS NOT NULL;
+COMMENT ON VIEW ledger.batch IS 'final batches of this member: what it added to the ledger at once';
 
 CREATE FUNCTION ledger_internal.status(
         OUT name text, OUT member bigint, OUT incarnation integer, OUT purpose text,

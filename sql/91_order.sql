@@ -12,21 +12,25 @@ CREATE TABLE ledger_internal.submitted (
 );
 COMMENT ON TABLE ledger_internal.submitted IS 'bodies that wait for a batch of this member';
 
-CREATE TABLE ledger_internal.ordered_block (
-    height bigint PRIMARY KEY,
-    hash bytea NOT NULL,
-    header bytea NOT NULL,
-    cut bytea NOT NULL,
-    entries bytea NOT NULL,
-    certificate bytea NOT NULL,
-    standing bytea NOT NULL,
-    stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-COMMENT ON TABLE ledger_internal.ordered_block IS 'final blocks, as the core of consensus hands them over';
+CREATE VIEW ledger_internal.ordered_block AS
+    SELECT b.height, b.hash, b.header, o.cut, o.entries, o.certificate, o.standing, o.stored_at
+      FROM ledger_internal.block_order AS o
+      JOIN ledger_internal.block AS b USING (height);
+COMMENT ON VIEW ledger_internal.ordered_block IS 'final blocks, as the core of consensus hands them over';
+
+-- Batches are named by their digests: SHA-256(0x00 || header), the header being
+-- the payload of the BATCH row.
+CREATE FUNCTION ledger_internal.batch_digest(message bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN pg_catalog.sha256('\x00'::pg_catalog.bytea OPERATOR(pg_catalog.||)
+        pg_catalog.substring(message, 83, pg_catalog.octet_length(message) OPERATOR(pg_catalog.-) 146));
+COMMENT ON FUNCTION ledger_internal.batch_digest(bytea) IS 'digest of the batch that a stored BATCH row carries';
+CREATE INDEX own_log_by_batch ON ledger_internal.own_log (ledger_internal.batch_digest(message)) WHERE kind = 1;
+CREATE INDEX peer_log_by_batch ON ledger_internal.peer_log (ledger_internal.batch_digest(message)) WHERE kind = 1;
+CREATE INDEX loose_row_by_batch ON ledger_internal.loose_row (ledger_internal.batch_digest(message)) WHERE kind = 1;
 
 SELECT pg_extension_config_dump('ledger_internal.order_mode', '');
 SELECT pg_extension_config_dump('ledger_internal.submitted', '');
-SELECT pg_extension_config_dump('ledger_internal.ordered_block', '');
 
 CREATE FUNCTION ledger_internal.submit(chunk bytea) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

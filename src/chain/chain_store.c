@@ -165,8 +165,12 @@ load_lane(TlTip *tip)
 {
 	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(0, 2, NULL));
 	TlBatchHeader header;
+	bool		waits;
 
 	tip->batch = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+	(void) tl_chain_result(0, 1, &waits);
+	if (waits)
+		return;					/* it has no place yet (chain_pending.c) */
 	tl_error_check(tl_chain_batch_decode(&header, VARDATA_ANY(bytes),
 										 VARSIZE_ANY_EXHDR(bytes)),
 				   "header of the last batch");
@@ -210,6 +214,7 @@ load_history(TlMerkleRange *range, uint64_t size)
 	range->size = size;
 }
 
+/* Without a digest: one that waits for a block (chain_pending.c). */
 void
 tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
 					 uint32_t member, uint16_t incarnation, uint64_t height,
@@ -229,10 +234,11 @@ tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
 		BoolGetDatum(completes),
 		BoolGetDatum(late),
 		tl_chain_bytes(header, header_size),
-		tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
+		digest == NULL ? (Datum) 0 : tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
 	};
 
-	tl_chain_execute(&insert_batch, values, NULL, false);
+	tl_chain_execute(&insert_batch, values, digest == NULL ? "   n       n" : NULL,
+					 false);
 	for (int i = 0; i < batch->section_count; i++)
 		store_section(batch->sections[i], number, i);
 }

@@ -88,6 +88,13 @@ tl_chain_stored_value(HeapTuple row, TupleDesc description, const char *column)
 			tl_error_hint_damaged());
 }
 
+bool
+tl_chain_stored_is_null(HeapTuple row, Relation relation, const char *column)
+{
+	return heap_attisnull(row, tl_chain_stored_attribute(relation, column),
+						  RelationGetDescr(relation));
+}
+
 /* May this table of exceptions have any row?  Asked by its size alone. */
 bool
 tl_chain_stored_any(const char *name)

@@ -23,6 +23,8 @@ extern AttrNumber tl_chain_stored_attribute(Relation relation,
 											const char *column);
 extern Datum tl_chain_stored_value(HeapTuple row, TupleDesc description,
 								   const char *column);
+extern bool tl_chain_stored_is_null(HeapTuple row, Relation relation,
+									const char *column);
 extern bool tl_chain_stored_any(const char *name);
 
 #endif							/* CHAIN_STORED_H */

@@ -10,7 +10,8 @@
  * manifests, so an answer is exact: refs of rows that were rolled back,
  * rejected, or left for a later batch are in none.
  *
- * Stored batches never change, so what was read stays true.  Only differences
+ * Batches of final blocks never change, so what was read stays true; one that
+ * other members have yet to order counts as not there.  Only differences
  * that are batched to their end are kept, so that "in no batch" stays true as
  * well, but for rows that come late: the caller asks for those each time.
  *
@@ -478,6 +479,8 @@ read_batches(Window *window)
 		if (number < window->first + complete ||
 			DatumGetBool(tl_chain_stored_value(row, description, "late")))
 			continue;
+		if (tl_chain_stored_is_null(row, relation, "height"))
+			break;				/* other members have not ordered it */
 		if (!add_batch(window, row, description))
 			break;
 		if (DatumGetBool(tl_chain_stored_value(row, description, "completes")))
@@ -590,6 +593,8 @@ read_batch(Batch *out, int64_t batch)
 	batch_relation = RelationGetRelid(relation);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(batch));
 	row = tl_chain_stored_fetch(relation, "batch_pkey", &key, 1, ForwardScanDirection);
+	if (row != NULL && tl_chain_stored_is_null(row, relation, "height"))
+		row = NULL;				/* other members have not ordered it */
 	if (row != NULL)
 		batch_from(out, row, RelationGetDescr(relation));
 	tl_chain_stored_close(relation);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * node_block.c
- *	  From a built batch to a final block, for a ledger of one member.
+ *	  From a built batch to a final block, for a ledger of one member; to a batch
+ *	  that waits for a block, where there are several.
  *
  * A quorum of one needs no proposal and no notarization: the member signs the
  * batch (BATCH), links a block to it and signs that (FINALIZE), all in one
@@ -23,6 +24,11 @@
 
 static void append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 						 const TlBatchPlace *place, uint64_t height);
+static void begin_header(TlBatchHeader *header, const TlNodeHead *head,
+						 const TlBuiltBatch *batch, const TlBatchPlace *place);
+static void store_batch(const TlNodeHead *head, const TlBuiltBatch *batch,
+						const TlBatchPlace *place, const TlBatchHeader *header,
+						TlSpan bytes, uint64_t height, const TlHash *digest);
 static void link_block(TlNodeHead *head, TlBlockHeader *header);
 
 /* Store the batch and the block that orders it, and sign both. */
@@ -39,6 +45,29 @@ tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
 	tl_node_block_finalize(head);
 }
 
+/*
+ * Store the batch alone, where several members order: who appends to the own
+ * log gives it its place in the lane (chain_pending.c, node_order_batch.c).
+ */
+void
+tl_node_block_leave(TlNodeHead *head, const TlBuiltBatch *batch,
+					const TlBatchPlace *place)
+{
+	TlBatchHeader header;
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
+	TlWriter	writer;
+	TlSpan		payload;
+
+	begin_header(&header, head, batch, place);
+	header.batch = 1;			/* until it has its place */
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
+	payload.data = bytes;
+	payload.size = writer.size;
+	head->tip.batch++;
+	store_batch(head, batch, place, &header, payload, 0, NULL);
+}
+
 /* BATCH: header, log row, stored sections. */
 static void
 append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
@@ -50,10 +79,7 @@ append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 	TlWriter	writer;
 	TlSpan		payload;
 
-	memset(&header, 0, sizeof(header));
-	header.chain_id = head->log.chain_id;
-	header.member = head->log.member;
-	header.incarnation = head->incarnation;
+	begin_header(&header, head, batch, place);
 	if (lane->batch > 0 && lane->incarnation == head->incarnation)
 	{
 		header.batch = lane->batch + 1;
@@ -61,10 +87,6 @@ append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 	}
 	else
 		header.batch = 1;
-	header.snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
-	header.waiting_age_s = place->waiting_age_s;
-	header.section_count = (uint16_t) batch->section_count;
-	header.root = batch->root;
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
 	payload.data = bytes;
@@ -78,12 +100,34 @@ append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
 	tl_replication_own_log_append(&head->log, TL_LOG_BATCH,
 								  head->tip.header.epoch, height, height,
 								  payload, head->secret);
-	tl_chain_store_batch(batch, head->tip.batch, header.member, header.incarnation,
+	store_batch(head, batch, place, &header, payload, height, &lane->digest);
+}
+
+/* All but the place in the lane. */
+static void
+begin_header(TlBatchHeader *header, const TlNodeHead *head,
+			 const TlBuiltBatch *batch, const TlBatchPlace *place)
+{
+	memset(header, 0, sizeof(*header));
+	header->chain_id = head->log.chain_id;
+	header->member = head->log.member;
+	header->incarnation = head->incarnation;
+	header->snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
+	header->waiting_age_s = place->waiting_age_s;
+	header->section_count = (uint16_t) batch->section_count;
+	header->root = batch->root;
+}
+
+static void
+store_batch(const TlNodeHead *head, const TlBuiltBatch *batch,
+			const TlBatchPlace *place, const TlBatchHeader *header,
+			TlSpan bytes, uint64_t height, const TlHash *digest)
+{
+	tl_chain_store_batch(batch, head->tip.batch, header->member, header->incarnation,
 						 height, place->snapshot_number, place->completes,
-						 place->late, bytes, writer.size,
-						 &lane->digest);
+						 place->late, bytes.data, bytes.size, digest);
 	if (place->late)
-		tl_chain_store_late_rows(batch, head->tip.batch, header.member);
+		tl_chain_store_late_rows(batch, head->tip.batch, header->member);
 }
 
 /* A block that orders this member's REJOIN, the first row of a new log. */

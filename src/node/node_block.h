@@ -31,6 +31,8 @@ typedef struct TlBatchPlace
 
 extern void tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
 								 const TlBatchPlace *place);
+extern void tl_node_block_leave(TlNodeHead *head, const TlBuiltBatch *batch,
+								const TlBatchPlace *place);
 extern void tl_node_block_rejoin(TlNodeHead *head, uint64_t view, TlSpan payload);
 extern void tl_node_block_finalize(TlNodeHead *head);
 

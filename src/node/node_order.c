@@ -5,7 +5,7 @@
  *
  * The thin line between two floors: what the wire has kept becomes inputs of
  * tl_consensus_step, what the core asks for becomes rows of the own log,
- * questions to peers, and final blocks in ledger_internal.ordered_block.
+ * questions to peers, and final blocks those of the stored chain.
  *
  * A turn is one transaction.  It reads what is stored beyond what the core was
  * given (own log and kept logs alike, so that a start is a turn like any other),
@@ -13,9 +13,8 @@
  * the next turn, when they are durable (src/consensus/README.md, "What the caller
  * does").  A turn that fails ends the process, and the core with it.
  *
- * What is ordered are bodies that ledger_internal.submit() was given: batches
- * of ledger tables do not come this way yet, and the worker makes no blocks in
- * such a ledger.
+ * What is ordered are batches that the worker has made of ledger tables
+ * (node_order_batch.c), and bodies that ledger_internal.submit() was given.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +36,9 @@
 #include "merkle_hash.h"
 #include "node_key.h"
 #include "node_order.h"
+#include "node_order_batch.h"
 #include "node_order_store.h"
+#include "node_shared.h"
 #include "replication_own_log.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -82,7 +83,8 @@ struct TlOrder
 	TlLane		lane;			/* the own one's head */
 	uint64_t	height;			/* of the last block stored */
 	bool		asked;			/* this turn appended or stored something */
-	bool		submitted;		/* there may be bodies to be ordered */
+	bool		submitted;		/* there may be something to be ordered */
+	bool		ordered;		/* this turn stored a final block */
 
 	/* what the sink was told since the last turn; in the context news */
 	MemoryContext news;
@@ -113,6 +115,7 @@ static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(const TlAction *action);
+static void place_batches(TlOrder *order);
 static void make_batch(TlOrder *order);
 static int64_t monotonic_us(void);
 
@@ -232,6 +235,7 @@ turn(TlOrder *order)
 
 	order->asked = false;
 	order->submitted = false;
+	order->ordered = false;
 	if (order->wake_us <= monotonic_us())
 		order->wake_us = 0;
 	tl_replication_wire_begin(order->wire);
@@ -250,8 +254,16 @@ turn(TlOrder *order)
 		tl_error_check(step(order, &input), "consensus");
 	}
 	if (order->started)
+	{
+		place_batches(order);
 		make_batch(order);
+	}
 	tl_replication_wire_end(order->wire);
+	if (order->ordered)
+	{
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
+		tl_node_shared_advance(MyDatabaseId);
+	}
 	if (order->asked)
 	{
 		/* own rows leave, and come back to the core */
@@ -487,6 +499,7 @@ obey(TlOrder *order)
 				tl_node_order_store(order->config, action, order->actions->standing);
 				order->height = action->block->header.height;
 				order->asked = true;
+				order->ordered = true;
 				break;
 			case TL_ACT_FETCH_BLOCK:
 				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
@@ -605,6 +618,26 @@ alarm_operator(const TlAction *action)
 	ereport(WARNING,
 			errmsg("consensus alarm: %s", texts[action->alarm]),
 			errdetail("Member %u.", action->member));
+}
+
+/* Batches of the worker, as many as there is room for in the own lane. */
+static void
+place_batches(TlOrder *order)
+{
+	TlOwnBatch	batch;
+
+	while (tl_node_order_batch_next(&batch, &order->lane, order->log.member,
+									order->log.incarnation))
+	{
+		TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .payload = batch.header};
+		TlStatus	status = step(order, &input);
+
+		if (status == TL_BAD_ORDER)
+			return;				/* no room: after the next block */
+		tl_error_check(status, "own batch");
+		tl_node_order_batch_placed(&batch);
+		order->lane = batch.lane;
+	}
 }
 
 /* What was submitted, as the next batch of the own lane. */

@@ -3,8 +3,9 @@
  * node_order_store.c
  *	  What the core of consensus reads and leaves in tables.
  *
- * ledger_internal.ordered_block holds what a core needs to begin on that block:
- * header, cut and entries in their encodings, the certificate, and the standing
+ * ledger_internal.block_order holds what a core needs to begin on a block, beside
+ * the header in ledger_internal.block (the view ordered_block has both):
+ * cut and entries in their encodings, the certificate, and the standing
  * of the members, which is for each of them, big-endian: convicted u64,
  * incarnation u16, nonces of the newest and of the seven before 16 each, epoch
  * u64, view u64.  The history is rebuilt from the hashes.
@@ -23,6 +24,7 @@
 #include "chain_genesis.h"
 #include "chain_statement.h"
 #include "crypto_hash.h"
+#include "node_order_batch.h"
 #include "node_order_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -41,9 +43,9 @@ static TlStatement select_last = {
 	0, {0}
 };
 static TlStatement insert_block = {
-	"INSERT INTO ledger_internal.ordered_block (height, hash, header, cut, entries, certificate, standing)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
-	7, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
+	"INSERT INTO ledger_internal.block_order (height, cut, entries, certificate, standing)"
+	" VALUES ($1, $2, $3, $4, $5)",
+	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 static TlStatement select_own = {
 	"SELECT message FROM ledger_internal.own_log WHERE incarnation = 0 AND seq > $2 AND $1 > 0"
@@ -117,28 +119,24 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 					const TlStanding *standing)
 {
 	const TlConsensusBlock *block = action->block;
-	uint8_t		header[TL_BLOCK_HEADER_SIZE];
 	size_t		cut_size = 16 + TL_BLOCK_LANE_SIZE * (size_t) block->lane_count;
 	size_t		entries_size = 16 + 64 * (size_t) block->entry_count;
 	uint8_t    *cut = palloc(cut_size);
 	uint8_t    *entries = palloc(entries_size);
 	TlWriter	writer;
-	Datum		values[7];
+	Datum		values[5];
 
+	tl_node_order_batch_final(block);
 	values[0] = Int64GetDatum((int64) block->header.height);
-	values[1] = tl_chain_bytes(block->hash.bytes, TL_HASH_SIZE);
-	tl_writer_init(&writer, header, sizeof(header));
-	tl_error_check(tl_chain_block_encode(&writer, &block->header), "block header");
-	values[2] = tl_chain_bytes(header, writer.size);
 	tl_writer_init(&writer, cut, cut_size);
 	tl_error_check(tl_chain_cut_encode(&writer, block->cut, block->lane_count), "cut");
-	values[3] = tl_chain_bytes(cut, writer.size);
+	values[1] = tl_chain_bytes(cut, writer.size);
 	tl_writer_init(&writer, entries, entries_size);
 	tl_error_check(tl_chain_entries_encode(&writer, block->entries, block->entry_count),
 				   "entries");
-	values[4] = tl_chain_bytes(entries, writer.size);
-	values[5] = tl_chain_bytes(action->certificate.data, action->certificate.size);
-	values[6] = standing_bytes(standing, config->member_count);
+	values[2] = tl_chain_bytes(entries, writer.size);
+	values[3] = tl_chain_bytes(action->certificate.data, action->certificate.size);
+	values[4] = standing_bytes(standing, config->member_count);
 	tl_chain_execute(&insert_block, values, NULL, false);
 }
 

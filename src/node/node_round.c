@@ -24,6 +24,11 @@
  * A table that cannot be locked at once keeps its own, older progress in
  * ledger_internal.lagging and follows in batches of its own (late).
  *
+ * Where several members order, a round makes a batch and no block, and what it
+ * tells to be final is what the block's of the members have reached: all that is
+ * older than the first batch that waits.  It makes no more than PENDING_MAX batches
+ * ahead of them, so that rows then gather in few large ones.
+ *
  * Invariants
  *	  R1  state changes only after the transaction that stored it committed
  *	  R2  an error leaves the state as it was; the worker starts anew from the
@@ -52,6 +57,9 @@
 #include "tl_error.h"
 #include "tl_limits.h"
 
+/* Batches that wait for a block before no more are made. */
+#define PENDING_MAX		8
+
 /* What one round found out, in the round's context. */
 typedef struct Round
 {
@@ -64,9 +72,17 @@ typedef struct Round
 	int			blocked_count;
 	uint32_t	rejected_count; /* rows passed over */
 	TlRefBytes	last_ref;		/* of all rows looked at */
+	bool		has_seen;		/* while batches wait: what is final by now */
+	int64_t		seen_number;
+	TlSnapshot	seen;
 } Round;
 
 static bool begin_round(Round *round, TlRoundState *state);
+static void look_at_pending(Round *round);
+static void append(const Round *round, TlNodeHead *head, const TlBuiltBatch *batch,
+				   const TlBatchPlace *place);
+static void take_over(TlRoundState *state, TlNodeHead *head,
+					  const TlBuiltBatch *batch, const TlBatchPlace *place);
 static void commit_round(Round *round);
 static bool still_this_node(const TlRoundState *state);
 static void gather_probes(Round *round);
@@ -138,6 +154,11 @@ tl_node_round(TlRoundState *state)
 	if (!begin_round(&round, state))
 		return TL_ROUND_NOT_A_NODE;
 	MemoryContextSwitchTo(state->round_context);
+	if (state->pending.count >= PENDING_MAX)
+	{
+		publish(&round, false);
+		result = TL_ROUND_FULL;
+	}
 	for (int i = 0; i < state->lagging_count && result == TL_ROUND_IDLE; i++)
 		if (!state->progress.partial)
 			result = lagging_round(&round, i);
@@ -186,8 +207,29 @@ begin_round(Round *round, TlRoundState *state)
 	old = MemoryContextSwitchTo(state->round_context);
 	tl_chain_snapshot_take(&round->now, round->snapshot, state->head.incarnation);
 	tl_chain_check_begin(state->check, round->snapshot, state->round_context);
+	if (state->ordered)
+		look_at_pending(round);
 	MemoryContextSwitchTo(old);
 	return true;
+}
+
+/* Which batches wait for a block, and what is final already. */
+static void
+look_at_pending(Round *round)
+{
+	TlRoundState *state = round->state;
+	TlPending  *pending = &state->pending;
+
+	tl_chain_pending_look(pending);
+	if (state->tip_moved)
+		(void) tl_chain_store_load_tip(&state->head.tip);
+	state->tip_moved = false;
+	round->seen_number = pending->snapshot - 1;
+	if (pending->count == 0 || pending->late ||
+		round->seen_number <= state->published)
+		return;
+	tl_chain_store_load_snapshot(&round->seen, round->seen_number);
+	round->has_seen = true;
 }
 
 /*
@@ -204,6 +246,39 @@ still_this_node(const TlRoundState *state)
 	return identity->table.exists &&
 		identity->table.incarnation == state->head.incarnation &&
 		memcmp(&identity->chain_id, &state->head.log.chain_id, TL_HASH_SIZE) == 0;
+}
+
+/* A block, where this member is alone; a batch for one, where it is not. */
+static void
+append(const Round *round, TlNodeHead *head, const TlBuiltBatch *batch,
+	   const TlBatchPlace *place)
+{
+	if (round->state->ordered)
+		tl_node_block_leave(head, batch, place);
+	else
+		tl_node_block_append(head, batch, place);
+}
+
+/* What was appended is committed. */
+static void
+take_over(TlRoundState *state, TlNodeHead *head, const TlBuiltBatch *batch,
+		  const TlBatchPlace *place)
+{
+	TlPending  *pending = &state->pending;
+
+	state->head = *head;
+	explicit_bzero(head->secret, sizeof(head->secret));
+	if (!state->ordered)
+	{
+		tl_node_round_mark(state);
+		return;
+	}
+	if (batch->row_count == 0)
+		return;
+	if (pending->count == 0 || place->snapshot_number < pending->snapshot)
+		pending->snapshot = place->snapshot_number;
+	pending->late |= place->late;
+	pending->count++;
 }
 
 /* Commit what was stored.  From here on the state may change (R1). */
@@ -422,14 +497,12 @@ common_round(Round *round)
 		tl_chain_store_snapshot(number, target, GetCurrentTimestamp());
 	store_new_lagging(round);
 	if (batch.row_count > 0)
-		tl_node_block_append(&head, &batch, &place);
+		append(round, &head, &batch, &place);
 	else
 		tl_chain_store_complete(number);
 	commit_round(round);
 
-	state->head = head;
-	explicit_bzero(head.secret, sizeof(head.secret));
-	tl_node_round_mark(state);
+	take_over(state, &head, &batch, &place);
 	if (place.completes)
 		drop_ready_probes(round);
 	advance(&state->progress, state->context, number, target,
@@ -489,7 +562,7 @@ lagging_round(Round *round, int index)
 	place.completes = build(&batch, round, probes, probe_count, progress, &target,
 							&last_xid);
 	if (batch.row_count > 0)
-		tl_node_block_append(&head, &batch, &place);
+		append(round, &head, &batch, &place);
 	advance(progress, CurrentMemoryContext, number, &target,
 			place.completes ? NULL : &round->last_ref);
 	if (progress->partial || progress->base_number < state->progress.base_number)
@@ -499,9 +572,7 @@ lagging_round(Round *round, int index)
 	reload_lagging(state);
 	commit_round(round);
 
-	state->head = head;
-	explicit_bzero(head.secret, sizeof(head.secret));
-	tl_node_round_mark(state);
+	take_over(state, &head, &batch, &place);
 	publish(round, false);
 	return TL_ROUND_MORE;
 }
@@ -657,10 +728,20 @@ static void
 publish(Round *round, bool all_seen)
 {
 	TlRoundState *state = round->state;
+	const TlSnapshot *seen = all_seen ? &round->now : &state->progress.base;
 	Oid		   *waiting = palloc(sizeof(Oid) * (round->blocked_count +
 												state->lagging_count + 1));
 	int			count = 0;
 
+	if (state->pending.count > 0)
+	{
+		if (!round->has_seen)
+			return;
+		seen = &round->seen;
+		state->published = round->seen_number;
+	}
+	else
+		state->published = state->progress.base_number;
 	for (int i = 0; i < round->blocked_count; i++)
 		waiting[count++] = round->blocked[i];
 	for (int i = 0; i < state->lagging_count; i++)
@@ -673,8 +754,7 @@ publish(Round *round, bool all_seen)
 			waiting[count++] = state->lagging[i].relation;
 	}
 	tl_node_shared_publish(MyDatabaseId, state->head.tip.header.height,
-						   all_seen ? &round->now : &state->progress.base,
-						   waiting, count);
+						   seen, waiting, count);
 }
 
 /* Age of the oldest rows that are not in this batch or an earlier one. */

@@ -8,6 +8,7 @@
 #ifndef NODE_ROUND_H
 #define NODE_ROUND_H
 
+#include "chain_pending.h"
 #include "chain_reject.h"
 #include "node_block.h"
 
@@ -15,7 +16,8 @@ typedef enum TlRoundResult
 {
 	TL_ROUND_IDLE,				/* nothing to do until somebody commits */
 	TL_ROUND_BLOCKED,			/* a table waits for a lock: try again soon */
-	TL_ROUND_MORE,				/* a block was made, more may follow */
+	TL_ROUND_MORE,				/* a block or batch was made, more may follow */
+	TL_ROUND_FULL,				/* the members have to order batches first */
 	TL_ROUND_NOT_A_NODE			/* the ledger, or its incarnation, has ended */
 } TlRoundResult;
 
@@ -24,6 +26,12 @@ typedef struct TlRoundState
 {
 	TlNodeHead	head;
 	TlProgress	progress;
+
+	bool		ordered;		/* several members make the blocks */
+	bool		tip_moved;		/* and have made one: read it */
+	TlPending	pending;		/* batches that are in none yet */
+	int64_t		published;		/* snapshot that was last told to be final */
+
 	TlLagging  *lagging;
 	int			lagging_count;
 

@@ -176,6 +176,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->wire_latch = NULL;
 	unused->wire_wanted = false;
 	unused->wire_news = false;
+	unused->batch_news = false;
 	unused->at_work = false;
 	unused->overflow = false;
 	unused->forgotten_xid = 0;
@@ -442,6 +443,19 @@ tl_node_shared_publish(Oid database, uint64_t height, const TlSnapshot *seen,
 		if (slot->lagging_count > 0)
 			memcpy(slot->lagging, lagging, sizeof(Oid) * lagging_count);
 	}
+	LWLockRelease(head->nodes);
+	if (slot != NULL)
+		ConditionVariableBroadcast(&slot->advanced);
+}
+
+/* Something is final: who waits for a row may look again. */
+void
+tl_node_shared_advance(Oid database)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(head->nodes, LW_SHARED);
+	slot = tl_node_shared_find(database, false);
 	LWLockRelease(head->nodes);
 	if (slot != NULL)
 		ConditionVariableBroadcast(&slot->advanced);

@@ -38,6 +38,7 @@ typedef struct TlDirtyKey
 /* What the worker has not heard of yet: bits of TlNodeSlot.news. */
 #define TL_NEWS_COMMITTED	1	/* ledger rows were committed */
 #define TL_NEWS_AWAITED		2	/* and somebody waits until they are final */
+#define TL_NEWS_ORDERED		4	/* the members have ordered a batch of ours */
 
 /*
  * One database that is a node.  All fields under the lock `nodes`, but
@@ -55,6 +56,7 @@ typedef struct TlNodeSlot
 	struct Latch *wire_latch;	/* of that process */
 	bool		wire_wanted;	/* there are peers */
 	bool		wire_news;		/* it has to read them anew */
+	bool		batch_news;		/* the worker has made a batch for it */
 	bool		at_work;		/* the worker has found a node here */
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */
@@ -97,6 +99,7 @@ extern void tl_node_shared_set_launcher(struct Latch *latch);
 extern void tl_node_shared_publish(Oid database, uint64_t height,
 								   const TlSnapshot *seen,
 								   const Oid *lagging, int lagging_count);
+extern void tl_node_shared_advance(Oid database);
 extern bool tl_node_shared_is_final(Oid database, uint64_t xid,
 									const Oid *relations, int relation_count);
 

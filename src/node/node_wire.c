@@ -61,6 +61,7 @@ static void leave_slot(int code, Datum argument);
 static TlWire *make_wire(TlOrder **order);
 static TimestampTz poll_all(TlWire *wire, TlOrder *order);
 static bool take_news(void);
+static bool take_batch_news(void);
 static void wait(TlWire *wire, TimestampTz wake);
 
 void
@@ -156,18 +157,19 @@ tl_node_wire_tend(void)
 	return wanted ? Max(TimestampDifferenceMilliseconds(now, due), 1) : -1;
 }
 
-/* The worker has committed log rows. */
+/* The worker has committed log rows, or a batch that waits for a block. */
 void
 tl_node_wire_wake(void)
 {
 	TlNodeSlot *slot;
 
-	if (handle == NULL)
-		return;
-	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
 	slot = tl_node_shared_find(MyDatabaseId, false);
 	if (slot != NULL && slot->wire_latch != NULL)
+	{
+		slot->batch_news = true;
 		SetLatch(slot->wire_latch);
+	}
 	LWLockRelease(tl_node_shared_lock());
 }
 
@@ -237,6 +239,8 @@ tl_node_wire_main(Datum database)
 			if (order != NULL)
 				tl_node_order_wake(order);
 		}
+		if (take_batch_news() && order != NULL)
+			tl_node_order_wake(order);
 		tl_replication_wire_wake(wire);
 		wait(wire, poll_all(wire, order));
 	}
@@ -360,6 +364,22 @@ take_news(void)
 	news = slot != NULL && slot->wire_news;
 	if (news)
 		slot->wire_news = false;
+	LWLockRelease(tl_node_shared_lock());
+	return news;
+}
+
+/* Has the worker made a batch? */
+static bool
+take_batch_news(void)
+{
+	TlNodeSlot *slot;
+	bool		news;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	news = slot != NULL && slot->batch_news;
+	if (news)
+		slot->batch_news = false;
 	LWLockRelease(tl_node_shared_lock());
 	return news;
 }

@@ -79,7 +79,6 @@ static void flush_before_publishing(void);
 
 static TlNodeSlot *own_slot = NULL;
 static bool is_test_ledger = false;
-static bool orders_together = false;	/* node_order.c signs, not this process */
 static bool not_needed = false; /* the launcher need not start another one */
 
 void
@@ -207,7 +206,8 @@ load_state(TlRoundState *state)
 										ALLOCSET_DEFAULT_SIZES);
 		tl_node_round_init(state, context);
 		tl_node_wire_look();
-		orders_together = tl_node_order_is_on();
+		state->ordered = tl_node_order_is_on();
+		state->tip_moved = state->ordered;
 		SPI_finish();
 		tl_node_round_mark(state);
 	}
@@ -257,6 +257,7 @@ run(TlRoundState *state, bool test)
 	for (;;)
 	{
 		TlRoundResult result = TL_ROUND_IDLE;
+		uint32		news;
 		instr_time	start;
 		instr_time	took;
 
@@ -268,10 +269,11 @@ run(TlRoundState *state, bool test)
 			ProcessConfigFile(PGC_SIGHUP);
 			flush_before_publishing();
 		}
-		if (tl_node_shared_take_news(own_slot) & TL_NEWS_AWAITED)
-			state->awaited = true;
+		news = tl_node_shared_take_news(own_slot);
+		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
+		state->tip_moved |= (news & TL_NEWS_ORDERED) != 0;
 		INSTR_TIME_SET_CURRENT(start);
-		if (!orders_together && may_sign(state, test))
+		if (may_sign(state, test))
 			result = tl_node_round(state);
 		if (result == TL_ROUND_MORE)
 			tl_node_wire_wake();
@@ -301,13 +303,13 @@ flush_before_publishing(void)
 /*
  * The pause after a block.  Commits do not end it; a signal or a new
  * configuration does, and unless somebody has asked for a fixed one, a session
- * that waits.
+ * that waits; so does a block that the members have made of earlier batches.
  */
 static void
 let_rows_gather(bool awaited, double block_ms)
 {
 	bool		fixed = tl_setting_batch_delay_ms >= 0;
-	uint32		wakers = fixed ? 0 : TL_NEWS_AWAITED;
+	uint32		wakers = TL_NEWS_ORDERED | (fixed ? 0 : TL_NEWS_AWAITED);
 	TimestampTz end;
 	long		left_ms;
 
@@ -331,6 +333,7 @@ static void
 wait_for_work(TlRoundResult result)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
+	uint32		wakers = TL_NEWS_COMMITTED | TL_NEWS_AWAITED | TL_NEWS_ORDERED;
 	long		wait_ms = tl_node_scrub_tend();
 	long		wire_ms = tl_node_wire_tend();
 
@@ -340,5 +343,7 @@ wait_for_work(TlRoundResult result)
 		wait_ms = BLOCKED_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
-	tl_node_shared_sleep(own_slot, TL_NEWS_COMMITTED | TL_NEWS_AWAITED, wait_ms);
+	if (result == TL_ROUND_FULL)
+		wakers = TL_NEWS_ORDERED;
+	tl_node_shared_sleep(own_slot, wakers, wait_ms);
 }

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_pending.h
+ *	  Batches on their way into a block that several members order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_PENDING_H
+#define CHAIN_PENDING_H
+
+#include "chain_batch.h"
+#include "chain_block.h"
+
+/* Own batches that are in no final block. */
+typedef struct TlPending
+{
+	int64_t		count;
+	int64_t		snapshot;		/* the least that one of them belongs to */
+	bool		late;			/* one of them holds late rows */
+} TlPending;
+
+extern void tl_chain_pending_look(TlPending *out);
+extern bool tl_chain_pending_next(int64_t *batch, TlBatchHeader *header);
+extern void tl_chain_pending_place(int64_t batch, const uint8_t *header,
+								   size_t size, const TlHash *digest);
+extern bool tl_chain_pending_find(TlBatchHeader *out, TlSpan *bytes,
+								  const TlHash *digest);
+extern void tl_chain_pending_order(const TlBatchHeader *header, TlSpan bytes,
+								   const TlHash *digest, int64_t height);
+
+#endif							/* CHAIN_PENDING_H */
