@@ -159,6 +159,8 @@ OBJS_BACKEND = \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
 	src/node/node_order_batch.o \
+	src/node/node_order_epoch.o \
+	src/node/node_member.o \
 	src/node/node_order.o \
 	src/node/node_wire.o \
 	src/node/node_worker.o \
@@ -187,6 +189,7 @@ SQL_MODULES = \
 	sql/71_wire.sql \
 	sql/90_node.sql \
 	sql/91_order.sql \
+	sql/92_member.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

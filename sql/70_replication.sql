@@ -3,10 +3,21 @@
 CREATE TABLE ledger_internal.peer (
     member bigint PRIMARY KEY CHECK (member BETWEEN 1 AND 4294967295),
     row_key bytea NOT NULL CHECK (octet_length(row_key) = 32),
-    address text
+    address text,
+    left_at timestamptz
 );
 COMMENT ON TABLE ledger_internal.peer IS
-    'members and where their wires are; this member''s own row has the address that it announces';
+    'members and where their wires are; this member''s own row has the address that it announces; left_at: no member any more since then';
+
+CREATE TABLE ledger_internal.invitation (
+    number bigint PRIMARY KEY,
+    name text NOT NULL,
+    roles text[] NOT NULL,
+    row_key bytea NOT NULL UNIQUE CHECK (octet_length(row_key) = 32),
+    invited_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ledger_internal.invitation IS
+    'whom this member has invited: may read its wire, and is to be that member once admitted';
 
 CREATE TABLE ledger_internal.peer_log (
     member bigint NOT NULL,

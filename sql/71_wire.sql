@@ -21,13 +21,17 @@ COMMENT ON FUNCTION ledger_internal.wire_slot(bigint, bigint, text) IS
 CREATE FUNCTION ledger_internal.wire_fill(script text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT replace(replace(replace(replace($1,
+SELECT replace(replace(replace(replace(replace($1,
            '%prefix%', ledger_internal.wire_prefix()),
            '%chain%', encode(chain_id, 'hex')),
            '%self%', member::text),
            '%members%', (SELECT array_agg(m ORDER BY m)::text
                            FROM (SELECT member FROM ledger_internal.node
-                                  UNION SELECT member FROM ledger_internal.peer) AS u (m)))
+                                  UNION SELECT member FROM ledger_internal.peer
+                                  UNION SELECT number FROM ledger_internal.invitation) AS u (m))),
+           '%linked%', (SELECT array_agg(m ORDER BY m)::text
+                          FROM (SELECT member FROM ledger_internal.node
+                                 UNION SELECT member FROM ledger_internal.peer WHERE left_at IS NULL) AS u (m)))
   FROM ledger_internal.node
 $$;
 COMMENT ON FUNCTION ledger_internal.wire_fill(text) IS 'a script with this ledger''s names and members filled in';
@@ -277,7 +281,7 @@ CREATE FUNCTION ledger_internal.wire_slots_script() RETURNS text
 DO $ledger$
 DECLARE
     wanted CONSTANT text[] := ARRAY(SELECT format('%prefix%_%self%_%s_%s', m, kind)
-        FROM unnest('%members%'::bigint[]) AS m, (VALUES ('log'), ('body')) AS k (kind) WHERE m <> %self%);
+        FROM unnest('%linked%'::bigint[]) AS m, (VALUES ('log'), ('body')) AS k (kind) WHERE m <> %self%);
     item record;
 BEGIN
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);

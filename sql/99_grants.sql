@@ -3,5 +3,8 @@
 
 REVOKE ALL ON FUNCTION ledger.create_node(text, text), ledger.dispose(),
     ledger.resume(text, boolean), ledger.accept_restore(text),
-    ledger.announce(text), ledger.check_settings(), ledger.hba_rules() FROM PUBLIC;
+    ledger.announce(text), ledger.check_settings(), ledger.hba_rules(),
+    ledger.fingerprint(), ledger.invite(text, text, text[]), ledger.join(text, text, text),
+    ledger.admit(text[], text[], text[]), ledger.admit(text, text, text),
+    ledger.remove(text), ledger.leave() FROM PUBLIC;
 GRANT SELECT ON ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

@@ -47,6 +47,7 @@
 PG_FUNCTION_INFO_V1(tl_create_node);
 PG_FUNCTION_INFO_V1(tl_make_key);
 PG_FUNCTION_INFO_V1(tl_create_member);
+PG_FUNCTION_INFO_V1(tl_join_chain);
 
 #define FOUNDER		1			/* number of the first member */
 
@@ -164,6 +165,49 @@ tl_create_member(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(begin(founding, DatumGetTextPP(name[member - 1]),
 						   (uint32_t) member, "test", PG_GETARG_BOOL(4), head,
 						   own_key));
+}
+
+/*
+ * ledger_internal.join_chain(name text, member bigint, header bytea, body bytea,
+ *		public_key bytea) -> text
+ * A node of a ledger that others have founded, from its genesis.
+ */
+Datum
+tl_join_chain(PG_FUNCTION_ARGS)
+{
+	text	   *name = PG_GETARG_TEXT_PP(0);
+	int64		member = PG_GETARG_INT64(1);
+	bytea	   *header = PG_GETARG_BYTEA_PP(2);
+	bytea	   *body = PG_GETARG_BYTEA_PP(3);
+	const uint8_t *public_key = (const uint8_t *) VARDATA_ANY(PG_GETARG_BYTEA_PP(4));
+	Founding   *founding = palloc0(sizeof(Founding));
+	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
+	bool		test;
+
+	check_database();
+	if (VARSIZE_ANY_EXHDR(header) != TL_BLOCK_HEADER_SIZE ||
+		VARSIZE_ANY_EXHDR(body) > TL_GENESIS_BODY_SIZE_MAX ||
+		tl_chain_block_decode(&founding->header, VARDATA_ANY(header),
+							  TL_BLOCK_HEADER_SIZE) != TL_OK)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_BAD_FORMAT)),
+				errmsg("this is not the first block of a ledger"));
+	tl_chain_block_hash(&founding->chain_id, &founding->header);
+	memcpy(founding->header_bytes, VARDATA_ANY(header), TL_BLOCK_HEADER_SIZE);
+	founding->body_size = VARSIZE_ANY_EXHDR(body);
+	memcpy(founding->body, VARDATA_ANY(body), founding->body_size);
+	if (tl_chain_genesis_check(&founding->genesis, &founding->chain_id,
+							   founding->header_bytes, TL_BLOCK_HEADER_SIZE,
+							   founding->body, founding->body_size) != TL_OK)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_BAD_FORMAT)),
+				errmsg("the first block of the ledger does not fit its contents"),
+				errhint("Ask for a new invitation."));
+	test = founding->genesis.purpose == TL_PURPOSE_TEST;
+	(void) tl_node_key_may_sign(test, ERROR);
+	tl_node_key_load(head->secret, public_key);
+	PG_RETURN_TEXT_P(begin(founding, name, (uint32_t) member, test ? "test" : "production",
+						   true, head, public_key));
 }
 
 /* Store the first block and the node's own row; the chain id. */

@@ -11,7 +11,8 @@
  * given (own log and kept logs alike, so that a start is a turn like any other),
  * steps the core, and stores what it appends.  Own rows come back to the core in
  * the next turn, when they are durable (src/consensus/README.md, "What the caller
- * does").  A turn that fails ends the process, and the core with it.
+ * does").  A turn that fails ends the process, and the core with it.  When an
+ * epoch has ended the next core begins as a start does, from the tables.
  *
  * What is ordered are batches that the worker has made of ledger tables
  * (node_order_batch.c), and bodies that ledger_internal.submit() was given.
@@ -37,6 +38,7 @@
 #include "node_key.h"
 #include "node_order.h"
 #include "node_order_batch.h"
+#include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "node_shared.h"
 #include "replication_own_log.h"
@@ -77,7 +79,11 @@ struct TlOrder
 	TlConsensusConfig *config;
 	TlConsensus *core;
 	TlActions  *actions;
+	MemoryContext memory;		/* of configuration, core and actions */
 	bool		started;
+	bool		fresh;			/* what others have seen is to be asked for */
+	bool		ended;			/* the epoch: make the next core */
+	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy */
 	TlGiven		given[TL_MEMBER_COUNT_MAX];
 	int64_t		wake_us;		/* monotonic, 0: no wish */
 	TlLane		lane;			/* the own one's head */
@@ -101,6 +107,8 @@ static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
 static TlLogRow *copy_row(const TlLogRow *row);
+static void begin_core(TlOrder *order);
+static void begin_epoch(TlOrder *order);
 static bool has_work(const TlOrder *order);
 static void turn(TlOrder *order);
 static bool give_logs(TlOrder *order);
@@ -117,6 +125,7 @@ static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(const TlAction *action);
 static void place_batches(TlOrder *order);
 static void make_batch(TlOrder *order);
+static void make_approvals(TlOrder *order);
 static int64_t monotonic_us(void);
 
 /* In a transaction with SPI. */
@@ -142,6 +151,8 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	tl_node_key_load(order->secret, identity->public_key);
 	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
 										ALLOCSET_DEFAULT_SIZES);
+	order->memory = AllocSetContextCreate(TopMemoryContext, "telco_ledger order core",
+										  ALLOCSET_DEFAULT_SIZES);
 	sink->context = order;
 	sink->row = on_row;
 	sink->held = on_held;
@@ -155,38 +166,64 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 void
 tl_node_order_open(TlOrder *order)
 {
-	TlConsensusConfig *config = MemoryContextAllocZero(TopMemoryContext,
-													   sizeof(TlConsensusConfig));
+	if (!pg_strong_random(order->instance, sizeof(order->instance)))
+		elog(ERROR, "could not generate random bytes for an instance");
+	order->fresh = true;
+	begin_core(order);
+	while (!order->started)
+		turn(order);
+}
+
+/* What is stored, as a core; nothing of it was given yet. */
+static void
+begin_core(TlOrder *order)
+{
+	TlConsensusConfig *config;
 	size_t		size;
 
+	MemoryContextReset(order->memory);
+	config = MemoryContextAllocZero(order->memory, sizeof(TlConsensusConfig));
 	tl_replication_wire_begin(order->wire);
 	tl_replication_own_log_load(&order->log);
-	tl_node_order_load(config);
 	config->chain_id = order->log.chain_id;
 	config->member = order->log.member;
+	tl_node_order_load(config);
 	config->view_count = VIEW_COUNT;
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
-	if (!pg_strong_random(config->instance, sizeof(config->instance)))
-		elog(ERROR, "could not generate random bytes for an instance");
+	memcpy(config->instance, order->instance, sizeof(config->instance));
 	order->config = config;
 	order->height = config->base.header.height;
+	memset(order->given, 0, sizeof(order->given));
 	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		order->given[i].member = config->members[i].number;
 		order->given[i].more = true;
 	}
 	size = tl_consensus_size(config);
-	order->core = tl_consensus_init(MemoryContextAllocHuge(TopMemoryContext, size),
+	order->core = tl_consensus_init(MemoryContextAllocHuge(order->memory, size),
 									size, config);
 	if (order->core == NULL)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the stored blocks do not make a beginning for consensus"));
-	order->actions = MemoryContextAllocZero(TopMemoryContext, sizeof(TlActions));
+	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
+	order->started = false;
+	order->ended = false;
+	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
-	while (!order->started)
-		turn(order);
+}
+
+/* The epoch is over, and that is stored: the next core, and new peers. */
+static void
+begin_epoch(TlOrder *order)
+{
+	TlConsensusStatus status;
+
+	tl_consensus_status(order->core, &status);
+	order->fresh = status.asking || status.lost;
+	begin_core(order);
+	(void) tl_replication_wire_reload(order->wire);
 }
 
 /* There may be something to order. */
@@ -217,7 +254,7 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 static bool
 has_work(const TlOrder *order)
 {
-	if (order->held != NIL || order->loose != NIL || order->again != NIL ||
+	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
 		order->seen != NIL || order->contradictions != NIL)
 		return true;
 	for (unsigned i = 0; i < order->config->member_count; i++)
@@ -244,7 +281,8 @@ turn(TlOrder *order)
 	if (!order->started && !more)
 	{
 		input.kind = TL_INPUT_START;
-		input.fresh = order->log.sequence > 0;	/* others may have seen more */
+		/* others may have seen more */
+		input.fresh = order->fresh && order->log.sequence > 0;
 		order->started = true;
 	}
 	tl_error_check(step(order, &input), "consensus");
@@ -256,6 +294,7 @@ turn(TlOrder *order)
 	if (order->started)
 	{
 		place_batches(order);
+		make_approvals(order);
 		make_batch(order);
 	}
 	tl_replication_wire_end(order->wire);
@@ -271,6 +310,8 @@ turn(TlOrder *order)
 		for (unsigned i = 0; i < order->config->member_count; i++)
 			order->given[i].more |= order->given[i].member == order->log.member;
 	}
+	if (order->ended)
+		begin_epoch(order);
 }
 
 /* What the sink is told */
@@ -377,7 +418,10 @@ give_log(TlOrder *order, TlGiven *given)
 											   VARSIZE_ANY_EXHDR(messages[i])),
 					   "stored log row");
 		if (!give_row(order, TL_INPUT_ROW, &row))
-			break;
+		{
+			given->more = false;	/* the next core reads it again */
+			return false;
+		}
 		given->sequence = row.sequence;
 		if (given->member == order->log.member && row.kind == TL_LOG_BATCH)
 			note_own_batch(order, &row);
@@ -392,13 +436,14 @@ give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 	TlLane		lane;
-	TlStatus	status;
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+											NULL, &input.certificates_valid);
 
 	/* the signature was checked when it was stored, and is again */
-	tl_error_check(tl_consensus_judge(order->core, row, tl_consensus_check_signature,
-									  NULL, &input.certificates_valid),
-				   "stored log row");
-	status = step(order, &input);
+	if (status == TL_OK)
+		status = step(order, &input);
+	else if (status != TL_NOT_FINAL && kind != TL_INPUT_LOOSE_ROW)
+		tl_error_check(status, "stored log row");
 	if (status == TL_NOT_FINAL)
 		return false;
 	if (status != TL_OK && row->member == order->log.member)
@@ -413,8 +458,8 @@ static void
 give_news(TlOrder *order)
 {
 	ListCell   *cell;
-
 	List	   *again = order->again;
+	TlStatus	status;
 
 	order->again = NIL;
 	foreach(cell, order->loose)
@@ -429,7 +474,9 @@ give_news(TlOrder *order)
 
 		input.row = *(TlLogRow *) list_nth(order->contradictions, i);
 		input.other = *(TlLogRow *) list_nth(order->contradictions, i + 1);
-		tl_error_check(step(order, &input), "contradiction");
+		status = step(order, &input);
+		if (status != TL_NOT_FINAL)
+			tl_error_check(status, "contradiction");
 	}
 	foreach(cell, order->seen)
 		give_seen(order, lfirst(cell));
@@ -496,6 +543,7 @@ obey(TlOrder *order)
 				append(order, &action->row);
 				break;
 			case TL_ACT_FINAL:
+				tl_node_order_check_trusted(action->block);
 				tl_node_order_store(order->config, action, order->actions->standing);
 				order->height = action->block->header.height;
 				order->asked = true;
@@ -522,9 +570,8 @@ obey(TlOrder *order)
 						errmsg("this node is too far behind to follow, and cannot catch up yet"));
 				break;
 			case TL_ACT_EPOCH:
-				ereport(WARNING,
-						errmsg("the members have changed after block %lld, and this node cannot follow into a new epoch yet",
-							   (long long) order->height));
+				tl_node_order_epoch_store(order->config, action, order->height);
+				order->ended = true;
 				break;
 			case TL_ACT_ASK_LAST_SEEN:
 				tl_replication_want_last_seen(order->wire);
@@ -679,6 +726,29 @@ make_batch(TlOrder *order)
 	order->lane.batch = header.batch;
 	tl_chain_batch_digest(&order->lane.digest, bytes, writer.size);
 	order->submitted = submitted.count == TL_ORDER_CHUNKS_MAX;
+}
+
+/* Approvals that sessions have asked for. */
+static void
+make_approvals(TlOrder *order)
+{
+	TlInput		input = {.kind = TL_INPUT_MAKE_APPROVAL};
+	TlConsensusStatus status;
+	TlApprovalAsked asked;
+
+	tl_consensus_status(order->core, &status);
+	while (tl_node_order_approval(&asked, order->config, status.approvals, order->secret))
+	{
+		TlStatus	result;
+
+		input.payload = asked.payload;
+		result = step(order, &input);
+		if (result == TL_BAD_ORDER)
+			return;				/* not now */
+		tl_error_check(result, "own approval");
+		tl_node_order_approved(&asked);
+		tl_consensus_status(order->core, &status);
+	}
 }
 
 static int64_t

@@ -8,7 +8,11 @@
  * cut and entries in their encodings, the certificate, and the standing
  * of the members, which is for each of them, big-endian: convicted u64,
  * incarnation u16, nonces of the newest and of the seven before 16 each, epoch
- * u64, view u64.  The history is rebuilt from the hashes.
+ * u64, view u64, approvals u32, the newest four motions that he approves of 32
+ * each; then whether a change was decided u8, the row that approves it 32, the
+ * hash of the next set 32.  The history is rebuilt from the hashes; the members
+ * are those of genesis and what the epochs since have made of them
+ * (node_order_epoch.c).
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -23,13 +27,17 @@
 
 #include "chain_genesis.h"
 #include "chain_statement.h"
+#include "consensus_epoch.h"
 #include "crypto_hash.h"
 #include "node_order_batch.h"
+#include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
-#define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8)
+#define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8 + 4 + \
+						 TL_HASH_SIZE * TL_CONSENSUS_APPROVALS_MAX)
+#define DECIDED_SIZE	(1 + 2 * TL_HASH_SIZE)
 
 static TlStatement select_genesis = {
 	"SELECT genesis_header, genesis_body FROM ledger_internal.node", 0, {0}
@@ -91,7 +99,6 @@ static TlStatement delete_submitted = {
 static TlSpan copied(uint64 row, int column);
 static void load_members(TlConsensusConfig *config, TlSpan header, TlSpan body);
 static void load_base(TlConsensusConfig *config);
-static void load_standing(TlStanding *out, TlSpan bytes, unsigned count);
 static Datum standing_bytes(const TlStanding *standing, unsigned count);
 static bytea **messages(uint64 count);
 
@@ -102,8 +109,10 @@ tl_node_order_load(TlConsensusConfig *config)
 	TlConsensusBlock *base = &config->base;
 	uint64		count;
 
-	tl_chain_execute(&select_genesis, NULL, NULL, true);
-	load_members(config, copied(0, 0), copied(0, 1));
+	tl_node_order_load_genesis(config);
+	tl_merkle_range_init(&base->history);
+	tl_error_check(tl_merkle_range_append(&base->history, &base->hash), "history");
+	tl_node_order_epochs(config);
 	count = tl_chain_execute(&select_hashes, NULL, NULL, true);
 	for (uint64 i = 0; i < count; i++)
 		tl_error_check(tl_merkle_range_append(&base->history,
@@ -111,6 +120,14 @@ tl_node_order_load(TlConsensusConfig *config)
 					   "history");
 	if (count > 0)
 		load_base(config);
+}
+
+/* The members of genesis, on the genesis block. */
+void
+tl_node_order_load_genesis(TlConsensusConfig *config)
+{
+	tl_chain_execute(&select_genesis, NULL, NULL, true);
+	load_members(config, copied(0, 0), copied(0, 1));
 }
 
 /* A final block; its certificate may be a descendant's. */
@@ -265,19 +282,22 @@ load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
 	tl_error_check(tl_chain_block_decode(&base->header, header.data, header.size),
 				   "genesis header");
 	tl_chain_block_hash(&base->hash, &base->header);
-	tl_merkle_range_init(&base->history);
-	tl_error_check(tl_merkle_range_append(&base->history, &base->hash), "history");
 	config->members_hash = base->header.members_hash;
 	config->founding = base->hash;
 	config->quorum_of_three = genesis->quorum_of_three;
 	config->drift_us = (int64_t) genesis->clock_drift_ms * 1000;
 	config->member_count = genesis->member_count;
+	config->checkpoint_interval = genesis->checkpoint_interval;
 	for (unsigned i = 0; i < config->member_count; i++)
 	{
-		config->members[i].number = genesis->members[i].number;
-		config->members[i].validator = genesis->members[i].kind == TL_MEMBER_VALIDATOR;
-		memcpy(config->members[i].row_key, genesis->members[i].row_key,
-			   TL_XONLY_KEY_SIZE);
+		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
+		TlWriter	writer;
+		TlSpan		span = {leaf, 0};
+
+		tl_writer_init(&writer, leaf, sizeof(leaf));
+		tl_error_check(tl_chain_member_encode(&writer, &genesis->members[i]), "member");
+		span.size = writer.size;
+		tl_error_check(tl_consensus_epoch_member(&config->members[i], span), "member");
 	}
 }
 
@@ -300,17 +320,22 @@ load_base(TlConsensusConfig *config)
 										   TL_CONSENSUS_ENTRIES_MAX, part.data, part.size),
 				   "entries");
 	part = copied(0, 3);
-	certificate = MemoryContextAlloc(TopMemoryContext, part.size + 1);
+	certificate = MemoryContextAlloc(GetMemoryChunkContext(config), part.size + 1);
 	memcpy(certificate, part.data, part.size);
 	config->certificate.data = certificate;
 	config->certificate.size = part.size;
-	load_standing(&config->standing, copied(0, 4), config->member_count);
+	/* the founding block's is already that of the members whom it has made */
+	if (base->header.epoch == config->epoch)
+		tl_node_order_standing(&config->standing, copied(0, 4), config->member_count);
 }
 
-static void
-load_standing(TlStanding *out, TlSpan bytes, unsigned count)
+/* A stored standing of so many members. */
+void
+tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count)
 {
 	TlReader	reader;
+
+	memset(out, 0, sizeof(*out));
 
 	tl_reader_init(&reader, bytes.data, bytes.size);
 	for (unsigned i = 0; i < count; i++)
@@ -321,14 +346,20 @@ load_standing(TlStanding *out, TlSpan bytes, unsigned count)
 		tl_get_bytes(&reader, out->members[i].older, sizeof(out->members[i].older));
 		out->members[i].epoch = tl_get_u64(&reader);
 		out->members[i].view = tl_get_u64(&reader);
+		out->members[i].approvals = tl_get_u32(&reader);
+		for (unsigned j = 0; j < TL_CONSENSUS_APPROVALS_MAX; j++)
+			tl_get_hash(&reader, &out->members[i].approved[j]);
 	}
+	out->changed = tl_get_u8(&reader) != 0;
+	tl_get_hash(&reader, &out->change_row);
+	tl_get_hash(&reader, &out->next_members);
 	tl_error_check(tl_reader_finish(&reader), "standing");
 }
 
 static Datum
 standing_bytes(const TlStanding *standing, unsigned count)
 {
-	uint8_t		bytes[TL_MEMBER_COUNT_MAX * STANDING_SIZE];
+	uint8_t		bytes[TL_MEMBER_COUNT_MAX * STANDING_SIZE + DECIDED_SIZE];
 	TlWriter	writer;
 
 	tl_writer_init(&writer, bytes, sizeof(bytes));
@@ -340,7 +371,13 @@ standing_bytes(const TlStanding *standing, unsigned count)
 		tl_put_bytes(&writer, standing->members[i].older, sizeof(standing->members[i].older));
 		tl_put_u64(&writer, standing->members[i].epoch);
 		tl_put_u64(&writer, standing->members[i].view);
+		tl_put_u32(&writer, standing->members[i].approvals);
+		for (unsigned j = 0; j < TL_CONSENSUS_APPROVALS_MAX; j++)
+			tl_put_hash(&writer, &standing->members[i].approved[j]);
 	}
+	tl_put_u8(&writer, standing->changed);
+	tl_put_hash(&writer, &standing->change_row);
+	tl_put_hash(&writer, &standing->next_members);
 	tl_error_check(tl_writer_finish(&writer), "standing");
 	return tl_chain_bytes(bytes, writer.size);
 }

@@ -22,6 +22,8 @@ typedef struct TlSubmitted
 } TlSubmitted;
 
 extern void tl_node_order_load(TlConsensusConfig *config);
+extern void tl_node_order_load_genesis(TlConsensusConfig *config);
+extern void tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count);
 extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 								const TlStanding *standing);
 extern struct varlena **tl_node_order_read(bool own, uint32_t member,

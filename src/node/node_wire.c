@@ -4,8 +4,8 @@
  *	  The background process that carries log rows to and from other members.
  *
  * The worker of a database starts it when ledger_internal.peer names another
- * member, and not before: a ledger of one member has no such process, no
- * connection, no wire.  The worker wakes it when it has committed log rows.
+ * member, or where consensus orders, and not before: an ordinary ledger of one
+ * member has no such process, no connection, no wire.  The worker wakes it when it has committed log rows.
  *
  * The process is a loop around tl_replication_wire_poll (src/replication):
  * latch, sockets and a time, whichever is first.  It ends by ERROR when
@@ -119,7 +119,8 @@ static bool
 has_peers(void)
 {
 	if (SPI_execute("SELECT FROM ledger_internal.peer"
-					" WHERE member <> (SELECT member FROM ledger_internal.node) LIMIT 1",
+					" WHERE member <> (SELECT member FROM ledger_internal.node)"
+					" UNION ALL SELECT FROM ledger_internal.order_mode LIMIT 1",
 					true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read ledger_internal.peer");
 	return SPI_processed > 0;
@@ -219,7 +220,7 @@ tl_node_wire_main(Datum database)
 	if (!take_slot())
 		proc_exit(0);
 	wire = make_wire(&order);
-	if (wire == NULL || tl_replication_wire_reload(wire) == 0)
+	if (wire == NULL || (tl_replication_wire_reload(wire) == 0 && order == NULL))
 		proc_exit(0);
 	if (order != NULL)
 		tl_node_order_open(order);

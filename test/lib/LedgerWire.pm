@@ -7,6 +7,10 @@
 #	$wires->sql(2, $query)		in its ledger database
 #	$wires->wire(2, $query)		in its wire database
 #	$wires->insert(2, $count)	rows of its ledger table, in batches of one
+#	my $number = $wires->add_newcomer	a server more, without a ledger yet
+#	$wires->invite(1, $number); $wires->join($number)
+#								member 1 invites it, and it joins by that invitation
+#	$wires->admit([5, 6], 1, 2, 3)	members 1, 2 and 3 admit newcomers in one change
 #	my $liar = $wires->add_publisher(3)
 #								a member whose wire is a plain server that does as
 #								it is told: $liar->{server}, publish(), row(), batch()
@@ -67,8 +71,8 @@ sub new
 sub found
 {
 	my ($self, $member) = @_;
-	my $names = join ',', map { "'member$_'" } 1 .. $self->{count};
-	my $keys = join ',', map { "'$_'::bytea" } @{ $self->{keys} };
+	my $names = CORE::join ',', map { "'member$_'" } 1 .. $self->{count};
+	my $keys = CORE::join ',', map { "'$_'::bytea" } @{ $self->{keys} };
 
 	$self->sql($member, "SELECT ledger_internal.create_member(ARRAY[$names], ARRAY[$keys], $member, '2026-01-01 00:00:00+00', $self->{ordered})");
 	$self->sql($member, 'CREATE TABLE cdr (id bigint) USING ledger');
@@ -139,6 +143,68 @@ sub wait_streaming
 	$self->poll($member, "SELECT log_link = 'streaming' AND body_link = 'streaming' FROM ledger.peer WHERE member = $peer")
 	  or diag($self->sql($member, 'SELECT * FROM ledger.peer'));
 	return;
+}
+
+# A server that is to become the next member.
+sub add_newcomer
+{
+	my ($self, %param) = @_;
+	my $number = ++$self->{count};
+	my $node = LedgerCluster->new_server("member$number",
+		allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
+
+	$node->create_extension;
+	push @{ $self->{nodes} }, $node;
+	$self->{fingerprints}[$number] = $self->sql($number, 'SELECT ledger.fingerprint()');
+	return $number;
+}
+
+sub fingerprint { my ($self, $number) = @_; return $self->{fingerprints}[$number] }
+
+sub announce
+{
+	my ($self, $member) = @_;
+
+	$self->sql($member, "SELECT ledger.announce('" . $self->address($member) . "')");
+	return;
+}
+
+sub invite
+{
+	my ($self, $member, $number) = @_;
+
+	$self->{invitations}[$number] = $self->sql($member, "SELECT ledger.invite('member$number', '$self->{fingerprints}[$number]')");
+	return $self->{invitations}[$number];
+}
+
+sub join
+{
+	my ($self, $number) = @_;
+
+	$self->sql($number, "SELECT ledger.join('$self->{invitations}[$number]', 'member$number', '" . $self->address($number) . "')");
+	$self->sql($number, 'CREATE TABLE cdr (id bigint) USING ledger');
+	return;
+}
+
+# The first of the members proposes, the others approve when they have heard.
+sub admit
+{
+	my ($self, $newcomers, @members) = @_;
+	my ($names, $fingerprints, $addresses) = map { 'ARRAY[' . CORE::join(',', @$_) . ']' }
+	  ([ map { "'member$_'" } @$newcomers ], [ map { "'$self->{fingerprints}[$_]'" } @$newcomers ], [ map { "'" . $self->address($_) . "'" } @$newcomers ]);
+	my $motion;
+
+	foreach my $member (@members)
+	{
+		if (!defined $motion)
+		{
+			$motion = $self->sql($member, "SELECT ledger.admit($names, $fingerprints, $addresses)");
+			next;
+		}
+		$self->poll($member, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$motion')");
+		$self->sql($member, "SELECT ledger.admit($names, $fingerprints)");
+	}
+	return $motion;
 }
 
 # A member whose wire the test fills by hand, known to all others.  Its rows are
@@ -225,7 +291,7 @@ sub agree
 		}
 	}
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return is(join('; ', @wrong), '', $name)
+	return is(CORE::join('; ', @wrong), '', $name)
 	  || diag(map { $self->sql($_, 'SELECT * FROM ledger.peer') . "\n" } @members);
 }
 

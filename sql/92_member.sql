@@ -1,0 +1,481 @@
+-- Members: inviting, joining, admitting, removing; who they are
+-- (src/node/node_member.c, src/node/node_order_epoch.c).
+
+CREATE TABLE ledger_internal.epoch (
+    epoch bigint PRIMARY KEY CHECK (epoch > 0),
+    height bigint NOT NULL,
+    motion bytea NOT NULL,
+    certificate bytea NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE ledger_internal.epoch IS
+    'each change of the members: the block that founded the epoch, the motion, the epoch certificate';
+
+CREATE TABLE ledger_internal.approval_asked (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    motion bytea NOT NULL CHECK (octet_length(motion) BETWEEN 1 AND 131072),
+    asked_by name NOT NULL DEFAULT session_user
+);
+COMMENT ON TABLE ledger_internal.approval_asked IS
+    'motions that this member approves of, until the process of the wire has signed that';
+
+CREATE TABLE ledger_internal.trusted_block (
+    height bigint PRIMARY KEY,
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32)
+);
+COMMENT ON TABLE ledger_internal.trusted_block IS
+    'blocks that the invitation names; a node that finds another one at that height goes no further';
+
+CREATE TABLE ledger_internal.prepared_key (
+    public_key bytea NOT NULL CHECK (octet_length(public_key) = 32)
+);
+CREATE UNIQUE INDEX prepared_key_one ON ledger_internal.prepared_key ((true));
+COMMENT ON TABLE ledger_internal.prepared_key IS 'the key with which this database will join a ledger';
+
+SELECT pg_extension_config_dump('ledger_internal.epoch', '');
+SELECT pg_extension_config_dump('ledger_internal.approval_asked', '');
+SELECT pg_extension_config_dump('ledger_internal.trusted_block', '');
+SELECT pg_extension_config_dump('ledger_internal.invitation', '');
+
+-- GOVERN rows are few among many.
+CREATE INDEX own_log_govern ON ledger_internal.own_log (epoch) WHERE kind = 9;
+CREATE INDEX peer_log_govern ON ledger_internal.peer_log (epoch) WHERE kind = 9;
+
+CREATE FUNCTION ledger_internal.members(
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea,
+        OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
+
+CREATE FUNCTION ledger_internal.quorum() RETURNS integer
+    AS 'MODULE_PATHNAME', 'tl_quorum' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.quorum() IS 'how many validators of now are a quorum';
+
+CREATE FUNCTION ledger_internal.leaf_parts(leaf bytea,
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_leaf_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.leaf_parts(bytea) IS 'what a member''s leaf says (src/consensus/chain_member.c)';
+
+CREATE FUNCTION ledger_internal.motion_parts(motion bytea,
+        OUT kind text, OUT epoch bigint, OUT reason text, OUT digest bytea,
+        OUT removed bigint[], OUT leaves bytea[]) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_motion_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.motion_parts(bytea) IS 'what a motion says; no row for bytes that are none';
+
+CREATE FUNCTION ledger_internal.make_leaf(member bigint, name text, kind text, roles text[], row_key bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_leaf' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.make_leaf(bigint, text, text, text[], bytea) IS 'the leaf of a member; roles ascending';
+
+CREATE FUNCTION ledger_internal.make_change(reason text, removed bigint[], leaves bytea[]) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_change' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.make_change(text, bigint[], bytea[]) IS
+    'a motion that changes the members of now; an error says what cannot be';
+
+CREATE FUNCTION ledger_internal.join_chain(name text, member bigint, header bytea, body bytea, public_key bytea) RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_join_chain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.join_chain(text, bigint, bytea, bytea, bytea) IS
+    'makes this database a node of a ledger that others have founded; returns the chain id';
+
+-- A fingerprint is the key itself with a check, so that it can be told over a
+-- telephone and needs no other way besides.
+CREATE FUNCTION ledger_internal.fingerprint_of(row_key bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT rtrim(regexp_replace(encode($1 || substring(sha256('telco_ledger/1/fingerprint'::bytea || $1) FOR 4), 'hex'),
+                                      '(.{8})', '\1-', 'g'), '-') $$;
+COMMENT ON FUNCTION ledger_internal.fingerprint_of(bytea) IS
+    'a row key in hexadecimal digits and the first four bytes of its hash, in groups of eight';
+
+CREATE FUNCTION ledger_internal.key_of(fingerprint text) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    digits CONSTANT text := lower(regexp_replace(fingerprint, '[-[:space:]]', '', 'g'));
+BEGIN
+    IF digits !~ '^[0-9a-f]{72}$'
+       OR ledger_internal.fingerprint_of(decode(left(digits, 64), 'hex')) <> rtrim(regexp_replace(digits, '(.{8})', '\1-', 'g'), '-') THEN
+        RAISE EXCEPTION 'this is no fingerprint of a member''s key'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'It has 72 hexadecimal digits, of which the last eight check the others.',
+                  HINT = 'SELECT ledger.fingerprint() on the new member''s database prints it.';
+    END IF;
+    RETURN decode(left(digits, 64), 'hex');
+END $$;
+COMMENT ON FUNCTION ledger_internal.key_of(text) IS 'the row key in a fingerprint; an error if a digit is wrong';
+
+CREATE FUNCTION ledger.fingerprint() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    key bytea;
+BEGIN
+    SELECT public_key INTO key FROM ledger_internal.node;
+    IF NOT FOUND THEN
+        LOCK TABLE ledger_internal.prepared_key IN SHARE ROW EXCLUSIVE MODE;
+        SELECT public_key INTO key FROM ledger_internal.prepared_key;
+        IF NOT FOUND THEN
+            INSERT INTO ledger_internal.prepared_key VALUES (ledger_internal.make_key()) RETURNING public_key INTO key;
+        END IF;
+    END IF;
+    RETURN ledger_internal.fingerprint_of(key);
+END $$;
+COMMENT ON FUNCTION ledger.fingerprint() IS
+    'the fingerprint of this member''s key, to be told to the others; before ledger.join() it makes the key';
+
+CREATE FUNCTION ledger_internal.check_ordered() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM ledger_internal.node) THEN
+        RAISE EXCEPTION 'this database is not a node of a ledger' USING ERRCODE = 'TL004',
+            HINT = 'Call ledger.create_node() or ledger.join().';
+    END IF;
+    IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
+        RAISE EXCEPTION 'this ledger has one member, who makes its blocks alone'
+            USING ERRCODE = 'feature_not_supported',
+                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders: so far test ledgers that several have founded.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_ordered() IS 'an error unless this is a node of a ledger whose members can change';
+
+-- What this member is now; an error if it may not decide anything.
+CREATE FUNCTION ledger_internal.check_validator() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM ledger_internal.check_ordered();
+    IF NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
+                    WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+        RAISE EXCEPTION 'this node is no validator of its ledger, and decides nothing'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'It has not been admitted yet, or was removed, or has not learnt yet that it was admitted.',
+                  HINT = 'SELECT * FROM ledger.member shows what this node knows.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_validator() IS 'an error unless this node is a validator of now';
+
+CREATE VIEW ledger_internal.approval AS
+    SELECT n.member, o.epoch, substring(o.message FROM 156 FOR octet_length(o.message) - 219) AS motion
+      FROM ledger_internal.own_log AS o, ledger_internal.node AS n WHERE o.kind = 9
+    UNION ALL
+    SELECT member, epoch, substring(message FROM 156 FOR octet_length(message) - 219)
+      FROM ledger_internal.peer_log WHERE kind = 9;
+COMMENT ON VIEW ledger_internal.approval IS 'motions of GOVERN rows, as the members'' logs have them';
+
+CREATE FUNCTION ledger_internal.epoch_now() RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch $$;
+COMMENT ON FUNCTION ledger_internal.epoch_now() IS 'the epoch in which this node is';
+
+-- An approval is asked for once.
+CREATE FUNCTION ledger_internal.ask_approval(motion bytea) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    LOCK TABLE ledger_internal.approval_asked IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = ask_approval.motion)
+       OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member)
+                   WHERE a.motion = ask_approval.motion) THEN
+        RAISE EXCEPTION 'this member has approved of that already'
+            USING ERRCODE = 'duplicate_object',
+                  HINT = 'SELECT * FROM ledger.motion shows whose approval is still to come.';
+    END IF;
+    INSERT INTO ledger_internal.approval_asked (motion) VALUES (ask_approval.motion);
+    PERFORM ledger_internal.wire_changed();
+    RETURN (SELECT encode(p.digest, 'hex') FROM ledger_internal.motion_parts(ask_approval.motion) AS p);
+END $$;
+COMMENT ON FUNCTION ledger_internal.ask_approval(bytea) IS 'has this member approve of a motion; its digest';
+
+-- Motions of this epoch that somebody has approved of.
+CREATE FUNCTION ledger_internal.open_motions(
+        OUT motion bytea, OUT reason text, OUT removed bigint[], OUT leaves bytea[]) RETURNS SETOF record
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT a.motion, p.reason, p.removed, p.leaves
+  FROM (SELECT DISTINCT motion FROM ledger_internal.approval WHERE epoch = ledger_internal.epoch_now()
+        UNION SELECT motion FROM ledger_internal.approval_asked) AS a,
+       LATERAL ledger_internal.motion_parts(a.motion) AS p
+ WHERE p.kind = 'change' AND p.epoch = ledger_internal.epoch_now()
+ ORDER BY p.digest
+$$;
+COMMENT ON FUNCTION ledger_internal.open_motions() IS 'changes of the members that can be decided now, and that somebody has proposed';
+
+CREATE FUNCTION ledger.invite(name text, fingerprint text, roles text[] DEFAULT '{}') RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    key bytea;
+    place bigint;
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    IF invite.name IS NULL OR invite.fingerprint IS NULL OR invite.roles IS NULL OR array_position(invite.roles, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'an invitation needs a name and a fingerprint' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    key := ledger_internal.key_of(invite.fingerprint);
+    LOCK TABLE ledger_internal.invitation IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM ledger_internal.check_new(invite.name, key);
+    IF NOT EXISTS (SELECT FROM ledger_internal.peer JOIN ledger_internal.node USING (member) WHERE address IS NOT NULL) THEN
+        RAISE EXCEPTION 'the others cannot reach this member yet'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'An invitation says where the wires are, and this member has not said where its own is.',
+                  HINT = 'Call ledger.announce(''host=... dbname=...'') first.';
+    END IF;
+    SELECT number INTO place FROM ledger_internal.invitation AS i WHERE i.row_key = key AND i.name = invite.name;
+    IF NOT FOUND THEN
+        SELECT 1 + greatest(max(m.member), (SELECT max(number) FROM ledger_internal.invitation)) INTO place
+          FROM ledger_internal.members() AS m;
+        -- a name or role that cannot be is refused here
+        PERFORM ledger_internal.make_leaf(place, invite.name, 'validator', r.sorted, key)
+           FROM (SELECT ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1) AS sorted) AS r;
+        INSERT INTO ledger_internal.invitation (number, name, roles, row_key)
+            VALUES (place, invite.name, ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1), key);
+        PERFORM ledger_internal.wire_changed();
+    END IF;
+    RETURN (SELECT jsonb_build_object(
+                'telco_ledger', 'invitation 1',
+                'chain', encode(n.chain_id, 'hex'),
+                'purpose', n.purpose,
+                'name', invite.name,
+                'fingerprint', ledger_internal.fingerprint_of(key),
+                'number', place,
+                'genesis_header', encode(n.genesis_header, 'hex'),
+                'genesis_body', encode(n.genesis_body, 'hex'),
+                'members', (SELECT jsonb_agg(jsonb_build_object('number', p.member, 'key', encode(p.row_key, 'hex'), 'address', p.address)
+                                             ORDER BY p.member)
+                              FROM ledger_internal.peer AS p),
+                'checkpoint', (SELECT jsonb_build_object('height', b.height, 'hash', encode(b.hash, 'hex'))
+                                 FROM ledger_internal.ordered_block AS b ORDER BY b.height DESC LIMIT 1))::text
+              FROM ledger_internal.node AS n);
+END $$;
+COMMENT ON FUNCTION ledger.invite(text, text, text[]) IS
+    'an invitation for the database with that fingerprint (ledger.fingerprint()), to be given to ledger.join() there: what the ledger is, where its members are, its newest block';
+
+CREATE FUNCTION ledger_internal.check_new(name text, row_key bytea) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    other record;
+BEGIN
+    SELECT m.* INTO other FROM ledger_internal.members() AS m
+     WHERE m.left_height IS NULL AND (m.name = check_new.name OR m.row_key = check_new.row_key);
+    IF FOUND THEN
+        RAISE EXCEPTION 'member % has that name or that key already', other.member
+            USING ERRCODE = 'duplicate_object',
+                  DETAIL = format('It is called "%s"; its fingerprint is %s.', other.name, ledger_internal.fingerprint_of(other.row_key));
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_new(text, bytea) IS 'an error if a member of now has that name or key';
+
+CREATE FUNCTION ledger.join(invitation text, name text, address text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    paper jsonb;
+    key bytea;
+BEGIN
+    IF "join".invitation IS NULL OR "join".name IS NULL OR "join".address IS NULL THEN
+        RAISE EXCEPTION 'joining needs an invitation, a name and an address' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    BEGIN
+        paper := "join".invitation::jsonb;
+    EXCEPTION WHEN invalid_text_representation THEN
+        paper := '{}';
+    END;
+    IF paper ->> 'telco_ledger' IS DISTINCT FROM 'invitation 1'
+       OR NOT coalesce(paper ->> 'genesis_header' ~ '^([0-9a-f]{2})+$' AND paper ->> 'genesis_body' ~ '^([0-9a-f]{2})+$'
+                       AND paper ->> 'number' ~ '^[0-9]{1,9}$' AND paper ->> 'chain' ~ '^[0-9a-f]{64}$'
+                       AND jsonb_typeof(paper -> 'members') = 'array', false) THEN
+        RAISE EXCEPTION 'this is no invitation to a ledger'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Copy the whole text that ledger.invite() has returned.';
+    END IF;
+    IF paper ->> 'name' IS DISTINCT FROM "join".name THEN
+        RAISE EXCEPTION 'the invitation is for "%"', paper ->> 'name' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM ledger_internal.check_address("join".address);
+    SELECT p.public_key INTO key FROM ledger_internal.prepared_key AS p;
+    IF key IS NULL OR ledger_internal.fingerprint_of(key) IS DISTINCT FROM paper ->> 'fingerprint' THEN
+        RAISE EXCEPTION 'the invitation is for another key'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It names %s; the key of this database is %s.', paper ->> 'fingerprint',
+                                  coalesce(ledger_internal.fingerprint_of(key), 'not made yet')),
+                  HINT = 'Tell the one who invites what SELECT ledger.fingerprint() prints here.';
+    END IF;
+    IF ledger_internal.join_chain("join".name, (paper ->> 'number')::bigint, decode(paper ->> 'genesis_header', 'hex'),
+                                  decode(paper ->> 'genesis_body', 'hex'), key) <> paper ->> 'chain' THEN
+        RAISE EXCEPTION 'the invitation does not fit together'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'Its first block is not that of the ledger that it names.',
+                  HINT = 'Ask for a new invitation.';
+    END IF;
+    DELETE FROM ledger_internal.prepared_key;
+    INSERT INTO ledger_internal.peer (member, row_key, address)
+        SELECT m.number, decode(m.key, 'hex'), left(m.address, 255)
+          FROM jsonb_to_recordset(paper -> 'members') AS m (number bigint, key text, address text);
+    INSERT INTO ledger_internal.peer (member, row_key, address)
+        VALUES ((paper ->> 'number')::bigint, key, "join".address);
+    INSERT INTO ledger_internal.trusted_block (height, hash)
+        SELECT (paper #>> '{checkpoint,height}')::bigint, decode(paper #>> '{checkpoint,hash}', 'hex')
+         WHERE paper #>> '{checkpoint,height}' IS NOT NULL;
+    PERFORM ledger_internal.wire_changed();
+    RETURN ledger_internal.fingerprint_of(key);
+END $$;
+COMMENT ON FUNCTION ledger.join(text, text, text) IS
+    'makes this database a node of the ledger that the invitation is to, with its wire at that address; it follows at once, and votes when the members have admitted it (ledger.admit()); returns its fingerprint';
+
+-- One change for all of them: approved of as it was proposed, or not at all.
+CREATE FUNCTION ledger.admit(names text[], fingerprints text[], addresses text[] DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    wanted text[];
+    change bytea;
+    near text;
+    lacking text;
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    IF cardinality(names) IS DISTINCT FROM cardinality(fingerprints) OR cardinality(names) = 0
+       OR cardinality(coalesce(addresses, names)) <> cardinality(names)
+       OR array_position(names, NULL) IS NOT NULL OR array_position(fingerprints, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM ledger_internal.check_new(u.name, ledger_internal.key_of(u.fingerprint))
+       FROM unnest(names, fingerprints) AS u (name, fingerprint);
+    wanted := ARRAY(SELECT u.name || ' ' || encode(ledger_internal.key_of(u.fingerprint), 'hex')
+                      FROM unnest(names, fingerprints) AS u (name, fingerprint) ORDER BY 1);
+    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o
+     WHERE o.removed = '{}'
+       AND wanted = ARRAY(SELECT l.name || ' ' || encode(l.row_key, 'hex')
+                            FROM unnest(o.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l ORDER BY 1);
+    IF NOT FOUND THEN
+        -- it is a proposal, and that is for who has invited
+        SELECT string_agg(format('"%s"', u.name), ', ') INTO lacking
+          FROM unnest(names, fingerprints) AS u (name, fingerprint)
+         WHERE NOT EXISTS (SELECT FROM ledger_internal.invitation AS i
+                            WHERE i.name = u.name AND i.row_key = ledger_internal.key_of(u.fingerprint));
+        SELECT string_agg(o.reason, '; ') INTO near
+          FROM ledger_internal.open_motions() AS o
+         WHERE EXISTS (SELECT FROM unnest(o.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l
+                        WHERE l.name = ANY (names));
+        IF lacking IS NOT NULL THEN
+            RAISE EXCEPTION 'nobody has proposed that yet, and this member has not invited %', lacking
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = coalesce('Proposed is: ' || near, 'There is no proposal with any of these names.'),
+                      HINT = 'The member who has invited proposes by ledger.admit(names, fingerprints, addresses); others approve by the same names and fingerprints together.';
+        END IF;
+        IF addresses IS NULL OR array_position(addresses, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'who proposes a new member says where its wire is'
+                USING ERRCODE = 'invalid_parameter_value',
+                      HINT = 'Give the address with which it has called ledger.join() as third argument.';
+        END IF;
+        PERFORM ledger_internal.check_address(a) FROM unnest(addresses) AS a;
+        SELECT ledger_internal.make_change(
+                   string_agg(format('%s becomes member %s', i.name, i.number), E'\n' ORDER BY i.number) || E'\n'
+                   || string_agg(format('address %s %s', i.number, u.address), E'\n' ORDER BY i.number),
+                   '{}', array_agg(ledger_internal.make_leaf(i.number, i.name, 'validator', i.roles, i.row_key) ORDER BY i.number))
+          INTO change
+          FROM unnest(names, fingerprints, addresses) AS u (name, fingerprint, address)
+          JOIN ledger_internal.invitation AS i ON i.name = u.name AND i.row_key = ledger_internal.key_of(u.fingerprint);
+    END IF;
+    RETURN ledger_internal.ask_approval(change);
+END $$;
+COMMENT ON FUNCTION ledger.admit(text[], text[], text[]) IS
+    'proposes to admit these in one change, or approves of that proposal; who has invited proposes, and gives their addresses';
+
+CREATE FUNCTION ledger.admit(name text, fingerprint text, address text DEFAULT NULL) RETURNS text
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT ledger.admit(ARRAY[$1], ARRAY[$2], CASE WHEN $3 IS NOT NULL THEN ARRAY[$3] END) $$;
+COMMENT ON FUNCTION ledger.admit(text, text, text) IS
+    'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address';
+
+-- The change that removes exactly this member and sets nothing.
+CREATE FUNCTION ledger.remove(name text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    change bytea;
+    place bigint;
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    SELECT m.member INTO place FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = remove.name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no member "%"', remove.name
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
+    END IF;
+    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o
+     WHERE o.removed = ARRAY[place] AND cardinality(o.leaves) = 0;
+    IF NOT FOUND THEN
+        change := ledger_internal.make_change(format('%s, member %s, leaves', remove.name, place), ARRAY[place], '{}');
+    END IF;
+    RETURN ledger_internal.ask_approval(change);
+END $$;
+COMMENT ON FUNCTION ledger.remove(text) IS
+    'proposes that a member leaves, or approves of that proposal; a quorum of the members decides, the one concerned among them';
+
+CREATE FUNCTION ledger.leave() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    RETURN (SELECT ledger.remove(m.name) FROM ledger_internal.members() AS m JOIN ledger_internal.node USING (member));
+END $$;
+COMMENT ON FUNCTION ledger.leave() IS 'proposes that this member leaves; the others approve by ledger.remove()';
+
+-- When an epoch begins: who is to be talked to, and where.
+CREATE FUNCTION ledger_internal.follow_members() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+INSERT INTO ledger_internal.peer AS p (member, row_key, address)
+    SELECT m.member, m.row_key, left(a.place[2], 255)
+      FROM ledger_internal.members() AS m
+      LEFT JOIN (SELECT regexp_match(line, '^address (\d{1,10}) (.+)$') AS place
+                   FROM (SELECT motion FROM ledger_internal.epoch ORDER BY epoch DESC LIMIT 1) AS e,
+                        LATERAL ledger_internal.motion_parts(e.motion) AS parts,
+                        LATERAL regexp_split_to_table(parts.reason, E'\n') AS line) AS a
+        ON a.place[1]::bigint = m.member
+     WHERE m.left_height IS NULL
+    ON CONFLICT (member) DO UPDATE SET row_key = excluded.row_key, address = coalesce(p.address, excluded.address), left_at = NULL;
+UPDATE ledger_internal.peer AS p SET left_at = clock_timestamp()
+ WHERE p.left_at IS NULL AND EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = p.member AND m.left_height IS NOT NULL);
+DELETE FROM ledger_internal.invitation WHERE number <= (SELECT max(member) FROM ledger_internal.members());
+$$;
+COMMENT ON FUNCTION ledger_internal.follow_members() IS 'what a change of the members means for the wire';
+
+CREATE VIEW ledger.member AS
+    SELECT m.name, m.member, m.kind, m.roles, ledger_internal.fingerprint_of(m.row_key) AS fingerprint, p.address,
+           m.since_height, m.left_height,
+           CASE WHEN m.left_height IS NULL THEN 'member' ELSE 'left' END AS state
+      FROM ledger_internal.members() AS m
+      LEFT JOIN ledger_internal.peer AS p USING (member)
+    UNION ALL
+    SELECT i.name, i.number, 'validator', i.roles, ledger_internal.fingerprint_of(i.row_key), NULL, NULL, NULL, 'invited'
+      FROM ledger_internal.invitation AS i
+    UNION ALL
+    SELECT n.name, n.member, NULL, NULL, ledger_internal.fingerprint_of(n.public_key), p.address, NULL, NULL, 'joining'
+      FROM ledger_internal.node AS n
+      LEFT JOIN ledger_internal.peer AS p USING (member)
+     WHERE NOT EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = n.member);
+COMMENT ON VIEW ledger.member IS
+    'who belongs to the ledger, or did: state is member, left, invited (by this node) or joining (this node, until it learns that it was admitted); since_height: the block that changed the members';
+
+CREATE VIEW ledger.motion AS
+    SELECT encode(p.digest, 'hex') AS motion, p.kind, p.epoch, p.reason,
+           a.approved_by, ledger_internal.quorum() AS needed,
+           CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion) THEN 'decided'
+                WHEN p.epoch = ledger_internal.epoch_now() THEN 'open' ELSE 'lapsed' END AS state
+      FROM (SELECT v.motion, array_agg(DISTINCT m.name ORDER BY m.name) AS approved_by
+              FROM ledger_internal.approval AS v JOIN ledger_internal.members() AS m USING (member)
+             GROUP BY v.motion) AS a,
+           LATERAL ledger_internal.motion_parts(a.motion) AS p;
+COMMENT ON VIEW ledger.motion IS
+    'what members have proposed, and who approves of it as far as their logs are here; needed: a quorum of now';
+
+CREATE VIEW ledger.evidence AS
+    SELECT m.name, c.member, c.seq, ledger_internal.kind_name(get_byte(c.message, 61)::smallint) AS kind,
+           k.message AS kept, c.message AS contradicts, c.stored_at
+      FROM ledger_internal.contradiction AS c
+      LEFT JOIN ledger_internal.peer_log AS k ON k.member = c.member AND k.nonce = c.nonce AND k.seq = c.seq
+      LEFT JOIN ledger_internal.members() AS m ON m.member = c.member;
+COMMENT ON VIEW ledger.evidence IS
+    'two rows that a member has signed for one place of its log: anybody can check both signatures';

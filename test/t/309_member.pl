@@ -1,0 +1,130 @@
+# A consortium that orders grows from four to five while bodies come, and shrinks
+# again: the same blocks everywhere, the old ones at the newcomer too.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+
+sub submit
+{
+	my ($member, $text) = @_;
+
+	return $wires->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
+}
+
+# How far the last block reaches into each lane, as "member:batch ...".
+my $cut = q{
+SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
+                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
+  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
+       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+
+# Everything that these have submitted is in final blocks at all of @who.
+sub all_ordered
+{
+	my ($name, $authors, @who) = @_;
+	my @lanes;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $member (@$authors)
+	{
+		$wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted') or diag("member $member makes no batch");
+		my $batches = $wires->sql($member, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 1');
+		push @lanes, "$member:$batches" if $batches > 0;
+	}
+	my $expected = join ' ', @lanes;
+	my @late = grep { !$wires->poll($_, $cut, $expected) } @who;
+
+	is("@late", '', "$name: every batch is in a final block at everybody ($expected)")
+	  || diag(map { "member $_\n" . $wires->sql($_, "SELECT seq, kind, epoch, view FROM ledger.message WHERE verdict = 'own' ORDER BY seq DESC LIMIT 8")
+			. "\n" . $wires->sql($_, 'SELECT * FROM ledger.peer') . "\n--\n" } @who);
+	same_blocks(@who);
+	return;
+}
+
+sub same_blocks
+{
+	my (@who) = @_;
+	my $height = (sort { $a <=> $b } map { $wires->sql($_, 'SELECT max(height) FROM ledger_internal.ordered_block') } @who)[0];
+	my %chains = map { $wires->sql($_, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height") => 1 } @who;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(scalar(keys %chains), 1, "and the blocks up to $height are the same");
+	return;
+}
+
+sub in_epoch
+{
+	my ($epoch, @who) = @_;
+	my @late = grep { !$wires->poll($_, 'SELECT ledger_internal.epoch_now()', $epoch) } @who;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("@late", '', "epoch $epoch begins at everybody")
+	  || diag(map { "member $_\n" . $wires->sql($_, 'SELECT motion, epoch, reason, approved_by, needed, state FROM ledger.motion') . "\n" . $wires->sql($_, 'SELECT * FROM ledger.peer') . "\n" } @who);
+	return;
+}
+
+submit($_, "before, of $_") foreach (@members);
+all_ordered('before', \@members, @members);
+
+# The newcomer: fingerprint, invitation, join, admission.
+my $new = $wires->add_newcomer;
+like($wires->fingerprint($new), qr/^([0-9a-f]{8}-){8}[0-9a-f]{8}$/, 'a newcomer prints its fingerprint');
+is($wires->sql($new, 'SELECT ledger.fingerprint()'), $wires->fingerprint($new), 'and the same when it is asked again');
+$wires->announce(1);
+$wires->invite(1, $new);
+$wires->join($new);
+is($wires->sql($new, "SELECT name, member, state FROM ledger.member WHERE state = 'joining'"), 'member5|5|joining', 'it waits to be admitted');
+is($wires->sql(1, "SELECT name, member, state FROM ledger.member WHERE state = 'invited'"), 'member5|5|invited', 'and is invited at one of the members');
+
+# Before it is admitted it follows, by the wire of the one who has invited it.
+ok($wires->poll($new, "SELECT count(*) > 0 FROM ledger_internal.ordered_block"), 'it follows the blocks');
+my $motion = $wires->admit([$new], 1, 2);
+submit($_, "while it is decided, of $_") foreach (@members);
+$wires->poll(3, "SELECT approved_by = '{member1,member2}' FROM ledger.motion WHERE motion = '$motion'");
+is($wires->sql(3, "SELECT kind, epoch, approved_by, needed, state FROM ledger.motion"), 'change|0|{member1,member2}|3|open', 'two of four are no quorum');
+is($wires->sql(3, 'SELECT ledger_internal.epoch_now()'), '0', 'and nothing changes');
+$wires->sql(3, "SELECT ledger.admit('member5', '" . $wires->fingerprint($new) . "')");
+in_epoch(1, @members, $new);
+is($wires->sql($_, "SELECT string_agg(name, ' ' ORDER BY member) FROM ledger.member WHERE state = 'member'"), 'member1 member2 member3 member4 member5', "member $_ knows all five") foreach (@members, $new);
+submit($_, "after, of $_") foreach (@members, $new);
+all_ordered('five', [ @members, $new ], @members, $new);
+is($wires->sql($_, 'SELECT ledger_internal.quorum()'), '4', "a quorum is four for member $_") foreach (1, $new);
+
+# Four of five are a quorum only with the newcomer.
+$wires->node(2)->stop('immediate');
+submit($new, 'without member 2');
+ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger_internal.ordered_block WHERE encode(cut, 'hex') LIKE '%' || '00000005' || '0000' || '0000000000000002' || '%')"), "member $_ orders with the newcomer's vote") foreach (1, 3, 4, $new);
+$wires->node(2)->start;
+submit(2, 'back again');
+all_ordered('the absent one is back', [ @members, $new ], @members, $new);
+
+# One member leaves: proposed by itself, approved by others.
+$motion = $wires->sql(4, 'SELECT ledger.leave()');
+foreach my $member (1, 2, $new)
+{
+	$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$motion')");
+	$wires->sql($member, "SELECT ledger.remove('member4')");
+}
+in_epoch(2, 1 .. 4, $new);
+submit($_, "without 4, of $_") foreach (1 .. 3, $new);
+is($wires->sql($_, "SELECT state, left_height > since_height FROM ledger.member WHERE name = 'member4'"), 'left|t', "member 4 has left, says $_") foreach (1, $new, 4);
+foreach my $member (1 .. 3, $new)
+{
+	ok($wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted'), "member $member makes its batches");
+}
+my $tip = "SELECT string_agg(left(encode(hash, 'hex'), 8), ' ' ORDER BY height) FROM ledger_internal.ordered_block";
+ok($wires->poll(1, 'SELECT max(height) > (SELECT max(height) FROM ledger_internal.epoch) FROM ledger_internal.ordered_block'), 'blocks go on without it');
+same_blocks(1 .. 3, $new);
+ok(!$wires->node($_)->log_contains('consensus alarm'), "no alarm was raised at $_") foreach (@members, $new);
+
+done_testing();
