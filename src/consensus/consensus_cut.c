@@ -312,6 +312,8 @@ fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 			if (action == NULL)
 				return;
 			action->lane = wanted;
+			if (batch != NULL)
+				batch->asked_us = core->now_us; /* not once more, P8 */
 		}
 		if (batch == NULL || batch->batch == 1 || tl_consensus_batch_starts_at(from, batch))
 			return;

@@ -425,6 +425,7 @@ open_log(TlConsensus *core, uint64_t view)
 	row.epoch = core->config.epoch;
 	row.view = view;
 	tl_consensus_answer_own_rejoin(core, &row);
+	core->peers[own->index].rejoin_asked_us = core->now_us; /* it comes back */
 	core->recover.running = false;
 	return true;
 }

@@ -3,43 +3,71 @@
  * dialogue.c
  *	  Play a script to a core of consensus and print what it answers.
  *
- *	dialogue < script
+ *	dialogue [number] < script
  *
- * README.md explains the notation.  Rows that the core asks for are stored and
- * given back to it at once, as the worker does after its transaction.
+ * With a number the core forgets that rule (forgotten.h).  README.md explains
+ * the notation.  Rows that the core asks for are stored and given back to it at
+ * once, as the worker does after its transaction.
  *
  *-------------------------------------------------------------------------
  */
 #include "dialogue.h"
 
-#include "crypto_hash.h"
-
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned line_number;
+typedef struct Verb
+{
+	const char *word;
+	unsigned	words;			/* that the line has at least */
+	void		(*obey) (Dialogue *dialogue, const Line *line);
+} Verb;
 
-static void make_config(Dialogue *dialogue, unsigned members);
-static void choose_keys(Dialogue *dialogue);
-static void open_core(Dialogue *dialogue);
 static void split(Line *line, char *text);
 static void obey(Dialogue *dialogue, const Line *line);
-static bool set(Dialogue *dialogue, const Line *line);
-static void forget(Dialogue *dialogue);
-static void give(Dialogue *dialogue, TlInput *input);
-static void give_row(Dialogue *dialogue, const TlLogRow *row);
-static void saw(Dialogue *dialogue, const Line *line);
-static void restart(Dialogue *dialogue);
+static void hear(Dialogue *dialogue, const Line *line);
+static void start(Dialogue *dialogue, const Line *line);
+static void wait_for(Dialogue *dialogue, const Line *line);
+static void make(Dialogue *dialogue, const Line *line);
+static void held(Dialogue *dialogue, const Line *line);
+static void fetched(Dialogue *dialogue, const Line *line);
+static void again(Dialogue *dialogue, const Line *line);
+static void applied(Dialogue *dialogue, const Line *line);
+static void approve(Dialogue *dialogue, const Line *line);
+static void rejoin(Dialogue *dialogue, const Line *line);
+static void next_epoch(Dialogue *dialogue, const Line *line);
+static void remember(Dialogue *dialogue, const TlAction *action);
+
+int			dialogue_forgotten;
+
+static unsigned line_number;
+
+static const Verb verbs[] = {
+	{"start", 1, start},
+	{"wait", 2, wait_for},
+	{"make", 2, make},
+	{"held", 2, held},
+	{"fetched", 2, fetched},
+	{"again", 2, again},
+	{"applied", 3, applied},
+	{"motion", 3, dialogue_motion},
+	{"approve", 2, approve},
+	{"rejoin", 2, rejoin},
+	{"restart", 1, dialogue_restart},
+	{"next-epoch", 1, next_epoch}
+};
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	static Dialogue dialogue;
 	char		text[512];
 
+	if (argc > 1)
+		dialogue_forgotten = atoi(argv[1]);
 	dialogue.actions = malloc(sizeof(TlActions));
-	make_config(&dialogue, 4);
+	dialogue_members(&dialogue, 4);
 	while (fgets(text, sizeof(text), stdin) != NULL)
 	{
 		Line		line;
@@ -67,78 +95,6 @@ fail(const char *format,...)
 }
 
 static void
-make_config(Dialogue *dialogue, unsigned members)
-{
-	TlConsensusConfig *config = &dialogue->config;
-	TlConsensusBlock *genesis = &config->base;
-	NamedBlock *named = &dialogue->blocks[0];
-
-	memset(config, 0, sizeof(*config));
-	config->member = members;
-	config->member_count = members;
-	config->quorum_of_three = 3;
-	config->drift_us = 2000 * MS;
-	config->view_count = 8;
-	config->lane_length = 4;
-	config->pace.timer_us = 1000 * MS;
-	config->pace.timer_max_us = 10000 * MS;
-	config->pace.dead_us = 400 * MS;
-	config->pace.active_us = 10000 * MS;
-	config->pace.fetch_us = 1000 * MS;
-	config->pace.start_wait_us = 10000 * MS;
-	genesis->header.proposer = 1;
-	(void) tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	(void) tl_merkle_range_append(&genesis->history, &genesis->hash);
-	config->chain_id = genesis->hash;
-	config->founding = genesis->hash;
-	choose_keys(dialogue);
-	strcpy(named->name, "G");
-	named->block = *genesis;
-	dialogue->block_count = 1;
-}
-
-/* So that A leads view 1, B view 2, and so on, round and round. */
-static void
-choose_keys(Dialogue *dialogue)
-{
-	TlConsensusConfig *config = &dialogue->config;
-
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		TlConsensusMember *member = &config->members[i];
-		unsigned	place = (i + 1) % config->member_count;
-		TlHash		hash;
-
-		memset(member, 0, sizeof(*member));
-		member->number = i + 1;
-		member->validator = true;
-		do
-		{
-			TlSha256	state;
-
-			if (++member->row_key[0] == 0)
-				member->row_key[1]++;
-			tl_crypto_sha256_init(&state);
-			tl_crypto_sha256_update(&state, config->founding.bytes, TL_HASH_SIZE);
-			tl_crypto_sha256_update(&state, member->row_key, TL_XONLY_KEY_SIZE);
-			tl_crypto_sha256_final(&state, &hash);
-		} while (hash.bytes[0] * config->member_count / 256 != place);
-	}
-}
-
-static void
-open_core(Dialogue *dialogue)
-{
-	size_t		size = tl_consensus_size(&dialogue->config);
-
-	dialogue->core = tl_consensus_init(malloc(size + 1), size, &dialogue->config);
-	if (dialogue->core == NULL)
-		fail("no core");
-}
-
-static void
 split(Line *line, char *text)
 {
 	line->count = 0;
@@ -151,89 +107,204 @@ split(Line *line, char *text)
 	}
 }
 
+bool
+line_has(const Line *line, const char *word)
+{
+	for (unsigned i = 1; i < line->count; i++)
+	{
+		if (strcmp(line->words[i], word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The word after that one, or NULL. */
+const char *
+line_after(const Line *line, const char *word)
+{
+	for (unsigned i = 1; i + 1 < line->count; i++)
+	{
+		if (strcmp(line->words[i], word) == 0)
+			return line->words[i + 1];
+	}
+	return NULL;
+}
+
+/* A member of the epoch by his letter, else 0. */
+uint32_t
+line_member(const Dialogue *dialogue, const char *word)
+{
+	uint32_t	number = (uint32_t) (word[0] - 'A' + 1);
+
+	if (strlen(word) != 1)
+		return 0;
+	for (unsigned i = 0; i < dialogue->config.member_count; i++)
+	{
+		if (dialogue->config.members[i].number == number)
+			return number;
+	}
+	return 0;
+}
+
 static void
 obey(Dialogue *dialogue, const Line *line)
 {
-	TlInput		input;
-	TlLogRow	row;
-
-	memset(&input, 0, sizeof(input));
-	if (set(dialogue, line))
+	dialogue->answers = 0;
+	if (dialogue_set(dialogue, line))
 		return;
 	if (dialogue->core == NULL)
-		open_core(dialogue);
-	if (strcmp(line->words[0], "start") == 0)
+		dialogue_open(dialogue);
+	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 	{
-		input.kind = TL_INPUT_START;
-		input.fresh = (line->count > 1);
-		give(dialogue, &input);
+		if (strcmp(line->words[0], verbs[i].word) != 0 ||
+			line->count < verbs[i].words)
+			continue;
+		verbs[i].obey(dialogue, line);
+		return;
 	}
-	else if (line->count > 2 && strcmp(line->words[1], "saw") == 0)
-		saw(dialogue, line);
-	else if (strcmp(line->words[0], "wait") == 0 && line->count == 2)
-	{
-		input.kind = TL_INPUT_TIME;
-		dialogue->now_us += strtoll(line->words[1], NULL, 10) * MS;
-		give(dialogue, &input);
-	}
-	else if (strcmp(line->words[0], "make") == 0 && line->count > 1)
-	{
-		input.kind = TL_INPUT_MAKE_BATCH;
-		input.payload = dialogue_batch(dialogue, dialogue->config.member, line, 1);
-		give(dialogue, &input);
-	}
-	else if (strcmp(line->words[0], "held") == 0 && line->count == 2)
-	{
-		input.kind = TL_INPUT_HELD;
-		input.lane = dialogue_find_batch(dialogue, line->words[1])->lane;
-		give(dialogue, &input);
-	}
-	else if (strcmp(line->words[0], "restart") == 0)
-		restart(dialogue);
-	else if (dialogue_row(dialogue, line, &row))
-		give_row(dialogue, &row);
-	else
+	if (line->count < 2 || line_member(dialogue, line->words[0]) == 0)
 		fail("not understood: %s", line->words[0]);
+	hear(dialogue, line);
 }
 
-/* members N begins anew; before the first row: me MEMBER, views N, slots N. */
-static bool
-set(Dialogue *dialogue, const Line *line)
+/* What a member says: a row of his log, or an answer outside of it. */
+static void
+hear(Dialogue *dialogue, const Line *line)
 {
-	unsigned	number = (line->count == 2) ? (unsigned) atoi(line->words[1]) : 0;
+	const char *name = line_after(line, "as");
+	TlLogRow	row;
+	NamedRow   *named;
 
-	if (strcmp(line->words[0], "members") == 0)
+	if (strcmp(line->words[1], "saw") == 0)
+		dialogue_saw(dialogue, line);
+	else if (strcmp(line->words[1], "requests") == 0)
+		dialogue_request(dialogue, line);
+	else if (strcmp(line->words[1], "replies") == 0)
+		dialogue_reply(dialogue, line);
+	else if (dialogue_row(dialogue, line, &row))
 	{
-		forget(dialogue);
-		make_config(dialogue, number);
+		named = dialogue_store(dialogue, &row, name, ROW_UNSEEN);
+		if (line_has(line, "unseen"))
+			return;
+		dialogue_give_row(dialogue, named);
+		/* Unless they are on their way, the bodies are here as well. */
+		if (row.kind == TL_LOG_BATCH && line_has(line, "size"))
+			held(dialogue, &(Line) {.count = 2, .words = {"held", line->words[2]}});
 	}
-	else if (strcmp(line->words[0], "me") == 0 && line->count == 2)
-		dialogue->config.member = (uint32_t) (line->words[1][0] - 'A' + 1);
-	else if (strcmp(line->words[0], "views") == 0)
-		dialogue->config.view_count = number;
-	else if (strcmp(line->words[0], "slots") == 0)
-		dialogue->config.lane_length = number;
 	else
-		return false;
-	if (dialogue->core != NULL)
-		fail("too late for %s", line->words[0]);
-	return true;
+		fail("no such row: %s", line->words[1]);
 }
 
 static void
-forget(Dialogue *dialogue)
+start(Dialogue *dialogue, const Line *line)
 {
-	TlActions  *actions = dialogue->actions;
+	TlInput		input = {.kind = TL_INPUT_START, .fresh = line_has(line, "fresh")};
 
-	memset(dialogue, 0, sizeof(*dialogue));
-	dialogue->actions = actions;
+	(void) dialogue_give(dialogue, &input);
+}
+
+static void
+wait_for(Dialogue *dialogue, const Line *line)
+{
+	TlInput		input = {.kind = TL_INPUT_TIME};
+
+	dialogue->now_us += strtoll(line->words[1], NULL, 10) * MS;
+	(void) dialogue_give(dialogue, &input);
+}
+
+static void
+make(Dialogue *dialogue, const Line *line)
+{
+	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH};
+
+	input.payload = dialogue_batch(dialogue, dialogue->config.member, line, 1);
+	(void) dialogue_give(dialogue, &input);
+}
+
+static void
+held(Dialogue *dialogue, const Line *line)
+{
+	NamedBatch *batch = dialogue_find_batch(dialogue, line->words[1]);
+	TlInput		input = {.kind = TL_INPUT_HELD, .lane = batch->lane};
+
+	batch->held = true;
+	(void) dialogue_give(dialogue, &input);
+}
+
+/* A row that another member has is here, outside the order of its log. */
+static void
+fetched(Dialogue *dialogue, const Line *line)
+{
+	NamedRow   *named = dialogue_find_row(dialogue, line->words[1]);
+
+	if (named == NULL)
+		fail("no row %s", line->words[1]);
+	named->place = ROW_LOOSE;
+	dialogue_give_row(dialogue, named);
+}
+
+/* A BATCH row that was stored, as the core asks for it. */
+static void
+again(Dialogue *dialogue, const Line *line)
+{
+	NamedRow   *named = dialogue_find_row(dialogue, line->words[1]);
+	TlInput		input = {.kind = TL_INPUT_AGAIN, .certificates_valid = true};
+
+	if (named == NULL)
+		fail("no row %s", line->words[1]);
+	input.row = named->row;
+	(void) dialogue_give(dialogue, &input);
+}
+
+/* The core's own caller has applied a final block. */
+static void
+applied(Dialogue *dialogue, const Line *line)
+{
+	const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[1])->block;
+	TlInput		input = {.kind = TL_INPUT_STATE, .view = block->header.view};
+
+	dialogue_state(&input.state, block, line->words[2]);
+	(void) dialogue_give(dialogue, &input);
+}
+
+static void
+approve(Dialogue *dialogue, const Line *line)
+{
+	TlInput		input = {.kind = TL_INPUT_MAKE_APPROVAL};
+
+	input.payload = dialogue_approve(dialogue, dialogue->config.member,
+									 line->words[1], line);
+	(void) dialogue_give(dialogue, &input);
+}
+
+static void
+rejoin(Dialogue *dialogue, const Line *line)
+{
+	dialogue->rejoin = (uint8_t) atoi(line->words[1]);
+	dialogue_open_incarnation(dialogue);
+}
+
+static void
+next_epoch(Dialogue *dialogue, const Line *line)
+{
+	dialogue_next_epoch(dialogue);
+}
+
+void
+dialogue_open(Dialogue *dialogue)
+{
+	size_t		size = tl_consensus_size(&dialogue->config);
+
+	dialogue->core = tl_consensus_init(malloc(size + 1), size, &dialogue->config);
+	if (dialogue->core == NULL)
+		fail("no core");
 }
 
 /* A step; then the rows that it asked for come back, durable. */
-static void
-give(Dialogue *dialogue, TlInput *input)
+TlStatus
+dialogue_give(Dialogue *dialogue, TlInput *input)
 {
-	TlLogRow	own[64];
+	NamedRow   *own[ANSWERS_MAX];
 	unsigned	count = 0;
 	TlStatus	status;
 
@@ -241,85 +312,76 @@ give(Dialogue *dialogue, TlInput *input)
 	input->clock_us = CLOCK_US + dialogue->now_us;
 	status = tl_consensus_step(dialogue->core, dialogue->actions, input);
 	if (status != TL_OK)
-		printf("    refused: %s\n", tl_status_text(status));
+		printf("    %s\n", status == TL_NOT_FINAL ? "not yet" : "refused");
 	for (unsigned i = 0; i < dialogue->actions->count; i++)
 	{
 		TlAction   *action = &dialogue->actions->list[i];
 
 		dialogue_show(dialogue, action);
-		if (action->kind != TL_ACT_APPEND || count == 64)
+		remember(dialogue, action);
+		if (action->kind != TL_ACT_APPEND)
 			continue;
-		own[count] = action->row;
-		own[count].payload = dialogue_keep(action->row.payload.data,
-										   action->row.payload.size);
-		count++;
+		/* A core that has forgotten a rule may never come to an end. */
+		if (dialogue->answers++ == ANSWERS_MAX || count == ANSWERS_MAX)
+			fail("too many rows in answer to one line");
+		action->row.payload = dialogue_keep(action->row.payload.data,
+											action->row.payload.size);
+		dialogue_sign(dialogue, &action->row);
+		own[count++] = dialogue_store(dialogue, &action->row, NULL, ROW_UNSEEN);
 	}
 	for (unsigned i = 0; i < count; i++)
+		dialogue_give_row(dialogue, own[i]);
+	return status;
+}
+
+/* What the worker would store beside the own log. */
+static void
+remember(Dialogue *dialogue, const TlAction *action)
+{
+	TlConsensusConfig *config = &dialogue->config;
+
+	switch (action->kind)
 	{
-		dialogue_sign(dialogue, &own[i]);
-		give_row(dialogue, &own[i]);
+		case TL_ACT_FINAL:
+			config->base = *action->block;
+			config->standing = *dialogue->actions->standing;
+			config->certificate = dialogue_keep(action->certificate.data,
+												action->certificate.size);
+			break;
+		case TL_ACT_EPOCH:
+			dialogue->change_row = action->hash;
+			break;
+		case TL_ACT_REPLY:
+			if (dialogue->reply_count == THINGS_MAX)
+				fail("too many replies");
+			dialogue->replies[dialogue->reply_count] = action->row;
+			dialogue->replies[dialogue->reply_count++].payload =
+				dialogue_keep(action->row.payload.data, action->row.payload.size);
+			dialogue->authors[action->member - 1].replies++;
+			break;
+		default:
+			break;
 	}
 }
 
 /* The verdict first, as the worker does. */
-static void
-give_row(Dialogue *dialogue, const TlLogRow *row)
+void
+dialogue_give_row(Dialogue *dialogue, NamedRow *named)
 {
-	TlInput		input;
+	TlInput		input = {.kind = TL_INPUT_ROW, .row = named->row};
+	TlStatus	status = tl_consensus_judge(dialogue->core, &named->row,
+											dialogue_check, NULL,
+											&input.certificates_valid);
 
-	memset(&input, 0, sizeof(input));
-	input.kind = TL_INPUT_ROW;
-	input.row = *row;
-	if (tl_consensus_judge(dialogue->core, row, dialogue_check, NULL,
-						   &input.certificates_valid) != TL_OK)
+	if (status != TL_OK)
 	{
 		printf("    quarantine: the signature is not valid\n");
 		return;
 	}
-	if (dialogue->row_count == ROWS_MAX)
-		fail("too many rows");
-	dialogue->rows[dialogue->row_count++] = *row;
-	give(dialogue, &input);
-}
-
-/* MEMBER saw nothing; MEMBER saw ROW: one that the own log lacks. */
-static void
-saw(Dialogue *dialogue, const Line *line)
-{
-	unsigned	own = dialogue->config.member - 1;
-	uint64_t	sequence = dialogue->sequence[own];
-	TlHash		previous = dialogue->previous[own];
-	Line		rest = {.count = line->count - 2};
-	TlInput		input;
-
-	memset(&input, 0, sizeof(input));
-	input.kind = TL_INPUT_LAST_SEEN;
-	input.member = (uint32_t) (line->words[0][0] - 'A' + 1);
-	memcpy(rest.words, line->words + 2, rest.count * sizeof(rest.words[0]));
-	if (strcmp(line->words[2], "nothing") != 0 &&
-		!dialogue_row(dialogue, &rest, &input.row))
-		fail("nothing to see");
-	dialogue->sequence[own] = sequence;
-	dialogue->previous[own] = previous;
-	give(dialogue, &input);
-}
-
-/* A new core from what is stored: every row, then START. */
-static void
-restart(Dialogue *dialogue)
-{
-	unsigned	count = dialogue->row_count;
-	TlInput		input;
-
-	open_core(dialogue);
-	dialogue->row_count = 0;
-	for (unsigned i = 0; i < count; i++)
-	{
-		TlLogRow	row = dialogue->rows[i];
-
-		give_row(dialogue, &row);
-	}
-	memset(&input, 0, sizeof(input));
-	input.kind = TL_INPUT_START;
-	give(dialogue, &input);
+	if (named->place == ROW_LOOSE)
+		input.kind = TL_INPUT_LOOSE_ROW;
+	else
+		named->place = ROW_STORED;
+	if (dialogue_give(dialogue, &input) != TL_OK)
+		named->place = ROW_UNSEEN;
 }

@@ -9,73 +9,69 @@
 
 #include "chain_batch.h"
 #include "consensus_payload.h"
-#include "merkle_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define CHUNK_SIZE	(1024 * 1024)
+#define CHUNKS_MAX	64
+
 static TlSpan ack(Dialogue *dialogue, const Line *line);
-static TlSpan propose(Dialogue *dialogue, uint32_t member, const Line *line,
-					  uint64_t *view);
-static void make_cut(Dialogue *dialogue, const Line *line, unsigned *at,
-					 TlConsensusBlock *block);
-static void add_lane(TlConsensusBlock *block, const TlLane *lane);
-static void batch_root(Dialogue *dialogue, const TlConsensusBlock *parent,
-					   const TlConsensusBlock *block, TlHash *out);
-static void spoil(TlBlockHeader *header, const char *what);
-static TlSpan certificate(Dialogue *dialogue, uint8_t kind, uint64_t view,
-						  const TlHash *block, const char *voters);
+static TlSpan vote(Dialogue *dialogue, const Line *line, TlLogRow *row);
 static TlSpan cert(Dialogue *dialogue, const Line *line);
+static TlSpan state(Dialogue *dialogue, const Line *line, TlLogRow *row);
 static uint8_t vote_kind(const char *word);
+static TlSpan put_chunks(uint32_t count);
 
 /* MEMBER WHAT ...; false if this is no row. */
 bool
 dialogue_row(Dialogue *dialogue, const Line *line, TlLogRow *row)
 {
-	const char *what = (line->count > 1) ? line->words[1] : "";
-	NamedBlock *block;
+	static const struct
+	{
+		const char *word;
+		uint8_t		kind;
+		unsigned	words;
+	}			kinds[] = {
+		{"batch", TL_LOG_BATCH, 3}, {"ack", TL_LOG_ACK, 2},
+		{"propose", TL_LOG_PROPOSE, 7}, {"notarize", TL_LOG_NOTARIZE, 3},
+		{"finalize", TL_LOG_FINALIZE, 3}, {"nullify", TL_LOG_NULLIFY, 3},
+		{"cert", TL_LOG_CERT, 5}, {"state", TL_LOG_STATE, 4},
+		{"approves", TL_LOG_GOVERN, 3}, {"accuses", TL_LOG_EVIDENCE, 3},
+		{"rejoins", TL_LOG_REJOIN, 5}
+	};
 
 	memset(row, 0, sizeof(*row));
-	if (strlen(line->words[0]) != 1 || line->words[0][0] < 'A' ||
-		line->words[0][0] >= 'A' + (int) dialogue->config.member_count)
+	row->member = line_member(dialogue, line->words[0]);
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	{
+		if (strcmp(line->words[1], kinds[i].word) == 0 &&
+			line->count >= kinds[i].words)
+			row->kind = kinds[i].kind;
+	}
+	if (row->member == 0 || row->kind == 0)
 		return false;
-	row->member = (uint32_t) (line->words[0][0] - 'A' + 1);
-	if (strcmp(what, "batch") == 0)
-	{
-		row->kind = TL_LOG_BATCH;
+	row->epoch = dialogue->config.epoch;
+	if (row->kind == TL_LOG_BATCH)
 		row->payload = dialogue_batch(dialogue, row->member, line, 2);
-	}
-	else if (strcmp(what, "ack") == 0)
-	{
-		row->kind = TL_LOG_ACK;
+	else if (row->kind == TL_LOG_ACK)
 		row->payload = ack(dialogue, line);
-	}
-	else if (strcmp(what, "propose") == 0)
-	{
-		row->kind = TL_LOG_PROPOSE;
-		row->payload = propose(dialogue, row->member, line, &row->view);
-	}
-	else if (strcmp(what, "cert") == 0)
-	{
-		row->kind = TL_LOG_CERT;
+	else if (row->kind == TL_LOG_PROPOSE)
+		row->payload = dialogue_propose(dialogue, row->member, line, &row->view);
+	else if (row->kind == TL_LOG_CERT)
 		row->payload = cert(dialogue, line);
-	}
-	else if (strcmp(what, "nullify") == 0)
-	{
-		row->kind = TL_LOG_NULLIFY;
-		row->view = strtoull(line->words[2], NULL, 10);
-	}
-	else if (strcmp(what, "notarize") == 0 || strcmp(what, "finalize") == 0)
-	{
-		block = dialogue_block(dialogue, line->words[2]);
-		row->kind = vote_kind(what);
-		row->view = block->block.header.view;
-		row->payload = dialogue_keep(block->block.hash.bytes, TL_HASH_SIZE);
-	}
+	else if (row->kind == TL_LOG_STATE)
+		row->payload = state(dialogue, line, row);
+	else if (row->kind == TL_LOG_GOVERN)
+		row->payload = dialogue_approve(dialogue, row->member, line->words[2], line);
+	else if (row->kind == TL_LOG_EVIDENCE)
+		row->payload = dialogue_accuse(dialogue, line);
+	else if (row->kind == TL_LOG_REJOIN)
+		row->payload = dialogue_rejoin(dialogue, row->member, line, &row->view);
 	else
-		fail("no such row: %s", what);
+		row->payload = vote(dialogue, line, row);
 	dialogue_sign(dialogue, row);
-	if (strcmp(line->words[line->count - 1], "forged") == 0)
+	if (line_has(line, "forged"))
 		row->signature[0] ^= 1;
 	return true;
 }
@@ -84,17 +80,34 @@ dialogue_row(Dialogue *dialogue, const Line *line, TlLogRow *row)
 void
 dialogue_sign(Dialogue *dialogue, TlLogRow *row)
 {
-	unsigned	index = row->member - 1;
+	Author	   *author = &dialogue->authors[row->member - 1];
 	TlHash		digest;
 
-	row->sequence = ++dialogue->sequence[index];
+	if (row->kind == TL_LOG_REJOIN && row->member == dialogue->config.member)
+	{
+		author->nonce = row->nonce[0];
+		author->sequence = 0;
+		author->incarnation++;
+		dialogue->rejoin = 0;
+	}
+	memset(row->nonce, 0, sizeof(row->nonce));
+	memset(&row->previous, 0, sizeof(row->previous));
+	row->nonce[0] = author->nonce;
+	row->sequence = ++author->sequence;
 	if (row->sequence > 1)
-		row->previous = dialogue->previous[index];
+		row->previous = author->previous;
 	tl_consensus_row_digest(&digest, &dialogue->config.chain_id, row);
-	memcpy(row->signature, digest.bytes, TL_HASH_SIZE);
-	memcpy(row->signature + TL_HASH_SIZE,
-		   dialogue->config.members[index].row_key, TL_XONLY_KEY_SIZE);
-	dialogue->previous[index] = digest;
+	dialogue_stamp(&digest, dialogue_member(dialogue, row->member)->row_key,
+				   row->signature);
+	author->previous = digest;
+}
+
+void
+dialogue_stamp(const TlHash *digest, const uint8_t *key,
+			   uint8_t signature[TL_SIGNATURE_SIZE])
+{
+	memcpy(signature, digest->bytes, TL_HASH_SIZE);
+	memcpy(signature + TL_HASH_SIZE, key, TL_XONLY_KEY_SIZE);
 }
 
 bool
@@ -105,57 +118,83 @@ dialogue_check(void *context, const uint8_t *signature,
 		memcmp(signature + TL_HASH_SIZE, row_key, TL_XONLY_KEY_SIZE) == 0;
 }
 
-/* BATCH [after BATCH] [body]: A:1, or A:1' for another one at that place. */
+/* Its name, if it has one, is for blocks that order it and for fetches. */
+NamedRow *
+dialogue_store(Dialogue *dialogue, const TlLogRow *row, const char *name,
+			   RowPlace place)
+{
+	NamedRow   *named = &dialogue->rows[dialogue->row_count++];
+
+	if (dialogue->row_count == ROWS_MAX)
+		fail("too many rows");
+	memset(named, 0, sizeof(*named));
+	if (name != NULL)
+		strncpy(named->name, name, NAME_SIZE - 1);
+	named->row = *row;
+	named->place = place;
+	tl_consensus_row_digest(&named->digest, &dialogue->config.chain_id, row);
+	return named;
+}
+
+/*
+ * BATCH [after BATCH] [size MB] [without body]: A:1, A:1' for another one at
+ * that place, A+1:1 after a REJOIN.
+ */
 TlSpan
 dialogue_batch(Dialogue *dialogue, uint32_t member, const Line *line,
 			   unsigned at)
 {
 	NamedBatch *batch = &dialogue->batches[dialogue->batch_count++];
+	const char *number = strchr(line->words[at], ':');
+	const char *after = line_after(line, "after");
+	const char *size = line_after(line, "size");
 	TlBatchHeader header = {.chain_id = dialogue->config.chain_id,
 	.member = member, .section_count = 1};
-	TlBatchChunk chunk = {.size = 1};
-	uint8_t		chunk_bytes[TL_BATCH_CHUNK_SIZE];
-	uint8_t		bytes[TL_BATCH_SIZE_FIXED + TL_BATCH_CHUNK_SIZE];
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED + CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
 	TlWriter	writer;
 
-	if (dialogue->batch_count == THINGS_MAX)
-		fail("too many batches");
+	if (dialogue->batch_count == THINGS_MAX || number == NULL)
+		fail("no batch, or too many of them: %s", line->words[at]);
 	strncpy(batch->name, line->words[at], NAME_SIZE - 1);
-	header.batch = strtoull(batch->name + 2, NULL, 10);
-	header.attempt = (strchr(batch->name, '\'') != NULL);
+	header.batch = strtoull(number + 1, NULL, 10);
+	header.attempt = (strchr(number, '\'') != NULL);
+	if (batch->name[1] == '+')
+		header.incarnation = (uint16_t) atoi(batch->name + 2);
 	if (header.batch > 1)
-		snprintf(batch->before, NAME_SIZE, "%c:%d", batch->name[0],
+		snprintf(batch->before, NAME_SIZE, "%.*s:%d",
+				 (int) (number - line->words[at]), line->words[at],
 				 (int) header.batch - 1);
-	for (unsigned i = at + 1; i < line->count; i++)
-	{
-		if (strcmp(line->words[i], "after") == 0)
-			strncpy(batch->before, line->words[i + 1], NAME_SIZE - 1);
-		header.chunk_count |= (strcmp(line->words[i], "body") == 0);
-	}
+	if (after != NULL)
+		strncpy(batch->before, after, NAME_SIZE - 1);
 	if (batch->before[0] != '\0')
 		header.previous = dialogue_find_batch(dialogue, batch->before)->lane.digest;
-	tl_writer_init(&writer, chunk_bytes, sizeof(chunk_bytes));
-	tl_chain_batch_put_chunk(&writer, &chunk);
-	header.chunks.data = chunk_bytes;
-	header.chunks.size = header.chunk_count * writer.size;
+	header.chunk_count = (size != NULL) ? (uint32_t) atoi(size) :
+		line_has(line, "without");
+	header.chunks = put_chunks(header.chunk_count);
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_chain_batch_encode(&writer, &header) != TL_OK)
 		fail("no batch: %s", batch->name);
 	batch->lane.member = member;
+	batch->lane.incarnation = header.incarnation;
 	batch->lane.batch = header.batch;
 	tl_chain_batch_digest(&batch->lane.digest, bytes, writer.size);
 	return dialogue_keep(bytes, writer.size);
 }
 
-NamedBlock *
-dialogue_block(Dialogue *dialogue, const char *name)
+/* Bodies of so many megabytes. */
+static TlSpan
+put_chunks(uint32_t count)
 {
-	for (unsigned i = 0; i < dialogue->block_count; i++)
-	{
-		if (strcmp(dialogue->blocks[i].name, name) == 0)
-			return &dialogue->blocks[i];
-	}
-	fail("no block %s", name);
+	uint8_t		bytes[CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
+	TlBatchChunk chunk = {.size = CHUNK_SIZE};
+	TlWriter	writer;
+
+	if (count > CHUNKS_MAX)
+		fail("too large");
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	for (uint32_t i = 0; i < count; i++)
+		tl_chain_batch_put_chunk(&writer, &chunk);
+	return dialogue_keep(bytes, writer.size);
 }
 
 NamedBatch *
@@ -181,37 +220,13 @@ dialogue_keep(const void *data, size_t size)
 	return span;
 }
 
-/* A block on that parent, with nothing in its header but what follows from it. */
-NamedBlock *
-dialogue_add_block(Dialogue *dialogue, const char *name,
-				   const TlConsensusBlock *parent)
-{
-	NamedBlock *named = &dialogue->blocks[dialogue->block_count++];
-	TlBlockHeader *header = &named->block.header;
-
-	if (dialogue->block_count == THINGS_MAX)
-		fail("too many blocks");
-	memset(named, 0, sizeof(*named));
-	strncpy(named->name, name, NAME_SIZE - 1);
-	header->chain_id = dialogue->config.chain_id;
-	header->height = parent->header.height + 1;
-	header->parent = parent->hash;
-	header->parent_view = parent->header.view;
-	header->time = parent->header.time + 1;
-	if (header->time < CLOCK_US + dialogue->now_us)
-		header->time = CLOCK_US + dialogue->now_us;
-	header->members_hash = dialogue->config.members_hash;
-	tl_merkle_empty_root(&header->entries_root);
-	tl_merkle_range_root(&parent->history, &header->history_root);
-	named->block.lane_count = parent->lane_count;
-	memcpy(named->block.cut, parent->cut, sizeof(parent->cut));
-	return named;
-}
-
-/* ack BATCH... */
+/* ack BATCH... [final BLOCK] [instance N [replaces N]] */
 static TlSpan
 ack(Dialogue *dialogue, const Line *line)
 {
+	const char *final = line_after(line, "final");
+	const char *instance = line_after(line, "instance");
+	const char *replaced = line_after(line, "replaces");
 	TlConsensusBlock cut;
 	uint8_t		lanes[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
 	uint8_t		bytes[TL_ACK_SIZE_MAX];
@@ -221,236 +236,61 @@ ack(Dialogue *dialogue, const Line *line)
 
 	memset(&out, 0, sizeof(out));
 	memset(&cut, 0, sizeof(cut));
-	make_cut(dialogue, line, &at, &cut);
+	dialogue_cut(dialogue, line, &at, &cut);
 	tl_writer_init(&writer, lanes, sizeof(lanes));
 	if (tl_chain_cut_encode(&writer, cut.cut, cut.lane_count) != TL_OK)
 		fail("no cut");
 	out.lanes.data = lanes;
 	out.lanes.size = writer.size;
-	for (unsigned i = 2; i + 1 < line->count; i++)
+	if (final != NULL)
 	{
-		if (strcmp(line->words[i], "instance") == 0)
-			out.instance[0] = (uint8_t) atoi(line->words[i + 1]);
-		if (strcmp(line->words[i], "replaces") == 0)
-			out.replaced[0] = (uint8_t) atoi(line->words[i + 1]);
+		out.final_height = dialogue_block(dialogue, final)->block.header.height;
+		out.final_block = dialogue_block(dialogue, final)->block.hash;
 	}
+	if (instance != NULL)
+		out.instance[0] = (uint8_t) atoi(instance);
+	if (replaced != NULL)
+		out.replaced[0] = (uint8_t) atoi(replaced);
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_consensus_ack_encode(&writer, &out) != TL_OK)
 		fail("no ack");
 	return dialogue_keep(bytes, writer.size);
 }
 
-/*
- * propose BLOCK view N on BLOCK [cut BATCH...] [by VOTERS] [skips N VOTERS]...
- * [time +MS] [wrong WHAT]
- */
+/* notarize BLOCK, finalize BLOCK, nullify VIEW */
 static TlSpan
-propose(Dialogue *dialogue, uint32_t member, const Line *line, uint64_t *view)
+vote(Dialogue *dialogue, const Line *line, TlLogRow *row)
 {
-	NamedBlock *parent = dialogue_block(dialogue, line->words[6]);
-	NamedBlock *named = dialogue_add_block(dialogue, line->words[2], &parent->block);
-	TlBlockHeader *header = &named->block.header;
-	uint8_t		bytes[8192];
-	uint8_t		gaps[4096];
-	uint8_t		header_bytes[TL_BLOCK_HEADER_SIZE];
-	uint8_t		cut[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
-	TlProposal	proposal;
-	TlWriter	writer;
-	TlWriter	gap_writer;
+	const TlConsensusBlock *block;
 
-	memset(&proposal, 0, sizeof(proposal));
-	tl_writer_init(&gap_writer, gaps, sizeof(gaps));
-	*view = header->view = strtoull(line->words[4], NULL, 10);
-	header->proposer = member;
-	for (unsigned i = 7; i < line->count; i++)
+	if (row->kind == TL_LOG_NULLIFY)
 	{
-		if (strcmp(line->words[i], "cut") == 0)
-			make_cut(dialogue, line, &i, &named->block);
-		else if (strcmp(line->words[i], "by") == 0)
-			proposal.parent_certificate = certificate(dialogue, TL_LOG_NOTARIZE,
-													  header->parent_view,
-													  &header->parent,
-													  line->words[++i]);
-		else if (strcmp(line->words[i], "skips") == 0)
-		{
-			TlSpan		skipped = certificate(dialogue, TL_LOG_NULLIFY,
-											  strtoull(line->words[i + 1], NULL, 10),
-											  NULL, line->words[i + 2]);
-
-			tl_put_u32(&gap_writer, (uint32_t) skipped.size);
-			tl_put_bytes(&gap_writer, skipped.data, skipped.size);
-			proposal.gap_count++;
-			i += 2;
-		}
-		else if (strcmp(line->words[i], "time") == 0)
-			header->time += atoi(line->words[++i]) * MS;
+		row->view = strtoull(line->words[2], NULL, 10);
+		return row->payload;
 	}
-	batch_root(dialogue, &parent->block, &named->block, &header->batch_root);
-	(void) tl_chain_cut_hash(&header->cut_hash, named->block.cut,
-							 named->block.lane_count);
-	if (strcmp(line->words[line->count - 2], "wrong") == 0)
-		spoil(header, line->words[line->count - 1]);
-	tl_chain_block_hash(&named->block.hash, header);
-	named->block.history = parent->block.history;
-	(void) tl_merkle_range_append(&named->block.history, &named->block.hash);
-	tl_writer_init(&writer, header_bytes, sizeof(header_bytes));
-	(void) tl_chain_block_encode(&writer, header);
-	proposal.header.data = header_bytes;
-	proposal.header.size = writer.size;
-	tl_writer_init(&writer, cut, sizeof(cut));
-	(void) tl_chain_cut_encode(&writer, named->block.cut, named->block.lane_count);
-	proposal.cut.data = cut;
-	proposal.cut.size = writer.size;
-	proposal.gaps.data = gaps;
-	proposal.gaps.size = gap_writer.size;
-	tl_writer_init(&writer, bytes, sizeof(bytes));
-	if (tl_consensus_proposal_encode(&writer, &proposal) != TL_OK)
-		fail("no proposal: %s", named->name);
-	return dialogue_keep(bytes, writer.size);
-}
-
-/* The batches after the word at which *at stands; *at then is the last one. */
-static void
-make_cut(Dialogue *dialogue, const Line *line, unsigned *at,
-		 TlConsensusBlock *block)
-{
-	while (*at + 1 < line->count && strchr(line->words[*at + 1], ':') != NULL)
-		add_lane(block, &dialogue_find_batch(dialogue, line->words[++*at])->lane);
-}
-
-static void
-add_lane(TlConsensusBlock *block, const TlLane *lane)
-{
-	unsigned	i = 0;
-
-	while (i < block->lane_count && block->cut[i].member < lane->member)
-		i++;
-	if (i == block->lane_count || block->cut[i].member != lane->member)
-	{
-		memmove(&block->cut[i + 1], &block->cut[i],
-				(block->lane_count - i) * sizeof(TlLane));
-		block->lane_count++;
-	}
-	block->cut[i] = *lane;
-}
-
-/* Over what each lane of the cut has beyond the parent's. */
-static void
-batch_root(Dialogue *dialogue, const TlConsensusBlock *parent,
-		   const TlConsensusBlock *block, TlHash *out)
-{
-	TlMerkleRange range;
-
-	tl_merkle_range_init(&range);
-	for (unsigned i = 0; i < block->lane_count; i++)
-	{
-		const TlLane *lane = &block->cut[i];
-		uint64_t	from = 0;
-
-		for (unsigned j = 0; j < parent->lane_count; j++)
-		{
-			if (parent->cut[j].member == lane->member)
-				from = parent->cut[j].batch;
-		}
-		for (uint64_t number = from + 1; number <= lane->batch; number++)
-		{
-			for (unsigned j = 0; j < dialogue->batch_count; j++)
-			{
-				const TlLane *other = &dialogue->batches[j].lane;
-
-				if (other->member == lane->member && other->batch == number)
-				{
-					(void) tl_merkle_range_append(&range, number == lane->batch ?
-												  &lane->digest : &other->digest);
-					break;
-				}
-			}
-		}
-	}
-	tl_merkle_range_root(&range, out);
-}
-
-static void
-spoil(TlBlockHeader *header, const char *what)
-{
-	if (strcmp(what, "height") == 0)
-		header->height++;
-	else if (strcmp(what, "history") == 0)
-		header->history_root.bytes[0] ^= 1;
-	else if (strcmp(what, "batch-root") == 0)
-		header->batch_root.bytes[0] ^= 1;
-	else if (strcmp(what, "cut-hash") == 0)
-		header->cut_hash.bytes[0] ^= 1;
-	else if (strcmp(what, "entries-root") == 0)
-		header->entries_root.bytes[0] ^= 1;
-	else if (strcmp(what, "members") == 0)
-		header->members_hash.bytes[0] ^= 1;
-	else if (strcmp(what, "checkpoint") == 0)
-		header->checkpoint_height++;
-	else
-		fail("nothing to make wrong: %s", what);
-}
-
-/* VOTERS are letters; a small one stands for a signature that is not valid. */
-static TlSpan
-certificate(Dialogue *dialogue, uint8_t kind, uint64_t view,
-			const TlHash *block, const char *voters)
-{
-	uint8_t		votes[TL_MEMBER_COUNT_MAX * TL_CERTIFICATE_VOTE_SIZE];
-	uint8_t		bytes[sizeof(votes) + TL_CERTIFICATE_SIZE_FIXED];
-	TlCertificate out;
-	TlWriter	writer;
-
-	memset(&out, 0, sizeof(out));
-	out.kind = kind;
-	out.view = view;
-	if (block != NULL)
-		out.block = *block;
-	tl_writer_init(&writer, votes, sizeof(votes));
-	for (; *voters != '\0'; voters++)
-	{
-		bool		forged = (*voters >= 'a');
-		uint32_t	member = (uint32_t) (*voters - (forged ? 'a' : 'A') + 1);
-		TlLogRow	row = {.member = member, .sequence = 1000 + view,
-			.kind = kind, .view = view};
-		TlVote		vote;
-		TlHash		digest;
-
-		row.previous.bytes[0] = 1;
-		if (block != NULL)
-			row.payload = dialogue_keep(block->bytes, TL_HASH_SIZE);
-		tl_consensus_row_digest(&digest, &dialogue->config.chain_id, &row);
-		memcpy(row.signature, digest.bytes, TL_HASH_SIZE);
-		memcpy(row.signature + TL_HASH_SIZE,
-			   dialogue->config.members[member - 1].row_key, TL_XONLY_KEY_SIZE);
-		row.signature[0] ^= forged;
-		tl_consensus_certificate_row_vote(&vote, &row);
-		tl_consensus_certificate_put_vote(&writer, &vote);
-		out.vote_count++;
-	}
-	out.votes.data = votes;
-	out.votes.size = writer.size;
-	tl_writer_init(&writer, bytes, sizeof(bytes));
-	if (tl_consensus_certificate_encode(&writer, &out) != TL_OK)
-		fail("no certificate");
-	return dialogue_keep(bytes, writer.size);
+	block = &dialogue_block(dialogue, line->words[2])->block;
+	row->view = block->header.view;
+	return dialogue_keep(block->hash.bytes, TL_HASH_SIZE);
 }
 
 /* cert notarize|finalize BLOCK VOTERS, cert nullify VIEW VOTERS */
 static TlSpan
 cert(Dialogue *dialogue, const Line *line)
 {
+	TlCertificate out;
 	const TlConsensusBlock *block;
 
-	if (line->count < 5)
-		fail("cert KIND BLOCK VOTERS");
-	if (vote_kind(line->words[2]) == TL_LOG_NULLIFY)
-		return certificate(dialogue, TL_LOG_NULLIFY,
-						   strtoull(line->words[3], NULL, 10), NULL,
-						   line->words[4]);
-	block = &dialogue_block(dialogue, line->words[3])->block;
-	return certificate(dialogue, vote_kind(line->words[2]), block->header.view,
-					   &block->hash, line->words[4]);
+	memset(&out, 0, sizeof(out));
+	out.kind = vote_kind(line->words[2]);
+	if (out.kind == TL_LOG_NULLIFY)
+		out.view = strtoull(line->words[3], NULL, 10);
+	else
+	{
+		block = &dialogue_block(dialogue, line->words[3])->block;
+		out.view = block->header.view;
+		out.block = block->hash;
+	}
+	return dialogue_certificate(dialogue, &out, line->words[4]);
 }
 
 static uint8_t
@@ -463,4 +303,72 @@ vote_kind(const char *word)
 	if (strcmp(word, "nullify") == 0)
 		return TL_LOG_NULLIFY;
 	fail("no vote: %s", word);
+}
+
+/* state BLOCK STATE */
+static TlSpan
+state(Dialogue *dialogue, const Line *line, TlLogRow *row)
+{
+	const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[2])->block;
+	uint8_t		bytes[TL_STATE_SIZE];
+	TlState		out;
+	TlWriter	writer;
+
+	row->view = block->header.view;
+	dialogue_state(&out, block, line->words[3]);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_state_encode(&writer, &out) != TL_OK)
+		fail("no state");
+	return dialogue_keep(bytes, writer.size);
+}
+
+/* The root of a state of that name shows the name. */
+void
+dialogue_state(TlState *out, const TlConsensusBlock *block, const char *name)
+{
+	memset(out, 0, sizeof(*out));
+	out->height = block->header.height;
+	out->block = block->hash;
+	strncpy((char *) out->state_root.bytes, name, NAME_SIZE - 1);
+}
+
+/*
+ * Of out the kind, the view and what was voted for are given.  Voters are
+ * letters; a small one stands for a signature that is not valid.
+ */
+TlSpan
+dialogue_certificate(Dialogue *dialogue, TlCertificate *out, const char *voters)
+{
+	uint8_t		votes[TL_MEMBER_COUNT_MAX * TL_CERTIFICATE_VOTE_SIZE];
+	uint8_t		bytes[sizeof(votes) + TL_CERTIFICATE_SIZE_FIXED + 72];
+	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
+	TlWriter	writer;
+
+	out->epoch = dialogue->config.epoch;
+	tl_writer_init(&writer, votes, sizeof(votes));
+	for (; *voters != '\0'; voters++)
+	{
+		bool		forged = (*voters >= 'a');
+		uint32_t	member = (uint32_t) (*voters - (forged ? 'a' : 'A') + 1);
+		TlVote		voted = {.member = member, .sequence = 1000 + out->view,
+		.previous = {{1}}};
+		TlLogRow	row;
+		TlHash		digest;
+
+		voted.nonce[0] = dialogue->authors[member - 1].nonce;
+		if (tl_consensus_certificate_vote_row(&row, out, &voted, payload) != TL_OK)
+			fail("no vote");
+		tl_consensus_row_digest(&digest, &dialogue->config.chain_id, &row);
+		dialogue_stamp(&digest, dialogue_member(dialogue, member)->row_key,
+					   voted.signature);
+		voted.signature[0] ^= forged;
+		tl_consensus_certificate_put_vote(&writer, &voted);
+		out->vote_count++;
+	}
+	out->votes.data = votes;
+	out->votes.size = writer.size;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_certificate_encode(&writer, out) != TL_OK)
+		fail("no certificate");
+	return dialogue_keep(bytes, writer.size);
 }
