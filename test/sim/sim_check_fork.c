@@ -75,10 +75,14 @@ sim_check_unaccused(SimWorld *world)
 
 			if (!sim_is_honest(node) || node->number == member + 1)
 				continue;
+			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
+			/* Who has left cannot accuse, and nobody asks him what he stored. */
+			if (sim_govern_member(world, node->number,
+								  world->epoch_count - 1) == NULL)
+				continue;
 			if (first != NULL)
 				caught |= branches(first, &node->logs[member]);
 			first = &node->logs[member];
-			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
 		}
 		/* Who left can be accused no more. */
 		if (caught && !accused && !sim_is_honest(&world->nodes[member]) &&
