@@ -11,6 +11,8 @@
 #include "consensus_evidence.h"
 
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
+static bool votes_below(SimWorld *world, const SimNode *node,
+						const SimLog *log);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
 						const SimLog *right);
@@ -82,6 +84,7 @@ sim_check_unaccused(SimWorld *world)
 				continue;
 			if (first != NULL)
 				caught |= branches(first, &node->logs[member]);
+			caught |= votes_below(world, node, &node->logs[member]);
 			first = &node->logs[member];
 		}
 		/* Who left can be accused no more. */
@@ -106,6 +109,31 @@ branches(const SimLog *left, const SimLog *right)
 			continue;
 		other = sim_memory_find(right, row->nonce, row->sequence);
 		if (other != NULL && !sim_same(&other->digest, &left->rows[i]->digest))
+			return true;
+	}
+	return false;
+}
+
+/* A vote of this epoch in a view that the REJOIN before it forbids: E7. */
+static bool
+votes_below(SimWorld *world, const SimNode *node, const SimLog *log)
+{
+	unsigned	validators = sim_govern_validators(world, node->epoch);
+	const TlLogRow *rejoin = NULL;
+
+	if (tl_consensus_quorum(validators,
+							world->epochs[node->epoch].quorum_of_three) == validators)
+		return false;
+	for (unsigned i = 0; i < log->count; i++)
+	{
+		const TlLogRow *row = &log->rows[i]->row;
+
+		if (row->kind == TL_LOG_REJOIN)
+			rejoin = row;
+		else if (rejoin != NULL && row->epoch == rejoin->epoch &&
+				 row->epoch == node->epoch && row->view < rejoin->view &&
+				 (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
+				  row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY))
 			return true;
 	}
 	return false;
