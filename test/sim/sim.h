@@ -55,7 +55,8 @@ typedef enum SimRole
 	SIM_HONEST,
 	SIM_TWIN,					/* unmodified, but two share one key */
 	SIM_LIAR,					/* tells each peer another story */
-	SIM_SILENT					/* reads, and never sends */
+	SIM_SILENT,					/* reads, and never sends */
+	SIM_FORGETFUL				/* unmodified, and goes on from an old backup */
 } SimRole;
 
 typedef struct SimNode
@@ -171,6 +172,7 @@ typedef enum SimEventKind
 	SIM_LINK,					/* one of a swizzle is cut, or whole again */
 	SIM_SLOT,					/* a peer drops another's slot, or makes it */
 	SIM_HOLD,					/* a member's messages are kept for hours */
+	SIM_SCRIPT_STEP,			/* a script looks at where everybody is */
 	SIM_CLOCK,					/* a clock jumps, stands, or is set right */
 	SIM_DISK,					/* a disk is full for a while */
 	SIM_FORGET,					/* a disk is lost, restored, or copied */
@@ -208,7 +210,9 @@ typedef enum SimLie
 	SIM_LIE_FLOOD,				/* a lane without end */
 	SIM_LIE_BODIES,				/* bodies to one member only */
 	SIM_LIE_EVIDENCE,			/* accuses everybody, with forged rows */
-	SIM_LIE_FORK				/* all liars together: a block for each half */
+	SIM_LIE_FORK,				/* all liars together: a block for each half */
+	SIM_LIE_BELOW,				/* rejoins, and votes in views that it may not */
+	SIM_LIE_SCRIPT				/* as sim_script.c says */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
@@ -246,6 +250,17 @@ typedef enum SimForget
 	SIM_FORGET_BOTH,			/* a backup of both */
 	SIM_FORGET_COPY				/* nothing: a copy begins to live beside it */
 } SimForget;
+
+/* What no chance would find, step by step: sim_script.c. */
+typedef enum SimScriptKind
+{
+	SIM_SCRIPT_NONE,
+	SIM_SCRIPT_AHEAD,			/* one is ahead of all, votes, and forgets */
+	SIM_SCRIPT_REPLIER,			/* so does another, who is asked afterwards */
+	SIM_SCRIPT_MANY,			/* f + 1 forget at once */
+	SIM_SCRIPT_FORK,			/* a quorum does, and does not know it */
+	SIM_SCRIPT_BELOW			/* a liar rejoins */
+} SimScriptKind;
 
 /* What happened in a run: a scenario in which nothing did shows nothing. */
 typedef enum SimSeen
@@ -286,6 +301,8 @@ typedef enum SimSeen
 	SIM_SEEN_BACK_TO_BACK,		/* no block between two changes */
 	SIM_SEEN_RIVALS,			/* one approval more, and both were decided */
 	SIM_SEEN_REJOIN_LATER,		/* in a later epoch than it was asked for */
+	SIM_SEEN_BELOW,				/* votes in views that a REJOIN forbids */
+	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -349,6 +366,9 @@ typedef struct SimPlan
 	int64_t		dead_us;		/* likewise */
 	unsigned	chunk_count;	/* of a batch; with several each has a MB */
 
+	SimScriptKind script;
+	unsigned	forgetful;
+
 	/* of liars */
 	SimLie		lie;
 	SimTwist	twist;
@@ -386,6 +406,7 @@ typedef struct SimScenario
 #define SIM_EXPECT_BLOCKS	1	/* blocks become final while the fault lasts */
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
 #define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
+#define SIM_EXPECT_SAFETY	8	/* nothing else: more may be off than f */
 
 struct SimWorld
 {
@@ -431,6 +452,15 @@ struct SimWorld
 	unsigned	command_nodes;
 	unsigned	command_liars;	/* more than f of them may fork the ledger */
 	unsigned	forks;			/* of this run: it ends with the first */
+	struct
+	{
+		unsigned	step;
+		int64_t		since_us;	/* of that step */
+		uint64_t	view;
+		uint64_t	told;		/* NULLIFY of the liar up to this view */
+		const SimRow *votes[4]; /* of that view */
+		unsigned	blocks;		/* final ones, of anybody */
+	}			script;
 	unsigned	lost_views;		/* of honest leaders */
 	unsigned	command_disks;	/* how often they fail; 0: the seed decides */
 	unsigned	command_views;	/* remembered by a core; 0: the seed decides */
@@ -479,10 +509,34 @@ extern int64_t sim_fault_commit_us(SimWorld *world);
 extern bool sim_fault_commit_fails(SimWorld *world, SimNode *node);
 extern void sim_fault_crash(SimWorld *world, unsigned id);
 
+/* sim_script.c */
+extern void sim_script_start(SimWorld *world);
+extern void sim_script_step(SimWorld *world);
+extern bool sim_script_is_over(const SimWorld *world);
+extern void sim_script_end(SimWorld *world);
+extern bool sim_script_withholds(const SimWorld *world, const SimRow *row);
+
 /* sim_scenario.c */
 extern const struct SimScenario *sim_scenario_find(const char *name);
 extern const struct SimScenario *sim_scenario_next(const struct SimScenario *scenario);
 extern void sim_scenario_plan(SimWorld *world);
+
+/* sim_scenario_memory.c */
+extern void sim_forget_all(SimWorld *world);
+extern void sim_forget_database(SimWorld *world);
+extern void sim_forget_both(SimWorld *world);
+extern void sim_forget_same_backup(SimWorld *world);
+extern void sim_forget_in_sequence(SimWorld *world);
+extern void sim_forget_under_load(SimWorld *world);
+extern void sim_forget_old_batch(SimWorld *world);
+extern void sim_forget_in_partition(SimWorld *world);
+extern void sim_forget_beside_liar(SimWorld *world);
+extern void sim_forget_copy(SimWorld *world);
+extern void sim_forget_ahead(SimWorld *world);
+extern void sim_forget_replier(SimWorld *world);
+extern void sim_forget_many(SimWorld *world);
+extern void sim_forget_fork(SimWorld *world);
+extern void sim_forget_below(SimWorld *world);
 
 /* sim_scenario_change.c */
 extern void sim_change_members(SimWorld *world);
@@ -564,6 +618,9 @@ extern bool sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,
 
 /* sim_memory.c */
 extern void sim_memory_event(SimWorld *world);
+extern void sim_memory_lose(SimWorld *world, SimNode *node);
+extern void sim_memory_save(SimWorld *world, SimNode *node);
+extern void sim_memory_restore(SimWorld *world, SimNode *node);
 extern void sim_memory_deliver(SimWorld *world, SimNode *node,
 							   const SimEvent *event);
 extern void sim_memory_read(SimWorld *world, SimNode *node);
@@ -603,6 +660,7 @@ extern void sim_check_alarm(SimWorld *world, SimNode *node,
 							const TlAction *action);
 extern bool sim_check_done(SimWorld *world);
 extern bool sim_check_too_many(const SimWorld *world);
+extern bool sim_check_may_halt(const SimWorld *world);
 extern void sim_check_faults(SimWorld *world);
 extern void sim_check_end(SimWorld *world);
 extern void sim_show(SimWorld *world);

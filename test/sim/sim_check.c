@@ -192,6 +192,9 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 	}
 	if (!sim_is_honest(node))
 		return;
+	/* Where forgetful ones fork it, chains are compared in the end. */
+	if (action->alarm == TL_ALARM_FORK && world->plan.forgetful > 0)
+		return;
 	if (action->alarm == TL_ALARM_FORK && sim_check_too_many(world))
 		sim_check_fork(world, node->id);
 	else if (action->alarm == TL_ALARM_FORK)
@@ -268,8 +271,18 @@ sim_check_done(SimWorld *world)
 bool
 sim_check_too_many(const SimWorld *world)
 {
-	return world->plan.liars + world->plan.twins + world->plan.silent >
+	return world->plan.liars + world->plan.twins + world->plan.silent +
+		world->plan.forgetful >
 		tl_consensus_faults(world->founder_count);
+}
+
+/* Are more off than f, liars or not, so that nothing may go on? */
+bool
+sim_check_may_halt(const SimWorld *world)
+{
+	return sim_check_too_many(world) ||
+		(world->scenario != NULL &&
+		 (world->scenario->expect & SIM_EXPECT_SAFETY) != 0);
 }
 
 /* What a scenario promises while its faults last; they end now. */
@@ -306,6 +319,7 @@ sim_check_end(SimWorld *world)
 	const char *what = unfinished(world, &who);
 	TlConsensusStatus status;
 
+	sim_script_end(world);
 	if (what == NULL || world->safety_only || sim_check_too_many(world))
 		return;
 	if (world->verbose)
@@ -413,7 +427,7 @@ unfinished(SimWorld *world, unsigned *who)
 			return sim_state_unfinished(world, node);
 	}
 	if (sim_check_unaccused(world) != 0)
-		return "and the others accuse nobody of a log with two branches (V14)";
+		return "and the others accuse nobody of what they hold of his log (V14)";
 	return NULL;
 }
 

@@ -11,6 +11,8 @@
 #include "consensus_evidence.h"
 
 static bool accuses(SimWorld *world, const SimLog *log, uint32_t member);
+static bool votes_below(SimWorld *world, const SimNode *node,
+						const SimLog *log);
 static bool branches(const SimLog *left, const SimLog *right);
 static bool contradicts(SimWorld *world, const SimLog *left,
 						const SimLog *right);
@@ -75,10 +77,15 @@ sim_check_unaccused(SimWorld *world)
 
 			if (!sim_is_honest(node) || node->number == member + 1)
 				continue;
+			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
+			/* Who has left cannot accuse, and nobody asks him what he stored. */
+			if (sim_govern_member(world, node->number,
+								  world->epoch_count - 1) == NULL)
+				continue;
 			if (first != NULL)
 				caught |= branches(first, &node->logs[member]);
+			caught |= votes_below(world, node, &node->logs[member]);
 			first = &node->logs[member];
-			accused |= accuses(world, &node->logs[node->number - 1], member + 1);
 		}
 		/* Who left can be accused no more. */
 		if (caught && !accused && !sim_is_honest(&world->nodes[member]) &&
@@ -102,6 +109,31 @@ branches(const SimLog *left, const SimLog *right)
 			continue;
 		other = sim_memory_find(right, row->nonce, row->sequence);
 		if (other != NULL && !sim_same(&other->digest, &left->rows[i]->digest))
+			return true;
+	}
+	return false;
+}
+
+/* A vote of this epoch in a view that the REJOIN before it forbids: E7. */
+static bool
+votes_below(SimWorld *world, const SimNode *node, const SimLog *log)
+{
+	unsigned	validators = sim_govern_validators(world, node->epoch);
+	const TlLogRow *rejoin = NULL;
+
+	if (tl_consensus_quorum(validators,
+							world->epochs[node->epoch].quorum_of_three) == validators)
+		return false;
+	for (unsigned i = 0; i < log->count; i++)
+	{
+		const TlLogRow *row = &log->rows[i]->row;
+
+		if (row->kind == TL_LOG_REJOIN)
+			rejoin = row;
+		else if (rejoin != NULL && row->epoch == rejoin->epoch &&
+				 row->epoch == node->epoch && row->view < rejoin->view &&
+				 (row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
+				  row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY))
 			return true;
 	}
 	return false;

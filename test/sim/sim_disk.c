@@ -84,7 +84,11 @@ sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
 {
 	SimNode    *peer = &world->nodes[from];
 
-	if (peer->chain_count <= node->chain_count || node->busy)
+	/* Where the ledger has forked it is refused. */
+	if (peer->chain_count <= node->chain_count || node->busy ||
+		(world->plan.forgetful > 0 &&
+		 !sim_same(&peer->chain[node->chain_count - 1].hash,
+				   &node->chain[node->chain_count - 1].hash)))
 		return;
 	sim_disk_copy(world, node, peer);
 	node->pending.count = 0;

@@ -81,6 +81,7 @@ sim_fault_start(SimWorld *world)
 	again(world, SIM_CLOCK, plan->clock_weight);
 	again(world, SIM_DISK, plan->disk_weight);
 	again(world, SIM_FORGET, plan->forget_weight);
+	sim_script_start(world);
 	for (unsigned i = 0; plan->link_us > 0 && i < world->node_count; i++)
 	{
 		for (unsigned j = 0; j < world->node_count; j++)
@@ -125,6 +126,9 @@ sim_fault_event(SimWorld *world, const SimEvent *event)
 		case SIM_FORGET:
 			if (!world->calm)
 				sim_memory_event(world);
+			return true;
+		case SIM_SCRIPT_STEP:
+			sim_script_step(world);
 			return true;
 		default:
 			return false;

@@ -18,6 +18,7 @@
 static void tell_anything(SimWorld *world, SimNode *node, const SimRow *row);
 static void tell_lie(SimWorld *world, SimNode *node, const SimRow *row,
 					 unsigned target);
+static bool withholds(SimWorld *world, const SimRow *row, bool victim);
 static void tell_twisted(SimWorld *world, SimNode *node, const SimRow *row,
 						 unsigned target);
 static void tell_half(SimWorld *world, SimNode *node, const SimRow *row,
@@ -55,6 +56,11 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 	uint8_t		kind = row->row.kind;
 	bool		victim = (target == victim_of(world, row->row.view));
 
+	if (withholds(world, row, victim))
+	{
+		world->seen[SIM_SEEN_LIE]++;
+		return;
+	}
 	switch (world->plan.lie)
 	{
 		case SIM_LIE_PROPOSAL:
@@ -66,38 +72,6 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 		case SIM_LIE_TURN:
 			tell_out_of_turn(world, node, row, target);
 			return;
-		case SIM_LIE_SOME:
-			if (kind == TL_LOG_PROPOSE && sim_chance(world, 50))
-			{
-				world->seen[SIM_SEEN_LIE]++;
-				return;
-			}
-			break;
-		case SIM_LIE_WITHHOLD:
-			if ((is_vote(kind) && sim_chance(world, 70)) || kind == TL_LOG_CERT)
-			{
-				world->seen[SIM_SEEN_LIE]++;
-				return;
-			}
-			break;
-		case SIM_LIE_ONE_NOTARIZE:
-			if ((kind == TL_LOG_NOTARIZE && !victim) || kind == TL_LOG_CERT ||
-				kind == TL_LOG_NULLIFY)
-			{
-				world->seen[SIM_SEEN_LIE]++;
-				return;
-			}
-			break;
-		case SIM_LIE_ONE_FINALIZE:
-		case SIM_LIE_BUT_ONE:
-			if ((kind == TL_LOG_FINALIZE &&
-				 victim == (world->plan.lie == SIM_LIE_BUT_ONE)) ||
-				kind == TL_LOG_CERT || kind == TL_LOG_NULLIFY)
-			{
-				world->seen[SIM_SEEN_LIE]++;
-				return;
-			}
-			break;
 		case SIM_LIE_OTHER_VOTE:
 			if (kind == TL_LOG_NOTARIZE && victim)
 			{
@@ -120,6 +94,39 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 			break;
 	}
 	sim_liar_tell(world, node, target, row->row);
+	if (world->plan.lie == SIM_LIE_BELOW && kind == TL_LOG_REJOIN)
+	{
+		world->seen[SIM_SEEN_BELOW]++;
+		tell_vote(world, node, target, TL_LOG_NULLIFY, row->row.view - 1, NULL);
+	}
+}
+
+/* Is that row kept from that member? */
+static bool
+withholds(SimWorld *world, const SimRow *row, bool victim)
+{
+	uint8_t		kind = row->row.kind;
+
+	switch (world->plan.lie)
+	{
+		case SIM_LIE_SOME:
+			return kind == TL_LOG_PROPOSE && sim_chance(world, 50);
+		case SIM_LIE_WITHHOLD:
+			return (is_vote(kind) && sim_chance(world, 70)) ||
+				kind == TL_LOG_CERT;
+		case SIM_LIE_ONE_NOTARIZE:
+			return (kind == TL_LOG_NOTARIZE && !victim) ||
+				kind == TL_LOG_CERT || kind == TL_LOG_NULLIFY;
+		case SIM_LIE_ONE_FINALIZE:
+		case SIM_LIE_BUT_ONE:
+			return (kind == TL_LOG_FINALIZE &&
+					victim == (world->plan.lie == SIM_LIE_BUT_ONE)) ||
+				kind == TL_LOG_CERT || kind == TL_LOG_NULLIFY;
+		case SIM_LIE_SCRIPT:
+			return sim_script_withholds(world, row);
+		default:
+			return false;
+	}
 }
 
 /* The twisted proposal, and a vote for it; an honest one to the others. */
@@ -308,16 +315,21 @@ void
 sim_liar_tell(SimWorld *world, SimNode *node, unsigned target, TlLogRow row)
 {
 	SimLog	   *story = &node->stories[target];
+	const SimRow *last = (story->count > 0) ? story->rows[story->count - 1] : NULL;
 	SimRow	   *made;
 	SimEvent	event = {.kind = SIM_ARRIVE,.node = target,
 	.life = world->nodes[target].life};
 	uint8_t		state[TL_STATE_SIZE];
 
 	row.member = node->number;
-	row.sequence = story->count + 1;
+	row.sequence = 1;
 	memset(&row.previous, 0, sizeof(row.previous));
-	if (story->count > 0)
-		row.previous = story->rows[story->count - 1]->digest;
+	if (last != NULL && row.kind != TL_LOG_REJOIN)
+	{
+		memcpy(row.nonce, last->row.nonce, TL_NONCE_SIZE);
+		row.sequence = last->row.sequence + 1;
+		row.previous = last->digest;
+	}
 	sim_state_lie(world, target, &row, state);
 	if (row.kind == TL_LOG_STATE)
 		row.payload.data = state;

@@ -44,7 +44,10 @@ typedef struct SimBackup
 	uint8_t		nonce[TL_NONCE_SIZE];
 } SimBackup;
 
-static void save(SimWorld *world, SimNode *node);
+static const SimBackup nothing;
+
+static void forget(SimWorld *world, SimNode *node, const SimBackup *backup,
+				   bool with_wire);
 static void restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 					bool with_wire);
 static void copy_log(SimLog *to, const SimLog *from);
@@ -69,7 +72,6 @@ void
 sim_memory_event(SimWorld *world)
 {
 	SimNode    *node = &world->nodes[sim_random(world, world->node_count)];
-	static SimBackup nothing;
 	unsigned	kind = (unsigned) sim_random(world, 6);
 	bool		with_wire;
 
@@ -93,18 +95,40 @@ sim_memory_event(SimWorld *world)
 	{
 		if (!node->forgot && (node->backup == NULL ||
 							  (kind == 0 && !world->plan.same_backup)))
-			save(world, node);
+			sim_memory_save(world, node);
 		return;
 	}
-	sim_node_crash(world, node);
 	with_wire = (kind != 3 || node->backup == NULL);
 	if (kind == 2 || node->backup == NULL)
-		restore(world, node, &nothing, true);
+		forget(world, node, &nothing, true);
 	else
 	{
-		restore(world, node, node->backup, with_wire);
 		world->seen[SIM_SEEN_SAME_BACKUP] += (node->restored++ > 0);
+		forget(world, node, node->backup, with_wire);
 	}
+}
+
+/* Everything of it. */
+void
+sim_memory_lose(SimWorld *world, SimNode *node)
+{
+	forget(world, node, &nothing, true);
+}
+
+/* Its operator does not know that the backup is old. */
+void
+sim_memory_restore(SimWorld *world, SimNode *node)
+{
+	forget(world, node, node->backup, true);
+	sim_check_forgotten(world, node, NULL);
+	node->forgot = node->forgot_wire = node->rejoining = false;
+}
+
+static void
+forget(SimWorld *world, SimNode *node, const SimBackup *backup, bool with_wire)
+{
+	sim_node_crash(world, node);
+	restore(world, node, backup, with_wire);
 	world->forgotten = true;
 	/* Who may lie, and what is on its way for hours, tells too late. */
 	if (with_wire && (world->plan.hold_weight > 0 || world->plan.liars +
@@ -128,7 +152,7 @@ copy_disk(SimWorld *world)
 
 		if (!copy->up || !original->up)
 			continue;
-		save(world, original);
+		sim_memory_save(world, original);
 		sim_node_crash(world, copy);
 		restore(world, copy, original->backup, true);
 		copy->forgot = copy->forgot_wire = false;
@@ -164,8 +188,8 @@ may_forget(const SimWorld *world, const SimNode *node)
 	return (faults == 0) ? bad == 0 : bad < faults;
 }
 
-static void
-save(SimWorld *world, SimNode *node)
+void
+sim_memory_save(SimWorld *world, SimNode *node)
 {
 	SimBackup  *backup = node->backup;
 
@@ -323,8 +347,8 @@ sim_memory_open(SimWorld *world, SimNode *node, bool start)
 		copy_log(&node->wire, &node->logs[node->number - 1]);	/* the rest leaves */
 	/* Nobody has signed anything when the world begins. */
 	input.fresh = start && world->now_us > 0 &&
-		(sim_is_honest(node) ||
-							(node->role == SIM_TWIN && world->plan.twins_ask));
+		(sim_is_honest(node) || node->role == SIM_FORGETFUL ||
+		 (node->role == SIM_TWIN && world->plan.twins_ask));
 	sim_node_step(world, node, &input, false);
 }
 
@@ -445,7 +469,8 @@ sim_memory_commit(SimWorld *world, SimNode *node, bool send)
 		if (log->count > 0)
 			memcpy(node->closed[reply.asker - 1], tail(log)->row.nonce,
 				   TL_NONCE_SIZE);
-		if (node->role == SIM_LIAR && sim_chance(world, 50))
+		if (node->role == SIM_LIAR &&
+			(world->plan.lie == SIM_LIE_SCRIPT || sim_chance(world, 50)))
 			row = lie(world, row);
 		for (unsigned j = 0; send && j < world->node_count; j++)
 		{

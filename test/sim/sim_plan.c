@@ -122,6 +122,8 @@ sim_plan_nodes(SimWorld *world)
 		world->nodes[bad++].role = SIM_LIAR;
 	for (unsigned i = 0; i < plan->silent; i++)
 		world->nodes[bad++].role = SIM_SILENT;
+	for (unsigned i = 0; i < plan->forgetful; i++)
+		world->nodes[bad++].role = SIM_FORGETFUL;
 	for (unsigned i = 0; i < plan->twins; i++)
 	{
 		world->nodes[world->node_count].number = world->nodes[bad].number;

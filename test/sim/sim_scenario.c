@@ -72,16 +72,6 @@ static void set_views(SimWorld *world);
 static void set_liars_beyond(SimWorld *world);
 static void set_silent_beyond(SimWorld *world);
 static void set_everything(SimWorld *world);
-static void set_disk_lost(SimWorld *world);
-static void set_restore(SimWorld *world);
-static void set_restore_both(SimWorld *world);
-static void set_same_backup(SimWorld *world);
-static void set_sequence(SimWorld *world);
-static void set_load(SimWorld *world);
-static void set_old_batch(SimWorld *world);
-static void set_rejoin_cut(SimWorld *world);
-static void set_rejoin_liar(SimWorld *world);
-static void set_copy(SimWorld *world);
 
 static const SimScenario scenarios[] = {
 	{"crash_at_commit", "1", "a member crashes at one in ten transactions, durable or not; no vote is lost or doubled",
@@ -231,37 +221,49 @@ static const SimScenario scenarios[] = {
 	set_twins, SIM_SEEN_DOUBLE, 4, false, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"disk_lost", "8, 10",
 		"everything of a member is gone; it rejoins with what the others tell",
-	set_disk_lost, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
+	sim_forget_all, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
 	{"restore", "8",
 		"a database is restored to an older state, its wire is not",
-	set_restore, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
+	sim_forget_database, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
 	{"restore_with_wire", "8, 9",
 		"and its wire with it: only the others can tell (R30)",
-	set_restore_both, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
+	sim_forget_both, SIM_SEEN_REJOIN, 4, true, 10, 6000, 0},
 	{"same_backup_twice", "the same backup restored twice",
 		"one backup, restored again and again",
-	set_same_backup, SIM_SEEN_SAME_BACKUP, 4, true, 10, 30000, 0},
+	sim_forget_same_backup, SIM_SEEN_SAME_BACKUP, 4, true, 10, 30000, 0},
 	{"rejoins_in_sequence", "two rejoins in sequence",
 		"one member loses its memory, then another one",
-	set_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 40000, 0},
+	sim_forget_in_sequence, SIM_SEEN_SEQUENCE, 4, true, 10, 40000, 0},
 	{"rejoin_under_load", "8",
 		"a batch every few milliseconds meanwhile",
-	set_load, SIM_SEEN_REJOIN, 4, true, 5, 40000, 0},
+	sim_forget_under_load, SIM_SEEN_REJOIN, 4, true, 5, 40000, 0},
 	{"rejoin_in_partition", "2, 8",
 		"links are cut and come back meanwhile",
-	set_rejoin_cut, SIM_SEEN_REJOIN, 7, true, 10, 12000, 0},
+	sim_forget_in_partition, SIM_SEEN_REJOIN, 7, true, 10, 12000, 0},
 	{"rejoin_beside_liar", "4, 8",
 		"seven members, one liar, one that forgets",
-	set_rejoin_liar, SIM_SEEN_REJOIN, 7, false, 10, 40000, 0},
+	sim_forget_beside_liar, SIM_SEEN_REJOIN, 7, false, 10, 40000, 0},
 	{"old_batch_after_rejoin", "a lane's old batch ordered after its owner's REJOIN",
 		"older batches that a block orders before the first of the new number (R39)",
-	set_old_batch, SIM_SEEN_LATE_BATCH, 4, false, 20, 20000, 0},
+	sim_forget_old_batch, SIM_SEEN_LATE_BATCH, 4, false, 20, 20000, 0},
 	{"rejoin_across_epoch", "8, rejoin across a final set change",
 		"the members change while one of them asks; it asks anew in the next epoch (R38)",
 	sim_change_and_rejoin, SIM_SEEN_REJOIN_LATER, 4, true, 20, 12000, 0},
+	{"forgets_ahead", "8, rejoin at W + 2", "one votes in a view of which only it knows that it has begun, and loses its disk (R36)",
+	sim_forget_ahead, SIM_SEEN_SCRIPT, 4, false, 10, 60000, 0},
+	{"forgets_after_replier", "two rejoins in sequence",
+		"beside a liar, two vote ahead of the others; the second to forget asks the first (R32)",
+	sim_forget_replier, SIM_SEEN_SCRIPT, 4, false, 10, 60000, SIM_EXPECT_SAFETY},
+	{"forgets_beyond_f", "15, 8", "f + 1 lose their disks at once: nobody rejoins, nothing is final any more, nothing forks",
+	sim_forget_many, SIM_SEEN_SCRIPT, 7, false, 5, 60000, SIM_EXPECT_SAFETY},
+	{"forgets_beyond_f_unknown", "15, 8",
+		"a quorum goes on from old backups while the others are cut off: the ledger forks, and enough are convicted",
+	sim_forget_fork, SIM_SEEN_FORK, 7, false, 10, 60000, 0},
+	{"votes_below_rejoin", "4, 8", "a liar rejoins and votes in a view that its REJOIN forbids; it is accused (R37)",
+	sim_forget_below, SIM_SEEN_BELOW, 4, false, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"copy_lives", "8, clone",
 		"a copy of a member's server begins to live beside it",
-	set_copy, SIM_SEEN_COPY, 4, false, 10, 4000, 0},
+	sim_forget_copy, SIM_SEEN_COPY, 4, false, 10, 4000, 0},
 	{"size_5", "18", "five members, a liar", set_last_moment, SIM_SEEN_BLOCK, 5, false, 5, 3000, 0},
 	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
 	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 20000, 0},
@@ -315,6 +317,7 @@ sim_scenario_plan(SimWorld *world)
 	plan->stream = true;
 	plan->checkpoint_interval = 8;
 	plan->diverges_at = 5;
+	world->safety_only |= (world->scenario->expect & SIM_EXPECT_SAFETY) != 0;
 	world->scenario->set_up(world);
 }
 
@@ -749,84 +752,4 @@ set_everything(SimWorld *world)
 	plan->disk_weight = 1;
 	plan->fail_percent = 2;
 	plan->slow_percent = 2;
-}
-
-static void
-set_forget(SimWorld *world, SimForget forget)
-{
-	world->plan.forget = forget;
-	world->plan.forget_weight = 4;
-}
-
-static void
-set_disk_lost(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_ALL);
-}
-
-static void
-set_restore(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_DATABASE);
-}
-
-static void
-set_restore_both(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_BOTH);
-}
-
-static void
-set_same_backup(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_BOTH);
-	world->plan.same_backup = true;
-	world->plan.batch_every_us = 400 * SIM_MS;
-	world->plan.forget_weight = 16;
-}
-
-static void
-set_sequence(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_ANY);
-	world->plan.forget_weight = 20;
-}
-
-static void
-set_load(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_ANY);
-	world->plan.batch_every_us = 5 * SIM_MS;
-}
-
-/* A view is lost now and then, so that batches wait. */
-static void
-set_old_batch(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_BOTH);
-	world->plan.forget_weight = 10;
-	world->plan.loss_percent = 20;
-	world->plan.batch_every_us = 20 * SIM_MS;
-}
-
-static void
-set_rejoin_cut(SimWorld *world)
-{
-	set_swizzle(world);
-	set_forget(world, SIM_FORGET_ANY);
-}
-
-static void
-set_rejoin_liar(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_ANY);
-	world->plan.liars = 1;
-}
-
-static void
-set_copy(SimWorld *world)
-{
-	set_forget(world, SIM_FORGET_COPY);
-	world->plan.twins = 1;
-	world->plan.twins_ask = sim_chance(world, 50);
 }

@@ -196,7 +196,8 @@ sim_state_lie(const SimWorld *world, unsigned target, const TlLogRow *row,
 	if (row->kind != TL_LOG_STATE || row->payload.size != TL_STATE_SIZE)
 		return;
 	memcpy(bytes, row->payload.data, TL_STATE_SIZE);
-	if ((world->seed + row->view + target) % 3 == 0)
+	if (world->plan.lie != SIM_LIE_BELOW &&
+		(world->seed + row->view + target) % 3 == 0)
 		bytes[50] ^= (uint8_t) (1 + target);
 }
 

@@ -55,11 +55,12 @@ sim_world_run(SimWorld *world)
 		world->events_done++;
 		if (world->forks > 0)
 			return;				/* beyond f, and somebody was convicted for it */
-		if (!world->calm && world->events_done >= world->steps_max)
+		if (!world->calm && (world->events_done >= world->steps_max ||
+							 sim_script_is_over(world)))
 		{
 			become_calm(world);
 			calm_until = world->now_us +
-				(sim_check_too_many(world) ? HALT_US_MAX : CALM_US_MAX);
+				(sim_check_may_halt(world) ? HALT_US_MAX : CALM_US_MAX);
 		}
 		if (world->calm && world->events_done % 64 == 0 &&
 			sim_check_done(world))
@@ -85,7 +86,7 @@ stay_idle(SimWorld *world, int64_t until_us)
 	{
 		if (world->now_us > until_us && world->now_us < world->written_us + QUIET_US)
 		{
-			if (sim_check_too_many(world))
+			if (sim_check_may_halt(world))
 				return;
 			if (world->verbose)
 				sim_show(world);
@@ -97,7 +98,7 @@ stay_idle(SimWorld *world, int64_t until_us)
 		handle(world, &event);
 		world->events_done++;
 		/* Not idle yet: a liar's lane may be long, and everything has its turn. */
-		if (sim_check_too_many(world) || final_blocks(world) == blocks)
+		if (sim_check_may_halt(world) || final_blocks(world) == blocks)
 			continue;
 		blocks = final_blocks(world);
 		if (until_us < world->now_us + 2 * QUIET_US)
