@@ -157,6 +157,7 @@ OBJS_BACKEND = \
 	src/node/node_round.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
+	src/node/node_order_log.o \
 	src/node/node_order.o \
 	src/node/node_wire.o \
 	src/node/node_worker.o \

@@ -36,14 +36,13 @@
 #include "consensus_core.h"
 #include "merkle_hash.h"
 #include "node_key.h"
-#include "node_order.h"
+#include "node_order_state.h"
 #include "node_order_store.h"
+#include "node_settings.h"
 #include "replication_own_log.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
-#define READ_ROWS			256		/* of one log in one turn */
-#define VIEW_COUNT			1024
 #define LANE_LENGTH			64
 #define TURNS_MAX			16		/* without a look at the sockets */
 
@@ -53,62 +52,18 @@ static const TlConsensusPace pace = {
 	.active_us = 10000000, .fetch_us = 200000, .start_wait_us = 10000000
 };
 
-/* One log and how much of it the core was given. */
-typedef struct TlGiven
-{
-	uint32_t	member;
-	uint64_t	sequence;
-	bool		more;
-} TlGiven;
-
-/* What a member has seen of the own log. */
-typedef struct TlLastSeen
-{
-	uint32_t	member;
-	TlLogRow   *row;			/* NULL: nothing */
-} TlLastSeen;
-
-struct TlOrder
-{
-	TlWire	   *wire;
-	TlOwnLog	log;
-	uint8_t		secret[TL_SECRET_SIZE];
-	TlConsensusConfig *config;
-	TlConsensus *core;
-	TlActions  *actions;
-	bool		started;
-	TlGiven		given[TL_MEMBER_COUNT_MAX];
-	int64_t		wake_us;		/* monotonic, 0: no wish */
-	TlLane		lane;			/* the own one's head */
-	uint64_t	height;			/* of the last block stored */
-	bool		asked;			/* this turn appended or stored something */
-	bool		submitted;		/* there may be bodies to be ordered */
-
-	/* what the sink was told since the last turn; in the context news */
-	MemoryContext news;
-	List	   *held;			/* TlLane */
-	List	   *loose;			/* TlLogRow, payload copied */
-	List	   *seen;			/* TlLastSeen */
-	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
-	List	   *contradictions; /* two TlLogRow each */
-};
-
 static void on_row(void *context, const TlLogRow *row);
 static void on_held(void *context, const TlLane *lane);
 static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
-static TlLogRow *copy_row(const TlLogRow *row);
+static void begin_core(TlOrder *order);
+static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
 static void turn(TlOrder *order);
-static bool give_logs(TlOrder *order);
-static bool give_log(TlOrder *order, TlGiven *given);
-static bool give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_news(TlOrder *order);
 static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
-static void note_own_batch(TlOrder *order, const TlLogRow *row);
-static TlStatus step(TlOrder *order, TlInput *input);
 static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
@@ -137,6 +92,8 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	order->log.chain_id = identity->chain_id;
 	memcpy(order->log.nonce, identity->nonce, TL_NONCE_SIZE);
 	tl_node_key_load(order->secret, identity->public_key);
+	order->memory = AllocSetContextCreate(TopMemoryContext, "telco_ledger order core",
+										  ALLOCSET_DEFAULT_SIZES);
 	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
 										ALLOCSET_DEFAULT_SIZES);
 	sink->context = order;
@@ -152,38 +109,62 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 void
 tl_node_order_open(TlOrder *order)
 {
-	TlConsensusConfig *config = MemoryContextAllocZero(TopMemoryContext,
-													   sizeof(TlConsensusConfig));
+	if (!pg_strong_random(order->instance, sizeof(order->instance)))
+		elog(ERROR, "could not generate random bytes for an instance");
+	order->fresh = true;
+	begin_core(order);
+	while (!order->started)
+		turn(order);
+}
+
+/* A core on what is stored; nothing of it was given yet. */
+static void
+begin_core(TlOrder *order)
+{
+	TlConsensusConfig *config;
 	size_t		size;
 
+	MemoryContextReset(order->memory);
+	config = MemoryContextAllocZero(order->memory, sizeof(TlConsensusConfig));
 	tl_replication_wire_begin(order->wire);
 	tl_replication_own_log_load(&order->log);
 	tl_node_order_load(config);
 	config->chain_id = order->log.chain_id;
 	config->member = order->log.member;
-	config->view_count = VIEW_COUNT;
+	config->view_count = (unsigned) tl_setting_order_views;
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
-	if (!pg_strong_random(config->instance, sizeof(config->instance)))
-		elog(ERROR, "could not generate random bytes for an instance");
+	memcpy(config->instance, order->instance, sizeof(config->instance));
 	order->config = config;
 	order->height = config->base.header.height;
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		order->given[i].member = config->members[i].number;
-		order->given[i].more = true;
-	}
+	order->base_view = config->base.header.view;
+	tl_node_order_log_open(order);
 	size = tl_consensus_size(config);
-	order->core = tl_consensus_init(MemoryContextAllocHuge(TopMemoryContext, size),
+	order->core = tl_consensus_init(MemoryContextAllocHuge(order->memory, size),
 									size, config);
 	if (order->core == NULL)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the stored blocks do not make a beginning for consensus"));
-	order->actions = MemoryContextAllocZero(TopMemoryContext, sizeof(TlActions));
+	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
+	order->started = false;
+	order->anew = false;
+	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
-	while (!order->started)
-		turn(order);
+}
+
+/*
+ * Another core, as what is stored has changed under this one.  What it waited
+ * for or knew to be lost the next one has to find out again.
+ */
+static void
+begin_anew(TlOrder *order)
+{
+	TlConsensusStatus status;
+
+	tl_consensus_status(order->core, &status);
+	order->fresh = status.asking || status.lost;
+	begin_core(order);
 }
 
 /* There may be something to order. */
@@ -214,13 +195,10 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 static bool
 has_work(const TlOrder *order)
 {
-	if (order->held != NIL || order->loose != NIL || order->again != NIL ||
+	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
 		order->seen != NIL || order->contradictions != NIL)
 		return true;
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->given[i].more)
-			return true;
-	return order->submitted ||
+	return order->submitted || tl_node_order_log_waits(order) ||
 		(order->wake_us != 0 && monotonic_us() >= order->wake_us);
 }
 
@@ -235,19 +213,20 @@ turn(TlOrder *order)
 	if (order->wake_us <= monotonic_us())
 		order->wake_us = 0;
 	tl_replication_wire_begin(order->wire);
-	more = give_logs(order);
+	more = tl_node_order_log_give(order);
 	give_news(order);
 	if (!order->started && !more)
 	{
 		input.kind = TL_INPUT_START;
-		input.fresh = order->log.sequence > 0;	/* others may have seen more */
+		/* others may have seen more */
+		input.fresh = order->fresh && order->log.sequence > 0;
 		order->started = true;
 	}
-	tl_error_check(step(order, &input), "consensus");
+	tl_error_check(tl_node_order_step(order, &input), "consensus");
 	while (order->actions->more)
 	{
 		input.kind = TL_INPUT_TIME;
-		tl_error_check(step(order, &input), "consensus");
+		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	if (order->started)
 		make_batch(order);
@@ -256,9 +235,10 @@ turn(TlOrder *order)
 	{
 		/* own rows leave, and come back to the core */
 		tl_replication_wire_wake(order->wire);
-		for (unsigned i = 0; i < order->config->member_count; i++)
-			order->given[i].more |= order->given[i].member == order->log.member;
+		order->own_more = true;
 	}
+	if (order->anew)
+		begin_anew(order);
 }
 
 /* What the sink is told */
@@ -266,11 +246,7 @@ turn(TlOrder *order)
 static void
 on_row(void *context, const TlLogRow *row)
 {
-	TlOrder    *order = context;
-
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->given[i].member == row->member)
-			order->given[i].more = true;
+	tl_node_order_log_arrived(context, row);
 }
 
 static void
@@ -291,7 +267,7 @@ on_loose(void *context, const TlLogRow *row)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
-	order->loose = lappend(order->loose, copy_row(row));
+	order->loose = lappend(order->loose, tl_node_order_copy(row));
 	MemoryContextSwitchTo(caller);
 }
 
@@ -303,7 +279,7 @@ on_last_seen(void *context, uint32_t member, const TlLogRow *row)
 	TlLastSeen *seen = palloc(sizeof(TlLastSeen));
 
 	seen->member = member;
-	seen->row = row == NULL ? NULL : copy_row(row);
+	seen->row = row == NULL ? NULL : tl_node_order_copy(row);
 	order->seen = lappend(order->seen, seen);
 	MemoryContextSwitchTo(caller);
 }
@@ -314,13 +290,13 @@ on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
-	order->contradictions = lappend(lappend(order->contradictions, copy_row(row)),
-									copy_row(other));
+	order->contradictions = lappend(lappend(order->contradictions, tl_node_order_copy(row)),
+									tl_node_order_copy(other));
 	MemoryContextSwitchTo(caller);
 }
 
-static TlLogRow *
-copy_row(const TlLogRow *row)
+TlLogRow *
+tl_node_order_copy(const TlLogRow *row)
 {
 	TlLogRow   *copy = palloc(sizeof(TlLogRow));
 	uint8_t    *payload = palloc(row->payload.size + 1);
@@ -331,69 +307,25 @@ copy_row(const TlLogRow *row)
 	return copy;
 }
 
-/* Rows that are stored and that the core has not seen: own ones first. */
-static bool
-give_logs(TlOrder *order)
-{
-	bool		more = false;
-
-	for (unsigned turn = 0; turn < 2; turn++)
-		for (unsigned i = 0; i < order->config->member_count; i++)
-		{
-			TlGiven    *given = &order->given[i];
-
-			if ((given->member == order->log.member) == (turn == 0) && given->more)
-				more |= give_log(order, given);
-		}
-	return more;
-}
-
-/* True if there are more. */
-static bool
-give_log(TlOrder *order, TlGiven *given)
-{
-	uint64		count;
-	bytea	  **messages = tl_node_order_read(given->member == order->log.member,
-											  given->member, given->sequence,
-											  READ_ROWS, &count);
-
-	for (uint64 i = 0; i < count; i++)
-	{
-		TlLogRow	row;
-
-		tl_error_check(tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
-											   VARSIZE_ANY_EXHDR(messages[i])),
-					   "stored log row");
-		if (!give_row(order, TL_INPUT_ROW, &row))
-			break;
-		given->sequence = row.sequence;
-		if (given->member == order->log.member && row.kind == TL_LOG_BATCH)
-			note_own_batch(order, &row);
-	}
-	given->more = count == READ_ROWS;
-	return given->more;
-}
-
-/* False if it is of an epoch to come. */
-static bool
-give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row)
+/* A row, judged; what the core says of it. */
+TlStatus
+tl_node_order_give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 	TlLane		lane;
 	TlStatus	status;
 
 	/* the signature was checked when it was stored, and is again */
-	tl_error_check(tl_consensus_judge(order->core, row, tl_consensus_check_signature,
-									  NULL, &input.certificates_valid),
-				   "stored log row");
-	status = step(order, &input);
+	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+								NULL, &input.certificates_valid);
 	if (status == TL_NOT_FINAL)
-		return false;
-	if (status != TL_OK && row->member == order->log.member)
-		tl_error_check(status, "own log row");
-	if (row->kind == TL_LOG_BATCH && tl_node_order_holds(row, &lane))
+		return status;
+	tl_error_check(status, "stored log row");
+	status = tl_node_order_step(order, &input);
+	if (status != TL_NOT_FINAL && row->kind == TL_LOG_BATCH &&
+		tl_node_order_holds(row, &lane))
 		give_held(order, &lane);
-	return true;
+	return status;
 }
 
 /* What the wire told, in the order in which it came. */
@@ -406,9 +338,9 @@ give_news(TlOrder *order)
 
 	order->again = NIL;
 	foreach(cell, order->loose)
-		(void) give_row(order, TL_INPUT_LOOSE_ROW, lfirst(cell));
+		(void) tl_node_order_give(order, TL_INPUT_LOOSE_ROW, lfirst(cell));
 	foreach(cell, again)
-		(void) give_row(order, TL_INPUT_AGAIN, lfirst(cell));
+		(void) tl_node_order_give(order, TL_INPUT_AGAIN, lfirst(cell));
 	foreach(cell, order->held)
 		give_held(order, lfirst(cell));
 	for (int i = 0; i + 1 < list_length(order->contradictions); i += 2)
@@ -417,7 +349,7 @@ give_news(TlOrder *order)
 
 		input.row = *(TlLogRow *) list_nth(order->contradictions, i);
 		input.other = *(TlLogRow *) list_nth(order->contradictions, i + 1);
-		tl_error_check(step(order, &input), "contradiction");
+		tl_error_check(tl_node_order_step(order, &input), "contradiction");
 	}
 	foreach(cell, order->seen)
 		give_seen(order, lfirst(cell));
@@ -431,7 +363,7 @@ give_held(TlOrder *order, const TlLane *lane)
 {
 	TlInput		input = {.kind = TL_INPUT_HELD, .lane = *lane, .more = true};
 
-	(void) step(order, &input);	/* one that the core has no place for is no error */
+	(void) tl_node_order_step(order, &input);	/* one that the core has no place for is no error */
 }
 
 static void
@@ -444,22 +376,11 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 		input.row = *seen->row;
 		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
 	}
-	tl_error_check(step(order, &input), "last seen row");
+	tl_error_check(tl_node_order_step(order, &input), "last seen row");
 }
 
-static void
-note_own_batch(TlOrder *order, const TlLogRow *row)
-{
-	TlBatchHeader header;
-
-	tl_error_check(tl_chain_batch_decode(&header, row->payload.data, row->payload.size),
-				   "own batch");
-	order->lane.batch = header.batch;
-	tl_chain_batch_digest(&order->lane.digest, row->payload.data, row->payload.size);
-}
-
-static TlStatus
-step(TlOrder *order, TlInput *input)
+TlStatus
+tl_node_order_step(TlOrder *order, TlInput *input)
 {
 	TlStatus	status;
 
@@ -486,7 +407,9 @@ obey(TlOrder *order)
 			case TL_ACT_FINAL:
 				tl_node_order_store(order->config, action, order->actions->standing);
 				order->height = action->block->header.height;
+				order->base_view = action->block->header.view;
 				order->asked = true;
+				tl_node_order_log_moved(order);
 				break;
 			case TL_ACT_FETCH_BLOCK:
 				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
@@ -584,7 +507,7 @@ read_lane(TlOrder *order, const TlLane *lane)
 									VARSIZE_ANY_EXHDR(messages[i])) == TL_OK &&
 			tl_chain_batch_decode(&header, row.payload.data, row.payload.size) == TL_OK &&
 			header.batch > lane->batch)
-			order->again = lappend(order->again, copy_row(&row));
+			order->again = lappend(order->again, tl_node_order_copy(&row));
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -638,7 +561,7 @@ make_batch(TlOrder *order)
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
 	input.payload.data = bytes;
 	input.payload.size = writer.size;
-	status = step(order, &input);
+	status = tl_node_order_step(order, &input);
 	if (status == TL_BAD_ORDER)
 		return;					/* no room in the lane: after the next block */
 	tl_error_check(status, "own batch");
