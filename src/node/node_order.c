@@ -36,17 +36,16 @@
 #include "consensus_core.h"
 #include "merkle_hash.h"
 #include "node_key.h"
-#include "node_order.h"
 #include "node_order_batch.h"
 #include "node_order_epoch.h"
+#include "node_order_state.h"
 #include "node_order_store.h"
+#include "node_settings.h"
 #include "node_shared.h"
 #include "replication_own_log.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
-#define READ_ROWS			256		/* of one log in one turn */
-#define VIEW_COUNT			1024
 #define LANE_LENGTH			64
 #define TURNS_MAX			16		/* without a look at the sockets */
 
@@ -56,69 +55,18 @@ static const TlConsensusPace pace = {
 	.active_us = 10000000, .fetch_us = 200000, .start_wait_us = 10000000
 };
 
-/* One log and how much of it the core was given. */
-typedef struct TlGiven
-{
-	uint32_t	member;
-	uint64_t	sequence;
-	bool		more;
-} TlGiven;
-
-/* What a member has seen of the own log. */
-typedef struct TlLastSeen
-{
-	uint32_t	member;
-	TlLogRow   *row;			/* NULL: nothing */
-} TlLastSeen;
-
-struct TlOrder
-{
-	TlWire	   *wire;
-	TlOwnLog	log;
-	uint8_t		secret[TL_SECRET_SIZE];
-	TlConsensusConfig *config;
-	TlConsensus *core;
-	TlActions  *actions;
-	MemoryContext memory;		/* of configuration, core and actions */
-	bool		started;
-	bool		fresh;			/* what others have seen is to be asked for */
-	bool		ended;			/* the epoch: make the next core */
-	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy */
-	TlGiven		given[TL_MEMBER_COUNT_MAX];
-	int64_t		wake_us;		/* monotonic, 0: no wish */
-	TlLane		lane;			/* the own one's head */
-	uint64_t	height;			/* of the last block stored */
-	bool		asked;			/* this turn appended or stored something */
-	bool		submitted;		/* there may be something to be ordered */
-	bool		ordered;		/* this turn stored a final block */
-
-	/* what the sink was told since the last turn; in the context news */
-	MemoryContext news;
-	List	   *held;			/* TlLane */
-	List	   *loose;			/* TlLogRow, payload copied */
-	List	   *seen;			/* TlLastSeen */
-	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
-	List	   *contradictions; /* two TlLogRow each */
-};
-
 static void on_row(void *context, const TlLogRow *row);
 static void on_held(void *context, const TlLane *lane);
 static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
-static TlLogRow *copy_row(const TlLogRow *row);
 static void begin_core(TlOrder *order);
-static void begin_epoch(TlOrder *order);
+static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
 static void turn(TlOrder *order);
-static bool give_logs(TlOrder *order);
-static bool give_log(TlOrder *order, TlGiven *given);
-static bool give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_news(TlOrder *order);
 static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
-static void note_own_batch(TlOrder *order, const TlLogRow *row);
-static TlStatus step(TlOrder *order, TlInput *input);
 static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
@@ -149,10 +97,10 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	order->log.chain_id = identity->chain_id;
 	memcpy(order->log.nonce, identity->nonce, TL_NONCE_SIZE);
 	tl_node_key_load(order->secret, identity->public_key);
-	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
-										ALLOCSET_DEFAULT_SIZES);
 	order->memory = AllocSetContextCreate(TopMemoryContext, "telco_ledger order core",
 										  ALLOCSET_DEFAULT_SIZES);
+	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
+										ALLOCSET_DEFAULT_SIZES);
 	sink->context = order;
 	sink->row = on_row;
 	sink->held = on_held;
@@ -174,7 +122,7 @@ tl_node_order_open(TlOrder *order)
 		turn(order);
 }
 
-/* What is stored, as a core; nothing of it was given yet. */
+/* A core on what is stored; nothing of it was given yet. */
 static void
 begin_core(TlOrder *order)
 {
@@ -188,18 +136,14 @@ begin_core(TlOrder *order)
 	config->chain_id = order->log.chain_id;
 	config->member = order->log.member;
 	tl_node_order_load(config);
-	config->view_count = VIEW_COUNT;
+	config->view_count = (unsigned) tl_setting_order_views;
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
 	memcpy(config->instance, order->instance, sizeof(config->instance));
 	order->config = config;
 	order->height = config->base.header.height;
-	memset(order->given, 0, sizeof(order->given));
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		order->given[i].member = config->members[i].number;
-		order->given[i].more = true;
-	}
+	order->base_view = config->base.header.view;
+	tl_node_order_log_open(order);
 	size = tl_consensus_size(config);
 	order->core = tl_consensus_init(MemoryContextAllocHuge(order->memory, size),
 									size, config);
@@ -209,14 +153,17 @@ begin_core(TlOrder *order)
 				errmsg("the stored blocks do not make a beginning for consensus"));
 	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
 	order->started = false;
-	order->ended = false;
+	order->anew = false;
 	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
 }
 
-/* The epoch is over, and that is stored: the next core, and new peers. */
+/*
+ * Another core, as what is stored has changed under this one.  What it waited
+ * for or knew to be lost the next one has to find out again.
+ */
 static void
-begin_epoch(TlOrder *order)
+begin_anew(TlOrder *order)
 {
 	TlConsensusStatus status;
 
@@ -257,10 +204,7 @@ has_work(const TlOrder *order)
 	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
 		order->seen != NIL || order->contradictions != NIL)
 		return true;
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->given[i].more)
-			return true;
-	return order->submitted ||
+	return order->submitted || tl_node_order_log_waits(order) ||
 		(order->wake_us != 0 && monotonic_us() >= order->wake_us);
 }
 
@@ -276,7 +220,7 @@ turn(TlOrder *order)
 	if (order->wake_us <= monotonic_us())
 		order->wake_us = 0;
 	tl_replication_wire_begin(order->wire);
-	more = give_logs(order);
+	more = tl_node_order_log_give(order);
 	give_news(order);
 	if (!order->started && !more)
 	{
@@ -285,11 +229,11 @@ turn(TlOrder *order)
 		input.fresh = order->fresh && order->log.sequence > 0;
 		order->started = true;
 	}
-	tl_error_check(step(order, &input), "consensus");
+	tl_error_check(tl_node_order_step(order, &input), "consensus");
 	while (order->actions->more)
 	{
 		input.kind = TL_INPUT_TIME;
-		tl_error_check(step(order, &input), "consensus");
+		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	if (order->started)
 	{
@@ -307,11 +251,10 @@ turn(TlOrder *order)
 	{
 		/* own rows leave, and come back to the core */
 		tl_replication_wire_wake(order->wire);
-		for (unsigned i = 0; i < order->config->member_count; i++)
-			order->given[i].more |= order->given[i].member == order->log.member;
+		order->own_more = true;
 	}
-	if (order->ended)
-		begin_epoch(order);
+	if (order->anew)
+		begin_anew(order);
 }
 
 /* What the sink is told */
@@ -319,11 +262,7 @@ turn(TlOrder *order)
 static void
 on_row(void *context, const TlLogRow *row)
 {
-	TlOrder    *order = context;
-
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->given[i].member == row->member)
-			order->given[i].more = true;
+	tl_node_order_log_arrived(context, row);
 }
 
 static void
@@ -344,7 +283,7 @@ on_loose(void *context, const TlLogRow *row)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
-	order->loose = lappend(order->loose, copy_row(row));
+	order->loose = lappend(order->loose, tl_node_order_copy(row));
 	MemoryContextSwitchTo(caller);
 }
 
@@ -356,7 +295,7 @@ on_last_seen(void *context, uint32_t member, const TlLogRow *row)
 	TlLastSeen *seen = palloc(sizeof(TlLastSeen));
 
 	seen->member = member;
-	seen->row = row == NULL ? NULL : copy_row(row);
+	seen->row = row == NULL ? NULL : tl_node_order_copy(row);
 	order->seen = lappend(order->seen, seen);
 	MemoryContextSwitchTo(caller);
 }
@@ -367,13 +306,13 @@ on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
-	order->contradictions = lappend(lappend(order->contradictions, copy_row(row)),
-									copy_row(other));
+	order->contradictions = lappend(lappend(order->contradictions, tl_node_order_copy(row)),
+									tl_node_order_copy(other));
 	MemoryContextSwitchTo(caller);
 }
 
-static TlLogRow *
-copy_row(const TlLogRow *row)
+TlLogRow *
+tl_node_order_copy(const TlLogRow *row)
 {
 	TlLogRow   *copy = palloc(sizeof(TlLogRow));
 	uint8_t    *payload = palloc(row->payload.size + 1);
@@ -384,55 +323,9 @@ copy_row(const TlLogRow *row)
 	return copy;
 }
 
-/* Rows that are stored and that the core has not seen: own ones first. */
-static bool
-give_logs(TlOrder *order)
-{
-	bool		more = false;
-
-	for (unsigned turn = 0; turn < 2; turn++)
-		for (unsigned i = 0; i < order->config->member_count; i++)
-		{
-			TlGiven    *given = &order->given[i];
-
-			if ((given->member == order->log.member) == (turn == 0) && given->more)
-				more |= give_log(order, given);
-		}
-	return more;
-}
-
-/* True if there are more. */
-static bool
-give_log(TlOrder *order, TlGiven *given)
-{
-	uint64		count;
-	bytea	  **messages = tl_node_order_read(given->member == order->log.member,
-											  given->member, given->sequence,
-											  READ_ROWS, &count);
-
-	for (uint64 i = 0; i < count; i++)
-	{
-		TlLogRow	row;
-
-		tl_error_check(tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
-											   VARSIZE_ANY_EXHDR(messages[i])),
-					   "stored log row");
-		if (!give_row(order, TL_INPUT_ROW, &row))
-		{
-			given->more = false;	/* the next core reads it again */
-			return false;
-		}
-		given->sequence = row.sequence;
-		if (given->member == order->log.member && row.kind == TL_LOG_BATCH)
-			note_own_batch(order, &row);
-	}
-	given->more = count == READ_ROWS;
-	return given->more;
-}
-
-/* False if it is of an epoch to come. */
-static bool
-give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row)
+/* A row, judged; what the core says of it. */
+TlStatus
+tl_node_order_give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 	TlLane		lane;
@@ -440,17 +333,17 @@ give_row(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 											NULL, &input.certificates_valid);
 
 	/* the signature was checked when it was stored, and is again */
-	if (status == TL_OK)
-		status = step(order, &input);
-	else if (status != TL_NOT_FINAL && kind != TL_INPUT_LOOSE_ROW)
-		tl_error_check(status, "stored log row");
-	if (status == TL_NOT_FINAL)
-		return false;
-	if (status != TL_OK && row->member == order->log.member)
-		tl_error_check(status, "own log row");
-	if (row->kind == TL_LOG_BATCH && tl_node_order_holds(row, &lane))
+	if (status != TL_OK)
+	{
+		if (status != TL_NOT_FINAL && kind != TL_INPUT_LOOSE_ROW)
+			tl_error_check(status, "stored log row");
+		return status;
+	}
+	status = tl_node_order_step(order, &input);
+	if (status != TL_NOT_FINAL && row->kind == TL_LOG_BATCH &&
+		tl_node_order_holds(row, &lane))
 		give_held(order, &lane);
-	return true;
+	return status;
 }
 
 /* What the wire told, in the order in which it came. */
@@ -463,9 +356,9 @@ give_news(TlOrder *order)
 
 	order->again = NIL;
 	foreach(cell, order->loose)
-		(void) give_row(order, TL_INPUT_LOOSE_ROW, lfirst(cell));
+		(void) tl_node_order_give(order, TL_INPUT_LOOSE_ROW, lfirst(cell));
 	foreach(cell, again)
-		(void) give_row(order, TL_INPUT_AGAIN, lfirst(cell));
+		(void) tl_node_order_give(order, TL_INPUT_AGAIN, lfirst(cell));
 	foreach(cell, order->held)
 		give_held(order, lfirst(cell));
 	for (int i = 0; i + 1 < list_length(order->contradictions); i += 2)
@@ -474,7 +367,7 @@ give_news(TlOrder *order)
 
 		input.row = *(TlLogRow *) list_nth(order->contradictions, i);
 		input.other = *(TlLogRow *) list_nth(order->contradictions, i + 1);
-		status = step(order, &input);
+		status = tl_node_order_step(order, &input);
 		if (status != TL_NOT_FINAL)
 			tl_error_check(status, "contradiction");
 	}
@@ -490,7 +383,7 @@ give_held(TlOrder *order, const TlLane *lane)
 {
 	TlInput		input = {.kind = TL_INPUT_HELD, .lane = *lane, .more = true};
 
-	(void) step(order, &input);	/* one that the core has no place for is no error */
+	(void) tl_node_order_step(order, &input);	/* one that the core has no place for is no error */
 }
 
 static void
@@ -503,22 +396,11 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 		input.row = *seen->row;
 		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
 	}
-	tl_error_check(step(order, &input), "last seen row");
+	tl_error_check(tl_node_order_step(order, &input), "last seen row");
 }
 
-static void
-note_own_batch(TlOrder *order, const TlLogRow *row)
-{
-	TlBatchHeader header;
-
-	tl_error_check(tl_chain_batch_decode(&header, row->payload.data, row->payload.size),
-				   "own batch");
-	order->lane.batch = header.batch;
-	tl_chain_batch_digest(&order->lane.digest, row->payload.data, row->payload.size);
-}
-
-static TlStatus
-step(TlOrder *order, TlInput *input)
+TlStatus
+tl_node_order_step(TlOrder *order, TlInput *input)
 {
 	TlStatus	status;
 
@@ -546,8 +428,10 @@ obey(TlOrder *order)
 				tl_node_order_check_trusted(action->block);
 				tl_node_order_store(order->config, action, order->actions->standing);
 				order->height = action->block->header.height;
+				order->base_view = action->block->header.view;
 				order->asked = true;
 				order->ordered = true;
+				tl_node_order_log_moved(order);
 				break;
 			case TL_ACT_FETCH_BLOCK:
 				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
@@ -571,7 +455,7 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_EPOCH:
 				tl_node_order_epoch_store(order->config, action, order->height);
-				order->ended = true;
+				order->anew = true;
 				break;
 			case TL_ACT_ASK_LAST_SEEN:
 				tl_replication_want_last_seen(order->wire);
@@ -644,7 +528,7 @@ read_lane(TlOrder *order, const TlLane *lane)
 									VARSIZE_ANY_EXHDR(messages[i])) == TL_OK &&
 			tl_chain_batch_decode(&header, row.payload.data, row.payload.size) == TL_OK &&
 			header.batch > lane->batch)
-			order->again = lappend(order->again, copy_row(&row));
+			order->again = lappend(order->again, tl_node_order_copy(&row));
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -677,7 +561,7 @@ place_batches(TlOrder *order)
 									order->log.incarnation))
 	{
 		TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .payload = batch.header};
-		TlStatus	status = step(order, &input);
+		TlStatus	status = tl_node_order_step(order, &input);
 
 		if (status == TL_BAD_ORDER)
 			return;				/* no room: after the next block */
@@ -718,7 +602,7 @@ make_batch(TlOrder *order)
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
 	input.payload.data = bytes;
 	input.payload.size = writer.size;
-	status = step(order, &input);
+	status = tl_node_order_step(order, &input);
 	if (status == TL_BAD_ORDER)
 		return;					/* no room in the lane: after the next block */
 	tl_error_check(status, "own batch");
@@ -742,7 +626,7 @@ make_approvals(TlOrder *order)
 		TlStatus	result;
 
 		input.payload = asked.payload;
-		result = step(order, &input);
+		result = tl_node_order_step(order, &input);
 		if (result == TL_BAD_ORDER)
 			return;				/* not now */
 		tl_error_check(result, "own approval");

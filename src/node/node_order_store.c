@@ -56,9 +56,14 @@ static TlStatement insert_block = {
 	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 static TlStatement select_own = {
-	"SELECT message FROM ledger_internal.own_log WHERE incarnation = 0 AND seq > $2 AND $1 > 0"
-	" ORDER BY seq LIMIT $3",
-	3, {INT8OID, INT8OID, INT4OID}
+	"SELECT message, incarnation FROM ledger_internal.own_log WHERE (incarnation, seq) > ($1, $2)"
+	" ORDER BY incarnation, seq LIMIT $3",
+	3, {INT4OID, INT8OID, INT4OID}
+};
+static TlStatement select_nonces = {
+	"SELECT nonce FROM ledger_internal.peer_log WHERE member = $1 AND seq = 1"
+	" ORDER BY stored_at, nonce LIMIT $2",
+	2, {INT8OID, INT4OID}
 };
 static TlStatement select_kept = {
 	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND nonce = $4 AND seq > $2"
@@ -66,8 +71,7 @@ static TlStatement select_kept = {
 	4, {INT8OID, INT8OID, INT4OID, BYTEAOID}
 };
 static TlStatement select_own_lane = {
-	"SELECT message FROM ledger_internal.own_log WHERE incarnation = 0 AND kind = 1 AND $1 > 0"
-	" ORDER BY seq",
+	"SELECT message FROM ledger_internal.own_log WHERE kind = 1 AND $1 > 0 ORDER BY incarnation, seq",
 	1, {INT8OID}
 };
 static TlStatement select_kept_lane = {
@@ -78,7 +82,7 @@ static TlStatement select_wanted = {
 	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1", 1, {BYTEAOID}
 };
 static TlStatement select_own_row = {
-	"SELECT FROM ledger_internal.own_log WHERE incarnation = 0 AND seq = $1 AND digest = $2",
+	"SELECT FROM ledger_internal.own_log WHERE seq = $1 AND digest = $2",
 	2, {INT8OID, BYTEAOID}
 };
 static TlStatement select_submitted = {
@@ -157,18 +161,55 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 	tl_chain_execute(&insert_block, values, NULL, false);
 }
 
-/* Rows of a log behind that one, in order. */
-struct varlena **
-tl_node_order_read(bool own, uint32_t member, uint64_t after, int limit, uint64 *count)
+/* The incarnations of which a first row is kept, in the order in which they came. */
+unsigned
+tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member)
 {
-	static const uint8_t first[TL_NONCE_SIZE];
+	Datum		values[] = {Int64GetDatum((int64) member), Int32GetDatum(TL_PEER_LOGS_MAX)};
+	uint64		count = tl_chain_execute(&select_nonces, values, NULL, false);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlSpan		nonce = copied(i, 0);
+
+		if (nonce.size != TL_NONCE_SIZE)
+			elog(ERROR, "a kept log of member %u has a nonce of %zu bytes", member, nonce.size);
+		memcpy(out[i], nonce.data, TL_NONCE_SIZE);
+	}
+	return (unsigned) count;
+}
+
+/* Rows of another's log behind that one, in order. */
+struct varlena **
+tl_node_order_read(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], uint64_t after,
+				   int limit, uint64 *count)
+{
 	Datum		values[] = {
 		Int64GetDatum((int64) member), Int64GetDatum((int64) after),
-		Int32GetDatum(limit), tl_chain_bytes(first, TL_NONCE_SIZE)
+		Int32GetDatum(limit), tl_chain_bytes(nonce, TL_NONCE_SIZE)
 	};
 
-	*count = tl_chain_execute(own ? &select_own : &select_kept, values, NULL, false);
+	*count = tl_chain_execute(&select_kept, values, NULL, false);
 	return messages(*count);
+}
+
+/* Rows of the own log behind that one, in order. */
+TlOwnRow *
+tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *count)
+{
+	Datum		values[] = {
+		Int32GetDatum(incarnation), Int64GetDatum((int64) after), Int32GetDatum(limit)
+	};
+	TlOwnRow   *out;
+
+	*count = tl_chain_execute(&select_own, values, NULL, false);
+	out = palloc(sizeof(TlOwnRow) * (*count + 1));
+	for (uint64 i = 0; i < *count; i++)
+	{
+		out[i].message = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+		out[i].incarnation = (uint16_t) DatumGetInt32(tl_chain_result(i, 1, NULL));
+	}
+	return out;
 }
 
 /* All BATCH rows of a log, in order. */

@@ -10,6 +10,7 @@
 
 #include "chain_batch.h"
 #include "consensus_types.h"
+#include "replication_peer.h"
 
 #define TL_ORDER_CHUNKS_MAX		64	/* of one batch */
 
@@ -21,13 +22,24 @@ typedef struct TlSubmitted
 	uint8_t		entries[TL_ORDER_CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
 } TlSubmitted;
 
+/* A stored row of the own log, and which incarnation's. */
+typedef struct TlOwnRow
+{
+	struct varlena *message;
+	uint16_t	incarnation;
+} TlOwnRow;
+
 extern void tl_node_order_load(TlConsensusConfig *config);
 extern void tl_node_order_load_genesis(TlConsensusConfig *config);
 extern void tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count);
 extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 								const TlStanding *standing);
-extern struct varlena **tl_node_order_read(bool own, uint32_t member,
+extern unsigned tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member);
+extern struct varlena **tl_node_order_read(uint32_t member,
+										   const uint8_t nonce[TL_NONCE_SIZE],
 										   uint64_t after, int limit, uint64 *count);
+extern TlOwnRow *tl_node_order_read_own(uint16_t incarnation, uint64_t after,
+										int limit, uint64 *count);
 extern struct varlena **tl_node_order_read_lane(bool own, uint32_t member, uint64 *count);
 extern bool tl_node_order_holds(const TlLogRow *row, TlLane *lane);
 extern bool tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id);

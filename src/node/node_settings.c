@@ -12,6 +12,7 @@
 #include "postmaster/bgworker_internals.h"
 #include "utils/guc.h"
 
+#include "consensus_types.h"
 #include "node_settings.h"
 #include "proof_verify_sweep.h"
 #include "replication_setting.h"
@@ -30,6 +31,12 @@ int			tl_setting_commit_wait_timeout_ms = 10000;
 
 /* Where signing keys lie: outside the data directory, so not in backups. */
 char	   *tl_setting_key_directory = NULL;
+
+/*
+ * Views from its last final block on that a member remembers: no less than a
+ * quorum of others needs for one.  Small values are for tests.
+ */
+int			tl_setting_order_views = 1024;
 
 /* How often everything is read again in the background; 0 turns it off. */
 int			tl_setting_scrub_period_s = 0;
@@ -71,6 +78,13 @@ tl_node_settings_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.order_views",
+							"Views after its last final block that a member follows at one time.",
+							"Log rows beyond wait until the next block is final. It takes effect when the server starts.",
+							&tl_setting_order_views,
+							1024, 8, TL_CONSENSUS_VIEWS_MAX,
+							PGC_POSTMASTER, GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.scrub_period",
 							"Time within which a background process reads and verifies the whole ledger.",
 							"Problems go to the server's log, each run to ledger.verification. 0 turns it off.",

@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_order_state.h
+ *	  What the files node_order* share; nobody else includes this.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_ORDER_STATE_H
+#define NODE_ORDER_STATE_H
+
+#include "nodes/pg_list.h"
+#include "utils/palloc.h"
+
+#include "consensus_core.h"
+#include "node_order.h"
+#include "replication_own_log.h"
+
+/* One incarnation's log of another member, and how much the core was given. */
+typedef struct TlGivenLog
+{
+	uint8_t		nonce[TL_NONCE_SIZE];
+	uint64_t	sequence;
+	bool		more;			/* there may be rows beyond */
+	bool		waits;			/* the next one is for later */
+	bool		over;			/* the core takes no more of it */
+} TlGivenLog;
+
+typedef struct TlGiven
+{
+	uint32_t	member;
+	unsigned	log_count;		/* of an own log none is listed */
+	TlGivenLog	logs[TL_PEER_LOGS_MAX];
+} TlGiven;
+
+/* What a member has seen of the own log. */
+typedef struct TlLastSeen
+{
+	uint32_t	member;
+	TlLogRow   *row;			/* NULL: nothing */
+} TlLastSeen;
+
+struct TlOrder
+{
+	TlWire	   *wire;
+	TlOwnLog	log;
+	uint8_t		secret[TL_SECRET_SIZE];
+	TlConsensusConfig *config;
+	TlConsensus *core;
+	TlActions  *actions;
+	MemoryContext memory;		/* of configuration, core and actions */
+	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy */
+	bool		started;
+	bool		fresh;			/* what others have seen is to be asked for */
+	bool		anew;			/* begin another core after this turn */
+	int64_t		wake_us;		/* monotonic, 0: no wish */
+	TlLane		lane;			/* the own one's head */
+	uint64_t	height;			/* of the last block stored */
+	uint64_t	base_view;		/* its view */
+	bool		asked;			/* this turn appended or stored something */
+	bool		submitted;		/* there may be something to be ordered */
+	bool		ordered;		/* this turn stored a final block */
+
+	/* how much of the stored logs the core was given (node_order_log.c) */
+	TlGiven		given[TL_MEMBER_COUNT_MAX]; /* as in config->members */
+	uint16_t	own_incarnation;	/* of the last own row, */
+	uint64_t	own_sequence;	/* and its place there */
+	bool		own_more;
+
+	/* what the sink was told since the last turn; in the context news */
+	MemoryContext news;
+	List	   *held;			/* TlLane */
+	List	   *loose;			/* TlLogRow, payload copied */
+	List	   *seen;			/* TlLastSeen */
+	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
+	List	   *contradictions; /* two TlLogRow each */
+};
+
+/* node_order.c */
+extern TlStatus tl_node_order_step(TlOrder *order, TlInput *input);
+extern TlStatus tl_node_order_give(TlOrder *order, TlInputKind kind,
+								   const TlLogRow *row);
+extern TlLogRow *tl_node_order_copy(const TlLogRow *row);
+
+/* node_order_log.c */
+extern void tl_node_order_log_open(TlOrder *order);
+extern bool tl_node_order_log_give(TlOrder *order);
+extern void tl_node_order_log_arrived(TlOrder *order, const TlLogRow *row);
+extern void tl_node_order_log_moved(TlOrder *order);
+extern bool tl_node_order_log_waits(const TlOrder *order);
+
+#endif							/* NODE_ORDER_STATE_H */

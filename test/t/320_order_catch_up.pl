@@ -1,0 +1,88 @@
+# A member was away while the others made many times the blocks that its core
+# remembers: it follows from block to block, and has all of them.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1, conf => "telco_ledger.order_views = 12\n");
+my @members = (1 .. 4);
+
+sub height { return $wires->sql($_[0], 'SELECT coalesce(max(height), 0) FROM ledger_internal.ordered_block') }
+
+# One body after the other, each in a block of its own at least.
+sub order
+{
+	my ($member, $count) = @_;
+
+	$wires->sql($member, <<"END");
+DO \$\$
+DECLARE
+    before bigint;
+BEGIN
+    FOR n IN 1 .. $count LOOP
+        SELECT coalesce(max(height), 0) INTO before FROM ledger_internal.ordered_block;
+        PERFORM ledger_internal.submit(convert_to('member $member, ' || random(), 'UTF8'));
+        COMMIT;
+        FOR i IN 1 .. 6000 LOOP
+            EXIT WHEN (SELECT max(height) FROM ledger_internal.ordered_block) > before;
+            PERFORM pg_sleep(0.01);
+            COMMIT;
+        END LOOP;
+    END LOOP;
+END \$\$
+END
+	return;
+}
+
+# Everybody has the blocks of member 1.
+sub same_chain
+{
+	my ($name) = @_;
+	my $height = height(1);
+	my $query = "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height";
+	my $chain = $wires->sql(1, $query);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $member (@members)
+	{
+		ok($wires->poll($member, $query, $chain), "$name: member $member has the same $height blocks")
+		  || diag($wires->sql($member, 'SELECT * FROM ledger.peer'));
+	}
+	return $height;
+}
+
+$wires->wait_streaming(4, $_) foreach (1 .. 3);
+order(1, 2);
+same_chain('at first');
+
+$wires->node(4)->stop('fast');
+my $before = height(1);
+order(1, 50);
+order(2, 10);
+cmp_ok(height(1) - $before, '>', 4 * 12, 'the others have made more blocks than a core remembers');
+$wires->node(4)->start;
+same_chain('back again');
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.peer_body'),
+	$wires->sql(1, 'SELECT (SELECT count(*) FROM ledger_internal.own_body) + (SELECT count(*) FROM ledger_internal.peer_body)'),
+	'with all bodies');
+
+# It takes part: with another one away nothing is final without it.
+$wires->node(3)->stop('fast');
+order(4, 2);
+order(1, 2);
+$wires->node(3)->start;
+same_chain('and votes');
+
+foreach my $member (@members)
+{
+	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.contradiction'), '0', "member $member was shown no contradiction");
+	ok(!$wires->node($member)->log_contains('consensus alarm'), 'and no alarm was raised');
+}
+done_testing();
