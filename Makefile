@@ -145,6 +145,7 @@ OBJS_BACKEND = \
 	src/replication/replication_send.o \
 	src/replication/replication_arrival.o \
 	src/replication/replication_fetch.o \
+	src/replication/replication_copy.o \
 	src/replication/replication_want.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \

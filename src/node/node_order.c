@@ -458,7 +458,7 @@ obey(TlOrder *order)
 				order->anew = true;
 				break;
 			case TL_ACT_ASK_LAST_SEEN:
-				tl_replication_want_last_seen(order->wire);
+				tl_replication_want_last_seen(order->wire, order->log.nonce);
 				break;
 			case TL_ACT_CUT_LOG:
 			case TL_ACT_REQUEST:

@@ -170,7 +170,7 @@ on_arrivals(void *context, PGresult *result)
 		return;
 	memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
 	tl_replication_wire_begin(wire);
-	tl_replication_arrival_take(wire, peer, result, 0, false);
+	tl_replication_arrival_take(wire, peer, result, false, true);
 	peer->arrival = (int64_t) pg_ntoh64(last);
 	tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
 	tl_replication_wire_end(wire);
@@ -184,15 +184,18 @@ on_arrivals(void *context, PGresult *result)
  */
 int
 tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
-							int column, bool fetched)
+							bool fetched, bool in_own_wire)
 {
 	TlLinkStatus *status = &wire->status[peer - wire->peers];
+	uint64_t	before[TL_PEER_LOGS_MAX] = {0};
 	int			kept = 0;
 
+	for (int i = 0; i < peer->log_count; i++)
+		before[i] = peer->logs[i].sequence;
 	for (int i = 0; i < PQntuples(result); i++)
 	{
-		const char *data = PQgetvalue(result, i, column);
-		size_t		size = PQgetlength(result, i, column);
+		const char *data = PQgetvalue(result, i, 0);
+		size_t		size = PQgetlength(result, i, 0);
 		const char *reason;
 
 		switch (tl_replication_store_row(peer, &wire->chain_id, data, size,
@@ -217,6 +220,9 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 				break;
 		}
 	}
+	for (int i = 0; i < peer->log_count && in_own_wire; i++)
+		if (peer->logs[i].copied == before[i])
+			peer->logs[i].copied = peer->logs[i].sequence;
 	if (kept > 0)
 		wire->wants_chunks = true;
 	return kept;

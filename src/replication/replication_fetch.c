@@ -36,7 +36,6 @@
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
-#define PLACE_SIZE			(TL_NONCE_SIZE + 8)
 
 /* What a connection is asked for. */
 typedef struct TlQuestion
@@ -63,7 +62,6 @@ static void ask_heads(TlWire *wire, int source);
 static void on_heads(void *context, PGresult *result);
 static void learn_head(TlWire *wire, uint32_t member, const uint8_t *place);
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
-static void put_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t sequence);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static void on_chunks(void *context, PGresult *result);
@@ -156,7 +154,7 @@ on_heads(void *context, PGresult *result)
 			uint64_t	member;
 
 			if (PQgetlength(result, i, 0) != sizeof(member) ||
-				PQgetlength(result, i, 1) != PLACE_SIZE)
+				PQgetlength(result, i, 1) != TL_PLACE_SIZE)
 				continue;
 			memcpy(&member, PQgetvalue(result, i, 0), sizeof(member));
 			member = pg_ntoh64(member);
@@ -198,8 +196,8 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 		for (int j = 0; j < peer->log_count; j++)
 		{
 			TlPeerLog  *log = &peer->logs[j];
-			uint8_t		after[PLACE_SIZE];
-			uint8_t		last[PLACE_SIZE];
+			uint8_t		after[TL_PLACE_SIZE];
+			uint8_t		last[TL_PLACE_SIZE];
 			TlParameter parameters[] = {
 				{after, sizeof(after), true}, {last, sizeof(last), true}
 			};
@@ -208,8 +206,8 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 			if (log->known <= log->sequence || log->source != source ||
 				now < log->due || peer->arrived)
 				continue;
-			put_place(after, log->nonce, log->sequence);
-			put_place(last, log->nonce, log->known);
+			tl_replication_fetch_place(after, log->nonce, log->sequence);
+			tl_replication_fetch_place(last, log->nonce, log->known);
 			return tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
 												 psprintf("SELECT message FROM (SELECT message, arrival, sum(octet_length(message))"
 														  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
@@ -226,8 +224,8 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 }
 
 /* Bytes that sort as ledger_wire.row_key(message) does. */
-static void
-put_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t sequence)
+void
+tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE], uint64_t sequence)
 {
 	sequence = pg_hton64(sequence);
 	memcpy(out, nonce, TL_NONCE_SIZE);
@@ -246,7 +244,7 @@ on_gap(void *context, PGresult *result)
 		PQntuples(result) > 0)
 	{
 		tl_replication_wire_begin(wire);
-		kept = tl_replication_arrival_take(wire, peer, result, 0, true);
+		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
 		tl_replication_wire_end(wire);
 	}
 	for (int j = 0; j < peer->log_count; j++)

@@ -69,7 +69,6 @@ static void on_place(void *context, PGresult *result);
 static bool find_place(TlSender *sender, const void *data, int size);
 static bool is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence);
 static void send_next(TlSender *sender);
-static TlParameter array_parameter(Datum *elements, bool *nulls, int count, Oid type);
 static void on_sent(void *context, PGresult *result);
 static void fail(TlSender *sender, const PGresult *result);
 
@@ -220,8 +219,8 @@ send_next(TlSender *sender)
 		}
 		sender->sending_incarnation = DatumGetInt32(tl_chain_result(count - 1, 0, NULL));
 		sender->sending_position = DatumGetInt64(tl_chain_result(count - 1, 1, NULL));
-		parameters[0] = array_parameter(contents, NULL, (int) count, BYTEAOID);
-		parameters[1] = array_parameter(audiences, nulls, (int) count, TEXTOID);
+		parameters[0] = tl_replication_send_array(contents, NULL, (int) count, BYTEAOID);
+		parameters[1] = tl_replication_send_array(audiences, nulls, (int) count, TEXTOID);
 		tl_replication_connection_ask(&sender->connection, sender->bodies ?
 									  psprintf("INSERT INTO ledger_wire.body_%u (chunk, audience)"
 											   " SELECT c, a::bigint[] FROM unnest($1::bytea[], $2::text[])"
@@ -235,8 +234,9 @@ send_next(TlSender *sender)
 	tl_replication_wire_end(wire);
 }
 
-static TlParameter
-array_parameter(Datum *elements, bool *nulls, int count, Oid type)
+/* An array, to be sent. */
+TlParameter
+tl_replication_send_array(Datum *elements, bool *nulls, int count, Oid type)
 {
 	int			lower = 1;
 	ArrayType  *array = construct_md_array(elements, nulls, 1, &count, &lower,

@@ -261,6 +261,8 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	peer->arrived = true;
 	memset(peer->logs, 0, sizeof(peer->logs));
+	for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
+		peer->logs[i].source = -1;
 	peer->log_count = 1;		/* the first incarnation needs no REJOIN */
 	count = tl_chain_execute(&select_logs, values, NULL, true);
 	for (uint64 i = 0; i < count; i++)
@@ -283,6 +285,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		memcpy(log->nonce, VARDATA_ANY(nonce), TL_NONCE_SIZE);
 		log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(i, 1, NULL));
 		log->known = log->sequence;
+		log->copied = log->sequence - 1;	/* the newest is looked for there */
 		memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
 	}
 }
@@ -320,6 +323,7 @@ find_log(TlPeer *peer, const TlLogRow *row)
 		return NULL;
 	log = &peer->logs[peer->log_count++];
 	memset(log, 0, sizeof(*log));
+	log->source = -1;
 	memcpy(log->nonce, row->nonce, TL_NONCE_SIZE);
 	return log;
 }

@@ -9,8 +9,10 @@
  * is believed if it is signed and has the digest.  After three rounds of all
  * sources in vain it is forgotten; who still wants it asks again.
  *
- * What a peer has seen of the own log is read in its wire: the row of this
- * member that arrived there last.  Only one that is signed is an answer.
+ * What a peer has seen of the own log is read in its wire, where all that it
+ * keeps is sooner or later (replication_copy.c): the row of this member that
+ * arrived there last, and the last one of the present incarnation.  Only one
+ * that is signed is an answer.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,10 +67,11 @@ tl_replication_want(TlWire *wire, TlWantKind kind, const TlHash *digest)
 	place->source = -1;
 }
 
-/* Ask all peers what they have of the own log. */
+/* Ask all peers what they have of the own log, which has that nonce now. */
 void
-tl_replication_want_last_seen(TlWire *wire)
+tl_replication_want_last_seen(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE])
 {
+	memcpy(wire->own_nonce, nonce, TL_NONCE_SIZE);
 	for (int i = 0; i < wire->peer_count; i++)
 	{
 		wire->peers[i].ask_last_seen = true;
@@ -197,17 +200,25 @@ ask_last_seen(TlWire *wire, int source, TimestampTz now)
 {
 	TlWantQuestion *question;
 	TlPeer	   *peer = &wire->peers[source];
+	uint8_t		first[TL_PLACE_SIZE];
+	uint8_t		last[TL_PLACE_SIZE];
+	TlParameter parameters[] = {{first, sizeof(first), true}, {last, sizeof(last), true}};
 
 	if (now < peer->last_seen_due)
 		return false;
+	tl_replication_fetch_place(first, wire->own_nonce, 0);
+	tl_replication_fetch_place(last, wire->own_nonce, PG_UINT64_MAX);
 	peer->last_seen_due = TimestampTzPlusMilliseconds(now, LAST_SEEN_PAUSE_MS);
 	question = MemoryContextAllocZero(TopMemoryContext, sizeof(*question));
 	question->wire = wire;
 	question->want = source;
 	if (tl_replication_connection_ask(&peer->wire,
-									  psprintf("SELECT message FROM ledger_wire.log_%u ORDER BY arrival DESC LIMIT 1",
+									  psprintf("(SELECT message FROM ledger_wire.log_%1$u ORDER BY arrival DESC LIMIT 1)"
+											   " UNION ALL (SELECT message FROM ledger_wire.log_%1$u"
+											   " WHERE ledger_wire.row_key(message) BETWEEN $1::bytea AND $2::bytea"
+											   " ORDER BY ledger_wire.row_key(message) DESC LIMIT 1)",
 											   wire->member),
-									  NULL, 0, WANT_TIMEOUT_MS, on_last_seen, question))
+									  parameters, 2, WANT_TIMEOUT_MS, on_last_seen, question))
 		return true;
 	pfree(question);
 	return false;
@@ -230,13 +241,14 @@ on_last_seen(void *context, PGresult *result)
 		if (wire->sink.last_seen != NULL)
 			wire->sink.last_seen(wire->sink.context, peer->member, NULL);
 	}
-	else if (tl_consensus_row_decode(&row, PQgetvalue(result, 0, 0),
-									 PQgetlength(result, 0, 0)) == TL_OK &&
-			 row.member == wire->member &&
-			 tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
-	{
-		peer->ask_last_seen = false;
-		if (wire->sink.last_seen != NULL)
-			wire->sink.last_seen(wire->sink.context, peer->member, &row);
-	}
+	for (int i = 0; i < PQntuples(result); i++)
+		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
+									PQgetlength(result, i, 0)) == TL_OK &&
+			row.member == wire->member &&
+			tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
+		{
+			peer->ask_last_seen = false;
+			if (wire->sink.last_seen != NULL)
+				wire->sink.last_seen(wire->sink.context, peer->member, &row);
+		}
 }

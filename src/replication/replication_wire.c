@@ -166,6 +166,7 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 	tl_replication_send_poll(&wire->body_sender, now);
 	tl_replication_arrival_poll(wire, now);
 	wake = tl_replication_fetch_poll(wire, now);
+	tl_replication_copy_poll(wire, now);
 	put_status(wire, now);
 	MemoryContextSwitchTo(caller);
 	if (wire->admin.state == TL_CONNECTION_IDLE)

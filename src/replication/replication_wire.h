@@ -35,6 +35,9 @@ typedef struct TlSender
 	bool		caught_up;		/* nothing to send when last asked */
 } TlSender;
 
+/* What ledger_wire.row_key makes of a row. */
+#define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)
+
 /* Rows that are asked for by digest at one time. */
 #define TL_WANTS_MAX				64
 
@@ -114,6 +117,13 @@ struct TlWire
 	uint32_t	chunk_member;	/* whose were asked for last */
 
 	TlWant		wants[TL_WANTS_MAX];
+	uint8_t		own_nonce[TL_NONCE_SIZE];	/* of the log that is asked about */
+
+	/* rows on their way from peer_log to the own wire */
+	TimestampTz copy_due;
+	uint32_t	copy_member;
+	uint8_t		copy_nonce[TL_NONCE_SIZE];
+	uint64_t	copy_last;
 
 	/* for one transaction */
 	MemoryContext context;
@@ -141,15 +151,21 @@ extern bool tl_replication_link_tend(TlWire *wire, TimestampTz now);
 /* from replication_send.c */
 extern void tl_replication_send_init(TlSender *sender, TlWire *wire, bool bodies);
 extern void tl_replication_send_poll(TlSender *sender, TimestampTz now);
+extern TlParameter tl_replication_send_array(Datum *elements, bool *nulls, int count, Oid type);
 
 /* from replication_arrival.c */
 extern void tl_replication_arrival_poll(TlWire *wire, TimestampTz now);
 extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
-										PGresult *result, int column, bool fetched);
+										PGresult *result, bool fetched, bool in_own_wire);
+
+/* from replication_copy.c */
+extern void tl_replication_copy_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
+extern void tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE],
+									   uint64_t sequence);
 extern bool tl_replication_fetch_usable(TlWire *wire, int source);
 extern TlConnection *tl_replication_fetch_connection(TlWire *wire, int source);
 extern bool tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due,
@@ -157,7 +173,7 @@ extern bool tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *du
 
 /* from replication_want.c */
 extern void tl_replication_want(TlWire *wire, TlWantKind kind, const TlHash *digest);
-extern void tl_replication_want_last_seen(TlWire *wire);
+extern void tl_replication_want_last_seen(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE]);
 extern TimestampTz tl_replication_want_poll(TlWire *wire, TimestampTz now);
 extern bool tl_replication_want_ask(TlWire *wire, int source, TimestampTz now);
 

@@ -3,6 +3,8 @@
 #	my $wires = LedgerWire->new(3);		# members 1 to 3, linked to each other
 #	my $wires = LedgerWire->new(3, link => 0, conf => '...');
 #	my $wires = LedgerWire->new(4, ordered => 1);	# they order what is submitted
+#	my $wires = LedgerWire->new(3, ordered => 1, outside => 1);
+#								a fourth founder, whom add_publisher(4) can play
 #	$wires->node(2)				the LedgerCluster of member 2
 #	$wires->sql(2, $query)		in its ledger database
 #	$wires->wire(2, $query)		in its wire database
@@ -14,6 +16,9 @@
 #	my $liar = $wires->add_publisher(3)
 #								a member whose wire is a plain server that does as
 #								it is told: $liar->{server}, publish(), row(), batch()
+#	$wires->wire_pid(2)			the process of its wire, or ''
+#	$wires->rest(1, 2)			waits until these write no rows any more
+#	$wires->forget(2, 3)		its database loses the last three rows of its log
 #	$wires->agree($test_name)	waits until everybody keeps everybody's log, and
 #								compares all of them byte by byte
 package LedgerWire;
@@ -29,7 +34,9 @@ use LedgerCluster;
 
 use constant WIRE => 'postgres_wire';
 
+# The framework's servers take ten connections, a wire alone seven and more.
 my $conf = <<'END';
+max_connections = 40
 max_slot_wal_keep_size = '1GB'
 max_worker_processes = 32
 max_logical_replication_workers = 16
@@ -43,7 +50,7 @@ sub new
 {
 	my ($class, $count, %param) = @_;
 	my $self = bless { count => $count, nodes => [], ordered => $param{ordered} ? 'true' : 'false' }, $class;
-	my (@keys, @names);
+	my @keys;
 
 	foreach my $member (1 .. $count)
 	{
@@ -52,8 +59,11 @@ sub new
 
 		$node->create_extension;
 		push @{ $self->{nodes} }, $node;
-		push @names, "member$member";
 		push @keys, $node->safe_psql('postgres', 'SELECT ledger_internal.make_key()');
+	}
+	foreach my $member ($count + 1 .. $count + ($param{outside} // 0))
+	{
+		push @keys, $self->public_key(secret($member));
 	}
 	$self->{keys} = \@keys;
 	$self->found($_) foreach (1 .. $count);
@@ -71,7 +81,7 @@ sub new
 sub found
 {
 	my ($self, $member) = @_;
-	my $names = CORE::join ',', map { "'member$_'" } 1 .. $self->{count};
+	my $names = CORE::join ',', map { "'member$_'" } 1 .. @{ $self->{keys} };
 	my $keys = CORE::join ',', map { "'$_'::bytea" } @{ $self->{keys} };
 
 	$self->sql($member, "SELECT ledger_internal.create_member(ARRAY[$names], ARRAY[$keys], $member, '2026-01-01 00:00:00+00', $self->{ordered})");
@@ -132,6 +142,55 @@ sub insert
 
 		$self->sql($member, "SELECT ledger.wait_final('$ref')");
 	}
+	return;
+}
+
+sub wire_pid
+{
+	my ($self, $member) = @_;
+
+	return $self->sql($member, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'");
+}
+
+# Of the members that are played here.
+sub secret { my ($member) = @_; return '\\x' . sprintf '%064x', 1000 + $member }
+
+sub public_key
+{
+	my ($self, $secret) = @_;
+
+	return $self->sql(1, "SELECT substring(ledger.public_key('$secret') FROM 2)");
+}
+
+# Have these members come to rest?  Time enough for the timers of consensus.
+sub rest
+{
+	my ($self, @members) = @_;
+	my $counts = sub { join ' ', map { $self->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members };
+
+	for (1 .. 30)
+	{
+		my $before = $counts->();
+
+		usleep(3_000_000);
+		return 1 if $counts->() eq $before;
+	}
+	return 0;
+}
+
+# The database of a member goes back.  Its process cannot write meanwhile, and
+# the next one begins with what is left.
+sub forget
+{
+	my ($self, $member, $count) = @_;
+
+	$self->sql($member, <<"END");
+BEGIN;
+LOCK TABLE ledger_internal.own_log;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire';
+DELETE FROM ledger_internal.own_log WHERE seq > (SELECT max(seq) - $count FROM ledger_internal.own_log);
+COMMIT;
+END
 	return;
 }
 
@@ -212,7 +271,7 @@ sub admit
 sub add_publisher
 {
 	my ($self, $member, %param) = @_;
-	my $secret = '\\x' . sprintf '%064x', 1000 + $member;
+	my $secret = secret($member);
 	my $prefix = $self->sql(1, 'SELECT ledger_internal.wire_prefix()');
 	my $chain = $self->sql(1, 'SELECT chain_id FROM ledger_internal.node');
 	my $server = LedgerCluster->new_server("publisher$member", preload => 0,
@@ -222,7 +281,7 @@ sub add_publisher
 		server => $server, seq => 0, digest => '\\x' . '00' x 32
 	}, 'LedgerWire::Publisher';
 
-	$self->{keys}[ $member - 1 ] = $self->sql(1, "SELECT substring(ledger.public_key('$secret') FROM 2)");
+	$self->{keys}[ $member - 1 ] = $self->public_key($secret);
 	$server->safe_psql('postgres', 'CREATE DATABASE ' . WIRE);
 	$server->safe_psql(WIRE, <<"END");
 CREATE SCHEMA ledger_wire;
@@ -244,11 +303,11 @@ END
 		$liar->make_slots($peer);
 	}
 	$self->sql(1, <<'END');
-CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, payload bytea, secret bytea)
+CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
     RETURNS TABLE (message bytea, digest bytea) LANGUAGE sql AS $$
 SELECT '\x01'::bytea || fixed || int4send(octet_length(payload)) || payload || ledger.schnorr_sign(d, secret), d
   FROM (SELECT int4send(member) || '\x00000000000000000000000000000000'::bytea || int8send(seq) || previous
-               || set_byte('\x00', 0, kind) || int8send(0) || int8send(seq) AS fixed) AS f,
+               || set_byte('\x00', 0, kind) || int8send(epoch) || int8send(seq) AS fixed) AS f,
        LATERAL (SELECT sha256('telco_ledger/1/row'::bytea || chain || fixed
                               || sha256('telco_ledger/1/'::bytea || set_byte('\x00', 0, kind) || payload)) AS d) AS g
 $$
@@ -302,6 +361,13 @@ use warnings;
 
 sub sql { my ($self, $query) = @_; return $self->{server}->safe_psql(LedgerWire::WIRE, $query) }
 
+sub poll
+{
+	my ($self, $query) = @_;
+
+	return $self->{server}->poll_query_until(LedgerWire::WIRE, $query);
+}
+
 sub make_slots
 {
 	my ($self, $peer) = @_;
@@ -327,11 +393,12 @@ sub row
 	my ($self, %param) = @_;
 	my $payload = $param{payload} // '\\x00';
 	my $kind = $param{kind} // 2;
+	my $epoch = $param{epoch} // 0;
 	my $seq = $param{seq} // $self->{seq} + 1;
 	my $previous = $param{previous} // $self->{digest};
 
 	return split /\|/, $self->{wires}->sql(1,
-		"SELECT * FROM signed_row('$self->{chain}', $self->{member}, $seq, '$previous', $kind, '$payload', '$self->{secret}')");
+		"SELECT * FROM signed_row('$self->{chain}', $self->{member}, $seq, '$previous', $kind, $epoch, '$payload', '$self->{secret}')");
 }
 
 # The next row of its log, sent or (hidden => 1) only made.
@@ -354,14 +421,20 @@ sub send
 	return;
 }
 
-# Payload of a BATCH that names these chunks (hex).
+# Payload of a BATCH that names these chunks (hex; [hex, size] for another size
+# than the chunk has).
 sub batch
 {
 	my ($self, $number, $previous, @chunks) = @_;
 	my $payload = "'\\x0301'::bytea || '$self->{chain}' || int4send($self->{member}) || int2send(0::int2) || int8send($number) || int4send(0)"
 	  . " || '$previous' || int8send(0) || int4send(0) || int2send(1::int2) || sha256('') || int4send(" . scalar(@chunks) . ')';
 
-	$payload .= " || int2send(0::int2) || int4send(octet_length('$_'::bytea)) || sha256('$_'::bytea)" foreach (@chunks);
+	foreach my $named (@chunks)
+	{
+		my ($chunk, $size) = ref $named ? @$named : ($named, "octet_length('$named'::bytea)");
+
+		$payload .= " || int2send(0::int2) || int4send($size) || sha256('$chunk'::bytea)";
+	}
 	return $self->sql("SELECT $payload");
 }
 

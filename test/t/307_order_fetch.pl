@@ -43,4 +43,22 @@ is(scalar(keys %chains), 1, 'the blocks are the same everywhere');
 is($wires->sql($_, 'SELECT count(*) FROM pg_replication_slots'), '0', "member $_ has no slot") foreach (@members);
 is($wires->sql($_, "SELECT bool_and(fetched > 0 AND fetched = rows) FROM ledger.peer WHERE member <> $_"), 't', 'and has fetched all rows') foreach (@members);
 
+# A member that was restored together with its wire is told so by the others,
+# who have nothing of it but what they fetched.
+ok($wires->rest(@members), 'nobody writes any more');
+$wires->agree('and all have all rows');
+my $last = $wires->sql(4, 'SELECT max(seq) FROM ledger_internal.own_log');
+
+foreach my $member (1 .. 3)
+{
+	ok($wires->poll($member, "SELECT count(*) FROM ledger_wire.log_4", $last, 'postgres_wire'), "the wire of member $member has the rows that were fetched");
+}
+$wires->wire(4, 'ALTER TABLE ledger_wire.log_4 DISABLE TRIGGER refuse_change; DELETE FROM ledger_wire.log_4; ALTER TABLE ledger_wire.log_4 ENABLE ALWAYS TRIGGER refuse_change');
+$wires->forget(4, 2);
+ok($wires->node(4)->wait_for_log('consensus alarm: others have rows of this node that it lacks'), 'a member that was restored is told so');
+my $rows = $wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log');
+$wires->sql($_, "SELECT ledger_internal.submit('\\xff')") foreach (@members);
+ok($wires->poll($_, $ordered, $batches + 3), "member $_ orders without it") foreach (1 .. 3);
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
+
 done_testing();
