@@ -133,5 +133,13 @@ tampered('a row that was truncated and is back',
 	as_heap('gone', 'DELETE FROM gone WHERE id = 4711'),
 	"row_changed|gone|$first");
 
+# A demand that nobody can check.
+is(sql(<<'END'), "definition_changed|reading|\nrow_changed|reading|a signature requirement names attribute 9, which the table does not have", 'a demand that was changed');
+BEGIN;
+UPDATE ledger_internal.signature_requirement SET attributes = '{9}' FROM ledger_internal.ledger_table AS t WHERE t.table_id = signature_requirement.table_id AND t.relation = 'reading'::regclass;
+SELECT kind, relation, substring(detail FROM 'a signature requirement .*(?=\.)') FROM ledger.verify(mode => 'full') WHERE kind <> 'disposed' ORDER BY kind;
+ROLLBACK;
+END
+
 $node->stop;
 done_testing();
