@@ -215,7 +215,9 @@ check_group(TlRowCheck *check, const Demand *demand, const TlCollectedRow *row,
 	key.relation = RelationGetRelid(row->relation);
 	key.number = demand->requirement->number;
 	group = hash_search(check->groups, &key, HASH_ENTER, &found);
-	if (!found || !same_transaction(&group->last, &row->ref))
+	if (!found)
+		memset(&group->first, 0, sizeof(SignedGroup) - offsetof(SignedGroup, first));
+	if (!same_transaction(&group->last, &row->ref))
 		read_group(check, demand, row, group, false);
 	else if (tl_table_ref_compare(&group->last, &row->ref) < 0)
 		read_group(check, demand, row, group, true);
@@ -233,12 +235,15 @@ same_transaction(const TlRefBytes *left, const TlRefBytes *right)
 
 /*
  * Read the group that the row belongs to.  If it is the group's first row, read
- * from there, otherwise from the beginning of the transaction.
+ * from there, otherwise from the beginning of the transaction.  A group whose
+ * reading fails is as if it had not been met.
  */
 static void
 read_group(TlRowCheck *check, const Demand *demand, const TlCollectedRow *row,
-		   SignedGroup *group, bool is_first)
+		   SignedGroup *out, bool is_first)
 {
+	SignedGroup whole = *out;
+	SignedGroup *group = &whole;
 	TlRefScan  *scan = tl_table_scan_open(row->relation, check->snapshot);
 	TlSignedStatement statement;
 	TlSignedRow signed_row;
@@ -278,6 +283,7 @@ read_group(TlRowCheck *check, const Demand *demand, const TlCollectedRow *row,
 		group->status = TL_CHAIN_DAMAGED;
 		group->reason = "The index on ledger_ref does not lead to the row.";
 	}
+	*out = whole;
 }
 
 /* From the row, or from its transaction's first, to the transaction's last. */

@@ -86,6 +86,7 @@ typedef struct RefGroup
 
 static bool open_pass(TlRowsPass *pass, TlVerification *run, Oid relation);
 static void verify_exactly(TlRowsPass *pass);
+static void report_disposed(TlRowsPass *pass);
 static bool choose_range(TlRowsPass *pass);
 static void find_disposed(TlRowsPass *pass);
 static void merge(TlRowsPass *pass);
@@ -119,6 +120,7 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 								 "What must be signed in the table, by ledger_internal.signature_requirement, is not what the ledger says.");
 		if (choose_range(pass) && !tl_proof_verify_sweep(pass))
 			verify_exactly(pass);
+		report_disposed(pass);
 	}
 	table_close(pass->relation, NoLock);
 	MemoryContextSwitchTo(caller);
@@ -151,6 +153,7 @@ tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
 	{
 		pass->part = TL_SWEEP_COUNT;
 		clean = tl_proof_verify_sweep(pass);
+		report_disposed(pass);
 	}
 	table_close(pass->relation, NoLock);
 	if (!clean)
@@ -204,6 +207,11 @@ verify_exactly(TlRowsPass *pass)
 	tl_proof_sort_end(pass->by_ref);
 	tl_proof_rows_sections(pass);
 	tl_proof_sort_end(pass->by_place);
+}
+
+static void
+report_disposed(TlRowsPass *pass)
+{
 	if (pass->disposed_rows > 0)
 		tl_proof_rows_report(pass, "disposed", NULL, 0,
 							 psprintf("%lld rows", (long long) pass->disposed_rows),
@@ -446,14 +454,18 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 	const char *detail = "The row is older than the newest batch, but no batch holds it.";
 	TlRef		ref;
 	uint64_t	xid;
+	int			first = 0;
 
 	tl_table_ref_unpack(&ref, &group->ref);
 	xid = tl_table_ref_word(ref.incarnation, ref.transaction);
 	if (pass->check != NULL && tl_chain_is_rejected(&group->ref))
 	{
-		if (is_rightly_rejected(pass, group))
-			return;
 		detail = "The row is listed as rejected, but lacks no signature that its table demands.";
+		if (is_rightly_rejected(pass, group))
+		{
+			detail = "A second row has the ref of a row that was rejected.";
+			first = 1;
+		}
 	}
 	else if (ref.member != run->identity.member ||
 		ref.incarnation > run->identity.incarnation)
@@ -466,7 +478,7 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 			 !tl_chain_progress_done(pass->progress, &group->ref, xid) ||
 			 tl_proof_verify_doubts_ref(run, &group->ref))
 		return;
-	for (int i = 0; i < group->heap_count; i++)
+	for (int i = first; i < group->heap_count; i++)
 		tl_proof_rows_report(pass, "row_added", &group->ref, 0, NULL,
 							 place_text(&group->heap[i]), detail);
 }

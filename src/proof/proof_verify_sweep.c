@@ -16,12 +16,17 @@
  *
  * What remains are rows that no section knows.  A sequential scan counts the
  * rows that should be batched by now; it must come to the number of entries in
- * the manifests, and to the same sum over a keyed hash of their refs.  A row
- * that was added, or is there twice, makes a difference.
+ * the manifests and of rows that were rightly rejected, and to the same sum
+ * over a keyed hash of their refs.  A row that was added, or is there twice,
+ * makes a difference.
+ *
+ * Each row that is listed as rejected is judged again by the session's process,
+ * while the others hash.  Of rows that were truncated on a test ledger none may
+ * be left.
  *
  * Not decided here but left to the exact pass at once: a table with problems
- * that are known already, without ref index, with rows that were rejected or
- * disposed of.
+ * that are known already, without ref index, with rows in the batch of its own
+ * truncation.
  *
  * A scrub (proof_scrub.c) asks for a part at a time: some of the sections, or
  * the count.
@@ -114,6 +119,7 @@ typedef struct SweepShared
 	Oid			relation;
 	TlSweepPart part;
 	int64_t		from_batch;		/* sections above are hashed */
+	int64_t		disposed_batch; /* rows of sections up to here are gone */
 	TlRefBytes	low;
 	TlRefBytes	high;
 	uint64		key;			/* of the sums */
@@ -123,6 +129,7 @@ typedef struct SweepShared
 	pg_atomic_uint32 next_unit;
 	pg_atomic_uint32 suspicious;
 	pg_atomic_uint64 rows;		/* hashed */
+	pg_atomic_uint64 disposed;
 	pg_atomic_uint64 batched_count; /* entries of the manifests, and their sum */
 	pg_atomic_uint64 batched_sum;
 	pg_atomic_uint64 stored_count;	/* rows of the table that should be batched */
@@ -161,6 +168,7 @@ typedef struct Sweep
 
 	/* so far, not told to the others yet */
 	uint64		rows;
+	uint64		disposed;
 	uint64		batched_count;
 	uint64		batched_sum;
 } Sweep;
@@ -169,6 +177,7 @@ typedef struct SweepAttempt
 {
 	TlRowsPass *pass;
 	bool		clean;
+	int64_t		rejected;		/* rightly */
 } SweepAttempt;
 
 int			tl_proof_verify_workers = 2;
@@ -176,7 +185,10 @@ int			tl_proof_verify_workers = 2;
 PGDLLEXPORT void tl_proof_sweep_worker(dsm_segment *segment, shm_toc *toc);
 
 static void attempt_sweep(void *argument);
-static bool has_rejected_rows(TlRowsPass *pass);
+static void sweep_rejected(SweepAttempt *attempt, SweepShared *shared);
+static bool count_rejected(SweepAttempt *attempt, SweepShared *shared,
+						   TlRefWalk *walk, const TlRefBytes *ref);
+static void take_result(SweepAttempt *attempt, SweepShared *shared);
 static SweepUnit *plan_units(TlRowsPass *pass, uint32 *count);
 static Size shared_size(const TlRowsPass *pass, uint32 unit_count, Size *scan_offset);
 static void shared_init(SweepShared *shared, TlRowsPass *pass,
@@ -191,6 +203,7 @@ static void sweep_begin(Sweep *state, TlRowsPass *pass, SweepShared *shared);
 static void sweep_end(Sweep *state);
 static bool sweep_unit(Sweep *state, const SweepUnit *unit);
 static bool sweep_section(Sweep *state, const TlCursor *cursor);
+static bool sweep_disposed(Sweep *state, TlSpan manifest_bytes);
 static bool sweep_row(Sweep *state, const TlRef *ref, const TlRefBytes *packed,
 					  const uint8_t *fingerprint);
 static bool tile_close(Sweep *state);
@@ -205,10 +218,9 @@ static uint64 ref_hash(const SweepShared *shared, const TlRefBytes *ref);
 bool
 tl_proof_verify_sweep(TlRowsPass *pass)
 {
-	SweepAttempt attempt = {pass, false};
+	SweepAttempt attempt = {pass, false, 0};
 
 	if (!pass->run->progress_known || pass->run->doubtful_count > 0 ||
-		pass->disposed_batch > 0 ||
 		!OidIsValid(tl_table_scan_ref_index(pass->relation, true)))
 		return false;
 	return tl_proof_verify_try(attempt_sweep, &attempt) == NULL && attempt.clean;
@@ -222,8 +234,6 @@ attempt_sweep(void *argument)
 	SweepUnit  *units;
 	int			workers;
 
-	if (attempt->pass->check != NULL && has_rejected_rows(attempt->pass))
-		return;
 	units = plan_units(attempt->pass, &count);
 	if (attempt->pass->part == TL_SWEEP_ALL)
 		tl_proof_progress_phase(TL_PHASE_ROWS,
@@ -236,35 +246,76 @@ attempt_sweep(void *argument)
 		sweep_alone(attempt, units, count);
 }
 
-/* Their signatures are to be checked again, which the exact pass does. */
-static bool
-has_rejected_rows(TlRowsPass *pass)
+/*
+ * Rows of the table that are listed as rejected belong to no section: each one
+ * must lack a signature, and then counts as known.
+ */
+static void
+sweep_rejected(SweepAttempt *attempt, SweepShared *shared)
 {
+	TlRowsPass *pass = attempt->pass;
 	Oid			types[] = {tl_table_ref_type(), tl_table_ref_type()};
-	TlRefScan  *scan = tl_table_scan_open(pass->relation, pass->run->snapshot);
+	AttrNumber	ref_attribute = tl_table_am_ref_attribute(pass->relation);
+	TlRefWalk  *walk;
 	Datum		values[2];
 	TlCursor	cursor;
-	bool		found = false;
+	bool		clean = true;
 
+	if (pass->check == NULL || pass->part == TL_SWEEP_SECTIONS)
+		return;
+	walk = tl_proof_walk_open(pass->relation, ref_attribute, pass->run->snapshot);
 	values[0] = TlRefBytesGetDatum(&pass->low);
 	values[1] = TlRefBytesGetDatum(&pass->high);
 	tl_proof_cursor_open(&cursor, "SELECT ref FROM ledger_internal.rejected"
-						 " WHERE ref BETWEEN $1 AND $2", 2, types, values, 1000);
-	for (; !found && tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
+						 " WHERE ref BETWEEN $1 AND $2 ORDER BY ref", 2, types, values, 1000);
+	for (; clean && tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 	{
-		TlRefBytes	ref,
-					stored;
+		TlRefBytes	ref;
 
+		CHECK_FOR_INTERRUPTS();
 		tl_proof_cursor_ref(&cursor, 0, &ref);
-		tl_table_scan_start(scan, &ref, &ref);
-		found = tl_table_scan_next(scan, &stored);
+		clean = count_rejected(attempt, shared, walk, &ref);
 	}
 	tl_proof_cursor_close(&cursor);
-	tl_table_scan_close(scan);
-	return found;
+	tl_proof_walk_close(walk);
+	if (!clean)
+		pg_atomic_write_u32(&shared->suspicious, 1);
 }
 
-/* Units of about equal work, in order of batch; of a part, the first ones. */
+/* False if the row is this table's and should have been batched, or was. */
+static bool
+count_rejected(SweepAttempt *attempt, SweepShared *shared, TlRefWalk *walk,
+			   const TlRefBytes *ref)
+{
+	TlRowsPass *pass = attempt->pass;
+	TlCollectedRow row;
+	TlStatus	status;
+	TlPlace		place;
+	TlRef		unpacked;
+
+	row.slot = tl_proof_walk_find(walk, ref);
+	if (row.slot == NULL)
+		return true;			/* of another table */
+	row.relation = pass->relation;
+	row.ref = *ref;
+	row.xid = 0;
+	tl_table_ref_unpack(&unpacked, ref);
+	if (tl_chain_check_row(pass->check, &row, &status) == NULL ||
+		!tl_proof_walk_alone(walk, ref) || tl_chain_lookup(ref, &place) ||
+		!tl_chain_progress_done(pass->progress, ref,
+								tl_table_ref_word(unpacked.incarnation,
+												  unpacked.transaction)))
+		return false;
+	pg_atomic_fetch_add_u64(&shared->batched_count, 1);
+	pg_atomic_fetch_add_u64(&shared->batched_sum, ref_hash(shared, ref));
+	attempt->rejected++;
+	return true;
+}
+
+/*
+ * Units of about equal work, in order of batch; of a part, the first ones.  A
+ * large batch is one unit, but ends the part sooner.
+ */
 static SweepUnit *
 plan_units(TlRowsPass *pass, uint32 *count)
 {
@@ -276,6 +327,7 @@ plan_units(TlRowsPass *pass, uint32 *count)
 	uint32		capacity = 64;
 	SweepUnit  *units = palloc(sizeof(SweepUnit) * capacity);
 	int64_t		work = UNIT_ROWS;
+	int64_t		done = 0;
 
 	*count = 0;
 	pass->row_count = 0;
@@ -295,7 +347,7 @@ plan_units(TlRowsPass *pass, uint32 *count)
 
 		if (work >= UNIT_ROWS && (*count == 0 || batch > units[*count - 1].last_batch))
 		{
-			if (some && *count == (uint32) pass->run->step_units)
+			if (some && done >= (int64_t) pass->run->step_units * UNIT_ROWS)
 				break;
 			if (*count == capacity)
 			{
@@ -309,6 +361,7 @@ plan_units(TlRowsPass *pass, uint32 *count)
 		if (batch > pass->run->from_batch)
 			pass->row_count += Max(tl_proof_cursor_number(&cursor, 1), 0);
 		work += SECTION_COST_ROWS + Max(tl_proof_cursor_number(&cursor, 1), 0);
+		done += SECTION_COST_ROWS + Max(tl_proof_cursor_number(&cursor, 1), 0);
 	}
 	tl_proof_cursor_close(&cursor);
 	return units;
@@ -331,6 +384,7 @@ shared_init(SweepShared *shared, TlRowsPass *pass, const SweepUnit *units,
 	shared->relation = RelationGetRelid(pass->relation);
 	shared->part = pass->part;
 	shared->from_batch = pass->part == TL_SWEEP_COUNT ? PG_INT64_MAX : pass->run->from_batch;
+	shared->disposed_batch = pass->disposed_batch;
 	shared->low = pass->low;
 	shared->high = pass->high;
 	if (!pg_strong_random(&shared->key, sizeof(shared->key)))
@@ -341,6 +395,7 @@ shared_init(SweepShared *shared, TlRowsPass *pass, const SweepUnit *units,
 	pg_atomic_init_u32(&shared->next_unit, 0);
 	pg_atomic_init_u32(&shared->suspicious, 0);
 	pg_atomic_init_u64(&shared->rows, 0);
+	pg_atomic_init_u64(&shared->disposed, 0);
 	pg_atomic_init_u64(&shared->batched_count, 0);
 	pg_atomic_init_u64(&shared->batched_sum, 0);
 	pg_atomic_init_u64(&shared->stored_count, 0);
@@ -380,11 +435,10 @@ sweep_in_parallel(SweepAttempt *attempt, const SweepUnit *units,
 	LaunchParallelWorkers(context);
 	attempt->pass->run->workers = Max(attempt->pass->run->workers,
 									  context->nworkers_launched);
+	sweep_rejected(attempt, shared);
 	sweep(attempt->pass, shared);
 	WaitForParallelWorkersToFinish(context);
-	attempt->clean = shared_clean(shared);
-	if (attempt->clean)
-		attempt->pass->run->rows += pg_atomic_read_u64(&shared->rows);
+	take_result(attempt, shared);
 	ereport(DEBUG1,
 			errmsg_internal("quick pass over \"%s\": %s, %d workers",
 							RelationGetRelationName(attempt->pass->relation),
@@ -403,11 +457,25 @@ sweep_alone(SweepAttempt *attempt, const SweepUnit *units, uint32 unit_count)
 															 &scan_offset));
 
 	shared_init(shared, attempt->pass, units, unit_count);
+	sweep_rejected(attempt, shared);
 	sweep(attempt->pass, shared);
-	attempt->clean = shared_clean(shared);
-	if (attempt->clean)
-		attempt->pass->run->rows += pg_atomic_read_u64(&shared->rows);
+	take_result(attempt, shared);
 	pfree(shared);
+}
+
+/* All processes have ended. */
+static void
+take_result(SweepAttempt *attempt, SweepShared *shared)
+{
+	TlVerification *run = attempt->pass->run;
+
+	attempt->clean = shared_clean(shared);
+	if (!attempt->clean)
+		return;
+	run->rows += pg_atomic_read_u64(&shared->rows);
+	run->rejected += attempt->rejected;
+	if (shared->part != TL_SWEEP_SECTIONS)
+		attempt->pass->disposed_rows = pg_atomic_read_u64(&shared->disposed);
 }
 
 /* Main function of a parallel worker. */
@@ -479,6 +547,7 @@ sweep_end(Sweep *state)
 		tl_table_encoder_close(state->encoder);
 	tl_proof_walk_close(state->walk);
 	pg_atomic_fetch_add_u64(&state->shared->rows, state->rows);
+	pg_atomic_fetch_add_u64(&state->shared->disposed, state->disposed);
 	pg_atomic_fetch_add_u64(&state->shared->batched_count, state->batched_count);
 	pg_atomic_fetch_add_u64(&state->shared->batched_sum, state->batched_sum);
 	MemoryContextDelete(state->encoder_context);
@@ -533,6 +602,8 @@ sweep_section(Sweep *state, const TlCursor *cursor)
 	bool		found;
 
 	state->batch = tl_proof_cursor_number(cursor, SECTION_BATCH);
+	if (state->batch <= state->shared->disposed_batch)
+		return sweep_disposed(state, bytes);
 	state->late = tl_proof_cursor_flag(cursor, SECTION_LATE);
 	state->nodes = tl_proof_cursor_bytes(cursor, SECTION_NODES);
 	wanted = state->batch > state->shared->from_batch;
@@ -572,6 +643,31 @@ sweep_section(Sweep *state, const TlCursor *cursor)
 		return false;
 	return !wanted ||
 		section_root(state, tl_proof_cursor_bytes(cursor, SECTION_ROOT), manifest.count);
+}
+
+/* A section whose rows were truncated: the index must lead to none of them. */
+static bool
+sweep_disposed(Sweep *state, TlSpan manifest_bytes)
+{
+	TlManifestReader manifest;
+	TlRefBytes	packed;
+	TlRef		ref;
+	uint8_t		fingerprint[TL_FINGERPRINT_SIZE];
+	TlStatus	status;
+	bool		found;
+
+	tl_chain_manifest_open(&manifest, manifest_bytes.data, manifest_bytes.size,
+						   state->pass->run->identity.member);
+	while ((status = tl_chain_manifest_next(&manifest, &found, &ref, fingerprint)) == TL_OK &&
+		   found)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tl_table_ref_pack(&packed, &ref);
+		if (tl_proof_walk_find(state->walk, &packed) != NULL)
+			return false;
+		state->disposed++;
+	}
+	return status == TL_OK;
 }
 
 /* The row that a manifest names, by way of the index. */

@@ -361,6 +361,48 @@ DROP TRIGGER signed ON log;
 \set VERBOSITY terse
 SELECT tableoid::regclass, id FROM log ORDER BY 1, 2;
 
+-- What the refusals say in full.
+\set VERBOSITY default
+CREATE TABLE strict (id bigint, key bytea, signature bytea, same bytea GENERATED ALWAYS AS (key) STORED) USING ledger;
+CREATE TRIGGER signed AFTER INSERT ON strict FOR EACH ROW
+    EXECUTE FUNCTION ledger.verify_signature('same', 'signature', 'id');
+CREATE TRIGGER signed AFTER INSERT ON strict FOR EACH ROW
+    EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id, ledger_ref');
+CREATE TRIGGER signed AFTER INSERT ON strict FOR EACH ROW WHEN (NEW.id > 0)
+    EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id');
+CREATE TRIGGER statement AFTER INSERT ON log_1 REFERENCING NEW TABLE AS n FOR EACH STATEMENT
+    EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'day, id');
+CREATE TRIGGER signed AFTER INSERT ON strict FOR EACH ROW
+    EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id');
+INSERT INTO strict (id, key, signature) VALUES (1, decode(repeat('02', 100), 'hex'), ecdsa('', 'a'));
+SELECT ledger.message_to_sign('strict', ROW(1, decode(repeat('02', 100), 'hex'), NULL, NULL, NULL)::strict);
+INSERT INTO strict (id, key, signature) VALUES (1, set_byte(key('a'), 0, 4), ecdsa('', 'a'));
+INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a') || '\x00');
+INSERT INTO call_file (id, imsi, key, signature)
+    SELECT id, imsi, CASE id WHEN 3 THEN xonly('b') ELSE key END, signature(1, 5) FROM calls(1, 5);
+INSERT INTO call_file (id, imsi, key, signature) SELECT nested(id), imsi, key, signature(14, 16) FROM calls(14, 16);
+WITH numbered AS MATERIALIZED (SELECT *, ledger.next_ref() AS ref FROM calls(2001, 2003))
+    INSERT INTO call_file (id, imsi, key, signature, ledger_ref)
+        SELECT id, imsi, key, signature(2001, 2003), ref FROM numbered ORDER BY id DESC;
+BEGIN;
+INSERT INTO call_file (id, imsi, key, signature) SELECT id, imsi, key, signature(2001, 2001) FROM calls(2001, 2001);
+INSERT INTO call_file (id, imsi, key, signature) SELECT id, imsi, key, signature(2001, 2001) FROM calls(2001, 2001);
+ROLLBACK;
+-- What is kept was changed.
+BEGIN;
+DELETE FROM ledger_internal.signature_requirement;
+INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a'));
+ROLLBACK;
+BEGIN;
+UPDATE ledger_internal.signature_requirement SET algorithm = 'rsa';
+INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a'));
+ROLLBACK;
+BEGIN;
+UPDATE ledger_internal.signature_requirement SET numbers = '{}';
+INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a'));
+ROLLBACK;
+\set VERBOSITY terse
+
 -- The worker agrees with every trigger above.
 SELECT count(ledger.wait_final(max)) FROM (
     SELECT max(ledger_ref) FROM readings UNION ALL SELECT max(ledger_ref) FROM bulk UNION ALL
