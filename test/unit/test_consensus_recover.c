@@ -20,14 +20,15 @@
 #include <string.h>
 
 #define MEMBERS		4
+#define MORE		5			/* here not all others have to reply */
 
 static TlActions actions;
 static TlConsensusConfig config;
 static TlConsensus *core;
 static void *memory;
 static int64_t now_us;
-static uint8_t reply_bytes[MEMBERS + 1][2048];
-static TlSpan replies[MEMBERS + 1];
+static uint8_t reply_bytes[MORE + 1][2048];
+static TlSpan replies[MORE + 1];
 static uint32_t reply_ticket;	/* of reply_of */
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
@@ -350,7 +351,7 @@ static TlLogRow
 reply_of(uint32_t member, uint32_t asker, uint8_t nonce, uint64_t view,
 		 bool changing)
 {
-	static uint8_t payload[MEMBERS + 1][TL_REPLY_SIZE_FIXED];
+	static uint8_t payload[MORE + 1][TL_REPLY_SIZE_FIXED];
 	TlReply		reply = {.asker = asker, .request = {nonce},
 		.ticket = reply_ticket, .reason = TL_REPLY_FIRST, .changing = changing};
 	TlWriter	writer;
@@ -410,6 +411,38 @@ rejoins(void)
 	tl_consensus_status(core, &status);
 	UNIT_CHECK(!status.lost && status.floor == 2 && !status.numbered);
 	UNIT_CHECK(!signs());		/* no batch before it has a number */
+}
+
+/* A REPLY that is against the rules convicts its author, once rows can be signed. */
+static void
+illegal_reply(void)
+{
+	unsigned	accusations = 0;
+	TlEvidence	evidence;
+
+	open_core(MORE, 1);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(5, 1, 7, 2, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	for (uint32_t member = 2; member <= 4; member++)
+		UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(member, 1, 7, 1, false)) == TL_OK);
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		const TlLogRow *row = &actions.list[i].row;
+
+		if (actions.list[i].kind != TL_ACT_APPEND || row->kind != TL_LOG_EVIDENCE)
+			continue;
+		UNIT_CHECK(tl_consensus_evidence_decode(&evidence, &config.chain_id,
+												row->payload.data,
+												row->payload.size) == TL_OK &&
+				   evidence.kind == TL_EVIDENCE_ILLEGAL &&
+				   evidence.rows[0].row.member == 5 && row->sequence == 2);
+		accusations++;
+	}
+	UNIT_CHECK(accusations == 1);
 }
 
 /* The REJOIN of that member with replies of those below; TL_INPUT_ROW. */
@@ -655,7 +688,7 @@ pair_changes(void)
 
 UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
-		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
+		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
