@@ -59,12 +59,12 @@ tl_consensus_accuse_owed(TlConsensus *core)
 	{
 		TlPeer	   *peer = &core->peers[i];
 
-		if (!peer->owed)
-			continue;
+		if (peer->owed)
+			tl_consensus_accuse(core, &peer->evidence.rows[0],
+								&peer->evidence.rows[1]);
 		peer->owed = false;
-		tl_consensus_accuse(core, &peer->evidence.rows[0],
-							&peer->evidence.rows[1]);
 	}
+	tl_consensus_recover_accuse(core);
 }
 
 /* May this node, and is it not done? */

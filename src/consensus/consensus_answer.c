@@ -30,8 +30,11 @@
 static void follow(TlConsensus *core, const TlLogRow *row, unsigned index);
 static bool certify(TlConsensus *core, uint64_t view, TlReply *reply);
 static bool is_known(const TlPeer *peer, const uint8_t *nonce);
+static TlStatus check_rejoin(const TlConsensus *core, const TlLogRow *row,
+							 bool by_bytes);
 static TlStatus check_replies(const TlConsensus *core, const TlLogRow *row,
-							  const TlRejoin *rejoin);
+							  const TlRejoin *rejoin, bool by_bytes);
+static bool may_reply(const TlConsensus *core, const TlLogRow *row);
 static bool replaces(const TlConsensus *core, const TlPeer *peer,
 					 const TlLogRow *row, const TlRejoin *rejoin);
 static bool was_asked_for(const TlConsensus *core, const TlPeer *peer,
@@ -271,17 +274,55 @@ tl_consensus_answer_rejoin(TlConsensus *core, const TlInput *input)
 TlStatus
 tl_consensus_answer_valid(const TlConsensus *core, const TlLogRow *row)
 {
-	TlRejoin	rejoin;
-	TlStatus	status = tl_consensus_rejoin_decode(&rejoin, row->payload.data,
-												   row->payload.size);
+	return check_rejoin(core, row, false);
+}
 
-	if (status != TL_OK)
-		return status;
-	if (row->sequence != 1 ||
-		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
-		return TL_BAD_FORMAT;
-	return (row->epoch == core->config.epoch) ?
-		check_replies(core, row, &rejoin) : TL_OK;
+/*
+ * What E6 asks of a REJOIN or a REPLY of this epoch, but for signatures.  A view
+ * that rests on a REJOIN of the replier is not judged: that is not in the bytes.
+ */
+bool
+tl_consensus_answer_legal(const TlConsensus *core, const TlLogRow *row)
+{
+	TlReply		reply;
+
+	if (row->kind == TL_LOG_REJOIN)
+		return check_rejoin(core, row, true) == TL_OK;
+	return tl_consensus_reply_decode(&reply, row->payload.data,
+									 row->payload.size) == TL_OK &&
+		may_reply(core, row) &&
+		(reply.reason == TL_REPLY_REJOINED ||
+		 tl_consensus_answer_justified(core, row, &reply) == TL_OK);
+}
+
+/*
+ * Does a REPLY, or one in a REJOIN, show a row of an older epoch?  Its author may
+ * have had a key that is not remembered.
+ */
+bool
+tl_consensus_answer_shows_older(const TlConsensus *core, const TlLogRow *row)
+{
+	TlRejoin	rejoin;
+	TlReply		reply;
+	TlReader	reader;
+
+	if (row->kind == TL_LOG_REPLY)
+		return tl_consensus_reply_decode(&reply, row->payload.data,
+										 row->payload.size) == TL_OK &&
+			reply.seen && reply.last.row.epoch != core->config.epoch;
+	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+								   row->payload.size) != TL_OK)
+		return false;
+	tl_reader_init(&reader, rejoin.replies.data, rejoin.replies.size);
+	for (unsigned i = 0; i < rejoin.reply_count; i++)
+	{
+		TlLogRow	said;
+
+		if (tl_consensus_rejoin_next_reply(&said, &reader) == TL_OK &&
+			tl_consensus_answer_shows_older(core, &said))
+			return true;
+	}
+	return false;
 }
 
 /* R37: is it a vote that its author's REJOIN forbids?  That convicts him (E7). */
@@ -323,9 +364,7 @@ tl_consensus_answer_justified(const TlConsensus *core, const TlLogRow *row,
 {
 	unsigned	index = tl_consensus_index(core, row->member);
 
-	if (index >= core->config.member_count ||
-		!core->config.members[index].validator ||
-		row->epoch != core->config.epoch)
+	if (!may_reply(core, row))
 		return TL_BAD_PROOF;
 	switch (reply->reason)
 	{
@@ -421,10 +460,26 @@ is_known(const TlPeer *peer, const uint8_t *nonce)
 	return false;
 }
 
+static TlStatus
+check_rejoin(const TlConsensus *core, const TlLogRow *row, bool by_bytes)
+{
+	TlRejoin	rejoin;
+	TlStatus	status = tl_consensus_rejoin_decode(&rejoin, row->payload.data,
+												   row->payload.size);
+
+	if (status != TL_OK)
+		return status;
+	if (row->sequence != 1 ||
+		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
+		return TL_BAD_FORMAT;
+	return (row->epoch == core->config.epoch) ?
+		check_replies(core, row, &rejoin, by_bytes) : TL_OK;
+}
+
 /* R35, R36: enough of them, all proved, and the row lies far enough beyond. */
 static TlStatus
 check_replies(const TlConsensus *core, const TlLogRow *row,
-			  const TlRejoin *rejoin)
+			  const TlRejoin *rejoin, bool by_bytes)
 {
 	uint64_t	step = TL_FORGOTTEN(36) ? 1 : 2;
 	uint64_t	highest = 0;
@@ -444,7 +499,10 @@ check_replies(const TlConsensus *core, const TlLogRow *row,
 			tl_consensus_reply_decode(&reply, said.payload.data,
 									  said.payload.size) != TL_OK)
 			return TL_BAD_FORMAT;
-		status = tl_consensus_answer_justified(core, &said, &reply);
+		if (by_bytes && reply.reason == TL_REPLY_REJOINED)
+			status = may_reply(core, &said) ? TL_OK : TL_BAD_PROOF;
+		else
+			status = tl_consensus_answer_justified(core, &said, &reply);
 		if (status != TL_OK)
 			return status;
 		if (!tl_consensus_answer_counts(core, &reply))
@@ -455,6 +513,17 @@ check_replies(const TlConsensus *core, const TlLogRow *row,
 	if (tl_consensus_answer_unanimous(core))
 		return TL_OK;
 	return (row->view == highest + step) ? TL_OK : TL_BAD_PROOF;
+}
+
+/* Is its author a validator of this epoch, and does he speak of it? */
+static bool
+may_reply(const TlConsensus *core, const TlLogRow *row)
+{
+	unsigned	index = tl_consensus_index(core, row->member);
+
+	return index < core->config.member_count &&
+		core->config.members[index].validator &&
+		row->epoch == core->config.epoch;
 }
 
 /* N9.  Where everybody is needed, only what was asked for (nobody lies). */

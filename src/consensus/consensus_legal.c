@@ -16,8 +16,9 @@
  *						cut; the hash in the child binds them, nobody needs to have
  *						signed them
  *
- * Kinds that are not judged here convict nobody: GOVERN, REJOIN, RESTART, REPLY,
- * and an EVIDENCE of this kind, so that evidence does not nest.
+ * What is not judged here convicts nobody: REQUEST; an EVIDENCE of this kind, so
+ * that evidence does not nest; of a REPLY, also inside a REJOIN, what rests on the
+ * REJOIN of its author, and one that shows a row of an older epoch.
  *
  * Invariants
  *	  N13 what a core writes is legal
@@ -30,6 +31,7 @@
 
 #include "chain_batch.h"
 #include "consensus_payload.h"
+#include "consensus_restart.h"
 
 #include <string.h>
 
@@ -38,6 +40,7 @@ static bool ack_is_legal(const TlLogRow *row);
 static bool vote_is_legal(const TlLogRow *row);
 static bool certificate_is_legal(const TlLogRow *row);
 static bool evidence_is_legal(const TlConsensus *core, const TlLogRow *row);
+static bool restart_is_legal(const TlConsensus *core, const TlLogRow *row);
 static bool is_judged(const TlConsensus *core, const TlLogRow *row);
 static bool convicts(const TlConsensus *core, const TlEvidence *evidence,
 					 const TlLogRow *row, TlSignatureCheck check,
@@ -49,6 +52,7 @@ tl_consensus_legal(const TlConsensus *core, const TlLogRow *row)
 {
 	TlConsensusBlock block;
 	TlState		state;
+	TlEntry		entry;
 
 	switch (row->kind)
 	{
@@ -69,6 +73,13 @@ tl_consensus_legal(const TlConsensus *core, const TlLogRow *row)
 											 row->payload.size) == TL_OK;
 		case TL_LOG_EVIDENCE:
 			return evidence_is_legal(core, row);
+		case TL_LOG_GOVERN:
+			return tl_consensus_approval_read(core, row, &entry);
+		case TL_LOG_REJOIN:
+		case TL_LOG_REPLY:
+			return tl_consensus_answer_legal(core, row);
+		case TL_LOG_RESTART:
+			return restart_is_legal(core, row);
 		default:
 			return true;
 	}
@@ -204,10 +215,14 @@ is_judged(const TlConsensus *core, const TlLogRow *row)
 	if (row->kind == TL_LOG_EVIDENCE && row->payload.size > 1 &&
 		row->payload.data[1] == TL_EVIDENCE_ILLEGAL)
 		return false;
-	if (row->kind == TL_LOG_BATCH || row->kind == TL_LOG_ACK)
+	if ((row->kind == TL_LOG_REJOIN || row->kind == TL_LOG_REPLY) &&
+		tl_consensus_answer_shows_older(core, row))
+		return false;
+	if (row->kind == TL_LOG_BATCH || row->kind == TL_LOG_ACK ||
+		row->kind == TL_LOG_REJOIN)
 		return true;
 	return core->config.members[index].validator &&
-		(row->kind <= TL_LOG_STATE || row->kind == TL_LOG_EVIDENCE);
+		row->kind != TL_LOG_REQUEST;
 }
 
 static bool
@@ -258,4 +273,15 @@ evidence_is_legal(const TlConsensus *core, const TlLogRow *row)
 	return tl_consensus_evidence_decode(&evidence, &core->config.chain_id,
 										row->payload.data,
 										row->payload.size) == TL_OK;
+}
+
+/* Whether enough of the last set have signed it is for their keys to say. */
+static bool
+restart_is_legal(const TlConsensus *core, const TlLogRow *row)
+{
+	TlRestart	restart;
+
+	return tl_consensus_restart_decode(&restart, row->payload.data,
+									   row->payload.size) == TL_OK &&
+		tl_consensus_same(&restart.chain_id, &core->config.chain_id);
 }

@@ -37,6 +37,8 @@ static void take_final(TlConsensus *core);
 static bool has_own_rows(TlConsensus *core);
 static bool get_reply(const TlConsensus *core, unsigned index, TlReply *out);
 static bool ends_with(TlConsensus *core, const TlHash *shown);
+static bool keep_reply(const TlConsensus *core, TlKeptReply *kept,
+					   const TlLogRow *row);
 static bool is_other(const TlConsensus *core, unsigned index);
 static bool open_log(TlConsensus *core, uint64_t view);
 static TlSpan encode(TlConsensus *core);
@@ -62,7 +64,7 @@ tl_consensus_recover_begin(TlConsensus *core, const TlRejoin *wanted)
 	recover->wanted.reason.data = recover->reason;
 	recover->asked_us = recover->replied_us = 0;
 	for (unsigned i = 0; i < core->config.member_count; i++)
-		recover->replies[i].present = false;
+		recover->replies[i].present = recover->replies[i].illegal = false;
 	core->own.lost = true;
 	core->own.asking = false;
 	return TL_OK;
@@ -107,27 +109,45 @@ tl_consensus_recover_reply(TlConsensus *core, const TlInput *input)
 	TlRecover  *recover = &core->recover;
 	TlKeptReply *kept;
 	TlReply		reply;
-	TlWriter	writer;
 
 	if (!recover->running || index >= core->config.member_count ||
-		!is_other(core, index) || !input->certificates_valid ||
-		row->kind != TL_LOG_REPLY ||
-		tl_consensus_reply_decode(&reply, row->payload.data,
+		!is_other(core, index) || row->kind != TL_LOG_REPLY)
+		return;
+	kept = &recover->replies[index];
+	if (!input->certificates_valid || !tl_consensus_legal(core, row))
+	{
+		if (!kept->present)
+			kept->illegal = keep_reply(core, kept, row);
+		return;
+	}
+	if (tl_consensus_reply_decode(&reply, row->payload.data,
 								  row->payload.size) != TL_OK ||
 		reply.asker != core->config.member ||
 		memcmp(reply.request, recover->wanted.nonce, TL_NONCE_SIZE) != 0 ||
 		tl_consensus_answer_justified(core, row, &reply) != TL_OK ||
-		!tl_consensus_answer_counts(core, &reply))
-		return;
-	kept = &recover->replies[index];
-	tl_writer_init(&writer, kept->bytes,
-				   tl_consensus_recover_reply_size(&core->config));
-	if (tl_consensus_row_encode(&writer, row) != TL_OK)
+		!tl_consensus_answer_counts(core, &reply) ||
+		!keep_reply(core, kept, row))
 		return;
 	kept->present = true;
-	kept->size = writer.size;
+	kept->illegal = false;
 	kept->view = row->view;
 	kept->final_height = reply.final_height;
+}
+
+/* Who has sent a REPLY that is against the rules (E6); when the log is open. */
+void
+tl_consensus_recover_accuse(TlConsensus *core)
+{
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlKeptReply *kept = &core->recover.replies[i];
+		TlLogRow	row;
+
+		if (kept->illegal &&
+			tl_consensus_row_decode(&row, kept->bytes, kept->size) == TL_OK)
+			tl_consensus_legal_accuse(core, &row, NULL);
+		kept->illegal = false;
+	}
 }
 
 /* What a start or a rejoin can do now.  True if the new log was opened. */
@@ -391,6 +411,19 @@ rank(const TlConsensus *core, const uint8_t *nonce)
 			memcmp(own[place].nonce, nonce, TL_NONCE_SIZE) != 0))
 		place++;
 	return place;
+}
+
+static bool
+keep_reply(const TlConsensus *core, TlKeptReply *kept, const TlLogRow *row)
+{
+	TlWriter	writer;
+
+	tl_writer_init(&writer, kept->bytes,
+				   tl_consensus_recover_reply_size(&core->config));
+	if (tl_consensus_row_encode(&writer, row) != TL_OK)
+		return false;
+	kept->size = writer.size;
+	return true;
 }
 
 static bool

@@ -267,6 +267,7 @@ typedef struct TlPaceState
 typedef struct TlKeptReply
 {
 	bool		present;
+	bool		illegal;		/* not one that counts: it convicts its author */
 	uint64_t	view;
 	uint64_t	final_height;
 	size_t		size;
@@ -547,6 +548,7 @@ extern void tl_consensus_recover_last_seen(TlConsensus *core,
 										   const TlInput *input);
 extern void tl_consensus_recover_reply(TlConsensus *core, const TlInput *input);
 extern bool tl_consensus_recover_run(TlConsensus *core);
+extern void tl_consensus_recover_accuse(TlConsensus *core);
 extern size_t tl_consensus_recover_reply_size(const TlConsensusConfig *config);
 
 /* consensus_answer.c */
@@ -560,6 +562,10 @@ extern bool tl_consensus_answer_below(TlConsensus *core,
 									  const TlLogRow *row, unsigned index);
 extern TlStatus tl_consensus_answer_valid(const TlConsensus *core,
 										  const TlLogRow *row);
+extern bool tl_consensus_answer_legal(const TlConsensus *core,
+									  const TlLogRow *row);
+extern bool tl_consensus_answer_shows_older(const TlConsensus *core,
+											const TlLogRow *row);
 extern TlStatus tl_consensus_answer_justified(const TlConsensus *core,
 											  const TlLogRow *row,
 											  const TlReply *reply);

@@ -13,6 +13,7 @@
 #include "consensus_state.h"
 
 #include "chain_batch.h"
+#include "consensus_govern.h"
 #include "consensus_payload.h"
 #include "merkle_hash.h"
 #include "unit.h"
@@ -244,10 +245,15 @@ small_rows(void)
 		set_row((uint8_t) kind, 3, bytes, 5);
 		UNIT_CHECK(convicted(true));
 	}
+	for (int kind = TL_LOG_GOVERN; kind <= TL_LOG_RESTART; kind++)
+	{
+		set_row((uint8_t) kind, 3, bytes, 5);
+		UNIT_CHECK(convicted(true));
+		UNIT_CHECK(!convicted(false));
+	}
 	/* What is not judged. */
-	set_row(TL_LOG_REJOIN, 3, bytes, 5);
-	UNIT_CHECK(!convicted(true));
-	set_row(TL_LOG_GOVERN, 3, bytes, 5);
+	set_row(TL_LOG_REQUEST, 3, bytes, 5);
+	row.sequence = 0;
 	UNIT_CHECK(!convicted(true));
 	bytes[0] = 1;
 	bytes[1] = TL_EVIDENCE_ILLEGAL;
@@ -255,6 +261,170 @@ small_rows(void)
 	UNIT_CHECK(!convicted(true));
 	bytes[1] = TL_EVIDENCE_FORK;
 	UNIT_CHECK(convicted(true));
+}
+
+/* Another epoch, a wrong signature, a stranger who leaves; keys are row keys here. */
+static void
+approvals(void)
+{
+	uint8_t		bytes[512];
+	uint8_t		motion_bytes[256];
+	uint8_t		stranger[4] = {0, 0, 0, 9};
+	TlMotion	motion = {.kind = TL_MOTION_DEPLOY};
+	TlGovern	govern = {.number = 1};
+	TlHash		digest;
+	TlHash		motion_digest;
+	TlWriter	writer;
+
+	open_core();
+	for (int wrong = 0; wrong < 4; wrong++)
+	{
+		set_row(TL_LOG_GOVERN, 3, bytes, 0);
+		memcpy(core->config.members[row.member - 1].governance_key,
+			   core->config.members[row.member - 1].row_key, TL_XONLY_KEY_SIZE);
+		motion.epoch = (wrong == 1);
+		motion.kind = (wrong == 3) ? TL_MOTION_CHANGE : TL_MOTION_DEPLOY;
+		motion.quorum_of_three = 3;
+		motion.drift_ms = motion.protocol = 1;
+		motion.removed_count = (wrong == 3);
+		motion.removed = (TlSpan) {stranger, (wrong == 3) ? sizeof(stranger) : 0};
+		tl_writer_init(&writer, motion_bytes, sizeof(motion_bytes));
+		UNIT_CHECK(tl_consensus_motion_encode(&writer, &motion) == TL_OK);
+		govern.motion = (TlSpan) {motion_bytes, writer.size};
+		tl_consensus_motion_digest(&motion_digest, govern.motion);
+		tl_consensus_approval_digest(&digest, &config.chain_id, row.member, 0,
+									 govern.number, &motion_digest);
+		UNIT_CHECK(tl_crypto_schnorr_sign(govern.approval, digest.bytes, TL_HASH_SIZE,
+										  secrets[row.member - 1], NULL) == TL_OK);
+		govern.approval[0] ^= (wrong == 2);
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		UNIT_CHECK(tl_consensus_govern_encode(&writer, &govern) == TL_OK);
+		row.payload.size = writer.size;
+		UNIT_CHECK(convicted(true) == (wrong > 0));
+		UNIT_CHECK(!convicted(false));
+	}
+}
+
+/* A REPLY of member 2 to member 3; payload stays until the next one. */
+static void
+set_reply(TlReplyReason reason, uint64_t view, TlSpan certificate,
+		  const TlEvidenceRow *last)
+{
+	static uint8_t bytes[2048];
+	TlReply		reply = {.asker = 3, .request = {7}, .reason = (uint8_t) reason,
+	.certificate = certificate};
+	TlWriter	writer;
+
+	if (last != NULL)
+	{
+		reply.seen = true;
+		reply.last = *last;
+	}
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+	row = (TlLogRow) {.member = 2, .kind = TL_LOG_REPLY, .view = view,
+		.payload = {bytes, writer.size}};
+}
+
+static void
+replies(void)
+{
+	uint8_t		bytes[1024];
+	TlSpan		none = {NULL, 0};
+	TlSpan		certificate = {bytes, 0};
+	TlLogRow	seen = {.member = 3, .sequence = 4, .previous = {{1}},
+	.kind = TL_LOG_NULLIFY};
+	TlEvidenceRow last;
+
+	open_core();
+	set_reply(TL_REPLY_FIRST, 1, none, NULL);
+	UNIT_CHECK(!convicted(true));
+	UNIT_CHECK(!convicted(false));
+	row.view = 2;
+	UNIT_CHECK(convicted(true));
+	UNIT_CHECK(!convicted(false));
+	/* What his own REJOIN says is not in these bytes. */
+	set_reply(TL_REPLY_REJOINED, 9, none, NULL);
+	UNIT_CHECK(!convicted(true));
+	certificate.size = nullification(bytes, sizeof(bytes), 4, 3);
+	set_reply(TL_REPLY_CERTIFIED, 5, certificate, NULL);
+	UNIT_CHECK(!convicted(true));
+	row.view = 6;
+	UNIT_CHECK(convicted(true));
+	certificate.size = nullification(bytes, sizeof(bytes), 4, 2);
+	set_reply(TL_REPLY_CERTIFIED, 5, certificate, NULL);
+	UNIT_CHECK(convicted(true));
+	for (uint64_t epoch = 0; epoch < 2; epoch++)
+	{
+		for (int forged = 0; forged < 2; forged++)
+		{
+			seen.epoch = epoch;
+			UNIT_CHECK(tl_consensus_row_sign(&seen, &config.chain_id, secrets[2], NULL) == TL_OK);
+			seen.signature[0] ^= forged;
+			tl_consensus_evidence_row(&last, &seen);
+			set_reply(TL_REPLY_FIRST, 1, none, &last);
+			/* With an older key than is known here it would look the same. */
+			UNIT_CHECK(convicted(true) == (forged == 1 && epoch == 0));
+		}
+	}
+}
+
+/* The REJOIN of member 3 with replies of so many others, those of a view. */
+static void
+set_rejoin(unsigned count, TlReplyReason reason, uint64_t said, bool forged)
+{
+	static uint8_t bytes[4096];
+	uint8_t		list[4096];
+	TlRejoin	rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {7},
+	.reply_count = (uint16_t) count};
+	TlSpan		none = {NULL, 0};
+	TlWriter	writer;
+	uint32_t	member = 0;
+
+	tl_writer_init(&writer, list, sizeof(list));
+	for (unsigned i = 0; i < count; i++)
+	{
+		member += (member == 2) ? 2 : 1;
+		set_reply(member == 1 ? reason : TL_REPLY_FIRST, member == 1 ? said : 1,
+				  none, NULL);
+		row.member = member;
+		UNIT_CHECK(tl_consensus_row_sign(&row, &config.chain_id, secrets[member - 1], NULL) == TL_OK);
+		row.signature[0] ^= (forged && member == 4);
+		tl_put_u32(&writer, (uint32_t) (TL_LOG_ROW_SIZE_FIXED + row.payload.size));
+		UNIT_CHECK(tl_consensus_row_encode(&writer, &row) == TL_OK);
+	}
+	rejoin.replies = (TlSpan) {list, writer.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
+	row = (TlLogRow) {.member = 3, .nonce = {7}, .sequence = 1, .kind = TL_LOG_REJOIN,
+		.view = 3, .payload = {bytes, writer.size}};
+}
+
+static void
+rejoins(void)
+{
+	open_core();
+	set_rejoin(3, TL_REPLY_FIRST, 1, false);
+	UNIT_CHECK(!convicted(true));
+	UNIT_CHECK(!convicted(false));
+	row.view = 4;
+	UNIT_CHECK(convicted(true));
+	row.view = 2;
+	UNIT_CHECK(convicted(true));
+	set_rejoin(3, TL_REPLY_FIRST, 1, false);
+	row.nonce[0] = 8;
+	UNIT_CHECK(convicted(true));
+	set_rejoin(2, TL_REPLY_FIRST, 1, false);	/* R35 */
+	UNIT_CHECK(convicted(true));
+	set_rejoin(3, TL_REPLY_FIRST, 1, true);
+	UNIT_CHECK(convicted(true));
+	set_rejoin(3, TL_REPLY_FIRST, 2, false);
+	UNIT_CHECK(convicted(true));
+	/* The highest view counts, also where the bytes do not prove it. */
+	set_rejoin(3, TL_REPLY_REJOINED, 9, false);
+	UNIT_CHECK(convicted(true));
+	row.view = 11;
+	UNIT_CHECK(!convicted(true));
 }
 
 static void
@@ -527,6 +697,7 @@ below_the_floor(void)
 	UNIT_CHECK(between(rejoin, vote) == TL_EVIDENCE_NONE);
 }
 
-UNIT_MAIN(UNIT_CASE(small_rows), UNIT_CASE(batches), UNIT_CASE(certificates),
+UNIT_MAIN(UNIT_CASE(small_rows), UNIT_CASE(approvals), UNIT_CASE(replies),
+		  UNIT_CASE(rejoins), UNIT_CASE(batches), UNIT_CASE(certificates),
 		  UNIT_CASE(proposals), UNIT_CASE(with_parent), UNIT_CASE(core_accuses),
 		  UNIT_CASE(other_epoch), UNIT_CASE(bytes_decide), UNIT_CASE(below_the_floor))

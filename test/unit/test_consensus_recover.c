@@ -14,21 +14,24 @@
 #include "consensus_reply.h"
 
 #include "chain_batch.h"
+#include "consensus_payload.h"
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MEMBERS		4
+#define MORE		5			/* here not all others have to reply */
 
 static TlActions actions;
 static TlConsensusConfig config;
 static TlConsensus *core;
 static void *memory;
 static int64_t now_us;
-static uint8_t reply_bytes[MEMBERS + 1][2048];
-static TlSpan replies[MEMBERS + 1];
+static uint8_t reply_bytes[MORE + 1][2048];
+static TlSpan replies[MORE + 1];
 static uint32_t reply_ticket;	/* of reply_of */
+static uint64_t reply_height;
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 					   uint32_t approvals);
@@ -49,6 +52,7 @@ open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 	memset(&config, 0, sizeof(config));
 	memset(replies, 0, sizeof(replies));
 	reply_ticket = 0;
+	reply_height = 0;
 	config.member = member;
 	config.member_count = members;
 	for (unsigned i = 0; i < members; i++)
@@ -350,9 +354,10 @@ static TlLogRow
 reply_of(uint32_t member, uint32_t asker, uint8_t nonce, uint64_t view,
 		 bool changing)
 {
-	static uint8_t payload[MEMBERS + 1][TL_REPLY_SIZE_FIXED];
+	static uint8_t payload[MORE + 1][TL_REPLY_SIZE_FIXED];
 	TlReply		reply = {.asker = asker, .request = {nonce},
-		.ticket = reply_ticket, .reason = TL_REPLY_FIRST, .changing = changing};
+		.ticket = reply_ticket, .final_height = reply_height,
+	.reason = TL_REPLY_FIRST, .changing = changing};
 	TlWriter	writer;
 	TlLogRow	row;
 
@@ -412,27 +417,103 @@ rejoins(void)
 	UNIT_CHECK(!signs());		/* no batch before it has a number */
 }
 
-/* The REJOIN of that member with replies of those below; TL_INPUT_ROW. */
-static TlStatus
-bring_rejoin_of(uint32_t author, uint64_t view, unsigned count)
+/* A REPLY that is against the rules convicts its author, once rows can be signed. */
+static void
+illegal_reply(void)
 {
-	static uint8_t bytes[4096];
+	unsigned	accusations = 0;
+	TlEvidence	evidence;
+
+	open_core(MORE, 1);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(5, 1, 7, 2, false)) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	for (uint32_t member = 2; member <= 4; member++)
+		UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(member, 1, 7, 1, false)) == TL_OK);
+	for (unsigned i = 0; i < actions.count; i++)
+	{
+		const TlLogRow *row = &actions.list[i].row;
+
+		if (actions.list[i].kind != TL_ACT_APPEND || row->kind != TL_LOG_EVIDENCE)
+			continue;
+		UNIT_CHECK(tl_consensus_evidence_decode(&evidence, &config.chain_id,
+												row->payload.data,
+												row->payload.size) == TL_OK &&
+				   evidence.kind == TL_EVIDENCE_ILLEGAL &&
+				   evidence.rows[0].row.member == 5 && row->sequence == 2);
+		accusations++;
+	}
+	UNIT_CHECK(accusations == 1);
+}
+
+/* R35: final blocks that more than f have come first; nobody's word is enough. */
+static void
+takes_final(void)
+{
+	const TlAction *action;
+
+	for (unsigned ahead = 1; ahead <= 2; ahead++)
+	{
+		open_core(MEMBERS, 1);
+		UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+								   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+									   .nonce = {7}}}) == TL_OK);
+		start(true);
+		for (uint32_t member = 2; member <= MEMBERS; member++)
+		{
+			reply_height = (member > MEMBERS - ahead) ? 5 : 0;
+			UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(member, 1, 7, 1, false)) == TL_OK);
+		}
+		UNIT_CHECK((find(TL_ACT_APPEND) != NULL) == (ahead == 1));
+		UNIT_CHECK(find(TL_ACT_CATCH_UP) == NULL);
+	}
+	/* The logs may bring them; later they are taken from those who have them. */
+	now_us += 2 * config.pace.fetch_us - 1;
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
+	UNIT_CHECK(find(TL_ACT_CATCH_UP) == NULL);
+	for (uint32_t turn = 0; turn < 3; turn++)
+	{
+		now_us += (turn == 0) ? 1 : config.pace.fetch_us;
+		UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
+		action = find(TL_ACT_CATCH_UP);
+		UNIT_CHECK(action != NULL && action->member == 3 + turn % 2);
+		UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	}
+}
+
+/* The REJOIN of that member with replies of so many others. */
+static TlLogRow
+rejoin_of(uint32_t author, uint8_t nonce, uint64_t view, unsigned count)
+{
+	static uint8_t bytes[16][4096];
 	uint8_t		list[4096];
-	TlRejoin	rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {7},
+	TlRejoin	rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {nonce},
 		.reply_count = (uint16_t) count};
 	TlWriter	writer;
 
 	tl_writer_init(&writer, list, sizeof(list));
-	for (uint32_t member = 1; member <= count; member++)
+	for (uint32_t member = 1; count > 0; member++)
 	{
-		(void) reply_of(member, author, 7, 1, false);
+		if (member == author)
+			continue;
+		(void) reply_of(member, author, nonce, 1, false);
 		tl_put_bytes(&writer, replies[member].data, replies[member].size);
+		count--;
 	}
 	rejoin.replies = (TlSpan) {list, writer.size};
-	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_writer_init(&writer, bytes[nonce], sizeof(bytes[nonce]));
 	UNIT_CHECK(tl_consensus_rejoin_encode(&writer, &rejoin) == TL_OK);
-	return give(TL_INPUT_ROW, row_of(author, 7, 1, TL_LOG_REJOIN, view,
-									 (TlSpan) {bytes, writer.size}));
+	return row_of(author, nonce, 1, TL_LOG_REJOIN, view,
+				  (TlSpan) {bytes[nonce], writer.size});
+}
+
+static TlStatus
+bring_rejoin_of(uint32_t author, uint64_t view, unsigned count)
+{
+	return give(TL_INPUT_ROW, rejoin_of(author, 7, view, count));
 }
 
 static TlStatus
@@ -588,6 +669,76 @@ pair_forgets_reply(void)
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(2, 7, 2, TL_LOG_NULLIFY, 1, none)) == TL_OK);
 }
 
+/* The PROPOSE row of whoever leads view 1, for a block that orders that REJOIN. */
+static TlLogRow
+proposal_of(uint32_t author, TlHash *block)
+{
+	static uint8_t bytes[4096];
+
+	for (uint32_t leader = 1; leader <= MEMBERS; leader++)
+	{
+		const TlAction *action;
+		TlProposal	proposal;
+		TlBlockHeader header;
+		TlLogRow	row;
+
+		open_core(MEMBERS, leader);
+		start(false);
+		UNIT_CHECK(give(TL_INPUT_ROW, rejoin_of(author, 7, 3, 3)) == TL_OK);
+		action = find(TL_ACT_APPEND);
+		if (leader == author || action == NULL || action->row.kind != TL_LOG_PROPOSE)
+			continue;
+		row = action->row;
+		memcpy(bytes, row.payload.data, row.payload.size);
+		row.payload.data = bytes;
+		UNIT_CHECK(tl_consensus_proposal_decode(&proposal, bytes, row.payload.size) == TL_OK &&
+				   tl_chain_block_decode(&header, proposal.header.data,
+										 proposal.header.size) == TL_OK);
+		tl_chain_block_hash(block, &header);
+		return row;
+	}
+	return (TlLogRow) {0};
+}
+
+/* A REJOIN that a notarized block orders keeps its place against newer ones. */
+static void
+ordered_rejoin_stays(void)
+{
+	TlHash		block;
+	TlLogRow	proposal = {0};
+	TlSpan		hash = {block.bytes, TL_HASH_SIZE};
+	uint32_t	author = 0;
+	uint32_t	me;
+
+	while (proposal.kind == 0 && author < MEMBERS)
+		proposal = proposal_of(++author, &block);
+	UNIT_CHECK(proposal.kind == TL_LOG_PROPOSE);
+	me = 1;
+	while (me == author || me == proposal.member)
+		me++;
+	open_core(MEMBERS, me);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_LOOSE_ROW, rejoin_of(author, 7, 3, 3)) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_ROW, proposal) == TL_OK);
+	for (uint32_t member = 1; member <= MEMBERS; member++)
+	{
+		if (member != me && member != author)
+			UNIT_CHECK(give(TL_INPUT_ROW, row_of(member, 0, 9, TL_LOG_NOTARIZE, 1, hash)) == TL_OK);
+	}
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(me, 0, 1, TL_LOG_NOTARIZE, 1, hash)) == TL_OK);
+	for (uint8_t nonce = 8; nonce < 16; nonce++)
+		UNIT_CHECK(give(TL_INPUT_LOOSE_ROW, rejoin_of(author, nonce, 3, 3)) == TL_OK);
+	for (uint32_t member = 1; member <= MEMBERS; member++)
+	{
+		if (member != author)
+			UNIT_CHECK(give(TL_INPUT_ROW, row_of(member, 0, member == me ? 2 : 10,
+												 TL_LOG_FINALIZE, 1, hash)) == TL_OK);
+		if (find(TL_ACT_FINAL) != NULL)
+			break;
+	}
+	UNIT_CHECK(find(TL_ACT_FINAL) != NULL && find(TL_ACT_FETCH_ROW) == NULL);
+}
+
 /* R34, R39 across epochs: promises hold, a REJOIN of before waits for its number. */
 static void
 epoch_ends(void)
@@ -655,7 +806,8 @@ pair_changes(void)
 
 UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
-		  UNIT_CASE(rejoins), UNIT_CASE(others_judge),
+		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
+		  UNIT_CASE(ordered_rejoin_stays), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
