@@ -57,6 +57,8 @@ static bool check_many(const Options *options, const TlJsonNode *root);
 static void tally_row(void *context, const TlBundleVerdict *verdict);
 static void print_one(const TlReceipt *receipt, const TlVerdict *verdict);
 static void print_ledger(const TlHash *chain_id, bool is_test);
+static void print_before(const TlHash *chain_id, uint64_t height);
+static void print_hash(const TlHash *hash);
 static void print_row(const TlReceiptColumn *columns, uint32_t count);
 static void print_trust(const Options *options, TlTrust trust, uint64_t height);
 static void print_printable(TlSpan text);
@@ -270,6 +272,8 @@ check_many(const Options *options, const TlJsonNode *root)
 	}
 	print_ledger(&checker.chain.chain_id,
 				 checker.chain.genesis.purpose == TL_PURPOSE_TEST);
+	if (checker.chain.restarted)
+		print_before(&checker.chain.chain_before, checker.chain.height_before);
 	print_trust(options, tally.trust, checker.chain.head.height);
 	printf("valid: %llu rows: %s\n", tally.valid, tl_proof_trust_text(tally.trust));
 	return true;
@@ -313,6 +317,8 @@ print_one(const TlReceipt *receipt, const TlVerdict *verdict)
 {
 	printf("valid: %s\n", verdict->reason);
 	print_ledger(&verdict->chain_id, verdict->test);
+	if (verdict->restarted)
+		print_before(&verdict->chain_before, verdict->height_before);
 	printf("member: ");
 	print_printable(receipt->member);
 	printf("\ntable: ");
@@ -329,9 +335,23 @@ static void
 print_ledger(const TlHash *chain_id, bool is_test)
 {
 	printf("ledger: ");
-	for (int i = 0; i < TL_HASH_SIZE; i++)
-		printf("%02x", chain_id->bytes[i]);
+	print_hash(chain_id);
 	printf(is_test ? " (a test ledger)\n" : "\n");
+}
+
+static void
+print_before(const TlHash *chain_id, uint64_t height)
+{
+	printf("restarted: after block %" PRIu64 " of ledger ", height);
+	print_hash(chain_id);
+	printf("\n");
+}
+
+static void
+print_hash(const TlHash *hash)
+{
+	for (int i = 0; i < TL_HASH_SIZE; i++)
+		printf("%02x", hash->bytes[i]);
 }
 
 static void

@@ -115,7 +115,7 @@ check_head(TlBundleChecker *checker, const TlBundle *bundle)
 
 	problem = tl_proof_step_genesis(&checker->chain, bundle->chain,
 									bundle->purpose, bundle->genesis_header,
-									bundle->genesis_body);
+									bundle->genesis_body, &bundle->restart);
 	if (problem == NULL)
 		problem = tl_proof_step_head(&checker->chain, bundle->head,
 									 bundle->certificate);

@@ -11,7 +11,8 @@
  *		block header		leaf of the head's history root, or the head itself
  *		head				signed by a quorum of the members
  *		members				in the genesis body, bound by the genesis header
- *		genesis header		its hash is the chain id
+ *		genesis header		its hash is the chain id; of a ledger that goes on from
+ *							another one it also binds where that one ended
  *
  * The row's definition goes the same way, so that nobody can give the columns
  * other names later.
@@ -108,7 +109,8 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 	const char *problem;
 
 	problem = tl_proof_step_genesis(chain, receipt->chain, receipt->purpose,
-									receipt->genesis_header, receipt->genesis_body);
+									receipt->genesis_header, receipt->genesis_body,
+									&receipt->restart);
 	if (problem == NULL)
 		problem = tl_proof_step_head(chain, receipt->head, receipt->certificate);
 	if (problem == NULL)
@@ -130,6 +132,9 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 		return problem;
 	verdict->chain_id = chain->chain_id;
 	verdict->test = (chain->genesis.purpose == TL_PURPOSE_TEST);
+	verdict->restarted = chain->restarted;
+	verdict->chain_before = chain->chain_before;
+	verdict->height_before = chain->height_before;
 	verdict->member = receipt->member;
 	verdict->ref = row.header.ref;
 	verdict->height = row.block.height;

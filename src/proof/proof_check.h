@@ -39,6 +39,15 @@ typedef struct TlReceiptRow
 	TlSpan		block_path;		/* to the head's history root */
 } TlReceiptRow;
 
+/* Of a ledger that a RESTART began: what of it the genesis block does not say. */
+typedef struct TlReceiptRestart
+{
+	bool		present;
+	TlSpan		chain;			/* 32 bytes, of the ledger that ended */
+	TlSpan		last;			/* header of its last block */
+	TlSpan		reason;			/* UTF-8 */
+} TlReceiptRestart;
+
 typedef struct TlReceipt
 {
 	/* what people read; recomputed and compared */
@@ -61,6 +70,7 @@ typedef struct TlReceipt
 	TlSpan		certificate;
 	TlSpan		genesis_header;
 	TlSpan		genesis_body;
+	TlReceiptRestart restart;
 } TlReceipt;
 
 /* What the verdict rests on, besides mathematics. */
@@ -90,6 +100,9 @@ typedef struct TlVerdict
 	TlTrust		trust;
 	TlHash		chain_id;
 	bool		test;			/* a test ledger */
+	bool		restarted;		/* by a RESTART, after that block of that ledger */
+	TlHash		chain_before;
+	uint64_t	height_before;
 	TlSpan		member;			/* name, in the receipt's bytes */
 	TlRef		ref;
 	uint64_t	height;

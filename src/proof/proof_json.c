@@ -4,7 +4,8 @@
  *	  Receipts as JSON: one list of keys for the reader and the writer.
  *
  * The tables below are the format (README.md tells what the keys mean).  Each
- * object has exactly the keys listed, in any order.
+ * object has exactly the keys listed, in any order; restart only in receipts of a
+ * ledger that a RESTART began.
  *
  *		string		as it is
  *		hex			string of lower-case hex digits, two a byte
@@ -38,6 +39,8 @@ typedef enum FieldKind
 	FIELD_COLUMNS,				/* object: column name to string or null */
 	FIELD_OBJECT,
 	FIELD_DEFINITION,			/* object, or null if there is none */
+	FIELD_RESTART,				/* object that begins with whether it is there;
+								 * the last one of its object */
 	FIELD_BUNDLE_FORMAT,		/* the string TL_RECEIPTS_FORMAT */
 	FIELD_DEFINITION_NUMBER,	/* number, or null if there is none */
 	FIELD_FOREST,				/* object, read and written by the caller */
@@ -98,9 +101,19 @@ static const Field head_fields[] = {
 };
 static const Shape head_shape = SHAPE(head_fields);
 
+#define IN_RESTART(member)	offsetof(TlReceiptRestart, member)
+
+static const Field restart_fields[] = {
+	{"chain", FIELD_HEX, IN_RESTART(chain), NULL},
+	{"last", FIELD_HEX, IN_RESTART(last), NULL},
+	{"reason", FIELD_STRING, IN_RESTART(reason), NULL},
+};
+static const Shape restart_shape = SHAPE(restart_fields);
+
 static const Field genesis_fields[] = {
 	{"header", FIELD_HEX, IN_TOP(genesis_header), NULL},
 	{"body", FIELD_HEX, IN_TOP(genesis_body), NULL},
+	{"restart", FIELD_RESTART, IN_TOP(restart), &restart_shape},
 };
 static const Shape genesis_shape = SHAPE(genesis_fields);
 
@@ -152,6 +165,7 @@ static const Shape bundle_head_shape = SHAPE(bundle_head_fields);
 static const Field bundle_genesis_fields[] = {
 	{"header", FIELD_HEX, IN_BUNDLE(genesis_header), NULL},
 	{"body", FIELD_HEX, IN_BUNDLE(genesis_body), NULL},
+	{"restart", FIELD_RESTART, IN_BUNDLE(restart), &restart_shape},
 };
 static const Shape bundle_genesis_shape = SHAPE(bundle_genesis_fields);
 
@@ -390,16 +404,21 @@ writing_of(TlBundleLevel level, const void *part)
 	return writing;
 }
 
-/* Each key once: as many as listed, and each of those there. */
+/* Each key once: as many as listed, and each of those there but for a restart. */
 static const char *
 read_object(Reading *reading, char *base, const TlJsonNode *node,
 			const Shape *shape)
 {
+	const Field *last = &shape->fields[shape->count - 1];
+	size_t		count = shape->count;
+
 	if (node->kind != TL_JSON_OBJECT)
 		return "an object is missing";
-	if (node->count != shape->count)
+	if (last->kind == FIELD_RESTART && find_child(node, last->key) == NULL)
+		count--;
+	if (node->count != count)
 		return "an object has a key too many or too few";
-	for (size_t i = 0; i < shape->count; i++)
+	for (size_t i = 0; i < count; i++)
 	{
 		const TlJsonNode *child = find_child(node, shape->fields[i].key);
 		const char *problem;
@@ -456,6 +475,9 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 			*(const TlJsonNode **) target = node;
 			return NULL;
 		case FIELD_OBJECT:
+			return read_object(reading, target, node, field->shape);
+		case FIELD_RESTART:
+			*(bool *) target = true;
 			return read_object(reading, target, node, field->shape);
 	}
 	return "a field of unknown kind";
@@ -609,6 +631,9 @@ write_fields(TlWriter *writer, const Writing *writing, const char *base,
 {
 	for (size_t i = first; i < end; i++)
 	{
+		if (shape->fields[i].kind == FIELD_RESTART &&
+			!*(const bool *) (base + shape->fields[i].offset))
+			continue;
 		write_text(writer, i == 0 ? "{\"" : ", \"");
 		write_text(writer, shape->fields[i].key);
 		write_text(writer, "\": ");
@@ -658,6 +683,7 @@ write_field(TlWriter *writer, const Writing *writing, const char *base,
 				write_text(writer, "null");
 			break;
 		case FIELD_OBJECT:
+		case FIELD_RESTART:
 			write_object(writer, writing, source, field->shape);
 			break;
 		case FIELD_FOREST:

@@ -73,6 +73,7 @@ typedef struct TlBundle
 	TlSpan		certificate;
 	TlSpan		genesis_header;
 	TlSpan		genesis_body;
+	TlReceiptRestart restart;
 	const TlJsonNode *definitions;	/* a forest each */
 	const TlJsonNode *rows;
 } TlBundle;

@@ -12,6 +12,7 @@
  */
 #include "proof_step.h"
 
+#include "chain_restart.h"
 #include "consensus_certificate.h"
 #include "merkle_hash.h"
 #include "merkle_proof.h"
@@ -20,6 +21,8 @@
 
 #include <string.h>
 
+static const char *check_restart(TlProofChain *chain, TlSpan header, TlSpan body,
+								 const TlReceiptRestart *restart);
 static const char *check_certificate(const TlProofChain *chain,
 									 TlSpan certificate);
 static const char *check_consistency(const TlProofChain *chain,
@@ -33,20 +36,64 @@ static bool same_hash(const TlHash *left, const TlHash *right);
 
 const char *
 tl_proof_step_genesis(TlProofChain *chain, TlSpan chain_id, TlSpan purpose,
-					  TlSpan header, TlSpan body)
+					  TlSpan header, TlSpan body,
+					  const TlReceiptRestart *restart)
 {
+	const char *problem;
 	const char *wanted;
 
 	if (chain_id.size != TL_HASH_SIZE)
 		return "the chain id does not have 32 bytes";
 	memcpy(chain->chain_id.bytes, chain_id.data, TL_HASH_SIZE);
-	if (tl_chain_genesis_check(&chain->genesis, &chain->chain_id, header.data,
-							   header.size, body.data, body.size) != TL_OK)
+	chain->restarted = restart->present;
+	if (restart->present)
+	{
+		problem = check_restart(chain, header, body, restart);
+		if (problem != NULL)
+			return problem;
+	}
+	else if (tl_chain_genesis_check(&chain->genesis, &chain->chain_id, header.data,
+									header.size, body.data, body.size) != TL_OK)
 		return "the genesis block is not that of the chain id";
 	wanted = chain->genesis.purpose == TL_PURPOSE_TEST ? "test" : "production";
 	if (purpose.size != strlen(wanted) ||
 		memcmp(purpose.data, wanted, purpose.size) != 0)
 		return "the purpose shown is not that of the genesis block";
+	return NULL;
+}
+
+/*
+ * The genesis block holds what was signed when the old ledger was ended, and so
+ * does the chain id (X5).  Who signed it is no part of either.
+ */
+static const char *
+check_restart(TlProofChain *chain, TlSpan header, TlSpan body,
+			  const TlReceiptRestart *restart)
+{
+	TlRestart	statement = {.last = restart->last, .genesis = body,
+	.reason = restart->reason};
+	TlBlockHeader genesis;
+	TlBlockHeader last;
+	TlHash		named;
+
+	if (restart->chain.size != TL_HASH_SIZE)
+		return "the chain id of the ledger that ended does not have 32 bytes";
+	memcpy(statement.chain_id.bytes, restart->chain.data, TL_HASH_SIZE);
+	if (tl_chain_block_decode(&last, restart->last.data,
+							  restart->last.size) != TL_OK)
+		return "the last block of the ledger that ended is not a block header";
+	tl_chain_block_chain_id(&named, &last);
+	if (!same_hash(&named, &statement.chain_id))
+		return "the last block is not one of the ledger that ended";
+	if (tl_chain_block_decode(&genesis, header.data, header.size) != TL_OK)
+		return "the genesis block is not that of the chain id";
+	statement.founder = genesis.proposer;
+	statement.time = genesis.time;
+	if (tl_chain_restart_check(&chain->genesis, &chain->chain_id, header.data,
+							   header.size, &statement, 0) != TL_OK)
+		return "the genesis block is not the one that this restart demands";
+	chain->chain_before = statement.chain_id;
+	chain->height_before = last.height;
 	return NULL;
 }
 

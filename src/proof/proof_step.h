@@ -23,13 +23,17 @@ typedef struct TlProofChain
 {
 	TlHash		chain_id;
 	TlGenesis	genesis;
+	bool		restarted;		/* the ledger goes on from another one, */
+	TlHash		chain_before;	/* this one, */
+	uint64_t	height_before;	/* after this block */
 	TlBlockHeader head;			/* certified */
 	TlHash		head_hash;
 } TlProofChain;
 
 extern const char *tl_proof_step_genesis(TlProofChain *chain, TlSpan chain_id,
 										 TlSpan purpose, TlSpan header,
-										 TlSpan body);
+										 TlSpan body,
+										 const TlReceiptRestart *restart);
 extern const char *tl_proof_step_head(TlProofChain *chain, TlSpan header,
 									  TlSpan certificate);
 

@@ -255,6 +255,18 @@ dialogue_restart(Dialogue *dialogue, const Line *line)
 	(void) dialogue_give(dialogue, &input);
 }
 
+/* An own row that the disk had forgotten comes back from somebody who has it. */
+void
+dialogue_returned(Dialogue *dialogue, const Line *line)
+{
+	NamedRow   *named = &dialogue->rows[newest(dialogue, line->words[1])];
+	Author	   *own = &dialogue->authors[dialogue->config.member - 1];
+
+	own->sequence = named->row.sequence;
+	own->previous = named->digest;
+	dialogue_give_row(dialogue, named);
+}
+
 static void
 lose(Dialogue *dialogue, const char *kind)
 {

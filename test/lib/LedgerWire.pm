@@ -166,7 +166,7 @@ sub public_key
 sub rest
 {
 	my ($self, @members) = @_;
-	my $counts = sub { join ' ', map { $self->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members };
+	my $counts = sub { CORE::join ' ', map { $self->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members };
 
 	for (1 .. 30)
 	{

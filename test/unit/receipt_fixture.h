@@ -14,6 +14,7 @@
 
 #include "chain_batch.h"
 #include "chain_genesis.h"
+#include "chain_restart.h"
 #include "chain_section.h"
 #include "consensus_certificate.h"
 #include "merkle_hash.h"
@@ -44,6 +45,7 @@ typedef struct FixtureOptions
 	const char *names[FIXTURE_COLUMNS];
 	uint32_t	numbers[FIXTURE_COLUMNS];	/* of the definition's columns */
 	bool		foreign_definition; /* the definition is of another version */
+	bool		restarted;		/* the ledger goes on from another one */
 } FixtureOptions;
 
 typedef struct Fixture
@@ -248,6 +250,31 @@ fixture_batch(TlReceiptRow *out, const TlSpan *rows, unsigned count,
 	out->batch_digests = fixture_take(&writer);
 }
 
+/* After block 7 of a ledger that nobody knows any more. */
+static void
+fixture_restart(void)
+{
+	TlReceiptRestart *shown = &fixture.receipt.restart;
+	TlBlockHeader last = {.chain_id = {{5}},.height = 7,.view = 9,.parent = {{6}},
+	.parent_view = 8,.proposer = 2,.time = 900000};
+	TlRestart	restart = {.chain_id = last.chain_id,.founder = 1,.time = 1000000};
+	TlWriter	writer = fixture_writer();
+	TlGenesis	opened;
+
+	fixture_must(tl_chain_block_encode(&writer, &last));
+	shown->present = true;
+	shown->last = fixture_take(&writer);
+	writer = fixture_writer();
+	tl_put_hash(&writer, &last.chain_id);
+	shown->chain = fixture_take(&writer);
+	shown->reason.data = (const uint8_t *) "fire";
+	shown->reason.size = 4;
+	restart.last = shown->last;
+	restart.reason = shown->reason;
+	restart.genesis = fixture.receipt.genesis_body;
+	fixture_must(tl_chain_restart_open(&opened, &fixture.headers[0], &restart, 0));
+}
+
 static void
 fixture_genesis(const FixtureOptions *options)
 {
@@ -267,13 +294,15 @@ fixture_genesis(const FixtureOptions *options)
 		memset(fixture.secrets[i], (int) i + 1, TL_SECRET_SIZE);
 		fixture_must(tl_crypto_xonly_key(member->row_key, fixture.secrets[i]));
 	}
-	fixture_must(tl_chain_genesis_header(&fixture.headers[0], &fixture.genesis, 1,
-										 1000000));
-	tl_chain_block_hash(&fixture.chain_id, &fixture.headers[0]);
-	fixture.hashes[0] = fixture.chain_id;
 	writer = fixture_writer();
 	fixture_must(tl_chain_genesis_encode(&writer, &fixture.genesis));
 	fixture.receipt.genesis_body = fixture_take(&writer);
+	fixture_must(tl_chain_genesis_header(&fixture.headers[0], &fixture.genesis, 1,
+										 1000000));
+	if (options->restarted)
+		fixture_restart();
+	tl_chain_block_hash(&fixture.chain_id, &fixture.headers[0]);
+	fixture.hashes[0] = fixture.chain_id;
 	writer = fixture_writer();
 	fixture_must(tl_chain_block_encode(&writer, &fixture.headers[0]));
 	fixture.receipt.genesis_header = fixture_take(&writer);

@@ -250,9 +250,32 @@ tree_heads(void)
 	UNIT_CHECK(invalid_count == 3);
 }
 
+/* Of a ledger that goes on from another one; and of one that does not. */
+static void
+restarted(void)
+{
+	static char good[TEXT_SIZE_MAX];
+
+	read_text(good, "../vectors/receipts.json");
+	read_text(text, "../vectors/restarted_many.json");
+	UNIT_CHECK(check_text(text, NULL, NULL) == NULL);
+	UNIT_CHECK(valid_count == 3 && invalid_count == 0);
+	UNIT_CHECK(checker.chain.restarted && checker.chain.height_before == 7);
+	change("\"reason\": \"R", "\"reason\": \"r");
+	document_refused("the genesis block is not the one that this restart demands");
+	change("\"restart\": {", "\"start\": {");
+	document_refused("an object has a key too many or too few");
+	memcpy(text, good, sizeof(text));
+	change("\"genesis\": {", "\"genesis\": {\"restart\": {\"chain\": \"\", \"last\": \"\", \"reason\": \"\"}, ");
+	document_refused("the chain id of the ledger that ended does not have 32 bytes");
+	UNIT_CHECK(check_text(text, NULL, NULL) == NULL && valid_count == 3);
+	UNIT_CHECK(!checker.chain.restarted);
+}
+
 UNIT_MAIN(UNIT_CASE(the_vector),
 		  UNIT_CASE(one_row),
 		  UNIT_CASE(what_rows_share),
 		  UNIT_CASE(the_document),
 		  UNIT_CASE(lists),
-		  UNIT_CASE(tree_heads))
+		  UNIT_CASE(tree_heads),
+		  UNIT_CASE(restarted))

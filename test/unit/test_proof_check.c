@@ -313,7 +313,69 @@ other_ledgers(void)
 	UNIT_CHECK(refused(NULL, "the head is not a block of this chain"));
 }
 
+/* Of a ledger that goes on from another one: what the genesis block binds of it. */
+static void
+restarted(void)
+{
+	FixtureOptions options = fixture_defaults();
+	TlReceiptRestart *restart = &fixture.receipt.restart;
+	const char *reason = "the genesis block is not the one that this restart demands";
+	TlVerdict	verdict;
+
+	options.members = 4;
+	options.signers = 7;
+	options.restarted = true;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL) && passes(&fixture.checkpoint));
+	tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
+	UNIT_CHECK(verdict.restarted && verdict.height_before == 7 &&
+			   verdict.chain_before.bytes[0] == 5);
+	restart->reason = writable(restart->reason);
+	flip_all(restart->chain, "chain before");
+	flip_all(restart->last, "last block");
+	flip_all(restart->reason, "reason");
+	flip_all(fixture.receipt.genesis_header, "genesis header");
+	flip_all(fixture.receipt.genesis_body, "genesis body");
+	UNIT_CHECK(passes(NULL));
+
+	/* As if it had been begun anew. */
+	restart->present = false;
+	UNIT_CHECK(refused(NULL, "the genesis block is not that of the chain id"));
+	restart->present = true;
+	restart->reason.size--;
+	UNIT_CHECK(refused(NULL, reason));
+	restart->reason.size++;
+	restart->chain.size--;
+	UNIT_CHECK(refused(NULL, "the chain id of the ledger that ended does not have 32 bytes"));
+	restart->chain.size++;
+	restart->last.size--;
+	UNIT_CHECK(refused(NULL, "the last block of the ledger that ended is not a block header"));
+	restart->last.size++;
+	((uint8_t *) restart->chain.data)[0] ^= 1;
+	UNIT_CHECK(refused(NULL, "the last block is not one of the ledger that ended"));
+	((uint8_t *) restart->chain.data)[0] ^= 1;
+	UNIT_CHECK(passes(NULL));
+
+	/* Two of four, however the ledger began. */
+	options.signers = 3;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "the head is not signed by a quorum of the members"));
+	options.signers = 7;
+
+	/* A restart that the genesis block knows nothing of. */
+	fixture_build(&options);
+	{
+		TlReceiptRestart kept = *restart;
+
+		options.restarted = false;
+		fixture_build(&options);
+		fixture.receipt.restart = kept;
+		UNIT_CHECK(!passes(NULL));
+	}
+}
+
 UNIT_MAIN(UNIT_CASE(all_shapes_of_trees), UNIT_CASE(every_bit),
 		  UNIT_CASE(quorums), UNIT_CASE(certificates_of_something_else),
 		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(columns),
-		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers))
+		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers),
+		  UNIT_CASE(restarted))

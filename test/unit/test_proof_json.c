@@ -57,35 +57,43 @@ both_ways(void)
 {
 	FixtureOptions options = fixture_defaults();
 
-	for (int round = 0; round < 2; round++)
+	for (int round = 0; round < 3; round++)
 	{
 		static char again[TEXT_SIZE_MAX];
 
 		options.of_definition = (round == 1);
+		options.restarted = (round == 2);
 		fixture_build(&options);
 		write_text(text, &fixture.receipt);
 		UNIT_CHECK(read_text(text) == NULL);
-		UNIT_CHECK(receipt.has_definition == (round == 0));
+		UNIT_CHECK(receipt.has_definition == (round != 1));
+		UNIT_CHECK(receipt.restart.present == (round == 2));
 		UNIT_CHECK(is_valid());
 		write_text(again, &receipt);
 		UNIT_CHECK(strcmp(text, again) == 0);
 	}
 }
 
-/* The receipt that make_chain.py wrote. */
+/* The receipts that make_chain.py wrote. */
 static void
 committed(void)
 {
-	FILE	   *file = fopen("../vectors/receipt.json", "r");
-	size_t		size;
+	static const char *const paths[] = {"../vectors/receipt.json", "../vectors/restarted.json"};
 
-	if (!UNIT_CHECK(file != NULL))
-		return;
-	size = fread(text, 1, sizeof(text) - 1, file);
-	text[size] = '\0';
-	fclose(file);
-	UNIT_CHECK(read_text(text) == NULL);
-	UNIT_CHECK(is_valid());
+	for (int i = 0; i < 2; i++)
+	{
+		FILE	   *file = fopen(paths[i], "r");
+		size_t		size;
+
+		if (!UNIT_CHECK(file != NULL))
+			return;
+		size = fread(text, 1, sizeof(text) - 1, file);
+		text[size] = '\0';
+		fclose(file);
+		UNIT_CHECK(read_text(text) == NULL);
+		UNIT_CHECK(is_valid());
+		UNIT_CHECK(receipt.restart.present == (i == 1));
+	}
 }
 
 /* Replace the first occurrence and read. */
@@ -137,6 +145,15 @@ refusals(void)
 	UNIT_CHECK(refuses("\"id\": \"3\"", "\"id\": true"));
 	UNIT_CHECK(refuses("\"definition\": {", "\"definition\": null, \"x\": {"));
 	UNIT_CHECK(refuses("\"row\": {\"id\"", "\"row\": null, \"x\": {\"id\""));
+	UNIT_CHECK(refuses("\"genesis\": {", "\"genesis\": {\"restart\": null, "));
+	UNIT_CHECK(refuses("\"genesis\": {", "\"genesis\": {\"restart\": {}, "));
+	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"restart\": {}, "));
+	options.restarted = true;
+	fixture_build(&options);
+	write_text(text, &fixture.receipt);
+	UNIT_CHECK(refuses("\"restart\": {", "\"restart\": {\"more\": 1, "));
+	UNIT_CHECK(refuses(", \"reason\": \"fire\"", ""));
+	UNIT_CHECK(refuses("\"reason\": \"fire\"", "\"reason\": null"));
 	UNIT_CHECK(read_text("[]") != NULL);
 	UNIT_CHECK(read_text("null") != NULL);
 	UNIT_CHECK(read_text("{}") != NULL);

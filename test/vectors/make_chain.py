@@ -321,6 +321,102 @@ def restart_vector(chain, headers, members_hash, members):
             ("digest", digest), ("header", header), ("new_chain_id", leaf_hash(header))]
 
 
+def forest(tree, height, time, header, digests, all_sections, section_index, leaf, salt,
+           definition, schema, table, numbers, all_rows, refs, shown):
+    """Some rows of one section, as a document of many receipts holds them."""
+    headers, history = tree
+
+    def hexes(items):
+        return [item.hex() for item in items]
+
+    return {
+        "history": hexes(cover([height], history)),
+        "blocks": [{
+            "height": height, "time": time,
+            "header": headers[height].hex(), "digests": hexes(digests),
+            "batches": [{
+                "member": "Operator Two", "header": header.hex(),
+                "nodes": hexes(cover([section_index], [leaf_hash(s) for s in all_sections])),
+                "sections": [{
+                    "schema": schema, "table": table, "definition": definition,
+                    "index": section_index, "leaf": leaf.hex(), "random": salt.hex(),
+                    "rows": [{"ref": refs[i], "row": shown[i], "index": n,
+                              "bytes": all_rows[n].hex()} for i, n in enumerate(numbers)],
+                    "nodes": hexes(cover(numbers, [leaf_hash(r) for r in all_rows])),
+                }],
+            }],
+        }],
+    }
+
+
+def restarted_receipt(here, vector, receipt, receipts, chain, last, members, secrets, parts):
+    """Rows of those receipts in the ledger that the RESTART began, which has other batches."""
+    fields = dict(vector)
+    header, new_chain = fields["header"], fields["new_chain_id"]
+    time = struct.unpack(">q", header[110:118])[0]
+    body = genesis(1, [members[0], members[1], members[3]])
+    set_hash = root([leaf_hash(members[i]) for i in (0, 1, 3)])
+    rows, private, random, definitions, public = parts
+    batch1 = batch(new_chain, 2, 1, ZERO, time + 5, 0, [public], [(0, 900, sha(b"c"))])
+    batch2 = batch(new_chain, 2, 2, leaf_hash(batch1), time + 7, 3, [commitment(private, random)], [])
+    lists = {1: [leaf_hash(batch1)], 2: [leaf_hash(batch2)]}
+    headers = [header]
+    head = 3
+    for height in range(1, head + 1):
+        newest = batch2 if height >= 2 else batch1
+        cut = pack("IHQ", 2, INCARNATION, 2 if height >= 2 else 1) + leaf_hash(newest)
+        hashes = [leaf_hash(h) for h in headers]
+        headers.append(block(new_chain, height, height, hashes[-1], height - 1, 1,
+                             time + height * 1000, root(lists.get(height, [])), root([]), cut,
+                             set_hash, root(hashes)))
+    hashes = [leaf_hash(h) for h in headers]
+    votes = []
+    for number in (1, 2, 4):
+        signature = log_row(new_chain, secrets[number - 1], number, bytes(16), 9,
+                            sha(b"row before"), 5, head, hashes[head])[3]
+        votes.append(pack("I", number) + bytes(16) + pack("Q", 9) + sha(b"row before") + signature)
+
+    def step(bytes_of, index, all_rows, leaf, salt, batch_header, height):
+        return {
+            "bytes": bytes_of.hex(), "index": index,
+            "path": [h.hex() for h in path(index, [leaf_hash(r) for r in all_rows])],
+            "section": {"leaf": leaf.hex(), "random": salt.hex(), "index": 0, "path": []},
+            "batch": {"header": batch_header.hex(), "digests": [h.hex() for h in lists[height]]},
+            "block": {"header": headers[height].hex(),
+                      "path": [h.hex() for h in path(height, hashes[:head])]},
+        }
+
+    moved = dict(receipt, chain=new_chain.hex(), height=2, time="2023-11-14T22:13:25.009000Z")
+    moved["proof"] = {
+        "row": step(rows[3], 3, rows, private, random, batch2, 2),
+        "definition": step(definitions[2], 2, definitions, public, b"", batch1, 1),
+        "head": {"header": headers[head].hex(),
+                 "certificate": certificate_of(5, head, hashes[head], b"", votes).hex()},
+        "genesis": {"header": header.hex(), "body": body.hex(),
+                    "restart": {"chain": chain.hex(), "last": last.hex(),
+                                "reason": "Rechenzentrum überflutet"}},
+    }
+    definition, shown = [receipts[name]["blocks"][0]["batches"][0]["sections"][0]["rows"]
+                         for name in ("definitions", "rows")]
+    tree = (headers, hashes[:head])
+    many = dict(receipts, chain=new_chain.hex(), head=moved["proof"]["head"],
+                genesis=moved["proof"]["genesis"])
+    many["definitions"] = forest(
+        tree, 1, "2023-11-14T22:13:25.008000Z", batch1, lists[1], [public], 0, public, b"", None,
+        "ledger", "table_version", [2], definitions, [definition[0]["ref"]],
+        [definition[0]["row"]])
+    many["rows"] = forest(
+        tree, 2, moved["time"], batch2, lists[2], [commitment(private, random)], 0, private,
+        random, 0, "public", "call_record", [0, 1, 3], rows, [r["ref"] for r in shown],
+        [r["row"] for r in shown])
+    for name, document in (("restarted", moved), ("restarted_many", many)):
+        with open(os.path.join(here, name + ".json"), "w", encoding="utf-8") as out:
+            out.write(json.dumps(document, ensure_ascii=False))
+    with open(os.path.join(here, "restarted.checkpoint"), "w") as out:
+        out.write("telco_ledger/%s\n%d\n%s\n" % (
+            new_chain.hex(), head, base64.b64encode(root(hashes[:head])).decode()))
+
+
 def array(elements):
     if not elements:
         return b"\x00"
@@ -598,7 +694,8 @@ def main():
         (8, checkpoint.encode()), (9, manifest), (10, definitions[2]),
         (10, pack("IHQ", 1, 0, 5) + sha(b"a") + pack("IHQ", 2, 1, 7) + sha(b"b")),
         (11, rejoin)])
-    vectors.append(restart_vector(chain, headers, members_hash, members))
+    restart = restart_vector(chain, headers, members_hash, members)
+    vectors.append(restart)
     vectors += checkpoint_vectors(chain, secrets, keys, body, headers, cut)
     with open(os.path.join(here, "chain.txt"), "w") as out:
         out.write("# Made by make_chain.py, a second implementation of the formats.\n")
@@ -612,26 +709,10 @@ def main():
         out.write(checkpoint)
 
     # rows 0, 1 and 3 in one document, under the same head
-    def forest(height, header, digests, all_sections, section_index, leaf, salt, definition,
-               schema, table, numbers, all_rows, refs, shown):
-        return {
-            "history": hexes(cover([height], hashes[:head])),
-            "blocks": [{
-                "height": height, "time": "2023-11-14T22:13:20.00%d000Z" % height,
-                "header": headers[height].hex(), "digests": hexes(digests),
-                "batches": [{
-                    "member": "Operator Two", "header": header.hex(),
-                    "nodes": hexes(cover([section_index], [leaf_hash(s) for s in all_sections])),
-                    "sections": [{
-                        "schema": schema, "table": table, "definition": definition,
-                        "index": section_index, "leaf": leaf.hex(), "random": salt.hex(),
-                        "rows": [{"ref": refs[i], "row": shown[i], "index": n,
-                                  "bytes": all_rows[n].hex()} for i, n in enumerate(numbers)],
-                        "nodes": hexes(cover(numbers, [leaf_hash(r) for r in all_rows])),
-                    }],
-                }],
-            }],
-        }
+    tree = (headers, hashes[:head])
+
+    def block_time(height):
+        return "2023-11-14T22:13:20.00%d000Z" % height
 
     def shown_row(i):
         return {"id": str(1000 + i), "städte": "Köln \"Dom\"\n", "amount": "12.50",
@@ -658,15 +739,17 @@ def main():
         "format": "telco_ledger receipts 1", "chain": chain.hex(), "purpose": "test",
         "head": {"header": headers[head].hex(), "certificate": certificate.hex()},
         "genesis": {"header": header.hex(), "body": body.hex()},
-        "definitions": forest(1, batch1, lists[1], [public], 0, public, b"", None, "ledger",
+        "definitions": forest(tree, 1, block_time(1), batch1, lists[1], [public], 0, public, b"", None, "ledger",
                               "table_version", [2], definitions, ["2.%d.700.3" % INCARNATION],
                               [shown_definition]),
-        "rows": forest(3, batch2, lists[3], leaves2, 1, private, random, 0, "public",
+        "rows": forest(tree, 3, block_time(3), batch2, lists[3], leaves2, 1, private, random, 0, "public",
                        "call_record", numbers, rows,
                        ["2.%d.%d.%d" % (INCARNATION, 800 + n // 3, n % 3 + 1) for n in numbers],
                        [shown_row(n) for n in numbers]),
     }
     write_receipts_seed(here, receipts)
+    restarted_receipt(here, restart, receipt, receipts, chain, headers[7], members, secrets,
+                      (rows, private, random, definitions, public))
     larger = 8
     with open(os.path.join(here, "receipts.json"), "w", encoding="utf-8") as out:
         out.write(json.dumps(receipts, ensure_ascii=False))
