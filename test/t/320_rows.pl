@@ -21,6 +21,22 @@ foreach my $member (@members)
 	is($wires->sql($member, "SELECT ledger.finality('$ref'), ledger.is_final('$ref'), ledger.block_time('$ref') > '2026-01-01'"), 'final|t|t', 'and is said to be');
 }
 
+# COMMIT can wait for the quorum.
+foreach my $member (@members)
+{
+	is($wires->sql($member, "SET telco_ledger.commit_wait = 'final'; INSERT INTO cdr VALUES (100); SELECT ledger.is_final(ledger_ref) FROM cdr WHERE id = 100"), 't', "what member $member has committed is final");
+}
+
+# Two of four are no quorum: what is committed waits, and nobody says otherwise.
+$wires->node($_)->stop('immediate') foreach (3, 4);
+my $waits = $wires->sql(1, 'INSERT INTO cdr VALUES (200) RETURNING ledger_ref');
+ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.batch WHERE height IS NULL AND digest IS NOT NULL'), 'a batch is in the own log');
+is($wires->sql(1, "SELECT ledger.finality('$waits'), ledger.is_final('$waits'), ledger.height('$waits') IS NULL, (SELECT rows_pending FROM ledger.status)"), 'committed|f|t|1', 'without a quorum its row is not final');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'which is nothing wrong');
+like(($wires->node(1)->psql('postgres', "SELECT ledger.wait_final('$waits', '500 ms')"))[2], qr/is committed but not final yet/, 'whoever waits is told so');
+$wires->node($_)->start foreach (3, 4);
+ok($wires->poll(1, "SELECT ledger.is_final('$waits') AND (SELECT rows_pending = 0 FROM ledger.status)"), 'with the others back it becomes final');
+
 # Everybody verifies clean, and proves rows to everybody else.
 my %receipt;
 
