@@ -31,7 +31,8 @@
 #include "tl_error.h"
 
 static TlStatement select_pending = {
-	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false)"
+	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false),"
+	" coalesce(sum(row_count), 0)::bigint"
 	" FROM ledger_internal.batch WHERE height IS NULL"
 };
 static TlStatement select_next = {
@@ -68,6 +69,7 @@ tl_chain_pending_look(TlPending *out)
 	out->count = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	out->snapshot = DatumGetInt64(tl_chain_result(0, 1, NULL));
 	out->late = DatumGetBool(tl_chain_result(0, 2, NULL));
+	out->rows = DatumGetInt64(tl_chain_result(0, 3, NULL));
 }
 
 /* The oldest batch that is not in the own log; false if there is none. */

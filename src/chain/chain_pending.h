@@ -15,6 +15,7 @@
 typedef struct TlPending
 {
 	int64_t		count;
+	int64_t		rows;			/* in them */
 	int64_t		snapshot;		/* the least that one of them belongs to */
 	bool		late;			/* one of them holds late rows */
 } TlPending;

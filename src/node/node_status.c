@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "chain_lookup.h"
+#include "chain_pending.h"
 #include "chain_store.h"
 #include "node_identity.h"
 #include "node_shared.h"
@@ -60,6 +61,7 @@ tl_node_status(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[10];
 	bool		nulls[10] = {false};
+	TlPending	waiting;
 	int64		pending;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -70,6 +72,8 @@ tl_node_status(PG_FUNCTION_ARGS)
 	/* a copy's transactions have numbers of their own */
 	pending = tl_node_status_pending(identity, identity->table.incarnation +
 									 (identity->table.copied ? 1 : 0));
+	tl_chain_pending_look(&waiting);
+	pending += waiting.rows;
 	if (pending > 0 || published->waiting_count > 0)
 	{
 		/* no worker has published anything since the server's start */

@@ -48,7 +48,10 @@ static TlStatement select_genesis = {
 	"SELECT genesis_header, genesis_body FROM ledger_internal.node"
 };
 static TlStatement select_newest = {
-	"SELECT header FROM ledger_internal.block ORDER BY height DESC LIMIT 1"
+	"SELECT header FROM ledger_internal.block b WHERE NOT EXISTS"
+	" (SELECT FROM ledger_internal.block_order o WHERE o.height = b.height"
+	" AND substring(o.certificate FROM 19 FOR 32) <> b.hash)"
+	" ORDER BY height DESC LIMIT 1"
 };
 static TlStatement select_header = {
 	"SELECT header FROM ledger_internal.block WHERE height = $1",
@@ -56,6 +59,10 @@ static TlStatement select_header = {
 };
 static TlStatement select_nodes = {
 	"SELECT subtree_roots FROM ledger_internal.block WHERE height = $1",
+	1, {INT8OID}
+};
+static TlStatement select_certificate = {
+	"SELECT certificate FROM ledger_internal.block_order WHERE height = $1",
 	1, {INT8OID}
 };
 static TlStatement select_votes = {
@@ -68,7 +75,13 @@ static TlStatement select_batch = {
 	1, {INT8OID}
 };
 static TlStatement select_digests = {
-	"SELECT digest FROM ledger_internal.batch WHERE height = $1 ORDER BY member, batch",
+	"SELECT digest FROM"
+	" (SELECT digest, member, incarnation,"
+	" ('x' || encode(substring(header FROM 41 FOR 8), 'hex'))::bit(64)::bigint AS batch"
+	" FROM ledger_internal.batch WHERE height = $1"
+	" UNION ALL SELECT digest, member, incarnation, batch"
+	" FROM ledger_internal.foreign_batch WHERE height = $1) b"
+	" ORDER BY member, incarnation, batch",
 	1, {INT8OID}
 };
 static TlStatement select_leaves = {
@@ -88,6 +101,7 @@ typedef struct RowPath
 } RowPath;
 
 tl_noreturn static void no_block(int64_t height);
+static TlSpan stored_certificate(const TlBlockHeader *header);
 static void read_tiles(RowPath *path, uint32_t member, Oid relation,
 					   const TlTableVersion *version, const TlRefBytes *ref);
 static void keep_row(void *context, const TlSourceTile *tile, int index,
@@ -216,7 +230,10 @@ tl_proof_source_covers(int64_t size, uint64_t height, const TlRefBytes *ref)
 			errhint("Take a newer tree head, or leave out the size."));
 }
 
-/* In a ledger of one member the quorum is this member's own FINALIZE. */
+/*
+ * In a ledger of one member the quorum is this member's own FINALIZE.  Several
+ * members' is stored; a block that a descendant made final has none of its own.
+ */
 TlSpan
 tl_proof_source_certificate(const TlBlockHeader *header)
 {
@@ -232,6 +249,8 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	TlSpan		span;
 	TlWriter	writer;
 
+	if (tl_proof_source_execute(&select_certificate, values) == 1)
+		return stored_certificate(header);
 	if (tl_proof_source_execute(&select_votes, values) == 0)
 		tl_proof_source_damaged("the certificate of a block is missing");
 	message = tl_proof_source_bytes(0, 0);
@@ -254,6 +273,28 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 	tl_writer_init(&writer, unconstify(uint8_t *, span.data), size);
 	tl_proof_source_check(tl_consensus_certificate_encode(&writer, &certificate),
 				 "certificate of a block");
+	return span;
+}
+
+/* It is the result. */
+static TlSpan
+stored_certificate(const TlBlockHeader *header)
+{
+	TlSpan		span = tl_proof_source_bytes(0, 0);
+	TlCertificate certificate;
+	TlHash		hash;
+
+	tl_proof_source_check(tl_consensus_certificate_decode(&certificate, span.data,
+														  span.size),
+						  "certificate of a block");
+	tl_chain_block_hash(&hash, header);
+	if (memcmp(&certificate.block, &hash, TL_HASH_SIZE) != 0)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_FINAL)),
+				errmsg("block %llu has no certificate of its own",
+					   (unsigned long long) header->height),
+				errdetail("A later block's certificate has made it final."),
+				errhint("Take a later size, or leave out the size."));
 	return span;
 }
 

@@ -120,8 +120,6 @@ static const char *
 check_certificate(const TlProofChain *chain, TlSpan certificate)
 {
 	const TlGenesis *genesis = &chain->genesis;
-	TlValidator validators[TL_MEMBER_COUNT_MAX];
-	unsigned	validator_count = 0;
 	TlCertificate read;
 
 	if (tl_consensus_certificate_decode(&read, certificate.data,
@@ -131,20 +129,29 @@ check_certificate(const TlProofChain *chain, TlSpan certificate)
 		read.view != chain->head.view ||
 		!same_hash(&read.block, &chain->head_hash))
 		return "the certificate is not one of the head's finality";
+	if (!tl_proof_step_is_signed(genesis, &chain->chain_id, &read))
+		return "the head is not signed by a quorum of the members";
+	return NULL;
+}
+
+bool
+tl_proof_step_is_signed(const TlGenesis *genesis, const TlHash *chain_id,
+						const TlCertificate *certificate)
+{
+	TlValidator validators[TL_MEMBER_COUNT_MAX];
+	unsigned	count = 0;
+
 	for (int i = 0; i < genesis->member_count; i++)
 	{
 		if (genesis->members[i].kind != TL_MEMBER_VALIDATOR)
 			continue;
-		validators[validator_count].member = genesis->members[i].number;
-		memcpy(validators[validator_count].row_key,
-			   genesis->members[i].row_key, TL_XONLY_KEY_SIZE);
-		validator_count++;
+		validators[count].member = genesis->members[i].number;
+		memcpy(validators[count].row_key, genesis->members[i].row_key,
+			   TL_XONLY_KEY_SIZE);
+		count++;
 	}
-	if (!tl_consensus_certificate_verify(&read, &chain->chain_id, validators,
-										 validator_count,
-										 genesis->quorum_of_three))
-		return "the head is not signed by a quorum of the members";
-	return NULL;
+	return tl_consensus_certificate_verify(certificate, chain_id, validators, count,
+										   genesis->quorum_of_three);
 }
 
 const char *

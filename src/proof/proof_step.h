@@ -14,6 +14,7 @@
 #include "chain_block.h"
 #include "chain_genesis.h"
 #include "chain_section.h"
+#include "consensus_certificate.h"
 #include "proof_check.h"
 #include "proof_definition.h"
 #include "table_row.h"
@@ -36,6 +37,10 @@ extern const char *tl_proof_step_genesis(TlProofChain *chain, TlSpan chain_id,
 										 const TlReceiptRestart *restart);
 extern const char *tl_proof_step_head(TlProofChain *chain, TlSpan header,
 									  TlSpan certificate);
+
+/* Has a quorum of the founders signed what this certificate says? */
+extern bool tl_proof_step_is_signed(const TlGenesis *genesis, const TlHash *chain_id,
+									const TlCertificate *certificate);
 
 extern const char *tl_proof_step_row(TlRowHeader *out, TlHash *leaf,
 									 TlSpan bytes);

@@ -269,10 +269,11 @@ tl_proof_verify_load_ledger(TlVerification *run)
 										  VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
 										  VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)),
 				   "genesis in ledger_internal.node");
-	if (run->genesis.member_count != 1)
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("this version verifies ledgers of one member"));
+	run->quorum = run->genesis.member_count > 1;
+	run->member = &run->genesis.members[0];
+	for (int i = 0; i < run->genesis.member_count; i++)
+		if (run->genesis.members[i].number == run->identity.member)
+			run->member = &run->genesis.members[i];
 	check_node(run);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
@@ -283,7 +284,7 @@ static void
 check_node(TlVerification *run)
 {
 	static const char *const purposes[] = {"production", "test"};
-	const TlMember *member = &run->genesis.members[0];
+	const TlMember *member = run->member;
 	char	   *name = TextDatumGetCString(tl_chain_result(0, 3, NULL));
 	char	   *purpose = TextDatumGetCString(tl_chain_result(0, 5, NULL));
 	bytea	   *key = DatumGetByteaPP(tl_chain_result(0, 6, NULL));

@@ -72,6 +72,8 @@ typedef struct TlVerification
 	TlIdentity	identity;
 	TlHash		chain_id;
 	TlGenesis	genesis;
+	const TlMember *member;		/* of genesis: who this node is */
+	bool		quorum;			/* several members make the blocks */
 	bool		progress_known; /* the stored snapshots are sound */
 	TlProgress	progress;
 	TlLagging  *lagging;

@@ -38,7 +38,6 @@ typedef struct Batch
 	int			signed_index;	/* what was signed in its place, -1: nothing */
 } Batch;
 
-static void walk_batch(TlWalk *walk, TlMerkleRange *digests);
 static const char *check_batch(TlWalk *walk, Batch *batch, TlProblem *problem);
 static const char *check_number(const TlWalk *walk, const Batch *batch,
 								TlProblem *problem);
@@ -66,7 +65,7 @@ tl_proof_walk_batches(TlWalk *walk, const TlBlockHeader *header)
 	while (tl_proof_cursor_row(&walk->batches) &&
 		   tl_proof_cursor_number(&walk->batches, 3) <= walk->height)
 	{
-		walk_batch(walk, &digests);
+		tl_proof_walk_batch(walk, &digests);
 		tl_proof_cursor_advance(&walk->batches);
 	}
 	for (int i = 0; i < walk->signed_count; i++)
@@ -96,8 +95,9 @@ tl_proof_walk_rest(TlWalk *walk)
 	skip_sections(walk, PG_INT64_MAX);
 }
 
-static void
-walk_batch(TlWalk *walk, TlMerkleRange *digests)
+/* The own batch under the cursor. */
+void
+tl_proof_walk_batch(TlWalk *walk, TlMerkleRange *digests)
 {
 	TlProblem	problem;
 	Batch		batch;
@@ -126,6 +126,46 @@ walk_batch(TlWalk *walk, TlMerkleRange *digests)
 		walk->lane = walk->signed_lanes[batch.signed_index];
 	else
 		walk->lane.batch++;
+	if (!tl_proof_cursor_flag(&walk->batches, 9))
+	{
+		walk->snapshot = tl_proof_cursor_number(&walk->batches, 4);
+		walk->completes = tl_proof_cursor_flag(&walk->batches, 8);
+	}
+}
+
+/* One that waits for a block: what does not need its place in the lane. */
+void
+tl_proof_walk_waiting(TlWalk *walk)
+{
+	TlProblem	problem;
+	Batch		batch;
+	const char *detail = NULL;
+
+	memset(&problem, 0, sizeof(problem));
+	memset(&batch, 0, sizeof(batch));
+	batch.number = tl_proof_cursor_number(&walk->batches, 0);
+	batch.bytes = tl_proof_cursor_bytes(&walk->batches, 10);
+	tl_proof_cursor_ref(&walk->batches, 5, &batch.first_ref);
+	tl_proof_cursor_ref(&walk->batches, 6, &batch.last_ref);
+	skip_sections(walk, batch.number);
+	if (tl_chain_batch_decode(&batch.header, batch.bytes.data, batch.bytes.size) != TL_OK)
+		detail = "The header of a batch that waits for a block cannot be read.";
+	else if (batch.number != (int64_t) walk->batch + 1)
+		detail = "Batches that wait for a block are missing or were numbered anew.";
+	if (detail == NULL)
+		detail = check_completes(walk);
+	if (detail == NULL)
+		detail = check_sections(walk, &batch, &problem);
+	if (detail != NULL)
+	{
+		report(walk, &problem, detail);
+		tl_proof_verify_doubt(walk->run, batch.number, &batch.first_ref,
+							  &batch.last_ref);
+	}
+	while (tl_proof_cursor_row(&walk->sections) &&
+		   tl_proof_cursor_number(&walk->sections, 0) == batch.number)
+		tl_proof_cursor_advance(&walk->sections);
+	walk->batch = (uint64_t) batch.number;
 	if (!tl_proof_cursor_flag(&walk->batches, 9))
 	{
 		walk->snapshot = tl_proof_cursor_number(&walk->batches, 4);

@@ -8,6 +8,9 @@
  * (proof_verify_batch.c).  The history root of each block is compared with the
  * root over the blocks before, and so is what somebody else knows (`against`).
  *
+ * Where several members make the blocks, certificates take the log's place
+ * (proof_verify_quorum.c).
+ *
  * An incremental run starts at the last height that was verified: that block
  * is read again, with the state that the stored blocks before it give.
  *
@@ -116,6 +119,8 @@ tl_proof_verify_chain(TlVerification *run)
 	tl_proof_cursor_close(&walk->blocks);
 	tl_proof_cursor_close(&walk->batches);
 	tl_proof_cursor_close(&walk->sections);
+	if (run->quorum)
+		tl_proof_walk_quorum_close(walk);
 	MemoryContextDelete(context);
 }
 
@@ -123,6 +128,8 @@ tl_proof_verify_chain(TlVerification *run)
 static void
 check_end(TlWalk *walk)
 {
+	if (walk->run->quorum)
+		tl_proof_walk_pending(walk);
 	tl_proof_walk_rest(walk);
 	check_known_end(walk);
 	check_votes(walk);
@@ -149,6 +156,8 @@ open_cursors(TlWalk *walk, int64_t first)
 						 " row_count, first_ref, last_ref, commitment, root"
 						 " FROM ledger_internal.section WHERE batch > $1 ORDER BY batch, section",
 						 1, &type, &batch, CURSOR_FETCH);
+	if (walk->run->quorum)
+		tl_proof_walk_quorum_open(walk, first);
 }
 
 /* What comes before the first height of the walk, from the stored rows. */
@@ -265,12 +274,17 @@ walk_block(TlWalk *walk)
 	problem.has_height = true;
 	problem.height = walk->height;
 	tl_proof_walk_log(walk);
+	if (walk->run->quorum)
+		tl_proof_walk_certificate(walk);
 	read_block(walk, &block, &problem);
 	check_known(walk, &block.hash);
 	if (problem.detail != NULL)
 		tl_proof_verify_report(walk->run, &problem);
 	check_certificate(walk, &block);
-	tl_proof_walk_batches(walk, block.sound ? &block.header : NULL);
+	if (walk->run->quorum)
+		tl_proof_walk_lanes(walk, block.sound ? &block.header : NULL);
+	else
+		tl_proof_walk_batches(walk, block.sound ? &block.header : NULL);
 	(void) tl_chain_history_append(&walk->history, nodes, &count, &block.hash);
 	walk->parent_hash = block.hash;
 	walk->parent = block.header;
@@ -385,7 +399,7 @@ check_columns(TlWalk *walk, const WalkBlock *block, TlProblem *problem)
 	}
 }
 
-/* A quorum of one has signed this block, in its own view. */
+/* A quorum, perhaps of one, has signed this block, in its own view. */
 static void
 check_certificate(TlWalk *walk, const WalkBlock *block)
 {
@@ -401,7 +415,7 @@ check_certificate(TlWalk *walk, const WalkBlock *block)
 		problem.detail = "No FINALIZE row of the own log signs this block.";
 		walk->gap_reported = true;
 	}
-	else if (walk->certified && block->sound &&
+	else if (walk->certified && !walk->by_descendant && block->sound &&
 			 (walk->certified_epoch != block->header.epoch ||
 			  walk->certified_view != block->header.view))
 		problem.detail = "The block was signed for another view than its own.";
@@ -462,7 +476,7 @@ check_known_end(const TlWalk *walk)
 	});
 }
 
-/* The node remembers each view that it voted in. */
+/* The node remembers each view that it voted in; alone, it made a block in each. */
 static void
 check_votes(const TlWalk *walk)
 {
@@ -470,7 +484,7 @@ check_votes(const TlWalk *walk)
 
 	tl_chain_execute(&select_vote, NULL, NULL, true);
 	view = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	if (!walk->parent_sound || view <= (int64_t) walk->parent.view)
+	if (walk->run->quorum || !walk->parent_sound || view <= (int64_t) walk->parent.view)
 		return;
 	tl_proof_verify_report(walk->run, &(TlProblem) {
 		.kind = "tail_cut",

@@ -35,6 +35,8 @@ typedef struct TlWalk
 	TlCursor	blocks;
 	TlCursor	batches;
 	TlCursor	sections;
+	TlCursor	orders;			/* of several members: block_order */
+	TlCursor	foreign;		/* and foreign_batch */
 	int64_t		height;			/* where the walk is */
 
 	/* the log */
@@ -59,8 +61,13 @@ typedef struct TlWalk
 	int64_t		snapshot;		/* of the last batch that was not late */
 	bool		completes;		/* and whether it said to complete it */
 
-	/* what the log says of this height */
+	/* where the lanes of several members are */
+	unsigned	lane_count;
+	TlLane		lanes[TL_MEMBER_COUNT_MAX];
+
+	/* what the log, or a certificate of several members, says of this height */
 	bool		certified;
+	bool		by_descendant;	/* the certificate is of a block above */
 	TlHash		certified_hash;
 	uint64_t	certified_epoch;
 	uint64_t	certified_view;
@@ -74,6 +81,13 @@ typedef struct TlWalk
 } TlWalk;
 
 extern void tl_proof_walk_log(TlWalk *walk);
+extern void tl_proof_walk_quorum_open(TlWalk *walk, int64_t first);
+extern void tl_proof_walk_quorum_close(TlWalk *walk);
+extern void tl_proof_walk_certificate(TlWalk *walk);
+extern void tl_proof_walk_lanes(TlWalk *walk, const TlBlockHeader *header);
+extern void tl_proof_walk_pending(TlWalk *walk);
+extern void tl_proof_walk_batch(TlWalk *walk, TlMerkleRange *digests);
+extern void tl_proof_walk_waiting(TlWalk *walk);
 extern void tl_proof_walk_batches(TlWalk *walk, const TlBlockHeader *header);
 extern void tl_proof_walk_rest(TlWalk *walk);
 extern bool tl_proof_walk_hash_is(const TlHash *hash, TlSpan bytes);

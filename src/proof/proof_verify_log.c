@@ -91,7 +91,7 @@ static const char *
 check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 {
 	TlSpan		message = tl_proof_cursor_bytes(&walk->log, 5);
-	const TlMember *member = &walk->run->genesis.members[0];
+	const TlMember *member = walk->run->member;
 	int64_t		sequence = tl_proof_cursor_number(&walk->log, 0);
 	TlStatus	status = tl_consensus_row_decode(row, message.data, message.size);
 
@@ -210,15 +210,20 @@ columns_fit(const TlWalk *walk, const TlLogRow *row, const TlHash *digest)
 		tl_proof_walk_hash_is(digest, tl_proof_cursor_bytes(&walk->log, 6));
 }
 
-/* Keep what the row says; NULL, or why it cannot be. */
+/*
+ * Keep what the row says; NULL, or why it cannot be.  Among several members the
+ * own rows propose and vote, and certificates say what came of it.
+ */
 static const char *
 take_row(TlWalk *walk, const TlLogRow *row)
 {
 	int64_t		height = tl_proof_cursor_number(&walk->log, 4);
 
-	if (height != walk->height)
+	if (height != walk->height && !walk->run->quorum)
 		return psprintf("Row %lld of the own log stands at height %lld, behind rows of later ones.",
 						(long long) row->sequence, (long long) height);
+	if (walk->run->quorum)
+		return NULL;
 	if (row->kind == TL_LOG_FINALIZE)
 	{
 		if (walk->certified)
