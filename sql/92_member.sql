@@ -340,6 +340,10 @@ BEGIN
        OR array_position(names, NULL) IS NOT NULL OR array_position(fingerprints, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF (SELECT count(DISTINCT u.name) < count(*) OR count(DISTINCT ledger_internal.key_of(u.fingerprint)) < count(*)
+          FROM unnest(names, fingerprints) AS u (name, fingerprint)) THEN
+        RAISE EXCEPTION 'a new member is named twice' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     PERFORM ledger_internal.check_new(u.name, ledger_internal.key_of(u.fingerprint))
        FROM unnest(names, fingerprints) AS u (name, fingerprint);
     wanted := ARRAY(SELECT u.name || ' ' || encode(ledger_internal.key_of(u.fingerprint), 'hex')
