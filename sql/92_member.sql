@@ -134,7 +134,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
         RAISE EXCEPTION 'this ledger has one member, who makes its blocks alone'
             USING ERRCODE = 'feature_not_supported',
-                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders: so far test ledgers that several have founded.';
+                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders.',
+                  HINT = 'Begin one with ledger.create_node(name, purpose => ''test'', ordered => true).';
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_ordered() IS 'an error unless this is a node of a ledger whose members can change';
