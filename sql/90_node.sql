@@ -1,10 +1,10 @@
 -- The node: becoming one, finality, and what it is doing.
 
-CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production') RETURNS text
+CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production', ordered boolean DEFAULT false) RETURNS text
     AS 'MODULE_PATHNAME', 'tl_create_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ledger.create_node(text, text) IS
-    'makes this database a ledger of one member and returns the chain id; purpose is production or test';
+COMMENT ON FUNCTION ledger.create_node(text, text, boolean) IS
+    'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks, so that it can invite others (test ledgers so far)';
 
 -- Several founders, for tests until members are admitted.
 CREATE FUNCTION ledger_internal.make_key() RETURNS bytea

@@ -134,7 +134,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
         RAISE EXCEPTION 'this ledger has one member, who makes its blocks alone'
             USING ERRCODE = 'feature_not_supported',
-                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders: so far test ledgers that several have founded.';
+                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders.',
+                  HINT = 'Begin one with ledger.create_node(name, purpose => ''test'', ordered => true).';
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_ordered() IS 'an error unless this is a node of a ledger whose members can change';
@@ -339,6 +340,10 @@ BEGIN
        OR cardinality(coalesce(addresses, names)) <> cardinality(names)
        OR array_position(names, NULL) IS NOT NULL OR array_position(fingerprints, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF (SELECT count(DISTINCT u.name) < count(*) OR count(DISTINCT ledger_internal.key_of(u.fingerprint)) < count(*)
+          FROM unnest(names, fingerprints) AS u (name, fingerprint)) THEN
+        RAISE EXCEPTION 'a new member is named twice' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM ledger_internal.check_new(u.name, ledger_internal.key_of(u.fingerprint))
        FROM unnest(names, fingerprints) AS u (name, fingerprint);

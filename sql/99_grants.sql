@@ -1,7 +1,7 @@
 -- Least privilege: the schema `ledger` is open to read, what changes the node
 -- is not, and the tables of the chain are reached through views and functions.
 
-REVOKE ALL ON FUNCTION ledger.create_node(text, text), ledger.dispose(),
+REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean), ledger.dispose(),
     ledger.resume(text, boolean), ledger.accept_restore(text),
     ledger.announce(text), ledger.check_settings(), ledger.hba_rules(),
     ledger.fingerprint(), ledger.invite(text, text, text[]), ledger.join(text, text, text),

@@ -86,7 +86,7 @@ static text *begin(Founding *founding, const text *name, uint32_t member,
 static void store_genesis(TlNodeHead *head, const Founding *founding, bool ordered);
 static void store_first_snapshot(void);
 
-/* ledger.create_node(name text, purpose text DEFAULT 'production') -> text */
+/* ledger.create_node(name text, purpose text, ordered boolean) -> text */
 Datum
 tl_create_node(PG_FUNCTION_ARGS)
 {
@@ -97,6 +97,13 @@ tl_create_node(PG_FUNCTION_ARGS)
 	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
 
+	bool		ordered = PG_GETARG_BOOL(2);
+
+	if (ordered && purpose_code != TL_PURPOSE_TEST)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("only test ledgers can be ordered by consensus so far"),
+				errhint("Call ledger.create_node(name, purpose => 'test', ordered => true)."));
 	check_name(name);
 	check_database();
 	(void) tl_node_key_may_sign(purpose_code == TL_PURPOSE_TEST, ERROR);
@@ -104,7 +111,7 @@ tl_create_node(PG_FUNCTION_ARGS)
 	tl_chain_genesis_init(&founding->genesis, purpose_code);
 	add_member(founding, name, public_key);
 	found(founding, tl_chain_time_to_unix(GetCurrentTimestamp()));
-	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, false, head, public_key));
+	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, ordered, head, public_key));
 }
 
 /* ledger_internal.make_key() -> bytea: a new signing key's public half */

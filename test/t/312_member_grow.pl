@@ -1,0 +1,55 @@
+# A consortium as its DBAs make it: a founder with rows of its own, three more in
+# one change, rows of all of them final at all.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(0);
+my $founder = $wires->add_newcomer;
+my ($code, undef, $error) = $wires->node(1)->psql('postgres', "SELECT ledger.create_node('member1', ordered => true)");
+ok($code != 0 && $error =~ /only test ledgers can be ordered by consensus so far.*HINT/s, 'a production ledger is not ordered yet');
+$wires->sql(1, "SELECT ledger.create_node('member1', purpose => 'test', ordered => true)");
+$wires->sql(1, 'CREATE TABLE cdr (id bigint) USING ledger');
+isnt($wires->sql(1, 'SELECT ledger.fingerprint()'), $wires->fingerprint(1), 'create_node has made a key of its own');
+is($wires->sql(1, 'SELECT name, member, kind, state FROM ledger.member'), 'member1|1|validator|member', 'the founder is the only member');
+
+# The founder alone: its quorum is one.
+foreach my $id (1 .. 5)
+{
+	my $ref = $wires->sql(1, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
+	like($wires->sql(1, "SELECT ledger.wait_final('$ref')"), qr/^\d+$/, "row $id of the founder is final");
+}
+$wires->node(1)->crash_and_restart;
+$wires->announce(1);
+my @new = map { $wires->add_newcomer } (1 .. 3);
+$wires->invite(1, $_) foreach (@new);
+$wires->join($_) foreach (@new);
+
+# What a newcomer writes before it is admitted waits, and is not lost.
+my $early = $wires->sql(2, 'INSERT INTO cdr VALUES (20) RETURNING ledger_ref');
+is($wires->sql(2, "SELECT ledger.finality('$early')"), 'committed', 'a row of a newcomer waits until it is admitted');
+$wires->admit(\@new, 1);
+like($wires->sql(2, "SELECT ledger.wait_final('$early', '170 s')"), qr/^\d+$/, 'and is final then');
+foreach my $member (1, @new)
+{
+	my $ref = $wires->sql($member, "INSERT INTO cdr VALUES (100 + $member) RETURNING ledger_ref");
+	like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "a row of member $member is final")
+	  || diag($wires->sql($member, 'SELECT * FROM ledger.peer'));
+}
+my $height = $wires->sql(1, 'SELECT max(height) FROM ledger.block');
+foreach my $member (1, @new)
+{
+	ok($wires->poll($member, "SELECT max(height) >= $height FROM ledger.block"), "member $member has block $height");
+	is($wires->sql($member, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger.block WHERE height <= $height"),
+		$wires->sql(1, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger.block WHERE height <= $height"), 'the same as the founder\'s');
+	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.node AS n, ledger.member AS m WHERE m.left_height IS NULL'), '4', 'and knows four members');
+}
+
+done_testing();
