@@ -79,6 +79,8 @@ struct TlRowCheck
 };
 
 static CheckedTable *table_of(TlRowCheck *check, Relation relation);
+static void load_demands(CheckedTable *out, Relation relation,
+						 MemoryContext context);
 static const char *check_demand(TlRowCheck *check, const Demand *demand,
 								const TlCollectedRow *row, TlStatus *status);
 static const char *check_group(TlRowCheck *check, const Demand *demand,
@@ -161,30 +163,41 @@ table_of(TlRowCheck *check, Relation relation)
 	Oid			key = RelationGetRelid(relation);
 	MemoryContext caller;
 	CheckedTable *table;
-	bool		found;
-	List	   *requirements;
 
 	if (check->last != NULL && check->last->relation == key)
 		return check->last;
 	table = hash_search(check->tables, &key, HASH_FIND, NULL);
 	if (table == NULL)
 	{
+		CheckedTable loaded;
+		bool		found;
+
 		caller = MemoryContextSwitchTo(check->context);
-		requirements = tl_table_requirement_load(key);
+		load_demands(&loaded, relation, check->context);
 		table = hash_search(check->tables, &key, HASH_ENTER, &found);
-		table->count = list_length(requirements);
-		table->demands = palloc(sizeof(Demand) * Max(table->count, 1));
-		for (int i = 0; i < table->count; i++)
-		{
-			table->demands[i].requirement = list_nth(requirements, i);
-			table->demands[i].builder =
-				tl_table_message_open(table->demands[i].requirement,
-									  RelationGetDescr(relation), check->context);
-		}
+		*table = loaded;
 		MemoryContextSwitchTo(caller);
 	}
 	check->last = table;
 	return table;
+}
+
+/* May fail, so it comes before the table is remembered. */
+static void
+load_demands(CheckedTable *out, Relation relation, MemoryContext context)
+{
+	List	   *requirements = tl_table_requirement_load(RelationGetRelid(relation));
+
+	out->relation = RelationGetRelid(relation);
+	out->count = list_length(requirements);
+	out->demands = palloc(sizeof(Demand) * Max(out->count, 1));
+	for (int i = 0; i < out->count; i++)
+	{
+		out->demands[i].requirement = list_nth(requirements, i);
+		out->demands[i].builder =
+			tl_table_message_open(out->demands[i].requirement,
+								  RelationGetDescr(relation), context);
+	}
 }
 
 static const char *
