@@ -80,11 +80,11 @@ issue_at_end(XactEvent event, void *arg)
 static void
 issue_start(uint64_t transaction)
 {
-	issue.transaction = transaction;
-	issue.issued = 0;
-	issue.unused_size = ISSUE_BYTES_INITIAL;
 	issue.unused = MemoryContextAllocZero(TopTransactionContext,
-										  issue.unused_size);
+										  ISSUE_BYTES_INITIAL);
+	issue.unused_size = ISSUE_BYTES_INITIAL;
+	issue.issued = 0;
+	issue.transaction = transaction;	/* last: memory may be short */
 }
 
 /* Make room for the bit of this number. */
@@ -150,8 +150,8 @@ tl_table_issue_next(TlRefBytes *out)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("no more refs can be issued in this transaction"));
+	issue_grow(issue.issued + 1);
 	ref.row = ++issue.issued;
-	issue_grow(ref.row);
 	issue.unused[ref.row / 8] |= (uint8_t) (1 << (ref.row % 8));
 	ref.member = identity.member;
 	ref.incarnation = identity.incarnation;

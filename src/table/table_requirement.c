@@ -405,19 +405,25 @@ tl_table_requirement_of_trigger(Relation relation, const Trigger *trigger)
 {
 	TlRequirement *parsed = tl_table_requirement_parse(relation, trigger);
 	TlRequirement *kept;
+	TlIdentity	identity;
 
 	if (!tl_table_am_is_ours(relation))
 		return parsed;
 	kept = find_same(tl_table_requirement_load(RelationGetRelid(relation)), parsed);
 	if (kept == NULL)
+	{
+		tl_table_identity(&identity);
+		if (!identity.exists)
+			tl_error_not_a_node();
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("trigger \"%s\" on ledger table \"%s\" has no signature requirement",
 					   trigger->tgname, RelationGetRelationName(relation)),
 				errdetail("Its row in ledger_internal.signature_requirement is missing."),
-				tl_table_create_is_restored(RelationGetRelid(relation)) ?
+				tl_table_identity_is_restoring(&identity) ?
 				errhint("Run SELECT ledger.resume(), which completes a restored copy or says what is missing.") :
 				tl_error_hint_damaged());
+	}
 	return kept;
 }
 

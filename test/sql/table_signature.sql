@@ -43,7 +43,14 @@ INSERT INTO reading VALUES (-6, :'key', :'signature');
 INSERT INTO reading VALUES (-5, :'key', set_bit(:'signature'::bytea, 100, 1 - get_bit(:'signature'::bytea, 100)));
 DROP TABLE reading;
 
+-- A ledger table from before the ledger: the demand counts from its beginning.
+CREATE TABLE early (id bigint, key bytea, signature bytea) USING ledger;
+CREATE TRIGGER signed AFTER INSERT ON early FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('key');
+CREATE TRIGGER signed AFTER INSERT ON early FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'id');
+SELECT ledger.message_to_sign('early', ROW(1, '\x0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', NULL, NULL)::early);
 SELECT ledger.create_node('DEUD1', 'test') IS NOT NULL AS created;
+SELECT version, regexp_replace(action, ' as .*', '') AS action FROM ledger.table_version WHERE table_name = 'early' ORDER BY version;
+INSERT INTO early VALUES (1, '\x0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798', NULL);
 
 CREATE FUNCTION secret(name text) RETURNS bytea LANGUAGE sql IMMUTABLE
     RETURN sha256(convert_to(name, 'UTF8'));
