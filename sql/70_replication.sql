@@ -4,10 +4,11 @@ CREATE TABLE ledger_internal.peer (
     member bigint PRIMARY KEY CHECK (member BETWEEN 1 AND 4294967295),
     row_key bytea NOT NULL CHECK (octet_length(row_key) = 32),
     address text,
-    left_at timestamptz
+    left_at timestamptz,
+    announced bigint[]
 );
 COMMENT ON TABLE ledger_internal.peer IS
-    'members and where their wires are; this member''s own row has the address that it announces; left_at: no member any more since then';
+    'members and where their wires are; this member''s own row has the address that it announces; left_at: no member any more since then; announced: epoch, view and sequence of the row of its log that says the address';
 
 CREATE TABLE ledger_internal.invitation (
     number bigint PRIMARY KEY,

@@ -21,7 +21,7 @@ COMMENT ON FUNCTION ledger_internal.wire_slot(bigint, bigint, text) IS
 CREATE FUNCTION ledger_internal.wire_fill(script text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT replace(replace(replace(replace(replace($1,
+SELECT replace(replace(replace(replace(replace(replace($1,
            '%prefix%', ledger_internal.wire_prefix()),
            '%chain%', encode(chain_id, 'hex')),
            '%self%', member::text),
@@ -29,6 +29,8 @@ SELECT replace(replace(replace(replace(replace($1,
                            FROM (SELECT member FROM ledger_internal.node
                                   UNION SELECT member FROM ledger_internal.peer
                                   UNION SELECT number FROM ledger_internal.invitation) AS u (m))),
+           '%barred%', (SELECT coalesce(array_agg(member), '{}')::text FROM ledger_internal.peer
+                         WHERE left_at < now() - interval '1 hour')),
            '%linked%', (SELECT array_agg(m ORDER BY m)::text
                           FROM (SELECT member FROM ledger_internal.node
                                  UNION SELECT member FROM ledger_internal.peer WHERE left_at IS NULL) AS u (m)))
@@ -44,6 +46,7 @@ DO $ledger$
 DECLARE
     self CONSTANT bigint := %self%;
     members CONSTANT bigint[] := '%members%';
+    barred CONSTANT bigint[] := '%barred%';
     item record;
     other record;
 BEGIN
@@ -71,9 +74,18 @@ BEGIN
             RAISE INFO 'role % made', item.name;
         END IF;
     END LOOP;
+    -- who has left had an hour to learn of it
+    FOR item IN
+        SELECT r.rolname FROM pg_roles AS r
+         WHERE (r.rolcanlogin OR r.rolreplication) AND r.rolname IN (SELECT '%prefix%_' || m FROM unnest(barred) AS m)
+    LOOP
+        EXECUTE format('ALTER ROLE %I NOLOGIN NOREPLICATION', item.rolname);
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = item.rolname;
+        RAISE INFO 'role % may not log in any more: its member has left', item.rolname;
+    END LOOP;
     FOR item IN
         SELECT rolname, rolname = '%prefix%_apply' AS applies FROM pg_roles
-         WHERE rolname IN (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self
+         WHERE rolname IN (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self AND m <> ALL (barred)
                            UNION ALL SELECT '%prefix%_apply')
            AND (rolsuper OR rolcreaterole OR rolcreatedb OR NOT rolcanlogin
                 OR rolreplication = (rolname = '%prefix%_apply')
@@ -433,10 +445,11 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'this database is not a node of a ledger' USING ERRCODE = 'TL004';
     END IF;
+    PERFORM ledger_internal.announce_to_members(announce.address);
     PERFORM ledger_internal.wire_changed();
 END $$;
 COMMENT ON FUNCTION ledger.announce(text) IS
-    'says where the wire of this member is, as a connection string without user and password';
+    'says where the wire of this member is, as a connection string without user and password; other members of a ledger that consensus orders learn it by the log, so it is announced before the wire moves';
 
 -- Until members are admitted by governance, a superuser names them.
 CREATE FUNCTION ledger_internal.set_peer(member bigint, row_key bytea, address text) RETURNS void
@@ -505,7 +518,8 @@ peers AS (
     SELECT p.member, ledger_internal.wire_role(p.member) AS role,
            coalesce(substring(p.address FROM 'hostaddr *= *''?([^'' ]+)'), substring(p.address FROM 'host *= *''?([^'' ]+)')) AS host
       FROM ledger_internal.peer AS p
-     WHERE p.member <> (SELECT member FROM ledger_internal.node)),
+     WHERE p.member <> (SELECT member FROM ledger_internal.node)
+       AND (p.left_at IS NULL OR p.left_at > now() - interval '1 hour')),
 lines AS (
     SELECT 1 AS place, member,
            CASE WHEN host LIKE '/%' THEN format('local    %s  %s  peer map=telco_ledger', wire.name, role)

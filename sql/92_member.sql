@@ -73,6 +73,11 @@ CREATE FUNCTION ledger_internal.make_change(reason text, removed bigint[], leave
 COMMENT ON FUNCTION ledger_internal.make_change(text, bigint[], bytea[]) IS
     'a motion that changes the members of now; an error says what cannot be';
 
+CREATE FUNCTION ledger_internal.make_notice(notice text, subject bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_notice' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.make_notice(text, bytea) IS
+    'a motion of kind deploy, for this epoch, about what has that SHA-256';
+
 CREATE FUNCTION ledger_internal.join_chain(name text, member bigint, header bytea, body bytea, public_key bytea) RETURNS text
     AS 'MODULE_PATHNAME', 'tl_join_chain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.join_chain(text, bigint, bytea, bytea, bytea) IS
@@ -427,6 +432,68 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger.leave() IS 'proposes that this member leaves; the others approve by ledger.remove()';
 
+CREATE FUNCTION ledger.set_roles(name text, roles text[]) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    change bytea;
+    new_leaf bytea;
+    wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key) INTO new_leaf
+      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
+    IF new_leaf IS NULL THEN
+        RAISE EXCEPTION 'there is no member "%"', set_roles.name
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
+    END IF;
+    IF EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.leaf = new_leaf) THEN
+        RAISE EXCEPTION 'member "%" has just these roles', set_roles.name USING ERRCODE = 'duplicate_object';
+    END IF;
+    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
+    IF NOT FOUND THEN
+        change := ledger_internal.make_change(format('%s has the roles: %s', set_roles.name, coalesce(nullif(array_to_string(wanted, ', '), ''), 'none')),
+                                              '{}', ARRAY[new_leaf]);
+    END IF;
+    RETURN ledger_internal.ask_approval(change);
+END $$;
+COMMENT ON FUNCTION ledger.set_roles(text, text[]) IS
+    'proposes which business roles a member has (operator, regulator, ...), or approves of that proposal';
+
+-- An address that changes is said in the own log: a GOVERN row of which nobody
+-- else approves, since the one signature is all that it takes.
+CREATE FUNCTION ledger_internal.announce_to_members(address text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    notice text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM ledger_internal.order_mode)
+       OR NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
+                       WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+        RETURN;
+    END IF;
+    SELECT format('address %s %s', n.member, announce_to_members.address) INTO notice FROM ledger_internal.node AS n;
+    INSERT INTO ledger_internal.approval_asked (motion)
+        VALUES (ledger_internal.make_notice(notice, sha256(convert_to(notice, 'UTF8'))));
+END $$;
+COMMENT ON FUNCTION ledger_internal.announce_to_members(text) IS 'has the process of the wire sign where the own wire is';
+
+-- Of each member the newest row of that kind.
+CREATE FUNCTION ledger_internal.follow_addresses() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+UPDATE ledger_internal.peer AS p SET address = left(a.notice[2], 255), announced = a.place
+  FROM (SELECT DISTINCT ON (l.member) l.member, ARRAY[l.epoch, l.view, l.seq] AS place,
+               regexp_match(parts.reason, '^address (\d{1,10}) (\S.*)$') AS notice
+          FROM ledger_internal.peer_log AS l,
+               LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR octet_length(l.message) - 219)) AS parts
+         WHERE l.kind = 9 AND parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' \S')
+         ORDER BY l.member, l.epoch DESC, l.view DESC, l.seq DESC) AS a
+ WHERE p.member = a.member AND (p.announced IS NULL OR a.place > p.announced)
+$$;
+COMMENT ON FUNCTION ledger_internal.follow_addresses() IS 'takes the addresses that members have announced in their logs';
+
 -- When an epoch begins: who is to be talked to, and where.
 CREATE FUNCTION ledger_internal.follow_members() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -443,6 +510,7 @@ INSERT INTO ledger_internal.peer AS p (member, row_key, address)
     ON CONFLICT (member) DO UPDATE SET row_key = excluded.row_key, address = coalesce(p.address, excluded.address), left_at = NULL;
 UPDATE ledger_internal.peer AS p SET left_at = clock_timestamp()
  WHERE p.left_at IS NULL AND EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = p.member AND m.left_height IS NOT NULL);
+SELECT ledger_internal.follow_addresses();
 DELETE FROM ledger_internal.invitation WHERE number <= (SELECT max(member) FROM ledger_internal.members());
 $$;
 COMMENT ON FUNCTION ledger_internal.follow_members() IS 'what a change of the members means for the wire';
@@ -465,7 +533,8 @@ COMMENT ON VIEW ledger.member IS
     'who belongs to the ledger, or did: state is member, left, invited (by this node) or joining (this node, until it learns that it was admitted); since_height: the block that changed the members';
 
 CREATE VIEW ledger.motion AS
-    SELECT encode(p.digest, 'hex') AS motion, p.kind, p.epoch, p.reason,
+    SELECT encode(p.digest, 'hex') AS motion,
+           CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address \d+ ' THEN 'address' ELSE p.kind END AS kind, p.epoch, p.reason,
            a.approved_by, ledger_internal.quorum() AS needed,
            CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion) THEN 'decided'
                 WHEN p.epoch = ledger_internal.epoch_now() THEN 'open' ELSE 'lapsed' END AS state
@@ -474,7 +543,7 @@ CREATE VIEW ledger.motion AS
              GROUP BY v.motion) AS a,
            LATERAL ledger_internal.motion_parts(a.motion) AS p;
 COMMENT ON VIEW ledger.motion IS
-    'what members have proposed, and who approves of it as far as their logs are here; needed: a quorum of now';
+    'what members have proposed, and who approves of it as far as their logs are here; needed: a quorum of now; kind address: where a member''s wire is, which needs nobody''s approval';
 
 CREATE VIEW ledger.evidence AS
     SELECT m.name, c.member, c.seq, ledger_internal.kind_name(get_byte(c.message, 61)::smallint) AS kind,

@@ -6,5 +6,5 @@ REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean), ledger.dispose()
     ledger.announce(text), ledger.check_settings(), ledger.hba_rules(),
     ledger.fingerprint(), ledger.invite(text, text, text[]), ledger.join(text, text, text),
     ledger.admit(text[], text[], text[]), ledger.admit(text, text, text),
-    ledger.remove(text), ledger.leave() FROM PUBLIC;
+    ledger.remove(text), ledger.leave(), ledger.set_roles(text, text[]) FROM PUBLIC;
 GRANT SELECT ON ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

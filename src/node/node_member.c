@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(tl_leaf_parts);
 PG_FUNCTION_INFO_V1(tl_motion_parts);
 PG_FUNCTION_INFO_V1(tl_make_leaf);
 PG_FUNCTION_INFO_V1(tl_make_change);
+PG_FUNCTION_INFO_V1(tl_make_notice);
 
 #define LEAF_COLUMNS	5		/* number, name, kind, roles, row key */
 
@@ -60,6 +61,7 @@ typedef struct Known
 	int64		left;			/* height, -1 if he is still there */
 } Known;
 
+static void load_config(TlConsensusConfig *config);
 static List *known_of_genesis(TlSpan body);
 static List *known_after(List *known, const TlMotion *motion, int64 height);
 static Known *find_known(List *known, uint32_t number);
@@ -251,10 +253,7 @@ tl_make_change(PG_FUNCTION_ARGS)
 	uint8_t    *leaves = palloc(TL_MOTION_SIZE_MAX);
 	TlWriter	writer;
 
-	SPI_connect();
-	tl_node_order_load_genesis(config);
-	tl_node_order_epochs(config);
-	SPI_finish();
+	load_config(config);
 	motion.epoch = config->epoch;
 	motion.text.data = (const uint8_t *) VARDATA_ANY(why);
 	motion.text.size = VARSIZE_ANY_EXHDR(why);
@@ -270,6 +269,39 @@ tl_make_change(PG_FUNCTION_ARGS)
 	tl_writer_init(&writer, bytes, TL_MOTION_SIZE_MAX);
 	tl_error_check(tl_consensus_motion_encode(&writer, &motion), "motion");
 	PG_RETURN_DATUM(tl_chain_bytes(bytes, writer.size));
+}
+
+/* ledger_internal.make_notice(text, bytea) -> bytea: a motion of kind deploy */
+Datum
+tl_make_notice(PG_FUNCTION_ARGS)
+{
+	text	   *notice = PG_GETARG_TEXT_PP(0);
+	TlSpan		subject = span_of(PG_GETARG_DATUM(1));
+	TlConsensusConfig *config = palloc0(sizeof(TlConsensusConfig));
+	TlMotion	motion = {.kind = TL_MOTION_DEPLOY};
+	uint8_t    *bytes = palloc(TL_MOTION_SIZE_MAX);
+	TlWriter	writer;
+
+	if (subject.size != TL_HASH_SIZE)
+		elog(ERROR, "a subject has %zu bytes", subject.size);
+	load_config(config);
+	motion.epoch = config->epoch;
+	motion.text.data = (const uint8_t *) VARDATA_ANY(notice);
+	motion.text.size = VARSIZE_ANY_EXHDR(notice);
+	memcpy(motion.subject.bytes, subject.data, TL_HASH_SIZE);
+	tl_writer_init(&writer, bytes, TL_MOTION_SIZE_MAX);
+	tl_error_check(tl_consensus_motion_encode(&writer, &motion), "motion");
+	PG_RETURN_DATUM(tl_chain_bytes(bytes, writer.size));
+}
+
+/* The members of now. */
+static void
+load_config(TlConsensusConfig *config)
+{
+	SPI_connect();
+	tl_node_order_load_genesis(config);
+	tl_node_order_epochs(config);
+	SPI_finish();
 }
 
 static List *

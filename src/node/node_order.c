@@ -213,6 +213,7 @@ turn(TlOrder *order)
 {
 	TlInput		input = {.kind = TL_INPUT_TIME};
 	bool		more;
+	bool		governed = order->governed;
 
 	order->asked = false;
 	order->submitted = false;
@@ -241,7 +242,12 @@ turn(TlOrder *order)
 		make_approvals(order);
 		make_batch(order);
 	}
+	if (governed)
+		tl_node_order_follow_addresses();
+	order->governed = false;
 	tl_replication_wire_end(order->wire);
+	if (governed)
+		(void) tl_replication_wire_reload(order->wire);
 	if (order->ordered)
 	{
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
@@ -262,7 +268,10 @@ turn(TlOrder *order)
 static void
 on_row(void *context, const TlLogRow *row)
 {
-	tl_node_order_log_arrived(context, row);
+	TlOrder    *order = context;
+
+	order->governed |= row->kind == TL_LOG_GOVERN;
+	tl_node_order_log_arrived(order, row);
 }
 
 static void

@@ -53,6 +53,9 @@ static TlStatement insert_epoch = {
 static TlStatement follow_members = {
 	"SELECT ledger_internal.follow_members()", 0, {0}
 };
+static TlStatement follow_addresses = {
+	"SELECT ledger_internal.follow_addresses()", 0, {0}
+};
 static TlStatement select_asked = {
 	"SELECT number, motion FROM ledger_internal.approval_asked ORDER BY number LIMIT 1", 0, {0}
 };
@@ -165,6 +168,13 @@ tl_node_order_approved(const TlApprovalAsked *asked)
 	Datum		value = Int64GetDatum(asked->number);
 
 	tl_chain_execute(&delete_asked, &value, NULL, false);
+}
+
+/* Members may have said where their wires are. */
+void
+tl_node_order_follow_addresses(void)
+{
+	tl_chain_execute(&follow_addresses, NULL, NULL, false);
 }
 
 /* E2 */

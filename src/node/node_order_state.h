@@ -59,6 +59,7 @@ struct TlOrder
 	bool		asked;			/* this turn appended or stored something */
 	bool		submitted;		/* there may be something to be ordered */
 	bool		ordered;		/* this turn stored a final block */
+	bool		governed;		/* a GOVERN row has come, perhaps with an address */
 
 	/* how much of the stored logs the core was given (node_order_log.c) */
 	TlGiven		given[TL_MEMBER_COUNT_MAX]; /* as in config->members */

@@ -46,8 +46,9 @@
 #define ANSWER_SIZE_MAX		(64 * 1024 * 1024)
 
 static TlStatement select_peers = {
-	"SELECT p.member, p.row_key, coalesce(p.address, '') FROM ledger_internal.peer AS p"
-	" WHERE p.member <> (SELECT member FROM ledger_internal.node) ORDER BY p.member",
+	/* who has left is not linked to any more; what is kept of his log stays */
+	"SELECT p.member, p.row_key, CASE WHEN p.left_at IS NULL THEN coalesce(p.address, '') ELSE '' END"
+	" FROM ledger_internal.peer AS p WHERE p.member <> (SELECT member FROM ledger_internal.node) ORDER BY p.member",
 	0, {0}
 };
 

@@ -91,7 +91,7 @@ ok($wires->poll($new, "SELECT count(*) > 0 FROM ledger_internal.ordered_block"),
 my $motion = $wires->admit([$new], 1, 2);
 submit($_, "while it is decided, of $_") foreach (@members);
 $wires->poll(3, "SELECT approved_by = '{member1,member2}' FROM ledger.motion WHERE motion = '$motion'");
-is($wires->sql(3, "SELECT kind, epoch, approved_by, needed, state FROM ledger.motion"), 'change|0|{member1,member2}|3|open', 'two of four are no quorum');
+is($wires->sql(3, "SELECT kind, epoch, approved_by, needed, state FROM ledger.motion WHERE motion = '$motion'"), 'change|0|{member1,member2}|3|open', 'two of four are no quorum');
 is($wires->sql(3, 'SELECT ledger_internal.epoch_now()'), '0', 'and nothing changes');
 $wires->sql(3, "SELECT ledger.admit('member5', '" . $wires->fingerprint($new) . "')");
 in_epoch(1, @members, $new);
@@ -107,6 +107,23 @@ ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger_internal.ordered_block WH
 $wires->node(2)->start;
 submit(2, 'back again');
 all_ordered('the absent one is back', [ @members, $new ], @members, $new);
+
+# A member says that its wire is reached by another address; nobody has to approve.
+my $moved = $wires->address(3) . ' sslmode=prefer';
+$wires->sql(3, "SELECT ledger.announce('$moved')");
+foreach my $member (1, 2, 4, $new)
+{
+	ok($wires->poll($member, "SELECT address FROM ledger.member WHERE member = 3", $moved), "member $member has taken the new address of member 3")
+	  || diag($wires->sql($member, 'SELECT motion, kind, epoch, reason, approved_by, state FROM ledger.motion'));
+}
+$wires->wait_streaming(1, 3);
+
+# Nobody speaks for another one: such a notice of member 2 about member 3 is not taken.
+$wires->sql(2, "INSERT INTO ledger_internal.approval_asked (motion) VALUES (ledger_internal.make_notice('address 3 host=nowhere dbname=x', sha256('x')))");
+$wires->sql(2, "INSERT INTO ledger_internal.approval_asked (motion) VALUES (ledger_internal.make_notice('address 2 " . $wires->address(2) . " sslmode=prefer', sha256('y')))");
+$wires->sql(2, 'SELECT ledger_internal.wire_changed()');
+ok($wires->poll(1, "SELECT address LIKE '%sslmode=prefer' FROM ledger.member WHERE member = 2"), 'a notice of member 2 about itself is taken');
+is($wires->sql(1, 'SELECT address FROM ledger.member WHERE member = 3'), $moved, 'one about another member is not');
 
 # One member leaves: proposed by itself, approved by others.
 $motion = $wires->sql(4, 'SELECT ledger.leave()');
@@ -125,6 +142,26 @@ foreach my $member (1 .. 3, $new)
 my $tip = "SELECT string_agg(left(encode(hash, 'hex'), 8), ' ' ORDER BY height) FROM ledger_internal.ordered_block";
 ok($wires->poll(1, 'SELECT max(height) > (SELECT max(height) FROM ledger_internal.epoch) FROM ledger_internal.ordered_block'), 'blocks go on without it');
 same_blocks(1 .. 3, $new);
+# Who has left may read the wires for an hour, and no longer.
+my $role = $wires->sql(1, 'SELECT ledger_internal.wire_role(4)');
+my $try = sub { return $wires->node(1)->psql(LedgerWire::WIRE, 'SELECT count(*) FROM ledger_wire.log_1', extra_params => [ '-U', $role ]) };
+is($try->(), 0, 'member 4 may still read');
+is($wires->sql(1, "SELECT count(*) FROM pg_subscription WHERE subname = 'log_4' AND subenabled"), '0', 'but nobody follows it any more')
+  if $wires->poll(1, "SELECT count(*) = 0 FROM pg_subscription WHERE subname = 'log_4'");
+$wires->sql(1, "UPDATE ledger_internal.peer SET left_at = left_at - interval '2 hours' WHERE member = 4");
+$wires->node(1)->reload;
+ok($wires->poll(1, "SELECT NOT rolcanlogin AND NOT rolreplication FROM pg_roles WHERE rolname = '$role'"), 'after an hour its role is barred');
+isnt($try->(), 0, 'and it may not');
+
+# Roles are set by vote, in an epoch of their own.
+$motion = $wires->sql(1, "SELECT ledger.set_roles('member1', ARRAY['operator', 'arbiter'])");
+foreach my $member (2, $new)
+{
+	$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$motion')");
+	$wires->sql($member, "SELECT ledger.set_roles('member1', ARRAY['arbiter', 'operator'])");
+}
+in_epoch(3, 1 .. 3, $new);
+is($wires->sql($_, "SELECT roles FROM ledger.member WHERE name = 'member1'"), '{arbiter,operator}', "member $_ knows the roles of member 1") foreach (1, $new);
 ok(!$wires->node($_)->log_contains('consensus alarm'), "no alarm was raised at $_") foreach (@members, $new);
 
 done_testing();

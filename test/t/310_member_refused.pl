@@ -73,7 +73,9 @@ refused(1, "SELECT ledger.admit(ARRAY['member2'], ARRAY['$print', '$print'])", q
 refused(1, "SELECT ledger.admit(ARRAY['member2', 'member2'], ARRAY['$print', '$print'], ARRAY['$address', '$address'])", qr/a new member is named twice/, 'one newcomer twice');
 refused(1, "SELECT ledger.remove('nobody')", qr/there is no member "nobody".*HINT/s, 'who is not there is not removed');
 refused(1, "SELECT ledger.remove('member1')", qr/cannot be changed like this.*No validator would be left/s, 'the last one stays');
-foreach my $call ("ledger.invite('x', '$print')", "ledger.join('x', 'y', 'z')", "ledger.admit('x', '$print')", "ledger.remove('x')", 'ledger.leave()', 'ledger.fingerprint()')
+refused(1, "SELECT ledger.set_roles('nobody', ARRAY['operator'])", qr/there is no member "nobody".*HINT/s, 'nor has it roles');
+refused(1, "SELECT ledger.set_roles('member1', '{}')", qr/member "member1" has just these roles/, 'roles that it has');
+foreach my $call ("ledger.set_roles('x', '{}')", "ledger.invite('x', '$print')", "ledger.join('x', 'y', 'z')", "ledger.admit('x', '$print')", "ledger.remove('x')", 'ledger.leave()', 'ledger.fingerprint()')
 {
 	$wires->sql(1, 'CREATE ROLE clerk') if !$wires->sql(1, "SELECT count(*) FROM pg_roles WHERE rolname = 'clerk'");
 	refused(1, "SET ROLE clerk; SELECT $call", qr/permission denied/, "not everybody may call $call");
