@@ -158,6 +158,7 @@ OBJS_BACKEND = \
 	src/node/node_identity.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
+	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
 	src/node/node_order_log.o \

@@ -85,7 +85,7 @@ CREATE TABLE ledger_internal.wanted_chunk (
     incarnation integer NOT NULL,
     batch bigint NOT NULL,
     size integer NOT NULL,
-    PRIMARY KEY (digest, batch_digest)
+    PRIMARY KEY (digest, batch_digest, size)
 );
 CREATE INDEX wanted_chunk_by_batch ON ledger_internal.wanted_chunk (batch_digest);
 COMMENT ON TABLE ledger_internal.wanted_chunk IS

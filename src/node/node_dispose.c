@@ -75,7 +75,7 @@ tl_dispose(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
-	tl_node_worker_request_at_commit();
+	tl_node_worker_end_at_commit();
 	PG_RETURN_VOID();
 }
 

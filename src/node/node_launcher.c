@@ -59,6 +59,7 @@ static Watched *watched = NULL;
 static int	watched_count = 0;
 static int	watched_capacity = 0;
 static bool request_pending = false;
+static bool end_pending = false;
 
 static List *all_databases(void);
 static void watch(Oid database);
@@ -99,17 +100,28 @@ tl_node_worker_request_at_commit(void)
 	request_pending = true;
 }
 
+/* This database is no node any more: its processes end when the transaction
+ * commits. */
+void
+tl_node_worker_end_at_commit(void)
+{
+	end_pending = true;
+}
+
 static void
 request_at_end(XactEvent event, void *arg)
 {
 	TlNodeSlot *slot;
+	bool		request = request_pending || end_pending;
+	bool		end = end_pending;
 
-	if (!request_pending ||
-		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+	if (!request || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
 		return;
-	request_pending = false;
+	request_pending = end_pending = false;
 	if (event == XACT_EVENT_ABORT)
 		return;
+	if (end)
+		tl_node_worker_stop(MyDatabaseId);
 	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
 	slot = tl_node_shared_find(MyDatabaseId, true);
 	if (slot != NULL)
@@ -137,6 +149,7 @@ tl_node_worker_stop(Oid database)
 		pid = slot->pid;
 		scrub_pid = slot->scrub_pid;
 		wire_pid = slot->wire_pid;
+		slot->wire_unsure = true;
 		slot->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   TL_NODE_DROP_PAUSE_S * 1000);
 	}

@@ -525,18 +525,15 @@ read_lane(TlOrder *order, const TlLane *lane)
 {
 	uint64		count;
 	bytea	  **messages = tl_node_order_read_lane(lane->member == order->log.member,
-												   lane->member, &count);
+												   lane, LANE_LENGTH, &count);
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
 	for (uint64 i = 0; i < count; i++)
 	{
 		TlLogRow	row;
-		TlBatchHeader header;
 
 		if (tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
-									VARSIZE_ANY_EXHDR(messages[i])) == TL_OK &&
-			tl_chain_batch_decode(&header, row.payload.data, row.payload.size) == TL_OK &&
-			header.batch > lane->batch)
+									VARSIZE_ANY_EXHDR(messages[i])) == TL_OK)
 			order->again = lappend(order->again, tl_node_order_copy(&row));
 	}
 	MemoryContextSwitchTo(caller);

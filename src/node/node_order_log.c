@@ -114,7 +114,7 @@ give_own(TlOrder *order)
 	uint64		count;
 
 	rows = tl_node_order_read_own(order->own_incarnation, order->own_sequence,
-								  READ_ROWS, &count);
+								  READ_ROWS, &count, &order->own_more);
 	for (uint64 i = 0; i < count; i++)
 	{
 		TlLogRow	row;
@@ -127,7 +127,6 @@ give_own(TlOrder *order)
 		order->own_sequence = row.sequence;
 		note_own(order, &row);
 	}
-	order->own_more = count == READ_ROWS;
 	return order->own_more;
 }
 
@@ -165,9 +164,8 @@ give_log(TlOrder *order, uint32_t member, TlGivenLog *log)
 	int			limit = log->waits ? READ_ROWS_WAITED : READ_ROWS;
 	uint64		count;
 	bytea	  **messages = tl_node_order_read(member, log->nonce, log->sequence,
-											  limit, &count);
+											  limit, &count, &log->more);
 
-	log->more = count == limit;
 	log->waits = false;
 	for (uint64 i = 0; i < count; i++)
 	{

@@ -32,9 +32,11 @@
 #include "node_order_batch.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
+#include "replication_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
+#define READ_SIZE_MAX	4194304 /* also in the statements below */
 #define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8 + 4 + \
 						 TL_HASH_SIZE * TL_CONSENSUS_APPROVALS_MAX)
 #define DECIDED_SIZE	(1 + 2 * TL_HASH_SIZE)
@@ -55,9 +57,22 @@ static TlStatement insert_block = {
 	" VALUES ($1, $2, $3, $4, $5)",
 	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
+
+/* Rows of a log in that order: $3 at most, and no further one once READ_SIZE_MAX
+ * bytes of them are together. */
+#define SELECT_ROWS(columns, rows, place) \
+	"SELECT " columns " FROM (" \
+	"SELECT *, sum(octet_length(message)) OVER (ORDER BY " place ") AS total FROM (" \
+	"SELECT " columns ", " rows " ORDER BY " place " LIMIT $3) AS next) AS counted" \
+	" WHERE total - octet_length(message) < 4194304 ORDER BY " place
+
+/* Incarnation and number in a BATCH row. */
+#define BATCH_PLACE			"substring(message FROM 121 FOR 10)"
+
 static TlStatement select_own = {
-	"SELECT message, incarnation FROM ledger_internal.own_log WHERE (incarnation, seq) > ($1, $2)"
-	" ORDER BY incarnation, seq LIMIT $3",
+	SELECT_ROWS("message, incarnation",
+				"seq FROM ledger_internal.own_log WHERE (incarnation, seq) > ($1, $2)",
+				"incarnation, seq"),
 	3, {INT4OID, INT8OID, INT4OID}
 };
 static TlStatement select_nonces = {
@@ -66,20 +81,24 @@ static TlStatement select_nonces = {
 	2, {INT8OID, INT4OID}
 };
 static TlStatement select_kept = {
-	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND nonce = $4 AND seq > $2"
-	" ORDER BY seq LIMIT $3",
+	SELECT_ROWS("message",
+				"seq FROM ledger_internal.peer_log WHERE member = $1 AND nonce = $4 AND seq > $2",
+				"seq"),
 	4, {INT8OID, INT8OID, INT4OID, BYTEAOID}
 };
 static TlStatement select_own_lane = {
-	"SELECT message FROM ledger_internal.own_log WHERE kind = 1 AND $1 > 0 ORDER BY incarnation, seq",
-	1, {INT8OID}
+	SELECT_ROWS("message",
+				BATCH_PLACE " AS place, seq FROM ledger_internal.own_log"
+				" WHERE kind = 1 AND $1 > 0 AND " BATCH_PLACE " > $2",
+				"place, seq"),
+	3, {INT8OID, BYTEAOID, INT4OID}
 };
 static TlStatement select_kept_lane = {
-	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND kind = 1 ORDER BY seq",
-	1, {INT8OID}
-};
-static TlStatement select_wanted = {
-	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1", 1, {BYTEAOID}
+	SELECT_ROWS("message",
+				BATCH_PLACE " AS place, seq FROM ledger_internal.peer_log"
+				" WHERE kind = 1 AND member = $1 AND " BATCH_PLACE " > $2",
+				"place, seq"),
+	3, {INT8OID, BYTEAOID, INT4OID}
 };
 static TlStatement select_own_row = {
 	"SELECT FROM ledger_internal.own_log WHERE seq = $1 AND digest = $2",
@@ -179,24 +198,32 @@ tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member)
 	return (unsigned) count;
 }
 
-/* Rows of another's log behind that one, in order. */
+/* Rows of another's log behind that one, in order; are there more? */
 struct varlena **
 tl_node_order_read(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], uint64_t after,
-				   int limit, uint64 *count)
+				   int limit, uint64 *count, bool *more)
 {
+	bytea	  **out;
+	uint64		size = 0;
 	Datum		values[] = {
 		Int64GetDatum((int64) member), Int64GetDatum((int64) after),
 		Int32GetDatum(limit), tl_chain_bytes(nonce, TL_NONCE_SIZE)
 	};
 
 	*count = tl_chain_execute(&select_kept, values, NULL, false);
-	return messages(*count);
+	out = messages(*count);
+	for (uint64 i = 0; i < *count; i++)
+		size += VARSIZE_ANY_EXHDR(out[i]);
+	*more = *count == (uint64) limit || size >= READ_SIZE_MAX;
+	return out;
 }
 
-/* Rows of the own log behind that one, in order. */
+/* Rows of the own log behind that one, in order; are there more? */
 TlOwnRow *
-tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *count)
+tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *count,
+					   bool *more)
 {
+	uint64		size = 0;
 	Datum		values[] = {
 		Int32GetDatum(incarnation), Int64GetDatum((int64) after), Int32GetDatum(limit)
 	};
@@ -208,17 +235,27 @@ tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *
 	{
 		out[i].message = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
 		out[i].incarnation = (uint16_t) DatumGetInt32(tl_chain_result(i, 1, NULL));
+		size += VARSIZE_ANY_EXHDR(out[i].message);
 	}
+	*more = *count == (uint64) limit || size >= READ_SIZE_MAX;
 	return out;
 }
 
-/* All BATCH rows of a log, in order. */
+/* The next BATCH rows of a lane beyond that batch, in order of their numbers. */
 struct varlena **
-tl_node_order_read_lane(bool own, uint32_t member, uint64 *count)
+tl_node_order_read_lane(bool own, const TlLane *lane, int limit, uint64 *count)
 {
-	Datum		value = Int64GetDatum((int64) member);
+	uint8_t		place[2 + 8];
+	TlWriter	writer;
+	Datum		values[3];
 
-	*count = tl_chain_execute(own ? &select_own_lane : &select_kept_lane, &value,
+	tl_writer_init(&writer, place, sizeof(place));
+	tl_put_u16(&writer, lane->incarnation);
+	tl_put_u64(&writer, lane->batch);
+	values[0] = Int64GetDatum((int64) lane->member);
+	values[1] = tl_chain_bytes(place, sizeof(place));
+	values[2] = Int32GetDatum(limit);
+	*count = tl_chain_execute(own ? &select_own_lane : &select_kept_lane, values,
 							  NULL, false);
 	return messages(*count);
 }
@@ -228,7 +265,6 @@ bool
 tl_node_order_holds(const TlLogRow *row, TlLane *lane)
 {
 	TlBatchHeader header;
-	Datum		value;
 
 	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
 		return false;
@@ -236,8 +272,7 @@ tl_node_order_holds(const TlLogRow *row, TlLane *lane)
 	lane->incarnation = header.incarnation;
 	lane->batch = header.batch;
 	tl_chain_batch_digest(&lane->digest, row->payload.data, row->payload.size);
-	value = tl_chain_bytes(lane->digest.bytes, TL_HASH_SIZE);
-	return tl_chain_execute(&select_wanted, &value, NULL, false) == 0;
+	return tl_replication_store_has_bodies(&lane->digest);
 }
 
 /* Does the own log have this row? */

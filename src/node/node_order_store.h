@@ -37,10 +37,11 @@ extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction 
 extern unsigned tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member);
 extern struct varlena **tl_node_order_read(uint32_t member,
 										   const uint8_t nonce[TL_NONCE_SIZE],
-										   uint64_t after, int limit, uint64 *count);
+										   uint64_t after, int limit, uint64 *count, bool *more);
 extern TlOwnRow *tl_node_order_read_own(uint16_t incarnation, uint64_t after,
-										int limit, uint64 *count);
-extern struct varlena **tl_node_order_read_lane(bool own, uint32_t member, uint64 *count);
+										int limit, uint64 *count, bool *more);
+extern struct varlena **tl_node_order_read_lane(bool own, const TlLane *lane, int limit,
+												uint64 *count);
 extern bool tl_node_order_holds(const TlLogRow *row, TlLane *lane);
 extern bool tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id);
 extern void tl_node_order_proposed(TlHash *out, const TlLogRow *row);

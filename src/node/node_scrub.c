@@ -32,6 +32,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "node_process.h"
 #include "node_scrub.h"
 #include "node_settings.h"
 #include "node_shared.h"
@@ -70,7 +71,6 @@ long
 tl_node_scrub_tend(void)
 {
 	TimestampTz now;
-	pid_t		pid;
 
 	if (tl_setting_scrub_period_s == 0 && handle == NULL)
 	{
@@ -80,10 +80,8 @@ tl_node_scrub_tend(void)
 	now = GetCurrentTimestamp();
 	if (handle != NULL)
 	{
-		if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+		if (!tl_node_process_has_ended(&handle))
 			return -1;			/* its end sets our latch */
-		pfree(handle);
-		handle = NULL;
 		if (tl_setting_scrub_period_s == 0)
 			return -1;
 		schedule(now);
@@ -113,33 +111,10 @@ schedule(TimestampTz ended)
 static bool
 start(void)
 {
-	BackgroundWorker worker;
-	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-	bool		started;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, "telco_ledger", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, TL_NODE_SCRUB_FUNCTION,
-			sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
-			 "telco_ledger scrub of database %u", MyDatabaseId);
-	strlcpy(worker.bgw_type, "telco_ledger scrub", sizeof(worker.bgw_type));
-	started = RegisterDynamicBackgroundWorker(&worker, &handle);
-	if (!started)
-	{
-		handle = NULL;
+	handle = tl_node_process_start("scrub", TL_NODE_SCRUB_FUNCTION);
+	if (handle == NULL)
 		due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
-		ereport(WARNING,
-				errmsg("no background worker slot is free for the scrub of this ledger"),
-				errhint("Increase max_worker_processes and restart the server."));
-	}
-	MemoryContextSwitchTo(caller);
-	return started;
+	return handle != NULL;
 }
 
 void

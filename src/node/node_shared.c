@@ -175,6 +175,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->wire_pid = 0;
 	unused->wire_latch = NULL;
 	unused->wire_wanted = false;
+	unused->wire_unsure = false;
 	unused->wire_news = false;
 	unused->batch_news = false;
 	unused->at_work = false;

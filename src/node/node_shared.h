@@ -55,6 +55,7 @@ typedef struct TlNodeSlot
 	int			wire_pid;		/* of the process of the wire, or 0 */
 	struct Latch *wire_latch;	/* of that process */
 	bool		wire_wanted;	/* there are peers */
+	bool		wire_unsure;	/* there may be, or be none any more */
 	bool		wire_news;		/* it has to read them anew */
 	bool		batch_news;		/* the worker has made a batch for it */
 	bool		at_work;		/* the worker has found a node here */

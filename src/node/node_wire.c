@@ -34,6 +34,7 @@
 
 #include "node_identity.h"
 #include "node_order.h"
+#include "node_process.h"
 #include "node_shared.h"
 #include "node_wire.h"
 #include "replication_setting.h"
@@ -54,11 +55,14 @@ static bool changed = false;
 
 static void at_end(XactEvent event, void *arg);
 static bool has_peers(void);
+static bool take_doubt(void);
+static void look_again(void);
 static bool start(void);
 static void settle_settings(void);
 static bool take_slot(void);
 static void leave_slot(int code, Datum argument);
 static TlWire *make_wire(TlOrder **order);
+static void raise_doubt(void);
 static TimestampTz poll_all(TlWire *wire, TlOrder *order);
 static bool take_news(void);
 static bool take_batch_news(void);
@@ -92,7 +96,7 @@ at_end(XactEvent event, void *arg)
 	slot = tl_node_shared_find(MyDatabaseId, true);
 	if (slot != NULL)
 	{
-		slot->wire_wanted = true;
+		slot->wire_unsure = true;
 		slot->wire_news = true;
 		if (slot->wire_latch != NULL)
 			SetLatch(slot->wire_latch);
@@ -111,7 +115,7 @@ tl_node_wire_look(void)
 	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
 	slot = tl_node_shared_find(MyDatabaseId, false);
 	if (slot != NULL)
-		slot->wire_wanted |= wanted;
+		slot->wire_wanted = wanted;
 	LWLockRelease(tl_node_shared_lock());
 }
 
@@ -136,8 +140,9 @@ tl_node_wire_tend(void)
 	TlNodeSlot *slot;
 	TimestampTz now;
 	bool		wanted;
-	pid_t		pid;
 
+	if (take_doubt())
+		look_again();
 	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
 	slot = tl_node_shared_find(MyDatabaseId, false);
 	wanted = slot != NULL && slot->wire_wanted;
@@ -147,15 +152,42 @@ tl_node_wire_tend(void)
 	now = GetCurrentTimestamp();
 	if (handle != NULL)
 	{
-		if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+		if (!tl_node_process_has_ended(&handle))
 			return -1;			/* its end sets our latch */
-		pfree(handle);
-		handle = NULL;
 		due = TimestampTzPlusMilliseconds(now, RETRY_MS);
 	}
 	if (wanted && due <= now && start())
 		return -1;
 	return wanted ? Max(TimestampDifferenceMilliseconds(now, due), 1) : -1;
+}
+
+/* Has ledger_internal.peer changed since it was read? */
+static bool
+take_doubt(void)
+{
+	TlNodeSlot *slot;
+	bool		unsure;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	unsure = slot != NULL && slot->wire_unsure;
+	if (unsure)
+		slot->wire_unsure = false;
+	LWLockRelease(tl_node_shared_lock());
+	return unsure;
+}
+
+static void
+look_again(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	tl_node_wire_look();
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
 }
 
 /* The worker has committed log rows, or a batch that waits for a block. */
@@ -177,33 +209,10 @@ tl_node_wire_wake(void)
 static bool
 start(void)
 {
-	BackgroundWorker worker;
-	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-	bool		started;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, "telco_ledger", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, TL_NODE_WIRE_FUNCTION,
-			sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
-			 "telco_ledger wire of database %u", MyDatabaseId);
-	strlcpy(worker.bgw_type, "telco_ledger wire", sizeof(worker.bgw_type));
-	started = RegisterDynamicBackgroundWorker(&worker, &handle);
-	if (!started)
-	{
-		handle = NULL;
+	handle = tl_node_process_start("wire", TL_NODE_WIRE_FUNCTION);
+	if (handle == NULL)
 		due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
-		ereport(WARNING,
-				errmsg("no background worker slot is free for the wire of this ledger"),
-				errhint("Increase max_worker_processes and restart the server."));
-	}
-	MemoryContextSwitchTo(caller);
-	return started;
+	return handle != NULL;
 }
 
 void
@@ -221,7 +230,10 @@ tl_node_wire_main(Datum database)
 		proc_exit(0);
 	wire = make_wire(&order);
 	if (wire == NULL || (tl_replication_wire_reload(wire) == 0 && order == NULL))
+	{
+		raise_doubt();			/* the worker thought that there are peers */
 		proc_exit(0);
+	}
 	if (order != NULL)
 		tl_node_order_open(order);
 	for (;;)
@@ -247,6 +259,18 @@ tl_node_wire_main(Datum database)
 	}
 }
 
+static void
+raise_doubt(void)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(MyDatabaseId, false);
+	if (slot != NULL)
+		slot->wire_unsure = true;
+	LWLockRelease(tl_node_shared_lock());
+}
+
 /* What comes is ordered, and what that makes is sent at once. */
 static TimestampTz
 poll_all(TlWire *wire, TlOrder *order)
@@ -258,6 +282,7 @@ poll_all(TlWire *wire, TlOrder *order)
 	if (order == NULL)
 		return wake;
 	order_wake = tl_node_order_poll(order, now);
+	wake = Min(wake, tl_replication_want_poll(wire, now));	/* it may want some now */
 	if (!wire->log_sender.caught_up)
 		wake = tl_replication_wire_poll(wire, GetCurrentTimestamp());
 	return Min(wake, order_wake);

@@ -286,7 +286,9 @@ run(TlRoundState *state, bool test)
 			wait_for_work(result);
 			continue;
 		}
-		(void) tl_node_scrub_tend();	/* also where there is always more to do */
+		/* also where there is always more to do */
+		(void) tl_node_scrub_tend();
+		(void) tl_node_wire_tend();
 		if (!state->progress.partial)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}

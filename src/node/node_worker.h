@@ -16,6 +16,7 @@
 
 extern void tl_node_launcher_init(void);
 extern void tl_node_worker_request_at_commit(void);
+extern void tl_node_worker_end_at_commit(void);
 extern void tl_node_worker_stop(Oid database);
 extern void tl_node_worker_return(Oid database, bool dropped);
 extern PGDLLEXPORT void tl_node_worker_main(Datum database);

@@ -78,7 +78,7 @@ static TlStatement insert_refused = {
 static TlStatement insert_wanted = {
 	"INSERT INTO ledger_internal.wanted_chunk (digest, batch_digest, member, incarnation, batch, size)"
 	" SELECT $1, $2, $3, $4, $5, $6"
-	" WHERE NOT EXISTS (SELECT FROM ledger_internal.peer_body WHERE digest = $1)"
+	" WHERE NOT EXISTS (SELECT FROM ledger_internal.peer_body WHERE digest = $1 AND octet_length(chunk) = $6)"
 	" ON CONFLICT DO NOTHING",
 	6, {BYTEAOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT4OID}
 };
@@ -90,7 +90,7 @@ static TlStatement delete_wanted = {
 	"WITH came AS (DELETE FROM ledger_internal.wanted_chunk WHERE digest = $1 AND size = $2"
 	" RETURNING batch_digest, member, incarnation, batch)"
 	" SELECT came.*, EXISTS (SELECT FROM ledger_internal.wanted_chunk AS w"
-	" WHERE w.batch_digest = came.batch_digest AND w.digest <> $1) FROM came",
+	" WHERE w.batch_digest = came.batch_digest AND (w.digest, w.size) <> ($1, $2)) FROM came",
 	2, {BYTEAOID, INT4OID}
 };
 static TlStatement insert_loose = {
@@ -106,8 +106,8 @@ static TlStatement insert_chunk = {
 static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
 								const TlHash *chain_id, const void *data, size_t size);
 static TlPeerLog *find_log(TlPeer *peer, const TlLogRow *row);
-static TlVerdict compare(const TlLogRow *row, const TlHash *digest,
-						 const void *data, size_t size, const TlSink *sink);
+static TlVerdict compare(const TlLogRow *row, const TlHash *digest, const void *data,
+						 size_t size, const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
 static void want_bodies(const TlLogRow *row, const TlSink *sink);
@@ -128,6 +128,8 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 	TlPeerLog  *log;
 
 	*reason = check_signed(&row, &digest, peer, chain_id, data, size);
+	if (*reason == NULL && row.sequence == 0)
+		*reason = "the row has no place in a log";
 	if (*reason != NULL)
 		return TL_ROW_REFUSED;
 	log = find_log(peer, &row);
@@ -138,7 +140,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 	}
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
-		return compare(&row, &digest, data, size, sink);
+		return compare(&row, &digest, data, size, reason, sink);
 	if (row.sequence > log->sequence + 1)
 		return TL_ROW_AHEAD;
 	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
@@ -238,6 +240,15 @@ tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
 	return true;
 }
 
+/* Are all chunks here that a stored BATCH row names?  Also one of this turn. */
+bool
+tl_replication_store_has_bodies(const TlHash *batch)
+{
+	Datum		value = tl_chain_bytes(batch->bytes, TL_HASH_SIZE);
+
+	return tl_chain_execute(&select_wanted, &value, NULL, false) == 0;
+}
+
 /* How far this member's arrivals have been read. */
 void
 tl_replication_store_position(uint32_t member, const uint8_t wire[16], int64_t arrival)
@@ -328,28 +339,30 @@ find_log(TlPeer *peer, const TlLogRow *row)
 	return log;
 }
 
-/* A row for a place that is taken. */
+/*
+ * A row for a place that is taken, perhaps in this transaction.  If what was
+ * kept there is lost, that is no reason to end for a row of somebody else's.
+ */
 static TlVerdict
 compare(const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
-		const TlSink *sink)
+		const char **reason, const TlSink *sink)
 {
 	TlLogRow	stored;
-	bytea	   *message;
+	bytea	   *message = NULL;
 	Datum		values[6] = {
 		Int64GetDatum((int64) row->member),
 		tl_chain_bytes(row->nonce, TL_NONCE_SIZE),
 		Int64GetDatum((int64) row->sequence)
 	};
 
-	if (tl_chain_execute(&select_row, values, NULL, true) == 0)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("row %llu of the kept log of member %u is missing",
-					   (unsigned long long) row->sequence, row->member));
-	message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
-	tl_error_check(tl_consensus_row_decode(&stored, VARDATA_ANY(message),
-										   VARSIZE_ANY_EXHDR(message)),
-				   "kept log row");
+	if (tl_chain_execute(&select_row, values, NULL, false) > 0)
+		message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
+	if (message == NULL || tl_consensus_row_decode(&stored, VARDATA_ANY(message),
+												   VARSIZE_ANY_EXHDR(message)) != TL_OK)
+	{
+		*reason = "the row that is kept in its place cannot be read";
+		return TL_ROW_REFUSED;
+	}
 	/* the signature is no part of what a row says */
 	if (VARSIZE_ANY_EXHDR(message) == size &&
 		memcmp(VARDATA_ANY(message), data, size - TL_SIGNATURE_SIZE) == 0)
@@ -414,8 +427,7 @@ want_bodies(const TlLogRow *row, const TlSink *sink)
 		tl_chain_execute(&insert_wanted, values, NULL, false);
 		pfree(DatumGetPointer(values[0]));
 	}
-	if (sink->held != NULL &&
-		tl_chain_execute(&select_wanted, &values[1], NULL, true) == 0)
+	if (sink->held != NULL && tl_replication_store_has_bodies(&lane.digest))
 		sink->held(sink->context, &lane);
 }
 

@@ -57,6 +57,7 @@ extern void tl_replication_store_refused(uint32_t member, const char *reason,
 										 const void *data, size_t size);
 extern bool tl_replication_store_chunk(const void *data, size_t size,
 									   const TlSink *sink);
+extern bool tl_replication_store_has_bodies(const TlHash *batch);
 extern void tl_replication_store_position(uint32_t member, const uint8_t wire[16],
 										  int64_t arrival);
 extern void tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16]);

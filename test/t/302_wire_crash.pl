@@ -8,8 +8,11 @@ use lib "$FindBin::RealBin/../lib";
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use LedgerWire;
+
+use IPC::Run;
 
 my $wires = LedgerWire->new(2);
 
@@ -27,7 +30,7 @@ sub wire_pid
 {
 	my ($member) = @_;
 
-	return $wires->sql($member, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'");
+	return $wires->wire_pid($member) || 0;
 }
 
 # The process of the wire, told to go: the worker starts another one.
@@ -37,6 +40,26 @@ $wires->sql(1, "SELECT pg_terminate_backend($before)");
 load(1, $_) foreach (6 .. 10);
 $wires->poll(1, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire' AND pid <> $before");
 $wires->agree('after the process of the wire has ended');
+
+# The same on a ledger that always has more to do.
+my $script = PostgreSQL::Test::Utils::tempdir . '/insert.sql';
+
+PostgreSQL::Test::Utils::append_to_file($script, "INSERT INTO cdr VALUES (0);\n");
+$before = wire_pid(1);
+my $busy = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-T', '20', '-f', $script, $wires->node(1)->connstr('postgres') ],
+	'>', '/dev/null', '2>', '/dev/null');
+$wires->poll(1, 'SELECT count(*) > 50 FROM cdr');
+$wires->sql(1, "SELECT pg_terminate_backend($before)");
+my $after = 0;
+for (1 .. 120)
+{
+	usleep(100_000);
+	last if ($after = wire_pid(1)) && $after != $before;
+}
+ok($busy->pumpable, 'the load goes on');
+ok($after && $after != $before, 'and the worker has started another process of the wire');
+$busy->finish;
+$wires->agree('after the load');
 
 # All connections to the wire, again and again, while rows come.
 foreach my $round (1 .. 5)

@@ -53,6 +53,7 @@ sub stops
 sub stop_count { return $wires->sql(1, 'SELECT stops FROM ledger.peer WHERE member = 3') }
 
 heals('an honest beginning');
+my $process = $wires->wire_pid(1);
 is($wires->sql(1, "SELECT verdict, kind FROM ledger.message WHERE member = 3 LIMIT 1"), 'kept|ACK', 'ledger.message shows it');
 
 # Bytes that are no row, in the stream.
@@ -75,6 +76,41 @@ $liar->send($other);
 ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.contradiction WHERE member = 3 AND seq = 1'), 'a contradiction is kept as evidence');
 is($wires->sql(1, "SELECT count(*) FROM ledger.message WHERE member = 3 AND seq = 1 AND verdict = 'contradicts'"), '1', 'and shown');
 heals('a contradiction');
+
+# The same row twice in one read.
+my $twice = $liar->publish(hidden => 1);
+$liar->sql("INSERT INTO $log (message) VALUES ('$twice'), ('$twice')");
+heals('the same row twice');
+is($wires->sql(1, 'SELECT count(*) = 1 FROM ledger_internal.contradiction WHERE member = 3'), 't', 'which is no contradiction');
+
+# A signed row that has no place in a log.
+my ($outside) = $liar->row(seq => 0, kind => 13, previous => '\\x' . '00' x 32);
+$liar->send($outside);
+refused('the row has no place in a log');
+heals('a row without a place');
+
+# What is kept was lost here: who sends it again is refused, and nothing ends.
+my $second = $wires->sql(1, 'SELECT message FROM ledger_internal.peer_log WHERE member = 3 AND seq = 2');
+$wires->sql(1, 'CREATE TABLE lost AS SELECT * FROM ledger_internal.peer_log WHERE member = 3 AND seq = 2; DELETE FROM ledger_internal.peer_log WHERE member = 3 AND seq = 2');
+$liar->send($second);
+refused('the row that is kept in its place cannot be read');
+$wires->sql(1, 'INSERT INTO ledger_internal.peer_log SELECT * FROM lost');
+heals('a kept row that was lost');
+
+# A digest with two sizes: the one that the chunk does not have is never here.
+my $chunk = '\\x' . '5a' x 50;
+my $zeros = '\\x' . '00' x 32;
+my $digest = '\\x' . '11' x 32;
+$liar->sql("INSERT INTO ledger_wire.body_3 (chunk) VALUES ('$chunk')");
+$liar->publish(kind => 1, payload => $liar->batch(1, $zeros, $chunk));
+ok($wires->poll(1, "SELECT count(*) = 1 FROM ledger_internal.peer_body WHERE chunk = '$chunk'"), 'a chunk is kept');
+$liar->publish(kind => 1, payload => $liar->batch(2, $digest, [ $chunk, 51 ]));
+$liar->publish(kind => 1, payload => $liar->batch(3, $digest, [ '\\x77', 1 ], [ '\\x77', 2 ]));
+$liar->sql("INSERT INTO ledger_wire.body_3 (chunk) VALUES ('\\x77')");
+ok($wires->poll(1, "SELECT count(*) = 1 FROM ledger_internal.peer_body WHERE chunk = '\\x77'"), 'and another one');
+is($wires->sql(1, "SELECT string_agg(batch || ':' || size, ' ' ORDER BY batch) FROM ledger_internal.wanted_chunk WHERE member = 3"),
+	'2:51 3:2', 'but not under a size that it does not have');
+heals('sizes that are not true');
 
 # A flood of garbage leaves a ring, and others are read in their turn.
 $liar->sql("INSERT INTO $log (message) SELECT sha256(g::text::bytea) || repeat('y', 200)::bytea FROM generate_series(1, 3000) AS g");
@@ -133,6 +169,7 @@ $wires->wait_streaming(1, 3);
 is($wires->wire(1, "SELECT count(*) FROM pg_roles WHERE rolname = '$liar->{prefix}_apply' AND rolsuper"), '0', 'the role of the subscriptions is no superuser');
 is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.peer_log AS l WHERE NOT ledger.schnorr_verify(digest, substring(message FROM octet_length(message) - 63), (SELECT row_key FROM ledger_internal.peer AS p WHERE p.member = l.member))'),
 	'0', 'everything that is kept is signed');
+is($wires->wire_pid(1), $process, 'the process of the wire has never ended');
 $wires->agree('the honest members agree', 1, 2);
 
 done_testing();
