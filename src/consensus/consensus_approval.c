@@ -136,6 +136,19 @@ tl_consensus_approval_own_row(TlConsensus *core, const TlLogRow *row)
 		core->own.approvals = govern.number;
 }
 
+/* R26: is it of nothing that asks for a protocol which this program lacks? */
+bool
+tl_consensus_approval_is_known(const TlConsensus *core, TlSpan payload)
+{
+	TlGovern	govern;
+	TlMotion	motion;
+
+	return tl_consensus_govern_decode(&govern, payload.data, payload.size) != TL_OK ||
+		tl_consensus_motion_decode(&motion, govern.motion.data,
+								   govern.motion.size) != TL_OK ||
+		TL_RULE(26, motion.protocol <= core->config.protocol_max);
+}
+
 /* Append the own next approval, if it is that and there is a place for it. */
 bool
 tl_consensus_approval_make(TlConsensus *core, TlSpan payload)

@@ -41,6 +41,7 @@ static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
 static void set_base(TlConsensus *core);
 static TlStatus take_input(TlConsensus *core, const TlInput *input);
+static TlStatus take_outdated(TlConsensus *core, const TlInput *input);
 static TlStatus take_row(TlConsensus *core, const TlInput *input);
 static void take_own_row(TlConsensus *core, const TlLogRow *row);
 static void read_row(TlConsensus *core, const TlInput *input, unsigned index);
@@ -155,6 +156,7 @@ tl_consensus_status(const TlConsensus *core, TlConsensusStatus *out)
 	out->diverged = core->checkpoint.diverged;
 	out->asking = core->own.asking;
 	out->lost = core->own.lost;
+	out->outdated = core->outdated;
 	out->floor = core->own.floor;
 	out->numbered = tl_consensus_entry_number(core, &out->incarnation);
 }
@@ -487,6 +489,9 @@ set_members(TlConsensus *core)
 	memcpy(core->own.instance, config->replaced, TL_NONCE_SIZE);
 	core->own.votes = core->own.index < config->member_count &&
 		config->members[core->own.index].validator;
+	if (core->config.protocol_max == 0)
+		core->config.protocol_max = TL_CONSENSUS_PROTOCOL_MAX;
+	core->outdated = !TL_RULE(27, config->protocol <= core->config.protocol_max);
 }
 
 /*
@@ -542,6 +547,9 @@ take_input(TlConsensus *core, const TlInput *input)
 	TlEvidenceRow left;
 	TlEvidenceRow right;
 
+	/* R27.  What is stored is read by a newer program, from its start on. */
+	if (core->outdated)
+		return take_outdated(core, input);
 	switch (input->kind)
 	{
 		case TL_INPUT_TIME:
@@ -572,6 +580,8 @@ take_input(TlConsensus *core, const TlInput *input)
 				return TL_BAD_ORDER;
 			return TL_OK;
 		case TL_INPUT_MAKE_APPROVAL:
+			if (!tl_consensus_approval_is_known(core, input->payload))
+				return TL_BAD_VERSION;
 			if (!core->started || core->own.broken ||
 				!tl_consensus_approval_make(core, input->payload))
 				return TL_BAD_ORDER;
@@ -602,6 +612,17 @@ take_input(TlConsensus *core, const TlInput *input)
 			return TL_OK;
 	}
 	return TL_BUG;
+}
+
+/* It is never started. */
+static TlStatus
+take_outdated(TlConsensus *core, const TlInput *input)
+{
+	if (input->kind == TL_INPUT_START)
+		tl_consensus_alarm(core, TL_ALARM_PROTOCOL, 0);
+	return (input->kind == TL_INPUT_MAKE_BATCH ||
+			input->kind == TL_INPUT_MAKE_APPROVAL ||
+			input->kind == TL_INPUT_STATE) ? TL_BAD_VERSION : TL_OK;
 }
 
 static TlStatus

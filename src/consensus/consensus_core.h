@@ -80,6 +80,7 @@ typedef struct TlConsensusStatus
 	uint64_t	checkpoint_height;	/* newest stable checkpoint */
 	bool		diverged;		/* the own state is not the certified one */
 	bool		asking;			/* waits for what others have seen of it */
+	bool		outdated;		/* R27: the epoch needs a newer program */
 	bool		lost;			/* has lost memory, and has not rejoined */
 	uint64_t	floor;			/* votes only in views beyond */
 	bool		numbered;		/* the own incarnation has a number: it may

@@ -299,6 +299,7 @@ struct TlConsensus
 	bool		started;
 	bool		forked;			/* TL_ALARM_FORK was raised: stops */
 	bool		retired;		/* TL_ACT_EPOCH was asked for */
+	bool		outdated;		/* the epoch's protocol is not known here */
 	int64_t		now_us;
 	int64_t		clock_us;
 
@@ -464,6 +465,8 @@ extern void tl_consensus_approval_decide(const TlConsensus *core,
 extern uint32_t tl_consensus_approval_count(const TlConsensus *core);
 extern void tl_consensus_approval_own_row(TlConsensus *core,
 										  const TlLogRow *row);
+extern bool tl_consensus_approval_is_known(const TlConsensus *core,
+										   TlSpan payload);
 extern bool tl_consensus_approval_make(TlConsensus *core, TlSpan payload);
 
 /* consensus_entry.c */

@@ -25,6 +25,7 @@
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
 #define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)
+#define TL_CONSENSUS_PROTOCOL_MAX	1	/* highest version that this core acts by */
 
 /* A block's place, and what its children need of it. */
 typedef struct TlConsensusBlock
@@ -107,7 +108,9 @@ typedef struct TlConsensusConfig
 	TlHash		founding;		/* block that founded the epoch */
 	uint32_t	number_max;		/* highest number ever given to a member; 0: the
 								 * highest of these */
-	uint16_t	protocol;		/* version, kept for the caller; 0 is 1 */
+	uint16_t	protocol;		/* version of the epoch; 0 is 1 */
+	uint16_t	protocol_max;	/* highest that this program knows; 0:
+								 * TL_CONSENSUS_PROTOCOL_MAX */
 	uint64_t	founding_view;	/* its view */
 	uint64_t	lenient_until;	/* of the epochs before this one some needed
 								 * everybody's vote */
@@ -208,8 +211,10 @@ typedef enum TlAlarm
 								 * one; if it is this node: apply no more */
 	TL_ALARM_INSTANCES,			/* two live copies sign with the key of member */
 	TL_ALARM_SPLIT,				/* no quorum agrees on a state: apply no more */
-	TL_ALARM_MEMORY				/* others have rows of this node that it lacks:
+	TL_ALARM_MEMORY,			/* others have rows of this node that it lacks:
 								 * it signs nothing before a rejoin */
+	TL_ALARM_PROTOCOL			/* the epoch has a version that this program
+								 * does not know: it does nothing in it */
 } TlAlarm;
 
 typedef struct TlAction

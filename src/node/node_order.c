@@ -549,7 +549,8 @@ alarm_operator(const TlAction *action)
 		"a member's state is not the certified one",
 		"two live copies sign with one member's key",
 		"no quorum agrees on a state",
-		"others have rows of this node that it lacks; it signs nothing"
+		"others have rows of this node that it lacks; it signs nothing",
+		"the epoch needs a newer program; this node does nothing in it"
 	};
 
 	ereport(WARNING,

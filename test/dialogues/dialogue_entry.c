@@ -136,7 +136,7 @@ dialogue_approve(Dialogue *dialogue, uint32_t member, const char *motion,
 	return dialogue_keep(bytes, writer.size);
 }
 
-/* motion NAME removes MEMBER, adds LETTER, deploys */
+/* motion NAME removes MEMBER, adds LETTER [version N], deploys */
 void
 dialogue_motion(Dialogue *dialogue, const Line *line)
 {
@@ -153,6 +153,8 @@ dialogue_motion(Dialogue *dialogue, const Line *line)
 		fail("too many motions");
 	strncpy(named->name, line->words[1], NAME_SIZE - 1);
 	motion.kind = TL_MOTION_CHANGE;
+	if (line->count > 5 && strcmp(line->words[4], "version") == 0)
+		motion.protocol = (uint16_t) atoi(line->words[5]);
 	tl_writer_init(&writer, list, sizeof(list));
 	if (strcmp(line->words[2], "removes") == 0)
 	{

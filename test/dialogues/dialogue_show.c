@@ -97,7 +97,8 @@ static void
 show_alarm(const TlAction *action)
 {
 	static const char *const alarms[] = {"nothing", "fork", "own log",
-	"illegal row", "other state", "two instances", "states split", "memory"};
+	"illegal row", "other state", "two instances", "states split", "memory",
+	"unknown protocol"};
 
 	printf("alarm: %s", alarms[action->alarm]);
 	if (action->member > 0)

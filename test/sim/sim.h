@@ -67,6 +67,7 @@ typedef struct SimNode
 	bool		up;
 	bool		joined;			/* is there at all */
 	unsigned	life;			/* counts restarts: old events find another */
+	unsigned	protocol_max;	/* that its program knows */
 
 	/* disk */
 	SimLog		logs[SIM_NODES_MAX];	/* by member index */
@@ -301,6 +302,7 @@ typedef enum SimSeen
 	SIM_SEEN_BACK_TO_BACK,		/* no block between two changes */
 	SIM_SEEN_RIVALS,			/* one approval more, and both were decided */
 	SIM_SEEN_REJOIN_LATER,		/* in a later epoch than it was asked for */
+	SIM_SEEN_OUTDATED,			/* epochs that a program did not know */
 	SIM_SEEN_BELOW,				/* votes in views that a REJOIN forbids */
 	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
 	SIM_SEEN_KINDS
@@ -368,6 +370,7 @@ typedef struct SimPlan
 
 	SimScriptKind script;
 	unsigned	forgetful;
+	unsigned	versions;		/* of the protocol, that programs come to know */
 
 	/* of liars */
 	SimLie		lie;
@@ -544,6 +547,7 @@ extern void sim_change_and_crash(SimWorld *world);
 extern void sim_change_third(SimWorld *world);
 extern void sim_change_back_to_back(SimWorld *world);
 extern void sim_change_at_view(SimWorld *world);
+extern void sim_change_versions(SimWorld *world);
 extern void sim_change_header(SimWorld *world);
 extern void sim_change_one_finalize(SimWorld *world);
 extern void sim_change_and_rejoin(SimWorld *world);
@@ -695,6 +699,9 @@ extern void sim_govern_epoch(SimWorld *world, SimNode *node,
 							 const TlAction *action);
 extern void sim_govern_join(SimWorld *world, SimNode *node);
 extern int64_t sim_govern_pause(SimWorld *world);
+extern void sim_govern_upgrade(SimWorld *world, SimNode *node);
+extern void sim_govern_own_row(SimWorld *world, const SimNode *node,
+							   const TlLogRow *row);
 
 /* sim_check_epoch.c */
 extern void sim_check_epoch(SimWorld *world, const SimNode *node,

@@ -119,6 +119,7 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		world->lost_views++;
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
 	check_epoch(world, node, row);
+	sim_govern_own_row(world, node, row);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
 	{
@@ -204,6 +205,8 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 	sim_state_alarm(world, node, action);
 	if (action->alarm == TL_ALARM_INSTANCES)
 		world->seen[SIM_SEEN_DOUBLE]++;
+	if (action->alarm == TL_ALARM_PROTOCOL)
+		world->seen[SIM_SEEN_OUTDATED]++;
 	/* What somebody saw who has left, he was not asked about (R30). */
 	if (action->alarm == TL_ALARM_INSTANCES &&
 		sim_govern_member(world, node->number, node->epoch) != NULL &&

@@ -21,6 +21,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	size_t		size;
 
 	config.member = node->number;
+	config.protocol_max = (uint16_t) node->protocol_max;
 	/* Each boot of a server is another instance. */
 	config.instance[0] = (uint8_t) (node->id + 1);
 	config.instance[1] = (uint8_t) node->life;

@@ -21,6 +21,7 @@
 
 static void put_leaf(TlWriter *writer, uint32_t number, TlMemberKind kind,
 					 unsigned generation);
+static unsigned most_versions(const SimWorld *world);
 static void make_motion(SimWorld *world, uint64_t epoch, unsigned which);
 static uint8_t put_newcomers(SimWorld *world, const TlConsensusConfig *config,
 							 TlWriter *leaves);
@@ -256,6 +257,45 @@ sim_govern_epoch(SimWorld *world, SimNode *node, const TlAction *action)
 	}
 }
 
+/* How many versions of the protocol there are. */
+static unsigned
+most_versions(const SimWorld *world)
+{
+	return (world->plan.versions > 0) ? world->plan.versions : 2;
+}
+
+/* The server starts, perhaps with a newer program. */
+void
+sim_govern_upgrade(SimWorld *world, SimNode *node)
+{
+	if (world->plan.versions == 0 || world->calm)
+		node->protocol_max = most_versions(world);
+	else if (node->protocol_max == 0)
+		node->protocol_max = 1 + (unsigned) sim_random(world, world->plan.versions);
+	else if (node->protocol_max < world->plan.versions && sim_chance(world, 15))
+		node->protocol_max++;
+}
+
+/* V32: nothing is signed that asks for a version which the program lacks. */
+void
+sim_govern_own_row(SimWorld *world, const SimNode *node, const TlLogRow *row)
+{
+	TlGovern	govern;
+	TlMotion	motion;
+
+	if (world->epochs[row->epoch].protocol > node->protocol_max)
+		sim_fail(world, "V32: node %u signs in an epoch of version %u", node->id,
+				 world->epochs[row->epoch].protocol);
+	if (row->kind == TL_LOG_GOVERN &&
+		tl_consensus_govern_decode(&govern, row->payload.data,
+								   row->payload.size) == TL_OK &&
+		tl_consensus_motion_decode(&motion, govern.motion.data,
+								   govern.motion.size) == TL_OK &&
+		motion.protocol > node->protocol_max)
+		sim_fail(world, "V32: node %u approves of version %u", node->id,
+				 motion.protocol);
+}
+
 /* Copy the chain of a peer, and see that each of its sets was decided. */
 void
 sim_govern_join(SimWorld *world, SimNode *node)
@@ -323,7 +363,7 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	motion.quorum_of_three = (uint8_t) (2 + sim_random(world, 2));
 	motion.drift_ms = 2000;
 	motion.checkpoint_interval = world->plan.checkpoint_interval;
-	motion.protocol = (uint16_t) (1 + sim_random(world, 2));
+	motion.protocol = (uint16_t) (1 + sim_random(world, most_versions(world)));
 	tl_writer_init(&writer, numbers, sizeof(numbers));
 	tl_writer_init(&leaves, set, sizeof(set));
 	for (unsigned i = 0; i < config->member_count; i++)

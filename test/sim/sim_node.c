@@ -49,6 +49,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->wants_batch = node->wants_approval = false;
 	node->clash[0] = NULL;
 	node->wake_us = 0;
+	sim_govern_upgrade(world, node);
 	sim_disk_open(world, node, true);
 	sim_node_ask(world, node);
 }

@@ -202,6 +202,8 @@ static const SimScenario scenarios[] = {
 	sim_change_header, SIM_SEEN_TWIST, 4, false, 10, 4000, 0},
 	{"members_finalize_to_one", "5, 16", "one member alone learns that the epoch has ended (P11)",
 	sim_change_one_finalize, SIM_SEEN_EPOCH, 4, false, 10, 4000, 0},
+	{"members_versions", "17", "some know a version of the protocol that others do not; it begins when a quorum has approved, and who lacks it signs nothing (R26, R27)",
+	sim_change_versions, SIM_SEEN_OUTDATED, 4, true, 10, 40000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
 	set_liars_beyond, SIM_SEEN_FORK, 4, false, 20, 3000, 0},
 	{"silent_beyond_f", "15", "f + 1 members are silent: nothing is final, nothing forks",

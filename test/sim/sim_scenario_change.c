@@ -50,6 +50,15 @@ sim_change_at_view(SimWorld *world)
 	world->plan.approve_view = 1 + (world->seed - 1) % 16;
 }
 
+/* Programs become newer when servers start. */
+void
+sim_change_versions(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.versions = 3;
+	world->plan.crash_weight = 4;
+}
+
 void
 sim_change_header(SimWorld *world)
 {

@@ -316,6 +316,9 @@ become_calm(SimWorld *world)
 	sim_fault_stop(world);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
+		/* Who has an old program gets the newest. */
+		if (world->nodes[i].up && world->plan.versions > 0)
+			sim_node_crash(world, &world->nodes[i]);
 		if (!world->nodes[i].up && !world->nodes[i].forgot)
 			sim_node_start(world, &world->nodes[i]);
 		/* Where looks were rare the next one may be hours away. */
