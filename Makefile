@@ -253,8 +253,12 @@ preloaded:
 	@PSQL='$(bindir)/psql' test/run/preloaded
 
 # The recipes name what they hand on, so that it also counts when given to make.
-test demo soak bench:
+test soak bench:
 	@PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' test/run/$@
+
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' test/run/demo
+	@PG_CONFIG='$(PG_CONFIG)' test/run/demo_operators
 
 sim:
 	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),0)' NODES='$(or $(NODES),0)' SCENARIO='$(SCENARIO)'
