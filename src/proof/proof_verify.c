@@ -252,6 +252,7 @@ tl_proof_verify_tables(Oid relation)
 void
 tl_proof_verify_load_ledger(TlVerification *run)
 {
+	TlBlockHeader first;
 	bytea	   *chain;
 	bytea	   *header;
 	bytea	   *body;
@@ -269,12 +270,13 @@ tl_proof_verify_load_ledger(TlVerification *run)
 										  VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
 										  VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)),
 				   "genesis in ledger_internal.node");
+	tl_error_check(tl_chain_block_decode(&first, VARDATA_ANY(header),
+										 VARSIZE_ANY_EXHDR(header)),
+				   "genesis in ledger_internal.node");
 	run->quorum = run->genesis.member_count > 1;
-	run->member = &run->genesis.members[0];
-	for (int i = 0; i < run->genesis.member_count; i++)
-		if (run->genesis.members[i].number == run->identity.member)
-			run->member = &run->genesis.members[i];
+	run->member = run->quorum ? run->identity.member : run->genesis.members[0].number;
 	check_node(run);
+	tl_proof_verify_load_members(run, &first);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
@@ -284,11 +286,16 @@ static void
 check_node(TlVerification *run)
 {
 	static const char *const purposes[] = {"production", "test"};
-	const TlMember *member = run->member;
+	const TlMember *member = &run->genesis.members[0];
 	char	   *name = TextDatumGetCString(tl_chain_result(0, 3, NULL));
 	char	   *purpose = TextDatumGetCString(tl_chain_result(0, 5, NULL));
 	bytea	   *key = DatumGetByteaPP(tl_chain_result(0, 6, NULL));
 
+	for (int i = 1; i < run->genesis.member_count; i++)
+		if (run->genesis.members[i].number == run->member)
+			member = &run->genesis.members[i];
+	if (member->number != run->member)
+		return;					/* joined later: its rows prove its key */
 	if (strlen(name) == member->name.size &&
 		memcmp(name, member->name.data, member->name.size) == 0 &&
 		DatumGetInt64(tl_chain_result(0, 4, NULL)) == member->number &&

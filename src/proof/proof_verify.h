@@ -17,6 +17,7 @@
 #include "consensus_message.h"
 #include "chain_store.h"
 #include "table_encode.h"
+#include "consensus_types.h"
 #include "table_issue.h"
 
 /* One row of the result. */
@@ -51,6 +52,19 @@ typedef struct TlDoubtful
 	TlRefBytes	last_ref;
 } TlDoubtful;
 
+/* The members of an epoch, and what founded it. */
+typedef struct TlEpoch
+{
+	uint64_t	epoch;
+	int64_t		height;			/* of the founding block */
+	TlHash		founding;		/* its hash; zeros in epoch 0 */
+	TlHash		certified;		/* what made it final: it, or a carrier above */
+	TlHash		members_hash;
+	uint8_t		quorum_of_three;
+	unsigned	member_count;
+	TlConsensusMember members[TL_MEMBER_COUNT_MAX];
+} TlEpoch;
+
 typedef struct TlVerification
 {
 	/* the task */
@@ -72,8 +86,10 @@ typedef struct TlVerification
 	TlIdentity	identity;
 	TlHash		chain_id;
 	TlGenesis	genesis;
-	const TlMember *member;		/* of genesis: who this node is */
+	uint32_t	member;			/* who this node is */
 	bool		quorum;			/* several members make the blocks */
+	int			epoch_count;
+	TlEpoch    *epochs;			/* from 0 */
 	bool		progress_known; /* the stored snapshots are sound */
 	TlProgress	progress;
 	TlLagging  *lagging;
@@ -114,6 +130,14 @@ extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);
 extern bool tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text);
 extern void tl_proof_verify_load_progress(TlVerification *run);
 extern void tl_proof_verify_load_ledger(TlVerification *run);
+extern void tl_proof_verify_load_members(TlVerification *run,
+										 const TlBlockHeader *genesis);
+extern const TlEpoch *tl_proof_verify_epoch(const TlVerification *run,
+											uint64_t epoch);
+extern bool tl_proof_verify_is_signed(const TlVerification *run,
+									  const TlCertificate *certificate);
+extern const uint8_t *tl_proof_verify_row_key(const TlVerification *run,
+											  uint32_t member, uint64_t epoch);
 extern List *tl_proof_verify_tables(Oid relation);
 extern int64_t tl_proof_verify_record(const TlVerification *run,
 									  TimestampTz started_at);

@@ -12,7 +12,8 @@
  *	  V4  the sequence grows by one, each row names the digest of the one before;
  *		  it starts from 1 with the REJOIN of a later incarnation, and that one
  *		  names the last row before
- *	  V5  each row is signed with the member's key of the genesis block
+ *	  V5  each row is signed with the member's key, of the genesis block or of the
+ *		  motion that has made it a member or changed its key
  *	  V6  the columns beside the message say what the message says
  *
  *-------------------------------------------------------------------------
@@ -91,8 +92,8 @@ static const char *
 check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 {
 	TlSpan		message = tl_proof_cursor_bytes(&walk->log, 5);
-	const TlMember *member = walk->run->member;
 	int64_t		sequence = tl_proof_cursor_number(&walk->log, 0);
+	const uint8_t *key;
 	TlStatus	status = tl_consensus_row_decode(row, message.data, message.size);
 
 	memset(digest, 0, sizeof(*digest));
@@ -100,8 +101,9 @@ check_row(TlWalk *walk, TlLogRow *row, TlHash *digest)
 		return psprintf("Row %lld of the own log cannot be read: %s.",
 						(long long) sequence, tl_status_text(status));
 	tl_consensus_row_digest(digest, &walk->run->chain_id, row);
-	if (row->member != member->number ||
-		!tl_consensus_row_verify(row, &walk->run->chain_id, member->row_key))
+	key = tl_proof_verify_row_key(walk->run, walk->run->member, row->epoch);
+	if (row->member != walk->run->member || key == NULL ||
+		!tl_consensus_row_verify(row, &walk->run->chain_id, key))
 		return psprintf("The signature of row %lld of the own log is not valid.",
 						(long long) sequence);
 	if (!columns_fit(walk, row, digest))

@@ -12,12 +12,14 @@
  * ones, by the batch root and the cut of their block.
  *
  * Invariants
- *	  V11 a block's certificate has the signatures of a quorum of the members in
- *		  genesis, for this block or for one above it that is stored
+ *	  V11 a block's certificate has the signatures of a quorum of the members of its
+ *		  epoch, for this block or for one above it that is stored; at the end of an
+ *		  epoch that may be a carrier, which is in the epoch's certificate
  *	  V12 the batches of a block, own and foreign, each follow the one before in
  *		  their lane; together they give the batch root, and the cut reaches to
  *		  the last of each lane
- *	  V13 cut and entries that are kept with a block are those of its header
+ *	  V13 cut and entries that are kept with a block are those of its header, and
+ *		  its members those of its epoch
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +30,6 @@
 #include "chain_statement.h"
 #include "consensus_certificate.h"
 #include "consensus_types.h"
-#include "proof_step.h"
 #include "proof_verify_chain.h"
 
 #define CURSOR_FETCH	200
@@ -143,8 +144,7 @@ read_certificate(TlWalk *walk)
 	if (tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
 		certificate.kind != TL_LOG_FINALIZE)
 		return "The certificate in ledger_internal.block_order is not one of finality.";
-	if (!tl_proof_step_is_signed(&walk->run->genesis, &walk->run->chain_id,
-								 &certificate))
+	if (!tl_proof_verify_is_signed(walk->run, &certificate))
 		return "The certificate in ledger_internal.block_order is not signed by a quorum of the members.";
 	walk->certified = true;
 	walk->certified_epoch = certificate.epoch;
@@ -167,9 +167,25 @@ read_descendant(TlWalk *walk, const TlHash *block)
 		Int64GetDatum(walk->height + DESCENDANT_HEIGHTS_MAX),
 		tl_chain_bytes(block->bytes, TL_HASH_SIZE)
 	};
+	bool		is_carried = false;
 	bytea	   *hash;
 
-	if (tl_chain_execute(&select_descendant, values, NULL, true) == 0 ||
+	for (int i = 1; i < walk->run->epoch_count; i++)
+	{
+		const TlEpoch *epoch = &walk->run->epochs[i];
+
+		if (memcmp(block, &epoch->certified, TL_HASH_SIZE) != 0 ||
+			epoch->height < walk->height)
+			continue;
+		if (epoch->height == walk->height)
+		{
+			walk->certified_hash = epoch->founding;
+			walk->by_descendant = true;
+			return NULL;
+		}
+		is_carried = true;
+	}
+	if ((!is_carried && tl_chain_execute(&select_descendant, values, NULL, true) == 0) ||
 		tl_chain_execute(&select_parent_hash, &child, NULL, true) != 1)
 		return "The certificate in ledger_internal.block_order is neither of this block nor of one above it.";
 	hash = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
@@ -242,9 +258,9 @@ own_is_next(const TlWalk *walk)
 	int64_t		incarnation = tl_proof_cursor_number(&walk->foreign, 2);
 	TlBatchHeader header;
 
-	if (member != walk->run->member->number ||
+	if (member != walk->run->member ||
 		tl_chain_batch_decode(&header, bytes.data, bytes.size) != TL_OK)
-		return walk->run->member->number <= member;
+		return walk->run->member <= member;
 	if (incarnation != header.incarnation)
 		return header.incarnation < incarnation;
 	return (int64_t) header.batch < tl_proof_cursor_number(&walk->foreign, 3);
@@ -273,7 +289,7 @@ lane_of(TlWalk *walk, uint32_t member)
 static void
 walk_own(TlWalk *walk, TlMerkleRange *digests)
 {
-	TlLane	   *lane = lane_of(walk, walk->run->member->number);
+	TlLane	   *lane = lane_of(walk, walk->run->member);
 	TlSpan		bytes = tl_proof_cursor_bytes(&walk->batches, 10);
 	TlBatchHeader header;
 	bool		readable = tl_chain_batch_decode(&header, bytes.data, bytes.size) == TL_OK;
@@ -349,9 +365,13 @@ check_kept(TlWalk *walk, const TlBlockHeader *header)
 {
 	TlSpan		list = tl_proof_cursor_bytes(&walk->orders, 2);
 	TlBlockEntry *entries = palloc(sizeof(TlBlockEntry) * TL_CONSENSUS_ENTRIES_MAX);
+	const TlEpoch *epoch = tl_proof_verify_epoch(walk->run, header->epoch);
 	unsigned	count;
 	TlHash		hash;
 
+	if (epoch == NULL ||
+		memcmp(&epoch->members_hash, &header->members_hash, TL_HASH_SIZE) != 0)
+		return "The block's members are not those of its epoch.";
 	if (!kept_cut(walk, header))
 		return "Column cut of ledger_internal.block_order is not the cut of the block.";
 	if (tl_chain_entries_decode(entries, &count, TL_CONSENSUS_ENTRIES_MAX, list.data,

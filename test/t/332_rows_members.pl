@@ -1,0 +1,85 @@
+# Members join and leave while rows come: everybody verifies clean across the
+# epochs, the newcomer from the first block on.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+
+# A row of each, final by the quorum of the time.
+sub rows_of
+{
+	my ($name, @who) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $member (@who)
+	{
+		my $ref = $wires->sql($member, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
+
+		like($wires->sql($member, "SELECT ledger.wait_final('$ref', '60 s')"), qr/^\d+$/, "$name: a row of member $member is final");
+	}
+	return;
+}
+
+sub verified
+{
+	my ($name, @who) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($wires->sql($_, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "$name: member $_ verifies clean") foreach (@who);
+	return;
+}
+
+rows_of('four', @members);
+my $new = $wires->add_newcomer;
+$wires->announce(1);
+$wires->invite(1, $new);
+$wires->join($new);
+$wires->admit([$new], 1, 2, 3);
+foreach my $member (@members, $new)
+{
+	ok($wires->poll($member, 'SELECT ledger_internal.epoch_now()', '1'), "epoch 1 begins at member $member");
+}
+$wires->sql($new, 'CREATE TABLE IF NOT EXISTS cdr (id bigint) USING ledger');
+rows_of('five', @members, $new);
+verified('five', @members, $new);
+
+my $motion = $wires->sql(4, 'SELECT ledger.leave()');
+foreach my $member (1, 2, $new)
+{
+	$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$motion')");
+	$wires->sql($member, "SELECT ledger.remove('member4')");
+}
+foreach my $member (@members, $new)
+{
+	ok($wires->poll($member, 'SELECT ledger_internal.epoch_now()', '2'), "epoch 2 begins at member $member");
+}
+rows_of('without 4', 1 .. 3, $new);
+verified('without 4', @members, $new);
+is($wires->sql($new, q{SELECT verdict, from_height, blocks = to_height + 1 FROM ledger.verification ORDER BY id DESC LIMIT 1}), 'clean|0|t', 'the newcomer has read all blocks');
+
+# What a superuser changes in the history of the members is named.
+sub finds
+{
+	my ($change, $expected, $name) = @_;
+	my $found = $wires->sql(1, "BEGIN; $change; SELECT DISTINCT kind, detail FROM ledger.verify(mode => 'full'); ROLLBACK");
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return like($found, qr/$expected/, $name);
+}
+
+finds('DELETE FROM ledger_internal.epoch WHERE epoch = 1', 'An epoch in ledger_internal.epoch is missing or was numbered anew', 'an epoch that is gone');
+finds("UPDATE ledger_internal.epoch SET certificate = overlay(certificate PLACING '\\xff' FROM octet_length(certificate) - 10) WHERE epoch = 1",
+	'The certificate in ledger_internal.epoch is not signed by a quorum of the members before', 'an epoch whose certificate was changed');
+finds('UPDATE ledger_internal.epoch SET motion = (SELECT motion FROM ledger_internal.epoch WHERE epoch = 2) WHERE epoch = 1',
+	'The motion in ledger_internal.epoch does not make the members that were decided', 'an epoch with another motion');
+
+done_testing();
