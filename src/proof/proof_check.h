@@ -71,6 +71,8 @@ typedef struct TlReceipt
 	TlSpan		genesis_header;
 	TlSpan		genesis_body;
 	TlReceiptRestart restart;
+	TlSpan		epochs;			/* changes of the members up to the head
+								 * (proof_epoch.h), empty if there was none */
 } TlReceipt;
 
 /* What the verdict rests on, besides mathematics. */
