@@ -137,6 +137,7 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 	verdict->restarted = chain->restarted;
 	verdict->chain_before = chain->chain_before;
 	verdict->height_before = chain->height_before;
+	verdict->changes = chain->members.epoch;
 	verdict->member = receipt->member;
 	verdict->ref = row.header.ref;
 	verdict->height = row.block.height;

@@ -105,6 +105,7 @@ typedef struct TlVerdict
 	bool		restarted;		/* by a RESTART, after that block of that ledger */
 	TlHash		chain_before;
 	uint64_t	height_before;
+	uint64_t	changes;		/* of the members, between genesis and head */
 	TlSpan		member;			/* name, in the receipt's bytes */
 	TlRef		ref;
 	uint64_t	height;
