@@ -86,9 +86,10 @@ both_ways(void)
 static void
 committed(void)
 {
-	static const char *const paths[] = {"../vectors/receipt.json", "../vectors/restarted.json"};
+	static const char *const paths[] = {"../vectors/receipt.json", "../vectors/restarted.json",
+	"../vectors/changed.json"};
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 	{
 		FILE	   *file = fopen(paths[i], "r");
 		size_t		size;
@@ -101,6 +102,7 @@ committed(void)
 		UNIT_CHECK(read_text(text) == NULL);
 		UNIT_CHECK(is_valid());
 		UNIT_CHECK(receipt.restart.present == (i == 1));
+		UNIT_CHECK((receipt.epochs.size > 0) == (i == 2));
 	}
 }
 
