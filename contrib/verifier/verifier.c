@@ -58,6 +58,7 @@ static void tally_row(void *context, const TlBundleVerdict *verdict);
 static void print_one(const TlReceipt *receipt, const TlVerdict *verdict);
 static void print_ledger(const TlHash *chain_id, bool is_test);
 static void print_before(const TlHash *chain_id, uint64_t height);
+static void print_changes(uint64_t count);
 static void print_hash(const TlHash *hash);
 static void print_row(const TlReceiptColumn *columns, uint32_t count);
 static void print_trust(const Options *options, TlTrust trust, uint64_t height);
@@ -274,6 +275,7 @@ check_many(const Options *options, const TlJsonNode *root)
 				 checker.chain.genesis.purpose == TL_PURPOSE_TEST);
 	if (checker.chain.restarted)
 		print_before(&checker.chain.chain_before, checker.chain.height_before);
+	print_changes(checker.chain.members.epoch);
 	print_trust(options, tally.trust, checker.chain.head.height);
 	printf("valid: %llu rows: %s\n", tally.valid, tl_proof_trust_text(tally.trust));
 	return true;
@@ -319,6 +321,7 @@ print_one(const TlReceipt *receipt, const TlVerdict *verdict)
 	print_ledger(&verdict->chain_id, verdict->test);
 	if (verdict->restarted)
 		print_before(&verdict->chain_before, verdict->height_before);
+	print_changes(verdict->changes);
 	printf("member: ");
 	print_printable(receipt->member);
 	printf("\ntable: ");
@@ -345,6 +348,14 @@ print_before(const TlHash *chain_id, uint64_t height)
 	printf("restarted: after block %" PRIu64 " of ledger ", height);
 	print_hash(chain_id);
 	printf("\n");
+}
+
+/* Each of them a quorum of those before has certified. */
+static void
+print_changes(uint64_t count)
+{
+	if (count > 0)
+		printf("changes of the members since genesis: %" PRIu64 "\n", count);
 }
 
 static void

@@ -118,7 +118,7 @@ check_head(TlBundleChecker *checker, const TlBundle *bundle)
 									bundle->genesis_body, &bundle->restart);
 	if (problem == NULL)
 		problem = tl_proof_step_head(&checker->chain, bundle->head,
-									 bundle->certificate);
+									 bundle->certificate, bundle->epochs);
 	if (problem == NULL && bundle->definitions->kind != TL_JSON_NULL)
 		problem = check_history(checker, bundle->definitions);
 	if (problem == NULL)

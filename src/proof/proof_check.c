@@ -10,7 +10,8 @@
  *		batch header		leaf of the block's batch root
  *		block header		leaf of the head's history root, or the head itself
  *		head				signed by a quorum of the members
- *		members				in the genesis body, bound by the genesis header
+ *		members				in the genesis body, bound by the genesis header; each
+ *							change of them certified by those before
  *		genesis header		its hash is the chain id; of a ledger that goes on from
  *							another one it also binds where that one ended
  *
@@ -112,7 +113,8 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 									receipt->genesis_header, receipt->genesis_body,
 									&receipt->restart);
 	if (problem == NULL)
-		problem = tl_proof_step_head(chain, receipt->head, receipt->certificate);
+		problem = tl_proof_step_head(chain, receipt->head, receipt->certificate,
+									 receipt->epochs);
 	if (problem == NULL)
 		problem = check_row(checker, &row, &receipt->row);
 	if (problem == NULL)
@@ -135,6 +137,7 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 	verdict->restarted = chain->restarted;
 	verdict->chain_before = chain->chain_before;
 	verdict->height_before = chain->height_before;
+	verdict->changes = chain->members.epoch;
 	verdict->member = receipt->member;
 	verdict->ref = row.header.ref;
 	verdict->height = row.block.height;

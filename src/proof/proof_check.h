@@ -71,6 +71,8 @@ typedef struct TlReceipt
 	TlSpan		genesis_header;
 	TlSpan		genesis_body;
 	TlReceiptRestart restart;
+	TlSpan		epochs;			/* changes of the members up to the head
+								 * (proof_epoch.h), empty if there was none */
 } TlReceipt;
 
 /* What the verdict rests on, besides mathematics. */
@@ -103,6 +105,7 @@ typedef struct TlVerdict
 	bool		restarted;		/* by a RESTART, after that block of that ledger */
 	TlHash		chain_before;
 	uint64_t	height_before;
+	uint64_t	changes;		/* of the members, between genesis and head */
 	TlSpan		member;			/* name, in the receipt's bytes */
 	TlRef		ref;
 	uint64_t	height;

@@ -5,7 +5,7 @@
  *
  * The tables below are the format (README.md tells what the keys mean).  Each
  * object has exactly the keys listed, in any order; restart only in receipts of a
- * ledger that a RESTART began.
+ * ledger that a RESTART began, epochs only if the members have changed.
  *
  *		string		as it is
  *		hex			string of lower-case hex digits, two a byte
@@ -39,8 +39,8 @@ typedef enum FieldKind
 	FIELD_COLUMNS,				/* object: column name to string or null */
 	FIELD_OBJECT,
 	FIELD_DEFINITION,			/* object, or null if there is none */
-	FIELD_RESTART,				/* object that begins with whether it is there;
-								 * the last one of its object */
+	FIELD_RESTART,				/* object that begins with whether it is there */
+	FIELD_EPOCHS,				/* hex, or absent */
 	FIELD_BUNDLE_FORMAT,		/* the string TL_RECEIPTS_FORMAT */
 	FIELD_DEFINITION_NUMBER,	/* number, or null if there is none */
 	FIELD_FOREST,				/* object, read and written by the caller */
@@ -98,6 +98,7 @@ static const Shape row_shape = SHAPE(row_fields);
 static const Field head_fields[] = {
 	{"header", FIELD_HEX, IN_TOP(head), NULL},
 	{"certificate", FIELD_HEX, IN_TOP(certificate), NULL},
+	{"epochs", FIELD_EPOCHS, IN_TOP(epochs), NULL},
 };
 static const Shape head_shape = SHAPE(head_fields);
 
@@ -159,6 +160,7 @@ static const Shape consistency_shape = SHAPE(consistency_fields);
 static const Field bundle_head_fields[] = {
 	{"header", FIELD_HEX, IN_BUNDLE(head), NULL},
 	{"certificate", FIELD_HEX, IN_BUNDLE(certificate), NULL},
+	{"epochs", FIELD_EPOCHS, IN_BUNDLE(epochs), NULL},
 };
 static const Shape bundle_head_shape = SHAPE(bundle_head_fields);
 
@@ -254,6 +256,7 @@ typedef struct Writing
 
 static const char *read_object(Reading *reading, char *base,
 							   const TlJsonNode *node, const Shape *shape);
+static bool may_be_absent(const Field *field);
 static const char *read_field(Reading *reading, char *base,
 							  const TlJsonNode *node, const Field *field);
 static const char *read_format(const TlJsonNode *node, const char *format,
@@ -261,6 +264,7 @@ static const char *read_format(const TlJsonNode *node, const char *format,
 static bool is_text(const TlJsonNode *node, const char *text);
 static const char *read_string(TlSpan *out, const TlJsonNode *node);
 static const char *read_hex(TlSpan *out, const TlJsonNode *node);
+static const char *read_epochs(TlSpan *out, const TlJsonNode *node);
 static const char *read_hashes(TlSpan *out, const TlJsonNode *node);
 static const char *read_number(uint64_t *out, const TlJsonNode *node);
 static const char *read_columns(Reading *reading, const TlJsonNode *node);
@@ -273,6 +277,7 @@ static void write_object(TlWriter *writer, const Writing *writing,
 static void write_fields(TlWriter *writer, const Writing *writing,
 						 const char *base, const Shape *shape, size_t first,
 						 size_t end);
+static bool is_absent(const Field *field, const char *source);
 static void write_field(TlWriter *writer, const Writing *writing,
 						const char *base, const Field *field);
 static void write_number(TlWriter *writer, uint64_t number);
@@ -404,25 +409,27 @@ writing_of(TlBundleLevel level, const void *part)
 	return writing;
 }
 
-/* Each key once: as many as listed, and each of those there but for a restart. */
+/* Each key once: as many as listed, and each of those there that has to be. */
 static const char *
 read_object(Reading *reading, char *base, const TlJsonNode *node,
 			const Shape *shape)
 {
-	const Field *last = &shape->fields[shape->count - 1];
 	size_t		count = shape->count;
 
 	if (node->kind != TL_JSON_OBJECT)
 		return "an object is missing";
-	if (last->kind == FIELD_RESTART && find_child(node, last->key) == NULL)
-		count--;
+	for (size_t i = 0; i < shape->count; i++)
+		count -= (may_be_absent(&shape->fields[i]) &&
+				  find_child(node, shape->fields[i].key) == NULL);
 	if (node->count != count)
 		return "an object has a key too many or too few";
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < shape->count; i++)
 	{
 		const TlJsonNode *child = find_child(node, shape->fields[i].key);
 		const char *problem;
 
+		if (child == NULL && may_be_absent(&shape->fields[i]))
+			continue;
 		if (child == NULL)
 			return "an object has an unknown key";
 		problem = read_field(reading, base, child, &shape->fields[i]);
@@ -430,6 +437,12 @@ read_object(Reading *reading, char *base, const TlJsonNode *node,
 			return problem;
 	}
 	return NULL;
+}
+
+static bool
+may_be_absent(const Field *field)
+{
+	return field->kind == FIELD_RESTART || field->kind == FIELD_EPOCHS;
 }
 
 static const char *
@@ -479,6 +492,8 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 		case FIELD_RESTART:
 			*(bool *) target = true;
 			return read_object(reading, target, node, field->shape);
+		case FIELD_EPOCHS:
+			return read_epochs((TlSpan *) target, node);
 	}
 	return "a field of unknown kind";
 }
@@ -513,6 +528,17 @@ read_hex(TlSpan *out, const TlJsonNode *node)
 	out->data = node->room;
 	out->size = node->text.size / 2;
 	return NULL;
+}
+
+/* One way to say that nothing has changed: no key. */
+static const char *
+read_epochs(TlSpan *out, const TlJsonNode *node)
+{
+	const char *problem = read_hex(out, node);
+
+	if (problem == NULL && out->size == 0)
+		problem = "no change of members is there where one should be";
+	return problem;
 }
 
 static const char *
@@ -631,14 +657,21 @@ write_fields(TlWriter *writer, const Writing *writing, const char *base,
 {
 	for (size_t i = first; i < end; i++)
 	{
-		if (shape->fields[i].kind == FIELD_RESTART &&
-			!*(const bool *) (base + shape->fields[i].offset))
+		if (is_absent(&shape->fields[i], base + shape->fields[i].offset))
 			continue;
 		write_text(writer, i == 0 ? "{\"" : ", \"");
 		write_text(writer, shape->fields[i].key);
 		write_text(writer, "\": ");
 		write_field(writer, writing, base, &shape->fields[i]);
 	}
+}
+
+static bool
+is_absent(const Field *field, const char *source)
+{
+	if (field->kind == FIELD_RESTART)
+		return !*(const bool *) source;
+	return field->kind == FIELD_EPOCHS && ((const TlSpan *) source)->size == 0;
 }
 
 static void
@@ -659,6 +692,7 @@ write_field(TlWriter *writer, const Writing *writing, const char *base,
 			write_string(writer, *(const TlSpan *) source);
 			break;
 		case FIELD_HEX:
+		case FIELD_EPOCHS:
 			write_hex(writer, *(const TlSpan *) source);
 			break;
 		case FIELD_HASHES:

@@ -74,6 +74,7 @@ typedef struct TlBundle
 	TlSpan		genesis_header;
 	TlSpan		genesis_body;
 	TlReceiptRestart restart;
+	TlSpan		epochs;
 	const TlJsonNode *definitions;	/* a forest each */
 	const TlJsonNode *rows;
 } TlBundle;

@@ -106,7 +106,7 @@ typedef struct Build
 	MemoryContext context;		/* of the document */
 	MemoryContext block_context;
 	HTAB	   *versions;
-	TlGenesis	genesis;
+	TlProofMembers members;
 	TlBlockHeader head;
 	int64_t		size;			/* of the tree head that was asked for */
 	uint64_t	newest;			/* height */
@@ -274,10 +274,8 @@ build_document(Build *build, Forest *rows)
 	tl_proof_source_genesis(&bundle.genesis_header, &bundle.genesis_body);
 	tl_proof_source_head(&bundle.head, &build->head, &build->newest, build->size);
 	bundle.certificate = tl_proof_source_certificate(&build->head);
-	tl_proof_source_check(tl_chain_genesis_decode(&build->genesis,
-												  bundle.genesis_body.data,
-												  bundle.genesis_body.size),
-						  "genesis block");
+	bundle.epochs = tl_proof_source_epochs(build->head.epoch);
+	tl_proof_source_members(&build->members, &bundle);
 	place_entries(build, rows);
 	make_groups(build, rows);
 	list_definitions(build, &definitions);
@@ -512,7 +510,7 @@ write_batch(Build *build, const char *before, const RowGroup *groups, int count)
 	do
 		text_init(build, &text);
 	while (text_grew(build, &text,
-					 tl_proof_show_batch(&part, &text, &build->genesis)));
+					 tl_proof_show_batch(&part, &text, &build->members)));
 	put_open(build, before, TL_BUNDLE_BATCH, &part);
 	for (int i = 0; i < count; i++)
 	{

@@ -19,10 +19,11 @@
 
 #include <string.h>
 
-static TlStatus show_chain(TlSpan *chain, TlSpan *purpose, TlGenesis *genesis,
-						   TlWriter *writer, TlSpan header, TlSpan body);
+static TlStatus show_chain(TlSpan *chain, TlSpan *purpose,
+						   TlProofMembers *members, TlWriter *writer,
+						   TlSpan header, TlSpan body, TlSpan epochs);
 static TlStatus show_member(TlSpan *out, TlWriter *writer,
-							const TlGenesis *genesis, uint32_t number);
+							const TlProofMembers *members, uint32_t number);
 static TlStatus show_columns(TlReceiptColumn *columns, uint32_t *count,
 							 TlWriter *writer, const TlDefinition *definition,
 							 TlSpan bytes);
@@ -37,7 +38,7 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 {
 	TlDefinition definition;
 	TlBlockHeader block;
-	TlGenesis	genesis;
+	TlProofMembers members;
 	TlRowDecoder decoder;
 	TlRowHeader header;
 	TlStatus	status;
@@ -48,10 +49,11 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 		status = tl_chain_block_decode(&block, receipt->row.block.data,
 									   receipt->row.block.size);
 	if (status == TL_OK)
-		status = show_chain(&receipt->chain, &receipt->purpose, &genesis, writer,
-							receipt->genesis_header, receipt->genesis_body);
+		status = show_chain(&receipt->chain, &receipt->purpose, &members, writer,
+							receipt->genesis_header, receipt->genesis_body,
+							receipt->epochs);
 	if (status == TL_OK)
-		status = show_member(&receipt->member, writer, &genesis, header.ref.member);
+		status = show_member(&receipt->member, writer, &members, header.ref.member);
 	if (status != TL_OK)
 		return status;
 	if (receipt->has_definition)
@@ -78,18 +80,20 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 TlStatus
 tl_proof_show_bundle(TlBundle *bundle, TlWriter *writer)
 {
-	TlGenesis	genesis;
-	TlStatus	status = show_chain(&bundle->chain, &bundle->purpose, &genesis, writer,
-									bundle->genesis_header, bundle->genesis_body);
+	TlProofMembers members;
+	TlStatus	status = show_chain(&bundle->chain, &bundle->purpose, &members, writer,
+									bundle->genesis_header, bundle->genesis_body,
+									bundle->epochs);
 
 	return status == TL_OK ? tl_writer_finish(writer) : status;
 }
 
 static TlStatus
-show_chain(TlSpan *chain, TlSpan *purpose, TlGenesis *genesis, TlWriter *writer,
-		   TlSpan header, TlSpan body)
+show_chain(TlSpan *chain, TlSpan *purpose, TlProofMembers *members,
+		   TlWriter *writer, TlSpan header, TlSpan body, TlSpan epochs)
 {
 	static const char *const purposes[] = {"production", "test"};
+	TlGenesis	genesis;
 	TlBlockHeader block;
 	TlHash		chain_id;
 	TlStatus	status;
@@ -97,14 +101,17 @@ show_chain(TlSpan *chain, TlSpan *purpose, TlGenesis *genesis, TlWriter *writer,
 
 	status = tl_chain_block_decode(&block, header.data, header.size);
 	if (status == TL_OK)
-		status = tl_chain_genesis_decode(genesis, body.data, body.size);
+		status = tl_chain_genesis_decode(&genesis, body.data, body.size);
 	if (status != TL_OK)
 		return status;
 	tl_chain_block_hash(&chain_id, &block);
+	tl_proof_epoch_begin(members, &genesis);
+	if (tl_proof_epoch_follow(members, &chain_id, epochs) != NULL)
+		return TL_CHAIN_DAMAGED;
 	tl_put_hash(writer, &chain_id);
 	*chain = end(writer, start);
-	purpose->data = (const uint8_t *) purposes[genesis->purpose];
-	purpose->size = strlen(purposes[genesis->purpose]);
+	purpose->data = (const uint8_t *) purposes[genesis.purpose];
+	purpose->size = strlen(purposes[genesis.purpose]);
 	return TL_OK;
 }
 
@@ -124,14 +131,14 @@ tl_proof_show_block(TlBundleBlock *part, TlWriter *writer)
 
 TlStatus
 tl_proof_show_batch(TlBundleBatch *part, TlWriter *writer,
-					const TlGenesis *genesis)
+					const TlProofMembers *members)
 {
 	TlBatchHeader batch;
 	TlStatus	status = tl_chain_batch_decode(&batch, part->header.data,
 											   part->header.size);
 
 	if (status == TL_OK)
-		status = show_member(&part->member, writer, genesis, batch.member);
+		status = show_member(&part->member, writer, members, batch.member);
 	return status == TL_OK ? tl_writer_finish(writer) : status;
 }
 
@@ -164,11 +171,10 @@ tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 }
 
 static TlStatus
-show_member(TlSpan *out, TlWriter *writer, const TlGenesis *genesis,
+show_member(TlSpan *out, TlWriter *writer, const TlProofMembers *members,
 			uint32_t number)
 {
-	const TlMember *member = tl_chain_member_find(genesis->members,
-												  genesis->member_count, number);
+	const TlMember *member = tl_proof_epoch_find(members, number);
 
 	if (member == NULL)
 		return TL_CHAIN_DAMAGED;

@@ -8,9 +8,9 @@
 #ifndef PROOF_SHOW_H
 #define PROOF_SHOW_H
 
-#include "chain_genesis.h"
 #include "proof_check.h"
 #include "proof_definition.h"
+#include "proof_epoch.h"
 #include "proof_json.h"
 
 /*
@@ -29,7 +29,7 @@ extern TlStatus tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns,
 extern TlStatus tl_proof_show_bundle(TlBundle *bundle, TlWriter *writer);
 extern TlStatus tl_proof_show_block(TlBundleBlock *part, TlWriter *writer);
 extern TlStatus tl_proof_show_batch(TlBundleBatch *part, TlWriter *writer,
-									const TlGenesis *genesis);
+									const TlProofMembers *members);
 extern TlStatus tl_proof_show_section(TlBundleSection *part, TlWriter *writer,
 									  const TlDefinition *definition);
 extern TlStatus tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,

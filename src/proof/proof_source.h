@@ -19,6 +19,8 @@
 #include "chain_statement.h"
 #include "merkle_proof.h"
 #include "proof_check.h"
+#include "proof_epoch.h"
+#include "proof_json.h"
 #include "table_ref.h"
 #include "tl_compat.h"
 
@@ -61,6 +63,10 @@ extern void tl_proof_source_covers(int64_t size, uint64_t height,
 
 /* The certificate of a block. */
 extern TlSpan tl_proof_source_certificate(const TlBlockHeader *header);
+
+/* proof_source_epoch.c: changes of the members up to an epoch; who is one. */
+extern TlSpan tl_proof_source_epochs(uint64_t epoch);
+extern void tl_proof_source_members(TlProofMembers *out, const TlBundle *bundle);
 
 /*
  * One row, up to its block; block_path is left empty.  definition gets the ref

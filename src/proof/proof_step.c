@@ -97,21 +97,35 @@ check_restart(TlProofChain *chain, TlSpan header, TlSpan body,
 	return NULL;
 }
 
-/* The head is a block of the chain with a certificate of its members. */
+/*
+ * The head is a block of the chain with a certificate of its members, who follow
+ * from those in genesis.
+ */
 const char *
-tl_proof_step_head(TlProofChain *chain, TlSpan header, TlSpan certificate)
+tl_proof_step_head(TlProofChain *chain, TlSpan header, TlSpan certificate,
+				   TlSpan epochs)
 {
 	TlBlockHeader *head = &chain->head;
+	TlProofMembers *members = &chain->members;
+	const char *problem;
 	TlHash		members_hash;
 
 	if (tl_chain_block_decode(head, header.data, header.size) != TL_OK)
 		return "the head is not a block header";
 	if (head->height == 0 || !same_hash(&head->chain_id, &chain->chain_id))
 		return "the head is not a block of this chain";
-	if (tl_chain_members_hash(&members_hash, chain->genesis.members,
-							  chain->genesis.member_count) != TL_OK ||
+	tl_proof_epoch_begin(members, &chain->genesis);
+	problem = tl_proof_epoch_follow(members, &chain->chain_id, epochs);
+	if (problem != NULL)
+		return problem;
+	if (tl_chain_members_hash(&members_hash, members->set.members,
+							  members->set.member_count) != TL_OK ||
 		!same_hash(&head->members_hash, &members_hash))
-		return "the head's members are not those of the genesis block";
+		return epochs.size == 0 ?
+			"the head's members are not those of the genesis block" :
+			"the head's members are not those that the changes lead to";
+	if (head->epoch != members->epoch || head->height <= members->height)
+		return "the head is of another epoch than its members";
 	tl_chain_block_hash(&chain->head_hash, head);
 	return check_certificate(chain, certificate);
 }
@@ -119,7 +133,6 @@ tl_proof_step_head(TlProofChain *chain, TlSpan header, TlSpan certificate)
 static const char *
 check_certificate(const TlProofChain *chain, TlSpan certificate)
 {
-	const TlGenesis *genesis = &chain->genesis;
 	TlCertificate read;
 
 	if (tl_consensus_certificate_decode(&read, certificate.data,
@@ -129,29 +142,29 @@ check_certificate(const TlProofChain *chain, TlSpan certificate)
 		read.view != chain->head.view ||
 		!same_hash(&read.block, &chain->head_hash))
 		return "the certificate is not one of the head's finality";
-	if (!tl_proof_step_is_signed(genesis, &chain->chain_id, &read))
+	if (!tl_proof_step_is_signed(&chain->members.set, &chain->chain_id, &read))
 		return "the head is not signed by a quorum of the members";
 	return NULL;
 }
 
 bool
-tl_proof_step_is_signed(const TlGenesis *genesis, const TlHash *chain_id,
+tl_proof_step_is_signed(const TlGenesis *set, const TlHash *chain_id,
 						const TlCertificate *certificate)
 {
 	TlValidator validators[TL_MEMBER_COUNT_MAX];
 	unsigned	count = 0;
 
-	for (int i = 0; i < genesis->member_count; i++)
+	for (int i = 0; i < set->member_count; i++)
 	{
-		if (genesis->members[i].kind != TL_MEMBER_VALIDATOR)
+		if (set->members[i].kind != TL_MEMBER_VALIDATOR)
 			continue;
-		validators[count].member = genesis->members[i].number;
-		memcpy(validators[count].row_key, genesis->members[i].row_key,
+		validators[count].member = set->members[i].number;
+		memcpy(validators[count].row_key, set->members[i].row_key,
 			   TL_XONLY_KEY_SIZE);
 		count++;
 	}
 	return tl_consensus_certificate_verify(certificate, chain_id, validators, count,
-										   genesis->quorum_of_three);
+										   set->quorum_of_three);
 }
 
 const char *
@@ -252,8 +265,7 @@ tl_proof_step_member(const TlProofChain *chain, uint32_t number, TlSpan shown)
 {
 	const TlMember *member;
 
-	member = tl_chain_member_find(chain->genesis.members,
-								  chain->genesis.member_count, number);
+	member = tl_proof_epoch_find(&chain->members, number);
 	if (member == NULL)
 		return "the row's member is not one of the ledger";
 	if (!shows_string(shown, member->name))

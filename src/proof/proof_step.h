@@ -17,6 +17,7 @@
 #include "consensus_certificate.h"
 #include "proof_check.h"
 #include "proof_definition.h"
+#include "proof_epoch.h"
 #include "table_row.h"
 
 /* What everything else in a receipt is compared with. */
@@ -27,6 +28,7 @@ typedef struct TlProofChain
 	bool		restarted;		/* the ledger goes on from another one, */
 	TlHash		chain_before;	/* this one, */
 	uint64_t	height_before;	/* after this block */
+	TlProofMembers members;		/* of the head's epoch */
 	TlBlockHeader head;			/* certified */
 	TlHash		head_hash;
 } TlProofChain;
@@ -36,10 +38,10 @@ extern const char *tl_proof_step_genesis(TlProofChain *chain, TlSpan chain_id,
 										 TlSpan body,
 										 const TlReceiptRestart *restart);
 extern const char *tl_proof_step_head(TlProofChain *chain, TlSpan header,
-									  TlSpan certificate);
+									  TlSpan certificate, TlSpan epochs);
 
-/* Has a quorum of the founders signed what this certificate says? */
-extern bool tl_proof_step_is_signed(const TlGenesis *genesis, const TlHash *chain_id,
+/* Has a quorum of this set of members signed what this certificate says? */
+extern bool tl_proof_step_is_signed(const TlGenesis *set, const TlHash *chain_id,
 									const TlCertificate *certificate);
 
 extern const char *tl_proof_step_row(TlRowHeader *out, TlHash *leaf,

@@ -52,4 +52,13 @@ foreach my $member (1, @new)
 	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.node AS n, ledger.member AS m WHERE m.left_height IS NULL'), '4', 'and knows four members');
 }
 
+# Receipts, of the founder's rows too, lead to a head that all four have signed:
+# they show how those follow from the one in genesis.
+my $receipt = $wires->sql(2, "SELECT ledger.receipt('cdr', '$early')");
+is($wires->sql(3, "SELECT valid FROM ledger.verify_receipt(\$\$$receipt\$\$)"), 't', 'a receipt of a newcomer\'s row is valid');
+is($wires->sql(3, "SELECT valid, reason FROM ledger.verify_receipt(\$\$$receipt\$\$::jsonb #- '{proof,head,epochs}')"),
+	"f|the head's members are not those of the genesis block", 'not without the change of the members');
+is($wires->sql($_, "SELECT bool_and(valid), count(*) > 0 FROM ledger.verify_receipts(ledger.receipts('cdr', ARRAY(SELECT ledger_ref FROM cdr)))"),
+	't|t', "receipts of all rows of member $_ are valid") foreach (1, 2);
+
 done_testing();

@@ -17,6 +17,7 @@
 #include "chain_restart.h"
 #include "chain_section.h"
 #include "consensus_certificate.h"
+#include "consensus_epoch.h"
 #include "merkle_hash.h"
 #include "merkle_proof.h"
 #include "merkle_range.h"
@@ -46,6 +47,9 @@ typedef struct FixtureOptions
 	uint32_t	numbers[FIXTURE_COLUMNS];	/* of the definition's columns */
 	bool		foreign_definition; /* the definition is of another version */
 	bool		restarted;		/* the ledger goes on from another one */
+	bool		changes;		/* block 3 decides that 5 comes in place of 2 */
+	uint64_t	change_signers; /* who signs block 3 */
+	unsigned	other_quorum;	/* of three, in the motion of member 4, if not 0 */
 } FixtureOptions;
 
 typedef struct Fixture
@@ -56,6 +60,10 @@ typedef struct Fixture
 	TlHash		chain_id;
 	TlGenesis	genesis;
 	uint8_t		secrets[TL_MEMBER_COUNT_MAX][TL_SECRET_SIZE];
+	TlSpan		approvals[3];	/* GOVERN rows, in the order of their digests */
+	unsigned	entry_count;	/* of block 3 */
+	TlBlockEntry entries[4];
+	TlHash		next_members;
 	TlBlockHeader headers[FIXTURE_BLOCKS_MAX];
 	TlHash		hashes[FIXTURE_BLOCKS_MAX];
 	uint8_t		arena[4 * 1024 * 1024];
@@ -308,6 +316,108 @@ fixture_genesis(const FixtureOptions *options)
 	fixture.receipt.genesis_header = fixture_take(&writer);
 }
 
+/* Member 5 in place of member 2, with that quorum of three. */
+static TlSpan
+fixture_motion(unsigned quorum_of_three)
+{
+	TlMotion	motion = {.kind = TL_MOTION_CHANGE, .quorum_of_three = (uint8_t) quorum_of_three,
+		.drift_ms = 2000, .checkpoint_interval = 32, .protocol = 1,
+	.removed_count = 1, .set_count = 1};
+	TlMember	joins = {.number = 5, .kind = TL_MEMBER_VALIDATOR,
+	.name = {(const uint8_t *) "Joiner", 6}};
+	uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
+	uint8_t		removed[4];
+	uint8_t		set[2 + TL_MEMBER_LEAF_SIZE_MAX];
+	TlWriter	writer;
+	TlWriter	member;
+
+	memset(fixture.secrets[4], 5, TL_SECRET_SIZE);
+	fixture_must(tl_crypto_xonly_key(joins.row_key, fixture.secrets[4]));
+	tl_writer_init(&member, leaf, sizeof(leaf));
+	fixture_must(tl_chain_member_encode(&member, &joins));
+	tl_writer_init(&writer, set, sizeof(set));
+	tl_put_u16(&writer, (uint16_t) member.size);
+	tl_put_bytes(&writer, leaf, member.size);
+	motion.set = (TlSpan) {set, writer.size};
+	tl_writer_init(&writer, removed, sizeof(removed));
+	tl_put_u32(&writer, 2);
+	motion.removed = (TlSpan) {removed, writer.size};
+	writer = fixture_writer();
+	fixture_must(tl_consensus_motion_encode(&writer, &motion));
+	return fixture_take(&writer);
+}
+
+/* His approval of that motion, as a row of his log. */
+static TlSpan
+fixture_approval(TlHash *digest, uint32_t member, TlSpan motion)
+{
+	TlGovern	govern = {.number = 1, .motion = motion};
+	TlLogRow	row = {.member = member, .sequence = 20, .previous = {{1}},
+	.kind = TL_LOG_GOVERN, .view = 2};
+	TlWriter	writer = fixture_writer();
+
+	fixture_must(tl_consensus_govern_encode(&writer, &govern));
+	row.payload = fixture_take(&writer);
+	fixture_must(tl_consensus_row_sign(&row, &fixture.chain_id,
+									   fixture.secrets[member - 1], NULL));
+	tl_consensus_row_digest(digest, &fixture.chain_id, &row);
+	writer = fixture_writer();
+	fixture_must(tl_consensus_row_encode(&writer, &row));
+	return fixture_take(&writer);
+}
+
+/* In order of digest. */
+static void
+fixture_entry(uint8_t kind, const TlHash *digest)
+{
+	unsigned	place = fixture.entry_count++;
+
+	for (; place > 0 && memcmp(&fixture.entries[place - 1].digest, digest,
+							   sizeof(*digest)) > 0; place--)
+		fixture.entries[place] = fixture.entries[place - 1];
+	fixture.entries[place].kind = kind;
+	fixture.entries[place].digest = *digest;
+}
+
+/* What block 3 orders: approvals of members 1, 3 and 4, and the next set. */
+static void
+fixture_decide(const FixtureOptions *options)
+{
+	TlSpan		motion = fixture_motion(3);
+	TlMember	next[TL_MEMBER_COUNT_MAX];
+	unsigned	count = 0;
+	TlMotion	read;
+	TlSpan		rows[3];
+	TlHash		digests[3];
+
+	for (unsigned i = 0; i < options->members; i++)
+	{
+		if (fixture.genesis.members[i].number != 2)
+			next[count++] = fixture.genesis.members[i];
+	}
+	fixture_must(tl_consensus_motion_decode(&read, motion.data, motion.size));
+	fixture_must(tl_chain_member_decode(&next[count++], read.set.data + 2,
+										read.set.size - 2));
+	fixture_must(tl_chain_members_hash(&fixture.next_members, next, count));
+	for (unsigned i = 0; i < 3; i++)
+	{
+		if (i == 2 && options->other_quorum != 0)
+			motion = fixture_motion(options->other_quorum);
+		rows[i] = fixture_approval(&digests[i], (uint32_t[]) {1, 3, 4}[i], motion);
+		fixture_entry(TL_LOG_GOVERN, &digests[i]);
+	}
+	fixture_entry(TL_ENTRY_MEMBERS, &fixture.next_members);
+	count = 0;
+	for (unsigned i = 0; i < fixture.entry_count; i++)
+	{
+		for (unsigned j = 0; j < 3; j++)
+		{
+			if (memcmp(&fixture.entries[i].digest, &digests[j], TL_HASH_SIZE) == 0)
+				fixture.approvals[count++] = rows[j];
+		}
+	}
+}
+
 static void
 fixture_block(unsigned height, const TlHash *digest)
 {
@@ -323,7 +433,14 @@ fixture_block(unsigned height, const TlHash *digest)
 	header->time = parent->time + 5;
 	if (digest != NULL)
 		header->batch_root = *digest;
-	tl_merkle_empty_root(&header->entries_root);
+	fixture_must(tl_chain_entries_root(&header->entries_root, fixture.entries,
+									   height == 3 ? fixture.entry_count : 0));
+	if (height > 3 && fixture.entry_count > 0)
+	{
+		header->epoch = 1;
+		header->parent_epoch = parent->epoch;
+		header->members_hash = fixture.next_members;
+	}
 	fixture_root(&header->history_root, fixture.hashes, height);
 	tl_chain_block_hash(&fixture.hashes[height], header);
 }
@@ -362,7 +479,7 @@ fixture_certificate(TlLogKind kind, unsigned height, uint64_t signers)
 	.block = fixture.hashes[height]};
 	TlWriter	writer = fixture_writer();
 
-	for (unsigned i = 0; i < fixture.genesis.member_count; i++)
+	for (unsigned i = 0; i < TL_MEMBER_COUNT_MAX && signers >> i != 0; i++)
 	{
 		if ((signers >> i & 1) == 0)
 			continue;
@@ -373,6 +490,34 @@ fixture_certificate(TlLogKind kind, unsigned height, uint64_t signers)
 	certificate.votes = fixture_take(&writer);
 	writer = fixture_writer();
 	fixture_must(tl_consensus_certificate_encode(&writer, &certificate));
+	return fixture_take(&writer);
+}
+
+/* The change that block 3 has made, as a receipt holds it. */
+static TlSpan
+fixture_changes(const FixtureOptions *options)
+{
+	TlEpochCertificate epoch = {.founding = fixture_block_bytes(3),
+	.entry_count = (uint16_t) fixture.entry_count};
+	uint8_t		entries[4 * TL_BLOCK_ENTRY_SIZE];
+	uint8_t		bytes[4096];
+	TlWriter	writer;
+	TlWriter	list;
+
+	tl_writer_init(&list, entries, sizeof(entries));
+	fixture_must(tl_chain_entries_encode(&list, fixture.entries, fixture.entry_count));
+	epoch.entries = (TlSpan) {entries, list.size};
+	epoch.certificate = fixture_certificate(TL_LOG_FINALIZE, 3, options->change_signers);
+	tl_writer_init(&list, bytes, sizeof(bytes));
+	fixture_must(tl_consensus_epoch_encode(&list, &epoch));
+	writer = fixture_writer();
+	tl_put_u32(&writer, (uint32_t) list.size);
+	tl_put_bytes(&writer, bytes, list.size);
+	for (unsigned i = 0; i < 3; i++)
+	{
+		tl_put_u32(&writer, (uint32_t) fixture.approvals[i].size);
+		tl_put_bytes(&writer, fixture.approvals[i].data, fixture.approvals[i].size);
+	}
 	return fixture_take(&writer);
 }
 
@@ -415,6 +560,8 @@ fixture_build(const FixtureOptions *options)
 				  &zeros, &digests[0]);
 	fixture_batch(&receipt->row, rows, options->rows, options->row,
 				  options->is_private, 2, &digests[0], &digests[1]);
+	if (options->changes)
+		fixture_decide(options);
 	for (unsigned height = 1; height <= options->head; height++)
 		fixture_block(height, height <= 2 ? &digests[height - 1] : NULL);
 	receipt->definition.block = fixture_block_bytes(1);
@@ -433,6 +580,8 @@ fixture_build(const FixtureOptions *options)
 	receipt->certificate = fixture_certificate(TL_LOG_FINALIZE, options->head,
 											   options->signers);
 	fixture_show();
+	if (options->changes)
+		receipt->epochs = fixture_changes(options);
 	fixture.checkpoint.chain_id = fixture.chain_id;
 	fixture.checkpoint.size = options->head;
 	fixture.checkpoint.root = fixture.headers[options->head].history_root;

@@ -57,17 +57,25 @@ both_ways(void)
 {
 	FixtureOptions options = fixture_defaults();
 
-	for (int round = 0; round < 3; round++)
+	for (int round = 0; round < 4; round++)
 	{
 		static char again[TEXT_SIZE_MAX];
 
 		options.of_definition = (round == 1);
 		options.restarted = (round == 2);
+		if (round == 3)
+		{
+			options.members = 4;
+			options.changes = true;
+			options.change_signers = 7;
+			options.signers = 0x1c;
+		}
 		fixture_build(&options);
 		write_text(text, &fixture.receipt);
 		UNIT_CHECK(read_text(text) == NULL);
 		UNIT_CHECK(receipt.has_definition == (round != 1));
 		UNIT_CHECK(receipt.restart.present == (round == 2));
+		UNIT_CHECK((receipt.epochs.size > 0) == (round == 3));
 		UNIT_CHECK(is_valid());
 		write_text(again, &receipt);
 		UNIT_CHECK(strcmp(text, again) == 0);
@@ -78,9 +86,10 @@ both_ways(void)
 static void
 committed(void)
 {
-	static const char *const paths[] = {"../vectors/receipt.json", "../vectors/restarted.json"};
+	static const char *const paths[] = {"../vectors/receipt.json", "../vectors/restarted.json",
+	"../vectors/changed.json"};
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 	{
 		FILE	   *file = fopen(paths[i], "r");
 		size_t		size;
@@ -93,6 +102,7 @@ committed(void)
 		UNIT_CHECK(read_text(text) == NULL);
 		UNIT_CHECK(is_valid());
 		UNIT_CHECK(receipt.restart.present == (i == 1));
+		UNIT_CHECK((receipt.epochs.size > 0) == (i == 2));
 	}
 }
 
@@ -148,6 +158,9 @@ refusals(void)
 	UNIT_CHECK(refuses("\"genesis\": {", "\"genesis\": {\"restart\": null, "));
 	UNIT_CHECK(refuses("\"genesis\": {", "\"genesis\": {\"restart\": {}, "));
 	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"restart\": {}, "));
+	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"epochs\": null, "));
+	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"epochs\": \"\", "));
+	UNIT_CHECK(!refuses("\"head\": {", "\"head\": {\"epochs\": \"00\", "));
 	options.restarted = true;
 	fixture_build(&options);
 	write_text(text, &fixture.receipt);

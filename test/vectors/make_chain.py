@@ -3,9 +3,11 @@
 
 A second implementation in another language that shares no code with the
 first: hashes, trees, BIP-340 signatures and all layouts are built here from
-bytes.  Writes chain.txt, receipt.json, receipts.json, receipt.checkpoint,
-larger.checkpoint and consistency.json beside itself, and the seeds of the fuzz targets message and receipt; all of them are committed, and
-running this again must not change them.
+bytes.  Writes beside itself chain.txt; receipt.json and receipts.json;
+restarted.json, restarted_many.json and changed.json, the same rows in a ledger
+that a RESTART began and under a change of the members; tree heads (.checkpoint)
+and consistency.json; and the seeds of the fuzz targets message and receipt.  All
+of them are committed, and running this again must not change them.
 """
 import base64
 import hashlib
@@ -182,9 +184,9 @@ def batch(chain, member, number, previous, time, age, section_leaves, chunks):
 
 
 def block(chain, height, view, parent, parent_view, proposer, time, batch_root,
-          entries_root, cut, members_hash, history_root):
-    return (b"\x04\x01" + chain + pack("QQQ", height, 0, view) + parent +
-            pack("QQ", 0, parent_view) + pack("Iq", proposer, time) + batch_root +
+          entries_root, cut, members_hash, history_root, epoch=0, parent_epoch=0):
+    return (b"\x04\x01" + chain + pack("QQQ", height, epoch, view) + parent +
+            pack("QQ", parent_epoch, parent_view) + pack("Iq", proposer, time) + batch_root +
             entries_root + sha(cut) + members_hash + pack("Q", 0) + root([]) +
             history_root)
 
@@ -204,19 +206,19 @@ def genesis(purpose, members):
     return out
 
 
-def log_row(chain, secret, number, nonce, sequence, previous, kind, view, payload):
+def log_row(chain, secret, number, nonce, sequence, previous, kind, view, payload, epoch=0):
     payload_digest = sha(b"telco_ledger/1/" + pack("B", kind) + payload)
     digest = sha(b"telco_ledger/1/row" + chain + pack("I", number) + nonce +
-                 pack("Q", sequence) + previous + pack("BQQ", kind, 0, view) +
+                 pack("Q", sequence) + previous + pack("BQQ", kind, epoch, view) +
                  payload_digest)
     signature = schnorr_sign(digest, secret)
     data = (b"\x01" + pack("I", number) + nonce + pack("Q", sequence) + previous +
-            pack("BQQ", kind, 0, view) + pack("I", len(payload)) + payload + signature)
+            pack("BQQ", kind, epoch, view) + pack("I", len(payload)) + payload + signature)
     return data, payload_digest, digest, signature
 
 
-def certificate_of(kind, view, block_hash, state, votes):
-    return (b"\x01" + pack("BQQ", kind, 0, view) + block_hash + state +
+def certificate_of(kind, view, block_hash, state, votes, epoch=0):
+    return (b"\x01" + pack("BQQ", kind, epoch, view) + block_hash + state +
             pack("H", len(votes)) + b"".join(votes))
 
 
@@ -319,6 +321,67 @@ def restart_vector(chain, headers, members_hash, members):
             ("members_hash", members_hash),
             ("recovery_keys", b"".join(schnorr_key(secret) for secret in secrets)),
             ("digest", digest), ("header", header), ("new_chain_id", leaf_hash(header))]
+
+
+def finalization(chain, signers, view, block_hash, epoch):
+    """By those members, of whom (number, secret) is given."""
+    votes = []
+    for number, secret in signers:
+        signature = log_row(chain, secret, number, bytes(16), 90, sha(b"row before"), 5, view,
+                            block_hash, epoch)[3]
+        votes.append(pack("I", number) + bytes(16) + pack("Q", 90) + sha(b"row before") + signature)
+    return certificate_of(5, view, block_hash, b"", votes, epoch)
+
+
+def changed_receipt(here, receipt, chain, headers, cut, members, members_hash, secrets):
+    """The same row under block 9, before which block 8 has put member 5 in the place of 3."""
+    joins = (b"\x08\x02" + pack("IB", 5, 1) + b"\x04Five" + schnorr_key(55) + b"\x00" +
+             schnorr_key(56) + schnorr_key(57) + schnorr_key(58))
+    motion = (b"\x01\x01" + pack("QH", 0, 4) + b"Five" + pack("BIIHB", 3, 2000, 32, 1, 1) +
+              pack("I", 3) + pack("BH", 1, len(joins)) + joins)
+    headers = list(headers)
+    time = struct.unpack(">q", headers[7][110:118])[0]
+    entries = []
+    for number in (1, 2, 4):
+        approval = schnorr_sign(sha(b"telco_ledger/1/govern" + chain + pack("IQI", number, 0, 1) +
+                                    sha(b"telco_ledger/1/motion" + motion)),
+                                secrets[number - 1])
+        payload = b"\x01" + pack("I", 1) + approval + pack("I", len(motion)) + motion
+        data, _, digest, _ = log_row(chain, secrets[number - 1], number, bytes(16), 80,
+                                     sha(b"row before"), 9, 8, payload)
+        entries.append((digest, 9, data))
+    next_set = root([leaf_hash(leaf) for leaf in (members[0], members[1], members[3], joins)])
+    entries = sorted(entries + [(next_set, 255, b"")])
+    for height, view, epoch in ((8, 9, 0), (9, 10, 1)):
+        hashes = [leaf_hash(h) for h in headers]
+        entries_root = root([leaf_hash(b"\x05\x01" + pack("B", kind) + digest)
+                             for digest, kind, _ in entries] if epoch == 0 else [])
+        headers.append(block(chain, height, view, hashes[-1], view - 1, 1, time + view * 1000,
+                             root([]), entries_root, cut, next_set if epoch else members_hash,
+                             root(hashes), epoch, 0))
+    hashes = [leaf_hash(h) for h in headers]
+    before = finalization(chain, [(n, secrets[n - 1]) for n in (1, 2, 4)], 9, hashes[8], 0)
+    certificate = (b"\x01" + headers[8] + pack("H", len(entries)) +
+                   b"".join(pack("B", kind) + digest for digest, kind, _ in entries) +
+                   pack("H", 0) + pack("I", len(before)) + before)
+    changes = pack("I", len(certificate)) + certificate
+    for _, kind, data in entries:
+        if kind == 9:
+            changes += pack("I", len(data)) + data
+    moved = json.loads(json.dumps(receipt))
+    for name, height in (("row", 3), ("definition", 1)):
+        moved["proof"][name]["block"]["path"] = [h.hex() for h in path(height, hashes[:9])]
+    moved["proof"]["head"] = {
+        "header": headers[9].hex(),
+        "certificate": finalization(chain, [(1, secrets[0]), (4, secrets[3]), (5, 55)], 10,
+                                    hashes[9], 1).hex(),
+        "epochs": changes.hex(),
+    }
+    with open(os.path.join(here, "changed.json"), "w", encoding="utf-8") as out:
+        out.write(json.dumps(moved, ensure_ascii=False))
+    with open(os.path.join(here, "changed.checkpoint"), "w") as out:
+        out.write("telco_ledger/%s\n%d\n%s\n" % (
+            chain.hex(), 9, base64.b64encode(root(hashes[:9])).decode()))
 
 
 def forest(tree, height, time, header, digests, all_sections, section_index, leaf, salt,
@@ -748,6 +811,7 @@ def main():
                        [shown_row(n) for n in numbers]),
     }
     write_receipts_seed(here, receipts)
+    changed_receipt(here, receipt, chain, headers, cut, members, members_hash, secrets)
     restarted_receipt(here, restart, receipt, receipts, chain, headers[7], members, secrets,
                       (rows, private, random, definitions, public))
     larger = 8
