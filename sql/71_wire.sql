@@ -60,9 +60,10 @@ BEGIN
         END LOOP;
     END IF;
 
-    -- roles are the cluster's; other databases may have them already
+    -- roles are the cluster's; other databases may have them already.  A peer
+    -- needs three connections, and more while it loses and makes some.
     FOR item IN
-        SELECT '%prefix%_' || m AS name, 'LOGIN REPLICATION' AS options
+        SELECT '%prefix%_' || m AS name, 'LOGIN REPLICATION CONNECTION LIMIT 8' AS options
           FROM unnest(members) AS m WHERE m <> self
         UNION ALL SELECT '%prefix%_apply', 'LOGIN BYPASSRLS'
     LOOP
@@ -76,11 +77,13 @@ BEGIN
          WHERE rolname IN (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self
                            UNION ALL SELECT '%prefix%_apply')
            AND (rolsuper OR rolcreaterole OR rolcreatedb OR NOT rolcanlogin
+                OR rolconnlimit <> CASE WHEN rolname = '%prefix%_apply' THEN -1 ELSE 8 END
                 OR rolreplication = (rolname = '%prefix%_apply')
                 OR rolbypassrls <> (rolname = '%prefix%_apply'))
     LOOP
         EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOCREATEDB LOGIN %s', item.rolname,
-                       CASE WHEN item.applies THEN 'NOREPLICATION BYPASSRLS' ELSE 'REPLICATION NOBYPASSRLS' END);
+                       CASE WHEN item.applies THEN 'NOREPLICATION BYPASSRLS CONNECTION LIMIT -1'
+                            ELSE 'REPLICATION NOBYPASSRLS CONNECTION LIMIT 8' END);
         RAISE WARNING 'role % had other attributes, which were set back', item.rolname;
     END LOOP;
 
@@ -415,6 +418,10 @@ COMMENT ON VIEW ledger.message IS
 CREATE FUNCTION ledger_internal.check_address(address text) RETURNS text
     AS 'MODULE_PATHNAME', 'tl_check_address' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.check_address(text) IS 'the address, if one can be announced that way; an error otherwise';
+CREATE FUNCTION ledger_internal.address_hosts(address text) RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_address_hosts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.address_hosts(text) IS
+    'the hosts that an address leads to, with commas; NULL for one that cannot be announced';
 
 CREATE FUNCTION ledger_internal.wire_changed() RETURNS void
     AS 'MODULE_PATHNAME', 'tl_wire_changed' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -445,7 +452,14 @@ CREATE FUNCTION ledger_internal.set_peer(member bigint, row_key bytea, address t
 BEGIN
     INSERT INTO ledger_internal.peer AS p (member, row_key, address)
         VALUES (set_peer.member, set_peer.row_key, ledger_internal.check_address(set_peer.address))
-        ON CONFLICT ON CONSTRAINT peer_pkey DO UPDATE SET row_key = excluded.row_key, address = excluded.address;
+        ON CONFLICT ON CONSTRAINT peer_pkey DO UPDATE SET address = excluded.address
+        WHERE p.row_key = excluded.row_key;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'member % is known with another row key', set_peer.member
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'What is kept of its log was signed with that key.',
+                  HINT = 'A member changes its key on the ledger.';
+    END IF;
     PERFORM ledger_internal.wire_changed();
 END $$;
 COMMENT ON FUNCTION ledger_internal.set_peer(bigint, bytea, text) IS
@@ -502,17 +516,17 @@ WITH wire (name) AS (
     SELECT quote_ident(coalesce(substring(ledger_internal.wire_conninfo() FROM 'dbname *= *''([^'']*)'''),
                                 substring(ledger_internal.wire_conninfo() FROM 'dbname *= *(\S+)')))),
 peers AS (
-    SELECT p.member, ledger_internal.wire_role(p.member) AS role,
-           coalesce(substring(p.address FROM 'hostaddr *= *''?([^'' ]+)'), substring(p.address FROM 'host *= *''?([^'' ]+)')) AS host
+    SELECT p.member, ledger_internal.wire_role(p.member) AS role
       FROM ledger_internal.peer AS p
      WHERE p.member <> (SELECT member FROM ledger_internal.node)),
 lines AS (
     SELECT 1 AS place, member,
-           CASE WHEN host LIKE '/%' THEN format('local    %s  %s  peer map=telco_ledger', wire.name, role)
+           CASE WHEN host ~ '^[/@]' THEN format('local    %s  %s  peer map=telco_ledger', wire.name, role)
                 WHEN host ~ '^[0-9.]+$' THEN format('hostssl  %s  %s  %s/32  cert', wire.name, role, host)
                 WHEN host ~ ':' THEN format('hostssl  %s  %s  %s/128  cert', wire.name, role, host)
                 ELSE format('hostssl  %s  %s  %s  cert', wire.name, role, host) END AS line
-      FROM peers, wire
+      FROM peers JOIN ledger_internal.peer USING (member)
+           CROSS JOIN string_to_table(ledger_internal.address_hosts(address), ',') AS h (host), wire
     UNION ALL
     SELECT 2, r.place, format('%-8s %s  %s  %s reject', r.type, 'all,replication', r.role, r.address)
       FROM (SELECT p.member AS place, t.type, p.role, t.address

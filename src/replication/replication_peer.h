@@ -28,6 +28,11 @@ typedef struct TlPeerLog
 	int			pause_ms;		/* until it is asked for again */
 	int			source;			/* whom to ask next: index of a peer, or -1 for
 								 * the own wire */
+
+	/* rows of that source that were no use, up to this place and arrival */
+	int			passed_count;	/* so many times; 0: none */
+	uint8_t		passed[TL_NONCE_SIZE + 8];
+	int64_t		passed_arrival;
 } TlPeerLog;
 
 typedef struct TlPeer
@@ -51,6 +56,7 @@ typedef struct TlPeer
 } TlPeer;
 
 extern char *tl_replication_address_check(const char *address);
+extern char *tl_replication_address_hosts(const char *address);
 extern char *tl_replication_address_conninfo(const char *address,
 											 const char *role);
 

@@ -24,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(tl_peer_links);
 PG_FUNCTION_INFO_V1(tl_check_address);
+PG_FUNCTION_INFO_V1(tl_address_hosts);
 PG_FUNCTION_INFO_V1(tl_wire_settings);
 PG_FUNCTION_INFO_V1(tl_wire_conninfo);
 
@@ -101,6 +102,18 @@ tl_check_address(PG_FUNCTION_ARGS)
 				errdetail("%s", problem),
 				errhint("Write it like 'host=wire.example.net port=5433 dbname=roaming_wire sslmode=verify-full'; peers log in by certificate."));
 	PG_RETURN_TEXT_P(cstring_to_text(address));
+}
+
+/* ledger_internal.address_hosts(address text) -> text, with commas; NULL for an
+ * address that nobody could announce */
+Datum
+tl_address_hosts(PG_FUNCTION_ARGS)
+{
+	char	   *address = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (tl_replication_address_check(address) != NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(tl_replication_address_hosts(address)));
 }
 
 /* ledger_internal.wire_conninfo(): where this database's wire is */

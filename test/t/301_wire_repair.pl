@@ -31,7 +31,7 @@ UNION ALL SELECT 'policy ' || polrelid::regclass || pg_get_expr(polqual, polreli
 UNION ALL SELECT 'publication ' || pubname || pubupdate || puballtables FROM pg_publication
 UNION ALL SELECT 'published ' || p.* ::text FROM pg_publication_tables p
 UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'ledger_wire'::regnamespace
-UNION ALL SELECT 'role ' || rolname || rolsuper || rolreplication || rolbypassrls FROM pg_roles WHERE rolname LIKE 'ledger%'
+UNION ALL SELECT 'role ' || rolname || rolsuper || rolreplication || rolbypassrls || ' ' || rolconnlimit FROM pg_roles WHERE rolname LIKE 'ledger%'
 UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
 UNION ALL SELECT 'subscription ' || subname || subenabled || subbinary || subslotname || pg_get_userbyid(subowner) FROM pg_subscription
 UNION ALL SELECT 'database ' || has_database_privilege('public', current_database(), 'CONNECT')
@@ -40,8 +40,8 @@ my $whole = $wires->wire(1, $shape);
 my $list = join '; ', split /\n/, $whole;
 
 cmp_ok(() = $whole =~ /^index /mg, '>=', 12, 'the list has the indexes');
-like($whole, qr/^role ${prefix}_2\w*falsetruefalse$/m, 'the role of a peer replicates and is no superuser');
-like($whole, qr/^role ${prefix}_apply\w*falsefalsetrue$/m, 'that of the subscriptions is none either');
+like($whole, qr/^role ${prefix}_2\w*falsetruefalse 8$/m, 'the role of a peer replicates, is no superuser and takes few connections');
+like($whole, qr/^role ${prefix}_apply\w*falsefalsetrue -1$/m, 'that of the subscriptions is none either');
 
 # Each kind of damage: is it one, and is it gone after a while?
 my %damage = (
@@ -57,6 +57,7 @@ my %damage = (
 	'row security turned off' => 'ALTER TABLE ledger_wire.body_1 DISABLE ROW LEVEL SECURITY',
 	'a revoked privilege' => "REVOKE SELECT ON ledger_wire.log_2 FROM ${prefix}_2",
 	'a role made superuser' => "ALTER ROLE ${prefix}_2 SUPERUSER",
+	'a role without a limit' => "ALTER ROLE ${prefix}_2 CONNECTION LIMIT -1",
 	'a dropped slot' => "SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${prefix}_1_2_log'",
 	'a foreign slot' => "SELECT pg_create_logical_replication_slot('spy', 'pgoutput')",
 	'a dropped subscription' => 'ALTER SUBSCRIPTION log_2 DISABLE; ALTER SUBSCRIPTION log_2 SET (slot_name = NONE); DROP SUBSCRIPTION log_2',
