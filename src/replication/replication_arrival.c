@@ -68,11 +68,8 @@ take_notifications(TlWire *wire)
 				if (wire->peers[i].member == member)
 					wire->peers[i].arrived = true;
 		}
-		else if (strncmp(notify->extra, "body_", 5) == 0 && wire->wants_chunks)
-		{
-			wire->chunk_source = -1;
-			wire->chunks_due = 0;
-		}
+		else if (strncmp(notify->extra, "body_", 5) == 0)
+			wire->bodies_arrived = true;
 		PQfreemem(notify);
 	}
 }
@@ -224,6 +221,9 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 		if (peer->logs[i].copied == before[i])
 			peer->logs[i].copied = peer->logs[i].sequence;
 	if (kept > 0)
+	{
 		wire->wants_chunks = true;
+		wire->bodies_arrived = true;	/* they may have been here first */
+	}
 	return kept;
 }

@@ -36,6 +36,8 @@
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
+#define PASSED_MAX			256 /* answers of one wire without a row to keep */
+#define PLACE_OFFSET		5	/* of the place in a row */
 
 /* What a connection is asked for. */
 typedef struct TlQuestion
@@ -57,15 +59,21 @@ static TlStatement select_wanted_member = {
 	1, {INT8OID}
 };
 
+static TimestampTz poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now);
 static int	heads_period_ms(const TlWire *wire, int source);
 static void ask_heads(TlWire *wire, int source);
 static void on_heads(void *context, PGresult *result);
 static void learn_head(TlWire *wire, uint32_t member, const uint8_t *place);
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
+static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
+static bool pass_over(TlPeerLog *log, PGresult *result);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
+static void on_arrived_chunks(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
-static TlQuestion *question(TlWire *wire, int source, int peer, const uint8_t *nonce);
+static int	take_chunks(TlWire *wire, PGresult *result);
+static bool ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
+				const TlParameter *parameters, int count, TlConnectionDone done);
 
 /* Returns when there is something to do again, if nothing happens. */
 TimestampTz
@@ -82,27 +90,45 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 			peer->heads_due = 0;
 		if (peer->wire.state == TL_CONNECTION_IDLE)
 			tl_replication_fetch_from(wire, i);
-		if (peer->wire.state == TL_CONNECTION_IDLE)
-			wake = Min(wake, peer->heads_due);
-		for (int j = 0; j < peer->log_count; j++)
-		{
-			TlPeerLog  *log = &peer->logs[j];
-
-			if (log->known <= log->sequence)
-				continue;
-			if (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
-				tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
-			wake = Min(wake, log->due);
-		}
+		wake = Min(wake, tl_replication_fetch_wake(wire, i, peer->heads_due));
 	}
+	for (int i = 0; i < wire->peer_count; i++)
+		wake = Min(wake, poll_logs(wire, &wire->peers[i], now));
 	if (wire->wants_chunks)
 	{
-		if (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source))
-			tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
-		wake = Min(wake, wire->chunks_due);
+		while (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source) &&
+			   !tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms))
+			continue;
+		wake = Min(wake, tl_replication_fetch_wake(wire, wire->chunk_source, wire->chunks_due));
+		if (wire->bodies_arrived)
+			wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
 	}
 	wake = Min(wake, tl_replication_want_poll(wire, now));
 	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
+}
+
+/* Pass over sources that are not there. */
+static TimestampTz
+poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
+{
+	TimestampTz wake = DT_NOEND;
+
+	for (int j = 0; j < peer->log_count; j++)
+	{
+		TlPeerLog  *log = &peer->logs[j];
+
+		if (log->known <= log->sequence)
+			continue;
+		while (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
+		{
+			log->passed_count = 0;
+			if (tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+				break;
+		}
+		if (!peer->arrived)		/* what arrives of itself is read first */
+			wake = Min(wake, tl_replication_fetch_wake(wire, log->source, log->due));
+	}
+	return wake;
 }
 
 /* This source's connection is idle: ask it for what it may have. */
@@ -133,10 +159,8 @@ ask_heads(TlWire *wire, int source)
 	TlPeer	   *peer = &wire->peers[source];
 
 	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), heads_period_ms(wire, source));
-	tl_replication_connection_ask(&peer->wire,
-								  "SELECT member, key FROM ledger_wire.head LIMIT 64",
-								  NULL, 0, FETCH_TIMEOUT_MS, on_heads,
-								  question(wire, source, source, NULL));
+	(void) ask(wire, source, source, NULL,
+			   "SELECT member, key FROM ledger_wire.head LIMIT 64", NULL, 0, on_heads);
 }
 
 static void
@@ -196,31 +220,48 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 		for (int j = 0; j < peer->log_count; j++)
 		{
 			TlPeerLog  *log = &peer->logs[j];
-			uint8_t		after[TL_PLACE_SIZE];
+			uint8_t		next[TL_PLACE_SIZE];
 			uint8_t		last[TL_PLACE_SIZE];
-			TlParameter parameters[] = {
-				{after, sizeof(after), true}, {last, sizeof(last), true}
-			};
 
 			/* what arrives of itself is read first */
 			if (log->known <= log->sequence || log->source != source ||
 				now < log->due || peer->arrived)
 				continue;
-			tl_replication_fetch_place(after, log->nonce, log->sequence);
+			tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
+			if (log->passed_count == 0 || memcmp(log->passed, next, sizeof(next)) != 0)
+			{
+				log->passed_count = 0;
+				tl_replication_fetch_place(log->passed, log->nonce, log->sequence);
+				log->passed_arrival = PG_INT64_MAX;
+			}
 			tl_replication_fetch_place(last, log->nonce, log->known);
-			return tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
-												 psprintf("SELECT message FROM (SELECT message, arrival, sum(octet_length(message))"
-														  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-														  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
-														  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
-														  " ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
-														  " WHERE total - octet_length(message) < 4194304"
-														  " ORDER BY ledger_wire.row_key(message), arrival", peer->member),
-												 parameters, 2, FETCH_TIMEOUT_MS, on_gap,
-												 question(wire, source, i, log->nonce));
+			return ask_rows(wire, source, i, log, last);
 		}
 	}
 	return false;
+}
+
+static bool
+ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last)
+{
+	int64_t		arrival = (int64_t) pg_hton64((uint64_t) log->passed_arrival);
+	TlParameter parameters[] = {
+		{log->passed, TL_PLACE_SIZE, true},
+		{&arrival, sizeof(arrival), true},
+		{last, TL_PLACE_SIZE, true}
+	};
+
+	return ask(wire, source, peer, log->nonce,
+			   psprintf("SELECT message, arrival FROM (SELECT message, arrival, sum(octet_length(message))"
+						" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
+						" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+						" WHERE (ledger_wire.row_key(message), arrival) > ($1::bytea, $2::bigint)"
+						" AND ledger_wire.row_key(message) <= $3::bytea"
+						" ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
+						" WHERE total - octet_length(message) < 4194304"
+						" ORDER BY ledger_wire.row_key(message), arrival",
+						wire->peers[peer].member),
+			   parameters, 3, on_gap);
 }
 
 /* Bytes that sort as ledger_wire.row_key(message) does. */
@@ -240,19 +281,23 @@ on_gap(void *context, PGresult *result)
 	TlPeer	   *peer = &wire->peers[asked->peer];
 	int			kept = 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
 		PQntuples(result) > 0)
 	{
 		tl_replication_wire_begin(wire);
 		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
 		tl_replication_wire_end(wire);
 	}
+	else
+		result = NULL;
 	for (int j = 0; j < peer->log_count; j++)
 	{
 		TlPeerLog  *log = &peer->logs[j];
 
-		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
+		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0 ||
+			(kept == 0 && result != NULL && pass_over(log, result)))
 			continue;
+		log->passed_count = 0;
 		if (kept > 0)
 		{
 			log->pause_ms = PAUSE_MS_MIN;
@@ -263,6 +308,29 @@ on_gap(void *context, PGresult *result)
 			log->known = log->sequence; /* a claim that nobody makes good */
 	}
 	pfree(asked);
+}
+
+/*
+ * Nothing of this could be kept.  If the place that is next is full of it, is
+ * there more behind, in the same wire?  False if that was asked often enough.
+ */
+static bool
+pass_over(TlPeerLog *log, PGresult *result)
+{
+	int			row = PQntuples(result) - 1;
+	uint8_t		next[TL_PLACE_SIZE];
+
+	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
+	if (log->passed_count == PASSED_MAX ||
+		PQgetlength(result, row, 0) < PLACE_OFFSET + TL_PLACE_SIZE ||
+		PQgetlength(result, row, 1) != sizeof(log->passed_arrival) ||
+		memcmp(PQgetvalue(result, row, 0) + PLACE_OFFSET, next, sizeof(next)) != 0)
+		return false;
+	log->passed_count++;
+	memcpy(log->passed, next, sizeof(next));
+	memcpy(&log->passed_arrival, PQgetvalue(result, row, 1), sizeof(log->passed_arrival));
+	log->passed_arrival = (int64_t) pg_ntoh64((uint64_t) log->passed_arrival);
+	return true;
 }
 
 /* Bodies that stored batches name, of one member at a time. */
@@ -277,8 +345,11 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 	Datum		digests[CHUNKS_MAX];
 	uint64		count;
 	bool		asked = false;
+	bool		look;
 
-	if (!wire->wants_chunks || wire->chunk_source != source || now < wire->chunks_due)
+	look = source < 0 && wire->bodies_arrived;
+	if (!wire->wants_chunks ||
+		(!look && (wire->chunk_source != source || now < wire->chunks_due)))
 		return false;
 	tl_replication_wire_begin(wire);
 	wire->wants_chunks = tl_chain_execute(&select_wanted_member, values, NULL, true) > 0;
@@ -296,16 +367,29 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 		parameter.data = VARDATA(bytes);
 		parameter.size = VARSIZE(bytes) - VARHDRSZ;
-		asked = tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
-											  psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk FROM ledger_wire.body_%u"
-													   " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
-													   (uint32_t) DatumGetInt64(values[0])),
-											  &parameter, 1, FETCH_TIMEOUT_MS, on_chunks,
-											  question(wire, source, 0, NULL));
+		asked = ask(wire, source, 0, NULL,
+					psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk FROM ledger_wire.body_%u"
+							 " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
+							 (uint32_t) DatumGetInt64(values[0])),
+					&parameter, 1, look ? on_arrived_chunks : on_chunks);
+		if (look)
+			wire->bodies_arrived = false;
 		wire->chunk_member = (uint32_t) DatumGetInt64(values[0]) - 1;
 	}
 	tl_replication_wire_end(wire);
 	return asked;
+}
+
+/* Something has come of itself: that is no turn of the own wire. */
+static void
+on_arrived_chunks(void *context, PGresult *result)
+{
+	TlQuestion *asked = context;
+
+	/* there may be more of them than are asked for at once */
+	if (take_chunks(asked->wire, result) > 0)
+		asked->wire->bodies_arrived = true;
+	pfree(asked);
 }
 
 static void
@@ -313,18 +397,8 @@ on_chunks(void *context, PGresult *result)
 {
 	TlQuestion *asked = context;
 	TlWire	   *wire = asked->wire;
-	int			kept = 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
-		PQntuples(result) > 0)
-	{
-		tl_replication_wire_begin(wire);
-		for (int i = 0; i < PQntuples(result); i++)
-			kept += tl_replication_store_chunk(PQgetvalue(result, i, 0),
-											   PQgetlength(result, i, 0), &wire->sink);
-		tl_replication_wire_end(wire);
-	}
-	if (kept > 0)
+	if (take_chunks(wire, result) > 0)
 		wire->chunk_pause_ms = PAUSE_MS_MIN;
 	else
 	{
@@ -336,6 +410,24 @@ on_chunks(void *context, PGresult *result)
 		}
 	}
 	pfree(asked);
+}
+
+/* How many were wanted. */
+static int
+take_chunks(TlWire *wire, PGresult *result)
+{
+	int			kept = 0;
+
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+		PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		for (int i = 0; i < PQntuples(result); i++)
+			kept += tl_replication_store_chunk(PQgetvalue(result, i, 0),
+											   PQgetlength(result, i, 0), &wire->sink);
+		tl_replication_wire_end(wire);
+	}
+	return kept;
 }
 
 /* Own wire, then the peers in turn; after the last a pause, and true. */
@@ -360,14 +452,28 @@ tl_replication_fetch_usable(TlWire *wire, int source)
 		connection->state == TL_CONNECTION_BUSY;
 }
 
+/*
+ * When to come again to ask that source.  Never of itself, if it cannot be asked
+ * then: what is awaited sets the latch or makes a socket ready.
+ */
+TimestampTz
+tl_replication_fetch_wake(TlWire *wire, int source, TimestampTz due)
+{
+	const TlConnection *connection = tl_replication_fetch_connection(wire, source);
+
+	return wire->identified && connection->state == TL_CONNECTION_IDLE ? due : DT_NOEND;
+}
+
 TlConnection *
 tl_replication_fetch_connection(TlWire *wire, int source)
 {
 	return source < 0 ? &wire->reader : &wire->peers[source].wire;
 }
 
-static TlQuestion *
-question(TlWire *wire, int source, int peer, const uint8_t *nonce)
+/* False if it cannot be asked now. */
+static bool
+ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
+	const TlParameter *parameters, int count, TlConnectionDone done)
 {
 	TlQuestion *asked = MemoryContextAllocZero(TopMemoryContext, sizeof(TlQuestion));
 
@@ -376,5 +482,10 @@ question(TlWire *wire, int source, int peer, const uint8_t *nonce)
 	asked->peer = peer;
 	if (nonce != NULL)
 		memcpy(asked->nonce, nonce, TL_NONCE_SIZE);
-	return asked;
+	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+									  query, parameters, count, FETCH_TIMEOUT_MS,
+									  done, asked))
+		return true;
+	pfree(asked);
+	return false;
 }

@@ -61,7 +61,6 @@ static void on_done(void *context, PGresult *result);
 static bool ask_to_advance(TlWire *wire, int peer, int kind);
 static void on_advanced(void *context, PGresult *result);
 static void wait_longer(TlLink *link);
-static char *slot_name(const TlWire *wire, uint32_t publisher, uint32_t subscriber, int kind);
 
 void
 tl_replication_link_look(TlWire *wire)
@@ -120,7 +119,7 @@ static void
 judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row)
 {
 	char	   *conninfo = tl_replication_address_conninfo(peer->address, tl_replication_setting_role(&wire->chain_id, wire->member));
-	char	   *slot = slot_name(wire, peer->member, wire->member, kind);
+	char	   *slot = tl_replication_setting_slot(&wire->chain_id, peer->member, wire->member, kinds[kind]);
 	bool		enabled = strcmp(PQgetvalue(result, row, 1), "true") == 0;
 	bool		works = strcmp(PQgetvalue(result, row, 4), "true") == 0;
 
@@ -156,7 +155,8 @@ static void
 see_slot(TlWire *wire, const char *name, const char *lag)
 {
 	for (int i = 0; i < wire->peer_count; i++)
-		if (strcmp(name, slot_name(wire, wire->member, wire->peers[i].member, 0)) == 0)
+		if (strcmp(name, tl_replication_setting_slot(&wire->chain_id, wire->member,
+													 wire->peers[i].member, kinds[0])) == 0)
 			wire->status[i].lag_bytes = atoll(lag);
 }
 
@@ -210,7 +210,7 @@ make_script(TlWire *wire, int peer, int kind)
 	};
 	Oid			types[] = {INT8OID, TEXTOID, TEXTOID};
 
-	return tl_replication_wire_text("SELECT ledger_internal.wire_link_script($1, $2, $3)",
+	return tl_replication_wire_text(wire, "SELECT ledger_internal.wire_link_script($1, $2, $3)",
 									values, types, lengthof(values));
 }
 
@@ -220,6 +220,7 @@ on_done(void *context, PGresult *result)
 	TlWire	   *wire = context;
 	TlLink	   *link = &wire->links[wire->asked_peer][wire->asked_kind];
 	TlLinkStatus *status = &wire->status[wire->asked_peer];
+	const char *message = NULL;
 
 	wire->look_due = 0;			/* see what has become of it */
 	wire->step = TL_WIRE_REST;
@@ -233,16 +234,19 @@ on_done(void *context, PGresult *result)
 	}
 	link->state = TL_LINK_REFUSED;
 	wait_longer(link);
+	if (result != NULL)			/* NULL also of a result that libpq has made up */
+		message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	tl_replication_connection_text(status->reason, sizeof(status->reason),
-								   result == NULL ? "the connection to the own wire was lost" :
-								   PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+								   message != NULL ? message :
+								   "the connection to the own wire was lost");
 }
 
 /* At the publisher, as the role that may; whatever comes of it. */
 static bool
 ask_to_advance(TlWire *wire, int peer, int kind)
 {
-	char	   *slot = slot_name(wire, wire->peers[peer].member, wire->member, kind);
+	char	   *slot = tl_replication_setting_slot(&wire->chain_id, wire->peers[peer].member,
+													wire->member, kinds[kind]);
 	TlParameter parameter = {slot, 0, false};
 
 	return tl_replication_connection_ask(&wire->peers[peer].wire,
@@ -262,13 +266,4 @@ wait_longer(TlLink *link)
 {
 	link->pause_ms = Min(Max(link->pause_ms * 2, PAUSE_MS_MIN), PAUSE_MS_MAX);
 	link->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), link->pause_ms);
-}
-
-static char *
-slot_name(const TlWire *wire, uint32_t publisher, uint32_t subscriber, int kind)
-{
-	const uint8_t *chain = wire->chain_id.bytes;
-
-	return psprintf("ledger_%02x%02x%02x%02x_%u_%u_%s", chain[0], chain[1],
-					chain[2], chain[3], publisher, subscriber, kinds[kind]);
 }

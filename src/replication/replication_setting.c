@@ -109,6 +109,15 @@ tl_replication_setting_role(const TlHash *chain_id, uint32_t member)
 					chain[3], member);
 }
 
+/* A slot in the publisher's wire, as ledger_internal.wire_slot. */
+char *
+tl_replication_setting_slot(const TlHash *chain_id, uint32_t publisher,
+							uint32_t subscriber, const char *kind)
+{
+	return psprintf("%s_%u_%s", tl_replication_setting_role(chain_id, publisher),
+					subscriber, kind);
+}
+
 /* One keyword and its value, quoted, behind those that are there. */
 void
 tl_replication_setting_append(StringInfo out, const char *keyword, const char *value)

@@ -21,5 +21,7 @@ extern char *tl_replication_setting_database_name(const char *conninfo);
 extern void tl_replication_setting_append(StringInfo out, const char *keyword,
 										  const char *value);
 extern char *tl_replication_setting_role(const TlHash *chain_id, uint32_t member);
+extern char *tl_replication_setting_slot(const TlHash *chain_id, uint32_t publisher,
+										 uint32_t subscriber, const char *kind);
 
 #endif							/* REPLICATION_SETTING_H */

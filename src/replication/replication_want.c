@@ -85,17 +85,23 @@ tl_replication_want_poll(TlWire *wire, TimestampTz now)
 {
 	TimestampTz wake = DT_NOEND;
 
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].ask_last_seen)
+			wake = Min(wake, tl_replication_fetch_wake(wire, i, wire->peers[i].last_seen_due));
 	for (int i = 0; i < TL_WANTS_MAX; i++)
 	{
 		TlWant	   *want = &wire->wants[i];
 
 		if (!want->used)
 			continue;
-		if (now >= want->due && !tl_replication_fetch_usable(wire, want->source) &&
-			tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
-			++want->rounds == ROUNDS_MAX)
-			want->used = false;
-		wake = Min(wake, want->due);
+		while (now >= want->due && !tl_replication_fetch_usable(wire, want->source))
+			if (tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
+				++want->rounds == ROUNDS_MAX)
+			{
+				want->used = false;
+				break;
+			}
+		wake = Min(wake, tl_replication_fetch_wake(wire, want->source, want->due));
 	}
 	return wake;
 }
@@ -104,8 +110,8 @@ tl_replication_want_poll(TlWire *wire, TimestampTz now)
 bool
 tl_replication_want_ask(TlWire *wire, int source, TimestampTz now)
 {
-	if (source >= 0 && wire->peers[source].ask_last_seen)
-		return ask_last_seen(wire, source, now);
+	if (source >= 0 && wire->peers[source].ask_last_seen && ask_last_seen(wire, source, now))
+		return true;
 	for (int i = 0; i < TL_WANTS_MAX; i++)
 	{
 		TlWant	   *want = &wire->wants[i];

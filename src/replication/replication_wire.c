@@ -220,28 +220,21 @@ tl_replication_wire_end(TlWire *wire)
 	MemoryContextSwitchTo(wire->context);
 }
 
-/* The one text that a query of this database returns; in a transaction of its
- * own, the text in the caller's context. */
+/* The one text that a query of this database returns, in a transaction of its
+ * own. */
 char *
-tl_replication_wire_text(const char *query, const Datum *values, const Oid *types,
-						 int count)
+tl_replication_wire_text(TlWire *wire, const char *query, const Datum *values,
+						 const Oid *types, int count)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	char	   *text;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	tl_replication_wire_begin(wire);
 	if (SPI_execute_with_args(query, count, (Oid *) types, (Datum *) values, NULL,
 							  true, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not run \"%s\"", query);
 	text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	text = text == NULL ? NULL : MemoryContextStrdup(caller, text);
-	SPI_finish();
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(caller);
+	text = text == NULL ? NULL : MemoryContextStrdup(wire->context, text);
+	tl_replication_wire_end(wire);
 	return text;
 }
 
@@ -297,7 +290,7 @@ tend_admin(TlWire *wire, TimestampTz now)
 static void
 ask_script(TlWire *wire, const char *function)
 {
-	char	   *script = tl_replication_wire_text(psprintf("SELECT ledger_internal.%s()", function),
+	char	   *script = tl_replication_wire_text(wire, psprintf("SELECT ledger_internal.%s()", function),
 												  NULL, NULL, 0);
 
 	tl_replication_connection_ask(&wire->admin, script, NULL, 0, ADMIN_TIMEOUT_MS,

@@ -110,6 +110,7 @@ struct TlWire
 
 	/* bodies that are wanted */
 	bool		wants_chunks;
+	bool		bodies_arrived; /* the own wire may have some of them */
 	TimestampTz chunks_due;
 	int			chunk_source;	/* -1: the own wire */
 	int			chunk_pause_ms;
@@ -141,7 +142,7 @@ extern int	tl_replication_wire_connections(TlWire *wire, TlConnection **out);
 extern void tl_replication_wire_wake(TlWire *wire);
 extern void tl_replication_wire_begin(TlWire *wire);
 extern void tl_replication_wire_end(TlWire *wire);
-extern char *tl_replication_wire_text(const char *query, const Datum *values,
+extern char *tl_replication_wire_text(TlWire *wire, const char *query, const Datum *values,
 									  const Oid *types, int count);
 
 /* from replication_link.c */
@@ -166,6 +167,7 @@ extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
 extern void tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE],
 									   uint64_t sequence);
+extern TimestampTz tl_replication_fetch_wake(TlWire *wire, int source, TimestampTz due);
 extern bool tl_replication_fetch_usable(TlWire *wire, int source);
 extern TlConnection *tl_replication_fetch_connection(TlWire *wire, int source);
 extern bool tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due,

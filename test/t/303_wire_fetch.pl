@@ -7,6 +7,7 @@ use lib "$FindBin::RealBin/../lib";
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use LedgerWire;
 
@@ -83,5 +84,44 @@ like($error, qr/a wire only grows/, 'nor does a superuser by accident');
 is($error, '', 'a peer may ask');
 ($status, $out, $error) = $wires->node(3)->psql('postgres_wire', "SET SESSION AUTHORIZATION ${prefix}_1; INSERT INTO ledger_wire.request (message) VALUES ('\\x01')");
 like($error, qr/64 requests of ${prefix}_1 wait already/, 'but not for ever');
+
+# A place full of rows that are no use, and the good one behind them.
+$author->drop_slots($_) foreach (1 .. 3);
+my $good = $author->publish(hidden => 1);
+$author->sql("INSERT INTO ledger_wire.log_4 (message) SELECT substring('$good'::bytea FOR 29) || sha256(g::text::bytea) FROM generate_series(1, 600) AS g");
+$author->send($good);
+ok($wires->poll(1, "SELECT max(seq) = $author->{seq} FROM ledger_internal.peer_log WHERE member = 4"), 'a row behind six hundred bad ones is found');
+
+# The loop waits: how often does the process wake in two seconds?
+sub wakes
+{
+	my $pid = $wires->wire_pid(1);
+	my $count = sub { slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m; return $1 };
+	my $before = $count->();
+
+	usleep(2_000_000);
+	return $count->() - $before;
+}
+
+SKIP:
+{
+	skip 'counted in /proc', 3 if !-r "/proc/$$/status";
+
+	# a question that the author answers late
+	$author->publish;
+	$wires->poll(1, "SELECT max(seq) = $author->{seq} FROM ledger_internal.peer_log WHERE member = 4");
+	$author->drop_slots($_) foreach (1 .. 3);
+	$author->sql("CREATE OR REPLACE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea LANGUAGE plpgsql AS 'BEGIN IF session_user <> current_user OR session_user ~ ''^ledger_'' THEN PERFORM pg_sleep(6); END IF; RETURN substring(message FROM 6 FOR 24); END'");
+	ok($author->poll("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = '${prefix}_1'"), 'a question is under way');
+	cmp_ok(wakes(), '<', 80, 'and nothing spins meanwhile');
+	$author->sql("CREATE OR REPLACE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea LANGUAGE sql AS 'SELECT substring(message FROM 6 FOR 24)'");
+
+	# no wire of its own, and peers that answer
+	$wires->node(1)->append_conf('postgresql.conf', "telco_ledger.wire_conninfo = 'host=/nonexistent dbname=none'");
+	$wires->node(1)->restart;
+	$wires->poll(1, "SELECT log_link = 'no wire' FROM ledger.peer WHERE member = 2");
+	usleep(3_000_000);
+	cmp_ok(wakes(), '<', 80, 'nor while the own wire is down');
+}
 
 done_testing();
