@@ -533,17 +533,14 @@ peers AS (
       FROM ledger_internal.peer AS p
      WHERE p.member <> (SELECT member FROM ledger_internal.node)
        AND (p.left_at IS NULL OR p.left_at > now() - interval '1 hour')),
-hosts AS (
-    SELECT peers.*, h.host
-      FROM peers JOIN ledger_internal.peer AS p USING (member),
-           string_to_table(ledger_internal.address_hosts(p.address), ',') AS h (host)),
 lines AS (
     SELECT 1 AS place, member,
            CASE WHEN host ~ '^[/@]' THEN format('local    %s  %s  peer map=telco_ledger', wire.name, role)
                 WHEN host ~ '^[0-9.]+$' THEN format('hostssl  %s  %s  %s/32  cert', wire.name, role, host)
                 WHEN host ~ ':' THEN format('hostssl  %s  %s  %s/128  cert', wire.name, role, host)
                 ELSE format('hostssl  %s  %s  %s  cert', wire.name, role, host) END AS line
-      FROM hosts, wire
+      FROM peers JOIN ledger_internal.peer USING (member)
+           CROSS JOIN string_to_table(ledger_internal.address_hosts(address), ',') AS h (host), wire
     UNION ALL
     SELECT 2, r.place, format('%-8s %s  %s  %s reject', r.type, 'all,replication', r.role, r.address)
       FROM (SELECT p.member AS place, t.type, p.role, t.address
