@@ -126,6 +126,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_batch.o \
 	src/proof/proof_verify_log.o \
 	src/proof/proof_verify_chain.o \
+	src/proof/proof_verify_epoch.o \
 	src/proof/proof_verify_quorum.o \
 	src/proof/proof_verify_definition.o \
 	src/proof/proof_verify_section.o \

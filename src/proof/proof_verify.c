@@ -115,6 +115,7 @@ typedef struct TableAttempt
 static void verify_in_view(TlVerification *run, List *tables);
 static void verify(TlVerification *run, List *tables);
 static bool parse_mode(const char *mode);
+static const TlMember *not_admitted(const TlVerification *run);
 static void check_node(TlVerification *run);
 static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
@@ -269,14 +270,31 @@ tl_proof_verify_load_ledger(TlVerification *run)
 										  VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
 										  VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)),
 				   "genesis in ledger_internal.node");
-	run->quorum = run->genesis.member_count > 1;
-	run->member = &run->genesis.members[0];
-	for (int i = 0; i < run->genesis.member_count; i++)
-		if (run->genesis.members[i].number == run->identity.member)
-			run->member = &run->genesis.members[i];
-	check_node(run);
+	tl_proof_verify_load_epochs(run);
+	run->member = tl_proof_verify_self(run);
+	tl_chain_execute(&select_node, NULL, NULL, true);
+	if (run->member == NULL)
+		run->member = not_admitted(run);
+	else
+		check_node(run);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* Until the members have said who this node is, it says so itself. */
+static const TlMember *
+not_admitted(const TlVerification *run)
+{
+	TlMember   *member = palloc0(sizeof(TlMember));
+	char	   *name = TextDatumGetCString(tl_chain_result(0, 3, NULL));
+	bytea	   *key = DatumGetByteaPP(tl_chain_result(0, 6, NULL));
+
+	member->number = run->identity.member;
+	member->name.data = (const uint8_t *) name;
+	member->name.size = strlen(name);
+	if (VARSIZE_ANY_EXHDR(key) == TL_XONLY_KEY_SIZE)
+		memcpy(member->row_key, VARDATA_ANY(key), TL_XONLY_KEY_SIZE);
+	return member;
 }
 
 /* What ledger_internal.node shows to people is what genesis says. */

@@ -72,7 +72,9 @@ typedef struct TlVerification
 	TlIdentity	identity;
 	TlHash		chain_id;
 	TlGenesis	genesis;
-	const TlMember *member;		/* of genesis: who this node is */
+	TlGenesis  *epochs;			/* genesis, and what became of its members */
+	int			epoch_count;
+	const TlMember *member;		/* who this node is */
 	bool		quorum;			/* several members make the blocks */
 	bool		progress_known; /* the stored snapshots are sound */
 	TlProgress	progress;
@@ -114,6 +116,9 @@ extern bool tl_proof_verify_load_snapshot(TlSnapshot *out, int64_t number);
 extern bool tl_proof_verify_parse_snapshot(TlSnapshot *out, TlSpan text);
 extern void tl_proof_verify_load_progress(TlVerification *run);
 extern void tl_proof_verify_load_ledger(TlVerification *run);
+extern void tl_proof_verify_load_epochs(TlVerification *run);
+extern const TlGenesis *tl_proof_verify_epoch(const TlVerification *run, uint64_t epoch);
+extern const TlMember *tl_proof_verify_self(const TlVerification *run);
 extern List *tl_proof_verify_tables(Oid relation);
 extern int64_t tl_proof_verify_record(const TlVerification *run,
 									  TimestampTz started_at);

@@ -20,6 +20,7 @@
 #include "chain_statement.h"
 #include "consensus_certificate.h"
 #include "proof_checkpoint.h"
+#include "proof_step.h"
 #include "proof_verify.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -111,26 +112,17 @@ from_hex(Datum hex)
 	return span;
 }
 
-/* Did a quorum of the founders sign that block? */
+/* Did a quorum of the members of its epoch sign that block? */
 static bool
 is_certified(TlVerification *run, const TlBlockHeader *header,
 			 const TlHash *hash, TlSpan bytes)
 {
-	const TlGenesis *genesis = &run->genesis;
-	TlValidator validators[TL_MEMBER_COUNT_MAX];
+	const TlGenesis *members = tl_proof_verify_epoch(run, header->epoch);
 	TlCertificate certificate;
 	TlVote		vote;
-	unsigned	count = 0;
 
-	for (int i = 0; i < genesis->member_count; i++)
-	{
-		if (genesis->members[i].kind != TL_MEMBER_VALIDATOR)
-			continue;
-		validators[count].member = genesis->members[i].number;
-		memcpy(validators[count++].row_key, genesis->members[i].row_key,
-			   TL_XONLY_KEY_SIZE);
-	}
-	if (tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
+	if (members == NULL ||
+		tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
 		tl_consensus_certificate_get_vote(&vote, &certificate, 0) != TL_OK)
 		return false;
 	memcpy(run->known.nonce, vote.nonce, TL_NONCE_SIZE);
@@ -139,8 +131,7 @@ is_certified(TlVerification *run, const TlBlockHeader *header,
 		certificate.epoch == header->epoch &&
 		certificate.view == header->view &&
 		memcmp(&certificate.block, hash, TL_HASH_SIZE) == 0 &&
-		tl_consensus_certificate_verify(&certificate, &run->chain_id, validators,
-										count, genesis->quorum_of_three);
+		tl_proof_step_is_signed(members, &run->chain_id, &certificate);
 }
 
 static void

@@ -12,8 +12,8 @@
  * ones, by the batch root and the cut of their block.
  *
  * Invariants
- *	  V11 a block's certificate has the signatures of a quorum of the members in
- *		  genesis, for this block or for one above it that is stored
+ *	  V11 a block's certificate has the signatures of a quorum of the members of
+ *		  its epoch, for this block or for one above it that is stored
  *	  V12 the batches of a block, own and foreign, each follow the one before in
  *		  their lane; together they give the batch root, and the cut reaches to
  *		  the last of each lane
@@ -134,6 +134,7 @@ tl_proof_walk_certificate(TlWalk *walk)
 static const char *
 read_certificate(TlWalk *walk)
 {
+	const TlGenesis *members;
 	TlCertificate certificate;
 	TlSpan		bytes;
 
@@ -143,8 +144,9 @@ read_certificate(TlWalk *walk)
 	if (tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
 		certificate.kind != TL_LOG_FINALIZE)
 		return "The certificate in ledger_internal.block_order is not one of finality.";
-	if (!tl_proof_step_is_signed(&walk->run->genesis, &walk->run->chain_id,
-								 &certificate))
+	members = tl_proof_verify_epoch(walk->run, certificate.epoch);
+	if (members == NULL ||
+		!tl_proof_step_is_signed(members, &walk->run->chain_id, &certificate))
 		return "The certificate in ledger_internal.block_order is not signed by a quorum of the members.";
 	walk->certified = true;
 	walk->certified_epoch = certificate.epoch;

@@ -52,4 +52,18 @@ foreach my $member (1, @new)
 	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.node AS n, ledger.member AS m WHERE m.left_height IS NULL'), '4', 'and knows four members');
 }
 
+# The change of the members is part of what is verified.
+foreach my $member (1, @new)
+{
+	$wires->node($member)->wait_final_all;
+	$wires->node($member)->verify_clean("verification is clean at member $member");
+}
+$wires->sql(3, 'CREATE TABLE kept AS SELECT * FROM ledger_internal.epoch; UPDATE ledger_internal.epoch SET motion = overlay(motion PLACING ' . "'\\x00' FROM octet_length(motion))");
+like($wires->sql(3, "SELECT kind, height, detail FROM ledger.verify(mode => 'full')"), qr/block_changed\|\d+\|The motion in ledger_internal\.epoch/, 'a changed motion is named');
+$wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET motion = k.motion FROM kept AS k');
+$wires->sql(3, 'DELETE FROM ledger_internal.epoch');
+like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|.*not signed by a quorum of the members/, 'members that nobody has decided have signed nothing');
+$wires->sql(3, 'INSERT INTO ledger_internal.epoch SELECT * FROM kept');
+$wires->node(3)->verify_clean('as it was, it is clean again');
+
 done_testing();
