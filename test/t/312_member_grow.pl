@@ -61,4 +61,18 @@ is($wires->sql(3, "SELECT valid, reason FROM ledger.verify_receipt(\$\$$receipt\
 is($wires->sql($_, "SELECT bool_and(valid), count(*) > 0 FROM ledger.verify_receipts(ledger.receipts('cdr', ARRAY(SELECT ledger_ref FROM cdr)))"),
 	't|t', "receipts of all rows of member $_ are valid") foreach (1, 2);
 
+# The change of the members is part of what is verified.
+foreach my $member (1, @new)
+{
+	$wires->node($member)->wait_final_all;
+	$wires->node($member)->verify_clean("verification is clean at member $member");
+}
+$wires->sql(3, 'CREATE TABLE kept AS SELECT * FROM ledger_internal.epoch; UPDATE ledger_internal.epoch SET motion = overlay(motion PLACING ' . "'\\x00' FROM octet_length(motion))");
+like($wires->sql(3, "SELECT kind, height, detail FROM ledger.verify(mode => 'full')"), qr/block_changed\|\d+\|The motion in ledger_internal\.epoch/, 'a changed motion is named');
+$wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET motion = k.motion FROM kept AS k');
+$wires->sql(3, 'DELETE FROM ledger_internal.epoch');
+like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|.*not signed by a quorum of the members/, 'members that nobody has decided have signed nothing');
+$wires->sql(3, 'INSERT INTO ledger_internal.epoch SELECT * FROM kept');
+$wires->node(3)->verify_clean('as it was, it is clean again');
+
 done_testing();
