@@ -52,6 +52,7 @@ static TlStatement select_descendant = {
 static void load_lanes(TlWalk *walk, int64_t height);
 static const char *read_certificate(TlWalk *walk);
 static const char *read_descendant(TlWalk *walk, const TlHash *block);
+static void leave_lanes(TlWalk *walk, uint64_t number);
 static bool own_is_next(const TlWalk *walk);
 static TlLane *lane_of(TlWalk *walk, uint32_t member);
 static void walk_own(TlWalk *walk, TlMerkleRange *digests);
@@ -203,6 +204,8 @@ tl_proof_walk_lanes(TlWalk *walk, const TlBlockHeader *header)
 	int64_t		problems = walk->run->problems;
 	TlMerkleRange digests;
 
+	if (header != NULL)
+		leave_lanes(walk, header->epoch);
 	tl_merkle_range_init(&digests);
 	for (;;)
 	{
@@ -247,6 +250,25 @@ check_block(TlWalk *walk, const TlBlockHeader *header, const TlMerkleRange *dige
 		if (detail != NULL)
 			report(walk, "block_changed", detail);
 	}
+}
+
+/* Lanes of members who have left end with their epoch. */
+static void
+leave_lanes(TlWalk *walk, uint64_t number)
+{
+	const TlEpoch *epoch = tl_proof_verify_epoch(walk->run, number);
+	unsigned	kept = 0;
+
+	if (epoch == NULL)
+		return;
+	for (unsigned i = 0; i < walk->lane_count; i++)
+		for (unsigned j = 0; j < epoch->member_count; j++)
+			if (epoch->members[j].number == walk->lanes[i].member)
+			{
+				walk->lanes[kept++] = walk->lanes[i];
+				break;
+			}
+	walk->lane_count = kept;
 }
 
 /* In a block batches stand by member, incarnation and number in the lane. */
