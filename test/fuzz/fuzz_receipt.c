@@ -73,6 +73,15 @@ read_receipt(TlReader *reader, TlReceipt *receipt)
 	read_span(reader, &receipt->certificate);
 	read_span(reader, &receipt->genesis_header);
 	read_span(reader, &receipt->genesis_body);
+	if ((flags & 2) != 0)
+		read_span(reader, &receipt->epochs);
+	receipt->restart.present = (flags & 4) != 0;
+	if (receipt->restart.present)
+	{
+		read_span(reader, &receipt->restart.chain);
+		read_span(reader, &receipt->restart.last);
+		read_span(reader, &receipt->restart.reason);
+	}
 	receipt->columns = columns;
 	receipt->column_count = tl_get_u8(reader) % COLUMNS_MAX;
 	for (uint32_t i = 0; i < receipt->column_count; i++)

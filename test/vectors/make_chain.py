@@ -377,6 +377,7 @@ def changed_receipt(here, receipt, chain, headers, cut, members, members_hash, s
                                     hashes[9], 1).hex(),
         "epochs": changes.hex(),
     }
+    write_receipt_seed(here, "seed_changed", moved)
     with open(os.path.join(here, "changed.json"), "w", encoding="utf-8") as out:
         out.write(json.dumps(moved, ensure_ascii=False))
     with open(os.path.join(here, "changed.checkpoint"), "w") as out:
@@ -459,6 +460,7 @@ def restarted_receipt(here, vector, receipt, receipts, chain, last, members, sec
                     "restart": {"chain": chain.hex(), "last": last.hex(),
                                 "reason": "Rechenzentrum überflutet"}},
     }
+    write_receipt_seed(here, "seed_restarted", moved)
     definition, shown = [receipts[name]["blocks"][0]["batches"][0]["sections"][0]["rows"]
                          for name in ("definitions", "rows")]
     tree = (headers, hashes[:head])
@@ -502,14 +504,19 @@ def table_version(ref, key, table, version, schema, name, columns):
                     [(i + 1, tag, value) for i, (tag, value) in enumerate(values)])
 
 
-def write_seeds(here, receipt, messages):
-    """Inputs of test/fuzz: see fuzz_message.c and fuzz_receipt.c."""
-    corpus = os.path.join(here, "..", "fuzz", "corpus")
-    for name in ("message", "receipt"):
-        os.makedirs(os.path.join(corpus, name), exist_ok=True)
+def write_message_seeds(here, messages):
+    """Inputs of fuzz_message.c."""
+    corpus = os.path.join(here, "..", "fuzz", "corpus", "message")
+    os.makedirs(corpus, exist_ok=True)
     for number, (choice, data) in enumerate(messages):
-        with open(os.path.join(corpus, "message", "seed_%02d" % number), "wb") as out:
+        with open(os.path.join(corpus, "seed_%02d" % number), "wb") as out:
             out.write(bytes([choice]) + data)
+
+
+def write_receipt_seed(here, name, receipt):
+    """An input of fuzz_receipt.c."""
+    corpus = os.path.join(here, "..", "fuzz", "corpus", "receipt")
+    os.makedirs(corpus, exist_ok=True)
 
     def span(data):
         data = data if isinstance(data, bytes) else data.encode()
@@ -527,7 +534,10 @@ def write_seeds(here, receipt, messages):
                 span(bytes.fromhex(part["block"]["header"])) + hashes(part["block"]["path"]))
 
     proof = receipt["proof"]
-    out = b"\x01" + span(bytes.fromhex(receipt["chain"]))
+    epochs = proof["head"].get("epochs")
+    restart = proof["genesis"].get("restart")
+    out = pack("B", 1 | (epochs is not None) << 1 | (restart is not None) << 2)
+    out += span(bytes.fromhex(receipt["chain"]))
     for key in ("purpose", "member", "schema", "table", "ref"):
         out += span(receipt[key])
     out += pack("Q", receipt["height"]) + span(receipt["time"])
@@ -536,10 +546,15 @@ def write_seeds(here, receipt, messages):
     out += span(bytes.fromhex(proof["head"]["certificate"]))
     out += span(bytes.fromhex(proof["genesis"]["header"]))
     out += span(bytes.fromhex(proof["genesis"]["body"]))
+    if epochs is not None:
+        out += span(bytes.fromhex(epochs))
+    if restart is not None:
+        out += span(bytes.fromhex(restart["chain"])) + span(bytes.fromhex(restart["last"]))
+        out += span(restart["reason"])
     out += pack("B", len(receipt["row"]))
-    for name, value in receipt["row"].items():
-        out += pack("B", value is None) + span(name) + span(value or "")
-    with open(os.path.join(corpus, "receipt", "seed_valid"), "wb") as file:
+    for column, value in receipt["row"].items():
+        out += pack("B", value is None) + span(column) + span(value or "")
+    with open(os.path.join(corpus, name), "wb") as file:
         file.write(out)
 
 
@@ -750,7 +765,8 @@ def main():
             "genesis": {"header": header.hex(), "body": body.hex()},
         },
     }
-    write_seeds(here, receipt, [
+    write_receipt_seed(here, "seed_valid", receipt)
+    write_message_seeds(here, [
         (0, private), (0, sealed), (1, batch1), (1, batch2), (2, header), (2, headers[3]),
         (3, members[0]), (4, body), (5, data), (6, certificate),
         (7, b"\x01" + pack("I", 318) + headers[3] + pack("IH", 0, 0) + pack("II", 0, 0)),
