@@ -99,6 +99,15 @@ ALTER TABLE ledger_internal.peer_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
 COMMENT ON TABLE ledger_internal.peer_body IS
     'chunks of peers'' batches; digest is the SHA-256 of the chunk';
 
+CREATE TABLE ledger_internal.fetched_body (
+    digest bytea PRIMARY KEY,
+    member bigint NOT NULL,
+    audience text
+);
+CREATE INDEX fetched_body_by_member ON ledger_internal.fetched_body (member);
+COMMENT ON TABLE ledger_internal.fetched_body IS
+    'chunks of peer_body that were read in another wire and are not in the own one yet, and for whom they are';
+
 CREATE TABLE ledger_internal.own_body (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest bytea NOT NULL UNIQUE,
@@ -115,4 +124,5 @@ SELECT pg_extension_config_dump('ledger_internal.contradiction', '');
 SELECT pg_extension_config_dump('ledger_internal.loose_row', '');
 SELECT pg_extension_config_dump('ledger_internal.wanted_chunk', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_body', '');
+SELECT pg_extension_config_dump('ledger_internal.fetched_body', '');
 SELECT pg_extension_config_dump('ledger_internal.own_body', '');

@@ -39,7 +39,7 @@ static const char *const stored_tables =
 " ledger_internal.own_log, ledger_internal.own_vote,"
 " ledger_internal.peer, ledger_internal.peer_log, ledger_internal.contradiction,"
 " ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk,"
-" ledger_internal.peer_body, ledger_internal.own_body,"
+" ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body,"
 " ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"
 " ledger_internal.node";

@@ -45,6 +45,7 @@ typedef struct TlQuestion
 	TlWire	   *wire;
 	int			source;
 	int			peer;			/* whose log */
+	uint32_t	chunk_member;	/* or whose chunks */
 	uint8_t		nonce[TL_NONCE_SIZE];
 } TlQuestion;
 
@@ -71,7 +72,7 @@ static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static void on_arrived_chunks(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
-static int	take_chunks(TlWire *wire, PGresult *result);
+static int	take_chunks(const TlQuestion *asked, PGresult *result);
 static bool ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
 				const TlParameter *parameters, int count, TlConnectionDone done);
 
@@ -367,14 +368,14 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 		parameter.data = VARDATA(bytes);
 		parameter.size = VARSIZE(bytes) - VARHDRSZ;
+		wire->chunk_member = (uint32_t) DatumGetInt64(values[0]) - 1;
 		asked = ask(wire, source, 0, NULL,
-					psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk FROM ledger_wire.body_%u"
+					psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
 							 " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
 							 (uint32_t) DatumGetInt64(values[0])),
 					&parameter, 1, look ? on_arrived_chunks : on_chunks);
 		if (look)
 			wire->bodies_arrived = false;
-		wire->chunk_member = (uint32_t) DatumGetInt64(values[0]) - 1;
 	}
 	tl_replication_wire_end(wire);
 	return asked;
@@ -387,7 +388,7 @@ on_arrived_chunks(void *context, PGresult *result)
 	TlQuestion *asked = context;
 
 	/* there may be more of them than are asked for at once */
-	if (take_chunks(asked->wire, result) > 0)
+	if (take_chunks(asked, result) > 0)
 		asked->wire->bodies_arrived = true;
 	pfree(asked);
 }
@@ -398,7 +399,7 @@ on_chunks(void *context, PGresult *result)
 	TlQuestion *asked = context;
 	TlWire	   *wire = asked->wire;
 
-	if (take_chunks(wire, result) > 0)
+	if (take_chunks(asked, result) > 0)
 		wire->chunk_pause_ms = PAUSE_MS_MIN;
 	else
 	{
@@ -414,17 +415,28 @@ on_chunks(void *context, PGresult *result)
 
 /* How many were wanted. */
 static int
-take_chunks(TlWire *wire, PGresult *result)
+take_chunks(const TlQuestion *asked, PGresult *result)
 {
+	TlWire	   *wire = asked->wire;
 	int			kept = 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 1 &&
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
 		PQntuples(result) > 0)
 	{
 		tl_replication_wire_begin(wire);
 		for (int i = 0; i < PQntuples(result); i++)
-			kept += tl_replication_store_chunk(PQgetvalue(result, i, 0),
-											   PQgetlength(result, i, 0), &wire->sink);
+		{
+			const char *data = PQgetvalue(result, i, 0);
+			int			size = PQgetlength(result, i, 0);
+
+			if (!tl_replication_store_chunk(data, size, &wire->sink))
+				continue;
+			kept++;
+			if (asked->source >= 0)
+				tl_replication_copy_later(wire, asked->chunk_member, data, size,
+										  PQgetisnull(result, i, 1) ? NULL :
+										  PQgetvalue(result, i, 1));
+		}
 		tl_replication_wire_end(wire);
 	}
 	return kept;
@@ -480,6 +492,7 @@ ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
 	asked->wire = wire;
 	asked->source = source;
 	asked->peer = peer;
+	asked->chunk_member = wire->chunk_member + 1;
 	if (nonce != NULL)
 		memcpy(asked->nonce, nonce, TL_NONCE_SIZE);
 	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),

@@ -47,6 +47,8 @@ typedef struct TlPeer
 	int			log_count;
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 
+	bool		bodies_fetched; /* there may be some for the own wire */
+
 	/* the peer's own wire, read for what is missing */
 	TlConnection wire;
 	char		label[32];

@@ -271,6 +271,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 	if (tl_chain_execute(&select_position, values, NULL, true) > 0)
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	peer->arrived = true;
+	peer->bodies_fetched = true;
 	memset(peer->logs, 0, sizeof(peer->logs));
 	for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
 		peer->logs[i].source = -1;

@@ -35,6 +35,9 @@ typedef struct TlSender
 	bool		caught_up;		/* nothing to send when last asked */
 } TlSender;
 
+/* Fetched chunks that go to the own wire at one time. */
+#define TL_COPY_BODIES_MAX			4
+
 /* What ledger_wire.row_key makes of a row. */
 #define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)
 
@@ -125,6 +128,8 @@ struct TlWire
 	uint32_t	copy_member;
 	uint8_t		copy_nonce[TL_NONCE_SIZE];
 	uint64_t	copy_last;
+	int			copy_count;		/* or chunks */
+	TlHash		copy_bodies[TL_COPY_BODIES_MAX];
 
 	/* for one transaction */
 	MemoryContext context;
@@ -161,6 +166,8 @@ extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 
 /* from replication_copy.c */
 extern void tl_replication_copy_poll(TlWire *wire, TimestampTz now);
+extern void tl_replication_copy_later(TlWire *wire, uint32_t member, const void *chunk,
+									  int size, const char *audience);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);

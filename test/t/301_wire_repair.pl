@@ -107,4 +107,12 @@ is($wires->wire(1, 'SELECT count(DISTINCT message) FROM ledger_wire.log_1'),
 	$wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log'),
 	'a wire that was lost has all of the own log again');
 
+# Others ask this wire what its member has seen of them: that it does not forget.
+my $newest = $wires->sql(1, "SELECT encode(message, 'hex') FROM ledger_internal.peer_log WHERE member = 2 ORDER BY seq DESC LIMIT 1");
+
+$wires->wire(1, 'DROP TABLE ledger_wire.log_2 CASCADE');
+$wires->sql(1, 'SELECT pg_reload_conf()');
+ok($wires->poll(1, "SELECT encode(message, 'hex') FROM ledger_wire.log_2 ORDER BY arrival DESC LIMIT 1", $newest, 'postgres_wire'),
+	'the newest row that is kept of a peer is in a wire that was made anew');
+
 done_testing();

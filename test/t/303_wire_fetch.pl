@@ -53,7 +53,22 @@ is(wanted(1), '0', 'nothing is wanted any more');
 $author->publish(kind => 1, payload => $author->batch(2, $author->sql("SELECT sha256('')"), $chunks[2]));
 ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.wanted_chunk'), 'a chunk that its author holds back is wanted');
 put(3, $chunks[2]);
-ok(has($_, $chunks[2]), "member $_ has it from the wire of 3") foreach (1, 2);
+foreach my $member (1, 2)
+{
+	ok(has($member, $chunks[2]), "member $member has it from the wire of 3");
+	ok($wires->poll($member, "SELECT count(*) = 1 FROM ledger_wire.body_4 WHERE chunk = '$chunks[2]' AND audience IS NULL", 't', 'postgres_wire'), 'and shows it in its own');
+}
+
+# Sealed, it stays sealed; for whom is said by somebody who may lie.
+my @sealed = map { '\\x' . unpack 'H*', "sealed $_ " x 100 } (1, 2);
+$wires->wire(3, "INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('$sealed[0]', '{1,2}')");
+$author->sql('DROP PUBLICATION ledger_body_1, ledger_body_2, ledger_body_3; ALTER TABLE ledger_wire.body_4 ALTER COLUMN audience TYPE text');
+$author->sql("INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('$sealed[1]', '{nobody}')");
+$author->publish(kind => 1, payload => $author->batch(3, $author->sql("SELECT sha256('')"), @sealed));
+ok(has(1, $_), 'a sealed chunk is kept') foreach (@sealed);
+ok($wires->poll(1, "SELECT audience::text FROM ledger_wire.body_4 WHERE chunk = '$sealed[0]'", '{1,2}', 'postgres_wire'), 'and shown to those whom it is for');
+ok($wires->poll(1, 'SELECT count(*) = 0 FROM ledger_internal.fetched_body'), 'nothing waits');
+is($wires->wire(1, "SELECT count(*) FROM ledger_wire.body_4 WHERE chunk = '$sealed[1]'"), '0', 'what has no audience that makes sense is shown to nobody');
 
 # Nobody wants what no batch names.
 put(1, $chunks[3]);
