@@ -92,6 +92,7 @@ OBJS_BACKEND = \
 	src/table/table_written.o \
 	src/table/table_build.o \
 	src/table/table_definition.o \
+	src/table/table_requirement_stored.o \
 	src/table/table_requirement.o \
 	src/table/table_message.o \
 	src/table/table_trigger.o \

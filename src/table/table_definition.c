@@ -81,6 +81,7 @@ static bool find_version(TlTableVersion *out,
 						 const uint8_t table_id[TL_TABLE_ID_SIZE],
 						 uint32_t version, TlRefAccept accept,
 						 void *accept_context, Snapshot snapshot);
+static void check_no_nulls(const bool nulls[Natts_table_version]);
 static void read_version(TlTableVersion *out, const Datum *values);
 static char *read_text(Datum value);
 static Datum *read_array(Datum value, Oid element_type, int expected);
@@ -218,6 +219,7 @@ find_version(TlTableVersion *out, const uint8_t table_id[TL_TABLE_ID_SIZE],
 		TlRef		ref;
 
 		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
+		check_no_nulls(nulls);
 		tl_table_ref_unpack(&ref, DatumGetTlRefBytes(values[Anum_table_version_ledger_ref - 1]));
 		if (accept != NULL && !accept(accept_context, &ref))
 			continue;
@@ -228,6 +230,19 @@ find_version(TlTableVersion *out, const uint8_t table_id[TL_TABLE_ID_SIZE],
 	index_close(index, AccessShareLock);
 	table_close(table, AccessShareLock);
 	return found;
+}
+
+/* Somebody may have taken the constraints away. */
+static void
+check_no_nulls(const bool nulls[Natts_table_version])
+{
+	for (int i = 0; i < Natts_table_version; i++)
+		if (nulls[i])
+			ereport(ERROR,
+					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+					errmsg("a row of ledger.table_version is damaged"),
+					errdetail("Its column %d is null.", i + 1),
+					tl_error_hint_damaged());
 }
 
 /* What the versions of a table say was done, in order; a list of char *. */

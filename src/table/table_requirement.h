@@ -66,4 +66,10 @@ extern void tl_table_requirement_complete(Oid relation);
 extern void tl_table_requirement_release(Oid relation);
 extern void tl_table_requirement_forget(Oid relation);
 
+/* The rows themselves; number 0 stands for all of a table. */
+extern void tl_table_requirement_store(Relation relation,
+									   const TlRequirement *requirement,
+									   int number);
+extern void tl_table_requirement_remove(Oid relation, int number);
+
 #endif							/* TABLE_REQUIREMENT_H */

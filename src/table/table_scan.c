@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_opfamily.h"
 #include "nodes/pg_list.h"
 #include "utils/lsyscache.h"
@@ -84,19 +85,25 @@ is_ref_index(Relation index, AttrNumber ref_attribute)
 
 	return index->rd_rel->relam == BTREE_AM_OID &&
 		form->indisunique && form->indisvalid && form->indnkeyatts == 1 &&
+		ref_attribute != InvalidAttrNumber &&
 		form->indkey.values[0] == ref_attribute &&
 		RelationGetIndexPredicate(index) == NIL && has_ref_order(index);
 }
 
-/* An operator class of somebody else could hide rows. */
+/*
+ * An operator class of somebody else could hide rows, and a descending index
+ * would give them from the end.
+ */
 static bool
 has_ref_order(Relation index)
 {
-	HeapTuple	tuple = SearchSysCache1(OPFAMILYOID,
-										ObjectIdGetDatum(index->rd_opfamily[0]));
+	HeapTuple	tuple;
 	Form_pg_opfamily form;
 	bool		result;
 
+	if (index->rd_indoption[0] & INDOPTION_DESC)
+		return false;
+	tuple = SearchSysCache1(OPFAMILYOID, ObjectIdGetDatum(index->rd_opfamily[0]));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_opfamily) GETSTRUCT(tuple);

@@ -93,6 +93,16 @@ REINDEX TABLE call_record;
 VACUUM (FREEZE) account;
 :verify
 
+-- An index in the other direction is another index, also when it is the older.
+CREATE UNIQUE INDEX account_backward ON account (ledger_ref DESC);
+REINDEX INDEX CONCURRENTLY account_ledger_ref_idx;
+INSERT INTO account SELECT n FROM generate_series(1000, 1600) AS n;
+:verify
+SELECT count(*) FROM account WHERE id >= 1000 AND ledger.is_final(ledger_ref);
+SELECT valid FROM ledger.verify_receipt(ledger.receipt('account', (SELECT ledger_ref FROM account WHERE id = 1234)));
+DROP INDEX account_ledger_ref_idx;
+DROP INDEX account_backward;
+
 -- Rows that are not batched yet are nobody's problem.
 BEGIN;
 INSERT INTO account VALUES (33);

@@ -408,6 +408,11 @@ BEGIN;
 UPDATE ledger_internal.signature_requirement SET numbers = '{}';
 INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a'));
 ROLLBACK;
+BEGIN;
+ALTER TABLE ledger_internal.signature_requirement ALTER since DROP NOT NULL;
+UPDATE ledger_internal.signature_requirement SET since = NULL;
+INSERT INTO strict (id, key, signature) VALUES (1, key('a'), ecdsa('', 'a'));
+ROLLBACK;
 \set VERBOSITY terse
 
 -- The worker agrees with every trigger above.

@@ -139,6 +139,7 @@ my @each = (
 	# definitions
 	[ "DELETE FROM ledger_internal.ledger_table WHERE relation = 'other'::regclass", 'definition_changed other: The table uses access method ledger, but ledger_internal.ledger_table does not know it' ],
 	[ as_heap(q{UPDATE ledger.table_version SET type_tags = type_tags || 1::bigint WHERE table_name = 'other'}, 'ledger.table_version'), 'definition_changed other: The definition cannot be read: ' ],
+	[ as_heap(q{UPDATE pg_attribute SET attnotnull = false WHERE attrelid = 'ledger.table_version'::regclass; UPDATE ledger.table_version SET type_names = NULL WHERE table_name = 'other'}, 'ledger.table_version'), 'definition_changed other: The definition cannot be read: a row of ledger.table_version is damaged' ],
 	[ as_heap(q{DELETE FROM ledger.table_version WHERE table_name = 'other'}, 'ledger.table_version'), 'definition_changed other: ledger.table_version has no definition of the table' ],
 	[ q{UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'heap') WHERE relname = 'other'}, 'definition_changed other: The access method was changed in pg_class: rows are not protected any more' ],
 	[ q{UPDATE pg_attribute SET attname = 'number' WHERE attrelid = 'other'::regclass AND attnum = 1}, 'definition_changed other: ' ],
