@@ -27,7 +27,6 @@
 
 #include <string.h>
 
-static void follow(TlConsensus *core, const TlLogRow *row, unsigned index);
 static bool certify(TlConsensus *core, uint64_t view, TlReply *reply);
 static bool is_known(const TlPeer *peer, const uint8_t *nonce);
 static TlStatus check_rejoin(const TlConsensus *core, const TlLogRow *row,
@@ -114,6 +113,11 @@ tl_consensus_answer_convicts(const TlConsensus *core,
  * showed him, so that an old request which a third one repeats ends nothing;
  * and how many replies it was told of, so that one which comes late does not
  * follow a newer one.
+ *
+ * If his epoch is a later one, he has the blocks that lead there, and may be the
+ * only one who does: his own log, which proves it, shows nothing while he
+ * rejoins.  Such a row was not checked, and needs not be.  If his is an earlier
+ * one, the REPLY tells him the same.
  */
 void
 tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
@@ -132,9 +136,10 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 		tl_consensus_request_decode(&request, row->payload.data,
 									row->payload.size) != TL_OK)
 		return;
-	if (row->epoch != core->config.epoch)
+	if (row->epoch > core->config.epoch)
 	{
-		follow(core, row, index);
+		if (core->started)
+			tl_consensus_pace_follow(core, index);
 		return;
 	}
 	/* R33: who does not know what he signed himself proves nothing. */
@@ -180,18 +185,6 @@ tl_consensus_answer_request(TlConsensus *core, const TlLogRow *row)
 	action->row.payload.data = start;
 	action->row.payload.size = writer.size;
 	tl_consensus_answer_replied(core, &action->row);
-}
-
-/*
- * Somebody asks in another epoch.  If it is a later one, he has the blocks that
- * lead there, and may be the only one who does: his own log, which proves it,
- * shows nothing while he rejoins.  The row was not checked, and needs not be.
- */
-static void
-follow(TlConsensus *core, const TlLogRow *row, unsigned index)
-{
-	if (core->started && row->epoch > core->config.epoch)
-		tl_consensus_pace_catch_up(core, core->own.view, UINT64_C(1) << index);
 }
 
 /* This node has signed that REPLY, now or before a restart: R34. */

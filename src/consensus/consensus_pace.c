@@ -228,6 +228,19 @@ tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view, uint64_t ahead)
 	}
 }
 
+/* He speaks of a later epoch: take the blocks that lead there from him. */
+void
+tl_consensus_pace_follow(TlConsensus *core, unsigned index)
+{
+	TlAction   *action;
+
+	if (!tl_consensus_pace_may_fetch(core, &core->peers[index].follow_asked_us) ||
+		(action = tl_consensus_act(core, TL_ACT_CATCH_UP)) == NULL)
+		return;
+	action->view = core->own.view;
+	action->member = core->config.members[index].number;
+}
+
 /* Has anything come from him lately? */
 bool
 tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)

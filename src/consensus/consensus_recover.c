@@ -113,6 +113,11 @@ tl_consensus_recover_reply(TlConsensus *core, const TlInput *input)
 	if (!recover->running || index >= core->config.member_count ||
 		!is_other(core, index) || row->kind != TL_LOG_REPLY)
 		return;
+	if (row->epoch > core->config.epoch)
+	{
+		tl_consensus_pace_follow(core, index);
+		return;
+	}
 	kept = &recover->replies[index];
 	if (!input->certificates_valid || !tl_consensus_legal(core, row))
 	{

@@ -231,6 +231,7 @@ typedef struct TlPeer
 	bool		answered;		/* he said which own row he saw last */
 	TlHash		held;			/* digest of that row, if the own log has it */
 	int64_t		rejoin_asked_us;	/* for his newest REJOIN row, last */
+	int64_t		follow_asked_us;	/* for blocks that lead to his epoch, last */
 	bool		early;			/* batches came before their REJOIN was final */
 } TlPeer;
 
@@ -603,6 +604,7 @@ extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_run(TlConsensus *core);
 extern void tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view,
 									   uint64_t ahead);
+extern void tl_consensus_pace_follow(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent);

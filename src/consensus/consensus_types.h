@@ -144,10 +144,10 @@ typedef enum TlInputKind
 	TL_INPUT_REJOIN,			/* memory was lost: open the incarnation that
 								 * rejoin names; again at each start until it
 								 * is opened */
-	TL_INPUT_REQUEST,			/* row, a REQUEST of another member; one of a
-								 * later epoch cannot be checked, and is given
-								 * all the same */
-	TL_INPUT_REPLY,				/* row, a REPLY for this node */
+	TL_INPUT_REQUEST,			/* row, a REQUEST of another member */
+	TL_INPUT_REPLY,				/* row, a REPLY for this node; either of a later
+								 * epoch cannot be checked, and is given all
+								 * the same */
 	TL_INPUT_REPLIED			/* row, a REPLY of this node: stored earlier;
 								 * after the stored logs */
 } TlInputKind;

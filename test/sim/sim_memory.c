@@ -584,13 +584,13 @@ give_loose(SimWorld *world, SimNode *node, TlInputKind kind, const SimRow *row)
 	bool		later = (row->row.epoch > node->epoch);
 
 	/*
-	 * Answered in another epoch, or said by somebody who has left.  What this
+	 * Answered in an earlier epoch, or said by somebody who has left.  What this
 	 * node has promised holds in each.
 	 */
-	if ((row->row.epoch != node->epoch && kind == TL_INPUT_REPLY) ||
+	if ((row->row.epoch < node->epoch && kind == TL_INPUT_REPLY) ||
 		sim_govern_member(world, row->row.member, node->epoch) == NULL)
 		return;
-	if (!(later && kind == TL_INPUT_REQUEST) &&
+	if (!later &&
 		tl_consensus_judge(node->core, &row->row, sim_check_signature, NULL,
 						   &input.certificates_valid) != TL_OK)
 		sim_fail(world, "node %u cannot check a row of member %u", node->id,
@@ -735,6 +735,7 @@ cut_log(SimWorld *world, SimNode *node, const TlHash *after)
 		tail(own)->holders &= ~(UINT64_C(1) << node->id);
 		own->count--;
 	}
+	node->stated_row = 0;		/* may have been among them */
 	sim_memory_recount(world, node);
 	sim_disk_open(world, node, false);
 }
@@ -752,6 +753,8 @@ sim_memory_after(const SimLog *source, const SimLog *log, bool own)
 		if (has_row(log, source->rows[i]))
 			return i + 1;
 	}
+	if (own)
+		return 0;				/* all of it is another branch */
 	for (unsigned i = source->count; i-- > 0;)
 	{
 		if (source->rows[i] == last)

@@ -35,6 +35,8 @@ static uint64_t reply_height;
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 					   uint32_t approvals);
+static TlLogRow reply_of(uint32_t member, uint32_t asker, uint8_t nonce,
+						 uint64_t view, bool changing);
 
 static void
 open_core(unsigned members, uint32_t member)
@@ -325,7 +327,21 @@ asks_ahead(void)
 		start(false);
 		row.epoch = epoch;
 		UNIT_CHECK(give(TL_INPUT_REQUEST, row) == TL_OK);
-		UNIT_CHECK((find(TL_ACT_REPLY) != NULL) == (epoch == 2));
+		UNIT_CHECK((find(TL_ACT_REPLY) != NULL) == (epoch <= 2));
+		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
+		UNIT_CHECK(epoch < 3 || find(TL_ACT_CATCH_UP)->member == 4);
+	}
+	/* So does who replies in one. */
+	open_epoch(MEMBERS, 1, 2, 0);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	start(true);
+	for (uint64_t epoch = 1; epoch <= 3; epoch++)
+	{
+		row = reply_of(4, 1, 7, 1, false);
+		row.epoch = epoch;
+		UNIT_CHECK(give(TL_INPUT_REPLY, row) == TL_OK);
 		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
 		UNIT_CHECK(epoch < 3 || find(TL_ACT_CATCH_UP)->member == 4);
 	}
