@@ -70,8 +70,8 @@
 PG_FUNCTION_INFO_V1(tl_verify);
 
 static TlStatement select_node = {
-	"SELECT chain_id, genesis_header, genesis_body, name, member, purpose, public_key"
-	" FROM ledger_internal.node"
+	"SELECT chain_id, genesis_header, genesis_body, name, member, purpose, public_key,"
+	" EXISTS (SELECT FROM ledger_internal.order_mode) FROM ledger_internal.node"
 };
 static TlStatement select_tip = {
 	"SELECT coalesce(max(height), -1) FROM ledger_internal.block"
@@ -273,7 +273,8 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	tl_error_check(tl_chain_block_decode(&first, VARDATA_ANY(header),
 										 VARSIZE_ANY_EXHDR(header)),
 				   "genesis in ledger_internal.node");
-	run->quorum = run->genesis.member_count > 1;
+	/* one founder may have members later; consensus makes his blocks as well */
+	run->quorum = run->genesis.member_count > 1 || DatumGetBool(tl_chain_result(0, 7, NULL));
 	run->member = run->quorum ? run->identity.member : run->genesis.members[0].number;
 	check_node(run);
 	tl_proof_verify_load_members(run, &first);

@@ -87,7 +87,7 @@ typedef struct TlVerification
 	TlHash		chain_id;
 	TlGenesis	genesis;
 	uint32_t	member;			/* who this node is */
-	bool		quorum;			/* several members make the blocks */
+	bool		quorum;			/* consensus makes the blocks */
 	int			epoch_count;
 	TlEpoch    *epochs;			/* from 0 */
 	bool		progress_known; /* the stored snapshots are sound */
