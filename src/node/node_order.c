@@ -477,7 +477,8 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_CATCH_UP:
 				ereport(WARNING,
-						errmsg("this node is too far behind to follow, and cannot catch up yet"));
+						errmsg("the logs do not bring blocks that member %u has, and they cannot be taken from him yet",
+							   action->member));
 				break;
 			case TL_ACT_EPOCH:
 				tl_node_order_epoch_store(order->config, action, order->height);

@@ -244,8 +244,11 @@ give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 
-	if (tl_consensus_judge(order->core, row, tl_consensus_check_signature, NULL,
-						   &input.certificates_valid) == TL_OK || kind == TL_INPUT_REPLIED)
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+											NULL, &input.certificates_valid);
+
+	if (status == TL_OK || kind == TL_INPUT_REPLIED ||
+		(status == TL_NOT_FINAL && kind == TL_INPUT_REQUEST))
 		(void) tl_node_order_step(order, &input);
 }
 

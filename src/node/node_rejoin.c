@@ -88,9 +88,6 @@ static TlStatement update_node = {
 	" system_identifier = $3, database_oid = $4",
 	4, {INT4OID, BYTEAOID, INT8OID, OIDOID}
 };
-static TlStatement select_under_way = {
-	"SELECT FROM ledger_internal.rejoin WHERE numbered_at IS NULL"
-};
 static TlStatement insert_rejoin = {
 	"INSERT INTO ledger_internal.rejoin (nonce, cause, reason) VALUES ($1, $2, $3)",
 	3, {BYTEAOID, INT2OID, TEXTOID}
@@ -181,6 +178,12 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this database is a copy of a ledger node"),
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
+	if (identity->rejoining)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this member is rejoining already"),
+				errdetail("It waits for replies of the other members, or for a block that orders its REJOIN."),
+				errhint("SELECT * FROM ledger.rejoin shows what it waits for."));
 	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	check_key_free(identity);
 	if (tl_table_identity_is_live(&identity->table))
@@ -362,12 +365,6 @@ ask_others(const TlRejoin *rejoin)
 	uint8_t		nonce[TL_NONCE_SIZE];
 	Datum		values[3];
 
-	if (tl_chain_execute(&select_under_way, NULL, NULL, true) > 0)
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("this member is rejoining already"),
-				errdetail("It waits for replies of the other members, or for a block that orders its REJOIN."),
-				errhint("SELECT * FROM ledger.rejoin shows what it waits for."));
 	if (!pg_strong_random(nonce, TL_NONCE_SIZE))
 		ereport(ERROR,
 				errcode(ERRCODE_INTERNAL_ERROR),
