@@ -27,6 +27,7 @@
 #include "chain_batch.h"
 #include "chain_statement.h"
 #include "consensus_reply.h"
+#include "node_order_batch.h"
 #include "node_order_state.h"
 #include "node_order_store.h"
 #include "tl_compat.h"
@@ -322,6 +323,7 @@ store_own(TlOrder *order, const TlLogRow *row)
 	tl_replication_own_log_take(&order->log, row, order->height);
 	if (row->kind == TL_LOG_BATCH)
 	{
+		tl_node_order_batch_returned(row);
 		tl_replication_store_wanted(row, &order->wire->sink);
 		order->wire->wants_chunks = true;
 	}

@@ -3,7 +3,8 @@
 #	submit($wires, $member, $text)
 #	all_ordered($wires, $name, @who)	tests: all of it is in the same final blocks
 #	wait_for_log($wires, $member, $text, $offset)
-#	restore($wires, $member, $backup)	the member's server becomes that backup of it
+#	restore($wires, $member, $backup)	the member's server becomes that backup of it;
+#								standby => 1: as a standby that nobody feeds
 #	rejoined($wires, $member, $incarnation)	tests
 #	innocent($wires, @who)				one test
 package LedgerRejoin;
@@ -85,13 +86,14 @@ sub innocent
 
 sub restore
 {
-	my ($wires, $member, $backup) = @_;
+	my ($wires, $member, $backup, %param) = @_;
 	my $node = $wires->node($member);
 
 	$node->stop('immediate');
 	File::Path::rmtree($node->data_dir);
 	system_or_bail('cp', '-a', $node->backup_dir . "/$backup", $node->data_dir);
 	chmod 0700, $node->data_dir;
+	append_to_file($node->data_dir . '/standby.signal', '') if $param{standby};
 	$node->start;
 	return;
 }

@@ -51,6 +51,11 @@ is($wires->sql(1, 'SELECT count(*) > 0 FROM ledger_internal.foreign_batch WHERE 
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log WHERE incarnation = 0'),
 	$wires->sql(1, "SELECT count(*) FROM ledger_internal.peer_log WHERE member = 4 AND nonce = repeat('\\000', 16)::bytea"), 'and it has its old rows back');
 
+my $ref = $wires->sql(4, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
+
+like($ref, qr/^4\.1\./, 'refs are of the new incarnation');
+cmp_ok($wires->sql(4, "SELECT ledger.wait_final('$ref', '60 s')"), '>', 0, 'and their rows become final');
+
 # It votes: with another one away nothing is final without it.
 $wires->node(1)->stop('fast');
 submit($wires, 4, 'without 1');
