@@ -152,6 +152,7 @@ OBJS_BACKEND = \
 	src/replication/replication_fetch.o \
 	src/replication/replication_copy.o \
 	src/replication/replication_want.o \
+	src/replication/replication_request.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
 	src/replication/replication_sql.o \
@@ -166,6 +167,8 @@ OBJS_BACKEND = \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
 	src/node/node_order_log.o \
+	src/node/node_order_checkpoint.o \
+	src/node/node_order_rejoin.o \
 	src/node/node_order_batch.o \
 	src/node/node_order_epoch.o \
 	src/node/node_member.o \
@@ -198,6 +201,7 @@ SQL_MODULES = \
 	sql/90_node.sql \
 	sql/91_order.sql \
 	sql/92_member.sql \
+	sql/93_rejoin.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

@@ -168,6 +168,10 @@ END'$$
                       message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 8192));
                   CREATE TRIGGER on_request BEFORE INSERT ON ledger_wire.request
                       FOR EACH ROW EXECUTE FUNCTION ledger_wire.on_request()$$
+            UNION ALL SELECT 4, 'table reply', to_regclass('ledger_wire.reply') IS NOT NULL,
+                $$CREATE TABLE ledger_wire.reply (
+                      member bigint PRIMARY KEY,
+                      message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 16384))$$
             UNION ALL SELECT 4, format('table %s_%s', kind, m),
                 (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
                    FROM pg_attribute
@@ -255,9 +259,10 @@ END'$$
                 AND has_schema_privilege(role, to_regnamespace('ledger_wire'), 'USAGE')
                 AND has_table_privilege(role, to_regclass('ledger_wire.identity'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.head'), 'SELECT')
+                AND has_table_privilege(role, to_regclass('ledger_wire.reply'), 'SELECT')
                 AND has_column_privilege(role, to_regclass('ledger_wire.request'), 'message', 'INSERT'),
                 format('GRANT CONNECT ON DATABASE %1$I TO %2$s; GRANT USAGE ON SCHEMA ledger_wire TO %2$s;'
-                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head TO %2$s;'
+                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply TO %2$s;'
                        || ' GRANT INSERT (message) ON ledger_wire.request TO %2$s', current_database(), role)
               FROM (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self) AS r (role)
             UNION ALL SELECT 12, 'privileges of %prefix%_apply',
@@ -404,7 +409,7 @@ COMMENT ON VIEW ledger.peer IS
 CREATE FUNCTION ledger_internal.kind_name(kind smallint) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (ARRAY['BATCH', 'ACK', 'PROPOSE', 'NOTARIZE', 'FINALIZE', 'NULLIFY', 'CERT', 'STATE', 'GOVERN',
-                  'EVIDENCE', 'REJOIN', 'RESTART', 'REPLY'])[$1];
+                  'EVIDENCE', 'REJOIN', 'RESTART', 'REPLY', 'REQUEST'])[$1];
 COMMENT ON FUNCTION ledger_internal.kind_name(smallint) IS 'what a kind of log rows is called (src/consensus/README.md)';
 
 CREATE VIEW ledger.message AS

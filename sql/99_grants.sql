@@ -7,4 +7,4 @@ REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean), ledger.dispose()
     ledger.fingerprint(), ledger.invite(text, text, text[]), ledger.join(text, text, text),
     ledger.admit(text[], text[], text[]), ledger.admit(text, text, text),
     ledger.remove(text), ledger.leave(), ledger.set_roles(text, text[]) FROM PUBLIC;
-GRANT SELECT ON ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;
+GRANT SELECT ON ledger.rejoin, ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

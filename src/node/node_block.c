@@ -188,7 +188,7 @@ tl_node_block_finalize(TlNodeHead *head)
 	payload.data = bytes;
 	payload.size = writer.size;
 	tl_replication_own_vote(tip->header.epoch, tip->header.view, TL_VOTE_PHASE2,
-							&tip->hash);
+							&tip->hash, false);
 	tl_replication_own_log_append(&head->log, TL_LOG_FINALIZE, tip->header.epoch,
 								  tip->header.view, tip->header.height, payload,
 								  head->secret);

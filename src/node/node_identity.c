@@ -59,6 +59,9 @@ enum
 	NODE_DATABASE_OID
 };
 
+/* Of ledger_internal.rejoin (sql/93_rejoin.sql). */
+#define REJOIN_NUMBERED_AT	6
+
 static TlNodeIdentity identity;
 static bool identity_valid = false;
 static TimestampTz absent_since = 0;	/* statement that found no row, or 0 */
@@ -67,6 +70,7 @@ static Oid	identity_relation = InvalidOid;
 static void identity_for_table(TlIdentity *out);
 static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
+static bool is_rejoining(void);
 static void check_mark(void);
 static void identity_from_row(HeapTuple row, TupleDesc description);
 static Datum column(HeapTuple row, TupleDesc description, int number);
@@ -171,6 +175,29 @@ identity_load(void)
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)
 		check_mark();
+	identity.rejoining = identity.table.exists && is_rejoining();
+	identity.table.rolled_back |= identity.rejoining;
+}
+
+/* A row of ledger_internal.rejoin has no number yet (node_order_rejoin.c). */
+static bool
+is_rejoining(void)
+{
+	Oid			oid = tl_node_relation("rejoin", true);
+	bool		found = false;
+	Relation	relation;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	if (!OidIsValid(oid))
+		return false;
+	relation = table_open(oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+		(void) heap_getattr(row, REJOIN_NUMBERED_AT, RelationGetDescr(relation), &found);
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return found;
 }
 
 /* N3; a standby lags behind, and is asked again when it is promoted. */

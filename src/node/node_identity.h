@@ -20,6 +20,8 @@ typedef struct TlNodeIdentity
 	TlHash		chain_id;
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
+	bool		rejoining;		/* among several: nothing of tables is signed until
+								 * a block has ordered its REJOIN */
 } TlNodeIdentity;
 
 extern void tl_node_identity_init(void);

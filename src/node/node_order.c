@@ -74,7 +74,6 @@ static void alarm_operator(const TlAction *action);
 static void place_batches(TlOrder *order);
 static void make_batch(TlOrder *order);
 static void make_approvals(TlOrder *order);
-static int64_t monotonic_us(void);
 
 /* In a transaction with SPI. */
 bool
@@ -107,6 +106,9 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	sink->loose = on_loose;
 	sink->last_seen = on_last_seen;
 	sink->contradiction = on_contradiction;
+	sink->request = tl_node_order_rejoin_on_request;
+	sink->reply = tl_node_order_rejoin_on_reply;
+	sink->own = tl_node_order_rejoin_on_own;
 	return order;
 }
 
@@ -132,6 +134,7 @@ begin_core(TlOrder *order)
 	MemoryContextReset(order->memory);
 	config = MemoryContextAllocZero(order->memory, sizeof(TlConsensusConfig));
 	tl_replication_wire_begin(order->wire);
+	tl_node_order_rejoin_load(order);
 	tl_replication_own_log_load(&order->log);
 	config->chain_id = order->log.chain_id;
 	config->member = order->log.member;
@@ -144,6 +147,7 @@ begin_core(TlOrder *order)
 	order->height = config->base.header.height;
 	order->base_view = config->base.header.view;
 	tl_node_order_log_open(order);
+	tl_node_order_checkpoint_open(order);
 	size = tl_consensus_size(config);
 	order->core = tl_consensus_init(MemoryContextAllocHuge(order->memory, size),
 									size, config);
@@ -194,7 +198,7 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 	}
 	if (order->wake_us == 0)
 		return DT_NOEND;
-	left_us = order->wake_us - monotonic_us();
+	left_us = order->wake_us - tl_node_order_now_us();
 	return now + Max(left_us, 0);
 }
 
@@ -202,10 +206,10 @@ static bool
 has_work(const TlOrder *order)
 {
 	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
-		order->seen != NIL || order->contradictions != NIL)
+		order->seen != NIL || order->contradictions != NIL || tl_node_order_rejoin_waits(order))
 		return true;
 	return order->submitted || tl_node_order_log_waits(order) ||
-		(order->wake_us != 0 && monotonic_us() >= order->wake_us);
+		(order->wake_us != 0 && tl_node_order_now_us() >= order->wake_us);
 }
 
 static void
@@ -216,15 +220,21 @@ turn(TlOrder *order)
 	bool		governed = order->governed;
 
 	order->asked = false;
-	order->submitted = false;
+	order->replied = false;
+	order->cuts = false;
 	order->ordered = false;
-	if (order->wake_us <= monotonic_us())
+	if (order->wake_us <= tl_node_order_now_us())
 		order->wake_us = 0;
 	tl_replication_wire_begin(order->wire);
 	more = tl_node_order_log_give(order);
 	give_news(order);
+	tl_node_order_checkpoint_tell(order);
+	if (order->started && order->submitted)
+		tl_node_order_rejoin_look(order);
+	order->submitted = false;
 	if (!order->started && !more)
 	{
+		tl_node_order_rejoin_begin(order);
 		input.kind = TL_INPUT_START;
 		/* others may have seen more */
 		input.fresh = order->fresh && order->log.sequence > 0;
@@ -236,7 +246,8 @@ turn(TlOrder *order)
 		input.kind = TL_INPUT_TIME;
 		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
-	if (order->started)
+	tl_node_order_rejoin_settle(order);
+	if (order->started && order->numbered && !order->anew)
 	{
 		place_batches(order);
 		make_approvals(order);
@@ -253,6 +264,8 @@ turn(TlOrder *order)
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
 		tl_node_shared_advance(MyDatabaseId);
 	}
+	if (order->replied)
+		tl_replication_request_replied(order->wire);
 	if (order->asked)
 	{
 		/* own rows leave, and come back to the core */
@@ -380,6 +393,7 @@ give_news(TlOrder *order)
 		if (status != TL_NOT_FINAL)
 			tl_error_check(status, "contradiction");
 	}
+	tl_node_order_rejoin_give(order);
 	foreach(cell, order->seen)
 		give_seen(order, lfirst(cell));
 	order->held = order->loose = order->seen = order->contradictions = NIL;
@@ -400,6 +414,9 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 {
 	TlInput		input = {.kind = TL_INPUT_LAST_SEEN, .member = seen->member, .more = true};
 
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->given[i].member == seen->member)
+			input.ticket = order->given[i].ticket;
 	if (seen->row != NULL)
 	{
 		input.row = *seen->row;
@@ -413,7 +430,7 @@ tl_node_order_step(TlOrder *order, TlInput *input)
 {
 	TlStatus	status;
 
-	input->now_us = monotonic_us();
+	input->now_us = tl_node_order_now_us();
 	input->clock_us = tl_chain_time_to_unix(GetCurrentTimestamp());
 	status = tl_consensus_step(order->core, order->actions, input);
 	if (status == TL_OK)
@@ -460,7 +477,8 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_CATCH_UP:
 				ereport(WARNING,
-						errmsg("this node is too far behind to follow, and cannot catch up yet"));
+						errmsg("the logs do not bring blocks that member %u has, and they cannot be taken from him yet",
+							   action->member));
 				break;
 			case TL_ACT_EPOCH:
 				tl_node_order_epoch_store(order->config, action, order->height);
@@ -470,12 +488,19 @@ obey(TlOrder *order)
 				tl_replication_want_last_seen(order->wire, order->log.nonce);
 				break;
 			case TL_ACT_CUT_LOG:
+				tl_node_order_rejoin_cut(order, &action->hash);
+				break;
 			case TL_ACT_REQUEST:
+				tl_node_order_rejoin_request(order, action);
+				break;
 			case TL_ACT_REPLY:
-				elog(ERROR, "consensus asks for a rejoin, which nobody has begun");
+				tl_node_order_rejoin_reply(order, action);
+				break;
 			case TL_ACT_CHECKPOINT:
+				tl_node_order_checkpoint_store(action);
+				break;
 			case TL_ACT_PRUNE:
-				break;			/* there is no state to agree on */
+				break;			/* everything is kept */
 			case TL_ACT_ALARM:
 				alarm_operator(action);
 				break;
@@ -488,17 +513,30 @@ obey(TlOrder *order)
 static void
 append(TlOrder *order, const TlLogRow *row)
 {
-	TlHash		block;
-
+	if (row->kind == TL_LOG_REJOIN)
+		tl_node_order_rejoin_opened(order, row);
 	if (row->sequence != order->log.sequence + 1)
 		elog(ERROR, "consensus appends row " UINT64_FORMAT " after row " UINT64_FORMAT,
 			 (uint64) row->sequence, (uint64) order->log.sequence);
+	tl_node_order_note_vote(row, false);
+	tl_replication_own_log_append(&order->log, (TlLogKind) row->kind, row->epoch,
+								  row->view, order->height, row->payload,
+								  order->secret);
+	order->asked = true;
+}
+
+/* A vote stands once more under its view; again: one that comes back. */
+void
+tl_node_order_note_vote(const TlLogRow *row, bool again)
+{
+	TlHash		block;
+
 	memset(&block, 0, sizeof(block));
 	switch (row->kind)
 	{
 		case TL_LOG_PROPOSE:
 			tl_node_order_proposed(&block, row);
-			tl_replication_own_vote(row->epoch, row->view, TL_VOTE_PROPOSE, &block);
+			tl_replication_own_vote(row->epoch, row->view, TL_VOTE_PROPOSE, &block, again);
 			break;
 		case TL_LOG_NOTARIZE:
 		case TL_LOG_FINALIZE:
@@ -508,15 +546,11 @@ append(TlOrder *order, const TlLogRow *row)
 		case TL_LOG_NULLIFY:
 			tl_replication_own_vote(row->epoch, row->view,
 									row->kind == TL_LOG_NOTARIZE ? TL_VOTE_NOTARIZE : TL_VOTE_PHASE2,
-									&block);
+									&block, again);
 			break;
 		default:
 			break;
 	}
-	tl_replication_own_log_append(&order->log, (TlLogKind) row->kind, row->epoch,
-								  row->view, order->height, row->payload,
-								  order->secret);
-	order->asked = true;
 }
 
 /* Stored BATCH rows beyond that one, once more; in this turn's news. */
@@ -565,7 +599,7 @@ place_batches(TlOrder *order)
 	TlOwnBatch	batch;
 
 	while (tl_node_order_batch_next(&batch, &order->lane, order->log.member,
-									order->log.incarnation))
+									order->number))
 	{
 		TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .payload = batch.header};
 		TlStatus	status = tl_node_order_step(order, &input);
@@ -595,7 +629,7 @@ make_batch(TlOrder *order)
 	memset(&header, 0, sizeof(header));
 	header.chain_id = order->log.chain_id;
 	header.member = order->log.member;
-	header.incarnation = order->log.incarnation;
+	header.incarnation = order->number;
 	header.batch = order->lane.batch + 1;
 	if (order->lane.batch > 0)
 		header.previous = order->lane.digest;
@@ -642,8 +676,8 @@ make_approvals(TlOrder *order)
 	}
 }
 
-static int64_t
-monotonic_us(void)
+int64_t
+tl_node_order_now_us(void)
 {
 	instr_time	now;
 

@@ -70,6 +70,28 @@ tl_node_order_batch_placed(const TlOwnBatch *batch)
 						   &batch->lane.digest);
 }
 
+/*
+ * A BATCH row of the own log has come back from others.  If it is the batch that
+ * waits here for its place, as a backup had it, that place is the one.
+ */
+void
+tl_node_order_batch_returned(const TlLogRow *row)
+{
+	TlOwnBatch *batch = palloc(sizeof(TlOwnBatch));
+	TlBatchHeader header;
+	TlLane		before = {0};
+
+	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
+		return;
+	before.batch = header.batch - 1;
+	before.digest = header.previous;
+	if (tl_node_order_batch_next(batch, &before, header.member, header.incarnation) &&
+		batch->header.size == row->payload.size &&
+		memcmp(batch->header.data, row->payload.data, row->payload.size) == 0)
+		tl_node_order_batch_placed(batch);
+	pfree(batch);
+}
+
 /* The block is final: store it, and the batches that it adds. */
 void
 tl_node_order_batch_final(const TlConsensusBlock *block)

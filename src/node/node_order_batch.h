@@ -23,6 +23,7 @@ typedef struct TlOwnBatch
 extern bool tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane,
 									 uint32_t member, uint16_t incarnation);
 extern void tl_node_order_batch_placed(const TlOwnBatch *batch);
+extern void tl_node_order_batch_returned(const TlLogRow *row);
 extern void tl_node_order_batch_final(const TlConsensusBlock *block);
 
 #endif							/* NODE_ORDER_BATCH_H */

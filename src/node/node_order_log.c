@@ -31,7 +31,8 @@
 static bool give_own(TlOrder *order);
 static void note_own(TlOrder *order, const TlLogRow *row);
 static bool give_member(TlOrder *order, TlGiven *given);
-static bool give_log(TlOrder *order, uint32_t member, TlGivenLog *log);
+static bool give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log);
+static bool is_closed(const TlGiven *given, const TlLogRow *row);
 static bool is_beyond(const TlOrder *order, const TlLogRow *row);
 static TlGivenLog *find_log(TlGiven *given, const uint8_t *nonce);
 
@@ -56,6 +57,7 @@ tl_node_order_log_open(TlOrder *order)
 		for (unsigned j = 0; j < count; j++)
 			(void) find_log(given, nonces[j]);
 	}
+	tl_node_order_rejoin_load_closed(order);
 }
 
 /* Rows that the core was not given yet: own ones first.  True if there are more. */
@@ -107,6 +109,14 @@ tl_node_order_log_waits(const TlOrder *order)
 	return order->own_more;
 }
 
+/* All of the own log, as it has grown by rows that came back. */
+void
+tl_node_order_log_give_own(TlOrder *order)
+{
+	while (order->own_more)
+		(void) give_own(order);
+}
+
 static bool
 give_own(TlOrder *order)
 {
@@ -152,18 +162,18 @@ give_member(TlOrder *order, TlGiven *given)
 {
 	for (unsigned i = 0; i < given->log_count; i++)
 		if (given->logs[i].more &&
-			give_log(order, given->member, &given->logs[i]))
+			give_log(order, given, &given->logs[i]))
 			return true;
 	return false;
 }
 
 /* True if there are more. */
 static bool
-give_log(TlOrder *order, uint32_t member, TlGivenLog *log)
+give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log)
 {
 	int			limit = log->waits ? READ_ROWS_WAITED : READ_ROWS;
 	uint64		count;
-	bytea	  **messages = tl_node_order_read(member, log->nonce, log->sequence,
+	bytea	  **messages = tl_node_order_read(given->member, log->nonce, log->sequence,
 											  limit, &count, &log->more);
 
 	log->waits = false;
@@ -175,7 +185,8 @@ give_log(TlOrder *order, uint32_t member, TlGivenLog *log)
 		tl_error_check(tl_consensus_row_decode(&row, VARDATA_ANY(messages[i]),
 											   VARSIZE_ANY_EXHDR(messages[i])),
 					   "stored log row");
-		status = is_beyond(order, &row) ? TL_NOT_FINAL :
+		status = is_closed(given, &row) ? TL_BAD_ORDER :
+			is_beyond(order, &row) ? TL_NOT_FINAL :
 			tl_node_order_give(order, TL_INPUT_ROW, &row);
 		log->waits = status == TL_NOT_FINAL;
 		log->over = status == TL_BAD_ORDER;
@@ -189,6 +200,14 @@ give_log(TlOrder *order, uint32_t member, TlGivenLog *log)
 			tl_node_order_log_moved(order); /* another may rest on it */
 	}
 	return log->more;
+}
+
+/* R34: this member has told its author that it counts no more. */
+static bool
+is_closed(const TlGiven *given, const TlLogRow *row)
+{
+	return given->closed && row->sequence > given->closed_sequence &&
+		memcmp(row->nonce, given->closed_nonce, TL_NONCE_SIZE) == 0;
 }
 
 /* Would the core forget it, as it is too many views ahead? */

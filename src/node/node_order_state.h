@@ -12,6 +12,7 @@
 #include "utils/palloc.h"
 
 #include "consensus_core.h"
+#include "consensus_reply.h"
 #include "node_order.h"
 #include "replication_own_log.h"
 
@@ -30,6 +31,15 @@ typedef struct TlGiven
 	uint32_t	member;
 	unsigned	log_count;		/* of an own log none is listed */
 	TlGivenLog	logs[TL_PEER_LOGS_MAX];
+
+	/* memory that he has lost, or this member (node_order_rejoin.c) */
+	bool		closed;			/* R34: no row of that incarnation beyond that
+								 * sequence counts any more */
+	uint8_t		closed_nonce[TL_NONCE_SIZE];
+	uint64_t	closed_sequence;
+	uint32_t	ticket;			/* for the next REQUEST to him */
+	uint8_t		request[TL_REQUEST_SIZE];	/* the last one */
+	int64_t		requested_us;
 } TlGiven;
 
 /* What a member has seen of the own log. */
@@ -56,6 +66,7 @@ struct TlOrder
 	TlLane		lane;			/* the own one's head */
 	uint64_t	height;			/* of the last block stored */
 	uint64_t	base_view;		/* its view */
+	uint64_t	stated;			/* the core was told the state up to here */
 	bool		asked;			/* this turn appended or stored something */
 	bool		submitted;		/* there may be something to be ordered */
 	bool		ordered;		/* this turn stored a final block */
@@ -74,6 +85,19 @@ struct TlOrder
 	List	   *seen;			/* TlLastSeen */
 	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
 	List	   *contradictions; /* two TlLogRow each */
+	List	   *requests;		/* TlLogRow, as the next ones */
+	List	   *replies;
+	List	   *returned;		/* of the own log */
+
+	/* going on after a restore (node_order_rejoin.c) */
+	bool		rejoins;		/* is under way */
+	bool		rejoin_given;	/* the core was told */
+	bool		rejoin_opened;	/* its REJOIN is in the own log */
+	uint8_t		rejoin_nonce[TL_NONCE_SIZE];
+	bool		replied;		/* this turn stored a REPLY */
+	bool		cuts;			/* this turn cut the own log */
+	bool		numbered;		/* the incarnation has its number */
+	uint16_t	number;
 };
 
 /* node_order.c */
@@ -81,12 +105,36 @@ extern TlStatus tl_node_order_step(TlOrder *order, TlInput *input);
 extern TlStatus tl_node_order_give(TlOrder *order, TlInputKind kind,
 								   const TlLogRow *row);
 extern TlLogRow *tl_node_order_copy(const TlLogRow *row);
+extern void tl_node_order_note_vote(const TlLogRow *row, bool again);
+extern int64_t tl_node_order_now_us(void);
+
+/* node_order_checkpoint.c */
+extern void tl_node_order_checkpoint_open(TlOrder *order);
+extern void tl_node_order_checkpoint_tell(TlOrder *order);
+extern void tl_node_order_checkpoint_store(const TlAction *action);
 
 /* node_order_log.c */
 extern void tl_node_order_log_open(TlOrder *order);
 extern bool tl_node_order_log_give(TlOrder *order);
 extern void tl_node_order_log_arrived(TlOrder *order, const TlLogRow *row);
 extern void tl_node_order_log_moved(TlOrder *order);
+extern void tl_node_order_log_give_own(TlOrder *order);
 extern bool tl_node_order_log_waits(const TlOrder *order);
+
+/* node_order_rejoin.c */
+extern void tl_node_order_rejoin_load(TlOrder *order);
+extern void tl_node_order_rejoin_load_closed(TlOrder *order);
+extern void tl_node_order_rejoin_begin(TlOrder *order);
+extern void tl_node_order_rejoin_look(TlOrder *order);
+extern void tl_node_order_rejoin_on_request(void *context, const TlLogRow *row);
+extern void tl_node_order_rejoin_on_reply(void *context, const TlLogRow *row);
+extern void tl_node_order_rejoin_on_own(void *context, const TlLogRow *row);
+extern bool tl_node_order_rejoin_waits(const TlOrder *order);
+extern void tl_node_order_rejoin_give(TlOrder *order);
+extern void tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after);
+extern void tl_node_order_rejoin_request(TlOrder *order, const TlAction *action);
+extern void tl_node_order_rejoin_reply(TlOrder *order, const TlAction *action);
+extern void tl_node_order_rejoin_opened(TlOrder *order, const TlLogRow *row);
+extern void tl_node_order_rejoin_settle(TlOrder *order);
 
 #endif							/* NODE_ORDER_STATE_H */

@@ -361,6 +361,7 @@ load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
 	config->members_hash = base->header.members_hash;
 	config->founding = base->hash;
 	config->quorum_of_three = genesis->quorum_of_three;
+	config->checkpoint_interval = genesis->checkpoint_interval;
 	config->drift_us = (int64_t) genesis->clock_drift_ms * 1000;
 	config->member_count = genesis->member_count;
 	config->checkpoint_interval = genesis->checkpoint_interval;

@@ -47,6 +47,7 @@
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_mark.h"
+#include "node_order.h"
 #include "node_status.h"
 #include "node_worker.h"
 #include "table_catalog.h"
@@ -87,6 +88,13 @@ static TlStatement update_node = {
 	" system_identifier = $3, database_oid = $4",
 	4, {INT4OID, BYTEAOID, INT8OID, OIDOID}
 };
+static TlStatement insert_rejoin = {
+	"INSERT INTO ledger_internal.rejoin (nonce, cause, reason) VALUES ($1, $2, $3)",
+	3, {BYTEAOID, INT2OID, TEXTOID}
+};
+static TlStatement tell_wire = {
+	"SELECT ledger_internal.wire_changed()"
+};
 static TlStatement select_rejoins = {
 	"SELECT l.message, b.height, b.time FROM ledger_internal.own_log l"
 	" JOIN ledger_internal.block b ON b.height = l.height WHERE l.kind = $1"
@@ -102,6 +110,7 @@ static void check_prepared(void);
 static void lock_tables(void);
 static uint32_t find_problems(bool accepted);
 static int64 rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin);
+static void ask_others(const TlRejoin *rejoin);
 static void load_head(TlNodeHead *head, const TlNodeIdentity *identity);
 static uint64_t fill_rejoin(TlRejoin *rejoin, const TlNodeHead *head,
 							const TlNodeIdentity *identity);
@@ -150,7 +159,10 @@ tl_resume(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(height);
 }
 
-/* ledger.accept_restore(reason) -> height of the block that says so */
+/*
+ * ledger.accept_restore(reason) -> height of the block that says so; NULL among
+ * several members, where that block is still to come
+ */
 Datum
 tl_accept_restore(PG_FUNCTION_ARGS)
 {
@@ -166,6 +178,12 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this database is a copy of a ledger node"),
 				errdetail("Its own state names another server or database."),
 				errhint("Run SELECT ledger.resume(), which verifies the copy first."));
+	if (identity->rejoining)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this member is rejoining already"),
+				errdetail("It waits for replies of the other members, or for a block that orders its REJOIN."),
+				errhint("SELECT * FROM ledger.rejoin shows what it waits for."));
 	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	check_key_free(identity);
 	if (tl_table_identity_is_live(&identity->table))
@@ -180,6 +198,13 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 	SPI_connect();
 	check_prepared();
 	lock_tables();
+	if (tl_node_order_is_on())
+	{
+		ask_others(&payload);
+		SPI_finish();
+		tl_node_worker_request_at_commit();
+		PG_RETURN_NULL();
+	}
 	PushActiveSnapshot(GetLatestSnapshot());
 	height = rejoin(identity, &payload);
 	PopActiveSnapshot();
@@ -328,6 +353,32 @@ rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin)
 	CommandCounterIncrement();
 	ForceSyncCommit();			/* a signature says that it is durable */
 	return (int64) head->tip.header.height;
+}
+
+/*
+ * Among several members the others have to reply first: the process of the wire
+ * does what there is to do (node_order_rejoin.c).
+ */
+static void
+ask_others(const TlRejoin *rejoin)
+{
+	uint8_t		nonce[TL_NONCE_SIZE];
+	Datum		values[3];
+
+	if (!pg_strong_random(nonce, TL_NONCE_SIZE))
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not generate random bytes for a nonce"));
+	values[0] = tl_chain_bytes(nonce, TL_NONCE_SIZE);
+	values[1] = Int16GetDatum(rejoin->cause);
+	values[2] = PointerGetDatum(cstring_to_text_with_len((const char *) rejoin->reason.data,
+														 (int) rejoin->reason.size));
+	tl_chain_execute(&insert_rejoin, values, NULL, false);
+	tl_chain_execute(&tell_wire, NULL, NULL, false);
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
+	ereport(NOTICE,
+			errmsg("the other members are asked what they have seen of this one"),
+			errhint("SELECT * FROM ledger.rejoin shows how far it is."));
 }
 
 static void

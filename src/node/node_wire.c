@@ -356,7 +356,8 @@ make_wire(TlOrder **order)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	identity = tl_node_identity();
-	if (tl_table_identity_is_live(&identity->table))
+	if (tl_table_identity_is_live(&identity->table) ||
+		(identity->rejoining && !identity->table.copied))
 	{
 		conninfo = tl_replication_setting_conninfo(&is_default);
 		if (is_default)

@@ -226,7 +226,7 @@ is_wanted(const TlNodeIdentity *identity)
 					   get_database_name(MyDatabaseId)),
 				errdetail("Its own state names another server or database."),
 				errhint("If it shall take the member's place, run SELECT ledger.resume()."));
-	if (identity->table.rolled_back)
+	if (identity->table.rolled_back && !identity->rejoining)
 	{
 		/* sessions may have seen it as it was before */
 		CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
@@ -236,7 +236,8 @@ is_wanted(const TlNodeIdentity *identity)
 				errdetail("This member has signed blocks that are not stored here."),
 				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
 	}
-	return tl_table_identity_is_live(&identity->table);
+	return tl_table_identity_is_live(&identity->table) ||
+		(identity->rejoining && !identity->table.copied);
 }
 
 /* The reason why not is told once. */

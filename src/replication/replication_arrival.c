@@ -70,6 +70,8 @@ take_notifications(TlWire *wire)
 		}
 		else if (strncmp(notify->extra, "body_", 5) == 0)
 			wire->bodies_arrived = true;
+		else if (strcmp(notify->extra, "request") == 0)
+			wire->requests_arrived = true;
 		PQfreemem(notify);
 	}
 }
@@ -107,6 +109,8 @@ on_identity(void *context, PGresult *result)
 	}
 	memcpy(wire->wire_id, PQgetvalue(result, 0, 0), sizeof(wire->wire_id));
 	wire->identified = true;
+	wire->requests_arrived = true;
+	wire->replies_due = true;
 	tl_replication_wire_begin(wire);
 	for (int i = 0; i < wire->peer_count; i++)
 		tl_replication_store_load_logs(&wire->peers[i], wire->wire_id);

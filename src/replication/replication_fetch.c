@@ -105,6 +105,7 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 			wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
 	}
 	wake = Min(wake, tl_replication_want_poll(wire, now));
+	wake = Min(wake, tl_replication_request_due(wire));
 	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
 }
 
@@ -140,7 +141,8 @@ tl_replication_fetch_from(TlWire *wire, int source)
 
 	if (!wire->identified)
 		return;					/* nothing of what is kept has been read yet */
-	if (tl_replication_want_ask(wire, source, now) ||
+	if (tl_replication_request_ask(wire, source, now) ||
+		tl_replication_want_ask(wire, source, now) ||
 		ask_gap(wire, source, now) || ask_chunks(wire, source, now))
 		return;
 	if (source >= 0 && now >= wire->peers[source].heads_due)

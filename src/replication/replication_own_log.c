@@ -37,6 +37,13 @@ static TlStatement insert_vote = {
 	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
 };
+static TlStatement insert_vote_again = {
+	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)"
+	" ON CONFLICT DO NOTHING",
+	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
+};
+
+static void store(TlOwnLog *log, const TlLogRow *row, uint64_t height);
 
 /* Where the log stands.  Member, incarnation, nonce and chain are the caller's. */
 void
@@ -66,10 +73,7 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 							  const uint8_t secret[TL_SECRET_SIZE])
 {
 	TlLogRow	row;
-	TlWriter	writer;
 	uint8_t		aux[32];
-	uint8_t    *bytes = palloc(TL_LOG_ROW_SIZE_FIXED + payload.size);
-	Datum		values[8];
 
 	row.member = log->member;
 	memcpy(row.nonce, log->nonce, TL_NONCE_SIZE);
@@ -83,25 +87,47 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 		elog(ERROR, "could not generate random bytes for a signature");
 	tl_error_check(tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
 				   "signature of a log row");
-	tl_writer_init(&writer, bytes, TL_LOG_ROW_SIZE_FIXED + payload.size);
-	tl_error_check(tl_consensus_row_encode(&writer, &row), "log row");
-	tl_consensus_row_digest(&log->digest, &log->chain_id, &row);
-	log->sequence = row.sequence;
+	store(log, &row, height);
+}
+
+/* A row of this member's that others have, and that is the next here. */
+void
+tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row, uint64_t height)
+{
+	if (row->sequence != log->sequence + 1 ||
+		memcmp(&row->previous, &log->digest, sizeof(TlHash)) != 0)
+		elog(ERROR, "row %llu does not continue the own log", (unsigned long long) row->sequence);
+	store(log, row, height);
+}
+
+static void
+store(TlOwnLog *log, const TlLogRow *row, uint64_t height)
+{
+	size_t		size = TL_LOG_ROW_SIZE_FIXED + row->payload.size;
+	uint8_t    *bytes = palloc(size);
+	TlWriter	writer;
+	Datum		values[8];
+
+	tl_writer_init(&writer, bytes, size);
+	tl_error_check(tl_consensus_row_encode(&writer, row), "log row");
+	tl_consensus_row_digest(&log->digest, &log->chain_id, row);
+	log->sequence = row->sequence;
 
 	values[0] = Int32GetDatum(log->incarnation);
-	values[1] = Int64GetDatum((int64) row.sequence);
-	values[2] = Int16GetDatum((int16) kind);
-	values[3] = Int64GetDatum((int64) epoch);
-	values[4] = Int64GetDatum((int64) view);
+	values[1] = Int64GetDatum((int64) row->sequence);
+	values[2] = Int16GetDatum((int16) row->kind);
+	values[3] = Int64GetDatum((int64) row->epoch);
+	values[4] = Int64GetDatum((int64) row->view);
 	values[5] = Int64GetDatum((int64) height);
 	values[6] = tl_chain_bytes(bytes, writer.size);
 	values[7] = tl_chain_bytes(log->digest.bytes, TL_HASH_SIZE);
 	tl_chain_execute(&insert_row, values, NULL, false);
 }
 
+/* again: a vote that comes back with its row may be here still. */
 void
 tl_replication_own_vote(uint64_t epoch, uint64_t view, TlVoteSlot slot,
-						const TlHash *block)
+						const TlHash *block, bool again)
 {
 	static const char *const names[] = {"propose", "notarize", "phase2"};
 	Datum		values[] = {
@@ -111,5 +137,5 @@ tl_replication_own_vote(uint64_t epoch, uint64_t view, TlVoteSlot slot,
 		tl_chain_bytes(block->bytes, TL_HASH_SIZE)
 	};
 
-	tl_chain_execute(&insert_vote, values, NULL, false);
+	tl_chain_execute(again ? &insert_vote_again : &insert_vote, values, NULL, false);
 }

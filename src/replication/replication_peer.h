@@ -55,6 +55,9 @@ typedef struct TlPeer
 	TimestampTz heads_due;
 	bool		ask_last_seen;	/* what it has of the own log */
 	TimestampTz last_seen_due;
+	uint8_t    *request;		/* a row to be put into its wire, or NULL */
+	size_t		request_size;
+	TimestampTz own_due;		/* when its wire is asked for the own log */
 } TlPeer;
 
 extern char *tl_replication_address_check(const char *address);

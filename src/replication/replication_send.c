@@ -37,9 +37,14 @@
 #define SEND_TIMEOUT_MS		60000
 
 static TlStatement select_place = {
-	"SELECT l.incarnation, l.seq FROM generate_series(0, (SELECT incarnation FROM ledger_internal.node)) AS i"
+	"SELECT l.incarnation, l.seq FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
 	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.message = $2",
 	2, {INT8OID, BYTEAOID}
+};
+static TlStatement select_ended = {
+	"SELECT FROM ledger_internal.own_log WHERE seq = 1 AND substring(message FROM 6 FOR 16) = $1"
+	" AND incarnation IN (SELECT generate_series(0, (SELECT max(incarnation) - 1 FROM ledger_internal.own_log)))",
+	1, {BYTEAOID}
 };
 static TlStatement select_body_place = {
 	"SELECT 0, position FROM ledger_internal.own_body WHERE digest = $1",
@@ -68,6 +73,7 @@ static void ask_place(TlSender *sender);
 static void on_place(void *context, PGresult *result);
 static bool find_place(TlSender *sender, const void *data, int size);
 static bool is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence);
+static bool is_ended(const TlLogRow *row);
 static void send_next(TlSender *sender);
 static void on_sent(void *context, PGresult *result);
 static void fail(TlSender *sender, const PGresult *result);
@@ -95,7 +101,7 @@ tl_replication_send_poll(TlSender *sender, TimestampTz now)
 		return;
 	if (!sender->positioned)
 		ask_place(sender);
-	else if (!sender->caught_up)
+	else if (!sender->caught_up && (sender->bodies || !sender->wire->holds))
 		send_next(sender);
 }
 
@@ -189,7 +195,17 @@ is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence)
 		row.member != wire->member)
 		return false;
 	*sequence = row.sequence;
-	return tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key);
+	return tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key) &&
+		!is_ended(&row);
+}
+
+/* Of an incarnation that a REJOIN of the own log has ended: what is lost of it stays so. */
+static bool
+is_ended(const TlLogRow *row)
+{
+	Datum		value = tl_chain_bytes(row->nonce, TL_NONCE_SIZE);
+
+	return tl_chain_execute(&select_ended, &value, NULL, true) > 0;
 }
 
 static void

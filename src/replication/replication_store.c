@@ -86,6 +86,11 @@ static TlStatement select_wanted = {
 	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1",
 	1, {BYTEAOID}
 };
+static TlStatement delete_own_wanted = {
+	"DELETE FROM ledger_internal.wanted_chunk WHERE batch_digest = $1"
+	" AND digest IN (SELECT digest FROM ledger_internal.own_body)",
+	1, {BYTEAOID}
+};
 static TlStatement delete_wanted = {
 	"WITH came AS (DELETE FROM ledger_internal.wanted_chunk WHERE digest = $1 AND size = $2"
 	" RETURNING batch_digest, member, incarnation, batch)"
@@ -184,6 +189,21 @@ tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_id,
 	if (row.kind == TL_LOG_BATCH)
 		want_bodies(&row, sink);
 	return true;
+}
+
+/* Bodies of a row of the own log that has come back, but for those that are here. */
+void
+tl_replication_store_wanted(const TlLogRow *row, const TlSink *sink)
+{
+	TlSink		silent = *sink;
+	TlHash		digest;
+	Datum		value;
+
+	silent.held = NULL;
+	want_bodies(row, &silent);
+	tl_chain_batch_digest(&digest, row->payload.data, row->payload.size);
+	value = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+	tl_chain_execute(&delete_own_wanted, &value, NULL, false);
 }
 
 /* Into the ring of what was refused. */

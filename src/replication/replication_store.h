@@ -35,6 +35,10 @@ typedef struct TlSink
 													 * has none */
 	void		(*contradiction) (void *context, const TlLogRow *row,
 								  const TlLogRow *other);	/* TL_INPUT_CONTRADICTION */
+	void		(*request) (void *context, const TlLogRow *row);	/* TL_INPUT_REQUEST */
+	void		(*reply) (void *context, const TlLogRow *row);	/* TL_INPUT_REPLY */
+	void		(*own) (void *context, const TlLogRow *row);	/* of the own log, as
+																 * a wire has it */
 } TlSink;
 
 /* What a row can be asked for by. */
@@ -53,6 +57,7 @@ extern bool tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_i
 									   const void *data, size_t size,
 									   TlWantKind kind, const TlHash *digest,
 									   const TlSink *sink);
+extern void tl_replication_store_wanted(const TlLogRow *row, const TlSink *sink);
 extern void tl_replication_store_refused(uint32_t member, const char *reason,
 										 const void *data, size_t size);
 extern bool tl_replication_store_chunk(const void *data, size_t size,

@@ -40,6 +40,7 @@ static char *make_query(const TlWire *wire, TlWantKind kind);
 static void on_rows(void *context, PGresult *result);
 static bool ask_last_seen(TlWire *wire, int source, TimestampTz now);
 static void on_last_seen(void *context, PGresult *result);
+static void take_reply(TlWire *wire, const TlPeer *peer, const void *data, size_t size);
 static bool take(TlWire *wire, const TlWant *want, const void *data, size_t size);
 
 /* Ask for a row.  Once is enough; with too many at once the newest waits. */
@@ -219,10 +220,12 @@ ask_last_seen(TlWire *wire, int source, TimestampTz now)
 	question->wire = wire;
 	question->want = source;
 	if (tl_replication_connection_ask(&peer->wire,
-									  psprintf("(SELECT message FROM ledger_wire.log_%1$u ORDER BY arrival DESC LIMIT 1)"
+									  psprintf("SELECT l.message, r.message FROM (SELECT 1) AS one LEFT JOIN ("
+											   "(SELECT message FROM ledger_wire.log_%1$u ORDER BY arrival DESC LIMIT 1)"
 											   " UNION ALL (SELECT message FROM ledger_wire.log_%1$u"
 											   " WHERE ledger_wire.row_key(message) BETWEEN $1::bytea AND $2::bytea"
-											   " ORDER BY ledger_wire.row_key(message) DESC LIMIT 1)",
+											   " ORDER BY ledger_wire.row_key(message) DESC LIMIT 1)) AS l ON true"
+											   " LEFT JOIN ledger_wire.reply AS r ON r.member = %1$u",
 											   wire->member),
 									  parameters, 2, WANT_TIMEOUT_MS, on_last_seen, question))
 		return true;
@@ -239,16 +242,20 @@ on_last_seen(void *context, PGresult *result)
 	TlLogRow	row;
 
 	pfree(question);
-	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 1)
+	if (result == NULL || !tl_replication_result_ok(result) ||
+		PQnfields(result) != 2 || PQntuples(result) == 0)
 		return;					/* asked again after a pause */
-	if (PQntuples(result) == 0)
+	if (!PQgetisnull(result, 0, 1))
+		take_reply(wire, peer, PQgetvalue(result, 0, 1), PQgetlength(result, 0, 1));
+	if (PQgetisnull(result, 0, 0))
 	{
 		peer->ask_last_seen = false;
 		if (wire->sink.last_seen != NULL)
 			wire->sink.last_seen(wire->sink.context, peer->member, NULL);
 	}
 	for (int i = 0; i < PQntuples(result); i++)
-		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
+		if (!PQgetisnull(result, i, 0) &&
+			tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
 									PQgetlength(result, i, 0)) == TL_OK &&
 			row.member == wire->member &&
 			tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
@@ -257,4 +264,17 @@ on_last_seen(void *context, PGresult *result)
 			if (wire->sink.last_seen != NULL)
 				wire->sink.last_seen(wire->sink.context, peer->member, &row);
 		}
+}
+
+/* What it has answered to a REQUEST, this one or an earlier. */
+static void
+take_reply(TlWire *wire, const TlPeer *peer, const void *data, size_t size)
+{
+	TlLogRow	row;
+
+	if (wire->sink.reply != NULL &&
+		tl_consensus_row_decode(&row, data, size) == TL_OK &&
+		row.kind == TL_LOG_REPLY && row.member == peer->member &&
+		tl_consensus_row_verify(&row, &wire->chain_id, peer->row_key))
+		wire->sink.reply(wire->sink.context, &row);
 }

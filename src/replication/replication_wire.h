@@ -131,6 +131,15 @@ struct TlWire
 	int			copy_count;		/* or chunks */
 	TlHash		copy_bodies[TL_COPY_BODIES_MAX];
 
+	/* going on after a restore (replication_request.c) */
+	bool		holds;			/* nothing of the own log is shown now */
+	bool		requests_arrived;
+	bool		replies_due;	/* to be put into the own wire */
+	bool		takes_back;		/* the own log is read from all wires */
+	TimestampTz own_due;		/* from the own one */
+	uint8_t		back_nonce[TL_NONCE_SIZE];	/* newest row of the own log */
+	uint64_t	back_sequence;
+
 	/* for one transaction */
 	MemoryContext context;
 };
@@ -185,5 +194,14 @@ extern void tl_replication_want(TlWire *wire, TlWantKind kind, const TlHash *dig
 extern void tl_replication_want_last_seen(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE]);
 extern TimestampTz tl_replication_want_poll(TlWire *wire, TimestampTz now);
 extern bool tl_replication_want_ask(TlWire *wire, int source, TimestampTz now);
+
+/* from replication_request.c */
+extern void tl_replication_request_send(TlWire *wire, uint32_t member,
+										const void *data, size_t size);
+extern void tl_replication_request_replied(TlWire *wire);
+extern void tl_replication_request_take_back(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE],
+											 uint64_t sequence);
+extern TimestampTz tl_replication_request_due(const TlWire *wire);
+extern bool tl_replication_request_ask(TlWire *wire, int source, TimestampTz now);
 
 #endif							/* REPLICATION_WIRE_H */

@@ -64,7 +64,7 @@ same_chain('at first');
 
 $wires->node(4)->stop('fast');
 my $before = height(1);
-order(1, 50);
+order(1, 40);
 order(2, 10);
 cmp_ok(height(1) - $before, '>', 4 * 12, 'the others have made more blocks than a core remembers');
 $wires->node(4)->start;
@@ -79,6 +79,16 @@ order(4, 2);
 order(1, 2);
 $wires->node(3)->start;
 same_chain('and votes');
+
+# What the state is after a block, a quorum has signed; block headers say so.
+my $checkpoint = q{SELECT ('x' || encode(substring(header FROM 247 FOR 8), 'hex'))::bit(64)::bigint
+  FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1};
+
+cmp_ok($wires->sql(1, $checkpoint), '>=', 32, 'headers name a checkpoint');
+my $named = $wires->sql(1, $checkpoint);
+ok($wires->poll($_, "SELECT count(*) = 1 FROM ledger_internal.checkpoint WHERE height = $named"), "member $_ has its certificate") foreach (@members);
+is($wires->sql(1, "SELECT count(*) FROM ledger_internal.checkpoint AS c JOIN ledger_internal.ordered_block AS b USING (height) WHERE c.block = b.hash AND c.state_root = sha256('')"),
+	$wires->sql(1, 'SELECT count(*) FROM ledger_internal.checkpoint'), 'they are of blocks of this chain');
 
 foreach my $member (@members)
 {

@@ -1,0 +1,298 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_request.c
+ *	  What goes to one member, and the own log as others have it.
+ *
+ * A REQUEST is put into the wire of the member who is asked.  He leaves his REPLY
+ * in his own, in ledger_wire.reply, one row for each asker; it is read with what
+ * he has seen last of the own log (replication_want.c).  REPLY rows come from
+ * ledger_internal.reply_given, and are put there anew whenever a connection to
+ * the own wire begins.
+ *
+ * Requests are taken out of the own wire and handed on; one that is lost then is
+ * asked again.  Only what is signed by a member counts.
+ *
+ * While a rejoin is under way all wires are asked for rows of the own log beyond
+ * the newest one here, and for the REJOIN rows in it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "port/pg_bswap.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define REQUEST_TIMEOUT_MS	30000
+#define REQUESTS_MAX		16		/* taken at once */
+#define OWN_PAUSE_MS		500
+#define PLACE_SIZE			(TL_NONCE_SIZE + 8)
+
+typedef struct TlAsked
+{
+	TlWire	   *wire;
+	int			source;
+} TlAsked;
+
+static TlStatement select_replies = {
+	"SELECT array_agg(member ORDER BY member), array_agg(message ORDER BY member)"
+	" FROM ledger_internal.reply_given"
+};
+
+static bool put_request(TlWire *wire, int source);
+static void on_put(void *context, PGresult *result);
+static bool take_requests(TlWire *wire);
+static void on_requests(void *context, PGresult *result);
+static void take_request(TlWire *wire, const void *data, size_t size);
+static bool put_replies(TlWire *wire);
+static TlParameter array_parameter(Datum array);
+static void on_replies(void *context, PGresult *result);
+static bool ask_own(TlWire *wire, int source, TimestampTz now);
+static void on_own(void *context, PGresult *result);
+static TlAsked *asked(TlWire *wire, int source);
+
+/* Put a row into that member's wire; it takes the place of one that waits. */
+void
+tl_replication_request_send(TlWire *wire, uint32_t member, const void *data, size_t size)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+	{
+		TlPeer	   *peer = &wire->peers[i];
+
+		if (peer->member != member)
+			continue;
+		if (peer->request != NULL)
+			pfree(peer->request);
+		peer->request = MemoryContextAlloc(TopMemoryContext, size);
+		memcpy(peer->request, data, size);
+		peer->request_size = size;
+	}
+}
+
+/* A row of ledger_internal.reply_given has been committed. */
+void
+tl_replication_request_replied(TlWire *wire)
+{
+	wire->replies_due = true;
+}
+
+/* Ask all wires for the own log beyond that row. */
+void
+tl_replication_request_take_back(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE],
+								 uint64_t sequence)
+{
+	wire->takes_back = true;
+	memcpy(wire->back_nonce, nonce, TL_NONCE_SIZE);
+	wire->back_sequence = sequence;
+}
+
+/* When there is something to do. */
+TimestampTz
+tl_replication_request_due(const TlWire *wire)
+{
+	TimestampTz due = wire->takes_back ? wire->own_due : DT_NOEND;
+
+	for (int i = 0; i < wire->peer_count && wire->takes_back; i++)
+		if (wire->peers[i].wire.state == TL_CONNECTION_IDLE)
+			due = Min(due, wire->peers[i].own_due);
+	return due;
+}
+
+/* This source's connection is idle.  False if it is asked for nothing. */
+bool
+tl_replication_request_ask(TlWire *wire, int source, TimestampTz now)
+{
+	if (source >= 0 && wire->peers[source].request != NULL)
+		return put_request(wire, source);
+	if (source < 0 && wire->requests_arrived)
+		return take_requests(wire);
+	if (source < 0 && wire->replies_due)
+		return put_replies(wire);
+	return wire->takes_back && ask_own(wire, source, now);
+}
+
+static bool
+put_request(TlWire *wire, int source)
+{
+	TlPeer	   *peer = &wire->peers[source];
+	TlParameter parameter = {peer->request, (int) peer->request_size, true};
+
+	return tl_replication_connection_ask(&peer->wire,
+										 "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
+										 &parameter, 1, REQUEST_TIMEOUT_MS, on_put,
+										 asked(wire, source));
+}
+
+/* One that was refused is forgotten: the core asks again. */
+static void
+on_put(void *context, PGresult *result)
+{
+	TlAsked    *question = context;
+	TlPeer	   *peer = &question->wire->peers[question->source];
+
+	pfree(question);
+	if (result == NULL || peer->request == NULL)
+		return;
+	pfree(peer->request);
+	peer->request = NULL;
+}
+
+static bool
+take_requests(TlWire *wire)
+{
+	wire->requests_arrived = false;
+	return tl_replication_connection_ask(&wire->reader,
+										 psprintf("DELETE FROM ledger_wire.request WHERE arrival IN"
+												  " (SELECT arrival FROM ledger_wire.request ORDER BY arrival LIMIT %d)"
+												  " RETURNING message", REQUESTS_MAX),
+										 NULL, 0, REQUEST_TIMEOUT_MS, on_requests, wire);
+}
+
+static void
+on_requests(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK ||
+		PQnfields(result) != 1)
+		return;
+	for (int i = 0; i < PQntuples(result); i++)
+		take_request(wire, PQgetvalue(result, i, 0), PQgetlength(result, i, 0));
+	wire->requests_arrived = PQntuples(result) == REQUESTS_MAX;
+}
+
+static void
+take_request(TlWire *wire, const void *data, size_t size)
+{
+	TlLogRow	row;
+
+	if (wire->sink.request == NULL ||
+		tl_consensus_row_decode(&row, data, size) != TL_OK ||
+		row.kind != TL_LOG_REQUEST)
+		return;
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].member == row.member &&
+			tl_consensus_row_verify(&row, &wire->chain_id, wire->peers[i].row_key))
+			wire->sink.request(wire->sink.context, &row);
+}
+
+static bool
+put_replies(TlWire *wire)
+{
+	TlParameter parameters[2];
+	bool		is_null;
+	bool		sent = false;
+
+	wire->replies_due = false;
+	tl_replication_wire_begin(wire);
+	tl_chain_execute(&select_replies, NULL, NULL, true);
+	(void) tl_chain_result(0, 0, &is_null);
+	if (!is_null)
+	{
+		parameters[0] = array_parameter(tl_chain_result(0, 0, NULL));
+		parameters[1] = array_parameter(tl_chain_result(0, 1, NULL));
+		sent = tl_replication_connection_ask(&wire->reader,
+											 "INSERT INTO ledger_wire.reply AS r (member, message)"
+											 " SELECT * FROM unnest($1::bigint[], $2::bytea[])"
+											 " ON CONFLICT (member) DO UPDATE SET message = excluded.message"
+											 " WHERE r.message <> excluded.message",
+											 parameters, 2, REQUEST_TIMEOUT_MS, on_replies, wire);
+	}
+	tl_replication_wire_end(wire);
+	return sent;
+}
+
+static TlParameter
+array_parameter(Datum array)
+{
+	bytea	   *bytes = OidSendFunctionCall(F_ARRAY_SEND, array);
+	TlParameter parameter = {VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, true};
+
+	return parameter;
+}
+
+static void
+on_replies(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result != NULL && tl_replication_result_ok(result))
+		return;
+	wire->replies_due = true;
+	wire->repair_due = 0;
+	if (result != NULL)
+		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+/* The own log as this wire has it: what follows the newest own row, and REJOIN rows. */
+static bool
+ask_own(TlWire *wire, int source, TimestampTz now)
+{
+	TimestampTz *due = source < 0 ? &wire->own_due : &wire->peers[source].own_due;
+	uint8_t		after[PLACE_SIZE];
+	uint8_t		last[PLACE_SIZE];
+	uint64_t	sequence = pg_hton64(wire->back_sequence);
+	TlParameter parameters[] = {
+		{after, sizeof(after), true}, {last, sizeof(last), true}
+	};
+
+	if (now < *due)
+		return false;
+	*due = TimestampTzPlusMilliseconds(now, OWN_PAUSE_MS);
+	memcpy(after, wire->back_nonce, TL_NONCE_SIZE);
+	memcpy(after + TL_NONCE_SIZE, &sequence, sizeof(sequence));
+	memcpy(last, wire->back_nonce, TL_NONCE_SIZE);
+	memset(last + TL_NONCE_SIZE, 0xff, sizeof(sequence));
+	return tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+										 psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
+												  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
+												  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+												  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
+												  " ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
+												  " WHERE total - octet_length(message) < 4194304"
+												  " UNION ALL (SELECT message FROM ledger_wire.log_%u"
+												  " WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
+												  " ORDER BY arrival LIMIT 64)", wire->member, wire->member),
+										 parameters, 2, REQUEST_TIMEOUT_MS, on_own,
+										 asked(wire, source));
+}
+
+static void
+on_own(void *context, PGresult *result)
+{
+	TlAsked    *question = context;
+	TlWire	   *wire = question->wire;
+
+	pfree(question);
+	if (result == NULL || !tl_replication_result_ok(result) ||
+		PQnfields(result) != 1 || wire->sink.own == NULL || !wire->takes_back)
+		return;
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		TlLogRow	row;
+
+		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
+									PQgetlength(result, i, 0)) == TL_OK &&
+			row.member == wire->member &&
+			tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
+			wire->sink.own(wire->sink.context, &row);
+	}
+}
+
+static TlAsked *
+asked(TlWire *wire, int source)
+{
+	TlAsked    *question = MemoryContextAlloc(TopMemoryContext, sizeof(TlAsked));
+
+	question->wire = wire;
+	question->source = source;
+	return question;
+}
