@@ -120,6 +120,7 @@ static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
 static void attempt_table(void *argument);
+static bool is_of_others(int sqlstate);
 static void log_problem(const TlVerification *run, const TlProblem *problem);
 
 /* ledger.verify(relation, mode, against) */
@@ -540,9 +541,22 @@ log_problem(const TlVerification *run, const TlProblem *problem)
 					get_database_name(MyDatabaseId)));
 }
 
+/* Cancel, memory, disk; locks, deadlocks, conflicts with recovery. */
+static bool
+is_of_others(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_OPERATOR_INTERVENTION ||
+		category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		category == ERRCODE_SYSTEM_ERROR ||
+		category == ERRCODE_TRANSACTION_ROLLBACK ||
+		sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
 /*
  * Do something that may fail on damaged bytes.  NULL, or what the error said;
- * what is not the bytes' fault (cancel, memory, disk) goes on as an error.
+ * what is not the bytes' fault goes on as an error.
  */
 char *
 tl_proof_verify_try(TlAttempt attempt, void *argument)
@@ -561,7 +575,6 @@ tl_proof_verify_try(TlAttempt attempt, void *argument)
 	PG_CATCH();
 	{
 		ErrorData  *error;
-		int			category;
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
@@ -569,10 +582,7 @@ tl_proof_verify_try(TlAttempt attempt, void *argument)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category == ERRCODE_OPERATOR_INTERVENTION ||
-			category == ERRCODE_INSUFFICIENT_RESOURCES ||
-			category == ERRCODE_SYSTEM_ERROR)
+		if (is_of_others(error->sqlerrcode))
 			ReThrowError(error);
 		message = error->message;
 	}

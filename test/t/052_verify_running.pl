@@ -94,6 +94,18 @@ for my $timeout_ms (2, 5, 10, 20, 40, 80)
 }
 unlike(slurp_file($node->logfile), qr/leak/, 'and nothing leaks');
 
+# One that must not wait for a lock says so, and blames no row for it.
+my $runs = $node->safe_psql('postgres', 'SELECT count(*) FROM ledger.verification');
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe('BEGIN; REINDEX INDEX cdr_ledger_ref_idx');
+my (undef, $blamed, $refusal) = $node->psql('postgres',
+	"SET lock_timeout = '100ms'; SELECT kind, detail FROM ledger.verify(mode => 'full')");
+is($blamed, '', 'an index that is locked is no problem of its rows');
+like($refusal, qr/ERROR:  canceling statement due to lock timeout/, 'but the end of the run');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+is($node->safe_psql('postgres', 'SELECT count(*) FROM ledger.verification'), $runs, 'which is not recorded');
+
 # A standby verifies what it has, and cannot record it.
 $node->backup('backup');
 my $standby = LedgerCluster->new('standby');
