@@ -48,8 +48,9 @@ static TlStatement select_next = {
 	" WHERE height IS NULL AND digest IS NULL ORDER BY batch LIMIT 1"
 };
 static TlStatement update_place = {
-	"UPDATE ledger_internal.batch SET header = $2, digest = $3 WHERE batch = $1",
-	3, {INT8OID, BYTEAOID, BYTEAOID}
+	"UPDATE ledger_internal.batch SET header = $2, digest = $3, incarnation = $4"
+	" WHERE batch = $1",
+	4, {INT8OID, BYTEAOID, BYTEAOID, INT4OID}
 };
 static TlStatement select_row = {
 	"SELECT message FROM ledger_internal.own_log"
@@ -132,13 +133,14 @@ tl_chain_pending_next(int64_t *batch, TlBatchHeader *header)
 
 /* It is in the own log, under this header. */
 void
-tl_chain_pending_place(int64_t batch, const uint8_t *header, size_t size,
-					   const TlHash *digest)
+tl_chain_pending_place(int64_t batch, uint16_t incarnation, const uint8_t *header,
+					   size_t size, const TlHash *digest)
 {
 	Datum		values[] = {
 		Int64GetDatum(batch),
 		tl_chain_bytes(header, size),
-		tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
+		tl_chain_bytes(digest->bytes, TL_HASH_SIZE),
+		Int32GetDatum(incarnation)
 	};
 
 	if (tl_chain_execute(&update_place, values, NULL, false) != 1)

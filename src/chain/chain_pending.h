@@ -24,8 +24,9 @@ typedef struct TlPending
 extern void tl_chain_pending_look(TlPending *out);
 extern bool tl_chain_pending_holds(const TlRefBytes *ref, int64_t *batch);
 extern bool tl_chain_pending_next(int64_t *batch, TlBatchHeader *header);
-extern void tl_chain_pending_place(int64_t batch, const uint8_t *header,
-								   size_t size, const TlHash *digest);
+extern void tl_chain_pending_place(int64_t batch, uint16_t incarnation,
+								   const uint8_t *header, size_t size,
+								   const TlHash *digest);
 extern bool tl_chain_pending_find(TlBatchHeader *out, TlSpan *bytes,
 								  const TlHash *digest);
 extern void tl_chain_pending_order(const TlBatchHeader *header, TlSpan bytes,
