@@ -43,3 +43,49 @@ BEGIN
     RETURN place;
 END $$;
 COMMENT ON FUNCTION ledger_internal.submit(bytea) IS 'has the members order this body; for tests of ordering';
+
+-- What a row waits for.
+CREATE FUNCTION ledger_internal.waiting_batch(ref ledger.ref) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_waiting_batch' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.waiting_batch(ledger.ref) IS 'the batch that has this row and is in no final block';
+
+CREATE FUNCTION ledger.explain_wait(ref ledger.ref) RETURNS text
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    node record;
+    waiting record;
+    silent text;
+    reason text;
+BEGIN
+    IF ledger.height(explain_wait.ref) IS NOT NULL THEN
+        RETURN format('The row is final, in block %s.', ledger.height(explain_wait.ref));
+    END IF;
+    SELECT r.reason INTO reason FROM ledger_internal.rejected AS r WHERE r.ref = explain_wait.ref;
+    IF FOUND THEN
+        RETURN format('The row was rejected and never will be final. %s', reason);
+    END IF;
+    SELECT b.batch, b.digest IS NOT NULL AS placed INTO waiting
+      FROM ledger_internal.batch AS b WHERE b.batch = ledger_internal.waiting_batch(explain_wait.ref);
+    IF FOUND AND NOT waiting.placed THEN
+        RETURN format('The row is in batch %s, which the process of the wire has to append to the own log.', waiting.batch);
+    ELSIF FOUND THEN
+        SELECT string_agg(p.member::text, ', ' ORDER BY p.member) INTO silent
+          FROM ledger.peer AS p
+         WHERE p.log_link IS DISTINCT FROM 'streaming'
+           AND p.member <> (SELECT n.member FROM ledger_internal.node AS n);
+        RETURN format('The row is in batch %s of the own log, which a quorum of the members has to order.', waiting.batch)
+            || coalesce(format(' The links to members %s do not work.', silent), '');
+    END IF;
+    SELECT s.worker_pid, s.waiting_tables, s.blocked_by INTO node FROM ledger.status AS s;
+    IF node.worker_pid IS NULL THEN
+        RETURN 'No worker runs for this ledger: the server''s log says why.';
+    ELSIF node.waiting_tables IS NOT NULL THEN
+        RETURN format('Tables %s wait for a lock of processes %s; a row of another table is in the next batch.',
+                      array_to_string(node.waiting_tables, ', '), array_to_string(node.blocked_by, ', '));
+    END IF;
+    PERFORM ledger.finality(explain_wait.ref);      -- an error if there is no such row
+    RETURN 'The worker has the row in no batch yet.';
+END $$;
+COMMENT ON FUNCTION ledger.explain_wait(ledger.ref) IS 'a sentence: what this row waits for before it is final';

@@ -23,7 +23,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 
+#include "chain_manifest.h"
 #include "chain_pending.h"
 #include "chain_statement.h"
 #include "consensus_message.h"
@@ -35,13 +37,20 @@ static TlStatement select_pending = {
 	" coalesce(sum(row_count), 0)::bigint"
 	" FROM ledger_internal.batch WHERE height IS NULL"
 };
+static TlStatement select_sections = {
+	"SELECT b.batch, s.manifest FROM ledger_internal.batch b"
+	" JOIN ledger_internal.section s ON s.batch = b.batch"
+	" WHERE b.height IS NULL AND s.first_ref <= $1 AND s.last_ref >= $1",
+	1, {TL_STATEMENT_REF}
+};
 static TlStatement select_next = {
 	"SELECT batch, header FROM ledger_internal.batch"
 	" WHERE height IS NULL AND digest IS NULL ORDER BY batch LIMIT 1"
 };
 static TlStatement update_place = {
-	"UPDATE ledger_internal.batch SET header = $2, digest = $3 WHERE batch = $1",
-	3, {INT8OID, BYTEAOID, BYTEAOID}
+	"UPDATE ledger_internal.batch SET header = $2, digest = $3, incarnation = $4"
+	" WHERE batch = $1",
+	4, {INT8OID, BYTEAOID, BYTEAOID, INT4OID}
 };
 static TlStatement select_row = {
 	"SELECT message FROM ledger_internal.own_log"
@@ -72,6 +81,40 @@ tl_chain_pending_look(TlPending *out)
 	out->rows = DatumGetInt64(tl_chain_result(0, 3, NULL));
 }
 
+/* Which of them has the row with this ref; false if none has. */
+bool
+tl_chain_pending_holds(const TlRefBytes *ref, int64_t *batch)
+{
+	Datum		value = TlRefBytesGetDatum(ref);
+	uint64		count = tl_chain_execute(&select_sections, &value, NULL, true);
+	TlRef		wanted;
+
+	tl_table_ref_unpack(&wanted, ref);
+	for (uint64 i = 0; i < count; i++)
+	{
+		bytea	   *manifest = DatumGetByteaPP(tl_chain_result(i, 1, NULL));
+		TlManifestReader reader;
+		uint8_t		fingerprint[TL_FINGERPRINT_SIZE];
+		TlRefBytes	packed;
+		TlRef		found_ref;
+		bool		found;
+
+		tl_chain_manifest_open(&reader, VARDATA_ANY(manifest),
+							   VARSIZE_ANY_EXHDR(manifest), wanted.member);
+		while (tl_chain_manifest_next(&reader, &found, &found_ref, fingerprint) == TL_OK &&
+			   found)
+		{
+			CHECK_FOR_INTERRUPTS();
+			tl_table_ref_pack(&packed, &found_ref);
+			if (tl_table_ref_compare(&packed, ref) != 0)
+				continue;
+			*batch = DatumGetInt64(tl_chain_result(i, 0, NULL));
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The oldest batch that is not in the own log; false if there is none. */
 bool
 tl_chain_pending_next(int64_t *batch, TlBatchHeader *header)
@@ -90,13 +133,14 @@ tl_chain_pending_next(int64_t *batch, TlBatchHeader *header)
 
 /* It is in the own log, under this header. */
 void
-tl_chain_pending_place(int64_t batch, const uint8_t *header, size_t size,
-					   const TlHash *digest)
+tl_chain_pending_place(int64_t batch, uint16_t incarnation, const uint8_t *header,
+					   size_t size, const TlHash *digest)
 {
 	Datum		values[] = {
 		Int64GetDatum(batch),
 		tl_chain_bytes(header, size),
-		tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
+		tl_chain_bytes(digest->bytes, TL_HASH_SIZE),
+		Int32GetDatum(incarnation)
 	};
 
 	if (tl_chain_execute(&update_place, values, NULL, false) != 1)

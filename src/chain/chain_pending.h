@@ -10,6 +10,7 @@
 
 #include "chain_batch.h"
 #include "chain_block.h"
+#include "table_ref.h"
 
 /* Own batches that are in no final block. */
 typedef struct TlPending
@@ -21,9 +22,11 @@ typedef struct TlPending
 } TlPending;
 
 extern void tl_chain_pending_look(TlPending *out);
+extern bool tl_chain_pending_holds(const TlRefBytes *ref, int64_t *batch);
 extern bool tl_chain_pending_next(int64_t *batch, TlBatchHeader *header);
-extern void tl_chain_pending_place(int64_t batch, const uint8_t *header,
-								   size_t size, const TlHash *digest);
+extern void tl_chain_pending_place(int64_t batch, uint16_t incarnation,
+								   const uint8_t *header, size_t size,
+								   const TlHash *digest);
 extern bool tl_chain_pending_find(TlBatchHeader *out, TlSpan *bytes,
 								  const TlHash *digest);
 extern void tl_chain_pending_order(const TlBatchHeader *header, TlSpan bytes,

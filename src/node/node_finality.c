@@ -16,6 +16,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -24,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_lookup.h"
+#include "chain_pending.h"
 #include "node_commit.h"
 #include "node_identity.h"
 #include "node_shared.h"
@@ -37,6 +39,7 @@ PG_FUNCTION_INFO_V1(tl_height);
 PG_FUNCTION_INFO_V1(tl_block_time);
 PG_FUNCTION_INFO_V1(tl_finality);
 PG_FUNCTION_INFO_V1(tl_wait_final);
+PG_FUNCTION_INFO_V1(tl_waiting_batch);
 
 typedef struct WaitedRow
 {
@@ -165,6 +168,22 @@ tl_finality(PG_FUNCTION_ARGS)
 		hurry_worker();
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(finality));
+}
+
+/* ledger_internal.waiting_batch(ref) -> bigint, NULL if no waiting batch has it */
+Datum
+tl_waiting_batch(PG_FUNCTION_ARGS)
+{
+	TlRefBytes *ref = PG_GETARG_TLREF(0);
+	int64_t		batch;
+	bool		found;
+
+	SPI_connect();
+	found = tl_chain_pending_holds(ref, &batch);
+	SPI_finish();
+	if (!found)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(batch);
 }
 
 /* What waiting could never bring about. */

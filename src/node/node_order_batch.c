@@ -66,7 +66,8 @@ tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane, uint32_t member,
 void
 tl_node_order_batch_placed(const TlOwnBatch *batch)
 {
-	tl_chain_pending_place(batch->number, batch->header.data, batch->header.size,
+	tl_chain_pending_place(batch->number, batch->lane.incarnation,
+						   batch->header.data, batch->header.size,
 						   &batch->lane.digest);
 }
 

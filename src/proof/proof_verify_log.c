@@ -161,16 +161,18 @@ sign_lane(TlWalk *walk, const TlLogRow *row)
 static const char *
 check_rejoin(TlWalk *walk, const TlLogRow *row)
 {
+	bool		quorum = walk->run->quorum;
 	TlRejoin	rejoin;
 
+	/* among several members the block that orders it gives the numbers */
 	if (row->sequence != 1 || row->kind != TL_LOG_REJOIN ||
 		tl_consensus_rejoin_decode(&rejoin, row->payload.data,
 								   row->payload.size) != TL_OK ||
-		rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7) ||
+		(!quorum && rejoin.incarnation != tl_proof_cursor_number(&walk->log, 7)) ||
 		memcmp(rejoin.nonce, row->nonce, TL_NONCE_SIZE) != 0)
 		return "An incarnation of the own log does not begin with a REJOIN that opens it.";
 	if (!walk->gap_reported &&
-		(rejoin.before != walk->incarnation || rejoin.sequence != walk->sequence ||
+		((!quorum && rejoin.before != walk->incarnation) || rejoin.sequence != walk->sequence ||
 		 memcmp(&rejoin.digest, &walk->log_digest, TL_HASH_SIZE) != 0))
 		return "The REJOIN of the own log does not name the row before: rows are missing.";
 	note_loss(walk, &rejoin);

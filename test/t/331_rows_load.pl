@@ -9,7 +9,7 @@ use lib "$FindBin::RealBin/../lib";
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 
 use LedgerWire;
 
@@ -52,6 +52,18 @@ sub finish
 	return $told;
 }
 
+# How long it takes, one row at a time, on the machine as it is: no promise, a note.
+my @took;
+foreach my $round (1 .. 15)
+{
+	my $ref = $wires->sql(2, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref');
+	my $took = $wires->sql(2, "SELECT extract(epoch FROM clock_timestamp() - now()) * 1000 FROM ledger.wait_final('$ref')");
+
+	push @took, $took;
+}
+@took = sort { $a <=> $b } @took;
+note(sprintf 'a row waited for, from the wait to final: median %d ms, worst %d ms', $took[7], $took[-1]);
+
 my $name = 0;
 
 foreach my $victim (undef, 2, 3)
@@ -73,11 +85,13 @@ foreach my $victim (undef, 2, 3)
 cmp_ok(scalar(@acknowledged), '>=', 3 * 8 * 12 - 2 * 2 * 12, 'rows were final while servers died');
 
 # A transaction of 100,000 rows becomes several batches, in blocks of all members.
+my $begin = time;
 $wires->sql(1, 'INSERT INTO cdr SELECT g FROM generate_series(1, 100000) g');
 foreach my $member (@members)
 {
 	ok($wires->poll($member, 'SELECT count(*) = 0 FROM cdr WHERE NOT ledger.is_final(ledger_ref)'), "all rows of member $member are final");
 }
+note(sprintf '100,000 rows of one member: %d ms until final', 1000 * (time - $begin));
 cmp_ok($wires->sql(1, 'SELECT count(DISTINCT batch) FROM ledger.batch WHERE rows > 10000'), '>=', 2, 'a large transaction is in several batches');
 
 # Where each acknowledged row is now, and that its client saw heights grow.
