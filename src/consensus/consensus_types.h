@@ -135,7 +135,9 @@ typedef enum TlInputKind
 								 * the same log; both signatures valid */
 	TL_INPUT_HELD,				/* a batch's bodies are here and checked */
 	TL_INPUT_STATE,				/* what the state is after a final block of this
-								 * epoch, or the one that founds it */
+								 * epoch, or the one that founds it; before a
+								 * start, after the checkpoint that the base
+								 * names, too */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_START,				/* the stored logs are read: begin to act */

@@ -74,9 +74,17 @@ void
 sim_state_open(SimWorld *world, SimNode *node)
 {
 	unsigned	newest = node->chain_count - 1;
-
 	uint64_t	founding = world->epochs[node->epoch].base.header.height;
+	uint64_t	certified = node->chain[newest].header.checkpoint_height;
+	TlInput		input = {.kind = TL_INPUT_STATE};
 
+	/* If that is another one, it says no more. */
+	if (certified > 0)
+	{
+		state_after(world, node, certified, &input.state);
+		input.view = node->chain[certified].header.view;
+		sim_node_step(world, node, &input, true);
+	}
 	/* Of this epoch, and the block that founds it. */
 	node->stated = (newest > 8) ? newest - 8 : 0;
 	if (founding > 0 && node->stated < founding - 1)

@@ -307,6 +307,27 @@ diverged(void)
 	free(memory);
 }
 
+/* The next core is told first what the state was after the header's checkpoint. */
+static void
+diverged_before(void)
+{
+	for (uint8_t root = 1; root <= 7; root += 6)
+	{
+		TlInput		input = {.kind = TL_INPUT_START,.now_us = ++now_us};
+
+		open_core();
+		config.base.header.checkpoint_height = 32;
+		config.base.header.checkpoint_state_root = state_at(32, 1).state_root;
+		core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+		UNIT_CHECK(core != NULL && apply(32, root, 38) == TL_OK);
+		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+		UNIT_CHECK((find_alarm(TL_ALARM_DIVERGED) != NULL) == (root == 7));
+		UNIT_CHECK(apply(HEIGHT, root, 70) == TL_OK);
+		UNIT_CHECK((written(TL_LOG_STATE) == NULL) == (root == 7));
+		free(memory);
+	}
+}
+
 /* Two against two is certain; two against one, and one silent, takes time. */
 static void
 split(void)
@@ -515,5 +536,6 @@ no_place(void)
 
 UNIT_MAIN(UNIT_CASE(bytes_decide), UNIT_CASE(when_it_is_written),
 		  UNIT_CASE(when_idle),
-		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(split),
+		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(diverged_before),
+		  UNIT_CASE(split),
 		  UNIT_CASE(prunable), UNIT_CASE(full_steps), UNIT_CASE(no_place))
