@@ -137,4 +137,10 @@ finds("UPDATE ledger_internal.own_log SET message = overlay(message PLACING '\\x
 	'bad_signature\|-?\d+\|The signature of row 2 of the own log is not valid\.', 'a row of the own log');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong where nothing was changed');
 
+# A member of a test ledger can end it for itself; the others go on without it.
+$wires->sql(4, 'SELECT ledger.dispose()');
+is($wires->sql(4, 'SELECT (SELECT count(*) FROM ledger_internal.block) + (SELECT count(*) FROM ledger_internal.block_order) + (SELECT count(*) FROM ledger_internal.foreign_batch) + (SELECT count(*) FROM ledger_internal.batch)'), '0', 'nothing of the chain is left at member 4');
+my $last = $wires->sql(1, 'INSERT INTO cdr VALUES (400) RETURNING ledger_ref');
+like($wires->sql(1, "SELECT ledger.wait_final('$last', '60 s')"), qr/^\d+$/, 'three of four are a quorum');
+
 done_testing();
