@@ -11,8 +11,8 @@
  * counts among them until it is past the floor of its REJOIN.
  *
  * A node that was restored together with its wire waits at its start for all
- * others, and where somebody may lie the operator lets it rejoin: otherwise it
- * would count among the f (README.md of the floor).
+ * others, and where somebody may lie, or two of three are a quorum, the operator
+ * lets it rejoin: otherwise it would count among the f (README.md of the floor).
  *
  *-------------------------------------------------------------------------
  */
@@ -59,6 +59,7 @@ static void copy_disk(SimWorld *world);
 static bool may_forget(const SimWorld *world, const SimNode *node);
 static bool was_asked_for(const SimNode *node, const SimRow *row,
 						  const TlRejoin *rejoin);
+static bool two_of_three(const SimWorld *world, uint64_t epoch);
 static bool is_unanimous(const SimWorld *world, const SimNode *node);
 static SimRow *tail(const SimLog *log);
 static bool has_row(const SimLog *log, const SimRow *row);
@@ -131,8 +132,10 @@ forget(SimWorld *world, SimNode *node, const SimBackup *backup, bool with_wire)
 	restore(world, node, backup, with_wire);
 	world->forgotten = true;
 	/* Who may lie, and what is on its way for hours, tells too late. */
-	if (with_wire && (world->plan.hold_weight > 0 || world->plan.liars +
-					  world->plan.twins + world->plan.silent > 0))
+	if (with_wire && (world->plan.hold_weight > 0 ||
+					  two_of_three(world, node->epoch) ||
+					  world->plan.liars + world->plan.twins +
+					  world->plan.silent > 0))
 		choose_nonce(world, node);
 	/* Who was no founder has to copy the chain once more. */
 	node->joined = sim_govern_member(world, node->number, node->epoch) != NULL;
@@ -668,6 +671,19 @@ was_asked_for(const SimNode *node, const SimRow *row, const TlRejoin *rejoin)
 			tl_consensus_reply_decode(&reply, said.payload.data,
 									  said.payload.size) == TL_OK)
 			return reply.ticket >= tickets(node, row->row.member);
+	}
+	return false;
+}
+
+/* Were two of three members a quorum in that epoch, or later? */
+static bool
+two_of_three(const SimWorld *world, uint64_t epoch)
+{
+	for (; epoch < world->epoch_count; epoch++)
+	{
+		if (sim_govern_validators(world, epoch) == 3 &&
+			world->epochs[epoch].quorum_of_three == 2)
+			return true;
 	}
 	return false;
 }
