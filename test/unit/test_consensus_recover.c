@@ -329,7 +329,8 @@ asks_ahead(void)
 		UNIT_CHECK(give(TL_INPUT_REQUEST, row) == TL_OK);
 		UNIT_CHECK((find(TL_ACT_REPLY) != NULL) == (epoch <= 2));
 		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
-		UNIT_CHECK(epoch < 3 || find(TL_ACT_CATCH_UP)->member == 4);
+		UNIT_CHECK(epoch < 3 || (find(TL_ACT_CATCH_UP) != NULL &&
+								  find(TL_ACT_CATCH_UP)->member == 4));
 	}
 	/* So does who replies in one. */
 	open_epoch(MEMBERS, 1, 2, 0);
@@ -343,7 +344,8 @@ asks_ahead(void)
 		row.epoch = epoch;
 		UNIT_CHECK(give(TL_INPUT_REPLY, row) == TL_OK);
 		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
-		UNIT_CHECK(epoch < 3 || find(TL_ACT_CATCH_UP)->member == 4);
+		UNIT_CHECK(epoch < 3 || (find(TL_ACT_CATCH_UP) != NULL &&
+								  find(TL_ACT_CATCH_UP)->member == 4));
 	}
 }
 
