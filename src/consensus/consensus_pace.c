@@ -188,15 +188,20 @@ back_off(const TlConsensus *core, int64_t time_us)
 	return time_us;
 }
 
-/* Others are where this node's memory does not reach: P9. */
+/*
+ * Others are where this node's memory does not reach: P9.  Or it did not when
+ * their certificate came, which was dropped, and the node is not there yet.
+ */
 static void
 catch_up(TlConsensus *core)
 {
 	uint64_t	reach = core->low + core->config.view_count;
 	uint64_t	ahead = 0;
 
-	if (core->beyond < reach || TL_FORGOTTEN(109))
+	if (core->beyond == 0 || core->own.view > core->beyond || TL_FORGOTTEN(109))
 		return;
+	if (reach > core->beyond)
+		reach = core->beyond;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		if (i != core->own.index && core->peers[i].certified >= reach)
