@@ -130,4 +130,12 @@ ok(eval { $wires->node($late)->wait_for_log(qr/is not the one that the invitatio
 my $named = $wires->sql($late, 'SELECT max(height) FROM ledger_internal.trusted_block');
 is($wires->sql($late, "SELECT count(*) FROM ledger_internal.ordered_block WHERE height >= $named"), '0', 'nor what follows it');
 
+# Whoever disposes of it keeps nothing of its members, and may join anew.
+foreach my $member (4, $late)
+{
+	$wires->sql($member, 'SELECT ledger.dispose()');
+	is($wires->sql($member, 'SELECT (SELECT count(*) FROM ledger_internal.epoch) + (SELECT count(*) FROM ledger_internal.trusted_block) + (SELECT count(*) FROM ledger_internal.invitation)'), '0', "member $member has disposed of what it knew of the members");
+	isnt($wires->sql($member, 'SELECT ledger.fingerprint()'), $wires->fingerprint($member), 'and has a new key');
+}
+
 done_testing();
