@@ -33,6 +33,7 @@
 #define FETCH_TIMEOUT_MS	30000
 #define HEADS_PERIOD_MS		2000	/* while the link to a peer works */
 #define HEADS_PERIOD_FETCH_MS	100	/* while there is nothing but fetch */
+#define SILENT_MS			30000	/* after rows that the link did not bring */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
@@ -152,7 +153,9 @@ tl_replication_fetch_from(TlWire *wire, int source)
 static int
 heads_period_ms(const TlWire *wire, int source)
 {
-	return wire->links[source][0].state == TL_LINK_STREAMING ?
+	/* one that streams may be silent: its publisher was restored to older WAL */
+	return wire->links[source][0].state == TL_LINK_STREAMING &&
+		GetCurrentTimestamp() > wire->peers[source].silent_until ?
 		HEADS_PERIOD_MS : HEADS_PERIOD_FETCH_MS;
 }
 
@@ -304,6 +307,8 @@ on_gap(void *context, PGresult *result)
 		if (kept > 0)
 		{
 			log->pause_ms = PAUSE_MS_MIN;
+			if (asked->source == asked->peer)
+				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
 			continue;
 		}
 		tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
