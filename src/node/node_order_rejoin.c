@@ -228,7 +228,15 @@ tl_node_order_rejoin_give(TlOrder *order)
 	ListCell   *cell;
 
 	foreach(cell, order->requests)
-		give(order, TL_INPUT_REQUEST, lfirst(cell));
+	{
+		const TlLogRow *row = lfirst(cell);
+		TlRequest	request;
+
+		if (tl_consensus_request_decode(&request, row->payload.data, row->payload.size) != TL_OK)
+			continue;
+		memcpy(order->request_before, request.before, TL_NONCE_SIZE);
+		give(order, TL_INPUT_REQUEST, row);
+	}
 	foreach(cell, order->replies)
 		give_reply(order, lfirst(cell));
 	foreach(cell, order->returned)
@@ -398,13 +406,11 @@ tl_node_order_rejoin_reply(TlOrder *order, const TlAction *action)
 	if (given == NULL)
 		elog(ERROR, "consensus replies to member %u, who is none", action->member);
 	given->closed = true;
-	memset(given->closed_nonce, 0, TL_NONCE_SIZE);
+	/* what ends is the incarnation that the REQUEST names, seen or not */
+	memcpy(given->closed_nonce, order->request_before, TL_NONCE_SIZE);
 	given->closed_sequence = 0;
-	if (reply.seen)
-	{
-		memcpy(given->closed_nonce, reply.last.row.nonce, TL_NONCE_SIZE);
+	if (reply.seen && memcmp(reply.last.row.nonce, order->request_before, TL_NONCE_SIZE) == 0)
 		given->closed_sequence = reply.last.row.sequence;
-	}
 	values[0] = Int64GetDatum((int64) action->member);
 	values[1] = tl_chain_bytes(given->closed_nonce, TL_NONCE_SIZE);
 	values[2] = Int64GetDatum((int64) given->closed_sequence);

@@ -94,6 +94,7 @@ struct TlOrder
 	bool		rejoin_given;	/* the core was told */
 	bool		rejoin_opened;	/* its REJOIN is in the own log */
 	uint8_t		rejoin_nonce[TL_NONCE_SIZE];
+	uint8_t		request_before[TL_NONCE_SIZE];	/* that the REQUEST given now names */
 	bool		replied;		/* this turn stored a REPLY */
 	bool		cuts;			/* this turn cut the own log */
 	bool		numbered;		/* the incarnation has its number */

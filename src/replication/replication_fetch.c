@@ -33,6 +33,7 @@
 #define FETCH_TIMEOUT_MS	30000
 #define HEADS_PERIOD_MS		2000	/* while the link to a peer works */
 #define HEADS_PERIOD_FETCH_MS	100	/* while there is nothing but fetch */
+#define SILENT_MS			30000	/* after rows that the link did not bring */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
@@ -64,7 +65,7 @@ static TimestampTz poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now);
 static int	heads_period_ms(const TlWire *wire, int source);
 static void ask_heads(TlWire *wire, int source);
 static void on_heads(void *context, PGresult *result);
-static void learn_head(TlWire *wire, uint32_t member, const uint8_t *place);
+static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place);
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
 static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
 static bool pass_over(TlPeerLog *log, PGresult *result);
@@ -152,7 +153,9 @@ tl_replication_fetch_from(TlWire *wire, int source)
 static int
 heads_period_ms(const TlWire *wire, int source)
 {
-	return wire->links[source][0].state == TL_LINK_STREAMING ?
+	/* one that streams may be silent: its publisher was restored to older WAL */
+	return wire->links[source][0].state == TL_LINK_STREAMING &&
+		GetCurrentTimestamp() > wire->peers[source].silent_until ?
 		HEADS_PERIOD_MS : HEADS_PERIOD_FETCH_MS;
 }
 
@@ -186,7 +189,7 @@ on_heads(void *context, PGresult *result)
 			memcpy(&member, PQgetvalue(result, i, 0), sizeof(member));
 			member = pg_ntoh64(member);
 			if (member <= PG_UINT32_MAX)
-				learn_head(wire, (uint32_t) member,
+				learn_head(wire, asked->source, (uint32_t) member,
 						   (const uint8_t *) PQgetvalue(result, i, 1));
 		}
 	}
@@ -195,9 +198,12 @@ on_heads(void *context, PGresult *result)
 	pfree(asked);
 }
 
+/* Of an incarnation that is not known here nobody is believed but its member. */
 static void
-learn_head(TlWire *wire, uint32_t member, const uint8_t *place)
+learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 {
+	TlPeer	   *author = &wire->peers[source];
+	bool		found = member != author->member || author->log_count == TL_PEER_LOGS_MAX;
 	uint64_t	sequence;
 
 	memcpy(&sequence, place + TL_NONCE_SIZE, sizeof(sequence));
@@ -207,9 +213,20 @@ learn_head(TlWire *wire, uint32_t member, const uint8_t *place)
 		{
 			TlPeerLog  *log = &wire->peers[i].logs[j];
 
-			if (memcmp(log->nonce, place, TL_NONCE_SIZE) == 0 && sequence <= PG_INT64_MAX)
-				log->known = Max(log->known, sequence);
+			if (memcmp(log->nonce, place, TL_NONCE_SIZE) != 0 || sequence > PG_INT64_MAX)
+				continue;
+			log->known = Max(log->known, sequence);
+			found = true;
 		}
+	if (!found && sequence <= PG_INT64_MAX)
+	{
+		TlPeerLog  *log = &author->logs[author->log_count++];
+
+		memset(log, 0, sizeof(*log));
+		memcpy(log->nonce, place, TL_NONCE_SIZE);
+		log->source = -1;
+		log->known = sequence;
+	}
 }
 
 /* The next rows of a log that is known to go on. */
@@ -304,6 +321,8 @@ on_gap(void *context, PGresult *result)
 		if (kept > 0)
 		{
 			log->pause_ms = PAUSE_MS_MIN;
+			if (asked->source == asked->peer)
+				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
 			continue;
 		}
 		tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);

@@ -58,6 +58,7 @@ typedef struct TlPeer
 	uint8_t    *request;		/* a row to be put into its wire, or NULL */
 	size_t		request_size;
 	TimestampTz own_due;		/* when its wire is asked for the own log */
+	TimestampTz silent_until;	/* rows came by fetch that the link did not bring */
 } TlPeer;
 
 extern char *tl_replication_address_check(const char *address);
