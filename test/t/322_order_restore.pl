@@ -29,16 +29,31 @@ sub load
 	return;
 }
 
+# So many blocks more, however many bodies the load puts into one.
+sub blocks
+{
+	my ($count) = @_;
+
+	foreach (1 .. $count)
+	{
+		my $height = $wires->sql(3, 'SELECT coalesce(max(height), 0) FROM ledger_internal.ordered_block');
+
+		submit($wires, 3, "after block $height");
+		$wires->poll(3, "SELECT max(height) > $height FROM ledger_internal.ordered_block") or diag("no block after $height");
+	}
+	return;
+}
+
 foreach my $member (@members)
 {
 	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
 	load($member, 100);
 }
-$wires->poll(3, 'SELECT count(*) > 4 FROM ledger_internal.ordered_block');
+blocks(5);
 $wires->node(3)->backup('older');
 my $then = $wires->sql(3, 'SELECT max(height) FROM ledger_internal.ordered_block');
 $_->finish foreach (@load);
-$wires->poll(3, "SELECT max(height) > $then + 4 FROM ledger_internal.ordered_block");
+blocks(5);
 submit($wires, $_, 'before the loss') foreach (@members);
 all_ordered($wires, 'before the loss', @members);
 
