@@ -455,7 +455,8 @@ BEGIN
         SELECT n.member, n.public_key, ledger_internal.check_address(announce.address) FROM ledger_internal.node AS n
         ON CONFLICT (member) DO UPDATE SET address = excluded.address;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'this database is not a node of a ledger' USING ERRCODE = 'TL004';
+        RAISE EXCEPTION 'this database is not a node of a ledger' USING ERRCODE = 'TL004',
+            HINT = 'Call ledger.create_node() or ledger.join().';
     END IF;
     PERFORM ledger_internal.announce_to_members(announce.address);
     PERFORM ledger_internal.wire_changed();

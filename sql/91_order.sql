@@ -1,4 +1,4 @@
--- Ordering among several founders of a test ledger (src/node/node_order.c).
+-- Ordering among several members of a test ledger (src/node/node_order.c).
 
 CREATE TABLE ledger_internal.order_mode (
     is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on)

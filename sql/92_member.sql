@@ -501,10 +501,13 @@ CREATE FUNCTION ledger_internal.follow_members() RETURNS void
 INSERT INTO ledger_internal.peer AS p (member, row_key, address)
     SELECT m.member, m.row_key, left(a.place[2], 255)
       FROM ledger_internal.members() AS m
-      LEFT JOIN (SELECT regexp_match(line, '^address (\d{1,10}) (.+)$') AS place
+      LEFT JOIN (SELECT DISTINCT ON (place[1]::bigint) place -- whoever proposed wrote the text, and may lie
                    FROM (SELECT motion FROM ledger_internal.epoch ORDER BY epoch DESC LIMIT 1) AS e,
                         LATERAL ledger_internal.motion_parts(e.motion) AS parts,
-                        LATERAL regexp_split_to_table(parts.reason, E'\n') AS line) AS a
+                        LATERAL regexp_split_to_table(parts.reason, E'\n') WITH ORDINALITY AS lines (line, number),
+                        LATERAL regexp_match(line, '^address (\d{1,10}) (.+)$') AS place
+                  WHERE place IS NOT NULL
+                  ORDER BY place[1]::bigint, number) AS a
         ON a.place[1]::bigint = m.member
      WHERE m.left_height IS NULL
     ON CONFLICT (member) DO UPDATE SET row_key = excluded.row_key, address = coalesce(p.address, excluded.address), left_at = NULL;

@@ -1,4 +1,4 @@
--- Checkpoints, and going on after a restore, among several founders of a test
+-- Checkpoints, and going on after a restore, among several members of a test
 -- ledger (src/node/node_order_checkpoint.c, node_order_rejoin.c).
 
 CREATE TABLE ledger_internal.checkpoint (

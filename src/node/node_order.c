@@ -154,7 +154,8 @@ begin_core(TlOrder *order)
 	if (order->core == NULL)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
-				errmsg("the stored blocks do not make a beginning for consensus"));
+				errmsg("the stored blocks do not make a beginning for consensus"),
+				tl_error_hint_damaged());
 	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
 	order->started = false;
 	order->anew = false;
@@ -604,8 +605,8 @@ place_batches(TlOrder *order)
 		TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .payload = batch.header};
 		TlStatus	status = tl_node_order_step(order, &input);
 
-		if (status == TL_BAD_ORDER)
-			return;				/* no room: after the next block */
+		if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
+			return;				/* no room: after the next block; R27: never */
 		tl_error_check(status, "own batch");
 		tl_node_order_batch_placed(&batch);
 		order->lane = batch.lane;
@@ -644,8 +645,8 @@ make_batch(TlOrder *order)
 	input.payload.data = bytes;
 	input.payload.size = writer.size;
 	status = tl_node_order_step(order, &input);
-	if (status == TL_BAD_ORDER)
-		return;					/* no room in the lane: after the next block */
+	if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
+		return;					/* no room: after the next block; R27: never */
 	tl_error_check(status, "own batch");
 	tl_node_order_taken(&submitted);
 	order->lane.batch = header.batch;
@@ -662,6 +663,8 @@ make_approvals(TlOrder *order)
 	TlApprovalAsked asked;
 
 	tl_consensus_status(order->core, &status);
+	if (status.outdated)
+		return;					/* R27 */
 	while (tl_node_order_approval(&asked, order->config, status.approvals, order->secret))
 	{
 		TlStatus	result;
@@ -670,7 +673,13 @@ make_approvals(TlOrder *order)
 		result = tl_node_order_step(order, &input);
 		if (result == TL_BAD_ORDER)
 			return;				/* not now */
-		tl_error_check(result, "own approval");
+		if (result == TL_BAD_VERSION)
+			ereport(WARNING,
+					errmsg("this member does not approve of what it was asked to"),
+					errdetail("The motion is of a version of the protocol that this program does not know."),
+					errhint("Install the newer version, and approve again."));
+		else
+			tl_error_check(result, "own approval");
 		tl_node_order_approved(&asked);
 		tl_consensus_status(order->core, &status);
 	}

@@ -49,8 +49,11 @@ tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane, uint32_t member,
 	header.member = member;
 	header.incarnation = incarnation;
 	header.batch = lane->batch + 1;
+	/* it may have had a place in a log that was lost */
 	if (lane->batch > 0)
 		header.previous = lane->digest;
+	else
+		memset(&header.previous, 0, sizeof(header.previous));
 	tl_writer_init(&writer, out->bytes, sizeof(out->bytes));
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
 	out->header.data = out->bytes;
@@ -131,7 +134,7 @@ store_header(const TlConsensusBlock *block)
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("final block %lld does not follow the last block stored",
 					   (long long) block->header.height),
-				errhint("Run SELECT * FROM ledger.verify(mode => 'full')."));
+				tl_error_hint_damaged());
 	tl_chain_store_block(&tip, &block->header);
 	if (memcmp(&tip.hash, &block->hash, TL_HASH_SIZE) != 0)
 		elog(ERROR, "final block %lld has another hash than its header",
@@ -156,7 +159,8 @@ store_lane(const TlLane *from, const TlLane *to, int64_t height)
 					errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 					errmsg("a batch of member %u, up to %llu, that final block %lld orders is missing",
 						   to->member, (unsigned long long) to->batch,
-						   (long long) height));
+						   (long long) height),
+					tl_error_hint_damaged());
 		digest = header.previous;
 		tl_chain_pending_order(&header, bytes, &own, height);
 		if (header.batch <= 1)

@@ -40,7 +40,7 @@ static TlStatement insert_checkpoint = {
 	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 
-static void tell_state(TlOrder *order, uint64 place);
+static void read_state(TlInput *input, uint64 place);
 
 /* A new core was told of no state yet. */
 void
@@ -56,32 +56,43 @@ void
 tl_node_order_checkpoint_tell(TlOrder *order)
 {
 	Datum		values[2] = {Int64GetDatum((int64) order->stated), Int32GetDatum(BLOCKS_MAX)};
+	TlInput    *inputs;
 	uint64		count;
 
 	if (!order->started || order->stated >= order->height)
 		return;
+	/* a step may ask for statements, which end this result */
 	count = tl_chain_execute(&select_blocks, values, NULL, false);
+	inputs = palloc0((count + 1) * sizeof(TlInput));
 	for (uint64 i = 0; i < count; i++)
-		tell_state(order, i);
+		read_state(&inputs[i], i);
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlStatus	status = tl_node_order_step(order, &inputs[i]);
+
+		if (status == TL_BAD_VERSION)
+			return;				/* R27 */
+		tl_error_check(status, "state");
+		order->stated = inputs[i].state.height;
+	}
 }
 
 static void
-tell_state(TlOrder *order, uint64 place)
+read_state(TlInput *input, uint64 place)
 {
-	TlInput		input = {.kind = TL_INPUT_STATE, .more = true};
 	bytea	   *hash = DatumGetByteaPP(tl_chain_result(place, 1, NULL));
 	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(place, 2, NULL));
 	TlBlockHeader header;
 
 	tl_error_check(tl_chain_block_decode(&header, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)),
 				   "stored block header");
-	input.state.height = header.height;
-	memcpy(input.state.block.bytes, VARDATA_ANY(hash), TL_HASH_SIZE);
-	tl_crypto_sha256(&input.state.state_root, "", 0);
-	tl_crypto_sha256(&input.state.outcome_root, "", 0);
-	input.view = header.view;
-	tl_error_check(tl_node_order_step(order, &input), "state");
-	order->stated = header.height;
+	input->kind = TL_INPUT_STATE;
+	input->more = true;
+	input->state.height = header.height;
+	memcpy(input->state.block.bytes, VARDATA_ANY(hash), TL_HASH_SIZE);
+	tl_crypto_sha256(&input->state.state_root, "", 0);
+	tl_crypto_sha256(&input->state.outcome_root, "", 0);
+	input->view = header.view;
 }
 
 /* A quorum says the same. */

@@ -110,7 +110,8 @@ tl_node_order_epoch_store(const TlConsensusConfig *config, const TlAction *actio
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the row that changes the members after block %lld is not stored",
-					   (long long) height));
+					   (long long) height),
+				tl_error_hint_damaged());
 	message = result_span(0, 0);
 	tl_error_check(tl_consensus_row_decode(&row, message.data, message.size), "stored log row");
 	tl_error_check(tl_consensus_govern_decode(&govern, row.payload.data, row.payload.size),

@@ -356,6 +356,7 @@ store_own(TlOrder *order, const TlLogRow *row)
 void
 tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after)
 {
+	static const TlHash zeros;
 	Datum		value = tl_chain_bytes(after->bytes, TL_HASH_SIZE);
 	Datum		values[2] = {Int32GetDatum(0), Int64GetDatum(0)};
 
@@ -363,6 +364,13 @@ tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after)
 	{
 		values[0] = tl_chain_result(0, 0, NULL);
 		values[1] = tl_chain_result(0, 1, NULL);
+	}
+	else if (memcmp(after, &zeros, sizeof(TlHash)) != 0)
+	{
+		ereport(LOG,
+				errmsg("rows of the own log came back that follow one which is not here"),
+				errdetail("Nothing is dropped for them; what lies between is asked for again."));
+		return;
 	}
 	ereport(LOG,
 			errmsg("rows of the own log that no other member has seen are dropped"),

@@ -101,7 +101,8 @@ static TlStatement select_kept_lane = {
 	3, {INT8OID, BYTEAOID, INT4OID}
 };
 static TlStatement select_own_row = {
-	"SELECT FROM ledger_internal.own_log WHERE seq = $1 AND digest = $2",
+	"SELECT FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
+	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.digest = $2",
 	2, {INT8OID, BYTEAOID}
 };
 static TlStatement select_submitted = {
@@ -364,7 +365,6 @@ load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
 	config->checkpoint_interval = genesis->checkpoint_interval;
 	config->drift_us = (int64_t) genesis->clock_drift_ms * 1000;
 	config->member_count = genesis->member_count;
-	config->checkpoint_interval = genesis->checkpoint_interval;
 	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];

@@ -40,6 +40,8 @@ typedef struct TlAsked
 {
 	TlWire	   *wire;
 	int			source;
+	uint8_t    *request;		/* what is being put into that wire, if anything */
+	size_t		request_size;
 } TlAsked;
 
 static TlStatement select_replies = {
@@ -124,11 +126,20 @@ put_request(TlWire *wire, int source)
 {
 	TlPeer	   *peer = &wire->peers[source];
 	TlParameter parameter = {peer->request, (int) peer->request_size, true};
+	TlAsked    *question = asked(wire, source);
 
-	return tl_replication_connection_ask(&peer->wire,
-										 "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
-										 &parameter, 1, REQUEST_TIMEOUT_MS, on_put,
-										 asked(wire, source));
+	if (!tl_replication_connection_ask(&peer->wire,
+									   "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
+									   &parameter, 1, REQUEST_TIMEOUT_MS, on_put, question))
+	{
+		pfree(question);
+		return false;
+	}
+	/* another one may be wanted before this one has arrived */
+	question->request = peer->request;
+	question->request_size = peer->request_size;
+	peer->request = NULL;
+	return true;
 }
 
 /* One that was refused is forgotten: the core asks again. */
@@ -138,11 +149,14 @@ on_put(void *context, PGresult *result)
 	TlAsked    *question = context;
 	TlPeer	   *peer = &question->wire->peers[question->source];
 
+	if (result == NULL && peer->request == NULL)
+	{
+		peer->request = question->request;	/* the connection was lost */
+		peer->request_size = question->request_size;
+	}
+	else
+		pfree(question->request);
 	pfree(question);
-	if (result == NULL || peer->request == NULL)
-		return;
-	pfree(peer->request);
-	peer->request = NULL;
 }
 
 static bool
@@ -240,6 +254,7 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	uint8_t		after[PLACE_SIZE];
 	uint8_t		last[PLACE_SIZE];
 	uint64_t	sequence = pg_hton64(wire->back_sequence);
+	TlAsked    *question;
 	TlParameter parameters[] = {
 		{after, sizeof(after), true}, {last, sizeof(last), true}
 	};
@@ -251,8 +266,9 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	memcpy(after + TL_NONCE_SIZE, &sequence, sizeof(sequence));
 	memcpy(last, wire->back_nonce, TL_NONCE_SIZE);
 	memset(last + TL_NONCE_SIZE, 0xff, sizeof(sequence));
-	return tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
-										 psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
+	question = asked(wire, source);
+	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+									  psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
 												  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
 												  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
 												  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
@@ -261,8 +277,10 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 												  " UNION ALL (SELECT message FROM ledger_wire.log_%u"
 												  " WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
 												  " ORDER BY arrival LIMIT 64)", wire->member, wire->member),
-										 parameters, 2, REQUEST_TIMEOUT_MS, on_own,
-										 asked(wire, source));
+									  parameters, 2, REQUEST_TIMEOUT_MS, on_own, question))
+		return true;
+	pfree(question);
+	return false;
 }
 
 static void
@@ -290,7 +308,7 @@ on_own(void *context, PGresult *result)
 static TlAsked *
 asked(TlWire *wire, int source)
 {
-	TlAsked    *question = MemoryContextAlloc(TopMemoryContext, sizeof(TlAsked));
+	TlAsked    *question = MemoryContextAllocZero(TopMemoryContext, sizeof(TlAsked));
 
 	question->wire = wire;
 	question->source = source;

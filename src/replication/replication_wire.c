@@ -48,7 +48,8 @@
 static TlStatement select_peers = {
 	/* who has left is not linked to any more; what is kept of his log stays */
 	"SELECT p.member, p.row_key, CASE WHEN p.left_at IS NULL THEN coalesce(p.address, '') ELSE '' END"
-	" FROM ledger_internal.peer AS p WHERE p.member <> (SELECT member FROM ledger_internal.node) ORDER BY p.member",
+	" FROM ledger_internal.peer AS p WHERE p.member <> (SELECT member FROM ledger_internal.node)"
+	" ORDER BY p.left_at IS NOT NULL, p.member",
 	0, {0}
 };
 
@@ -130,7 +131,14 @@ load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *addre
 	if (peer == NULL)
 	{
 		if (wire->peer_count == TL_MEMBER_COUNT_MAX)
+		{
+			ereport(WARNING,
+					errmsg("there is no room for the wire of member %u", member),
+					errdetail("%d peers are known since this process began, those who have left among them.",
+							  TL_MEMBER_COUNT_MAX),
+					errhint("Restart the process: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'."));
 			return;
+		}
 		index = wire->peer_count++;
 		peer = &wire->peers[index];
 		memset(peer, 0, sizeof(*peer));
