@@ -270,7 +270,7 @@ load(const char *mode, int units)
 	run->rejected = DatumGetInt64(tl_chain_result(0, 8, NULL));
 	run->sections = DatumGetInt64(tl_chain_result(0, 9, NULL));
 	run->blocks = DatumGetInt64(tl_chain_result(0, 10, NULL));
-	run->problems = DatumGetInt64(tl_chain_result(0, 11, NULL));
+	run->problems += DatumGetInt64(tl_chain_result(0, 11, NULL));
 	run->workers = DatumGetInt32(tl_chain_result(0, 12, NULL));
 	return scrub;
 }

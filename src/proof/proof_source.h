@@ -66,6 +66,7 @@ extern TlSpan tl_proof_source_certificate(const TlBlockHeader *header);
 
 /* proof_source_epoch.c: changes of the members up to an epoch; who is one. */
 extern TlSpan tl_proof_source_epochs(uint64_t epoch);
+extern bool tl_proof_source_change(StringInfo out, TlSpan certificate);
 extern void tl_proof_source_members(TlProofMembers *out, const TlBundle *bundle);
 
 /*

@@ -29,7 +29,7 @@ static TlStatement select_row = {
 	1, {BYTEAOID}
 };
 
-static void put_approvals(StringInfo out, TlSpan certificate);
+static bool put_approvals(StringInfo out, TlSpan certificate);
 static void put_sized(StringInfo out, TlSpan bytes);
 
 /*
@@ -56,12 +56,20 @@ tl_proof_source_epochs(uint64_t epoch)
 	initStringInfo(&out);
 	for (uint64 i = 0; i < count; i++)
 	{
-		put_sized(&out, certificates[i]);
-		put_approvals(&out, certificates[i]);
+		if (!tl_proof_source_change(&out, certificates[i]))
+			tl_proof_source_damaged("an approval of a change of members is not stored");
 	}
 	span.data = (const uint8_t *) out.data;
 	span.size = (size_t) out.len;
 	return span;
+}
+
+/* One change of the members; false if an approval that it needs is in no log. */
+bool
+tl_proof_source_change(StringInfo out, TlSpan certificate)
+{
+	put_sized(out, certificate);
+	return put_approvals(out, certificate);
 }
 
 /* Who is a member, and who was one, at the head of the document. */
@@ -87,7 +95,7 @@ tl_proof_source_members(TlProofMembers *out, const TlBundle *bundle)
 }
 
 /* All approvals that the block orders which ends the epoch. */
-static void
+static bool
 put_approvals(StringInfo out, TlSpan certificate)
 {
 	TlBlockEntry entries[TL_CONSENSUS_ENTRIES_MAX];
@@ -109,9 +117,10 @@ put_approvals(StringInfo out, TlSpan certificate)
 		if (entries[i].kind != TL_LOG_GOVERN)
 			continue;
 		if (tl_proof_source_execute(&select_row, &value) == 0)
-			tl_proof_source_damaged("an approval of a change of members is not stored");
+			return false;
 		put_sized(out, tl_proof_source_bytes(0, 0));
 	}
+	return true;
 }
 
 static void

@@ -52,6 +52,8 @@ static void check_block(TlWalk *walk, const TlBlockHeader *header,
 						const TlMerkleRange *digests);
 static bool entries_fit(const TlWalk *walk, const TlBlockHeader *header);
 static void skip_sections(TlWalk *walk, int64_t batch);
+static void finish_batch(TlWalk *walk, const Batch *batch, TlProblem *problem,
+						 const char *detail);
 static void report(TlWalk *walk, TlProblem *problem, const char *detail);
 
 /* The batches of the height where the walk is; header if it is sound. */
@@ -110,27 +112,12 @@ tl_proof_walk_batch(TlWalk *walk, TlMerkleRange *digests)
 	tl_proof_cursor_ref(&walk->batches, 6, &batch.last_ref);
 	skip_sections(walk, batch.number);
 	detail = check_batch(walk, &batch, &problem);
-	if (detail != NULL)
-	{
-		report(walk, &problem, detail);
-		tl_proof_verify_doubt(walk->run, batch.number, &batch.first_ref,
-							  &batch.last_ref);
-	}
-	/* those that were not looked at because of an earlier problem */
-	while (tl_proof_cursor_row(&walk->sections) &&
-		   tl_proof_cursor_number(&walk->sections, 0) == batch.number)
-		tl_proof_cursor_advance(&walk->sections);
 	(void) tl_merkle_range_append(digests, &walk->batch_digest);
-	walk->batch = (uint64_t) batch.number;
 	if (batch.signed_index >= 0)
 		walk->lane = walk->signed_lanes[batch.signed_index];
 	else
 		walk->lane.batch++;
-	if (!tl_proof_cursor_flag(&walk->batches, 9))
-	{
-		walk->snapshot = tl_proof_cursor_number(&walk->batches, 4);
-		walk->completes = tl_proof_cursor_flag(&walk->batches, 8);
-	}
+	finish_batch(walk, &batch, &problem, detail);
 }
 
 /* One that waits for a block: what does not need its place in the lane. */
@@ -156,16 +143,24 @@ tl_proof_walk_waiting(TlWalk *walk)
 		detail = check_completes(walk);
 	if (detail == NULL)
 		detail = check_sections(walk, &batch, &problem);
+	finish_batch(walk, &batch, &problem, detail);
+}
+
+/* It was looked at; detail is NULL, or what is wrong. */
+static void
+finish_batch(TlWalk *walk, const Batch *batch, TlProblem *problem, const char *detail)
+{
 	if (detail != NULL)
 	{
-		report(walk, &problem, detail);
-		tl_proof_verify_doubt(walk->run, batch.number, &batch.first_ref,
-							  &batch.last_ref);
+		report(walk, problem, detail);
+		tl_proof_verify_doubt(walk->run, batch->number, &batch->first_ref,
+							  &batch->last_ref);
 	}
+	/* those that were not looked at because of an earlier problem */
 	while (tl_proof_cursor_row(&walk->sections) &&
-		   tl_proof_cursor_number(&walk->sections, 0) == batch.number)
+		   tl_proof_cursor_number(&walk->sections, 0) == batch->number)
 		tl_proof_cursor_advance(&walk->sections);
-	walk->batch = (uint64_t) batch.number;
+	walk->batch = (uint64_t) batch->number;
 	if (!tl_proof_cursor_flag(&walk->batches, 9))
 	{
 		walk->snapshot = tl_proof_cursor_number(&walk->batches, 4);

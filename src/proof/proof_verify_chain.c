@@ -33,7 +33,9 @@
 static TlStatement select_end = {
 	"SELECT greatest((SELECT max(height) FROM ledger_internal.block),"
 	" (SELECT max(height) FROM ledger_internal.own_log),"
-	" (SELECT max(height) FROM ledger_internal.batch), -1)"
+	" (SELECT max(height) FROM ledger_internal.batch),"
+	" (SELECT max(height) FROM ledger_internal.block_order),"
+	" (SELECT max(height) FROM ledger_internal.foreign_batch), -1)"
 };
 static TlStatement select_block = {
 	"SELECT header, hash, subtree_roots FROM ledger_internal.block WHERE height = $1",

@@ -120,9 +120,19 @@ is_certified(TlVerification *run, const TlBlockHeader *header,
 	TlVote		vote;
 
 	if (tl_consensus_certificate_decode(&certificate, bytes.data, bytes.size) != TL_OK ||
-		tl_consensus_certificate_get_vote(&vote, &certificate, 0) != TL_OK)
+		certificate.vote_count == 0)
 		return false;
-	memcpy(run->known.nonce, vote.nonce, TL_NONCE_SIZE);
+	/* the own incarnation that signed, or, if this member did not, anybody's */
+	for (unsigned i = certificate.vote_count; i-- > 0;)
+	{
+		if (tl_consensus_certificate_get_vote(&vote, &certificate, i) != TL_OK)
+			return false;
+		if (i == 0 || vote.member == run->member)
+		{
+			memcpy(run->known.nonce, vote.nonce, TL_NONCE_SIZE);
+			break;
+		}
+	}
 	return
 		certificate.kind == TL_LOG_FINALIZE &&
 		certificate.epoch == header->epoch &&
