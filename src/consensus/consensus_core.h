@@ -91,4 +91,10 @@ typedef struct TlConsensusStatus
 extern void tl_consensus_status(const TlConsensus *core,
 								TlConsensusStatus *out);
 
+/* Parts of a block that is being laid out, each in its place. */
+extern void tl_consensus_block_set_lane(TlConsensusBlock *block,
+										const TlLane *lane);
+extern void tl_consensus_block_add_entry(TlConsensusBlock *block, uint8_t kind,
+										 const TlHash *digest);
+
 #endif							/* CONSENSUS_CORE_H */

@@ -18,7 +18,6 @@
 
 static TlStatus check_targets(TlConsensus *core, const TlConsensusBlock *parent,
 							  const TlConsensusBlock *block);
-static void set_lane(TlConsensusBlock *block, const TlLane *lane);
 static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 					   const TlLane *to, bool final);
 
@@ -41,7 +40,7 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 	for (unsigned i = 0; i < parent->lane_count; i++)
 	{
 		if (tl_consensus_index(core, parent->cut[i].member) < count)
-			set_lane(out, &parent->cut[i]);
+			tl_consensus_block_set_lane(out, &parent->cut[i]);
 	}
 	for (unsigned i = 0; i < count; i++)
 	{
@@ -73,7 +72,7 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 						  batches < TL_BLOCK_BATCHES_MAX)))
 				return;
 			place = tl_consensus_batch_place(core, lane, next);
-			set_lane(out, &place);
+			tl_consensus_block_set_lane(out, &place);
 			size += next->body_size;
 			batches++;
 			moved = true;
@@ -323,8 +322,8 @@ fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 }
 
 /* Put a lane into the cut, in order of member. */
-static void
-set_lane(TlConsensusBlock *block, const TlLane *lane)
+void
+tl_consensus_block_set_lane(TlConsensusBlock *block, const TlLane *lane)
 {
 	unsigned	i = 0;
 

@@ -70,8 +70,6 @@ static bool is_wanted(const TlConsensus *core, const TlHash *digest,
 					  bool *bound);
 static bool standing_of(TlConsensus *core, const TlConsensusBlock *block,
 						const TlStanding **out);
-static void insert(TlConsensusBlock *block, uint8_t kind,
-				   const TlHash *digest);
 
 /* How many entries of one author are kept. */
 unsigned
@@ -153,7 +151,8 @@ tl_consensus_entry_choose(TlConsensus *core, const TlConsensusBlock *parent,
 		return true;
 	choose_rows(core, standing, out);
 	if (decide(core, &core->trial, out) && core->trial.changed)
-		insert(out, TL_ENTRY_MEMBERS, &core->trial.next_members);
+		tl_consensus_block_add_entry(out, TL_ENTRY_MEMBERS,
+									 &core->trial.next_members);
 	return true;
 }
 
@@ -591,7 +590,7 @@ choose_rows(TlConsensus *core, const TlStanding *standing,
 				!try_entry(core, entry, &decided))
 				continue;
 			subjects |= UINT64_C(1) << entry->subject;
-			insert(out, entry->kind, &entry->digest);
+			tl_consensus_block_add_entry(out, entry->kind, &entry->digest);
 			break;
 		}
 	}
@@ -739,9 +738,10 @@ standing_of(TlConsensus *core, const TlConsensusBlock *block,
 	return true;
 }
 
-/* In order of digest. */
-static void
-insert(TlConsensusBlock *block, uint8_t kind, const TlHash *digest)
+/* Put an entry into the block, in order of digest. */
+void
+tl_consensus_block_add_entry(TlConsensusBlock *block, uint8_t kind,
+							 const TlHash *digest)
 {
 	unsigned	place = block->entry_count++;
 

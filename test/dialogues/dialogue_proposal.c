@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_lane(TlConsensusBlock *block, const TlLane *lane);
 static void drop_lane(TlConsensusBlock *block, uint32_t member);
 static void read_words(Dialogue *dialogue, const Line *line, NamedBlock *named,
 					   TlProposal *proposal, TlWriter *gaps);
@@ -22,7 +21,6 @@ static TlSpan notarization(Dialogue *dialogue, const TlBlockHeader *header,
 static TlSpan checkpoint(Dialogue *dialogue, TlBlockHeader *header, char **words);
 static void order(Dialogue *dialogue, const Line *line, unsigned *at,
 				  TlConsensusBlock *block);
-static void add_entry(TlConsensusBlock *block, uint8_t kind, const TlHash *digest);
 static void batch_root(Dialogue *dialogue, const TlConsensusBlock *parent,
 					   const TlConsensusBlock *block, TlHash *out);
 static const TlHash *digest_at(Dialogue *dialogue, const TlLane *lane,
@@ -89,7 +87,7 @@ read_words(Dialogue *dialogue, const Line *line, NamedBlock *named,
 		else if (strcmp(word, "by") == 0 && left > 0)
 			proposal->parent_certificate = notarization(dialogue, &block->header, next[0]);
 		else if (strcmp(word, "set") == 0 && left > 0)
-			add_entry(block, TL_ENTRY_MEMBERS,
+			tl_consensus_block_add_entry(block, TL_ENTRY_MEMBERS,
 					  &dialogue_find_motion(dialogue, next[0])->next_members);
 		else if (strcmp(word, "time") == 0 && left > 0)
 			block->header.time += atoi(next[0]) * MS;
@@ -148,25 +146,9 @@ order(Dialogue *dialogue, const Line *line, unsigned *at, TlConsensusBlock *bloc
 	while (*at + 1 < line->count &&
 		   (named = dialogue_find_row(dialogue, line->words[*at + 1])) != NULL)
 	{
-		add_entry(block, named->row.kind, &named->digest);
+		tl_consensus_block_add_entry(block, named->row.kind, &named->digest);
 		(*at)++;
 	}
-}
-
-/* In order of digest. */
-static void
-add_entry(TlConsensusBlock *block, uint8_t kind, const TlHash *digest)
-{
-	unsigned	place = block->entry_count++;
-
-	while (place > 0 && memcmp(block->entries[place - 1].digest.bytes,
-							   digest->bytes, TL_HASH_SIZE) > 0)
-	{
-		block->entries[place] = block->entries[place - 1];
-		place--;
-	}
-	block->entries[place].kind = kind;
-	block->entries[place].digest = *digest;
 }
 
 NamedBlock *
@@ -217,23 +199,7 @@ dialogue_cut(Dialogue *dialogue, const Line *line, unsigned *at,
 			 TlConsensusBlock *block)
 {
 	while (*at + 1 < line->count && strchr(line->words[*at + 1], ':') != NULL)
-		add_lane(block, &dialogue_find_batch(dialogue, line->words[++*at])->lane);
-}
-
-static void
-add_lane(TlConsensusBlock *block, const TlLane *lane)
-{
-	unsigned	i = 0;
-
-	while (i < block->lane_count && block->cut[i].member < lane->member)
-		i++;
-	if (i == block->lane_count || block->cut[i].member != lane->member)
-	{
-		memmove(&block->cut[i + 1], &block->cut[i],
-				(block->lane_count - i) * sizeof(TlLane));
-		block->lane_count++;
-	}
-	block->cut[i] = *lane;
+		tl_consensus_block_set_lane(block, &dialogue_find_batch(dialogue, line->words[++*at])->lane);
 }
 
 static void
