@@ -53,7 +53,7 @@ sub wait_for_log
 {
 	my ($wires, $member, $text, $offset) = @_;
 
-	for (1 .. 600)
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		return 1 if $wires->node($member)->log_contains($text, $offset);
 		usleep(100_000);

@@ -17,6 +17,7 @@
 #								a member whose wire is a plain server that does as
 #								it is told: $liar->{server}, publish(), row(), batch()
 #	$wires->wire_pid(2)			the process of its wire, or ''
+#	$wires->restart_wire(2)		it is told to go; the next one
 #	$wires->rest(1, 2)			waits until these write no rows any more
 #	$wires->forget(2, 3)		its database loses the last three rows of its log
 #	$wires->agree($test_name)	waits until everybody keeps everybody's log, and
@@ -140,9 +141,26 @@ sub insert
 	{
 		my $ref = $self->sql($member, "INSERT INTO cdr VALUES ($_) RETURNING ledger_ref");
 
-		$self->sql($member, "SELECT ledger.wait_final('$ref')");
+		$self->sql($member, "SELECT ledger.wait_final('$ref', '170 s')");
 	}
 	return;
+}
+
+# The process of its wire is told to go: the next one's number.
+sub restart_wire
+{
+	my ($self, $member) = @_;
+	my $before = $self->wire_pid($member);
+
+	$self->sql($member, "SELECT pg_terminate_backend($before)") if $before ne '';
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $pid = $self->wire_pid($member);
+
+		return $pid if $pid ne '' && $pid ne $before;
+		usleep(100_000);
+	}
+	die "member $member: no other process of the wire came\n";
 }
 
 sub wire_pid
@@ -168,12 +186,16 @@ sub rest
 	my ($self, @members) = @_;
 	my $counts = sub { CORE::join ' ', map { $self->sql($_, 'SELECT count(*) FROM ledger_internal.own_log') } @members };
 
-	for (1 .. 30)
+	# a stalled machine looks at rest once, not twice
+	my $quiet = 0;
+
+	for (1 .. 60)
 	{
 		my $before = $counts->();
 
-		usleep(3_000_000);
-		return 1 if $counts->() eq $before;
+		usleep(2_000_000);
+		$quiet = $counts->() eq $before ? $quiet + 1 : 0;
+		return 1 if $quiet == 2;
 	}
 	return 0;
 }

@@ -110,7 +110,7 @@ sub answers_while_forgetting
 
 		$answers{$_}++ foreach split /\n/, $error eq '' ? $answer : $error;
 	}
-	$churn->finish;
+	ok($churn->finish, 'schemas came and went');
 	note(join(', ', map { "$answers{$_} times $_" } sort keys %answers));
 	is(join("\n", sort keys %answers), $expected, 'heights stay while sessions forget them');
 	return;

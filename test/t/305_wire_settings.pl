@@ -121,20 +121,15 @@ $plain->safe_psql('postgres_wire', "UPDATE ledger_wire.identity SET member = 9")
 ok($plain->poll_query_until('postgres', "SELECT reason LIKE 'database \"postgres_wire\" is the wire of member 9 of ledger %' FROM ledger.peer WHERE member = 1"), 'the wire of another member is not touched');
 
 # A ledger that comes to an end takes the process of its wire with it.
-sub wire_processes { return $plain->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'") }
+my $processes = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'";
 
-is(wire_processes(), '1', 'the process of the wire is there');
+ok($plain->poll_query_until('postgres', $processes, '1'), 'the process of the wire is there');
 $plain->safe_psql('postgres', 'SELECT ledger.dispose()');
-for (1 .. 100)
-{
-	last if wire_processes() eq '0';
-	usleep(100_000);
-}
-is(wire_processes(), '0', 'and goes when the ledger is disposed of');
+ok($plain->poll_query_until('postgres', $processes, '0'), 'and goes when the ledger is disposed of');
 my $disposed_at = -s $plain->logfile;
 $plain->create_node('plain', 'test');
 usleep(7_000_000);
 ok(!$plain->log_contains('the wire of this ledger lies in', $disposed_at), 'nor does the next ledger have one');
-is(wire_processes(), '0', 'nor a process');
+is($plain->safe_psql('postgres', $processes), '0', 'nor a process');
 
 done_testing();

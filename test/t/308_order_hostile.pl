@@ -8,7 +8,6 @@ use lib "$FindBin::RealBin/../lib";
 
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use LedgerWire;
 
@@ -74,7 +73,7 @@ $liar->publish(kind => 1, payload => $payload);
 foreach my $member (@members)
 {
 	kept($member);
-	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.wanted_chunk'), '1', "member $member wants the body of a batch");
+	ok($wires->poll($member, 'SELECT count(*) FROM ledger_internal.wanted_chunk', '1'), "member $member wants the body of a batch");
 }
 orders('without that batch');
 is($wires->sql($_, $acknowledged), '0', "member $_ has not acknowledged it") foreach (@members);
@@ -100,16 +99,8 @@ is(join(' ', map { $wires->wire_pid($_) } @members), "@processes", 'no process h
 # A start reads long logs in parts.
 sub restart_process
 {
-	my $before = $wires->wire_pid(1);
-	my $pid = '';
+	my $pid = $wires->restart_wire(1);
 
-	$wires->sql(1, "SELECT pg_terminate_backend($before)");
-	for (1 .. 200)
-	{
-		usleep(100_000);
-		$pid = $wires->wire_pid(1);
-		last if $pid ne '' && $pid ne $before;
-	}
 	orders('after a start');
 	return $pid;
 }

@@ -24,7 +24,7 @@ is($wires->sql(1, 'SELECT name, member, kind, state FROM ledger.member'), 'membe
 foreach my $id (1 .. 5)
 {
 	my $ref = $wires->sql(1, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
-	like($wires->sql(1, "SELECT ledger.wait_final('$ref')"), qr/^\d+$/, "row $id of the founder is final");
+	like($wires->sql(1, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "row $id of the founder is final");
 }
 $wires->node(1)->crash_and_restart;
 $wires->announce(1);
@@ -70,6 +70,13 @@ foreach my $member (1, @new)
 $wires->sql(3, 'CREATE TABLE kept AS SELECT * FROM ledger_internal.epoch; UPDATE ledger_internal.epoch SET motion = set_byte(motion, octet_length(motion) - 3, get_byte(motion, octet_length(motion) - 3) # 1)');
 like($wires->sql(3, "SELECT kind, height, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|\d+\|The motion in ledger_internal\.epoch does not make the members that were decided/, 'a changed motion is named');
 $wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET motion = k.motion FROM kept AS k');
+# The quorum of three stands behind the text, and no hash of the members binds it.
+my $quorum = '12 + get_byte(motion, 10) * 256 + get_byte(motion, 11)';
+like($wires->sql(3, "UPDATE ledger_internal.epoch SET motion = set_byte(motion, $quorum, 5 - get_byte(motion, $quorum)); SELECT kind, detail FROM ledger.verify(mode => 'full')"),
+	qr/bad_certificate\|The motion in ledger_internal\.epoch is not one that was approved/, 'another quorum of three is named');
+$wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET motion = k.motion, height = e.height + 1 FROM kept AS k');
+like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|Column height of ledger_internal\.epoch is not that of the founding block/, 'another height is named');
+$wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET height = k.height FROM kept AS k');
 $wires->sql(3, 'DELETE FROM ledger_internal.epoch');
 like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|.*not signed by a quorum of the members/, 'members that nobody has decided have signed nothing');
 $wires->sql(3, 'INSERT INTO ledger_internal.epoch SELECT * FROM kept');

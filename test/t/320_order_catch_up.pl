@@ -64,13 +64,13 @@ same_chain('at first');
 
 $wires->node(4)->stop('fast');
 my $before = height(1);
-order(1, 40);
+order(1, 60);
 order(2, 10);
 cmp_ok(height(1) - $before, '>', 4 * 12, 'the others have made more blocks than a core remembers');
 $wires->node(4)->start;
 same_chain('back again');
-is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.peer_body'),
-	$wires->sql(1, 'SELECT (SELECT count(*) FROM ledger_internal.own_body) + (SELECT count(*) FROM ledger_internal.peer_body)'),
+ok($wires->poll(4, 'SELECT count(*) FROM ledger_internal.peer_body',
+		$wires->sql(1, 'SELECT (SELECT count(*) FROM ledger_internal.own_body) + (SELECT count(*) FROM ledger_internal.peer_body)')),
 	'with all bodies');
 
 # It takes part: with another one away nothing is final without it.

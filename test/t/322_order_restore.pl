@@ -72,15 +72,15 @@ $wires->sql(3, "SELECT ledger.accept_restore('the disk failed')");
 ok($wires->poll(2, 'SELECT count(*) = 1 FROM ledger_internal.reply_given WHERE member = 3'), 'another one replies');
 $wires->node(3)->crash_and_restart;
 $wires->node(2)->crash_and_restart;
-is($wires->sql(3, 'SELECT state, reason FROM ledger.rejoin'), 'waits for the replies of the other members|the disk failed', 'the view says what it waits for');
-is($wires->sql(3, 'SELECT state FROM ledger.status'), 'rejoining', 'and so does ledger.status');
+ok($wires->poll(3, 'SELECT state, reason FROM ledger.rejoin', 'waits for the replies of the other members|the disk failed'), 'the view says what it waits for');
+ok($wires->poll(3, 'SELECT state FROM ledger.status', 'rejoining'), 'and so does ledger.status');
 is($wires->sql(3, 'SELECT max(incarnation) FROM ledger_internal.own_log'), '0', 'nothing was signed');
 $wires->node(1)->start;
 rejoined($wires, 3, 1);
 submit($wires, $_, 'with 3 again') foreach (@members);
 all_ordered($wires, 'all four', @members);
 is($wires->sql(3, 'SELECT count(*) FROM ledger_internal.own_log WHERE incarnation = 0 AND kind = 1'), $batches, 'it has its batches back');
-is($wires->sql(3, 'SELECT count(*) FROM ledger_internal.wanted_chunk'), '0', 'and no body is missing');
+ok($wires->poll(3, 'SELECT count(*) FROM ledger_internal.wanted_chunk', '0'), 'and no body is missing');
 
 innocent($wires, @members);
 done_testing();

@@ -16,8 +16,13 @@ my @members = (1 .. 4);
 
 foreach my $member (@members)
 {
+	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
+}
+
+foreach my $member (@members)
+{
 	my $ref = $wires->sql($member, "INSERT INTO cdr VALUES ($member) RETURNING ledger_ref");
-	like($wires->sql($member, "SELECT ledger.wait_final('$ref')"), qr/^\d+$/, "a row of member $member is final");
+	like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "a row of member $member is final");
 	is($wires->sql($member, "SELECT ledger.finality('$ref'), ledger.is_final('$ref'), ledger.block_time('$ref') > '2026-01-01'"), 'final|t|t', 'and is said to be');
 }
 
@@ -124,16 +129,16 @@ finds("UPDATE ledger_internal.block_order SET certificate = (SELECT certificate 
 	'b.*', 'the certificate of another block');
 finds("DELETE FROM ledger_internal.block_order WHERE height = $height",
 	'bad_certificate\|0\|The block has no certificate in ledger_internal.block_order\.', 'a certificate that is gone');
-finds("UPDATE ledger_internal.block_order SET cut = overlay(cut PLACING '\\xff' FROM octet_length(cut)) WHERE height = $height",
+finds("UPDATE ledger_internal.block_order SET cut = set_byte(cut, octet_length(cut) - 1, get_byte(cut, octet_length(cut) - 1) # 1) WHERE height = $height",
 	'block_changed\|0\|Column cut of ledger_internal.block_order is not the cut of the block\.', 'a cut that was changed');
-finds("UPDATE ledger_internal.foreign_batch SET header = overlay(header PLACING '\\xff' FROM 99) $foreign",
+finds("UPDATE ledger_internal.foreign_batch SET header = set_byte(header, 98, get_byte(header, 98) # 1) $foreign",
 	'batch_changed\|\d+\|The header of batch \d+ of member \d in ledger_internal.foreign_batch is not the one of its digest\.', 'the header of another member\'s batch that was changed');
-finds("UPDATE ledger_internal.foreign_batch SET header = overlay(header PLACING '\\xff' FROM 99) $foreign; UPDATE ledger_internal.foreign_batch SET digest = sha256('\\x00'::bytea || header) $foreign",
+finds("UPDATE ledger_internal.foreign_batch SET header = set_byte(header, 98, get_byte(header, 98) # 1) $foreign; UPDATE ledger_internal.foreign_batch SET digest = sha256('\\x00'::bytea || header) $foreign",
 	'batch_changed\|\d+\|The batches at this height, own and foreign, do not give the batch root of the block\.', 'or with its digest');
 finds("DELETE FROM ledger_internal.foreign_batch $foreign", 'batch_changed\|\d+\|The batches at this height, own and foreign, do not give the batch root of the block\.', 'another member\'s batch that is gone');
-finds("UPDATE ledger_internal.block SET header = overlay(header PLACING '\\xff' FROM 120) WHERE height = $height",
+finds("UPDATE ledger_internal.block SET header = set_byte(header, 119, get_byte(header, 119) # 1) WHERE height = $height",
 	'block_changed\|0\|The header in ledger_internal.block is not the one that was signed\.', 'a header that was changed');
-finds("UPDATE ledger_internal.own_log SET message = overlay(message PLACING '\\xff' FROM octet_length(message)) WHERE seq = 2",
+finds("UPDATE ledger_internal.own_log SET message = set_byte(message, octet_length(message) - 1, get_byte(message, octet_length(message) - 1) # 1) WHERE seq = 2",
 	'bad_signature\|-?\d+\|The signature of row 2 of the own log is not valid\.', 'a row of the own log');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong where nothing was changed');
 
@@ -141,6 +146,6 @@ is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing 
 $wires->sql(4, 'SELECT ledger.dispose()');
 is($wires->sql(4, 'SELECT (SELECT count(*) FROM ledger_internal.block) + (SELECT count(*) FROM ledger_internal.block_order) + (SELECT count(*) FROM ledger_internal.foreign_batch) + (SELECT count(*) FROM ledger_internal.batch)'), '0', 'nothing of the chain is left at member 4');
 my $last = $wires->sql(1, 'INSERT INTO cdr VALUES (400) RETURNING ledger_ref');
-like($wires->sql(1, "SELECT ledger.wait_final('$last', '60 s')"), qr/^\d+$/, 'three of four are a quorum');
+like($wires->sql(1, "SELECT ledger.wait_final('$last', '170 s')"), qr/^\d+$/, 'three of four are a quorum');
 
 done_testing();

@@ -26,7 +26,7 @@ foreach my $member (@members)
 sub start_client
 {
 	my ($member, $client, $rows) = @_;
-	my $script = join '', map { "INSERT INTO cdr VALUES ($_) RETURNING ledger_ref \\gset\nSELECT :'ledger_ref', ledger.wait_final(:'ledger_ref', '60 s');\n" } 1 .. $rows;
+	my $script = join '', map { "INSERT INTO cdr VALUES ($_) RETURNING ledger_ref \\gset\nSELECT :'ledger_ref', ledger.wait_final(:'ledger_ref', '170 s');\n" } 1 .. $rows;
 	my $file = PostgreSQL::Test::Utils::tempdir() . "/client$client";
 
 	# files, not pipes: nobody reads while a server is killed
@@ -57,7 +57,7 @@ my @took;
 foreach my $round (1 .. 15)
 {
 	my $ref = $wires->sql(2, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref');
-	my $took = $wires->sql(2, "SELECT extract(epoch FROM clock_timestamp() - now()) * 1000 FROM ledger.wait_final('$ref')");
+	my $took = $wires->sql(2, "SELECT extract(epoch FROM clock_timestamp() - now()) * 1000 FROM ledger.wait_final('$ref', '170 s')");
 
 	push @took, $took;
 }
