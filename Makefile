@@ -102,6 +102,7 @@ OBJS_BACKEND = \
 	src/table/table_alter.o \
 	src/table/table_guard.o \
 	src/table/table_am.o \
+	src/table/table_shared.o \
 	src/chain/chain_snapshot.o \
 	src/chain/chain_progress.o \
 	src/chain/chain_statement.o \
@@ -113,6 +114,7 @@ OBJS_BACKEND = \
 	src/chain/chain_pending.o \
 	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \
+	src/chain/chain_applied.o \
 	src/proof/proof_jsonb.o \
 	src/proof/proof_section.o \
 	src/proof/proof_source.o \
@@ -163,6 +165,7 @@ OBJS_BACKEND = \
 	src/node/node_identity.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
+	src/node/node_apply.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
@@ -192,6 +195,7 @@ SQL_MODULES = \
 	sql/20_merkle.sql \
 	sql/30_table.sql \
 	sql/35_signature.sql \
+	sql/36_shared.sql \
 	sql/40_chain.sql \
 	sql/45_reject.sql \
 	sql/50_proof.sql \

@@ -107,6 +107,14 @@ CREATE TABLE ledger_internal.block_order (
 COMMENT ON TABLE ledger_internal.block_order IS
     'of blocks that several members have made final: cut, entries, finalization of the block or of a descendant, standing of the members';
 
+CREATE TABLE ledger_internal.applied (
+    height bigint NOT NULL
+);
+CREATE UNIQUE INDEX applied_one ON ledger_internal.applied ((true));
+COMMENT ON TABLE ledger_internal.applied IS
+    'where several members order: the last block that is applied here; one row';
+SELECT pg_extension_config_dump('ledger_internal.applied', '');
+
 CREATE TABLE ledger_internal.foreign_batch (
     height bigint NOT NULL,
     member bigint NOT NULL,

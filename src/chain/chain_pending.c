@@ -12,6 +12,8 @@
  *		set		NULL	in the own log, under this header and no other
  *		set		set		in the final block at this height
  *
+ * It waits until that block is applied (chain_applied.c).
+ *
  * Each step is committed with what it stands for (the BATCH row, the block), so a
  * crash leaves a batch in one of them.  A batch of a final block of which this
  * database has no sections is in ledger_internal.foreign_batch.
@@ -36,6 +38,7 @@ static TlStatement select_pending = {
 	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false),"
 	" coalesce(sum(row_count), 0)::bigint"
 	" FROM ledger_internal.batch WHERE height IS NULL"
+	" OR height > (SELECT applied.height FROM ledger_internal.applied)"
 };
 static TlStatement select_sections = {
 	"SELECT b.batch, s.manifest FROM ledger_internal.batch b"

@@ -372,6 +372,8 @@ store_genesis(TlNodeHead *head, const Founding *founding, bool ordered)
 	if (!ordered)
 		tl_node_block_finalize(head);
 	else if (SPI_execute("INSERT INTO ledger_internal.order_mode DEFAULT VALUES",
+						 false, 0) != SPI_OK_INSERT ||
+			 SPI_execute("INSERT INTO ledger_internal.applied VALUES (0)",
 						 false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not write ledger_internal.order_mode");
 }

@@ -41,6 +41,7 @@ static const char *const stored_tables =
 " ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk,"
 " ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body,"
 " ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
+" ledger_internal.applied, ledger_internal.shared_table,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation,"
 " ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "chain_applied.h"
 #include "chain_lookup.h"
 #include "chain_pending.h"
 #include "node_commit.h"
@@ -50,6 +51,8 @@ typedef struct WaitedRow
 	MemoryContext context;		/* of one look */
 } WaitedRow;
 
+static bool look_up(const TlRefBytes *ref, TlPlace *out);
+static bool is_applied(int64_t height);
 static void hurry_worker(void);
 static bool row_is_settled(void *context);
 static bool is_own_transaction(const TlRef *ref);
@@ -57,12 +60,36 @@ static bool row_exists(const TlRefBytes *ref);
 static void check_waitable(const TlRef *ref);
 tl_noreturn static void unknown_ref(const TlRef *ref);
 
+/* Where the ref is, if its block is applied here: only then it is final. */
+static bool
+look_up(const TlRefBytes *ref, TlPlace *out)
+{
+	return tl_chain_lookup(ref, out) && is_applied(out->height);
+}
+
+/* What is applied stays so, but that another ledger may begin here. */
+static bool
+is_applied(int64_t height)
+{
+	static int64_t applied = -1;
+	static TlHash chain_id;
+	const TlNodeIdentity *identity = tl_node_identity();
+
+	if (height > applied ||
+		memcmp(&chain_id, &identity->chain_id, sizeof(chain_id)) != 0)
+	{
+		applied = tl_chain_applied_height();
+		chain_id = identity->chain_id;
+	}
+	return height <= applied;
+}
+
 /* ledger.is_final(ref) -> boolean */
 Datum
 tl_is_final(PG_FUNCTION_ARGS)
 {
 	TlPlace		place;
-	bool		is_final = tl_chain_lookup(PG_GETARG_TLREF(0), &place);
+	bool		is_final = look_up(PG_GETARG_TLREF(0), &place);
 
 	if (!is_final)
 		hurry_worker();
@@ -84,7 +111,7 @@ tl_height(PG_FUNCTION_ARGS)
 {
 	TlPlace		place;
 
-	if (!tl_chain_lookup(PG_GETARG_TLREF(0), &place))
+	if (!look_up(PG_GETARG_TLREF(0), &place))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(place.height);
 }
@@ -95,7 +122,7 @@ tl_block_time(PG_FUNCTION_ARGS)
 {
 	TlPlace		place;
 
-	if (!tl_chain_lookup(PG_GETARG_TLREF(0), &place))
+	if (!look_up(PG_GETARG_TLREF(0), &place))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(place.time);
 }
@@ -162,7 +189,7 @@ tl_finality(PG_FUNCTION_ARGS)
 	tl_table_ref_unpack(&ref, bytes);
 	if (!row_exists(bytes))
 		unknown_ref(&ref);
-	if (!tl_chain_lookup(bytes, &place))
+	if (!look_up(bytes, &place))
 	{
 		finality = tl_chain_is_rejected(bytes) ? "rejected" : "committed";
 		hurry_worker();
@@ -258,7 +285,7 @@ row_is_settled(void *context)
 	MemoryContext old = MemoryContextSwitchTo(row->context);
 	bool		over = tl_node_shared_is_final(MyDatabaseId, row->xid, NULL, 0);
 
-	row->found = tl_chain_lookup(row->bytes, &row->place);
+	row->found = look_up(row->bytes, &row->place);
 	over = over || (!row->found && tl_chain_is_rejected(row->bytes));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(row->context);

@@ -47,6 +47,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "node_apply.h"
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_order.h"
@@ -61,6 +62,9 @@
 /* How soon a table that was locked is tried again. */
 #define BLOCKED_RETRY_MS	100
 
+/* And a block of which a body is not here. */
+#define BODY_RETRY_MS		100
+
 /* The pause after a block, as a multiple of the time it took, and its limit. */
 #define PAUSE_FACTOR		19
 #define PAUSE_MAX_MS		50
@@ -73,7 +77,8 @@ static bool load_state(TlRoundState *state);
 static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
 static void run(TlRoundState *state, bool test);
-static void wait_for_work(TlRoundResult result);
+static TlApplyResult apply(TlRoundState *state);
+static void wait_for_work(TlRoundResult result, TlApplyResult applied);
 static void let_rows_gather(bool awaited, double block_ms);
 static void flush_before_publishing(void);
 
@@ -258,6 +263,7 @@ run(TlRoundState *state, bool test)
 	for (;;)
 	{
 		TlRoundResult result = TL_ROUND_IDLE;
+		TlApplyResult applied;
 		uint32		news;
 		instr_time	start;
 		instr_time	took;
@@ -273,6 +279,7 @@ run(TlRoundState *state, bool test)
 		news = tl_node_shared_take_news(own_slot);
 		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
 		state->tip_moved |= (news & TL_NEWS_ORDERED) != 0;
+		applied = apply(state);
 		INSTR_TIME_SET_CURRENT(start);
 		if (may_sign(state, test))
 			result = tl_node_round(state);
@@ -284,15 +291,31 @@ run(TlRoundState *state, bool test)
 		INSTR_TIME_SUBTRACT(took, start);
 		if (result != TL_ROUND_MORE)
 		{
-			wait_for_work(result);
+			if (applied != TL_APPLY_MORE)
+				wait_for_work(result, applied);
 			continue;
 		}
 		/* also where there is always more to do */
 		(void) tl_node_scrub_tend();
 		(void) tl_node_wire_tend();
-		if (!state->progress.partial)
+		if (!state->progress.partial && applied != TL_APPLY_MORE)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
+}
+
+/* The next final block, if any may be there that is not applied. */
+static TlApplyResult
+apply(TlRoundState *state)
+{
+	static bool look = true;
+	TlApplyResult result;
+
+	look |= state->tip_moved;
+	if (!state->ordered || !look)
+		return TL_APPLY_IDLE;
+	result = tl_node_apply_next();
+	look = result != TL_APPLY_IDLE;
+	return result;
 }
 
 /* R3 of node_round.c: what is published as final must survive a crash. */
@@ -333,7 +356,7 @@ let_rows_gather(bool awaited, double block_ms)
 }
 
 static void
-wait_for_work(TlRoundResult result)
+wait_for_work(TlRoundResult result, TlApplyResult applied)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
 	uint32		wakers = TL_NEWS_COMMITTED | TL_NEWS_AWAITED | TL_NEWS_ORDERED;
@@ -344,6 +367,8 @@ wait_for_work(TlRoundResult result)
 		wait_ms = wire_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
+	if (applied == TL_APPLY_WAITS && (wait_ms < 0 || wait_ms > BODY_RETRY_MS))
+		wait_ms = BODY_RETRY_MS;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
 	if (result == TL_ROUND_FULL)

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_applied.c
+ *	  How far the final blocks are applied here.
+ *
+ * Where several members order, ordering runs ahead of applying, and a row is
+ * final on a node when its block is applied there (src/node/node_apply.c).  The
+ * height stands in ledger_internal.applied, one row, written in the transaction
+ * that applies the block.  A ledger of one member has no row there: each of its
+ * blocks is applied as soon as it is stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/rel.h"
+
+#include "chain_applied.h"
+#include "chain_statement.h"
+#include "chain_stored.h"
+
+static TlStatement update_applied = {
+	"UPDATE ledger_internal.applied SET height = $1 WHERE height = $1 - 1", 1, {INT8OID}
+};
+
+/* As it is now; the greatest integer where nothing has to be applied. */
+int64_t
+tl_chain_applied_height(void)
+{
+	Relation	relation = tl_chain_stored_open("applied");
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	row = systable_getnext(scan);
+	int64_t		height = PG_INT64_MAX;
+
+	if (row != NULL)
+		height = DatumGetInt64(tl_chain_stored_value(row, RelationGetDescr(relation),
+													 "height"));
+	systable_endscan(scan);
+	tl_chain_stored_close(relation);
+	return height;
+}
+
+/* The block behind the applied ones has been applied; SPI is connected. */
+void
+tl_chain_applied_store(int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+
+	if (tl_chain_execute(&update_applied, &value, NULL, false) != 1)
+		elog(ERROR, "block %lld is not the next one to be applied", (long long) height);
+}

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_applied.h
+ *	  How far the final blocks are applied here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_APPLIED_H
+#define CHAIN_APPLIED_H
+
+#include <stdint.h>
+
+extern int64_t tl_chain_applied_height(void);
+extern void tl_chain_applied_store(int64_t height);
+
+#endif							/* CHAIN_APPLIED_H */
