@@ -233,9 +233,18 @@ END'$$
               FROM unnest(members) AS m
             UNION ALL SELECT 9, 'view head',
                 obj_description(to_regclass('ledger_wire.head'), 'pg_class') = '%members%',
+                -- the highest row of each incarnation, as an old one may arrive
+                -- last; and the last one, should there be more of them
                 (SELECT 'DROP VIEW IF EXISTS ledger_wire.head; CREATE VIEW ledger_wire.head AS '
-                        || string_agg(format('SELECT %1$s::bigint AS member, (SELECT ledger_wire.row_key(message)'
-                                             || ' FROM ledger_wire.log_%1$s ORDER BY arrival DESC LIMIT 1) AS key', m), ' UNION ALL ')
+                        || string_agg(replace(replace(
+                             '(WITH RECURSIVE newest AS ('
+                             || '(SELECT r.key FROM rows AS r ORDER BY r.key DESC LIMIT 1)'
+                             || ' UNION ALL SELECT (SELECT r.key FROM rows AS r WHERE r.key < substring(n.key FOR 16)'
+                             || ' ORDER BY r.key DESC LIMIT 1) FROM newest AS n WHERE n.key IS NOT NULL)'
+                             || ' (SELECT number::bigint AS member, key FROM newest WHERE key IS NOT NULL LIMIT 8)'
+                             || ' UNION ALL (SELECT number, r.key FROM rows AS r ORDER BY r.arrival DESC LIMIT 1))',
+                             'rows', '(SELECT ledger_wire.row_key(message) AS key, arrival FROM ledger_wire.log_number)'),
+                             'number', m::text), ' UNION ALL ')
                         || $$; COMMENT ON VIEW ledger_wire.head IS '%members%'$$ FROM unnest(members) AS m)
             UNION ALL SELECT 10, 'publication ' || name,
                 EXISTS (SELECT FROM pg_publication AS p

@@ -166,7 +166,7 @@ ask_heads(TlWire *wire, int source)
 
 	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), heads_period_ms(wire, source));
 	(void) ask(wire, source, source, NULL,
-			   "SELECT member, key FROM ledger_wire.head LIMIT 64", NULL, 0, on_heads);
+			   "SELECT member, key FROM ledger_wire.head LIMIT 1024", NULL, 0, on_heads);
 }
 
 static void

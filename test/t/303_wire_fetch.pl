@@ -28,6 +28,11 @@ is($wires->sql(1, 'SELECT fetched > 0 FROM ledger.peer WHERE member = 2'), 't', 
 is($wires->sql(1, "SELECT log_link <> 'streaming' AND reason IS NOT NULL FROM ledger.peer WHERE member = 2"), 't', 'and why')
   || diag($wires->sql(1, 'SELECT * FROM ledger.peer'));
 is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.quarantine'), '0', 'nothing had to be refused');
+
+# An old row may arrive last, as one that was fetched does: it is no head.
+my $head = q{SELECT (SELECT key FROM ledger_wire.head WHERE member = 1 ORDER BY key DESC LIMIT 1) = (SELECT ledger_wire.row_key(message) FROM ledger_wire.log_1 ORDER BY 1 DESC LIMIT 1)};
+$wires->wire(3, 'INSERT INTO ledger_wire.log_1 (message) SELECT message FROM ledger_wire.log_1 ORDER BY ledger_wire.row_key(message) LIMIT 1');
+is($wires->wire(3, $head), 't', 'a wire tells the highest row of a log, and not the last to arrive');
 $wires->introduce($_, 3 - $_) foreach (1, 2);
 $wires->wait_streaming(1, 2);
 
