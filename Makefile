@@ -25,6 +25,7 @@ OBJS_PURE = \
 	src/base/tl_wire.o \
 	src/crypto/crypto_hash.o \
 	src/crypto/crypto_curve.o \
+	src/crypto/crypto_set_hash.o \
 	src/merkle/merkle_hash.o \
 	src/merkle/merkle_range.o \
 	src/merkle/merkle_proof.o \
@@ -67,6 +68,7 @@ OBJS_PURE = \
 	src/chain/chain_restart.o \
 	src/chain/chain_manifest.o \
 	src/chain/chain_history.o \
+	src/chain/chain_state.o \
 	src/proof/proof_text.o \
 	src/proof/proof_definition.o \
 	src/proof/proof_checkpoint.o \
@@ -80,6 +82,7 @@ OBJS_PURE = \
 OBJS_BACKEND = \
 	src/base/tl_error.o \
 	src/crypto/crypto_sql.o \
+	src/crypto/crypto_set_sql.o \
 	src/merkle/merkle_sql.o \
 	src/table/table_ref.o \
 	src/table/table_catalog.o \

@@ -52,3 +52,25 @@ CREATE FUNCTION ledger.public_key(secret_key bytea)
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ledger.public_key(bytea) IS
     'compressed secp256k1 key (33 bytes) of a secret; substring from 2 is the BIP-340 key; for tests and clients: a secret in the text of a query can end in the server''s log';
+
+CREATE FUNCTION ledger_internal.set_hash_add(state bytea, element bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_crypto_sql_set_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION ledger_internal.set_hash_combine(state bytea, other bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_crypto_sql_set_combine' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION ledger_internal.set_hash_digest(state bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_crypto_sql_set_digest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.set_hash_add(bytea, bytea) IS 'of the aggregate ledger.set_hash';
+COMMENT ON FUNCTION ledger_internal.set_hash_combine(bytea, bytea) IS 'of the aggregate ledger.set_hash';
+COMMENT ON FUNCTION ledger_internal.set_hash_digest(bytea) IS 'of the aggregate ledger.set_hash';
+
+CREATE AGGREGATE ledger.set_hash(element bytea) (
+    SFUNC = ledger_internal.set_hash_add,
+    STYPE = bytea,
+    SSPACE = 2052,
+    INITCOND = '',
+    FINALFUNC = ledger_internal.set_hash_digest,
+    COMBINEFUNC = ledger_internal.set_hash_combine,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE ledger.set_hash(bytea) IS
+    'digest of the set hash of the elements: the same in any order and any groups; NULL is no element';

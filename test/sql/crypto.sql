@@ -150,3 +150,30 @@ EXECUTE verified(ledger.public_key(:'secret'));
 EXECUTE verified(ledger.public_key(sha256('other')));
 DEALLOCATE verified;
 DROP TABLE signed;
+
+-- Set hashes (test/vectors/set_hash.txt): the same in any order.
+SELECT ledger.set_hash(element) = '\xc2075f7f685a5d6611220674995832e664a6e2240bcf18db2e79d124281838b2' AS vector
+  FROM unnest(ARRAY['', 'a', NULL, 'a']::bytea[]) AS element;
+SELECT ledger.set_hash(element ORDER BY element) = ledger.set_hash(element ORDER BY element DESC) AS same,
+       ledger.set_hash(element) = ledger.set_hash(DISTINCT element) AS counts_twice_as_once,
+       ledger.set_hash(element) FILTER (WHERE element IS NULL) = sha256(decode(repeat('00', 2048), 'hex')) AS empty
+  FROM unnest(ARRAY['one', 'two', NULL, 'two', repeat('three', 1000)]::bytea[]) AS element;
+SELECT i, ledger.set_hash(int4send(i)) OVER (ORDER BY i) = (SELECT ledger.set_hash(int4send(j)) FROM generate_series(1, i) j) AS running
+  FROM generate_series(1, 3) i;
+SELECT ledger_internal.set_hash_add('', 'a');
+CREATE TABLE elements AS SELECT i FROM generate_series(1, 5000) i;
+ALTER TABLE elements SET (parallel_workers = 2);
+CREATE VIEW set_hashes AS SELECT ledger.set_hash(int4send(i)) AS all_of_them,
+       ledger.set_hash(int4send(i)) FILTER (WHERE i <> 4711) AS all_but_one,
+       ledger.set_hash(int4send(i)) FILTER (WHERE i = 0) AS nothing FROM elements;
+EXPLAIN (COSTS OFF) SELECT * FROM set_hashes;
+CREATE TEMP TABLE by_many AS SELECT * FROM set_hashes;
+SET max_parallel_workers_per_gather = 0;
+SELECT all_of_them = (SELECT all_of_them FROM by_many) AS all_of_them,
+       all_but_one = (SELECT all_but_one FROM by_many) AS all_but_one,
+       nothing = (SELECT nothing FROM by_many) AS nothing,
+       all_of_them = all_but_one AS one_makes_no_difference
+  FROM set_hashes;
+RESET max_parallel_workers_per_gather;
+DROP VIEW set_hashes;
+DROP TABLE elements;

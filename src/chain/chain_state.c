@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_state.c
+ *	  The state of a ledger in a root: sets of rows, and what was rejected.
+ *
+ * A shared table's state is the set hash of its rows (crypto_set_hash.c).  What
+ * is hashed of a row is
+ *
+ *		table id 16 || row bytes without their blinding
+ *
+ * (table_row.c): so it can be computed again from the table alone, and a row
+ * that comes twice, in sections of two keys, is the same element.
+ *
+ * The state root is the RFC 6962 root over one leaf a table, ascending by id.
+ * A table whose set is empty has none, whether it ever had a row or not:
+ *
+ *		offset	size	field
+ *		0		1		leaf kind, 0x09
+ *		1		1		format, 1
+ *		2		16		table id
+ *		18		32		digest of the set hash
+ *
+ * The outcome root stands over what blocks did beside that, in the order in
+ * which it happened.  A rejected row:
+ *
+ *		0		1		leaf kind, 0x07
+ *		1		1		format, 1
+ *		2		1		3: rejection (1 and 2 are for outcomes and events)
+ *		3		8		height of the block
+ *		11		16		ref
+ *		27		5		SQLSTATE
+ *		32		32		leaf hash of the row, as its section has it
+ *
+ * Invariants
+ *	  V1  a state has one root: the tables ascend, none is empty
+ *
+ * Pure code: no PostgreSQL, no allocation.
+ * Used by the worker that applies blocks, and by proof.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "chain_state.h"
+
+#include "merkle_hash.h"
+#include "tl_limits.h"
+#include "tl_wire.h"
+
+#include <string.h>
+
+#define LEAF_OUTCOME	0x07
+#define LEAF_STATE		0x09
+#define LEAF_FORMAT		1
+#define OUTCOME_REJECTION	3
+
+#define BLINDING_END	(TL_ROW_BLINDING_OFFSET + TL_BLINDING_SIZE)
+
+/* What stands for this row in its table's set. */
+TlStatus
+tl_chain_state_row_element(TlHash *out, const void *row, size_t size)
+{
+	const uint8_t *bytes = row;
+	TlRowDecoder decoder;
+	TlRowHeader header;
+	TlStatus	status = tl_table_row_open(&decoder, &header, row, size);
+	TlSpan		parts[3];
+
+	if (status != TL_OK)
+		return status;
+	parts[0].data = header.table_id;
+	parts[0].size = TL_TABLE_ID_SIZE;
+	parts[1].data = bytes;
+	parts[1].size = TL_ROW_BLINDING_OFFSET;
+	parts[2].data = bytes + BLINDING_END;
+	parts[2].size = size - BLINDING_END;
+	tl_crypto_set_hash_element(out, parts, 3);
+	return TL_OK;
+}
+
+void
+tl_chain_state_init(TlStateTree *tree)
+{
+	TlSetHash	nothing;
+
+	memset(tree, 0, sizeof(*tree));
+	tl_merkle_range_init(&tree->range);
+	tl_crypto_set_hash_init(&nothing);
+	tl_crypto_set_hash_digest(&tree->empty, &nothing);
+}
+
+/* V1; the digest of the table's set hash. */
+TlStatus
+tl_chain_state_add(TlStateTree *tree, const uint8_t table_id[TL_TABLE_ID_SIZE],
+				   const TlHash *digest)
+{
+	uint8_t		leaf[TL_STATE_LEAF_SIZE];
+	TlWriter	writer;
+	TlHash		hash;
+
+	if (tree->begun && memcmp(tree->last_id, table_id, TL_TABLE_ID_SIZE) >= 0)
+		return TL_BAD_ORDER;
+	tree->begun = true;
+	memcpy(tree->last_id, table_id, TL_TABLE_ID_SIZE);
+	if (memcmp(digest, &tree->empty, sizeof(*digest)) == 0)
+		return TL_OK;
+	tl_writer_init(&writer, leaf, sizeof(leaf));
+	tl_put_u8(&writer, LEAF_STATE);
+	tl_put_u8(&writer, LEAF_FORMAT);
+	tl_put_bytes(&writer, table_id, TL_TABLE_ID_SIZE);
+	tl_put_hash(&writer, digest);
+	tl_merkle_leaf_hash(&hash, leaf, writer.size);
+	return tl_merkle_range_append(&tree->range, &hash);
+}
+
+void
+tl_chain_state_root(TlHash *out, const TlStateTree *tree)
+{
+	tl_merkle_range_root(&tree->range, out);
+}
+
+TlStatus
+tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+						 const TlRejection *rejection)
+{
+	TlWriter	writer;
+
+	for (int i = 0; i < TL_SQLSTATE_SIZE; i++)
+	{
+		char		c = rejection->sqlstate[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')))
+			return TL_BAD_FORMAT;
+	}
+	if (rejection->height == 0)
+		return TL_BAD_FORMAT;
+	tl_writer_init(&writer, leaf, TL_OUTCOME_LEAF_SIZE);
+	tl_put_u8(&writer, LEAF_OUTCOME);
+	tl_put_u8(&writer, LEAF_FORMAT);
+	tl_put_u8(&writer, OUTCOME_REJECTION);
+	tl_put_u64(&writer, rejection->height);
+	tl_put_bytes(&writer, rejection->ref, TL_REF_SIZE);
+	tl_put_bytes(&writer, rejection->sqlstate, TL_SQLSTATE_SIZE);
+	tl_put_hash(&writer, &rejection->row);
+	return tl_writer_finish(&writer);
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_state.h
+ *	  The state of a ledger in a root: sets of rows, and what was rejected.
+ *
+ * Pure code: no PostgreSQL, no allocation.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_STATE_H
+#define CHAIN_STATE_H
+
+#include "crypto_set_hash.h"
+#include "merkle_range.h"
+#include "table_row.h"
+#include "tl_status.h"
+#include "tl_types.h"
+
+#define TL_STATE_LEAF_SIZE		50
+#define TL_OUTCOME_LEAF_SIZE	64
+#define TL_SQLSTATE_SIZE		5
+
+/* A state root in the making: the tables in order of their ids. */
+typedef struct TlStateTree
+{
+	TlMerkleRange range;
+	bool		begun;			/* last_id counts */
+	uint8_t		last_id[TL_TABLE_ID_SIZE];
+	TlHash		empty;			/* digest of a table without rows */
+} TlStateTree;
+
+/* A row that a block ordered and no member took. */
+typedef struct TlRejection
+{
+	uint64_t	height;
+	uint8_t		ref[TL_REF_SIZE];
+	char		sqlstate[TL_SQLSTATE_SIZE];
+	TlHash		row;			/* its leaf hash */
+} TlRejection;
+
+extern TlStatus tl_chain_state_row_element(TlHash *out, const void *row,
+										   size_t size);
+
+extern void tl_chain_state_init(TlStateTree *tree);
+extern TlStatus tl_chain_state_add(TlStateTree *tree,
+								   const uint8_t table_id[TL_TABLE_ID_SIZE],
+								   const TlHash *digest);
+extern void tl_chain_state_root(TlHash *out, const TlStateTree *tree);
+
+extern TlStatus tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+										 const TlRejection *rejection);
+
+#endif							/* CHAIN_STATE_H */
