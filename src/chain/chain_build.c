@@ -16,6 +16,11 @@
  * In one member's ledger every section is private: its leaf stands in the
  * batch's tree as a commitment.
  *
+ * The keys of a section, which blind its rows and its leaf, follow from a seed
+ * that the caller has from the member's secret and the batch's time, and from
+ * the section's table and first row.  So a member that has lost the batch, and not
+ * the rows, makes the same one again (node_returned.c), and nobody else can.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -48,6 +53,7 @@ typedef struct OpenSection
 struct TlBuilder
 {
 	const TlSnapshot *target;
+	TlHash		seed;
 	HTAB	   *open;			/* by relation */
 	OpenSection *last;			/* most rows follow one of their own table */
 	OpenSection **order;		/* by first row */
@@ -61,16 +67,17 @@ struct TlBuilder
 };
 
 static OpenSection *section_of(TlBuilder *builder, const TlCollectedRow *row);
-static OpenSection *section_open(TlBuilder *builder, Relation relation);
+static OpenSection *section_open(TlBuilder *builder, const TlCollectedRow *row);
 static bool version_is_seen(void *context, const TlRef *ref);
-static void random_bytes(void *out, size_t size);
+static void derive_key(void *out, size_t size, const TlBuilder *builder,
+					   uint8_t purpose, const TlBuiltSection *section);
 static void section_append(OpenSection *section, const TlRefBytes *ref,
 						   const TlHash *leaf_hash);
-static void section_finish(OpenSection *section);
+static void section_leaf(const OpenSection *section, TlSectionLeaf *leaf, TlHash *leaf_hash);
 
 /* The builder lives in the current memory context, and so do its results. */
 TlBuilder *
-tl_chain_build_begin(const TlSnapshot *target)
+tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed)
 {
 	TlBuilder  *builder = palloc0(sizeof(TlBuilder));
 	HASHCTL		control;
@@ -80,6 +87,7 @@ tl_chain_build_begin(const TlSnapshot *target)
 	control.entrysize = sizeof(OpenSection);
 	control.hcxt = CurrentMemoryContext;
 	builder->target = target;
+	builder->seed = *seed;
 	builder->open = hash_create("sections of a batch", 16, &control,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	builder->section_capacity = 16;
@@ -125,14 +133,15 @@ section_of(TlBuilder *builder, const TlCollectedRow *row)
 	{
 		builder->last = hash_search(builder->open, &relation, HASH_FIND, NULL);
 		if (builder->last == NULL)
-			builder->last = section_open(builder, row->relation);
+			builder->last = section_open(builder, row);
 	}
 	return builder->last;
 }
 
 static OpenSection *
-section_open(TlBuilder *builder, Relation relation)
+section_open(TlBuilder *builder, const TlCollectedRow *row)
 {
+	Relation	relation = row->relation;
 	Oid			key = RelationGetRelid(relation);
 	OpenSection *section;
 	TlBuiltSection *built = palloc0(sizeof(TlBuiltSection));
@@ -153,8 +162,9 @@ section_open(TlBuilder *builder, Relation relation)
 	built->leaf.kind = TL_SECTION_PRIVATE;
 	memcpy(built->leaf.table_id, version.table_id, TL_TABLE_ID_SIZE);
 	built->leaf.table_version = version.version;
-	random_bytes(built->row_key, TL_ROW_KEY_SIZE);
-	random_bytes(built->commitment, TL_SECTION_RANDOM_SIZE);
+	built->first_ref = row->ref;
+	derive_key(built->row_key, TL_ROW_KEY_SIZE, builder, 1, built);
+	derive_key(built->commitment, TL_SECTION_RANDOM_SIZE, builder, 2, built);
 	initStringInfo(&built->nodes);
 	initStringInfo(&built->manifest);
 	section->encoder = tl_table_encoder_open(relation, &version,
@@ -181,13 +191,20 @@ version_is_seen(void *context, const TlRef *ref)
 															 ref->transaction));
 }
 
+/* One for each purpose of a section; its table and first row tell it from others. */
 static void
-random_bytes(void *out, size_t size)
+derive_key(void *out, size_t size, const TlBuilder *builder, uint8_t purpose,
+		   const TlBuiltSection *section)
 {
-	if (!pg_strong_random(out, size))
-		ereport(ERROR,
-				errcode(ERRCODE_INTERNAL_ERROR),
-				errmsg("could not generate random bytes for a blinding key"));
+	uint8_t		input[1 + TL_TABLE_ID_SIZE + TL_REF_SIZE];
+	TlHash		key;
+
+	input[0] = purpose;
+	memcpy(input + 1, section->leaf.table_id, TL_TABLE_ID_SIZE);
+	memcpy(input + 1 + TL_TABLE_ID_SIZE, section->first_ref.bytes, TL_REF_SIZE);
+	tl_crypto_hmac_sha256(&key, builder->seed.bytes, TL_HASH_SIZE, input, sizeof(input));
+	memcpy(out, key.bytes, size);
+	explicit_bzero(&key, sizeof(key));
 }
 
 static void
@@ -217,8 +234,7 @@ section_append(OpenSection *section, const TlRefBytes *ref,
 					   "tree of a section");
 		tl_merkle_range_init(&section->tile);
 	}
-	if (built->leaf.row_count++ == 0)
-		built->first_ref = *ref;
+	built->leaf.row_count++;
 	built->last_ref = *ref;
 }
 
@@ -227,23 +243,44 @@ section_append(OpenSection *section, const TlRefBytes *ref,
  * tree over the full tiles with the root of the last, shorter one behind.
  */
 static void
-section_finish(OpenSection *section)
+section_leaf(const OpenSection *section, TlSectionLeaf *leaf, TlHash *leaf_hash)
 {
-	TlBuiltSection *built = section->built;
+	TlMerkleRange tiles = section->tiles;
 
 	if (section->tile.size > 0)
 	{
 		TlHash		rest;
 
 		tl_merkle_range_root(&section->tile, &rest);
-		tl_error_check(tl_merkle_range_append(&section->tiles, &rest),
-					   "tree of a section");
+		tl_error_check(tl_merkle_range_append(&tiles, &rest), "tree of a section");
 	}
-	tl_merkle_range_root(&section->tiles, &built->leaf.root);
-	tl_error_check(tl_chain_section_leaf_hash(&built->leaf_hash, &built->leaf,
-											  built->commitment),
+	*leaf = section->built->leaf;
+	tl_merkle_range_root(&tiles, &leaf->root);
+	tl_error_check(tl_chain_section_leaf_hash(leaf_hash, leaf,
+											  section->built->commitment),
 				   "leaf of a section");
-	tl_table_encoder_close(section->encoder);
+}
+
+/* Would the batch be that one, if it were closed now? */
+bool
+tl_chain_build_gives(const TlBuilder *builder, const TlBatchHeader *header)
+{
+	TlMerkleRange range;
+	TlHash		root;
+
+	if (builder->section_count != header->section_count || header->chunk_count > 0)
+		return false;
+	tl_merkle_range_init(&range);
+	for (int i = 0; i < builder->section_count; i++)
+	{
+		TlSectionLeaf leaf;
+		TlHash		leaf_hash;
+
+		section_leaf(builder->order[i], &leaf, &leaf_hash);
+		tl_error_check(tl_merkle_range_append(&range, &leaf_hash), "tree of a batch");
+	}
+	tl_merkle_range_root(&range, &root);
+	return memcmp(&root, &header->root, TL_HASH_SIZE) == 0;
 }
 
 /* Close all sections and compute the batch's root. */
@@ -260,11 +297,15 @@ tl_chain_build_finish(TlBuilder *builder, TlBuiltBatch *out)
 	out->sections = palloc(sizeof(TlBuiltSection *) * Max(builder->section_count, 1));
 	for (int i = 0; i < builder->section_count; i++)
 	{
-		section_finish(builder->order[i]);
-		out->sections[i] = builder->order[i]->built;
+		OpenSection *section = builder->order[i];
+
+		section_leaf(section, &section->built->leaf, &section->built->leaf_hash);
+		tl_table_encoder_close(section->encoder);
+		out->sections[i] = section->built;
 		tl_error_check(tl_merkle_range_append(&range, &out->sections[i]->leaf_hash),
 					   "tree of a batch");
 	}
 	tl_merkle_range_root(&range, &out->root);
+	explicit_bzero(&builder->seed, sizeof(builder->seed));
 	hash_destroy(builder->open);
 }

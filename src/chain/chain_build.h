@@ -42,9 +42,10 @@ typedef struct TlBuiltBatch
 
 typedef struct TlBuilder TlBuilder;
 
-extern TlBuilder *tl_chain_build_begin(const TlSnapshot *target);
+extern TlBuilder *tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed);
 extern bool tl_chain_build_is_full(const TlBuilder *builder, uint64_t next_xid);
 extern void tl_chain_build_add(TlBuilder *builder, const TlCollectedRow *row);
+extern bool tl_chain_build_gives(const TlBuilder *builder, const TlBatchHeader *header);
 extern void tl_chain_build_finish(TlBuilder *builder, TlBuiltBatch *out);
 
 #endif							/* CHAIN_BUILD_H */

@@ -18,6 +18,13 @@
  * crash leaves a batch in one of them.  A batch of a final block of which this
  * database has no sections is in ledger_internal.foreign_batch.
  *
+ * A batch of an incarnation that is over and never had a place is not given one: it
+ * was made from rows that may be in batches which have come back.  The worker drops
+ * it when it starts, and makes it anew of what is left.
+ *
+ * A batch that waits and one in a log are the same if their roots are: the keys of
+ * the sections make the root one of its kind (chain_build.c).
+ *
  * The caller has connected SPI.
  *
  *-------------------------------------------------------------------------
@@ -25,7 +32,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 #include "chain_manifest.h"
 #include "chain_pending.h"
@@ -34,6 +44,29 @@
 #include "tl_compat.h"
 #include "tl_error.h"
 
+static TlStatement select_stale = {
+	"SELECT min(batch), bool_or(late OR digest IS NOT NULL)"
+	" OR EXISTS (SELECT FROM ledger_internal.lagging)"
+	" OR EXISTS (SELECT FROM ledger_internal.batch AS b WHERE (b.height IS NOT NULL OR b.incarnation = $1)"
+	" AND b.batch > (SELECT min(batch) FROM ledger_internal.batch WHERE height IS NULL AND incarnation <> $1))"
+	" FROM ledger_internal.batch WHERE height IS NULL AND incarnation <> $1",
+	1, {INT4OID}
+};
+static TlStatement update_stale = {
+	"UPDATE ledger_internal.batch SET incarnation = $1"
+	" WHERE height IS NULL AND digest IS NULL AND incarnation <> $1",
+	1, {INT4OID}
+};
+static TlStatement delete_sections = {
+	"DELETE FROM ledger_internal.section WHERE batch >= $1", 1, {INT8OID}
+};
+static TlStatement delete_batches = {
+	"DELETE FROM ledger_internal.batch WHERE batch >= $1", 1, {INT8OID}
+};
+static TlStatement delete_snapshots = {
+	"DELETE FROM ledger_internal.snapshot WHERE snapshot >"
+	" (SELECT coalesce(max(snapshot), 0) FROM ledger_internal.batch WHERE NOT late)"
+};
 static TlStatement select_pending = {
 	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false),"
 	" coalesce(sum(row_count), 0)::bigint"
@@ -48,7 +81,8 @@ static TlStatement select_sections = {
 };
 static TlStatement select_next = {
 	"SELECT batch, header FROM ledger_internal.batch"
-	" WHERE height IS NULL AND digest IS NULL ORDER BY batch LIMIT 1"
+	" WHERE height IS NULL AND digest IS NULL AND incarnation = $1 ORDER BY batch LIMIT 1",
+	1, {INT4OID}
 };
 static TlStatement update_place = {
 	"UPDATE ledger_internal.batch SET header = $2, digest = $3, incarnation = $4"
@@ -65,14 +99,63 @@ static TlStatement select_row = {
 	1, {BYTEAOID}
 };
 static TlStatement update_height = {
-	"UPDATE ledger_internal.batch SET height = $2 WHERE digest = $1 AND height IS NULL",
-	2, {BYTEAOID, INT8OID}
+	"UPDATE ledger_internal.batch SET height = $2, header = $6, digest = $1, incarnation = $4"
+	" WHERE height IS NULL AND (digest = $1 OR"
+	" (member = $3 AND substring(header FROM 99 FOR 32) = substring($6 FROM 99 FOR 32)))"
+	" AND $5 > 0",
+	6, {BYTEAOID, INT8OID, INT8OID, INT4OID, INT8OID, BYTEAOID}
+};
+static TlStatement update_claim = {
+	"UPDATE ledger_internal.batch SET header = $2, digest = $1, incarnation = $4"
+	" WHERE height IS NULL AND digest IS NULL AND member = $3"
+	" AND substring(header FROM 99 FOR 32) = substring($2 FROM 99 FOR 32)",
+	4, {BYTEAOID, BYTEAOID, INT8OID, INT4OID}
+};
+
+/* 134 bytes: without chunks, as batches of private rows are. */
+static TlStatement select_returned = {
+	"SELECT header, digest, height FROM ledger_internal.foreign_batch"
+	" WHERE height >= (SELECT coalesce(max(height), 0) FROM ledger_internal.batch)"
+	" AND member = $1 AND octet_length(header) = 134"
+	" ORDER BY height, member, incarnation, batch LIMIT $2",
+	2, {INT8OID, INT4OID}
+};
+static TlStatement delete_foreign = {
+	"DELETE FROM ledger_internal.foreign_batch WHERE digest = $1", 1, {BYTEAOID}
 };
 static TlStatement insert_foreign = {
 	"INSERT INTO ledger_internal.foreign_batch (digest, height, member, incarnation, batch, header)"
 	" VALUES ($1, $2, $3, $4, $5, $6)",
 	6, {BYTEAOID, INT8OID, INT8OID, INT4OID, INT8OID, BYTEAOID}
 };
+
+/*
+ * A worker of this incarnation starts: batches without a place that an earlier one
+ * has left are dropped, with the snapshots that they belong to, or kept where tables
+ * lag and their progress rests on those.
+ */
+void
+tl_chain_pending_begin(uint16_t incarnation)
+{
+	Datum		value = Int32GetDatum(incarnation);
+	bool		none;
+
+	tl_chain_execute(&select_stale, &value, NULL, false);
+	(void) tl_chain_result(0, 0, &none);
+	if (none)
+		return;
+	if (DatumGetBool(tl_chain_result(0, 1, NULL)))
+	{
+		tl_chain_execute(&update_stale, &value, NULL, false);
+		return;
+	}
+	value = tl_chain_result(0, 0, NULL);
+	tl_chain_execute(&delete_sections, &value, NULL, false);
+	tl_chain_execute(&delete_batches, &value, NULL, false);
+	tl_chain_execute(&delete_snapshots, NULL, NULL, false);
+	/* what other backends keep of them (chain_window.c) */
+	CacheInvalidateRelcacheByRelid(get_relname_relid("batch", get_namespace_oid("ledger_internal", false)));
+}
 
 void
 tl_chain_pending_look(TlPending *out)
@@ -118,13 +201,14 @@ tl_chain_pending_holds(const TlRefBytes *ref, int64_t *batch)
 	return false;
 }
 
-/* The oldest batch that is not in the own log; false if there is none. */
+/* The oldest batch of this incarnation that is in no log; false if there is none. */
 bool
-tl_chain_pending_next(int64_t *batch, TlBatchHeader *header)
+tl_chain_pending_next(int64_t *batch, TlBatchHeader *header, uint16_t incarnation)
 {
+	Datum		value = Int32GetDatum(incarnation);
 	bytea	   *bytes;
 
-	if (tl_chain_execute(&select_next, NULL, NULL, false) == 0)
+	if (tl_chain_execute(&select_next, &value, NULL, false) == 0)
 		return false;
 	*batch = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	bytes = DatumGetByteaPP(tl_chain_result(0, 1, NULL));
@@ -148,6 +232,52 @@ tl_chain_pending_place(int64_t batch, uint16_t incarnation, const uint8_t *heade
 
 	if (tl_chain_execute(&update_place, values, NULL, false) != 1)
 		elog(ERROR, "batch %lld has gone", (long long) batch);
+}
+
+/* A row of the own log has come back: is it of a batch that waits for a place? */
+void
+tl_chain_pending_claim(const TlBatchHeader *header, TlSpan bytes, const TlHash *digest)
+{
+	Datum		values[] = {
+		tl_chain_bytes(digest->bytes, TL_HASH_SIZE),
+		tl_chain_bytes(bytes.data, bytes.size),
+		Int64GetDatum((int64) header->member),
+		Int32GetDatum(header->incarnation)
+	};
+
+	tl_chain_execute(&update_claim, values, NULL, false);
+}
+
+/* The first own batches that are final, not older than the last one stored whole. */
+int
+tl_chain_pending_returned(TlReturned *out, int limit, uint32_t member)
+{
+	Datum		values[] = {Int64GetDatum((int64) member), Int32GetDatum(limit)};
+	uint64		count = tl_chain_execute(&select_returned, values, NULL, true);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		bytea	   *digest = DatumGetByteaPP(tl_chain_result(i, 1, NULL));
+
+		out[i].bytes = tl_chain_result_span(i, 0);
+		tl_error_check(tl_chain_batch_decode(&out[i].header, out[i].bytes.data,
+											 out[i].bytes.size), "batch of a final block");
+		if (VARSIZE_ANY_EXHDR(digest) != TL_HASH_SIZE)
+			elog(ERROR, "the digest of a stored batch has %d bytes",
+				 (int) VARSIZE_ANY_EXHDR(digest));
+		memcpy(out[i].digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
+		out[i].height = DatumGetInt64(tl_chain_result(i, 2, NULL));
+	}
+	return (int) count;
+}
+
+/* Its sections are stored: it is in ledger_internal.batch from now on. */
+void
+tl_chain_pending_known(const TlHash *digest)
+{
+	Datum		value = tl_chain_bytes(digest->bytes, TL_HASH_SIZE);
+
+	tl_chain_execute(&delete_foreign, &value, NULL, false);
 }
 
 /* A batch by its digest, from whatever log row carries it; false if none does. */

@@ -21,12 +21,27 @@ typedef struct TlPending
 	bool		late;			/* one of them holds late rows */
 } TlPending;
 
+/* An own batch of a final block, without its sections: a restored database. */
+typedef struct TlReturned
+{
+	TlBatchHeader header;
+	TlSpan		bytes;			/* of the header */
+	TlHash		digest;
+	int64_t		height;
+} TlReturned;
+
+extern void tl_chain_pending_begin(uint16_t incarnation);
 extern void tl_chain_pending_look(TlPending *out);
 extern bool tl_chain_pending_holds(const TlRefBytes *ref, int64_t *batch);
-extern bool tl_chain_pending_next(int64_t *batch, TlBatchHeader *header);
+extern bool tl_chain_pending_next(int64_t *batch, TlBatchHeader *header,
+								  uint16_t incarnation);
 extern void tl_chain_pending_place(int64_t batch, uint16_t incarnation,
 								   const uint8_t *header, size_t size,
 								   const TlHash *digest);
+extern void tl_chain_pending_claim(const TlBatchHeader *header, TlSpan bytes,
+								   const TlHash *digest);
+extern int	tl_chain_pending_returned(TlReturned *out, int limit, uint32_t member);
+extern void tl_chain_pending_known(const TlHash *digest);
 extern bool tl_chain_pending_find(TlBatchHeader *out, TlSpan *bytes,
 								  const TlHash *digest);
 extern void tl_chain_pending_order(const TlBatchHeader *header, TlSpan bytes,

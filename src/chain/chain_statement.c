@@ -66,6 +66,23 @@ tl_chain_result(uint64 row, int column, bool *is_null)
 	return value;
 }
 
+/* Bytes of the last result, where they stay until SPI_finish. */
+TlSpan
+tl_chain_result_span(uint64 row, int column)
+{
+	return tl_chain_span(tl_chain_result(row, column, NULL));
+}
+
+/* The bytes of a bytea value. */
+TlSpan
+tl_chain_span(Datum value)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+
+	return span;
+}
+
 /* A bytea value. */
 Datum
 tl_chain_bytes(const void *data, size_t size)

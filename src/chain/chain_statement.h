@@ -10,6 +10,8 @@
 
 #include "executor/spi.h"
 
+#include "tl_types.h"
+
 #define TL_STATEMENT_ARGUMENTS_MAX	16
 
 /* Stands for the type ledger.ref, whose OID is not known when compiling. */
@@ -26,6 +28,8 @@ typedef struct TlStatement
 extern uint64 tl_chain_execute(TlStatement *statement, const Datum *values,
 							   const char *nulls, bool read_only);
 extern Datum tl_chain_result(uint64 row, int column, bool *is_null);
+extern TlSpan tl_chain_result_span(uint64 row, int column);
+extern TlSpan tl_chain_span(Datum value);
 extern Datum tl_chain_bytes(const void *data, size_t size);
 
 #endif							/* CHAIN_STATEMENT_H */

@@ -18,6 +18,7 @@
 
 #include "utils/timestamp.h"
 
+#include "crypto_hash.h"
 #include "merkle_hash.h"
 #include "node_block.h"
 #include "tl_error.h"
@@ -30,6 +31,26 @@ static void store_batch(const TlNodeHead *head, const TlBuiltBatch *batch,
 						const TlBatchPlace *place, const TlBatchHeader *header,
 						TlSpan bytes, uint64_t height, const TlHash *digest);
 static void link_block(TlNodeHead *head, TlBlockHeader *header);
+
+/*
+ * What the keys of a batch's sections follow from, when that is the time in its
+ * header.  Only who has the member's secret can tell; and no two batches have one
+ * time and one first row of a table.
+ */
+void
+tl_node_block_seed(TlHash *out, const TlNodeHead *head, int64_t time)
+{
+	static const char purpose[] = "telco_ledger/1/sections";
+	uint8_t		input[sizeof(purpose) - 1 + TL_HASH_SIZE + 8];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, input, sizeof(input));
+	tl_put_bytes(&writer, purpose, sizeof(purpose) - 1);
+	tl_put_hash(&writer, &head->log.chain_id);
+	tl_put_i64(&writer, time);
+	tl_error_check(tl_writer_finish(&writer), "seed of a batch");
+	tl_crypto_hmac_sha256(out, head->secret, TL_SECRET_SIZE, input, sizeof(input));
+}
 
 /* Store the batch and the block that orders it, and sign both. */
 void
@@ -66,6 +87,19 @@ tl_node_block_leave(TlNodeHead *head, const TlBuiltBatch *batch,
 	payload.size = writer.size;
 	head->tip.batch++;
 	store_batch(head, batch, place, &header, payload, 0, NULL);
+}
+
+/* Store the sections of a batch that is final and whose header came from others. */
+void
+tl_node_block_take_back(TlNodeHead *head, const TlBuiltBatch *batch,
+						const TlBatchPlace *place)
+{
+	const TlReturned *returned = place->returned;
+
+	head->tip.batch++;
+	store_batch(head, batch, place, &returned->header, returned->bytes,
+				(uint64_t) returned->height, &returned->digest);
+	tl_chain_pending_known(&returned->digest);
 }
 
 /* BATCH: header, log row, stored sections. */
@@ -112,7 +146,7 @@ begin_header(TlBatchHeader *header, const TlNodeHead *head,
 	header->chain_id = head->log.chain_id;
 	header->member = head->log.member;
 	header->incarnation = head->incarnation;
-	header->snapshot_time = tl_chain_time_to_unix(GetCurrentTimestamp());
+	header->snapshot_time = place->time;
 	header->waiting_age_s = place->waiting_age_s;
 	header->section_count = (uint16_t) batch->section_count;
 	header->root = batch->root;

@@ -8,6 +8,7 @@
 #ifndef NODE_BLOCK_H
 #define NODE_BLOCK_H
 
+#include "chain_pending.h"
 #include "chain_store.h"
 #include "replication_own_log.h"
 
@@ -27,10 +28,15 @@ typedef struct TlBatchPlace
 	bool		completes;
 	bool		late;
 	uint32_t	waiting_age_s;
+	int64_t		time;			/* of the header, us since 1970 UTC */
+	const TlReturned *returned; /* it is that one, and not a new one */
 } TlBatchPlace;
 
+extern void tl_node_block_seed(TlHash *out, const TlNodeHead *head, int64_t time);
 extern void tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
 								 const TlBatchPlace *place);
+extern void tl_node_block_take_back(TlNodeHead *head, const TlBuiltBatch *batch,
+									const TlBatchPlace *place);
 extern void tl_node_block_leave(TlNodeHead *head, const TlBuiltBatch *batch,
 								const TlBatchPlace *place);
 extern void tl_node_block_rejoin(TlNodeHead *head, uint64_t view, TlSpan payload);

@@ -68,7 +68,6 @@ static Known *find_known(List *known, uint32_t number);
 static void leaf_values(Datum *values, const void *leaf, size_t size);
 static Datum text_of(TlSpan span);
 static Datum roles_of(const TlMember *member);
-static TlSpan span_of(Datum value);
 static void put_roles(TlWriter *writer, TlMember *member, ArrayType *roles);
 static void put_removed(TlWriter *writer, TlMotion *motion, ArrayType *numbers);
 static void put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves);
@@ -90,12 +89,12 @@ tl_members(PG_FUNCTION_ARGS)
 		SPI_finish();
 		return (Datum) 0;		/* no node */
 	}
-	known = known_of_genesis(span_of(tl_chain_result(0, 0, NULL)));
+	known = known_of_genesis(tl_chain_span(tl_chain_result(0, 0, NULL)));
 	count = tl_chain_execute(&select_motions, NULL, NULL, false);
 	for (uint64 i = 0; i < count; i++)
 	{
 		TlMotion	motion;
-		TlSpan		bytes = span_of(tl_chain_result(i, 1, NULL));
+		TlSpan		bytes = tl_chain_span(tl_chain_result(i, 1, NULL));
 
 		tl_error_check(tl_consensus_motion_decode(&motion, bytes.data, bytes.size),
 					   "stored motion");
@@ -145,7 +144,7 @@ tl_quorum(PG_FUNCTION_ARGS)
 Datum
 tl_leaf_parts(PG_FUNCTION_ARGS)
 {
-	TlSpan		leaf = span_of(PG_GETARG_DATUM(0));
+	TlSpan		leaf = tl_chain_span(PG_GETARG_DATUM(0));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[LEAF_COLUMNS];
 	bool		nulls[LEAF_COLUMNS] = {false};
@@ -160,7 +159,7 @@ tl_leaf_parts(PG_FUNCTION_ARGS)
 Datum
 tl_motion_parts(PG_FUNCTION_ARGS)
 {
-	TlSpan		bytes = span_of(PG_GETARG_DATUM(0));
+	TlSpan		bytes = tl_chain_span(PG_GETARG_DATUM(0));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[6];
 	bool		nulls[6] = {false};
@@ -203,7 +202,7 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 {
 	text	   *name = PG_GETARG_TEXT_PP(1);
 	char	   *kind = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	TlSpan		key = span_of(PG_GETARG_DATUM(4));
+	TlSpan		key = tl_chain_span(PG_GETARG_DATUM(4));
 	uint8_t		roles[TL_MEMBER_ROLE_COUNT_MAX * (1 + TL_NAME_SIZE_MAX)];
 	uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
 	TlMember	member = {.number = (uint32_t) PG_GETARG_INT64(0)};
@@ -276,7 +275,7 @@ Datum
 tl_make_notice(PG_FUNCTION_ARGS)
 {
 	text	   *notice = PG_GETARG_TEXT_PP(0);
-	TlSpan		subject = span_of(PG_GETARG_DATUM(1));
+	TlSpan		subject = tl_chain_span(PG_GETARG_DATUM(1));
 	TlConsensusConfig *config = palloc0(sizeof(TlConsensusConfig));
 	TlMotion	motion = {.kind = TL_MOTION_DEPLOY};
 	uint8_t    *bytes = palloc(TL_MOTION_SIZE_MAX);
@@ -409,15 +408,6 @@ roles_of(const TlMember *member)
 										   TYPALIGN_INT));
 }
 
-static TlSpan
-span_of(Datum value)
-{
-	bytea	   *bytes = DatumGetByteaPP(value);
-	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-
-	return span;
-}
-
 static void
 put_roles(TlWriter *writer, TlMember *member, ArrayType *roles)
 {
@@ -475,7 +465,7 @@ put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves)
 				errmsg("a ledger has at most %d members", TL_MEMBER_COUNT_MAX));
 	for (int i = 0; i < count; i++)
 	{
-		TlSpan		span = span_of(leaf[i]);
+		TlSpan		span = tl_chain_span(leaf[i]);
 
 		tl_put_u16(writer, (uint16_t) span.size);
 		tl_put_bytes(writer, span.data, span.size);

@@ -44,7 +44,7 @@ tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane, uint32_t member,
 	TlBatchHeader header;
 	TlWriter	writer;
 
-	if (!tl_chain_pending_next(&out->number, &header))
+	if (!tl_chain_pending_next(&out->number, &header, incarnation))
 		return false;
 	header.member = member;
 	header.incarnation = incarnation;
@@ -75,25 +75,19 @@ tl_node_order_batch_placed(const TlOwnBatch *batch)
 }
 
 /*
- * A BATCH row of the own log has come back from others.  If it is the batch that
+ * A BATCH row of the own log has come back from others.  If it is of a batch that
  * waits here for its place, as a backup had it, that place is the one.
  */
 void
 tl_node_order_batch_returned(const TlLogRow *row)
 {
-	TlOwnBatch *batch = palloc(sizeof(TlOwnBatch));
 	TlBatchHeader header;
-	TlLane		before = {0};
+	TlHash		digest;
 
 	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
 		return;
-	before.batch = header.batch - 1;
-	before.digest = header.previous;
-	if (tl_node_order_batch_next(batch, &before, header.member, header.incarnation) &&
-		batch->header.size == row->payload.size &&
-		memcmp(batch->header.data, row->payload.data, row->payload.size) == 0)
-		tl_node_order_batch_placed(batch);
-	pfree(batch);
+	tl_chain_batch_digest(&digest, row->payload.data, row->payload.size);
+	tl_chain_pending_claim(&header, row->payload, &digest);
 }
 
 /* The block is final: store it, and the batches that it adds. */

@@ -66,7 +66,6 @@ static TlStatement select_trusted = {
 	"SELECT hash FROM ledger_internal.trusted_block WHERE height = $1", 1, {INT8OID}
 };
 
-static TlSpan result_span(uint64 row, int column);
 static void sign_approval(TlApprovalAsked *out, const TlConsensusConfig *config,
 						  uint32_t number, TlSpan motion,
 						  const uint8_t secret[TL_SECRET_SIZE]);
@@ -82,13 +81,13 @@ tl_node_order_epochs(TlConsensusConfig *config)
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		TlSpan		header = result_span(i, 1);
+		TlSpan		header = tl_chain_result_span(i, 1);
 
 		tl_error_check(tl_chain_block_decode(&founding->header, header.data, header.size),
 					   "founding block");
 		tl_chain_block_hash(&founding->hash, &founding->header);
-		tl_node_order_standing(standing, result_span(i, 2), config->member_count);
-		tl_error_check(tl_consensus_epoch_next(config, founding, standing, result_span(i, 0)),
+		tl_node_order_standing(standing, tl_chain_result_span(i, 2), config->member_count);
+		tl_error_check(tl_consensus_epoch_next(config, founding, standing, tl_chain_result_span(i, 0)),
 					   "stored change of the members");
 	}
 	config->base.history = history;
@@ -112,7 +111,7 @@ tl_node_order_epoch_store(const TlConsensusConfig *config, const TlAction *actio
 				errmsg("the row that changes the members after block %lld is not stored",
 					   (long long) height),
 				tl_error_hint_damaged());
-	message = result_span(0, 0);
+	message = tl_chain_result_span(0, 0);
 	tl_error_check(tl_consensus_row_decode(&row, message.data, message.size), "stored log row");
 	tl_error_check(tl_consensus_govern_decode(&govern, row.payload.data, row.payload.size),
 				   "stored approval");
@@ -137,7 +136,7 @@ tl_node_order_approval(TlApprovalAsked *out, const TlConsensusConfig *config,
 {
 	while (tl_chain_execute(&select_asked, NULL, NULL, false) > 0)
 	{
-		TlSpan		bytes = result_span(0, 1);
+		TlSpan		bytes = tl_chain_result_span(0, 1);
 		TlMotion	motion;
 		TlHash		members;
 		TlStatus	status = tl_consensus_motion_decode(&motion, bytes.data, bytes.size);
@@ -187,7 +186,7 @@ tl_node_order_check_trusted(const TlConsensusBlock *block)
 
 	if (tl_chain_execute(&select_trusted, &value, NULL, false) == 0)
 		return;
-	hash = result_span(0, 0);
+	hash = tl_chain_result_span(0, 0);
 	if (hash.size != TL_HASH_SIZE || memcmp(hash.data, &block->hash, TL_HASH_SIZE) != 0)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
@@ -220,14 +219,4 @@ sign_approval(TlApprovalAsked *out, const TlConsensusConfig *config, uint32_t nu
 	tl_error_check(tl_consensus_govern_encode(&writer, &govern), "approval");
 	out->payload.data = bytes;
 	out->payload.size = writer.size;
-}
-
-/* Bytes of the last result, where they stay until SPI_finish. */
-static TlSpan
-result_span(uint64 row, int column)
-{
-	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(row, column, NULL));
-	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-
-	return span;
 }

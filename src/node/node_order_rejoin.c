@@ -92,6 +92,14 @@ static TlStatement free_batches = {
 	" AND ledger_internal.batch_digest(l.message) = batch.digest)"
 };
 
+/* A place in the lane of an incarnation that is over may be void (R39): they take one
+ * in the next.  Those without stay as they are (chain_pending.c). */
+static TlStatement move_batches = {
+	"UPDATE ledger_internal.batch SET digest = NULL, incarnation = $1"
+	" WHERE height IS NULL AND digest IS NOT NULL",
+	1, {INT4OID}
+};
+
 static void keep(TlOrder *order, List **list, const TlLogRow *row);
 static void give(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_reply(TlOrder *order, const TlLogRow *row);
@@ -479,6 +487,7 @@ number(TlOrder *order, const TlConsensusStatus *status)
 	tl_chain_execute(&update_numbered, NULL, NULL, false);
 	tl_chain_execute(&update_node, values, NULL, false);
 	tl_chain_execute(&free_batches, NULL, NULL, false);
+	tl_chain_execute(&move_batches, values, NULL, false);
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	order->rejoins = false;
 	ereport(LOG,

@@ -121,7 +121,6 @@ static TlStatement delete_submitted = {
 	"DELETE FROM ledger_internal.submitted WHERE position = ANY ($1)", 1, {INT8ARRAYOID}
 };
 
-static TlSpan copied(uint64 row, int column);
 static void load_members(TlConsensusConfig *config, TlSpan header, TlSpan body);
 static void load_base(TlConsensusConfig *config);
 static Datum standing_bytes(const TlStanding *standing, unsigned count);
@@ -141,7 +140,7 @@ tl_node_order_load(TlConsensusConfig *config)
 	count = tl_chain_execute(&select_hashes, NULL, NULL, true);
 	for (uint64 i = 0; i < count; i++)
 		tl_error_check(tl_merkle_range_append(&base->history,
-											  (const TlHash *) copied(i, 0).data),
+											  (const TlHash *) tl_chain_result_span(i, 0).data),
 					   "history");
 	if (count > 0)
 		load_base(config);
@@ -152,7 +151,7 @@ void
 tl_node_order_load_genesis(TlConsensusConfig *config)
 {
 	tl_chain_execute(&select_genesis, NULL, NULL, true);
-	load_members(config, copied(0, 0), copied(0, 1));
+	load_members(config, tl_chain_result_span(0, 0), tl_chain_result_span(0, 1));
 }
 
 /* A final block; its certificate may be a descendant's. */
@@ -192,7 +191,7 @@ tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member)
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		TlSpan		nonce = copied(i, 0);
+		TlSpan		nonce = tl_chain_result_span(i, 0);
 
 		if (nonce.size != TL_NONCE_SIZE)
 			elog(ERROR, "a kept log of member %u has a nonce of %zu bytes", member, nonce.size);
@@ -319,7 +318,7 @@ tl_node_order_submitted(TlSubmitted *out)
 		TlBatchChunk chunk = {0};
 
 		out->positions[i] = DatumGetInt64(tl_chain_result(i, 0, NULL));
-		memcpy(chunk.hash.bytes, copied(i, 1).data, TL_HASH_SIZE);
+		memcpy(chunk.hash.bytes, tl_chain_result_span(i, 1).data, TL_HASH_SIZE);
 		chunk.size = (uint32_t) DatumGetInt32(tl_chain_result(i, 2, NULL));
 		tl_chain_batch_put_chunk(&writer, &chunk);
 	}
@@ -339,16 +338,6 @@ tl_node_order_taken(const TlSubmitted *submitted)
 											sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	tl_chain_execute(&insert_bodies, &value, NULL, false);
 	tl_chain_execute(&delete_submitted, &value, NULL, false);
-}
-
-/* Bytes of the last result, where they stay until SPI_finish. */
-static TlSpan
-copied(uint64 row, int column)
-{
-	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(row, column, NULL));
-	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-
-	return span;
 }
 
 static void
@@ -388,24 +377,24 @@ load_base(TlConsensusConfig *config)
 	uint8_t    *certificate;
 
 	tl_chain_execute(&select_last, NULL, NULL, true);
-	part = copied(0, 0);
+	part = tl_chain_result_span(0, 0);
 	tl_error_check(tl_chain_block_decode(&base->header, part.data, part.size), "block header");
 	tl_chain_block_hash(&base->hash, &base->header);
-	part = copied(0, 1);
+	part = tl_chain_result_span(0, 1);
 	tl_error_check(tl_chain_cut_decode(base->cut, &base->lane_count, TL_MEMBER_COUNT_MAX,
 									   part.data, part.size), "cut");
-	part = copied(0, 2);
+	part = tl_chain_result_span(0, 2);
 	tl_error_check(tl_chain_entries_decode(base->entries, &base->entry_count,
 										   TL_CONSENSUS_ENTRIES_MAX, part.data, part.size),
 				   "entries");
-	part = copied(0, 3);
+	part = tl_chain_result_span(0, 3);
 	certificate = MemoryContextAlloc(GetMemoryChunkContext(config), part.size + 1);
 	memcpy(certificate, part.data, part.size);
 	config->certificate.data = certificate;
 	config->certificate.size = part.size;
 	/* the founding block's is already that of the members whom it has made */
 	if (base->header.epoch == config->epoch)
-		tl_node_order_standing(&config->standing, copied(0, 4), config->member_count);
+		tl_node_order_standing(&config->standing, tl_chain_result_span(0, 4), config->member_count);
 }
 
 /* A stored standing of so many members. */

@@ -29,6 +29,12 @@
  * older than the first batch that waits.  It makes no more than PENDING_MAX batches
  * ahead of them, so that rows then gather in few large ones.
  *
+ * After a restore there may be rows that this member has batched already, in a
+ * batch that is final and of which only the header came back.  Before it makes
+ * batches of its own a round builds the difference under the time of each such
+ * header, and compares roots where a batch can have ended: what fits is that batch.
+ * What does not, since rows of it are lost, is batched once more.
+ *
  * Invariants
  *	  R1  state changes only after the transaction that stored it committed
  *	  R2  an error leaves the state as it was; the worker starts anew from the
@@ -59,6 +65,9 @@
 
 /* Batches that wait for a block before no more are made. */
 #define PENDING_MAX		8
+
+/* Batches of before a restore that a round compares with. */
+#define RETURNED_MAX	16
 
 /* What one round found out, in the round's context. */
 typedef struct Round
@@ -98,10 +107,12 @@ static void lock_tables(Round *round);
 static bool is_lagging(const TlRoundState *state, Oid relation);
 static TlRoundResult common_round(Round *round);
 static TlRoundResult lagging_round(Round *round, int index);
+static void build_common(TlBuiltBatch *batch, Round *round, const TlSnapshot *target,
+						 TlBatchPlace *place);
 static bool build(TlBuiltBatch *batch, Round *round,
 				  const TlProbe *probes, int probe_count,
 				  const TlProgress *progress, const TlSnapshot *target,
-				  uint64_t *last_xid);
+				  TlBatchPlace *place);
 static bool must_reject(Round *round, const TlCollectedRow *row);
 static TlRoundResult rejecting_round(Round *round, bool completes);
 static void store_new_lagging(Round *round);
@@ -138,6 +149,7 @@ tl_node_round_init(TlRoundState *state, MemoryContext context)
 	state->probes = palloc(sizeof(TlProbe) * state->probe_capacity);
 	state->check = tl_chain_check_create(context);
 	state->look_everywhere = true;
+	state->recognises = true;
 	state->untracked = palloc(sizeof(uint64_t) * tl_node_shared_in_progress_max());
 	reload_lagging(state);
 	MemoryContextSwitchTo(old);
@@ -253,7 +265,9 @@ static void
 append(const Round *round, TlNodeHead *head, const TlBuiltBatch *batch,
 	   const TlBatchPlace *place)
 {
-	if (round->state->ordered)
+	if (place->returned != NULL)
+		tl_node_block_take_back(head, batch, place);
+	else if (round->state->ordered)
 		tl_node_block_leave(head, batch, place);
 	else
 		tl_node_block_append(head, batch, place);
@@ -273,7 +287,7 @@ take_over(TlRoundState *state, TlNodeHead *head, const TlBuiltBatch *batch,
 		tl_node_round_mark(state);
 		return;
 	}
-	if (batch->row_count == 0)
+	if (batch->row_count == 0 || place->returned != NULL)
 		return;
 	if (pending->count == 0 || place->snapshot_number < pending->snapshot)
 		pending->snapshot = place->snapshot_number;
@@ -474,14 +488,12 @@ common_round(Round *round)
 	TlBuiltBatch batch;
 	TlBatchPlace place;
 	TlNodeHead	head = state->head;
-	uint64_t	last_xid;
 
 	if (!resumed)
 		state->awaited = false; /* this round's snapshot sees what was awaited */
 	memset(&place, 0, sizeof(place));
 	place.snapshot_number = number;
-	place.completes = build(&batch, round, round->ready, round->ready_count,
-							&state->progress, target, &last_xid);
+	build_common(&batch, round, target, &place);
 	place.waiting_age_s = waiting_age(round);
 	if (batch.row_count == 0 && round->rejected_count > 0 &&
 		(!resumed || !place.completes))
@@ -541,7 +553,6 @@ lagging_round(Round *round, int index)
 	TlNodeHead	head = state->head;
 	TlProbe    *probes;
 	int			probe_count;
-	uint64_t	last_xid;
 
 	if (!tl_chain_collect_lock(lagging.relation))
 		return TL_ROUND_IDLE;
@@ -559,8 +570,7 @@ lagging_round(Round *round, int index)
 	place.snapshot_number = number;
 	place.late = true;
 	place.waiting_age_s = waiting_age(round);
-	place.completes = build(&batch, round, probes, probe_count, progress, &target,
-							&last_xid);
+	(void) build(&batch, round, probes, probe_count, progress, &target, &place);
 	if (batch.row_count > 0)
 		append(round, &head, &batch, &place);
 	advance(progress, CurrentMemoryContext, number, &target,
@@ -577,37 +587,80 @@ lagging_round(Round *round, int index)
 	return TL_ROUND_MORE;
 }
 
-/* Collect and build; true if no row of the difference is left. */
+/* The next batch of all tables: one of before a restore, if it is one, or a new one. */
+static void
+build_common(TlBuiltBatch *batch, Round *round, const TlSnapshot *target,
+			 TlBatchPlace *place)
+{
+	TlRoundState *state = round->state;
+	TlReturned *list = palloc(sizeof(TlReturned) * RETURNED_MAX);
+	int			count = 0;
+
+	/* batches that wait were made before, and have their rows */
+	if (state->recognises && state->ordered && state->pending.count == 0)
+		count = tl_chain_pending_returned(list, RETURNED_MAX, state->head.log.member);
+	for (int i = 0; i < count; i++)
+	{
+		place->returned = &list[i];
+		if (build(batch, round, round->ready, round->ready_count, &state->progress,
+				  target, place))
+			return;
+	}
+	state->recognises = false;
+	place->returned = NULL;
+	(void) build(batch, round, round->ready, round->ready_count, &state->progress,
+				 target, place);
+}
+
+/*
+ * Collect and build; place says whether a row of the difference is left.  False
+ * if it was to be a batch that has returned, and is not.
+ */
 static bool
 build(TlBuiltBatch *batch, Round *round, const TlProbe *probes,
 	  int probe_count, const TlProgress *progress, const TlSnapshot *target,
-	  uint64_t *last_xid)
+	  TlBatchPlace *place)
 {
 	const TlNodeHead *head = &round->state->head;
-	TlBuilder  *builder = tl_chain_build_begin(target);
+	const TlReturned *returned = place->returned;
+	TlBuilder  *builder;
 	TlCollector *collector;
 	TlCollectedRow row;
-	bool		complete = true;
+	TlHash		seed;
+	uint64_t	last_xid = 0;
+	bool		is_returned = false;
 
+	place->time = returned != NULL ? returned->header.snapshot_time :
+		tl_chain_time_to_unix(GetCurrentTimestamp());
+	tl_node_block_seed(&seed, head, place->time);
+	builder = tl_chain_build_begin(target, &seed);
+	explicit_bzero(&seed, sizeof(seed));
+	place->completes = true;
 	collector = tl_chain_collect_begin(probes, probe_count, progress, target,
 									   head->log.member, round->snapshot);
 	while (tl_chain_collect_next(collector, &row))
 	{
-		if (tl_chain_build_is_full(builder, row.xid) ||
-			round->rejected_count == TL_BATCH_ROWS_MAX)
+		bool		full = tl_chain_build_is_full(builder, row.xid) ||
+			round->rejected_count == TL_BATCH_ROWS_MAX;
+
+		if (returned != NULL && (full || row.xid != last_xid))
+			is_returned = tl_chain_build_gives(builder, &returned->header);
+		if (full || is_returned)
 		{
-			complete = false;
+			place->completes = false;
 			break;
 		}
 		round->last_ref = row.ref;
 		if (must_reject(round, &row))
 			continue;
 		tl_chain_build_add(builder, &row);
-		*last_xid = row.xid;
+		last_xid = row.xid;
 	}
 	tl_chain_collect_end(collector);
+	if (returned != NULL && place->completes)
+		is_returned = tl_chain_build_gives(builder, &returned->header);
 	tl_chain_build_finish(builder, batch);
-	return complete;
+	return returned == NULL || is_returned;
 }
 
 /* Is the row not signed as it must be?  Then list it, unless it is listed. */

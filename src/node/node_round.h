@@ -29,6 +29,7 @@ typedef struct TlRoundState
 
 	bool		ordered;		/* several members make the blocks */
 	bool		tip_moved;		/* and have made one: read it */
+	bool		recognises;		/* rows may be in batches that are not here */
 	TlPending	pending;		/* batches that are in none yet */
 	int64_t		published;		/* snapshot that was last told to be final */
 

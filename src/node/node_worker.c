@@ -74,6 +74,7 @@ static void take_slot(void);
 static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
 static bool load_state(TlRoundState *state);
+static void drop_stale_batches(const TlNodeIdentity *identity);
 static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
 static void run(TlRoundState *state, bool test);
@@ -206,6 +207,7 @@ load_state(TlRoundState *state)
 		state->head.log.chain_id = identity->chain_id;
 		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
 		tl_node_key_load(state->head.secret, identity->public_key);
+		drop_stale_batches(identity);
 		SPI_connect();
 		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
 										ALLOCSET_DEFAULT_SIZES);
@@ -219,6 +221,18 @@ load_state(TlRoundState *state)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return wanted;
+}
+
+/* What follows reads what this has changed. */
+static void
+drop_stale_batches(const TlNodeIdentity *identity)
+{
+	SPI_connect();
+	tl_chain_pending_begin(identity->table.incarnation);
+	SPI_finish();
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 /* Is this database a node that may sign?  If not, say why. */

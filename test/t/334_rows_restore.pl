@@ -1,0 +1,90 @@
+# A member's server is restored from a backup with rows that were in no batch
+# yet.  Later they were: batches that come back from the others and hold these rows
+# and no others are recognised, the rows of others are batched once more.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerRejoin;
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+
+sub final
+{
+	my ($member, $ref, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name);
+}
+
+# Rows gather while the worker is stopped; a backup is taken of them; then they
+# are final, with what $later does; and the member loses what is not in the backup.
+sub lose
+{
+	my ($member, $rows, $later) = @_;
+
+	final($member, $wires->sql($member, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref'), "a row of member $member is final");
+	ok($wires->poll($member, q{SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE backend_type = 'telco_ledger worker'}), 'its worker is idle');
+	my $worker = $wires->node($member)->worker_pid;
+	kill 'STOP', $worker;
+	$wires->sql($member, $_) foreach (@$rows);
+	my $last = $wires->sql($member, 'SELECT max(ledger_ref) FROM cdr');
+	$wires->node($member)->backup('older');
+	$wires->sql($member, $_) foreach (@$later);
+	is($wires->sql($member, "SELECT ledger.finality('$last')"), 'committed', "what is in the backup of member $member is in no batch");
+	kill 'CONT', $worker;
+	final($member, $wires->sql($member, 'SELECT max(ledger_ref) FROM cdr'), 'it is final after the backup');
+	my $heights = heights($member, $last);
+	my $offset = -s $wires->node($member)->logfile;
+	restore($wires, $member, 'older');
+	ok(wait_for_log($wires, $member, 'consensus alarm: others have rows of this node that it lacks', $offset), 'the others have rows that the backup lacks');
+	$wires->sql($member, "SELECT ledger.accept_restore('the disk failed')");
+	rejoined($wires, $member, 1);
+	final($member, $last, 'what is in the backup is final again');
+	return ($last, $heights);
+}
+
+sub heights
+{
+	my ($member, $last) = @_;
+
+	return $wires->sql($member, "SELECT string_agg(DISTINCT ledger.height(ledger_ref)::text, ',') FROM cdr WHERE ledger_ref <= '$last'");
+}
+
+foreach my $member (@members)
+{
+	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
+}
+
+# One transaction that fills more than one batch, and one that does not.
+my ($last, $heights) = lose(4, [ 'INSERT INTO cdr SELECT g FROM generate_series(1, 100000) g', 'INSERT INTO cdr VALUES (1)' ], []);
+is(heights(4, $last), $heights, 'they are in the blocks that they were in');
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.batch WHERE incarnation = 1'), '0', 'and were not batched once more');
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.foreign_batch WHERE member = 4'), '0', 'no batch of this member is unknown to it');
+
+# Rows of others were in the batch, and are lost.
+my ($lost) = lose(3, [ 'INSERT INTO cdr VALUES (1)' ], [ 'INSERT INTO cdr VALUES (2)' ]);
+is($wires->sql(3, 'SELECT count(*) FROM ledger_internal.foreign_batch WHERE member = 3'), '1', 'a batch with rows that are lost stays unknown');
+is($wires->sql(3, 'SELECT count(*) FROM ledger_internal.batch WHERE incarnation = 1'), '1', 'and its other row is batched once more');
+
+foreach my $member (@members)
+{
+	is($wires->sql($member, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $member verifies clean");
+}
+foreach ([ 4, $last ], [ 3, $lost ])
+{
+	my ($member, $ref) = @$_;
+	my $receipt = $wires->sql($member, "SELECT ledger.receipt('cdr', '$ref')");
+
+	is($wires->sql(1, "SELECT valid FROM ledger.verify_receipt(\$r\$$receipt\$r\$)"), 't', "a row of member $member is proved to others");
+}
+innocent($wires, @members);
+
+done_testing();
