@@ -126,3 +126,4 @@ SELECT pg_extension_config_dump('ledger_internal.wanted_chunk', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_body', '');
 SELECT pg_extension_config_dump('ledger_internal.fetched_body', '');
 SELECT pg_extension_config_dump('ledger_internal.own_body', '');
+SELECT pg_extension_config_dump('ledger_internal.own_body_position_seq', '');

@@ -548,6 +548,10 @@ peers AS (
       FROM ledger_internal.peer AS p
      WHERE p.member <> (SELECT member FROM ledger_internal.node)
        AND (p.left_at IS NULL OR p.left_at > now() - interval '1 hour')),
+invited AS (
+    SELECT i.number AS member, i.name, ledger_internal.wire_role(i.number) AS role
+      FROM ledger_internal.invitation AS i
+     WHERE NOT EXISTS (SELECT FROM ledger_internal.peer AS p WHERE p.member = i.number)),
 lines AS (
     SELECT 1 AS place, member,
            CASE WHEN host ~ '^[/@]' THEN format('local    %s  %s  peer map=telco_ledger', wire.name, role)
@@ -557,13 +561,15 @@ lines AS (
       FROM peers JOIN ledger_internal.peer USING (member)
            CROSS JOIN string_to_table(ledger_internal.address_hosts(address), ',') AS h (host), wire
     UNION ALL
+    SELECT 1, member, format('# hostssl  %s  %s  <address of %s>  cert', wire.name, role, invited.name) FROM invited, wire
+    UNION ALL
     SELECT 2, r.place, format('%-8s %s  %s  %s reject', r.type, 'all,replication', r.role, r.address)
       FROM (SELECT p.member AS place, t.type, p.role, t.address
-              FROM peers AS p, (VALUES ('local', ''), ('host', 'all ')) AS t (type, address)
+              FROM (SELECT member, role FROM peers UNION ALL SELECT member, role FROM invited) AS p, (VALUES ('local', ''), ('host', 'all ')) AS t (type, address)
             UNION ALL
             SELECT 4294967296, t.type, ledger_internal.wire_prefix() || '_apply', t.address
               FROM (VALUES ('local', ''), ('host', 'all ')) AS t (type, address)) AS r)
 SELECT line FROM lines ORDER BY place, member, line
 $$;
 COMMENT ON FUNCTION ledger.hba_rules() IS
-    'lines for the pg_hba.conf of the wire''s server, to stand before others: each peer comes from its address, by certificate, to the wire only';
+    'lines for the pg_hba.conf of the wire''s server, to stand before others: each peer comes from its address, by certificate, to the wire only; whom this member has invited has no address here yet: fill it in';

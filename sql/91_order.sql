@@ -31,6 +31,7 @@ CREATE INDEX loose_row_by_batch ON ledger_internal.loose_row (ledger_internal.ba
 
 SELECT pg_extension_config_dump('ledger_internal.order_mode', '');
 SELECT pg_extension_config_dump('ledger_internal.submitted', '');
+SELECT pg_extension_config_dump('ledger_internal.submitted_position_seq', '');
 
 CREATE FUNCTION ledger_internal.submit(chunk bytea) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -34,12 +34,15 @@ COMMENT ON TABLE ledger_internal.prepared_key IS 'the key with which this databa
 
 SELECT pg_extension_config_dump('ledger_internal.epoch', '');
 SELECT pg_extension_config_dump('ledger_internal.approval_asked', '');
+SELECT pg_extension_config_dump('ledger_internal.approval_asked_number_seq', '');
+SELECT pg_extension_config_dump('ledger_internal.prepared_key', '');
 SELECT pg_extension_config_dump('ledger_internal.trusted_block', '');
 SELECT pg_extension_config_dump('ledger_internal.invitation', '');
 
 -- GOVERN rows are few among many.
 CREATE INDEX own_log_govern ON ledger_internal.own_log (epoch) WHERE kind = 9;
 CREATE INDEX peer_log_govern ON ledger_internal.peer_log (epoch) WHERE kind = 9;
+CREATE INDEX peer_log_govern_by_member ON ledger_internal.peer_log (member, epoch, view, seq) WHERE kind = 9;
 
 CREATE FUNCTION ledger_internal.members(
         OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea,
@@ -216,7 +219,9 @@ DECLARE
 BEGIN
     PERFORM ledger_internal.check_validator();
     IF invite.name IS NULL OR invite.fingerprint IS NULL OR invite.roles IS NULL OR array_position(invite.roles, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'an invitation needs a name and a fingerprint' USING ERRCODE = 'null_value_not_allowed';
+        RAISE EXCEPTION 'an invitation needs a name and a fingerprint' USING ERRCODE = 'null_value_not_allowed',
+            DETAIL = 'The roles may be left out, and none of them may be null.',
+            HINT = 'SELECT ledger.fingerprint() on the new member''s database prints the fingerprint.';
     END IF;
     key := ledger_internal.key_of(invite.fingerprint);
     LOCK TABLE ledger_internal.invitation IN SHARE ROW EXCLUSIVE MODE;
@@ -268,7 +273,8 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'member % has that name or that key already', other.member
             USING ERRCODE = 'duplicate_object',
-                  DETAIL = format('It is called "%s"; its fingerprint is %s.', other.name, ledger_internal.fingerprint_of(other.row_key));
+                  DETAIL = format('It is called "%s"; its fingerprint is %s.', other.name, ledger_internal.fingerprint_of(other.row_key)),
+                  HINT = 'SELECT name, fingerprint FROM ledger.member shows whose they are; a new member has a name and a key of its own.';
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_new(text, bytea) IS 'an error if a member of now has that name or key';
@@ -281,7 +287,8 @@ DECLARE
     key bytea;
 BEGIN
     IF "join".invitation IS NULL OR "join".name IS NULL OR "join".address IS NULL THEN
-        RAISE EXCEPTION 'joining needs an invitation, a name and an address' USING ERRCODE = 'null_value_not_allowed';
+        RAISE EXCEPTION 'joining needs an invitation, a name and an address' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'The invitation is the text that ledger.invite() has returned to a member; the address is where the others reach this member''s wire.';
     END IF;
     BEGIN
         paper := "join".invitation::jsonb;
@@ -297,7 +304,8 @@ BEGIN
                   HINT = 'Copy the whole text that ledger.invite() has returned.';
     END IF;
     IF paper ->> 'name' IS DISTINCT FROM "join".name THEN
-        RAISE EXCEPTION 'the invitation is for "%"', paper ->> 'name' USING ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'the invitation is for "%"', paper ->> 'name' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Join by that name, or ask for an invitation by yours.';
     END IF;
     PERFORM ledger_internal.check_address("join".address);
     SELECT p.public_key INTO key FROM ledger_internal.prepared_key AS p;
@@ -330,6 +338,28 @@ END $$;
 COMMENT ON FUNCTION ledger.join(text, text, text) IS
     'makes this database a node of the ledger that the invitation is to, with its wire at that address; it follows at once, and votes when the members have admitted it (ledger.admit()); returns its fingerprint';
 
+-- Of a newcomer the first line that says an address counts (follow_members).
+CREATE FUNCTION ledger_internal.check_proposed_address(motion bytea, name text, address text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    proposed text;
+BEGIN
+    SELECT said[1] INTO proposed
+      FROM ledger_internal.motion_parts(check_proposed_address.motion) AS p,
+           LATERAL unnest(p.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l,
+           LATERAL regexp_split_to_table(p.reason, E'\n') WITH ORDINALITY AS lines (line, number),
+           LATERAL regexp_match(line, '^address ' || l.member || ' (.+)$') AS said
+     WHERE l.name = check_proposed_address.name AND said IS NOT NULL ORDER BY lines.number LIMIT 1;
+    IF proposed IS DISTINCT FROM check_proposed_address.address THEN
+        RAISE EXCEPTION 'another address is proposed for "%"', check_proposed_address.name
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('Proposed is %s, and an approval is of all that is proposed.', coalesce('"' || proposed || '"', 'none')),
+                  HINT = 'Leave the addresses out to approve of it as it is; SELECT reason, changes FROM ledger.motion shows it.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_proposed_address(bytea, text, text) IS 'an error unless a motion says that address of its new member';
+
 -- One change for all of them: approved of as it was proposed, or not at all.
 CREATE FUNCTION ledger.admit(names text[], fingerprints text[], addresses text[] DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -344,11 +374,13 @@ BEGIN
     IF cardinality(names) IS DISTINCT FROM cardinality(fingerprints) OR cardinality(names) = 0
        OR cardinality(coalesce(addresses, names)) <> cardinality(names)
        OR array_position(names, NULL) IS NOT NULL OR array_position(fingerprints, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give arrays of the same length: names, fingerprints, and addresses if you propose.';
     END IF;
     IF (SELECT count(DISTINCT u.name) < count(*) OR count(DISTINCT ledger_internal.key_of(u.fingerprint)) < count(*)
           FROM unnest(names, fingerprints) AS u (name, fingerprint)) THEN
-        RAISE EXCEPTION 'a new member is named twice' USING ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'a new member is named twice' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give each name and each fingerprint once.';
     END IF;
     PERFORM ledger_internal.check_new(u.name, ledger_internal.key_of(u.fingerprint))
        FROM unnest(names, fingerprints) AS u (name, fingerprint);
@@ -387,6 +419,9 @@ BEGIN
           INTO change
           FROM unnest(names, fingerprints, addresses) AS u (name, fingerprint, address)
           JOIN ledger_internal.invitation AS i ON i.name = u.name AND i.row_key = ledger_internal.key_of(u.fingerprint);
+    ELSE
+        PERFORM ledger_internal.check_proposed_address(change, u.name, u.address)
+           FROM unnest(names, addresses) AS u (name, address) WHERE u.address IS NOT NULL;
     END IF;
     RETURN ledger_internal.ask_approval(change);
 END $$;
@@ -448,7 +483,8 @@ BEGIN
             USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
     END IF;
     IF EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.leaf = new_leaf) THEN
-        RAISE EXCEPTION 'member "%" has just these roles', set_roles.name USING ERRCODE = 'duplicate_object';
+        RAISE EXCEPTION 'member "%" has just these roles', set_roles.name USING ERRCODE = 'duplicate_object',
+            HINT = 'SELECT name, roles FROM ledger.member shows them.';
     END IF;
     SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
     IF NOT FOUND THEN
@@ -479,18 +515,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.announce_to_members(text) IS 'has the process of the wire sign where the own wire is';
 
--- Of each member the newest row of that kind.
+-- Of each member the newest row of that kind, among those newer than the last one
+-- that was taken: the index is read from its end.  The limit is for one who signs
+-- nothing but motions.
 CREATE FUNCTION ledger_internal.follow_addresses() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
 UPDATE ledger_internal.peer AS p SET address = left(a.notice[2], 255), announced = a.place
-  FROM (SELECT DISTINCT ON (l.member) l.member, ARRAY[l.epoch, l.view, l.seq] AS place,
-               regexp_match(parts.reason, '^address (\d{1,10}) (\S.*)$') AS notice
-          FROM ledger_internal.peer_log AS l,
-               LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR octet_length(l.message) - 219)) AS parts
-         WHERE l.kind = 9 AND parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' \S')
-         ORDER BY l.member, l.epoch DESC, l.view DESC, l.seq DESC) AS a
- WHERE p.member = a.member AND (p.announced IS NULL OR a.place > p.announced)
+  FROM (SELECT q.member, newest.place, newest.notice
+          FROM ledger_internal.peer AS q,
+               LATERAL (SELECT ARRAY[l.epoch, l.view, l.seq] AS place,
+                               regexp_match(parts.reason, '^address (\d{1,10}) (\S.*)$') AS notice
+                          FROM (SELECT * FROM ledger_internal.peer_log AS g
+                                 WHERE g.kind = 9 AND g.member = q.member
+                                   AND (g.epoch, g.view, g.seq) > (coalesce(q.announced[1], -1), coalesce(q.announced[2], 0), coalesce(q.announced[3], 0))
+                                 ORDER BY g.epoch DESC, g.view DESC, g.seq DESC LIMIT 1000) AS l,
+                               LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR octet_length(l.message) - 219)) AS parts
+                         WHERE parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' \S')
+                         ORDER BY l.epoch DESC, l.view DESC, l.seq DESC LIMIT 1) AS newest) AS a
+ WHERE p.member = a.member
 $$;
 COMMENT ON FUNCTION ledger_internal.follow_addresses() IS 'takes the addresses that members have announced in their logs';
 
@@ -509,7 +552,7 @@ INSERT INTO ledger_internal.peer AS p (member, row_key, address)
                   WHERE place IS NOT NULL
                   ORDER BY place[1]::bigint, number) AS a
         ON a.place[1]::bigint = m.member
-     WHERE m.left_height IS NULL
+     WHERE m.left_height IS NULL OR m.member = (SELECT member FROM ledger_internal.node)
     ON CONFLICT (member) DO UPDATE SET row_key = excluded.row_key, address = coalesce(p.address, excluded.address), left_at = NULL;
 UPDATE ledger_internal.peer AS p SET left_at = clock_timestamp()
  WHERE p.left_at IS NULL AND EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = p.member AND m.left_height IS NOT NULL);
@@ -535,10 +578,22 @@ CREATE VIEW ledger.member AS
 COMMENT ON VIEW ledger.member IS
     'who belongs to the ledger, or did: state is member, left, invited (by this node) or joining (this node, until it learns that it was admitted); since_height: the block that changed the members';
 
+-- The reason is what the one who proposed has written.
+CREATE FUNCTION ledger_internal.motion_changes(removed bigint[], leaves bytea[]) RETURNS text[]
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT ARRAY(SELECT format('%s, member %s, leaves', coalesce(m.name, '(unknown)'), r.member)
+               FROM unnest($1) AS r (member) LEFT JOIN ledger_internal.members() AS m USING (member) ORDER BY r.member)
+    || ARRAY(SELECT format('%s is member %s, %s, key %s, roles: %s', l.name, l.member, l.kind, ledger_internal.fingerprint_of(l.row_key),
+                           coalesce(nullif(array_to_string(l.roles, ', '), ''), 'none'))
+               FROM unnest($2) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l ORDER BY l.member)
+$$;
+COMMENT ON FUNCTION ledger_internal.motion_changes(bigint[], bytea[]) IS 'what a motion makes of the members, from its bytes';
+
 CREATE VIEW ledger.motion AS
     SELECT encode(p.digest, 'hex') AS motion,
            CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address \d+ ' THEN 'address' ELSE p.kind END AS kind, p.epoch, p.reason,
-           a.approved_by, ledger_internal.quorum() AS needed,
+           ledger_internal.motion_changes(p.removed, p.leaves) AS changes, a.approved_by, ledger_internal.quorum() AS needed,
            CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion) THEN 'decided'
                 WHEN p.epoch = ledger_internal.epoch_now() THEN 'open' ELSE 'lapsed' END AS state
       FROM (SELECT v.motion, array_agg(DISTINCT m.name ORDER BY m.name) AS approved_by
@@ -546,7 +601,7 @@ CREATE VIEW ledger.motion AS
              GROUP BY v.motion) AS a,
            LATERAL ledger_internal.motion_parts(a.motion) AS p;
 COMMENT ON VIEW ledger.motion IS
-    'what members have proposed, and who approves of it as far as their logs are here; needed: a quorum of now; kind address: where a member''s wire is, which needs nobody''s approval';
+    'what members have proposed, and who approves of it as far as their logs are here; reason: the text of the one who proposed; changes: what it makes of the members; needed: a quorum of now; kind address: where a member''s wire is, which needs nobody''s approval';
 
 CREATE VIEW ledger.evidence AS
     SELECT m.name, c.member, c.seq, ledger_internal.kind_name(get_byte(c.message, 61)::smallint) AS kind,

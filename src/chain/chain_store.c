@@ -109,7 +109,6 @@ static TlStatement select_progress = {
 };
 
 static void load_lane(TlTip *tip);
-static void load_history(TlMerkleRange *range, uint64_t size);
 static void store_section(const TlBuiltSection *section, uint64_t batch, int index);
 static void store_run(const TlRef *first, const TlRef *last, uint64_t batch);
 static void copy_hash(TlHash *out, Datum value);
@@ -153,7 +152,7 @@ tl_chain_store_load_tip(TlTip *tip)
 										 VARSIZE_ANY_EXHDR(header)),
 				   "header of the last block");
 	copy_hash(&tip->hash, tl_chain_result(0, 2, NULL));
-	load_history(&tip->history, tip->header.height + 1);
+	tl_chain_store_load_history(&tip->history, tip->header.height + 1);
 	if (tl_chain_execute(&select_tip_batch, NULL, NULL, true) > 0)
 		load_lane(tip);
 	return true;
@@ -181,8 +180,8 @@ load_lane(TlTip *tip)
 }
 
 /* The compact range over the first blocks: one stored root per set bit. */
-static void
-load_history(TlMerkleRange *range, uint64_t size)
+void
+tl_chain_store_load_history(TlMerkleRange *range, uint64_t size)
 {
 	uint64_t	end = 0;
 

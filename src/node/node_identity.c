@@ -62,6 +62,10 @@ enum
 /* Of ledger_internal.rejoin (sql/93_rejoin.sql). */
 #define REJOIN_NUMBERED_AT	6
 
+/* Of ledger_internal.peer (sql/70_replication.sql). */
+#define PEER_MEMBER			1
+#define PEER_LEFT_AT		4
+
 static TlNodeIdentity identity;
 static bool identity_valid = false;
 static TimestampTz absent_since = 0;	/* statement that found no row, or 0 */
@@ -71,6 +75,7 @@ static void identity_for_table(TlIdentity *out);
 static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
 static bool is_rejoining(void);
+static bool has_left(uint32_t member);
 static void check_mark(void);
 static void identity_from_row(HeapTuple row, TupleDesc description);
 static Datum column(HeapTuple row, TupleDesc description, int number);
@@ -177,6 +182,7 @@ identity_load(void)
 		check_mark();
 	identity.rejoining = identity.table.exists && is_rejoining();
 	identity.table.rolled_back |= identity.rejoining;
+	identity.table.left = identity.table.exists && has_left(identity.table.member);
 }
 
 /* A row of ledger_internal.rejoin has no number yet (node_order_rejoin.c). */
@@ -195,6 +201,35 @@ is_rejoining(void)
 	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
 		(void) heap_getattr(row, REJOIN_NUMBERED_AT, RelationGetDescr(relation), &found);
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return found;
+}
+
+/* Its own row says so, since the epoch that began without it. */
+static bool
+has_left(uint32_t member)
+{
+	Oid			oid = tl_node_relation("peer", true);
+	bool		found = false;
+	Relation	relation;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	if (!OidIsValid(oid))
+		return false;
+	relation = table_open(oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		TupleDesc	description = RelationGetDescr(relation);
+		bool		here;
+		bool		missing;
+		Datum		number = heap_getattr(row, PEER_MEMBER, description, &missing);
+
+		(void) heap_getattr(row, PEER_LEFT_AT, description, &here);
+		found = !missing && !here && DatumGetInt64(number) == (int64) member;
+	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return found;

@@ -220,7 +220,9 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 	if (key.size != TL_XONLY_KEY_SIZE)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("a row key has 32 bytes"));
+				errmsg("a row key has 32 bytes"),
+				errdetail("This one has %zu.", key.size),
+				errhint("ledger_internal.key_of(fingerprint) returns the key of a fingerprint."));
 	memcpy(member.row_key, key.data, TL_XONLY_KEY_SIZE);
 	member.name.data = (const uint8_t *) VARDATA_ANY(name);
 	member.name.size = VARSIZE_ANY_EXHDR(name);
@@ -233,7 +235,8 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("no member can be called or described like this: %s", tl_status_text(status)),
 				errdetail("A name has 1 to %d bytes and no control characters; a member has at most %d roles, each of 1 to %d bytes.",
-						  TL_MEMBER_NAME_SIZE_MAX, TL_MEMBER_ROLE_COUNT_MAX, TL_NAME_SIZE_MAX));
+						  TL_MEMBER_NAME_SIZE_MAX, TL_MEMBER_ROLE_COUNT_MAX, TL_NAME_SIZE_MAX),
+				errhint("Choose a shorter name, without control characters, and other roles."));
 	PG_RETURN_DATUM(tl_chain_bytes(leaf, writer.size));
 }
 
@@ -424,7 +427,8 @@ put_roles(TlWriter *writer, TlMember *member, ArrayType *roles)
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("a member has at most %d roles, each of 1 to %d bytes",
-						   TL_MEMBER_ROLE_COUNT_MAX, TL_NAME_SIZE_MAX));
+						   TL_MEMBER_ROLE_COUNT_MAX, TL_NAME_SIZE_MAX),
+					errhint("Give fewer roles, or shorter ones, none of them null."));
 		tl_put_u8(writer, (uint8_t) size);
 		tl_put_bytes(writer, VARDATA_ANY(DatumGetPointer(role[i])), size);
 	}
@@ -462,7 +466,9 @@ put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves)
 	if (count > TL_MEMBER_COUNT_MAX)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
-				errmsg("a ledger has at most %d members", TL_MEMBER_COUNT_MAX));
+				errmsg("a ledger has at most %d members", TL_MEMBER_COUNT_MAX),
+				errdetail("This change names %d.", count),
+				errhint("Propose a change with fewer members."));
 	for (int i = 0; i < count; i++)
 	{
 		TlSpan		span = tl_chain_span(leaf[i]);

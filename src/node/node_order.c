@@ -159,6 +159,7 @@ begin_core(TlOrder *order)
 	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
 	order->started = false;
 	order->anew = false;
+	order->offers = true;
 	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
 }
@@ -232,6 +233,7 @@ turn(TlOrder *order)
 	tl_node_order_checkpoint_tell(order);
 	if (order->started && order->submitted)
 		tl_node_order_rejoin_look(order);
+	order->offers |= order->submitted;
 	order->submitted = false;
 	if (!order->started && !more)
 	{
@@ -248,8 +250,9 @@ turn(TlOrder *order)
 		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	tl_node_order_rejoin_settle(order);
-	if (order->started && order->numbered && !order->anew)
+	if (order->started && order->numbered && !order->anew && order->offers)
 	{
+		order->offers = false;
 		place_batches(order);
 		make_approvals(order);
 		make_batch(order);
@@ -587,10 +590,22 @@ alarm_operator(const TlAction *action)
 		"others have rows of this node that it lacks; it signs nothing",
 		"the epoch needs a newer program; this node does nothing in it"
 	};
+	static const char *const hints[] = {
+		"",
+		"Compare SELECT * FROM ledger.tree_head() with the other members before you trust a receipt.",
+		"Run SELECT * FROM ledger.verify(mode => 'full'); a program or somebody with a superuser's rights has changed the log.",
+		"SELECT * FROM ledger.evidence and ledger.message show the rows.",
+		"Have that member run SELECT * FROM ledger.verify(mode => 'full').",
+		"Stop all but one of the servers that have the member's key.",
+		"Have all members run SELECT * FROM ledger.verify(mode => 'full') and compare.",
+		"If this database was restored to an older point, run SELECT ledger.accept_restore('reason').",
+		"Install the newer version of telco_ledger on this server and restart it."
+	};
 
 	ereport(WARNING,
 			errmsg("consensus alarm: %s", texts[action->alarm]),
-			errdetail("Member %u.", action->member));
+			errdetail("Member %u.", action->member),
+			errhint("%s", hints[action->alarm]));
 }
 
 /* Batches of the worker, as many as there is room for in the own lane. */
@@ -605,8 +620,9 @@ place_batches(TlOrder *order)
 		TlInput		input = {.kind = TL_INPUT_MAKE_BATCH, .payload = batch.header};
 		TlStatus	status = tl_node_order_step(order, &input);
 
+		order->offers |= status == TL_BAD_ORDER;	/* no room: after the next block */
 		if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
-			return;				/* no room: after the next block; R27: never */
+			return;				/* R27: never */
 		tl_error_check(status, "own batch");
 		tl_node_order_batch_placed(&batch);
 		order->lane = batch.lane;
@@ -645,8 +661,9 @@ make_batch(TlOrder *order)
 	input.payload.data = bytes;
 	input.payload.size = writer.size;
 	status = tl_node_order_step(order, &input);
+	order->offers |= status == TL_BAD_ORDER;	/* no room: after the next block */
 	if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
-		return;					/* no room: after the next block; R27: never */
+		return;					/* R27: never */
 	tl_error_check(status, "own batch");
 	tl_node_order_taken(&submitted);
 	order->lane.batch = header.batch;
@@ -671,8 +688,9 @@ make_approvals(TlOrder *order)
 
 		input.payload = asked.payload;
 		result = tl_node_order_step(order, &input);
+		order->offers |= result == TL_BAD_ORDER;	/* not now */
 		if (result == TL_BAD_ORDER)
-			return;				/* not now */
+			return;
 		if (result == TL_BAD_VERSION)
 			ereport(WARNING,
 					errmsg("this member does not approve of what it was asked to"),

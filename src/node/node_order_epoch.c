@@ -16,6 +16,7 @@
  *
  * Invariants
  *	  E1  a motion that cannot be decided in this epoch any more is not signed
+ *		  but an address is said in the epoch that is, as it concerns no vote
  *	  E2  a block at a height that the invitation named has the hash that it
  *		  named, or this node goes no further
  *
@@ -27,9 +28,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "chain_statement.h"
 #include "consensus_epoch.h"
+#include "node_identity.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "tl_compat.h"
@@ -66,6 +69,8 @@ static TlStatement select_trusted = {
 	"SELECT hash FROM ledger_internal.trusted_block WHERE height = $1", 1, {INT8OID}
 };
 
+static bool is_address(const TlMotion *motion);
+static TlSpan in_epoch(TlMotion *motion, uint64_t epoch);
 static void sign_approval(TlApprovalAsked *out, const TlConsensusConfig *config,
 						  uint32_t number, TlSpan motion,
 						  const uint8_t secret[TL_SECRET_SIZE]);
@@ -121,6 +126,8 @@ tl_node_order_epoch_store(const TlConsensusConfig *config, const TlAction *actio
 	values[3] = tl_chain_bytes(action->certificate.data, action->certificate.size);
 	tl_chain_execute(&insert_epoch, values, NULL, false);
 	tl_chain_execute(&follow_members, NULL, NULL, false);
+	/* sessions ask whether this member is one any more */
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	ereport(LOG,
 			errmsg("the members change after block %lld", (long long) height),
 			errdetail("Epoch %lld begins.", (long long) config->epoch + 1));
@@ -144,6 +151,8 @@ tl_node_order_approval(TlApprovalAsked *out, const TlConsensusConfig *config,
 		out->number = DatumGetInt64(tl_chain_result(0, 0, NULL));
 		if (status == TL_OK && motion.kind == TL_MOTION_CHANGE)
 			status = tl_consensus_epoch_check(config, &motion, &members);
+		else if (status == TL_OK && motion.epoch != config->epoch && is_address(&motion))
+			bytes = in_epoch(&motion, config->epoch);
 		else if (status == TL_OK && motion.epoch != config->epoch)
 			status = TL_BAD_FORMAT;
 		if (status == TL_OK)
@@ -159,6 +168,31 @@ tl_node_order_approval(TlApprovalAsked *out, const TlConsensusConfig *config,
 		tl_node_order_approved(out);
 	}
 	return false;
+}
+
+/* Does it say where a wire is (ledger_internal.announce_to_members)? */
+static bool
+is_address(const TlMotion *motion)
+{
+	static const char begin[] = "address ";
+
+	return motion->kind == TL_MOTION_DEPLOY && motion->text.size >= sizeof(begin) - 1 &&
+		memcmp(motion->text.data, begin, sizeof(begin) - 1) == 0;
+}
+
+/* The same, said in another epoch than when it was asked for. */
+static TlSpan
+in_epoch(TlMotion *motion, uint64_t epoch)
+{
+	uint8_t    *bytes = palloc(TL_MOTION_SIZE_MAX);
+	TlSpan		span = {bytes, 0};
+	TlWriter	writer;
+
+	motion->epoch = epoch;
+	tl_writer_init(&writer, bytes, TL_MOTION_SIZE_MAX);
+	tl_error_check(tl_consensus_motion_encode(&writer, motion), "motion");
+	span.size = writer.size;
+	return span;
 }
 
 /* It is in the own log, or comes to nothing. */

@@ -68,7 +68,8 @@ struct TlOrder
 	uint64_t	base_view;		/* its view */
 	uint64_t	stated;			/* the core was told the state up to here */
 	bool		asked;			/* this turn appended or stored something */
-	bool		submitted;		/* there may be something to be ordered */
+	bool		submitted;		/* somebody says that there is something to be ordered */
+	bool		offers;			/* there may be: batches, approvals or bodies wait */
 	bool		ordered;		/* this turn stored a final block */
 	bool		governed;		/* a GOVERN row has come, perhaps with an address */
 

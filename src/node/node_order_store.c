@@ -10,7 +10,7 @@
  * incarnation u16, nonces of the newest and of the seven before 16 each, epoch
  * u64, view u64, approvals u32, the newest four motions that he approves of 32
  * each; then whether a change was decided u8, the row that approves it 32, the
- * hash of the next set 32.  The history is rebuilt from the hashes; the members
+ * hash of the next set 32.  The history is the stored tree's (chain_history); the members
  * are those of genesis and what the epochs since have made of them
  * (node_order_epoch.c).
  *
@@ -27,6 +27,7 @@
 
 #include "chain_genesis.h"
 #include "chain_statement.h"
+#include "chain_store.h"
 #include "consensus_epoch.h"
 #include "crypto_hash.h"
 #include "node_apply.h"
@@ -44,9 +45,6 @@
 
 static TlStatement select_genesis = {
 	"SELECT genesis_header, genesis_body FROM ledger_internal.node", 0, {0}
-};
-static TlStatement select_hashes = {
-	"SELECT hash FROM ledger_internal.ordered_block ORDER BY height", 0, {0}
 };
 static TlStatement select_last = {
 	"SELECT header, cut, entries, certificate, standing FROM ledger_internal.ordered_block"
@@ -131,19 +129,16 @@ void
 tl_node_order_load(TlConsensusConfig *config)
 {
 	TlConsensusBlock *base = &config->base;
-	uint64		count;
 
 	tl_node_order_load_genesis(config);
 	tl_merkle_range_init(&base->history);
 	tl_error_check(tl_merkle_range_append(&base->history, &base->hash), "history");
 	tl_node_order_epochs(config);
-	count = tl_chain_execute(&select_hashes, NULL, NULL, true);
-	for (uint64 i = 0; i < count; i++)
-		tl_error_check(tl_merkle_range_append(&base->history,
-											  (const TlHash *) tl_chain_result_span(i, 0).data),
-					   "history");
-	if (count > 0)
+	if (tl_chain_execute(&select_last, NULL, NULL, true) > 0)
+	{
 		load_base(config);
+		tl_chain_store_load_history(&base->history, base->header.height + 1);
+	}
 }
 
 /* The members of genesis, on the genesis block. */
@@ -369,6 +364,7 @@ load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
 	}
 }
 
+/* The last block stored: its row is the result. */
 static void
 load_base(TlConsensusConfig *config)
 {
@@ -376,7 +372,6 @@ load_base(TlConsensusConfig *config)
 	TlSpan		part;
 	uint8_t    *certificate;
 
-	tl_chain_execute(&select_last, NULL, NULL, true);
 	part = tl_chain_result_span(0, 0);
 	tl_error_check(tl_chain_block_decode(&base->header, part.data, part.size), "block header");
 	tl_chain_block_hash(&base->hash, &base->header);

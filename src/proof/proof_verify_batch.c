@@ -20,11 +20,20 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "chain_section.h"
+#include "chain_statement.h"
 #include "merkle_hash.h"
 #include "proof_verify_chain.h"
 #include "table_row.h"
 #include "utils/uuid.h"
+
+static TlStatement select_signed = {
+	"SELECT FROM ledger_internal.own_log"
+	" WHERE kind = 1 AND ledger_internal.batch_digest(message) = $1",
+	1, {BYTEAOID}
+};
 
 /* The stored batch under the cursor. */
 typedef struct Batch
@@ -38,6 +47,7 @@ typedef struct Batch
 	int			signed_index;	/* what was signed in its place, -1: nothing */
 } Batch;
 
+static bool has_place(const TlWalk *walk, const Batch *batch);
 static const char *check_batch(TlWalk *walk, Batch *batch, TlProblem *problem);
 static const char *check_number(const TlWalk *walk, const Batch *batch,
 								TlProblem *problem);
@@ -137,6 +147,8 @@ tl_proof_walk_waiting(TlWalk *walk)
 	skip_sections(walk, batch.number);
 	if (tl_chain_batch_decode(&batch.header, batch.bytes.data, batch.bytes.size) != TL_OK)
 		detail = "The header of a batch that waits for a block cannot be read.";
+	else if (!has_place(walk, &batch))
+		detail = "The header of a batch that waits for a block is not one that the own log has.";
 	else if (batch.number != (int64_t) walk->batch + 1)
 		detail = "Batches that wait for a block are missing or were numbered anew.";
 	if (detail == NULL)
@@ -144,6 +156,22 @@ tl_proof_walk_waiting(TlWalk *walk)
 	if (detail == NULL)
 		detail = check_sections(walk, &batch, &problem);
 	finish_batch(walk, &batch, &problem, detail);
+}
+
+/* One with a digest was signed: so it stands in the own log, and under that digest. */
+static bool
+has_place(const TlWalk *walk, const Batch *batch)
+{
+	TlSpan		stored = tl_proof_cursor_bytes(&walk->batches, 11);
+	TlHash		digest;
+	Datum		value;
+
+	if (stored.size == 0)
+		return true;
+	tl_chain_batch_digest(&digest, batch->bytes.data, batch->bytes.size);
+	value = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+	return tl_proof_walk_hash_is(&digest, stored) &&
+		tl_chain_execute(&select_signed, &value, NULL, true) > 0;
 }
 
 /* It was looked at; detail is NULL, or what is wrong. */

@@ -52,6 +52,7 @@ static const char *follow(TlVerification *run, TlConsensusConfig *config,
 static const char *check_motion(const TlVerification *run, TlProofMembers *proved,
 								const StoredEpoch *stored);
 static bool is_approved(TlSpan change, TlSpan motion);
+static int64_t number(uint64 row, int column);
 static TlSpan copy(uint64 row, int column);
 static bool is_signed(const TlVerification *run, const TlEpoch *epoch,
 					  const TlCertificate *certificate);
@@ -112,8 +113,8 @@ load_stored(uint64 *count)
 	stored = palloc((*count + 1) * sizeof(StoredEpoch));
 	for (uint64 i = 0; i < *count; i++)
 	{
-		stored[i].epoch = DatumGetInt64(tl_chain_result(i, 0, NULL));
-		stored[i].height = DatumGetInt64(tl_chain_result(i, 1, NULL));
+		stored[i].epoch = number(i, 0);
+		stored[i].height = number(i, 1);
 		stored[i].motion = copy(i, 2);
 		stored[i].certificate = copy(i, 3);
 	}
@@ -196,13 +197,25 @@ is_approved(TlSpan change, TlSpan motion)
 	return false;
 }
 
+/* A superuser can take NOT NULL away: a null is a value that does not fit. */
+static int64_t
+number(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = tl_chain_result(row, column, &is_null);
+
+	return is_null ? -1 : DatumGetInt64(value);
+}
+
 static TlSpan
 copy(uint64 row, int column)
 {
-	bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(row, column, NULL));
-	TlSpan		span = {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+	bool		is_null;
+	Datum		value = tl_chain_result(row, column, &is_null);
 
-	return span;
+	if (is_null)
+		return (TlSpan) {NULL, 0};
+	return tl_chain_span(PointerGetDatum(DatumGetByteaPCopy(value)));
 }
 
 /* The set of that epoch, or NULL. */

@@ -37,6 +37,18 @@
 /* A finalization is not further above what it makes final: it is remembered. */
 #define DESCENDANT_HEIGHTS_MAX	TL_CONSENSUS_VIEWS_MAX
 
+/* 280 bytes: without chunks, as batches of rows are; others hold what tests submit. */
+static TlStatement select_unknown = {
+	"SELECT FROM ledger_internal.own_log AS l,"
+	" LATERAL ledger_internal.batch_digest(l.message) AS d (digest)"
+	" WHERE l.kind = 1 AND octet_length(l.message) = 280"
+	" AND l.incarnation = (SELECT max(incarnation) FROM ledger_internal.own_log)"
+	" AND l.height >= (SELECT max(height) - 1000 FROM ledger_internal.block)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.batch AS b WHERE b.digest = d.digest)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.foreign_batch AS f WHERE f.digest = d.digest)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.rejoin WHERE numbered_at IS NULL) LIMIT 1"
+};
+
 static TlStatement select_cut = {
 	"SELECT cut FROM ledger_internal.block_order WHERE height = $1", 1, {INT8OID}
 };
@@ -440,7 +452,10 @@ has_order(const TlWalk *walk)
 		tl_proof_cursor_number(&walk->orders, 0) == walk->height;
 }
 
-/* After the last height: batches that wait for a block. */
+/*
+ * After the last height: batches that wait for a block, and what was signed of
+ * this incarnation and does neither wait nor stand in a block.
+ */
 void
 tl_proof_walk_pending(TlWalk *walk)
 {
@@ -451,6 +466,8 @@ tl_proof_walk_pending(TlWalk *walk)
 						 0, NULL, NULL, CURSOR_FETCH);
 	for (; tl_proof_cursor_row(&walk->batches); tl_proof_cursor_advance(&walk->batches))
 		tl_proof_walk_waiting(walk);
+	if (tl_chain_execute(&select_unknown, NULL, NULL, true) > 0)
+		report(walk, "batch_changed", "A batch that was signed and waits for a block is not in ledger_internal.batch.");
 }
 
 static void

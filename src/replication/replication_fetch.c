@@ -198,12 +198,16 @@ on_heads(void *context, PGresult *result)
 	pfree(asked);
 }
 
-/* Of an incarnation that is not known here nobody is believed but its member. */
+/*
+ * Of an incarnation that is not known here nobody is believed but its member, and
+ * he of one at a time: a nonce without a row proves nothing, and places are few.
+ */
 static void
 learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 {
 	TlPeer	   *author = &wire->peers[source];
-	bool		found = member != author->member || author->log_count == TL_PEER_LOGS_MAX;
+	TlPeerLog  *place_of_none = NULL;
+	bool		found = member != author->member;
 	uint64_t	sequence;
 
 	memcpy(&sequence, place + TL_NONCE_SIZE, sizeof(sequence));
@@ -218,9 +222,13 @@ learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 			log->known = Max(log->known, sequence);
 			found = true;
 		}
-	if (!found && sequence <= PG_INT64_MAX)
+	for (int j = 1; j < author->log_count; j++)
+		if (author->logs[j].sequence == 0)
+			place_of_none = &author->logs[j];
+	if (!found && sequence <= PG_INT64_MAX &&
+		(place_of_none != NULL || author->log_count < TL_PEER_LOGS_MAX))
 	{
-		TlPeerLog  *log = &author->logs[author->log_count++];
+		TlPeerLog  *log = place_of_none != NULL ? place_of_none : &author->logs[author->log_count++];
 
 		memset(log, 0, sizeof(*log));
 		memcpy(log->nonce, place, TL_NONCE_SIZE);

@@ -142,6 +142,12 @@ tl_table_issue_next(TlRefBytes *out)
 				errmsg("this database was restored to an older point"),
 				errdetail("The member has signed more than is stored here, so refs that were issued before could be issued again."),
 				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
+	if (identity.left)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this member has left its ledger"),
+				errdetail("New rows would be committed here and never become final, as the members take none of it any more."),
+				errhint("What is on the ledger stays and can be verified. For new rows use tables without USING ledger, or a database that the members admit anew: ledger.join()."));
 
 	ref.transaction = U64FromFullTransactionId(GetTopFullTransactionId());
 	if (issue.transaction != ref.transaction)

@@ -20,6 +20,7 @@ typedef struct TlIdentity
 	bool		test;			/* purpose of the ledger, from its genesis */
 	bool		copied;			/* own state names another server or database */
 	bool		rolled_back;	/* more was signed than the chain has here */
+	bool		left;			/* is a member of its ledger no more */
 	uint32_t	member;
 	uint16_t	incarnation;
 	TlHash		chain_id;

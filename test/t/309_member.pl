@@ -84,6 +84,7 @@ $wires->announce(1);
 $wires->invite(1, $new);
 $wires->join($new);
 is($wires->sql($new, "SELECT name, member, state FROM ledger.member WHERE state = 'joining'"), 'member5|5|joining', 'it waits to be admitted');
+is($wires->sql(1, q{SELECT count(*) FROM ledger.hba_rules() AS r (line) WHERE line ~ '^# hostssl .* <address of member5>  cert$'}), '1', 'a line for it is among those of pg_hba.conf');
 is($wires->sql(1, "SELECT name, member, state FROM ledger.member WHERE state = 'invited'"), 'member5|5|invited', 'and is invited at one of the members');
 
 # Before it is admitted it follows, by the wire of the one who has invited it.
@@ -93,6 +94,9 @@ submit($_, "while it is decided, of $_") foreach (@members);
 $wires->poll(3, "SELECT approved_by = '{member1,member2}' FROM ledger.motion WHERE motion = '$motion'");
 is($wires->sql(3, "SELECT kind, epoch, approved_by, needed, state FROM ledger.motion WHERE motion = '$motion'"), 'change|0|{member1,member2}|3|open', 'two of four are no quorum');
 is($wires->sql(3, 'SELECT ledger_internal.epoch_now()'), '0', 'and nothing changes');
+is($wires->sql(3, "SELECT changes FROM ledger.motion WHERE motion = '$motion'"), '{"member5 is member 5, validator, key ' . $wires->fingerprint($new) . ', roles: none"}', 'what is proposed can be read');
+my (undef, undef, $refusal) = $wires->node(3)->psql('postgres', "SELECT ledger.admit('member5', '" . $wires->fingerprint($new) . "', 'host=elsewhere dbname=x')");
+like($refusal, qr/another address is proposed for "member5".*HINT:  Leave the addresses out/s, 'an approval with another address than the proposed one is refused');
 $wires->sql(3, "SELECT ledger.admit('member5', '" . $wires->fingerprint($new) . "')");
 in_epoch(1, @members, $new);
 is($wires->sql($_, "SELECT string_agg(name, ' ' ORDER BY member) FROM ledger.member WHERE state = 'member'"), 'member1 member2 member3 member4 member5', "member $_ knows all five") foreach (@members, $new);
@@ -118,6 +122,11 @@ foreach my $member (1, 2, 4, $new)
 }
 $wires->wait_streaming(1, 3);
 
+# One that was asked for in an epoch that has ended meanwhile is said in this one.
+$wires->sql(4, "INSERT INTO ledger_internal.approval_asked (motion) SELECT overlay(ledger_internal.make_notice('address 4 " . $wires->address(4) . " sslmode=prefer', sha256('z')) PLACING int8send(0) FROM 3)");
+$wires->sql(4, 'SELECT ledger_internal.wire_changed()');
+ok($wires->poll(1, "SELECT address LIKE '%sslmode=prefer' FROM ledger.member WHERE member = 4"), 'an address that an epoch has overtaken is not lost');
+
 # Nobody speaks for another one: such a notice of member 2 about member 3 is not taken.
 $wires->sql(2, "INSERT INTO ledger_internal.approval_asked (motion) VALUES (ledger_internal.make_notice('address 3 host=nowhere dbname=x', sha256('x')))");
 $wires->sql(2, "INSERT INTO ledger_internal.approval_asked (motion) VALUES (ledger_internal.make_notice('address 2 " . $wires->address(2) . " sslmode=prefer', sha256('y')))");
@@ -135,6 +144,8 @@ foreach my $member (1, 2, $new)
 in_epoch(2, 1 .. 4, $new);
 submit($_, "without 4, of $_") foreach (1 .. 3, $new);
 is($wires->sql($_, "SELECT state, left_height > since_height FROM ledger.member WHERE name = 'member4'"), 'left|t', "member 4 has left, says $_") foreach (1, $new, 4);
+my (undef, undef, $gone) = $wires->node(4)->psql('postgres', 'INSERT INTO cdr VALUES (1)');
+like($gone, qr/this member has left its ledger.*HINT:  What is on the ledger stays/s, 'who has left takes no more rows');
 foreach my $member (1 .. 3, $new)
 {
 	ok($wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted'), "member $member makes its batches");

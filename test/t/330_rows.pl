@@ -129,6 +129,8 @@ finds("UPDATE ledger_internal.block_order SET certificate = (SELECT certificate 
 	'b.*', 'the certificate of another block');
 finds("DELETE FROM ledger_internal.block_order WHERE height = $height",
 	'bad_certificate\|0\|The block has no certificate in ledger_internal.block_order\.', 'a certificate that is gone');
+my (undef, undef, $refused) = $wires->node(1)->psql('postgres', "BEGIN; DELETE FROM ledger_internal.block_order WHERE height >= (SELECT max(height) - 10 FROM ledger_internal.block); SELECT ledger.receipt('cdr', min(ledger_ref)) FROM cdr");
+like($refused, qr/the certificate of a block is missing/, 'and the own signature does not stand for it in a receipt');
 finds("UPDATE ledger_internal.block_order SET cut = set_byte(cut, octet_length(cut) - 1, get_byte(cut, octet_length(cut) - 1) # 1) WHERE height = $height",
 	'block_changed\|0\|Column cut of ledger_internal.block_order is not the cut of the block\.', 'a cut that was changed');
 finds("UPDATE ledger_internal.foreign_batch SET header = set_byte(header, 98, get_byte(header, 98) # 1) $foreign",

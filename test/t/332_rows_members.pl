@@ -81,5 +81,21 @@ finds("UPDATE ledger_internal.epoch SET certificate = set_byte(certificate, octe
 	'The certificate in ledger_internal.epoch is not signed by a quorum of the members before', 'an epoch whose certificate was changed');
 finds('UPDATE ledger_internal.epoch SET motion = (SELECT motion FROM ledger_internal.epoch WHERE epoch = 2) WHERE epoch = 1',
 	'The motion in ledger_internal.epoch does not make the members that were decided', 'an epoch with another motion');
+finds('ALTER TABLE ledger_internal.epoch ALTER certificate DROP NOT NULL; UPDATE ledger_internal.epoch SET certificate = NULL WHERE epoch = 1',
+	'The certificate in ledger_internal.epoch is not one of a change of the members', 'a certificate that is null');
+finds('ALTER TABLE ledger_internal.epoch ALTER height DROP NOT NULL; UPDATE ledger_internal.epoch SET height = NULL WHERE epoch = 1',
+	'Column height of ledger_internal.epoch is not that of the founding block', 'a height that is null');
+
+# So is what was signed and waits, as there is no quorum.
+$wires->node($_)->stop('immediate') foreach (2, 3);
+$wires->sql(1, 'INSERT INTO cdr VALUES (2)');
+ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.batch WHERE height IS NULL AND digest IS NOT NULL'), 'a batch is signed and waits');
+is($wires->sql(1, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong with it');
+finds('UPDATE ledger_internal.batch SET header = set_byte(header, 90, get_byte(header, 90) # 1) WHERE height IS NULL',
+	'The header of a batch that waits for a block is not one that the own log has', 'a waiting batch whose time was changed');
+finds("UPDATE ledger_internal.batch SET header = set_byte(header, 90, get_byte(header, 90) # 1), digest = sha256('\\x00'::bytea || set_byte(header, 90, get_byte(header, 90) # 1)) WHERE height IS NULL",
+	'The header of a batch that waits for a block is not one that the own log has', 'or with its digest');
+finds('DELETE FROM ledger_internal.section WHERE batch = (SELECT max(batch) FROM ledger_internal.batch); DELETE FROM ledger_internal.batch WHERE height IS NULL',
+	'A batch that was signed and waits for a block is not in ledger_internal.batch', 'one that is gone');
 
 done_testing();
