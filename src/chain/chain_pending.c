@@ -98,6 +98,12 @@ static TlStatement select_row = {
 	" WHERE kind = 1 AND ledger_internal.batch_digest(message) = $1 LIMIT 1",
 	1, {BYTEAOID}
 };
+static TlStatement select_any_row = {
+	"SELECT message FROM ledger_internal.own_log WHERE digest = $1"
+	" UNION ALL SELECT message FROM ledger_internal.peer_log WHERE digest = $1"
+	" UNION ALL SELECT message FROM ledger_internal.loose_row WHERE digest = $1 LIMIT 1",
+	1, {BYTEAOID}
+};
 static TlStatement update_height = {
 	"UPDATE ledger_internal.batch SET height = $2, header = $6, digest = $1, incarnation = $4"
 	" WHERE height IS NULL AND (digest = $1 OR"
@@ -278,6 +284,18 @@ tl_chain_pending_known(const TlHash *digest)
 	Datum		value = tl_chain_bytes(digest->bytes, TL_HASH_SIZE);
 
 	tl_chain_execute(&delete_foreign, &value, NULL, false);
+}
+
+/* A log row by its digest, from wherever it is stored; false if it is nowhere. */
+bool
+tl_chain_pending_row(TlSpan *message, const TlHash *digest, bool read_only)
+{
+	Datum		value = tl_chain_bytes(digest->bytes, TL_HASH_SIZE);
+
+	if (tl_chain_execute(&select_any_row, &value, NULL, read_only) == 0)
+		return false;
+	*message = tl_chain_result_span(0, 0);
+	return true;
 }
 
 /* A batch by its digest, from whatever log row carries it; false if none does. */

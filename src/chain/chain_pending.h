@@ -42,6 +42,7 @@ extern void tl_chain_pending_claim(const TlBatchHeader *header, TlSpan bytes,
 								   const TlHash *digest);
 extern int	tl_chain_pending_returned(TlReturned *out, int limit, uint32_t member);
 extern void tl_chain_pending_known(const TlHash *digest);
+extern bool tl_chain_pending_row(TlSpan *message, const TlHash *digest, bool read_only);
 extern bool tl_chain_pending_find(TlBatchHeader *out, TlSpan *bytes,
 								  const TlHash *digest);
 extern void tl_chain_pending_order(const TlBatchHeader *header, TlSpan bytes,

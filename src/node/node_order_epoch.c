@@ -30,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
+#include "chain_pending.h"
 #include "chain_statement.h"
 #include "consensus_epoch.h"
 #include "node_identity.h"
@@ -42,12 +43,6 @@ static TlStatement select_epochs = {
 	"SELECT e.motion, b.header, b.standing FROM ledger_internal.epoch AS e"
 	" JOIN ledger_internal.ordered_block AS b ON b.height = e.height ORDER BY e.epoch",
 	0, {0}
-};
-static TlStatement select_row = {
-	"SELECT message FROM ledger_internal.own_log WHERE digest = $1"
-	" UNION ALL SELECT message FROM ledger_internal.peer_log WHERE digest = $1"
-	" UNION ALL SELECT message FROM ledger_internal.loose_row WHERE digest = $1 LIMIT 1",
-	1, {BYTEAOID}
 };
 static TlStatement insert_epoch = {
 	"INSERT INTO ledger_internal.epoch (epoch, height, motion, certificate) VALUES ($1, $2, $3, $4)",
@@ -105,18 +100,17 @@ void
 tl_node_order_epoch_store(const TlConsensusConfig *config, const TlAction *action,
 						  uint64_t height)
 {
-	Datum		values[4] = {tl_chain_bytes(action->hash.bytes, TL_HASH_SIZE)};
+	Datum		values[4];
 	TlLogRow	row;
 	TlGovern	govern;
 	TlSpan		message;
 
-	if (tl_chain_execute(&select_row, values, NULL, false) == 0)
+	if (!tl_chain_pending_row(&message, &action->hash, false))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the row that changes the members after block %lld is not stored",
 					   (long long) height),
 				tl_error_hint_damaged());
-	message = tl_chain_result_span(0, 0);
 	tl_error_check(tl_consensus_row_decode(&row, message.data, message.size), "stored log row");
 	tl_error_check(tl_consensus_govern_decode(&govern, row.payload.data, row.payload.size),
 				   "stored approval");

@@ -25,7 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "chain_genesis.h"
+#include "chain_restart.h"
 #include "chain_statement.h"
 #include "chain_store.h"
 #include "consensus_epoch.h"
@@ -131,8 +131,6 @@ tl_node_order_load(TlConsensusConfig *config)
 	TlConsensusBlock *base = &config->base;
 
 	tl_node_order_load_genesis(config);
-	tl_merkle_range_init(&base->history);
-	tl_error_check(tl_merkle_range_append(&base->history, &base->hash), "history");
 	tl_node_order_epochs(config);
 	if (tl_chain_execute(&select_last, NULL, NULL, true) > 0)
 	{
@@ -339,29 +337,12 @@ static void
 load_members(TlConsensusConfig *config, TlSpan header, TlSpan body)
 {
 	TlGenesis  *genesis = palloc(sizeof(TlGenesis));
-	TlConsensusBlock *base = &config->base;
+	TlBlockHeader block;
 
 	tl_error_check(tl_chain_genesis_decode(genesis, body.data, body.size), "genesis");
-	tl_error_check(tl_chain_block_decode(&base->header, header.data, header.size),
+	tl_error_check(tl_chain_block_decode(&block, header.data, header.size),
 				   "genesis header");
-	tl_chain_block_hash(&base->hash, &base->header);
-	config->members_hash = base->header.members_hash;
-	config->founding = base->hash;
-	config->quorum_of_three = genesis->quorum_of_three;
-	config->checkpoint_interval = genesis->checkpoint_interval;
-	config->drift_us = (int64_t) genesis->clock_drift_ms * 1000;
-	config->member_count = genesis->member_count;
-	for (unsigned i = 0; i < config->member_count; i++)
-	{
-		uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
-		TlWriter	writer;
-		TlSpan		span = {leaf, 0};
-
-		tl_writer_init(&writer, leaf, sizeof(leaf));
-		tl_error_check(tl_chain_member_encode(&writer, &genesis->members[i]), "member");
-		span.size = writer.size;
-		tl_error_check(tl_consensus_epoch_member(&config->members[i], span), "member");
-	}
+	tl_error_check(tl_chain_restart_config(config, genesis, &block), "members in genesis");
 }
 
 /* The last block stored: its row is the result. */

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 
+#include "chain_pending.h"
 #include "chain_statement.h"
 #include "consensus_epoch.h"
 #include "proof_source.h"
@@ -21,12 +22,6 @@
 static TlStatement select_epochs = {
 	"SELECT certificate FROM ledger_internal.epoch WHERE epoch <= $1 ORDER BY epoch",
 	1, {INT8OID}
-};
-static TlStatement select_row = {
-	"SELECT message FROM ledger_internal.own_log WHERE digest = $1"
-	" UNION ALL SELECT message FROM ledger_internal.peer_log WHERE digest = $1"
-	" UNION ALL SELECT message FROM ledger_internal.loose_row WHERE digest = $1 LIMIT 1",
-	1, {BYTEAOID}
 };
 
 static bool put_approvals(StringInfo out, TlSpan certificate);
@@ -112,13 +107,13 @@ put_approvals(StringInfo out, TlSpan certificate)
 						  "certificate of a change of members");
 	for (unsigned i = 0; i < count; i++)
 	{
-		Datum		value = tl_chain_bytes(entries[i].digest.bytes, TL_HASH_SIZE);
+		TlSpan		message;
 
 		if (entries[i].kind != TL_LOG_GOVERN)
 			continue;
-		if (tl_proof_source_execute(&select_row, &value) == 0)
+		if (!tl_chain_pending_row(&message, &entries[i].digest, true))
 			return false;
-		put_sized(out, tl_proof_source_bytes(0, 0));
+		put_sized(out, message);
 	}
 	return true;
 }

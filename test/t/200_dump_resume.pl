@@ -212,6 +212,21 @@ refused('forged_changed', q{SELECT ledger.resume('seven is lost', accept_problem
 is($node->safe_psql('forged_changed', 'SELECT reason, problems FROM ledger.incarnation'), 'seven is lost|1', 'and signs it');
 is($node->safe_psql('forged_changed', "SELECT kind, ref FROM ledger.verify(mode => 'full')"), "row_changed|$ref", 'verification names it still');
 
+# A database that is to join a ledger keeps its key, and numbers go on.
+$node->safe_psql('template1', 'CREATE DATABASE newcomer TEMPLATE template0');
+$node->create_extension('newcomer');
+my $fingerprint = $node->safe_psql('newcomer', 'SELECT ledger.fingerprint()');
+$node->safe_psql('newcomer', q{INSERT INTO ledger_internal.approval_asked (motion) VALUES ('x'), ('y');
+	INSERT INTO ledger_internal.submitted (chunk) VALUES ('x'), ('y');
+	INSERT INTO ledger_internal.own_body (digest, chunk) VALUES (sha256('x'), 'x'), (sha256('y'), 'y')});
+command_ok([ 'pg_dump', '-Fp', '-f', "$dump.newcomer.sql", $node->connstr('newcomer') ], 'dump of a newcomer');
+restore('newcomer_copy', sub { psql_file('newcomer_copy', "$dump.newcomer.sql") });
+is($node->safe_psql('newcomer_copy', 'SELECT ledger.fingerprint()'), $fingerprint, 'its fingerprint is the same');
+is($node->safe_psql('newcomer_copy', q{WITH a AS (INSERT INTO ledger_internal.approval_asked (motion) VALUES ('z') RETURNING number),
+	s AS (INSERT INTO ledger_internal.submitted (chunk) VALUES ('z') RETURNING position),
+	b AS (INSERT INTO ledger_internal.own_body (digest, chunk) VALUES (sha256('z'), 'z') RETURNING position)
+	SELECT a.number, s.position, b.position FROM a, s, b}), '3|3|3', 'and its numbers go on');
+
 # Without the key nothing is signed.
 $node->safe_psql('template1', 'DROP DATABASE forged_changed');
 restore('keyless', sub { psql_file('keyless', "$dump.sql") });
