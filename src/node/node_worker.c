@@ -108,6 +108,7 @@ tl_node_worker_main(Datum database)
 		proc_exit(0);
 	}
 	report_at_work();
+	tl_node_wire_wake();		/* batches of before may have become its to place */
 	run(state, is_test_ledger);
 }
 

@@ -24,7 +24,7 @@ sub submit
 {
 	my ($wires, $member, $text) = @_;
 
-	return $wires->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
+	return $wires->submit($member, $text);
 }
 
 # What is submitted is in batches, those are in final blocks, and these the same.

@@ -16,6 +16,9 @@
 #	my $liar = $wires->add_publisher(3)
 #								a member whose wire is a plain server that does as
 #								it is told: $liar->{server}, publish(), row(), batch()
+#	$wires->submit(2, $text)	a body that it shall have ordered
+#	$wires->same_blocks(1, 2)	one test: these have the same blocks
+#	LedgerWire::CUT				a query: how far the last block reaches
 #	$wires->wire_pid(2)			the process of its wire, or ''
 #	$wires->restart_wire(2)		it is told to go; the next one
 #	$wires->rest(1, 2)			waits until these write no rows any more
@@ -34,6 +37,13 @@ use Time::HiRes qw(usleep);
 use LedgerCluster;
 
 use constant WIRE => 'postgres_wire';
+
+# How far the last block reaches into each lane, as "member:batch ...".
+use constant CUT => q{
+SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
+                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
+  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
+       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
 
 # The framework's servers take ten connections, a wire alone seven and more.
 my $conf = <<'END';
@@ -144,6 +154,24 @@ sub insert
 		$self->sql($member, "SELECT ledger.wait_final('$ref', '170 s')");
 	}
 	return;
+}
+
+sub submit
+{
+	my ($self, $member, $text) = @_;
+
+	return $self->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
+}
+
+# As far as the one that has the fewest.
+sub same_blocks
+{
+	my ($self, @who) = @_;
+	my $height = (sort { $a <=> $b } map { $self->sql($_, 'SELECT max(height) FROM ledger_internal.ordered_block') } @who)[0];
+	my %chains = map { $self->sql($_, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height") => 1 } @who;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is(scalar(keys %chains), 1, "and the blocks up to $height are the same");
 }
 
 # The process of its wire is told to go: the next one's number.

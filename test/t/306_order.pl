@@ -20,19 +20,7 @@ foreach my $member (@members)
 	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
 }
 
-sub submit
-{
-	my ($member, $text) = @_;
-
-	return $wires->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
-}
-
-# How far the last block reaches into each lane, as "member:batch ...".
-my $cut = q{
-SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
-                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
-  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
-       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+my $cut = LedgerWire::CUT;
 
 # Everything submitted is in a batch, and every batch in a final block, everywhere.
 sub all_ordered
@@ -63,16 +51,13 @@ sub all_ordered
 	is("@late", '', "$name: every batch is in a final block at everybody ($expected)")
 	  || diag(map { $wires->sql($_, 'SELECT seq, kind, view FROM ledger.message WHERE verdict = \'own\' ORDER BY seq DESC LIMIT 8') . "\n--\n" } @who);
 
-	my $height = (sort { $a <=> $b } map { $wires->sql($_, 'SELECT max(height) FROM ledger_internal.ordered_block') } @who)[0];
-	my %chains = map { $wires->sql($_, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height") => 1 } @who;
-
-	is(scalar(keys %chains), 1, "and the blocks up to $height are the same");
+	$wires->same_blocks(@who);
 	return;
 }
 
-submit($_, "first of $_") foreach (@members);
+$wires->submit($_, "first of $_") foreach (@members);
 all_ordered('one of each');
-foreach my $round (1 .. 5) { submit($_, "$round of $_") foreach (@members) }
+foreach my $round (1 .. 5) { $wires->submit($_, "$round of $_") foreach (@members) }
 all_ordered('several of each');
 
 # Bodies are where they shall be; a block is final before everybody has them.
@@ -85,7 +70,7 @@ foreach my $round (1 .. 10)
 	my $heights = $wires->sql(2, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 1');
 	my $begin = time;
 
-	submit(1, "timed $round");
+	$wires->submit(1, "timed $round");
 	$wires->node(1)->safe_psql('postgres', 'DO $$ BEGIN WHILE EXISTS (SELECT FROM ledger_internal.submitted) OR (SELECT max(height) FROM ledger_internal.own_log WHERE kind = 1) >= (SELECT max(height) FROM ledger_internal.ordered_block) LOOP PERFORM pg_sleep(0.001); COMMIT; END LOOP; END $$');
 	push @took, time - $begin;
 }
@@ -98,19 +83,19 @@ ok($wires->rest(@members), 'an idle consortium writes no rows');
 
 # One member away.
 $wires->node(4)->stop('immediate');
-submit($_, "without 4, of $_") foreach (1 .. 3);
+$wires->submit($_, "without 4, of $_") foreach (1 .. 3);
 all_ordered('three of four', 1 .. 3);
 $wires->node(4)->start;
-submit(4, 'back again');
+$wires->submit(4, 'back again');
 all_ordered('the fourth is back');
 
 # Processes and servers die while bodies come.
 foreach my $member (@members)
 {
-	submit($_, "before the crash of $member, of $_") foreach (@members);
+	$wires->submit($_, "before the crash of $member, of $_") foreach (@members);
 	if ($member % 2) { $wires->sql($member, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'") }
 	else { $wires->node($member)->crash_and_restart }
-	submit($_, "after the crash of $member, of $_") foreach (@members);
+	$wires->submit($_, "after the crash of $member, of $_") foreach (@members);
 }
 all_ordered('after crashes');
 
@@ -129,7 +114,7 @@ $wires->forget(4, 2);
 ok($wires->poll(4, "SELECT reason LIKE '%which its own log lacks' FROM ledger.peer WHERE member = 4"), 'the own wire shows a row that the own log lacks');
 ok($wires->node(4)->wait_for_log('consensus alarm: others have rows of this node that it lacks'), 'and so do the others');
 my $rows = $wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log');
-submit($_, 'after the loss') foreach (@members);
+$wires->submit($_, 'after the loss') foreach (@members);
 all_ordered('without the one that has lost its memory', 1 .. 3);
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
 

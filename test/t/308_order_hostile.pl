@@ -22,11 +22,7 @@ foreach my $member (@members)
 }
 
 # The lanes of the last block, as "member:batch ...".
-my $cut = q{
-SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
-                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
-  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
-       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+my $cut = LedgerWire::CUT;
 my $rounds = 0;
 my $lane = '';
 

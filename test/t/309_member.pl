@@ -14,19 +14,7 @@ use LedgerWire;
 my $wires = LedgerWire->new(4, ordered => 1);
 my @members = (1 .. 4);
 
-sub submit
-{
-	my ($member, $text) = @_;
-
-	return $wires->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
-}
-
-# How far the last block reaches into each lane, as "member:batch ...".
-my $cut = q{
-SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
-                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
-  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
-       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+my $cut = LedgerWire::CUT;
 
 # Everything that these have submitted is in final blocks at all of @who.
 sub all_ordered
@@ -47,18 +35,7 @@ sub all_ordered
 	is("@late", '', "$name: every batch is in a final block at everybody ($expected)")
 	  || diag(map { "member $_\n" . $wires->sql($_, "SELECT seq, kind, epoch, view FROM ledger.message WHERE verdict = 'own' ORDER BY seq DESC LIMIT 8")
 			. "\n" . $wires->sql($_, 'SELECT * FROM ledger.peer') . "\n--\n" } @who);
-	same_blocks(@who);
-	return;
-}
-
-sub same_blocks
-{
-	my (@who) = @_;
-	my $height = (sort { $a <=> $b } map { $wires->sql($_, 'SELECT max(height) FROM ledger_internal.ordered_block') } @who)[0];
-	my %chains = map { $wires->sql($_, "SELECT string_agg(encode(hash, 'hex'), ',' ORDER BY height) FROM ledger_internal.ordered_block WHERE height <= $height") => 1 } @who;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is(scalar(keys %chains), 1, "and the blocks up to $height are the same");
+	$wires->same_blocks(@who);
 	return;
 }
 
@@ -73,7 +50,7 @@ sub in_epoch
 	return;
 }
 
-submit($_, "before, of $_") foreach (@members);
+$wires->submit($_, "before, of $_") foreach (@members);
 all_ordered('before', \@members, @members);
 
 # The newcomer: fingerprint, invitation, join, admission.
@@ -90,7 +67,7 @@ is($wires->sql(1, "SELECT name, member, state FROM ledger.member WHERE state = '
 # Before it is admitted it follows, by the wire of the one who has invited it.
 ok($wires->poll($new, "SELECT count(*) > 0 FROM ledger_internal.ordered_block"), 'it follows the blocks');
 my $motion = $wires->admit([$new], 1, 2);
-submit($_, "while it is decided, of $_") foreach (@members);
+$wires->submit($_, "while it is decided, of $_") foreach (@members);
 $wires->poll(3, "SELECT approved_by = '{member1,member2}' FROM ledger.motion WHERE motion = '$motion'");
 is($wires->sql(3, "SELECT kind, epoch, approved_by, needed, state FROM ledger.motion WHERE motion = '$motion'"), 'change|0|{member1,member2}|3|open', 'two of four are no quorum');
 is($wires->sql(3, 'SELECT ledger_internal.epoch_now()'), '0', 'and nothing changes');
@@ -100,16 +77,16 @@ like($refusal, qr/another address is proposed for "member5".*HINT:  Leave the ad
 $wires->sql(3, "SELECT ledger.admit('member5', '" . $wires->fingerprint($new) . "')");
 in_epoch(1, @members, $new);
 is($wires->sql($_, "SELECT string_agg(name, ' ' ORDER BY member) FROM ledger.member WHERE state = 'member'"), 'member1 member2 member3 member4 member5', "member $_ knows all five") foreach (@members, $new);
-submit($_, "after, of $_") foreach (@members, $new);
+$wires->submit($_, "after, of $_") foreach (@members, $new);
 all_ordered('five', [ @members, $new ], @members, $new);
 is($wires->sql($_, 'SELECT ledger_internal.quorum()'), '4', "a quorum is four for member $_") foreach (1, $new);
 
 # Four of five are a quorum only with the newcomer.
 $wires->node(2)->stop('immediate');
-submit($new, 'without member 2');
+$wires->submit($new, 'without member 2');
 ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger_internal.ordered_block WHERE encode(cut, 'hex') LIKE '%' || '00000005' || '0000' || '0000000000000002' || '%')"), "member $_ orders with the newcomer's vote") foreach (1, 3, 4, $new);
 $wires->node(2)->start;
-submit(2, 'back again');
+$wires->submit(2, 'back again');
 all_ordered('the absent one is back', [ @members, $new ], @members, $new);
 
 # A member says that its wire is reached by another address; nobody has to approve.
@@ -142,7 +119,7 @@ foreach my $member (1, 2, $new)
 	$wires->sql($member, "SELECT ledger.remove('member4')");
 }
 in_epoch(2, 1 .. 4, $new);
-submit($_, "without 4, of $_") foreach (1 .. 3, $new);
+$wires->submit($_, "without 4, of $_") foreach (1 .. 3, $new);
 is($wires->sql($_, "SELECT state, left_height > since_height FROM ledger.member WHERE name = 'member4'"), 'left|t', "member 4 has left, says $_") foreach (1, $new, 4);
 my (undef, undef, $gone) = $wires->node(4)->psql('postgres', 'INSERT INTO cdr VALUES (1)');
 like($gone, qr/this member has left its ledger.*HINT:  What is on the ledger stays/s, 'who has left takes no more rows');
@@ -151,7 +128,7 @@ foreach my $member (1 .. 3, $new)
 	ok($wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted'), "member $member makes its batches");
 }
 ok($wires->poll(1, 'SELECT max(height) > (SELECT max(height) FROM ledger_internal.epoch) FROM ledger_internal.ordered_block'), 'blocks go on without it');
-same_blocks(1 .. 3, $new);
+$wires->same_blocks(1 .. 3, $new);
 # Who has left may read the wires for an hour, and no longer.
 my $role = $wires->sql(1, 'SELECT ledger_internal.wire_role(4)');
 my $try = sub { return $wires->node(1)->psql(LedgerWire::WIRE, 'SELECT count(*) FROM ledger_wire.log_1', extra_params => [ '-U', $role ]) };

@@ -79,11 +79,7 @@ foreach my $member (@all)
 	ok($wires->poll($member, 'SELECT count(*) = 0 FROM ledger_internal.submitted'), "member $member makes its batches");
 	push @lanes, "$member:" . $wires->sql($member, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 1');
 }
-my $cut = q{
-SELECT string_agg(('x' || encode(substring(cut FROM at FOR 4), 'hex'))::bit(32)::int || ':'
-                  || ('x' || encode(substring(cut FROM at + 6 FOR 8), 'hex'))::bit(64)::bigint, ' ' ORDER BY at)
-  FROM (SELECT cut FROM ledger_internal.ordered_block ORDER BY height DESC LIMIT 1) AS b,
-       generate_series(octet_length(cut) % 46 + 1, octet_length(cut) - 45, 46) AS at};
+my $cut = LedgerWire::CUT;
 foreach my $member (@all)
 {
 	ok($wires->poll($member, $cut, "@lanes"), "all of them (@lanes) are in final blocks at member $member")
