@@ -71,9 +71,9 @@ static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(const TlAction *action);
-static void place_batches(TlOrder *order);
-static void make_batch(TlOrder *order);
-static void make_approvals(TlOrder *order);
+static bool place_batches(TlOrder *order);
+static bool make_batch(TlOrder *order);
+static bool make_approvals(TlOrder *order);
 
 /* In a transaction with SPI. */
 bool
@@ -159,6 +159,7 @@ begin_core(TlOrder *order)
 	order->actions = MemoryContextAllocZero(order->memory, sizeof(TlActions));
 	order->started = false;
 	order->anew = false;
+	order->looks = true;
 	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
 }
@@ -232,6 +233,7 @@ turn(TlOrder *order)
 	tl_node_order_checkpoint_tell(order);
 	if (order->started && order->submitted)
 		tl_node_order_rejoin_look(order);
+	order->looks |= order->submitted;
 	order->submitted = false;
 	if (!order->started && !more)
 	{
@@ -248,11 +250,12 @@ turn(TlOrder *order)
 		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	tl_node_order_rejoin_settle(order);
-	if (order->started && order->numbered && !order->anew)
+	order->looks |= order->ordered;
+	if (order->started && order->numbered && !order->anew && order->looks)
 	{
-		place_batches(order);
-		make_approvals(order);
-		make_batch(order);
+		order->looks = place_batches(order);
+		order->looks |= make_approvals(order);
+		order->looks |= make_batch(order);
 	}
 	if (governed)
 		tl_node_order_follow_addresses();
@@ -593,8 +596,9 @@ alarm_operator(const TlAction *action)
 			errdetail("Member %u.", action->member));
 }
 
-/* Batches of the worker, as many as there is room for in the own lane. */
-static void
+/* Batches of the worker, as many as there is room for in the own lane; true if
+ * some have to wait. */
+static bool
 place_batches(TlOrder *order)
 {
 	TlOwnBatch	batch;
@@ -606,15 +610,16 @@ place_batches(TlOrder *order)
 		TlStatus	status = tl_node_order_step(order, &input);
 
 		if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
-			return;				/* no room: after the next block; R27: never */
+			return true;		/* no room: after the next block; R27: never */
 		tl_error_check(status, "own batch");
 		tl_node_order_batch_placed(&batch);
 		order->lane = batch.lane;
 	}
+	return false;
 }
 
-/* What was submitted, as the next batch of the own lane. */
-static void
+/* What was submitted, as the next batch of the own lane; true if it waits. */
+static bool
 make_batch(TlOrder *order)
 {
 	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH};
@@ -626,7 +631,7 @@ make_batch(TlOrder *order)
 
 	tl_node_order_submitted(&submitted);
 	if (submitted.count == 0)
-		return;
+		return false;
 	memset(&header, 0, sizeof(header));
 	header.chain_id = order->log.chain_id;
 	header.member = order->log.member;
@@ -646,16 +651,17 @@ make_batch(TlOrder *order)
 	input.payload.size = writer.size;
 	status = tl_node_order_step(order, &input);
 	if (status == TL_BAD_ORDER || status == TL_BAD_VERSION)
-		return;					/* no room: after the next block; R27: never */
+		return true;			/* no room: after the next block; R27: never */
 	tl_error_check(status, "own batch");
 	tl_node_order_taken(&submitted);
 	order->lane.batch = header.batch;
 	tl_chain_batch_digest(&order->lane.digest, bytes, writer.size);
 	order->submitted = submitted.count == TL_ORDER_CHUNKS_MAX;
+	return false;
 }
 
-/* Approvals that sessions have asked for. */
-static void
+/* Approvals that sessions have asked for; true if one has to wait. */
+static bool
 make_approvals(TlOrder *order)
 {
 	TlInput		input = {.kind = TL_INPUT_MAKE_APPROVAL};
@@ -664,7 +670,7 @@ make_approvals(TlOrder *order)
 
 	tl_consensus_status(order->core, &status);
 	if (status.outdated)
-		return;					/* R27 */
+		return false;			/* R27 */
 	while (tl_node_order_approval(&asked, order->config, status.approvals, order->secret))
 	{
 		TlStatus	result;
@@ -672,7 +678,7 @@ make_approvals(TlOrder *order)
 		input.payload = asked.payload;
 		result = tl_node_order_step(order, &input);
 		if (result == TL_BAD_ORDER)
-			return;				/* not now */
+			return true;		/* not now */
 		if (result == TL_BAD_VERSION)
 			ereport(WARNING,
 					errmsg("this member does not approve of what it was asked to"),
@@ -683,6 +689,7 @@ make_approvals(TlOrder *order)
 		tl_node_order_approved(&asked);
 		tl_consensus_status(order->core, &status);
 	}
+	return false;
 }
 
 int64_t

@@ -69,6 +69,7 @@ struct TlOrder
 	uint64_t	stated;			/* the core was told the state up to here */
 	bool		asked;			/* this turn appended or stored something */
 	bool		submitted;		/* there may be something to be ordered */
+	bool		looks;			/* there may be batches or approvals to append */
 	bool		ordered;		/* this turn stored a final block */
 	bool		governed;		/* a GOVERN row has come, perhaps with an address */
 
