@@ -250,6 +250,7 @@ turn(TlOrder *order)
 		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	tl_node_order_rejoin_settle(order);
+	order->offers |= order->ordered;
 	if (order->started && order->numbered && !order->anew && order->offers)
 	{
 		order->offers = false;

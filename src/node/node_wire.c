@@ -41,6 +41,9 @@
 #include "replication_wire.h"
 #include "tl_compat.h"
 
+/* How often it is looked whether own rows are to be sent that nobody told of. */
+#define LOOK_MS			1000
+
 /* Before a process that has failed is followed by another. */
 #define RETRY_MS		5000
 
@@ -62,6 +65,7 @@ static void settle_settings(void);
 static bool take_slot(void);
 static void leave_slot(int code, Datum argument);
 static TlWire *make_wire(TlOrder **order);
+static void take_all_news(TlWire *wire, TlOrder *order);
 static void raise_doubt(void);
 static TimestampTz poll_all(TlWire *wire, TlOrder *order);
 static bool take_news(void);
@@ -220,6 +224,7 @@ tl_node_wire_main(Datum database)
 {
 	TlWire	   *wire;
 	TlOrder    *order = NULL;
+	TimestampTz look = 0;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -246,17 +251,30 @@ tl_node_wire_main(Datum database)
 			ProcessConfigFile(PGC_SIGHUP);
 			wire->repair_due = 0;	/* a way to have it looked at now */
 		}
-		if (take_news())
+		take_all_news(wire, order);
+		if (GetCurrentTimestamp() >= look)
 		{
-			(void) tl_replication_wire_reload(wire);
-			if (order != NULL)
-				tl_node_order_wake(order);
+			tl_replication_wire_wake(wire);
+			look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
 		}
-		if (take_batch_news() && order != NULL)
-			tl_node_order_wake(order);
-		tl_replication_wire_wake(wire);
 		wait(wire, poll_all(wire, order));
 	}
+}
+
+/* From the worker and from sessions: there is something to send, or to order. */
+static void
+take_all_news(TlWire *wire, TlOrder *order)
+{
+	bool		news = take_news();
+	bool		batch_news = take_batch_news();
+
+	if (news)
+		(void) tl_replication_wire_reload(wire);
+	if (!news && !batch_news)
+		return;
+	if (order != NULL)
+		tl_node_order_wake(order);
+	tl_replication_wire_wake(wire);
 }
 
 static void
@@ -296,7 +314,12 @@ settle_settings(void)
 		{"application_name", "telco_ledger wire"},
 		{"default_transaction_deferrable", "off"},
 		{"default_transaction_read_only", "off"},
+		/* few statements, each by an index: not to be planned again and again,
+		 * nor for tables that were empty at the time */
+		{"enable_seqscan", "off"},
+		{"jit", "off"},
 		{"lock_timeout", "0"},
+		{"plan_cache_mode", "force_generic_plan"},
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"synchronous_commit", "local"},
@@ -422,7 +445,7 @@ wait(TlWire *wire, TimestampTz wake)
 	long		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake);
 
 	pgstat_report_activity(STATE_IDLE, NULL);
-	pgstat_report_stat(true);
+	pgstat_report_stat(false);	/* not more than once a second */
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	for (int i = 0; i < count; i++)

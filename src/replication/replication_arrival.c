@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "port/pg_bswap.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "replication_wire.h"
@@ -21,12 +22,19 @@
 
 #define READ_TIMEOUT_MS		60000
 
+/* Of one log in one question: a further row only if those before are smaller. */
+#define READ_ROWS_MAX		256
+#define READ_BYTES_MAX		4194304
+
 static void take_notifications(TlWire *wire);
 static void on_listening(void *context, PGresult *result);
+static void on_prepared(void *context, PGresult *result);
 static void ask_identity(TlWire *wire);
 static void on_identity(void *context, PGresult *result);
 static void ask_arrivals(TlWire *wire);
+static void prepare(TlWire *wire, TlPeer *peer);
 static void on_arrivals(void *context, PGresult *result);
+static void commit_without_flush(void);
 
 void
 tl_replication_arrival_poll(TlWire *wire, TimestampTz now)
@@ -37,6 +45,8 @@ tl_replication_arrival_poll(TlWire *wire, TimestampTz now)
 	if (tl_replication_connection_take_fresh(reader))
 	{
 		wire->identified = false;
+		for (int i = 0; i < wire->peer_count; i++)
+			wire->peers[i].prepared = false;
 		tl_replication_connection_ask(reader, "LISTEN ledger_wire", NULL, 0,
 									  READ_TIMEOUT_MS, on_listening, wire);
 	}
@@ -83,6 +93,21 @@ on_listening(void *context, PGresult *result)
 
 	if (result != NULL && !tl_replication_result_ok(result))
 		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	else if (result != NULL)
+		tl_replication_connection_ask(&wire->reader, "SET plan_cache_mode = force_generic_plan", NULL, 0,
+									  READ_TIMEOUT_MS, on_prepared, wire);
+}
+
+/* What was asked for has no answer but that it was done. */
+static void
+on_prepared(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL || tl_replication_result_ok(result))
+		return;
+	wire->repair_due = 0;
+	tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 static void
@@ -124,25 +149,38 @@ ask_arrivals(TlWire *wire)
 	for (int turn = 0; turn < wire->peer_count; turn++)
 	{
 		TlPeer	   *peer;
-		int64_t		after;
-		TlParameter parameter = {&after, sizeof(after), true};
 
 		wire->reading = (wire->reading + 1) % wire->peer_count;
 		peer = &wire->peers[wire->reading];
 		if (!peer->arrived)
 			continue;
-		after = (int64_t) pg_hton64((uint64_t) peer->arrival);
+		if (!peer->prepared)
+		{
+			prepare(wire, peer);
+			return;
+		}
 		peer->arrived = false;
 		tl_replication_connection_ask(&wire->reader,
-									  psprintf("SELECT message, arrival FROM ("
-											   "SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
-											   " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
-											   " WHERE arrival > $1::bigint ORDER BY arrival LIMIT 256) AS next) AS counted"
-											   " WHERE total - octet_length(message) < 4194304 ORDER BY arrival",
-											   peer->member),
-									  &parameter, 1, READ_TIMEOUT_MS, on_arrivals, wire);
+									  psprintf("EXECUTE arrivals_%u(%lld)", peer->member,
+											   (long long) peer->arrival),
+									  NULL, 0, READ_TIMEOUT_MS, on_arrivals, wire);
 		return;
 	}
+}
+
+/* Once for each connection: to plan it costs more than to run it. */
+static void
+prepare(TlWire *wire, TlPeer *peer)
+{
+	peer->prepared = true;		/* or the connection is closed */
+	tl_replication_connection_ask(&wire->reader,
+								  psprintf("PREPARE arrivals_%u(bigint) AS SELECT message, arrival FROM ("
+										   "SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
+										   " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+										   " WHERE arrival > $1 ORDER BY arrival LIMIT %d) AS next) AS counted"
+										   " WHERE total - octet_length(message) < %d ORDER BY arrival",
+										   peer->member, peer->member, READ_ROWS_MAX, READ_BYTES_MAX),
+								  NULL, 0, READ_TIMEOUT_MS, on_prepared, wire);
 }
 
 static void
@@ -152,6 +190,7 @@ on_arrivals(void *context, PGresult *result)
 	TlPeer	   *peer = &wire->peers[wire->reading];
 	int			count;
 	uint64_t	last;
+	int64_t		size = 0;
 
 	if (result == NULL)
 	{
@@ -171,11 +210,28 @@ on_arrivals(void *context, PGresult *result)
 		return;
 	memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
 	tl_replication_wire_begin(wire);
+	commit_without_flush();
 	tl_replication_arrival_take(wire, peer, result, false, true);
 	peer->arrival = (int64_t) pg_ntoh64(last);
 	tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
 	tl_replication_wire_end(wire);
-	peer->arrived = true;		/* until there are none */
+	for (int i = 0; i < count; i++)
+		size += PQgetlength(result, i, 0);
+	/* a row that came later is told of, or was while this answer came */
+	if (count == READ_ROWS_MAX || size >= READ_BYTES_MAX)
+		peer->arrived = true;
+}
+
+/*
+ * What a crash takes of this transaction is read from the wire once more.  What
+ * this member signs on the strength of it is flushed, and what was written before
+ * that with it.
+ */
+static void
+commit_without_flush(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 /*

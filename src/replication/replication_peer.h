@@ -44,6 +44,7 @@ typedef struct TlPeer
 	/* arrivals in the own wire */
 	int64_t		arrival;		/* all up to here have been read */
 	bool		arrived;		/* there may be more */
+	bool		prepared;		/* the question for them, in this connection */
 	int			log_count;
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 

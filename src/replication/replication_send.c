@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -51,7 +52,10 @@ static TlStatement select_body_place = {
 	1, {BYTEAOID}
 };
 
-/* At most 256 of them, and no further one once 4 MB are together. */
+/* At most SEND_ROWS_MAX of them, and no further one once 4 MB are together. */
+#define SEND_ROWS_MAX	256
+#define SEND_BYTES_MAX	4194304
+
 static TlStatement select_rows = {
 	"SELECT incarnation, seq, message, NULL::text FROM ("
 	"SELECT incarnation, seq, message, sum(octet_length(message)) OVER (ORDER BY incarnation, seq) AS total"
@@ -221,18 +225,21 @@ send_next(TlSender *sender)
 	tl_replication_wire_begin(wire);
 	count = tl_chain_execute(sender->bodies ? &select_bodies : &select_rows,
 							 values, NULL, true);
-	sender->caught_up = count == 0;
+	sender->caught_up = count < SEND_ROWS_MAX;	/* until it is told of more */
 	if (count > 0)
 	{
 		Datum	   *contents = palloc(sizeof(Datum) * count);
 		Datum	   *audiences = palloc(sizeof(Datum) * count);
 		bool	   *nulls = palloc(sizeof(bool) * count);
+		size_t		size = 0;
 
 		for (uint64 i = 0; i < count; i++)
 		{
 			contents[i] = tl_chain_result(i, 2, NULL);
 			audiences[i] = tl_chain_result(i, 3, &nulls[i]);
+			size += toast_raw_datum_size(contents[i]) - VARHDRSZ;
 		}
+		sender->caught_up &= size < SEND_BYTES_MAX;
 		sender->sending_incarnation = DatumGetInt32(tl_chain_result(count - 1, 0, NULL));
 		sender->sending_position = DatumGetInt64(tl_chain_result(count - 1, 1, NULL));
 		parameters[0] = tl_replication_send_array(contents, NULL, (int) count, BYTEAOID);
