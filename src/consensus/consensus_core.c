@@ -113,6 +113,8 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 	if (input->now_us > core->now_us)
 		core->now_us = input->now_us;
 	core->clock_us = input->clock_us;
+	if (core->forked)
+		tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 	status = take_input(core, input);
 	if (core->started && !input->more && core->standing.changed)
 		tl_consensus_final_retire(core);
@@ -259,13 +261,14 @@ tl_consensus_alarm(TlConsensus *core, TlAlarm alarm, uint32_t member)
 {
 	TlAction   *action;
 
-	if (alarm == TL_ALARM_FORK && core->forked)
+	if (alarm == TL_ALARM_FORK && core->fork_told)
 		return;
+	/* The node stops even if there is no room to say so in this step. */
+	core->forked |= (alarm == TL_ALARM_FORK);
 	action = tl_consensus_act(core, TL_ACT_ALARM);
 	if (action == NULL)
 		return;
-	if (alarm == TL_ALARM_FORK)
-		core->forked = true;
+	core->fork_told |= (alarm == TL_ALARM_FORK);
 	action->alarm = alarm;
 	action->member = member;
 }

@@ -298,7 +298,8 @@ struct TlConsensus
 	unsigned	schedule[TL_MEMBER_COUNT_MAX];	/* member indexes */
 
 	bool		started;
-	bool		forked;			/* TL_ALARM_FORK was raised: stops */
+	bool		forked;			/* two final blocks at one height: stops */
+	bool		fork_told;		/* TL_ALARM_FORK was raised */
 	bool		retired;		/* TL_ACT_EPOCH was asked for */
 	bool		outdated;		/* the epoch's protocol is not known here */
 	int64_t		now_us;

@@ -8,8 +8,8 @@
  *-------------------------------------------------------------------------
  */
 #include "consensus_arena.h"
-#include "consensus_core.h"
 #include "consensus_payload.h"
+#include "consensus_state.h"
 
 #include "chain_batch.h"
 #include "unit.h"
@@ -424,7 +424,38 @@ acks(void)
 	UNIT_CHECK(tl_consensus_ack_decode(&again, bytes, writer.size) == TL_BAD_VERSION);
 }
 
+/* A step that has no room for the alarm: the node stops at once, and says so in the next. */
+static void
+fork_without_room(void)
+{
+	TlConsensusConfig config;
+	TlConsensusStatus status;
+	TlInput		input = {.kind = TL_INPUT_TIME, .now_us = 2};
+	void	   *memory;
+	TlConsensus *core;
+
+	configure(&config, 1);
+	core = make(&config, &memory);
+	start(core);
+	actions.count = TL_CONSENSUS_ACTIONS_MAX;
+	actions.more = false;
+	core->actions = &actions;
+	tl_consensus_alarm(core, TL_ALARM_FORK, 0);
+	UNIT_CHECK(actions.count == TL_CONSENSUS_ACTIONS_MAX && actions.more);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.stopped);
+	UNIT_CHECK(make_batch(core, &config, 1) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_ALARM) == 1);
+	for (unsigned i = 0; i < actions.count; i++)
+		UNIT_CHECK(actions.list[i].kind != TL_ACT_APPEND ||
+				   actions.list[i].row.kind == TL_LOG_BATCH);
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+	UNIT_CHECK(count_actions(TL_ACT_ALARM) == 0);	/* once */
+	free(memory);
+}
+
 UNIT_MAIN(UNIT_CASE(arena), UNIT_CASE(configurations), UNIT_CASE(alone),
 		  UNIT_CASE(own_log), UNIT_CASE(own_log_at_start),
 		  UNIT_CASE(own_log_beyond), UNIT_CASE(beyond),
-		  UNIT_CASE(refused_rows), UNIT_CASE(acks))
+		  UNIT_CASE(refused_rows), UNIT_CASE(acks),
+		  UNIT_CASE(fork_without_room))
