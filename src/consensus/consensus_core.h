@@ -63,6 +63,14 @@ extern TlStatus tl_consensus_judge(const TlConsensus *core,
 								   TlSignatureCheck check, void *context,
 								   bool *certificates_valid);
 
+/*
+ * In a rejoin: may the own log go on with this REJOIN of its own, although the
+ * row that it follows is not here?  Ask when the others have shown no more, and
+ * what is here came from them ("What the caller does", 5).
+ */
+extern bool tl_consensus_may_begin_with(const TlConsensus *core,
+										const TlLogRow *rejoin);
+
 /* For the caller's views and for tests. */
 typedef struct TlConsensusStatus
 {

@@ -184,6 +184,23 @@ tl_consensus_recover_run(TlConsensus *core)
 	return false;
 }
 
+/*
+ * Of the rows that an own REJOIN follows nobody has the last one any more: who
+ * took them lost his memory since.  All that was cast in them lies below the
+ * view of the REJOIN, as where everybody is needed nobody votes further than one
+ * view beyond the others.  Once a final block is as far they mean nothing.
+ */
+bool
+tl_consensus_may_begin_with(const TlConsensus *core, const TlLogRow *rejoin)
+{
+	return core->recover.running && rejoin->kind == TL_LOG_REJOIN &&
+		rejoin->member == core->config.member &&
+		tl_consensus_answer_unanimous(core) &&
+		(rejoin->epoch < core->config.epoch ||
+		 (rejoin->epoch == core->config.epoch &&
+		  rejoin->view <= core->base.header.view));
+}
+
 /* How large an encoded REPLY row can be. */
 size_t
 tl_consensus_recover_reply_size(const TlConsensusConfig *config)

@@ -113,6 +113,7 @@ typedef struct SimNode
 	SimLog		inbox;			/* loose rows for the core */
 	SimLog		again;			/* BATCH rows that it asked to see again */
 	SimLog		answers;		/* REPLY rows of that transaction */
+	bool		own_returned;	/* all of the own log came from others */
 	bool		cut;			/* the own log, after the row of: */
 	TlHash		cut_after;
 	struct SimEvent *mail;		/* what others answered or ask */

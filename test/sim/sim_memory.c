@@ -631,10 +631,12 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 		tl_consensus_rejoin_decode(&rejoin, row->row.payload.data,
 								   row->row.payload.size) != TL_OK)
 		return false;
-	/* The own log is taken back whole. */
+	/* The own log is taken back whole, but for what nobody has any more. */
 	if (row->row.member == node->number)
-		return (last == NULL) ? rejoin.sequence == 0 :
-			sim_same(&rejoin.digest, &last->digest);
+		return ((last == NULL) ? rejoin.sequence == 0 :
+				sim_same(&rejoin.digest, &last->digest)) ||
+			((last == NULL || node->own_returned) &&
+			 tl_consensus_may_begin_with(node->core, &row->row));
 	if (is_unanimous(world, node) && node->replies[member] != NULL &&
 		memcmp(node->closed[member], nonce, TL_NONCE_SIZE) == 0 &&
 		!was_asked_for(node, row, &rejoin))
@@ -734,10 +736,20 @@ sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 	if (rejoin.sequence == 0 && own->count > 0)
 		cut_log(world, node, &rejoin.digest);
 	head = sim_memory_find(own, rejoin.nonce_before, rejoin.sequence);
-	if (head == NULL || !sim_same(&head->digest, &rejoin.digest) ||
-		head == tail(own))
-		return;
-	cut_log(world, node, &head->digest);
+	if (head != NULL && sim_same(&head->digest, &rejoin.digest))
+	{
+		if (head != tail(own))
+			cut_log(world, node, &head->digest);
+	}
+	/* It is not here: what is, is read from others first. */
+	else if (own->count > 0 && !node->own_returned &&
+			 tl_consensus_may_begin_with(node->core, &row->row))
+	{
+		TlHash		none = {0};
+
+		cut_log(world, node, &none);
+		node->own_returned = true;
+	}
 }
 
 /* What is beyond that row is gone, and the core knows nothing of it. */

@@ -44,7 +44,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->again.count = 0;
 	node->held_count = 0;
 	node->mail_count = 0;
-	node->cut = false;
+	node->cut = node->own_returned = false;
 	node->answers.count = 0;
 	node->wants_batch = node->wants_approval = false;
 	node->clash[0] = NULL;

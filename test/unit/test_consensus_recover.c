@@ -657,6 +657,43 @@ pair(void)
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
 }
 
+/* Is an own REJOIN of that epoch and view taken although nobody has what it follows? */
+static bool
+begins_with(unsigned members, uint64_t epoch, uint64_t view)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	row = row_of(1, 5, 1, TL_LOG_REJOIN, view, none);
+	TlInput		wanted = {.kind = TL_INPUT_REJOIN,
+	.rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {7}}};
+	TlLogRow	other = row;
+
+	row.epoch = epoch;
+	other.member = 2;
+	open_epoch(members, 1, 1, 0);
+	config.base.header.view = 9;
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL && !tl_consensus_may_begin_with(core, &row));
+	UNIT_CHECK(step(wanted) == TL_OK);
+	start(true);
+	UNIT_CHECK(!tl_consensus_may_begin_with(core, &other));
+	other = row;
+	other.kind = TL_LOG_ACK;
+	UNIT_CHECK(!tl_consensus_may_begin_with(core, &other));
+	return tl_consensus_may_begin_with(core, &row);
+}
+
+/* Rows before a REJOIN that nobody has any more: once a final block is as far. */
+static void
+lost_by_both(void)
+{
+	UNIT_CHECK(begins_with(2, 1, 9));
+	UNIT_CHECK(!begins_with(2, 1, 10));
+	UNIT_CHECK(begins_with(2, 0, 10));	/* of the epoch before */
+	UNIT_CHECK(!begins_with(2, 2, 9));
+	UNIT_CHECK(begins_with(3, 1, 9));
+	UNIT_CHECK(!begins_with(4, 1, 9));	/* there others go on without it */
+}
+
 /*
  * N9 among two: this node has forgotten the newer one of its replies.  A REJOIN
  * that holds it is taken, and stays after a restart; one with an older does not.
@@ -826,7 +863,8 @@ UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
 		  UNIT_CASE(ordered_rejoin_stays), UNIT_CASE(others_judge),
-		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair), UNIT_CASE(numbers),
+		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair),
+		  UNIT_CASE(lost_by_both), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
 		  UNIT_CASE(pair_changes))
