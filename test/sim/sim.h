@@ -21,6 +21,16 @@
 
 #include <stdio.h>
 
+/*
+ * A rule of src/consensus/README.md that the caller keeps as well.  A build with
+ * -DTL_MUTANT=n forgets rule n here too (./mutants).
+ */
+#ifdef TL_MUTANT
+#define SIM_FORGOTTEN(number)	((number) == (TL_MUTANT))
+#else
+#define SIM_FORGOTTEN(number)	false
+#endif
+
 #define SIM_NODES_MAX		64
 #define SIM_EPOCHS_MAX		8
 #define SIM_VIEWS_MAX		65536	/* of a run, for the checks */
@@ -135,6 +145,9 @@ typedef struct SimNode
 	unsigned	stated;			/* height whose state the core was told, last */
 
 	/* what the checks remember */
+	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
+	uint64_t	doubled_view[SIM_NODES_MAX];	/* from which on, 0: never */
+	unsigned	doubled_lives[SIM_NODES_MAX];	/* starts of them, until then */
 	uint64_t	voted_epoch;
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */
@@ -210,6 +223,8 @@ typedef enum SimLie
 	SIM_LIE_BUT_ONE,			/* FINALIZE to all but one, no CERT */
 	SIM_LIE_OTHER_VOTE,			/* one member is shown another vote first */
 	SIM_LIE_FLOOD,				/* a lane without end */
+	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
+	SIM_LIE_KEY,				/* approves with its row key */
 	SIM_LIE_BODIES,				/* bodies to one member only */
 	SIM_LIE_EVIDENCE,			/* accuses everybody, with forged rows */
 	SIM_LIE_FORK,				/* all liars together: a block for each half */
@@ -261,6 +276,7 @@ typedef enum SimScriptKind
 	SIM_SCRIPT_REPLIER,			/* so does another, who is asked afterwards */
 	SIM_SCRIPT_MANY,			/* f + 1 forget at once */
 	SIM_SCRIPT_FORK,			/* a quorum does, and does not know it */
+	SIM_SCRIPT_BORDER,			/* one alone is in the next epoch, and forgets */
 	SIM_SCRIPT_BELOW			/* a liar rejoins */
 } SimScriptKind;
 
@@ -306,6 +322,7 @@ typedef enum SimSeen
 	SIM_SEEN_OUTDATED,			/* epochs that a program did not know */
 	SIM_SEEN_BELOW,				/* votes in views that a REJOIN forbids */
 	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
+	SIM_SEEN_KEY,				/* approvals with a wrong key */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -519,6 +536,8 @@ extern void sim_script_step(SimWorld *world);
 extern bool sim_script_is_over(const SimWorld *world);
 extern void sim_script_end(SimWorld *world);
 extern bool sim_script_withholds(const SimWorld *world, const SimRow *row);
+extern bool sim_script_drops(SimWorld *world, const SimNode *node,
+							 const SimRow *row, unsigned target);
 
 /* sim_scenario.c */
 extern const struct SimScenario *sim_scenario_find(const char *name);
@@ -541,6 +560,7 @@ extern void sim_forget_replier(SimWorld *world);
 extern void sim_forget_many(SimWorld *world);
 extern void sim_forget_fork(SimWorld *world);
 extern void sim_forget_below(SimWorld *world);
+extern void sim_forget_at_border(SimWorld *world);
 
 /* sim_scenario_change.c */
 extern void sim_change_members(SimWorld *world);
@@ -552,6 +572,7 @@ extern void sim_change_versions(SimWorld *world);
 extern void sim_change_header(SimWorld *world);
 extern void sim_change_one_finalize(SimWorld *world);
 extern void sim_change_and_rejoin(SimWorld *world);
+extern void sim_change_wrong_key(SimWorld *world);
 
 /* sim_node.c */
 extern void sim_node_note_subject(SimRow *row);
@@ -711,8 +732,16 @@ extern void sim_check_epoch(SimWorld *world, const SimNode *node,
 /* sim_check_entry.c */
 extern void sim_check_entry(SimWorld *world, const SimNode *node,
 							const TlConsensusBlock *block);
+extern unsigned sim_check_entry_rejoins(SimWorld *world, const SimNode *node,
+										uint32_t member);
 extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
 									  uint32_t member, uint64_t epoch);
+
+/* sim_check_copy.c */
+extern void sim_check_copy_alarm(SimWorld *world, SimNode *node,
+								 uint32_t member);
+extern void sim_check_copy_row(SimWorld *world, const SimNode *node,
+							   const TlLogRow *row);
 
 /* sim_check_fork.c */
 extern void sim_check_fork(SimWorld *world, unsigned node);

@@ -119,6 +119,8 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		world->lost_views++;
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
 	check_epoch(world, node, row);
+	if (sim_is_honest(node))
+		sim_check_copy_row(world, node, row);
 	sim_govern_own_row(world, node, row);
 	votes = &cast[node->id][row->view];
 	switch (row->kind)
@@ -204,7 +206,10 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V3: node %u does not know its own log", node->id);
 	sim_state_alarm(world, node, action);
 	if (action->alarm == TL_ALARM_INSTANCES)
+	{
 		world->seen[SIM_SEEN_DOUBLE]++;
+		sim_check_copy_alarm(world, node, action->member);
+	}
 	if (action->alarm == TL_ALARM_PROTOCOL)
 		world->seen[SIM_SEEN_OUTDATED]++;
 	/* What somebody saw who has left, he was not asked about (R30). */

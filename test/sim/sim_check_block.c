@@ -132,6 +132,10 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 		if (!sim_check_was_made(&block->cut[i].digest))
 			sim_fail(world, "V2: node %u: block %llu orders a batch that nobody made",
 					 node->id, (unsigned long long) block->header.height);
+		if (block->cut[i].incarnation > 0 && block->cut[i].incarnation >
+			sim_check_entry_rejoins(world, node, block->cut[i].member))
+			sim_fail(world, "V16: node %u: block %llu orders a batch of an incarnation that no block before has numbered",
+					 node->id, (unsigned long long) block->header.height);
 		if (!sim_disk_has_body(node, &block->cut[i].digest))
 			sim_fail(world, "V7: node %u: a body of block %llu is not here",
 					 node->id, (unsigned long long) block->header.height);

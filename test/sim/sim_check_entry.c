@@ -52,6 +52,25 @@ sim_check_entry_convicted(SimWorld *world, const SimNode *node,
 	return false;
 }
 
+/* How many REJOIN rows of that member do the blocks of this node's chain order? */
+unsigned
+sim_check_entry_rejoins(SimWorld *world, const SimNode *node, uint32_t member)
+{
+	unsigned	count = 0;
+
+	for (unsigned i = 0; i < node->chain_count + node->final_pending; i++)
+	{
+		for (unsigned j = 0; j < node->chain[i].entry_count; j++)
+		{
+			const SimRow *row = (node->chain[i].entries[j].kind == TL_LOG_REJOIN) ?
+				sim_find(world, &node->chain[i].entries[j].digest) : NULL;
+
+			count += row != NULL && row->row.member == member;
+		}
+	}
+	return count;
+}
+
 static const SimRow *
 find_row(SimWorld *world, const SimNode *node, const TlConsensusBlock *block,
 		 unsigned place)

@@ -182,6 +182,8 @@ sim_govern_approve(SimWorld *world, SimNode *node)
 	TlHash		approval;
 	TlInput		input = {.kind = TL_INPUT_MAKE_APPROVAL};
 	TlWriter	writer;
+	const TlConsensusMember *member;
+	bool		wrong;
 	static uint8_t bytes[TL_GOVERN_SIZE_MAX];
 
 	if (epoch >= world->plan.epochs ||
@@ -206,9 +208,11 @@ sim_govern_approve(SimWorld *world, SimNode *node)
 	tl_consensus_approval_digest(&approval, &world->config.chain_id,
 								 node->number, epoch, govern.number, &digest);
 	memcpy(govern.approval, approval.bytes, TL_HASH_SIZE);
+	member = sim_govern_member(world, node->number, epoch);
+	wrong = node->role == SIM_LIAR && world->plan.lie == SIM_LIE_KEY;
+	world->seen[SIM_SEEN_KEY] += wrong;
 	memcpy(govern.approval + TL_HASH_SIZE,
-		   sim_govern_member(world, node->number, epoch)->governance_key,
-		   TL_XONLY_KEY_SIZE);
+		   wrong ? member->row_key : member->governance_key, TL_XONLY_KEY_SIZE);
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_consensus_govern_encode(&writer, &govern) != TL_OK)
 		sim_fail(world, "the simulator's approval is wrong");

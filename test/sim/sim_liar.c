@@ -87,6 +87,7 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 				sim_liar_accuse(world, node, target);
 			break;
 		case SIM_LIE_FLOOD:
+		case SIM_LIE_NUMBER:
 			if (kind == TL_LOG_BATCH)
 				return;
 			break;

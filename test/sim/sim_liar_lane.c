@@ -17,7 +17,10 @@
 
 static void make_header(SimWorld *world, SimNode *node, TlWriter *writer);
 
-/* Far more batches than anybody remembers, the same to everybody. */
+/*
+ * Far more batches than anybody remembers, the same to everybody; or such of an
+ * incarnation that no REJOIN has opened (R39).
+ */
 void
 sim_liar_flood(SimWorld *world, SimNode *node)
 {
@@ -156,6 +159,7 @@ make_header(SimWorld *world, SimNode *node, TlWriter *writer)
 
 	header.chain_id = world->config.chain_id;
 	header.member = node->number;
+	header.incarnation = (world->plan.lie == SIM_LIE_NUMBER);
 	header.batch = node->flood_head + 1;
 	if (node->flood_head > 0)
 		header.previous = node->flood_digest;

@@ -152,7 +152,8 @@ again_and_again(SimWorld *world, SimNode *node, const SimEvent *event)
 		sim_wire_poll(world, node);
 	if (node->up && event->kind == SIM_BATCH && !world->calm)
 	{
-		if (node->role == SIM_LIAR && world->plan.lie == SIM_LIE_FLOOD)
+		if (node->role == SIM_LIAR && (world->plan.lie == SIM_LIE_FLOOD ||
+									   world->plan.lie == SIM_LIE_NUMBER))
 			sim_liar_flood(world, node);
 		else
 			node->wants_batch = true;

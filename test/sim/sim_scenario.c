@@ -55,6 +55,7 @@ static void set_dead_leaders(SimWorld *world);
 static void set_twins(SimWorld *world);
 static void set_twins_split(SimWorld *world);
 static void set_flood(SimWorld *world);
+static void set_number(SimWorld *world);
 static void set_bodies(SimWorld *world);
 static void set_accusations(SimWorld *world);
 static void set_full_disk(SimWorld *world);
@@ -157,6 +158,8 @@ static const SimScenario scenarios[] = {
 	set_twins, SIM_SEEN_EVIDENCE, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"lane_flood", "7", "batches without end, half of them without bodies",
 	set_flood, SIM_SEEN_FLOOD, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"lane_without_number", "7", "batches of an incarnation that no REJOIN has opened; nobody orders them (R39)",
+	set_number, SIM_SEEN_FLOOD, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"bodies_of_few", "a proposal whose body only the leader and liars hold",
 		"bodies go to one honest member only; such a batch waits, the others do not",
 	set_bodies, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
@@ -202,6 +205,8 @@ static const SimScenario scenarios[] = {
 	sim_change_header, SIM_SEEN_TWIST, 4, false, 10, 4000, 0},
 	{"members_finalize_to_one", "5, 16", "one member alone learns that the epoch has ended (P11)",
 	sim_change_one_finalize, SIM_SEEN_EPOCH, 4, false, 10, 4000, 0},
+	{"members_wrong_key", "4, 16", "a liar approves with its row key, which is not that of its officers; that decides nothing (R25)",
+	sim_change_wrong_key, SIM_SEEN_KEY, 4, false, 10, 4000, 0},
 	{"members_versions", "17", "some know a version of the protocol that others do not; it begins when a quorum has approved, and who lacks it signs nothing (R26, R27)",
 	sim_change_versions, SIM_SEEN_OUTDATED, 4, true, 10, 40000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
@@ -256,6 +261,8 @@ static const SimScenario scenarios[] = {
 	{"forgets_after_replier", "two rejoins in sequence",
 		"beside a liar, two vote ahead of the others; the second to forget asks the first (R32)",
 	sim_forget_replier, SIM_SEEN_SCRIPT, 4, false, 10, 60000, SIM_EXPECT_SAFETY},
+	{"forgets_at_border", "8, rejoin across a final set change", "one alone knows that the epoch has ended, votes in the next one, and loses its disk (R38)",
+	sim_forget_at_border, SIM_SEEN_SCRIPT, 4, false, 10, 60000, 0},
 	{"forgets_beyond_f", "15, 8", "f + 1 lose their disks at once: nobody rejoins, nothing is final any more, nothing forks",
 	sim_forget_many, SIM_SEEN_SCRIPT, 7, false, 5, 60000, SIM_EXPECT_SAFETY},
 	{"forgets_beyond_f_unknown", "15, 8",
@@ -630,6 +637,12 @@ static void
 set_flood(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_FLOOD);
+}
+
+static void
+set_number(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_NUMBER);
 }
 
 static void

@@ -85,6 +85,13 @@ sim_change_and_rejoin(SimWorld *world)
 	world->plan.jitter_us = 60 * SIM_MS;
 }
 
+void
+sim_change_wrong_key(SimWorld *world)
+{
+	sim_change_members(world);
+	lie(world, SIM_LIE_KEY);
+}
+
 static void
 lie(SimWorld *world, SimLie lie)
 {

@@ -111,6 +111,14 @@ sim_forget_replier(SimWorld *world)
 }
 
 void
+sim_forget_at_border(SimWorld *world)
+{
+	set_script(world, SIM_SCRIPT_BORDER);
+	sim_change_members(world);
+	world->plan.epochs = 1;
+}
+
+void
 sim_forget_many(SimWorld *world)
 {
 	world->plan.script = SIM_SCRIPT_MANY;

@@ -18,6 +18,9 @@
  *		MANY	f + 1 lose their disks at once
  *		FORK	a quorum is restored to old backups while the others are cut off
  *		BELOW	a liar asks for a REJOIN
+ *		BORDER	the votes that finalize the end of the epoch reach one member
+ *				alone; it votes in the next epoch and loses its disk.  It may not
+ *				go on before the others are there as well (R38)
  *
  *-------------------------------------------------------------------------
  */
@@ -45,6 +48,9 @@ static void show_log(SimWorld *world, const SimLog *log, unsigned target);
 static void go_many(SimWorld *world);
 static void go_fork(SimWorld *world);
 static void go_below(SimWorld *world);
+static void go_border(SimWorld *world);
+static bool ends_epoch(SimWorld *world, const TlHash *block);
+static bool votes_in_epoch(const SimNode *node, uint64_t epoch);
 static void compare_chains(SimWorld *world);
 static void next_step(SimWorld *world);
 static bool is_warm(SimWorld *world);
@@ -90,6 +96,9 @@ sim_script_step(SimWorld *world)
 			break;
 		case SIM_SCRIPT_FORK:
 			go_fork(world);
+			break;
+		case SIM_SCRIPT_BORDER:
+			go_border(world);
 			break;
 		default:
 			go_below(world);
@@ -384,6 +393,94 @@ go_below(SimWorld *world)
 	else if (world->script.step == 1 &&
 			 world->now_us > world->script.since_us + 1000 * SIM_MS)
 		world->script.step = ENDED;
+}
+
+static void
+go_border(SimWorld *world)
+{
+	SimNode    *last = &world->nodes[LAST];
+
+	switch (world->script.step)
+	{
+		case 0:
+			/* Until then it waits for a motion that is decided. */
+			world->script.since_us = world->now_us;
+			if (!votes_in_epoch(last, 1))
+				return;
+			sim_memory_lose(world, last);
+			next_step(world);
+			return;
+		case 1:
+			if (!last->up || (!has_rejoined(last) &&
+							  world->now_us < world->script.since_us + 8000 * SIM_MS))
+				return;
+			for (unsigned i = 0; i < LAST; i++)
+				world->seen[SIM_SEEN_SCRIPT] += (i == 0 && world->nodes[i].epoch == 0);
+			world->plan.poll_us = 400 * SIM_MS;
+			for (unsigned i = 0; i < world->node_count; i++)
+				sim_later(world, 1, (SimEvent) {.kind = SIM_POLL, .node = i});
+			world->script.step = ENDED;
+			return;
+		default:
+			return;
+	}
+}
+
+/* Is that row kept from that member on its way? */
+bool
+sim_script_drops(SimWorld *world, const SimNode *node, const SimRow *row,
+				 unsigned target)
+{
+	TlHash		block;
+
+	if (world->plan.script != SIM_SCRIPT_BORDER || world->calm ||
+		world->script.step == ENDED)
+		return false;
+	if (node->id == LAST && (row->row.kind == TL_LOG_FINALIZE ||
+							 row->row.kind == TL_LOG_CERT || row->row.epoch > 0))
+		return true;
+	return row->row.kind == TL_LOG_FINALIZE && target != LAST &&
+		tl_consensus_vote_decode(&block, row->row.payload.data,
+								 row->row.payload.size) == TL_OK &&
+		ends_epoch(world, &block);
+}
+
+/* Does it decide who the members are, or follow one that does? */
+static bool
+ends_epoch(SimWorld *world, const TlHash *block)
+{
+	const SimRow *row = sim_find(world, block);
+	TlProposal	proposal;
+	TlReader	reader;
+
+	if (row == NULL || row->row.kind != TL_LOG_PROPOSE ||
+		tl_consensus_proposal_decode(&proposal, row->row.payload.data,
+									 row->row.payload.size) != TL_OK)
+		return false;
+	tl_reader_init(&reader, proposal.entries.data, proposal.entries.size);
+	while (reader.offset < proposal.entries.size)
+	{
+		if (tl_get_u8(&reader) == TL_ENTRY_MEMBERS)
+			return true;
+		(void) tl_get_span(&reader, TL_HASH_SIZE);
+	}
+	return false;
+}
+
+static bool
+votes_in_epoch(const SimNode *node, uint64_t epoch)
+{
+	const SimLog *own = &node->logs[node->number - 1];
+
+	for (unsigned i = own->count; i-- > 0;)
+	{
+		const TlLogRow *row = &own->rows[i]->row;
+
+		if (row->epoch == epoch &&
+			(row->kind == TL_LOG_NOTARIZE || row->kind == TL_LOG_NULLIFY))
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -84,7 +84,8 @@ sim_wire_send(SimWorld *world, SimNode *node, SimRow *row)
 			world->seen[SIM_SEEN_CUT]++;
 		else if (world->slotless[node->id][i])
 			world->seen[SIM_SEEN_SLOT]++;
-		if (!sim_wire_linked(world, node->id, i) || world->slotless[node->id][i])
+		if (!sim_wire_linked(world, node->id, i) || world->slotless[node->id][i] ||
+			sim_script_drops(world, node, row, i))
 			continue;
 		while (copies-- > 0)
 		{

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_check_copy.c
+ *	  Whoever knows that two copies of a member live counts no vote of it (V17).
+ *
+ * A certificate that an honest node shows, of a view in which it knew that, has a
+ * vote of that member only if somebody else showed it the same certificate: in
+ * those it stands (C3), in own tallies it does not (R45).  A copy that is made
+ * anew may end the doubt, so a node that has met one since is not judged.
+ *
+ *-------------------------------------------------------------------------
+ */
+#define _GNU_SOURCE				/* memmem */
+#include "sim.h"
+
+#include <string.h>
+
+static void check_certificate(SimWorld *world, const SimNode *node,
+							  TlSpan bytes);
+static bool was_shown(const SimNode *node, TlSpan bytes);
+static bool log_shows(const SimLog *log, TlSpan bytes);
+static unsigned lives_of(const SimWorld *world, uint32_t number);
+
+/* TL_ALARM_INSTANCES */
+void
+sim_check_copy_alarm(SimWorld *world, SimNode *node, uint32_t member)
+{
+	TlConsensusStatus status;
+
+	tl_consensus_status(node->core, &status);
+	node->doubled_epoch = node->epoch;
+	node->doubled_view[member - 1] = status.view + 1;
+	node->doubled_lives[member - 1] = lives_of(world, member);
+}
+
+/* V17, of a row of an honest node. */
+void
+sim_check_copy_row(SimWorld *world, const SimNode *node, const TlLogRow *row)
+{
+	TlProposal	proposal;
+	TlReader	reader;
+
+	if (world->plan.twins == 0 || row->epoch != node->doubled_epoch)
+		return;
+	if (row->kind == TL_LOG_CERT)
+		check_certificate(world, node, row->payload);
+	if (row->kind != TL_LOG_PROPOSE ||
+		tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK)
+		return;
+	check_certificate(world, node, proposal.parent_certificate);
+	tl_reader_init(&reader, proposal.gaps.data, proposal.gaps.size);
+	for (unsigned i = 0; i < proposal.gap_count; i++)
+		check_certificate(world, node,
+						  tl_get_span(&reader, tl_get_u32(&reader)));
+}
+
+/* A finalization may be that of blocks which were copied whole. */
+static void
+check_certificate(SimWorld *world, const SimNode *node, TlSpan bytes)
+{
+	TlCertificate certificate;
+	TlVote		vote;
+
+	if (tl_consensus_certificate_decode(&certificate, bytes.data,
+										bytes.size) != TL_OK ||
+		certificate.kind == TL_LOG_FINALIZE)
+		return;
+	for (unsigned i = 0; i < certificate.vote_count; i++)
+	{
+		(void) tl_consensus_certificate_get_vote(&vote, &certificate, i);
+		if (node->doubled_view[vote.member - 1] == 0 ||
+			certificate.view < node->doubled_view[vote.member - 1] ||
+			lives_of(world, vote.member) != node->doubled_lives[vote.member - 1] ||
+			was_shown(node, bytes))
+			continue;
+		sim_fail(world, "V17: node %u counts a vote of member %u, of whom two live, in view %llu",
+				 node->id, vote.member, (unsigned long long) certificate.view);
+	}
+}
+
+/* Has somebody else shown it that certificate? */
+static bool
+was_shown(const SimNode *node, TlSpan bytes)
+{
+	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+	{
+		if (i + 1 != node->number && log_shows(&node->logs[i], bytes))
+			return true;
+	}
+	return log_shows(&node->loose, bytes);
+}
+
+static bool
+log_shows(const SimLog *log, TlSpan bytes)
+{
+	for (unsigned i = log->count; i-- > 0;)
+	{
+		const TlSpan *payload = &log->rows[i]->row.payload;
+
+		if (payload->size >= bytes.size &&
+			memmem(payload->data, payload->size, bytes.data, bytes.size) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* How often its copies were started. */
+static unsigned
+lives_of(const SimWorld *world, uint32_t number)
+{
+	unsigned	lives = 1;
+
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		if (world->nodes[i].number == number)
+			lives += world->nodes[i].life;
+	}
+	return lives;
+}
