@@ -147,7 +147,6 @@ typedef struct SimNode
 	/* what the checks remember */
 	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
 	uint64_t	doubled_view[SIM_NODES_MAX];	/* from which on, 0: never */
-	unsigned	doubled_lives[SIM_NODES_MAX];	/* starts of them, until then */
 	uint64_t	voted_epoch;
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */

@@ -5,8 +5,8 @@
  *
  * A certificate that an honest node shows, of a view in which it knew that, has a
  * vote of that member only if somebody else showed it the same certificate: in
- * those it stands (C3), in own tallies it does not (R45).  A copy that is made
- * anew may end the doubt, so a node that has met one since is not judged.
+ * those it stands (C3), in own tallies it does not (R45).  A copy that was started
+ * again ends the doubt, and a core that is made anew has to see both once more.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@ static void check_certificate(SimWorld *world, const SimNode *node,
 							  TlSpan bytes);
 static bool was_shown(const SimNode *node, TlSpan bytes);
 static bool log_shows(const SimLog *log, TlSpan bytes);
-static unsigned lives_of(const SimWorld *world, uint32_t number);
+static bool was_started_again(const SimWorld *world, uint32_t number);
 
 /* TL_ALARM_INSTANCES */
 void
@@ -30,7 +30,6 @@ sim_check_copy_alarm(SimWorld *world, SimNode *node, uint32_t member)
 	tl_consensus_status(node->core, &status);
 	node->doubled_epoch = node->epoch;
 	node->doubled_view[member - 1] = status.view + 1;
-	node->doubled_lives[member - 1] = lives_of(world, member);
 }
 
 /* V17, of a row of an honest node. */
@@ -71,8 +70,7 @@ check_certificate(SimWorld *world, const SimNode *node, TlSpan bytes)
 		(void) tl_consensus_certificate_get_vote(&vote, &certificate, i);
 		if (node->doubled_view[vote.member - 1] == 0 ||
 			certificate.view < node->doubled_view[vote.member - 1] ||
-			lives_of(world, vote.member) != node->doubled_lives[vote.member - 1] ||
-			was_shown(node, bytes))
+			was_started_again(world, vote.member) || was_shown(node, bytes))
 			continue;
 		sim_fail(world, "V17: node %u counts a vote of member %u, of whom two live, in view %llu",
 				 node->id, vote.member, (unsigned long long) certificate.view);
@@ -105,16 +103,13 @@ log_shows(const SimLog *log, TlSpan bytes)
 	return false;
 }
 
-/* How often its copies were started. */
-static unsigned
-lives_of(const SimWorld *world, uint32_t number)
+static bool
+was_started_again(const SimWorld *world, uint32_t number)
 {
-	unsigned	lives = 1;
-
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
-		if (world->nodes[i].number == number)
-			lives += world->nodes[i].life;
+		if (world->nodes[i].number == number && world->nodes[i].life > 1)
+			return true;
 	}
-	return lives;
+	return false;
 }
