@@ -222,13 +222,13 @@ typedef enum SimLie
 	SIM_LIE_BUT_ONE,			/* FINALIZE to all but one, no CERT */
 	SIM_LIE_OTHER_VOTE,			/* one member is shown another vote first */
 	SIM_LIE_FLOOD,				/* a lane without end */
-	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
-	SIM_LIE_KEY,				/* approves with its row key */
 	SIM_LIE_BODIES,				/* bodies to one member only */
 	SIM_LIE_EVIDENCE,			/* accuses everybody, with forged rows */
 	SIM_LIE_FORK,				/* all liars together: a block for each half */
 	SIM_LIE_BELOW,				/* rejoins, and votes in views that it may not */
-	SIM_LIE_SCRIPT				/* as sim_script.c says */
+	SIM_LIE_SCRIPT,				/* as sim_script.c says */
+	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
+	SIM_LIE_KEY					/* approves with its row key */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
