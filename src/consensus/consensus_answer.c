@@ -36,6 +36,7 @@ static TlStatus check_replies(const TlConsensus *core, const TlLogRow *row,
 static bool may_reply(const TlConsensus *core, const TlLogRow *row);
 static bool replaces(const TlConsensus *core, const TlPeer *peer,
 					 const TlLogRow *row, const TlRejoin *rejoin);
+static bool forgets_epoch(const TlPeer *peer, const TlLogRow *row);
 static bool was_asked_for(const TlConsensus *core, const TlPeer *peer,
 						  const TlRejoin *rejoin);
 static void open_incarnation(TlPeer *peer, const TlLogRow *row,
@@ -250,7 +251,7 @@ tl_consensus_answer_rejoin(TlConsensus *core, const TlInput *input)
 		return (status == TL_NOT_FINAL) ? status : TL_OK;	/* read_row says so */
 	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data,
 								   row->payload.size) != TL_OK ||
-		!replaces(core, peer, row, &rejoin))
+		!replaces(core, peer, row, &rejoin) || forgets_epoch(peer, row))
 		return TL_BAD_ORDER;
 	tl_consensus_row_digest(&digest, &core->config.chain_id, row);
 	open_incarnation(peer, row, &digest);
@@ -392,23 +393,43 @@ tl_consensus_answer_own_rejoin(TlConsensus *core, const TlLogRow *row)
 		core->own.floor = row->view - 1;
 }
 
-/* Is it an incarnation of this node that a later REJOIN of its own has ended? */
+/*
+ * Is that row of this node of an incarnation which a later REJOIN of its own has
+ * ended?  Not if its epoch is one that had not begun for those who replied then.
+ */
 bool
-tl_consensus_answer_is_over(const TlConsensus *core,
-							const uint8_t nonce[TL_NONCE_SIZE])
+tl_consensus_answer_is_over(const TlConsensus *core, const TlLogRow *row)
 {
+	static const uint8_t first[TL_NONCE_SIZE];
 	const TlIncarnation *own = core->peers[core->own.index].incarnations;
 
-	if (memcmp(nonce, core->own.nonce, TL_NONCE_SIZE) == 0)
+	if (memcmp(row->nonce, core->own.nonce, TL_NONCE_SIZE) == 0)
+		return false;
+	if (own[0].present && row->epoch > own[0].epoch)
 		return false;
 	for (unsigned i = 0; i < TL_INCARNATIONS_KEPT; i++)
 	{
 		if (own[i].present &&
-			(memcmp(own[i].nonce, nonce, TL_NONCE_SIZE) == 0 ||
-			 memcmp(own[i].before, nonce, TL_NONCE_SIZE) == 0))
+			(memcmp(own[i].nonce, row->nonce, TL_NONCE_SIZE) == 0 ||
+			 memcmp(own[i].before, row->nonce, TL_NONCE_SIZE) == 0))
 			return true;
 	}
-	return false;
+	return memcmp(row->nonce, first, TL_NONCE_SIZE) == 0 ||
+		tl_consensus_entry_older(core, row->nonce);
+}
+
+/*
+ * Has the epoch begun since this node has rejoined?  Its members may be others
+ * than those who replied, and know what it signed in this epoch and forgot.
+ */
+bool
+tl_consensus_answer_was_before(const TlConsensus *core)
+{
+	const TlIncarnation *own = core->peers[core->own.index].incarnations;
+
+	return core->own.index < core->config.member_count && own[0].present &&
+		own[0].epoch < core->config.epoch &&
+		core->own.epoch < core->config.epoch;
 }
 
 /* The proof that this node is in that view; into the scratch. */
@@ -533,6 +554,17 @@ replaces(const TlConsensus *core, const TlPeer *peer, const TlLogRow *row,
 		tl_consensus_answer_compare(row->epoch, row->view, row->nonce,
 									current->epoch, current->view,
 									current->nonce) > 0;
+}
+
+/*
+ * Has its author signed rows of a later epoch already?  Those who replied were
+ * not in that epoch, and could not tell him.  This node tells him when he asks
+ * (R30), and takes what he signs then.
+ */
+static bool
+forgets_epoch(const TlPeer *peer, const TlLogRow *row)
+{
+	return peer->has_last && peer->last.row.epoch > row->epoch;
 }
 
 /*

@@ -594,7 +594,9 @@ take_input(TlConsensus *core, const TlInput *input)
 			core->pace.entered_us = core->now_us;
 			core->checkpoint.handed_us = core->now_us;
 			core->recover.since_us = core->now_us;
-			core->own.asking = input->fresh && !core->own.lost &&
+			core->own.asking = (input->fresh ||
+								tl_consensus_answer_was_before(core)) &&
+				!core->own.lost &&
 				core->own.index < core->config.member_count &&
 				tl_consensus_answer_count(core, core->config.member) > 0 &&
 				!TL_FORGOTTEN(30);
@@ -680,6 +682,7 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 		return;
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
 	own->sequence = row->sequence;
+	own->epoch = row->epoch;
 	tl_consensus_row_digest(&own->digest, &core->config.chain_id, row);
 	if (row->kind == TL_LOG_ACK)
 		tl_consensus_ack_own_row(core, row);

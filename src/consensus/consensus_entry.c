@@ -291,6 +291,23 @@ tl_consensus_entry_number(const TlConsensus *core, uint16_t *number)
 	return false;
 }
 
+/* Do blocks order the REJOIN of that nonce before the one that opened the own log? */
+bool
+tl_consensus_entry_older(const TlConsensus *core, const uint8_t *nonce)
+{
+	const TlMemberStanding *standing = &core->standing.members[core->own.index];
+	bool		newer = memcmp(standing->nonce, core->own.nonce, TL_NONCE_SIZE) == 0;
+
+	for (unsigned i = 0; i < standing->incarnation &&
+		 i + 1 < TL_INCARNATIONS_KEPT; i++)
+	{
+		if (newer && memcmp(standing->older[i], nonce, TL_NONCE_SIZE) == 0)
+			return true;
+		newer |= memcmp(standing->older[i], core->own.nonce, TL_NONCE_SIZE) == 0;
+	}
+	return false;
+}
+
 /*
  * R39: the newest REJOIN of each member is to be ordered.  Its place may have
  * been taken by an older one when it came.

@@ -89,7 +89,7 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	if (row->member != 0 && input->held)
 		tl_consensus_row_digest(&peer->held, &core->config.chain_id, row);
 	else if (row->member != 0 && !core->own.lost && !TL_FORGOTTEN(31) &&
-			 !tl_consensus_answer_is_over(core, row->nonce))
+			 !tl_consensus_answer_is_over(core, row))
 	{
 		core->own.lost = true;
 		core->own.asking = false;

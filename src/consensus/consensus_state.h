@@ -245,6 +245,7 @@ typedef struct TlOwn
 	bool		lost;			/* memory: signs nothing before a REJOIN (R31) */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	sequence;		/* of the newest row that was asked for */
+	uint64_t	epoch;			/* of the newest row that was stored */
 	TlHash		digest;
 	uint64_t	view;			/* current view */
 	uint64_t	floor;			/* no vote at or below this view */
@@ -487,6 +488,8 @@ extern void tl_consensus_entry_handed(TlConsensus *core,
 									  const TlConsensusBlock *block);
 extern bool tl_consensus_entry_number(const TlConsensus *core,
 									  uint16_t *number);
+extern bool tl_consensus_entry_older(const TlConsensus *core,
+									 const uint8_t *nonce);
 extern bool tl_consensus_entry_changing(TlConsensus *core);
 extern void tl_consensus_entry_want(TlConsensus *core);
 extern bool tl_consensus_entry_work(const TlConsensus *core);
@@ -589,7 +592,8 @@ extern bool tl_consensus_answer_counts(const TlConsensus *core,
 extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
 										   const TlLogRow *row);
 extern bool tl_consensus_answer_is_over(const TlConsensus *core,
-										const uint8_t nonce[TL_NONCE_SIZE]);
+										const TlLogRow *row);
+extern bool tl_consensus_answer_was_before(const TlConsensus *core);
 
 /* consensus_pace.c */
 extern void tl_consensus_pace_entered(TlConsensus *core);

@@ -641,6 +641,8 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 		memcmp(node->closed[member], nonce, TL_NONCE_SIZE) == 0 &&
 		!was_asked_for(node, row, &rejoin))
 		return false;
+	if (last != NULL && last->row.epoch > row->row.epoch)
+		return false;			/* its author has forgotten an epoch */
 	if (memcmp(rejoin.nonce_before, nonce, TL_NONCE_SIZE) == 0)
 		return true;
 	first = sim_memory_find(log, nonce, 1);

@@ -32,6 +32,7 @@ static uint8_t reply_bytes[MORE + 1][2048];
 static TlSpan replies[MORE + 1];
 static uint32_t reply_ticket;	/* of reply_of */
 static uint64_t reply_height;
+static uint8_t rejoin_before;	/* of rejoin_of */
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 					   uint32_t approvals);
@@ -512,6 +513,8 @@ rejoin_of(uint32_t author, uint8_t nonce, uint64_t view, unsigned count)
 		.reply_count = (uint16_t) count};
 	TlWriter	writer;
 
+	rejoin.nonce_before[0] = rejoin_before;
+	rejoin.sequence = rejoin.digest.bytes[0] = (rejoin_before != 0);
 	tl_writer_init(&writer, list, sizeof(list));
 	for (uint32_t member = 1; count > 0; member++)
 	{
@@ -794,6 +797,98 @@ ordered_rejoin_stays(void)
 	UNIT_CHECK(find(TL_ACT_FINAL) != NULL && find(TL_ACT_FETCH_ROW) == NULL);
 }
 
+/* A core whose own log begins with a REJOIN of nonce 8, of epoch 0; it has followed 5. */
+static void
+open_rejoined(uint64_t epoch, bool fresh)
+{
+	TlLogRow	own;
+
+	open_epoch(MEMBERS, 1, epoch, 0);
+	rejoin_before = 5;
+	own = rejoin_of(1, 8, 3, 3);
+	rejoin_before = 0;
+	UNIT_CHECK(give(TL_INPUT_ROW, own) == TL_OK);
+	start(fresh);
+}
+
+static bool
+is_missed(uint8_t nonce, uint64_t epoch)
+{
+	TlLogRow	row = row_of(1, nonce, 7, TL_LOG_NULLIFY, 3, (TlSpan) {NULL, 0});
+
+	row.epoch = epoch;
+	seen(2, &row, false);
+	return alarmed(TL_ALARM_MEMORY);
+}
+
+/* R31: which incarnations are over, and until when. */
+static void
+incarnations_are_over(void)
+{
+	open_rejoined(0, true);
+	UNIT_CHECK(!is_missed(0, 0) && !is_missed(5, 0) && is_missed(9, 0));
+
+	open_core(MEMBERS, 1);		/* by the order of blocks */
+	memcpy(config.standing.members[0].nonce, (uint8_t[TL_NONCE_SIZE]) {8}, TL_NONCE_SIZE);
+	memcpy(config.standing.members[0].older[0], (uint8_t[TL_NONCE_SIZE]) {4}, TL_NONCE_SIZE);
+	memcpy(config.standing.members[0].older[1], (uint8_t[TL_NONCE_SIZE]) {3}, TL_NONCE_SIZE);
+	config.standing.members[0].incarnation = 3;
+	for (uint8_t newest = 4; newest <= 8; newest += 4)
+	{
+		core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+		UNIT_CHECK(core != NULL);
+		rejoin_before = 1;
+		UNIT_CHECK(give(TL_INPUT_ROW, rejoin_of(1, newest, 3, 3)) == TL_OK);
+		rejoin_before = 0;
+		start(true);
+		UNIT_CHECK(!is_missed(3, 0));
+		UNIT_CHECK(is_missed(newest == 8 ? 9 : 8, 0));
+	}
+}
+
+/* The REJOIN was signed before it was known that the epoch had begun. */
+static void
+rejoined_before_the_epoch(void)
+{
+	TlLogRow	own = row_of(1, 8, 2, TL_LOG_NULLIFY, 4, (TlSpan) {NULL, 0});
+	TlConsensusStatus status;
+
+	open_rejoined(1, false);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && status.asking);
+	UNIT_CHECK(!is_missed(0, 0) && is_missed(0, 1));
+
+	open_epoch(MEMBERS, 1, 1, 0);
+	UNIT_CHECK(give(TL_INPUT_ROW, rejoin_of(1, 8, 3, 3)) == TL_OK);
+	own.epoch = 1;
+	UNIT_CHECK(give(TL_INPUT_ROW, own) == TL_OK);
+	start(false);				/* it has asked, and begun */
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && !status.asking);
+	free(memory);
+	memory = NULL;
+}
+
+/* Others do not take a REJOIN that knows nothing of an epoch in which its author was. */
+static void
+forgets_an_epoch(void)
+{
+	TlLogRow	row = row_of(4, 0, 1, TL_LOG_NULLIFY, 1, (TlSpan) {NULL, 0});
+	TlLogRow	again;
+
+	for (row.epoch = 0; row.epoch < 2; row.epoch++)
+	{
+		open_epoch(MEMBERS, 1, 1, 0);
+		start(false);
+		UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);
+		UNIT_CHECK(bring_rejoin(3, 3) == (row.epoch == 1 ? TL_BAD_ORDER : TL_OK));
+		again = row_of(4, 7, 2, TL_LOG_NULLIFY, 9, (TlSpan) {NULL, 0});
+		UNIT_CHECK(give(TL_INPUT_ROW, again) == (row.epoch == 1 ? TL_BAD_ORDER : TL_OK));
+	}
+	free(memory);
+	memory = NULL;
+}
+
 /* R34, R39 across epochs: promises hold, a REJOIN of before waits for its number. */
 static void
 epoch_ends(void)
@@ -867,4 +962,5 @@ UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_
 		  UNIT_CASE(lost_by_both), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
-		  UNIT_CASE(pair_changes))
+		  UNIT_CASE(pair_changes), UNIT_CASE(incarnations_are_over),
+		  UNIT_CASE(rejoined_before_the_epoch), UNIT_CASE(forgets_an_epoch))
