@@ -11,8 +11,8 @@
  * counts among them until it is past the floor of its REJOIN.
  *
  * A node that was restored together with its wire waits at its start for all
- * others, and where somebody may lie, or two of three are a quorum, the operator
- * lets it rejoin: otherwise it would count among the f (README.md of the floor).
+ * others, and where somebody may lie, or two of three are a quorum, or members came
+ * after the epoch that it is in now, the operator lets it rejoin: otherwise it would count among the f (README.md of the floor).
  *
  *-------------------------------------------------------------------------
  */
@@ -60,6 +60,7 @@ static bool may_forget(const SimWorld *world, const SimNode *node);
 static bool was_asked_for(const SimNode *node, const SimRow *row,
 						  const TlRejoin *rejoin);
 static bool two_of_three(const SimWorld *world, uint64_t epoch);
+static bool others_came(const SimWorld *world, uint64_t epoch);
 static bool is_unanimous(const SimWorld *world, const SimNode *node);
 static SimRow *tail(const SimLog *log);
 static bool has_row(const SimLog *log, const SimRow *row);
@@ -134,6 +135,7 @@ forget(SimWorld *world, SimNode *node, const SimBackup *backup, bool with_wire)
 	/* Who may lie, and what is on its way for hours, tells too late. */
 	if (with_wire && (world->plan.hold_weight > 0 ||
 					  two_of_three(world, node->epoch) ||
+					  others_came(world, node->epoch) ||
 					  world->plan.liars + world->plan.twins +
 					  world->plan.silent > 0))
 		choose_nonce(world, node);
@@ -687,6 +689,20 @@ two_of_three(const SimWorld *world, uint64_t epoch)
 	{
 		if (sim_govern_validators(world, epoch) == 3 &&
 			world->epochs[epoch].quorum_of_three == 2)
+			return true;
+	}
+	return false;
+}
+
+/* Are there members whom those of that epoch do not know, and do not ask? */
+static bool
+others_came(const SimWorld *world, uint64_t epoch)
+{
+	const TlConsensusConfig *newest = &world->epochs[world->epoch_count - 1];
+
+	for (unsigned i = 0; i < newest->member_count; i++)
+	{
+		if (sim_govern_member(world, newest->members[i].number, epoch) == NULL)
 			return true;
 	}
 	return false;
