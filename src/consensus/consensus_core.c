@@ -41,6 +41,7 @@ static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
 static void set_base(TlConsensus *core);
 static TlStatus take_input(TlConsensus *core, const TlInput *input);
+static void begin(TlConsensus *core, bool fresh);
 static TlStatus take_outdated(TlConsensus *core, const TlInput *input);
 static TlStatus take_row(TlConsensus *core, const TlInput *input);
 static void take_own_row(TlConsensus *core, const TlLogRow *row);
@@ -590,16 +591,7 @@ take_input(TlConsensus *core, const TlInput *input)
 				return TL_BAD_ORDER;
 			return TL_OK;
 		case TL_INPUT_START:
-			core->started = true;
-			core->pace.entered_us = core->now_us;
-			core->checkpoint.handed_us = core->now_us;
-			core->recover.since_us = core->now_us;
-			core->own.asking = (input->fresh ||
-								tl_consensus_answer_was_before(core)) &&
-				!core->own.lost &&
-				core->own.index < core->config.member_count &&
-				tl_consensus_answer_count(core, core->config.member) > 0 &&
-				!TL_FORGOTTEN(30);
+			begin(core, input->fresh);
 			return TL_OK;
 		case TL_INPUT_LAST_SEEN:
 			tl_consensus_recover_last_seen(core, input);
@@ -617,6 +609,20 @@ take_input(TlConsensus *core, const TlInput *input)
 			return TL_OK;
 	}
 	return TL_BUG;
+}
+
+/* All that is stored was read. */
+static void
+begin(TlConsensus *core, bool fresh)
+{
+	core->started = true;
+	core->pace.entered_us = core->now_us;
+	core->checkpoint.handed_us = core->now_us;
+	core->recover.since_us = core->now_us;
+	core->own.asking = (fresh || tl_consensus_answer_was_before(core)) &&
+		!core->own.lost && core->own.index < core->config.member_count &&
+		tl_consensus_answer_count(core, core->config.member) > 0 &&
+		!TL_FORGOTTEN(30);
 }
 
 /* It is never started. */
