@@ -90,6 +90,22 @@ cut(TlWriter *writer, const uint8_t *data, size_t size)
 	require(writer->size == size && memcmp(writer->data, data, size) == 0);
 }
 
+/* A list of entries, and the payload of a vote. */
+static void
+entries(TlWriter *writer, const uint8_t *data, size_t size)
+{
+	TlBlockEntry list[TL_MEMBER_COUNT_MAX];
+	TlHash		block;
+	unsigned	count;
+
+	if (tl_consensus_vote_decode(&block, data, size) == TL_OK)
+		require(size == TL_HASH_SIZE && memcmp(&block, data, size) == 0);
+	if (tl_chain_entries_decode(list, &count, TL_MEMBER_COUNT_MAX, data, size) != TL_OK)
+		return;
+	require(tl_chain_entries_encode(writer, list, count) == TL_OK);
+	require(writer->size == size && memcmp(writer->data, data, size) == 0);
+}
+
 /* No encoder; walking must give as many columns as it says. */
 static void
 definition(const uint8_t *data, size_t size)
@@ -163,6 +179,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			definition(data, size);
 			tl_writer_init(&writer, copy, size + 1024);
 			cut(&writer, data, size);
+			tl_writer_init(&writer, copy, size + 1024);
+			entries(&writer, data, size);
 			break;
 		case 11:
 			ROUND_TRIP(TlRejoin, tl_consensus_rejoin_decode, tl_consensus_rejoin_encode);

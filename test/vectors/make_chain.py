@@ -299,6 +299,32 @@ def checkpoint_vectors(chain, secrets, keys, body, headers, cut):
     return vectors
 
 
+def payload_vectors(chain, secrets, headers, cut, certificate):
+    """ACK and STATE; EVIDENCE of two rows of member 3 (E4), and of one with its parent (E6)."""
+    ack = (b"\x01" + bytes(range(16)) + bytes(range(30, 46)) + pack("Q", 6) + leaf_hash(headers[6]) +
+           pack("I", len(cut)) + cut)
+    state = b"\x01" + pack("Q", 4) + leaf_hash(headers[4]) + sha(b"state") + sha(b"outcomes")
+    nonce = bytes(range(100, 116))
+    shown = []
+    for sequence, kind, payload in ((7, 5, leaf_hash(headers[5])), (9, 6, b"")):
+        row, payload_digest, digest, signature = log_row(
+            chain, secrets[2], 3, nonce, sequence, sha(b"row before"), kind, 6, payload)
+        shown.append((digest, pack("I", 3) + nonce + pack("Q", sequence) + sha(b"row before") +
+                      pack("BQQ", kind, 0, 6) + payload_digest + signature))
+    phase = b"\x01\x04" + b"".join(part for digest, part in sorted(shown))
+    proposal = b"\x01"
+    for part in (headers[6], certificate, None, cut):
+        proposal += pack("I", len(part)) + part if part is not None else pack("HI", 0, 0)
+    proposal += pack("I", 0)
+    accused = log_row(chain, secrets[0], 1, bytes(16), 5, sha(b"row before"), 3, 7, proposal)[0]
+    illegal = b"\x01\x06"
+    for part in (accused, headers[5], cut):
+        illegal += pack("I", len(part)) + part
+    return ([[("kind", "ack"), ("payload", ack)], [("kind", "state"), ("payload", state)]] +
+            [[("kind", "evidence"), ("chain_id", chain), ("payload", payload), ("member", str(member))]
+             for payload, member in ((phase, 3), (illegal, 1))])
+
+
 def restart_vector(chain, headers, members_hash, members):
     """RESTART after block 7: members 1, 2 and 4 of four go on without member 3."""
     secrets = [510, 520, 530, 540]
@@ -736,6 +762,8 @@ def main():
                         ("list", b"".join(pack("B", kind) + digest for digest, kind in listed)),
                         ("root", root([leaf_hash(b"\x05\x01" + pack("B", kind) + digest)
                                        for digest, kind in listed]))])
+
+    vectors += payload_vectors(chain, secrets, headers, cut, certificate)
 
     def hexes(items):
         return [item.hex() for item in items]
