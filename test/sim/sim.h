@@ -679,6 +679,7 @@ extern void sim_check_own_row(SimWorld *world, SimNode *node,
 							  const TlLogRow *row);
 extern void sim_check_accusation(SimWorld *world, const SimNode *node,
 								 const TlLogRow *row, bool believed);
+extern void sim_check_arrival(SimWorld *world, const SimRow *row);
 extern void sim_check_batch(SimWorld *world, const TlHash *digest);
 extern bool sim_check_was_made(const TlHash *digest);
 extern void sim_check_alarm(SimWorld *world, SimNode *node,

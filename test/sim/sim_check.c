@@ -9,7 +9,7 @@
  *	  V9 liveness once faults have stopped, V10 what a final block's proposal
  *	  says (its leader, its parent's certificate, those of the views it skips,
  *	  its batches, its time), V11 an idle chain writes nothing, V12 a fork
- *	  convicts enough
+ *	  convicts enough, V18 nothing leaves that is not durable
  *
  * V1, V2, V4 to V7 and V10 are in sim_check_block.c, V12 in sim_check_fork.c.
  *
@@ -159,6 +159,18 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 				 (unsigned long long) node->voted_view);
 	if (row->kind != TL_LOG_FINALIZE)
 		node->voted_view = row->view;
+}
+
+/* V18: what somebody sees of an honest member is durable in its own log. */
+void
+sim_check_arrival(SimWorld *world, const SimRow *row)
+{
+	const SimNode *author = &world->nodes[row->row.member - 1];
+
+	if (sim_is_honest(author) && !world->forgotten &&
+		!(row->holders >> author->id & 1))
+		sim_fail(world, "V18: a row of node %u left before it was durable",
+				 author->id);
 }
 
 void

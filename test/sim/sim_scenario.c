@@ -61,6 +61,7 @@ static void set_accusations(SimWorld *world);
 static void set_full_disk(SimWorld *world);
 static void set_slow_disk(SimWorld *world);
 static void set_fsync(SimWorld *world);
+static void set_rolled_back(SimWorld *world);
 static void set_clocks(SimWorld *world);
 static void set_diverged(SimWorld *world);
 static void set_diverged_more(SimWorld *world);
@@ -171,6 +172,9 @@ static const SimScenario scenarios[] = {
 	set_slow_disk, SIM_SEEN_BLOCK, 4, true, 5, 3000, 0},
 	{"fsync_error", "10", "one transaction in ten fails, or says so; no vote leaves",
 	set_fsync, SIM_SEEN_LOST, 4, true, 10, 3000, 0},
+	{"transactions_rolled_back", "a row seen by a peer whose transaction then rolled back",
+		"two transactions in five fail or are lost; no row of them has left (V18)",
+	set_rolled_back, SIM_SEEN_LOST, 4, true, 5, 3000, 0},
 	{"clocks", "11", "clocks jump hours ahead, an hour back, or stand",
 	set_clocks, SIM_SEEN_CLOCK, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"slots_dropped", "12, slots advanced or dropped by a peer",
@@ -200,7 +204,7 @@ static const SimScenario scenarios[] = {
 	sim_change_at_view, SIM_SEEN_EPOCH, 4, true, 16, 4000, 0},
 	{"members_two_lanes", "a set change whose approvals complete in two lanes at once",
 		"one more approval in another log, and the other motion were decided by the same block (R22)",
-	sim_change_back_to_back, SIM_SEEN_RIVALS, 4, false, 20, 4000, 0},
+	sim_change_back_to_back, SIM_SEEN_RIVALS, 4, true, 20, 4000, 0},
 	{"members_header", "4, 16", "a liar's block bears a set that is not its epoch's, also as the first of an epoch (R24)",
 	sim_change_header, SIM_SEEN_TWIST, 4, false, 10, 4000, 0},
 	{"members_finalize_to_one", "5, 16", "one member alone learns that the epoch has ended (P11)",
@@ -252,7 +256,7 @@ static const SimScenario scenarios[] = {
 	sim_forget_beside_liar, SIM_SEEN_REJOIN, 7, false, 10, 40000, 0},
 	{"old_batch_after_rejoin", "a lane's old batch ordered after its owner's REJOIN",
 		"older batches that a block orders before the first of the new number (R39)",
-	sim_forget_old_batch, SIM_SEEN_LATE_BATCH, 4, false, 20, 20000, 0},
+	sim_forget_old_batch, SIM_SEEN_LATE_BATCH, 4, true, 20, 20000, 0},
 	{"rejoin_across_epoch", "8, rejoin across a final set change",
 		"the members change while one of them asks; it asks anew in the next epoch (R38)",
 	sim_change_and_rejoin, SIM_SEEN_REJOIN_LATER, 4, true, 20, 12000, 0},
@@ -673,6 +677,13 @@ static void
 set_fsync(SimWorld *world)
 {
 	world->plan.fail_percent = 10;
+}
+
+static void
+set_rolled_back(SimWorld *world)
+{
+	world->plan.fail_percent = 20;
+	world->plan.commit_crash_percent = 20;
 }
 
 static void

@@ -110,6 +110,7 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	const SimRow *other;
 	TlConsensusStatus status;
 
+	sim_check_arrival(world, row);
 	/* Own rows come back from others in a rejoin only, before the REJOIN. */
 	tl_consensus_status(node->core, &status);
 	if (row->row.member == node->number && !(node->rejoining && status.lost))
