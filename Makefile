@@ -118,6 +118,7 @@ OBJS_BACKEND = \
 	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \
 	src/chain/chain_applied.o \
+	src/chain/chain_state_store.o \
 	src/proof/proof_jsonb.o \
 	src/proof/proof_section.o \
 	src/proof/proof_source.o \
@@ -143,6 +144,8 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_sweep.o \
 	src/proof/proof_verify_rows.o \
 	src/proof/proof_verify_blocks.o \
+	src/proof/proof_state.o \
+	src/proof/proof_verify_state.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
 	src/proof/proof_steps.o \
@@ -169,6 +172,7 @@ OBJS_BACKEND = \
 	src/node/node_block.o \
 	src/node/node_round.o \
 	src/node/node_apply.o \
+	src/node/node_state.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
@@ -201,6 +205,7 @@ SQL_MODULES = \
 	sql/36_shared.sql \
 	sql/40_chain.sql \
 	sql/45_reject.sql \
+	sql/46_state.sql \
 	sql/50_proof.sql \
 	sql/51_verify.sql \
 	sql/70_replication.sql \

@@ -122,8 +122,14 @@ CREATE VIEW ledger.status AS
                                     FROM pg_catalog.pg_index AS i
                                     JOIN pg_catalog.pg_class AS c ON i.indrelid IN (c.oid, c.reltoastrelid)
                                    WHERE c.oid = ANY (s.waiting_tables::oid[]))
-               AND l.mode = 'AccessExclusiveLock') AS blocked_by
-      FROM ledger_internal.status() AS s,
+               AND l.mode = 'AccessExclusiveLock') AS blocked_by,
+           coalesce((SELECT a.height FROM ledger_internal.applied AS a), tip.height) AS applied_height,
+           stop.height AS stopped_at,
+           stop.reason AS stopped_by,
+           (SELECT array_agg(d.relation ORDER BY d.table_id) FROM ledger.state AS d
+             WHERE d.damaged_at IS NOT NULL) AS damaged_tables
+      FROM ledger_internal.status() AS s
+           LEFT JOIN ledger_internal.apply_stop AS stop ON true,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;

@@ -18,6 +18,7 @@
 #include "node_identity.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_state.h"
 #include "node_wire.h"
 #include "node_worker.h"
 #include "proof_progress.h"
@@ -48,6 +49,7 @@ _PG_init(void)
 	tl_proof_progress_init();
 	tl_replication_status_init();
 	tl_node_commit_init();
+	tl_node_state_init();
 	tl_node_wire_init();
 	tl_node_launcher_init();
 }

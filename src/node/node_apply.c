@@ -23,6 +23,7 @@
 #include "utils/snapmgr.h"
 
 #include "chain_applied.h"
+#include "chain_state_store.h"
 #include "chain_statement.h"
 #include "node_apply.h"
 #include "node_shared.h"
@@ -67,7 +68,7 @@ tl_node_apply_next(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	height = tl_chain_applied_height() + 1;
 	value = Int64GetDatum(height);
-	if (tl_chain_execute(&select_block, &value, NULL, true) > 0)
+	if (!tl_chain_state_is_stopped() && tl_chain_execute(&select_block, &value, NULL, true) > 0)
 		result = tl_node_apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
 	SPI_finish();
 	PopActiveSnapshot();
@@ -100,7 +101,7 @@ tl_node_apply_at_once(int64_t height, bool has_entries)
 {
 	Datum		value = Int64GetDatum(height);
 
-	if (has_entries || tl_chain_applied_height() != height - 1 ||
+	if (has_entries || tl_chain_applied_height() != height - 1 || tl_chain_state_is_stopped() ||
 		tl_chain_execute(&select_body, &value, NULL, false) > 0)
 		return;
 	tl_chain_applied_store(height);

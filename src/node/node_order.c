@@ -42,6 +42,7 @@
 #include "node_order_store.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_state.h"
 #include "replication_own_log.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -70,7 +71,7 @@ static void give_seen(TlOrder *order, const TlLastSeen *seen);
 static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
-static void alarm_operator(const TlAction *action);
+static void alarm_operator(const TlOrder *order, const TlAction *action);
 static void place_batches(TlOrder *order);
 static void make_batch(TlOrder *order);
 static void make_approvals(TlOrder *order);
@@ -502,12 +503,12 @@ obey(TlOrder *order)
 				tl_node_order_rejoin_reply(order, action);
 				break;
 			case TL_ACT_CHECKPOINT:
-				tl_node_order_checkpoint_store(action);
+				order->ordered |= tl_node_order_checkpoint_store(action);
 				break;
 			case TL_ACT_PRUNE:
 				break;			/* everything is kept */
 			case TL_ACT_ALARM:
-				alarm_operator(action);
+				alarm_operator(order, action);
 				break;
 		}
 	}
@@ -579,7 +580,7 @@ read_lane(TlOrder *order, const TlLane *lane)
 }
 
 static void
-alarm_operator(const TlAction *action)
+alarm_operator(const TlOrder *order, const TlAction *action)
 {
 	static const char *const texts[] = {
 		"", "two final blocks at one height",
@@ -607,6 +608,9 @@ alarm_operator(const TlAction *action)
 			errmsg("consensus alarm: %s", texts[action->alarm]),
 			errdetail("Member %u.", action->member),
 			errhint("%s", hints[action->alarm]));
+	if (action->alarm == TL_ALARM_SPLIT ||
+		(action->alarm == TL_ALARM_DIVERGED && action->member == order->log.member))
+		tl_node_state_differs(action);
 }
 
 /* Batches of the worker, as many as there is room for in the own lane. */

@@ -7,9 +7,12 @@
  * says when a quorum has said the same (src/consensus/README.md, "Checkpoints").
  * The certificate of such a checkpoint is kept in ledger_internal.checkpoint.
  *
- * The state root is the one over the shared tables, the outcome root the one over
- * outcomes, events and rejections.  There are none of either in such a ledger yet,
- * so both are the RFC 6962 root over nothing, the same for everybody.
+ * Of what is applied only: ordering runs ahead of that, so the state of a block
+ * is told when the worker has applied it (node_state.c), and a node whose state
+ * is not the others' and which therefore applies no more tells nothing.
+ *
+ * A core that is made anew is told first what the state was after the checkpoint
+ * that the last header names, so that it knows a difference again.
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -18,10 +21,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 
+#include "chain_applied.h"
+#include "chain_state_store.h"
 #include "chain_statement.h"
-#include "crypto_hash.h"
 #include "node_order_state.h"
+#include "node_shared.h"
+#include "node_state.h"
 #include "tl_error.h"
 
 #define BLOCKS_MAX		256		/* told in one turn */
@@ -30,9 +37,9 @@
 #define BLOCKS_AGAIN	8
 
 static TlStatement select_blocks = {
-	"SELECT height, hash, header FROM ledger_internal.ordered_block WHERE height > $1"
-	" ORDER BY height LIMIT $2",
-	2, {INT8OID, INT4OID}
+	"SELECT height, hash, header FROM ledger_internal.ordered_block"
+	" WHERE height > $1 AND height <= $3 ORDER BY height LIMIT $2",
+	3, {INT8OID, INT4OID, INT8OID}
 };
 static TlStatement insert_checkpoint = {
 	"INSERT INTO ledger_internal.checkpoint (height, block, state_root, outcome_root, certificate)"
@@ -40,45 +47,99 @@ static TlStatement insert_checkpoint = {
 	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 
-static void read_state(TlInput *input, uint64 place);
+static TlStatement select_founding = {
+	"SELECT coalesce(max(height), 0) FROM ledger_internal.epoch"
+};
+
+static uint64_t founding_height(void);
+static void look_at_stop(TlOrder *order);
+static void tell(TlOrder *order, uint64_t after, uint64_t last);
+static void read_block(TlInput *input, uint64 *checkpoint_height, uint64 place);
 
 /* A new core was told of no state yet. */
 void
 tl_node_order_checkpoint_open(TlOrder *order)
 {
-	uint64_t	first = order->config->founding_view == 0 ? 0 : order->height;
+	uint64_t	told = Min((uint64_t) tl_chain_applied_height(), order->height);
 
-	order->stated = Max(first, order->height > BLOCKS_AGAIN ? order->height - BLOCKS_AGAIN : 0);
+	order->checkpoint_told = false;
+	order->stated = Max(founding_height(), told > BLOCKS_AGAIN ? told - BLOCKS_AGAIN : 0);
 }
 
-/* The state after each block that was stored since. */
+/* STATE is of blocks of one's own epoch. */
+static uint64_t
+founding_height(void)
+{
+	tl_chain_execute(&select_founding, NULL, NULL, false);
+	return (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+}
+
+/* The state after each block that was applied since. */
 void
 tl_node_order_checkpoint_tell(TlOrder *order)
 {
-	Datum		values[2] = {Int64GetDatum((int64) order->stated), Int32GetDatum(BLOCKS_MAX)};
-	TlInput    *inputs;
-	uint64		count;
+	uint64_t	applied;
+	uint64_t	checkpoint = order->config->base.header.checkpoint_height;
 
-	if (!order->started || order->stated >= order->height)
+	look_at_stop(order);
+	if (!order->started || order->stated >= order->height || order->anew)
 		return;
-	/* a step may ask for statements, which end this result */
-	count = tl_chain_execute(&select_blocks, values, NULL, false);
-	inputs = palloc0((count + 1) * sizeof(TlInput));
+	applied = Min((uint64_t) tl_chain_applied_height(), order->height);
+	if (!order->checkpoint_told && checkpoint > 0 && checkpoint <= applied)
+	{
+		order->checkpoint_told = true;
+		if (checkpoint <= order->stated)
+			tell(order, checkpoint - 1, checkpoint);
+	}
+	if (order->stated < applied)
+		tell(order, order->stated, applied);
+}
+
+/* Blocks are applied again: the core is to forget that the state differed. */
+static void
+look_at_stop(TlOrder *order)
+{
+	bool		stopped = tl_chain_state_is_stopped();
+
+	if (order->stopped && !stopped)
+	{
+		order->anew = true;
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
+	}
+	order->stopped = stopped;
+}
+
+static void
+tell(TlOrder *order, uint64_t after, uint64_t last)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) after), Int32GetDatum(BLOCKS_MAX), Int64GetDatum((int64) last)
+	};
+	uint64		count = tl_chain_execute(&select_blocks, values, NULL, false);
+	TlInput    *inputs = palloc0((count + 1) * sizeof(TlInput));
+	uint64	   *checkpoints = palloc0((count + 1) * sizeof(uint64));
+
+	/* what is read of each state, and a step, end this result */
+	order->asked |= count == BLOCKS_MAX;	/* come again */
 	for (uint64 i = 0; i < count; i++)
-		read_state(&inputs[i], i);
+		read_block(&inputs[i], &checkpoints[i], i);
 	for (uint64 i = 0; i < count; i++)
 	{
-		TlStatus	status = tl_node_order_step(order, &inputs[i]);
+		TlStatus	status;
 
-		if (status == TL_BAD_VERSION)
-			return;				/* R27 */
-		tl_error_check(status, "state");
-		order->stated = inputs[i].state.height;
+		if (tl_node_state_read(&inputs[i].state, checkpoints[i]))
+		{
+			status = tl_node_order_step(order, &inputs[i]);
+			if (status == TL_BAD_VERSION)
+				return;			/* R27 */
+			tl_error_check(status, "state");
+		}
+		order->stated = Max(order->stated, inputs[i].state.height);
 	}
 }
 
 static void
-read_state(TlInput *input, uint64 place)
+read_block(TlInput *input, uint64 *checkpoint_height, uint64 place)
 {
 	bytea	   *hash = DatumGetByteaPP(tl_chain_result(place, 1, NULL));
 	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(place, 2, NULL));
@@ -90,13 +151,12 @@ read_state(TlInput *input, uint64 place)
 	input->more = true;
 	input->state.height = header.height;
 	memcpy(input->state.block.bytes, VARDATA_ANY(hash), TL_HASH_SIZE);
-	tl_crypto_sha256(&input->state.state_root, "", 0);
-	tl_crypto_sha256(&input->state.outcome_root, "", 0);
 	input->view = header.view;
+	*checkpoint_height = header.checkpoint_height;
 }
 
-/* A quorum says the same. */
-void
+/* A quorum says the same; may blocks be applied again therefore? */
+bool
 tl_node_order_checkpoint_store(const TlAction *action)
 {
 	Datum		values[] = {
@@ -108,4 +168,5 @@ tl_node_order_checkpoint_store(const TlAction *action)
 	};
 
 	tl_chain_execute(&insert_checkpoint, values, NULL, false);
+	return tl_node_state_agreed();
 }

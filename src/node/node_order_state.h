@@ -67,6 +67,8 @@ struct TlOrder
 	uint64_t	height;			/* of the last block stored */
 	uint64_t	base_view;		/* its view */
 	uint64_t	stated;			/* the core was told the state up to here */
+	bool		stopped;		/* no block is applied here */
+	bool		checkpoint_told;	/* and that after the last header's checkpoint */
 	bool		asked;			/* this turn appended or stored something */
 	bool		submitted;		/* somebody says that there is something to be ordered */
 	bool		offers;			/* there may be: batches, approvals or bodies wait */
@@ -113,7 +115,7 @@ extern int64_t tl_node_order_now_us(void);
 /* node_order_checkpoint.c */
 extern void tl_node_order_checkpoint_open(TlOrder *order);
 extern void tl_node_order_checkpoint_tell(TlOrder *order);
-extern void tl_node_order_checkpoint_store(const TlAction *action);
+extern bool tl_node_order_checkpoint_store(const TlAction *action);
 
 /* node_order_log.c */
 extern void tl_node_order_log_open(TlOrder *order);

@@ -295,6 +295,8 @@ run(TlRoundState *state, bool test)
 		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
 		state->tip_moved |= (news & TL_NEWS_ORDERED) != 0;
 		applied = apply(state);
+		if (applied == TL_APPLY_MORE)
+			tl_node_wire_wake();	/* the core is told the state */
 		INSTR_TIME_SET_CURRENT(start);
 		if (may_sign(state, test))
 			result = tl_node_round(state);

@@ -13,6 +13,7 @@
  *		proof_verify_sweep.c		rows of each table against the sections:
  *		proof_verify_rows.c			quickly, and if that says no, exactly
  *		proof_verify_section.c
+ *		proof_verify_state.c		the state of shared tables, if all is read
  *
  * Nothing that is stored is believed before it has been recomputed.  What is
  * believed: the code, the server below it, and the key in the genesis block,
@@ -59,6 +60,7 @@
 
 #include "chain_statement.h"
 #include "proof_progress.h"
+#include "proof_state.h"
 #include "proof_verify.h"
 #include "table_catalog.h"
 #include "table_definition.h"
@@ -193,6 +195,8 @@ verify(TlVerification *run, List *tables)
 			tl_proof_verify_table(run, lfirst_oid(cell));
 		tl_proof_progress_table_done();
 	}
+	if (run->full)
+		tl_proof_verify_state(run, tables);
 	MemoryContextSwitchTo(caller);
 }
 

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_state_store.h
+ *	  The state of a ledger, stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_STATE_STORE_H
+#define CHAIN_STATE_STORE_H
+
+#include "chain_state.h"
+
+extern TlSetHasher *tl_chain_state_hasher(void);
+
+extern bool tl_chain_state_load(TlSetHash *out, TlHash *digest,
+								const uint8_t table_id[TL_TABLE_ID_SIZE]);
+extern void tl_chain_state_store(const uint8_t table_id[TL_TABLE_ID_SIZE],
+								 int64_t height, const TlSetHash *set);
+extern char *tl_chain_state_damage(const uint8_t table_id[TL_TABLE_ID_SIZE],
+								   int64_t height);
+extern char *tl_chain_state_find_damage(int64_t height);
+extern void tl_chain_state_root_now(TlHash *out, bool in_snapshot);
+extern void tl_chain_state_store_root(int64_t height);
+extern void tl_chain_state_forget_tables(void);
+extern void tl_chain_state_begin_anew(int64_t height);
+extern bool tl_chain_state_at(TlHash *out, int64_t height);
+extern bool tl_chain_state_is_anew(int64_t height);
+extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
+
+extern void tl_chain_outcome_store(int64_t height, int number,
+								   const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
+extern void tl_chain_outcome_root(TlHash *out, int64_t after, int64_t height);
+
+extern bool tl_chain_state_is_stopped(void);
+extern bool tl_chain_state_stop(int64_t height, const char *reason);
+extern bool tl_chain_state_go_on(const char *reason);
+
+#endif							/* CHAIN_STATE_STORE_H */

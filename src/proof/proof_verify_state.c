@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof_verify_state.c
+ *	  The stored state against the rows of shared tables, and against the
+ *	  checkpoints that a quorum has signed.
+ *
+ * For each shared table: the rows give a set hash, which must be the stored one,
+ * whose digest stands beside it.  The digests of all tables give the newest
+ * state root.  Each stable checkpoint that is kept has a certificate which
+ * holds, and the state root that this node had after the same block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
+#include "chain_state_store.h"
+#include "chain_statement.h"
+#include "consensus_certificate.h"
+#include "merkle_hash.h"
+#include "proof_state.h"
+#include "tl_compat.h"
+
+#define CHECKPOINTS_MAX		1000	/* read at once */
+
+static TlStatement select_applied = {"SELECT height FROM ledger_internal.applied"};
+static TlStatement select_tables = {
+	"SELECT t.relation, coalesce(s.table_id, t.table_id), s.height, s.digest, sha256(s.set_hash)"
+	" FROM ledger_internal.table_state AS s FULL JOIN ledger_internal.shared_table AS t USING (table_id)"
+	" ORDER BY 2"
+};
+static TlStatement select_root = {
+	"SELECT height, state_root FROM ledger_internal.state ORDER BY height DESC LIMIT 1"
+};
+static TlStatement select_checkpoints = {
+	"SELECT c.height, c.block, c.state_root, c.outcome_root, c.certificate, b.hash,"
+	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
+	" ORDER BY s.height DESC LIMIT 1),"
+	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height)"
+	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
+	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",
+	3, {INT8OID, INT8OID, INT4OID}
+};
+
+/* A shared table as it is stored, and what may fail about it. */
+typedef struct TableState
+{
+	TlVerification *run;
+	Oid			relation;		/* InvalidOid: not a shared table */
+	int64_t		applied_height;
+	int64_t		height;
+	bool		stored;
+	TlHash		digest;
+	TlHash		of_set;			/* the digest of the set hash beside it */
+	TlHash		of_rows;
+} TableState;
+
+static TableState *read_tables(TlVerification *run, uint64 *count);
+static void check_table(TableState *state);
+static void scan_table(void *argument);
+static void check_root(TlVerification *run);
+static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
+static void check_certificate(TlVerification *run, uint64 row);
+static void report(TlVerification *run, Oid relation, int64_t height, const TlHash *expected,
+				   const TlHash *found, const char *detail);
+static bool read_hash(TlHash *out, uint64 row, int column);
+
+/* Of these tables; roots and checkpoints where all are looked at. */
+void
+tl_proof_verify_state(TlVerification *run, List *tables)
+{
+	int64_t		applied_height = PG_INT64_MAX;
+	uint64		count;
+	TableState *states;
+
+	if (!run->quorum)
+		return;
+	if (tl_chain_execute(&select_applied, NULL, NULL, true) > 0)
+		applied_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	states = read_tables(run, &count);
+	for (uint64 i = 0; i < count; i++)
+	{
+		states[i].applied_height = applied_height;
+		if (OidIsValid(run->relation) && !list_member_oid(tables, states[i].relation))
+			continue;
+		check_table(&states[i]);
+	}
+	if (OidIsValid(run->relation))
+		return;
+	check_root(run);
+	for (int64_t after = 0; after >= 0;)
+		after = check_checkpoints(run, after, applied_height);
+}
+
+static TableState *
+read_tables(TlVerification *run, uint64 *count)
+{
+	TableState *states;
+
+	*count = tl_chain_execute(&select_tables, NULL, NULL, true);
+	states = palloc0(sizeof(TableState) * (*count + 1));
+	for (uint64 i = 0; i < *count; i++)
+	{
+		bool		is_null;
+		Datum		relation = tl_chain_result(i, 0, &is_null);
+
+		states[i].run = run;
+		states[i].relation = is_null ? InvalidOid : DatumGetObjectId(relation);
+		states[i].height = DatumGetInt64(tl_chain_result(i, 2, &is_null));
+		states[i].stored = !is_null;
+		if (!is_null && !(read_hash(&states[i].digest, i, 3) && read_hash(&states[i].of_set, i, 4)))
+			elog(ERROR, "a digest in ledger_internal.table_state is not 32 bytes");
+	}
+	return states;
+}
+
+static void
+check_table(TableState *state)
+{
+	TlSetHash	nothing;
+	char	   *message;
+
+	if (!state->stored)
+	{
+		tl_crypto_set_hash_init(&nothing);
+		tl_crypto_set_hash_digest(&state->digest, &nothing);
+		state->of_set = state->digest;
+	}
+	else if (!OidIsValid(state->relation))
+	{
+		report(state->run, InvalidOid, state->height, NULL, &state->digest,
+			   "A state is stored of a table that is not shared.");
+		return;
+	}
+	message = tl_proof_verify_try(scan_table, state);
+	if (message != NULL)
+		report(state->run, state->relation, state->height, &state->digest, NULL,
+			   psprintf("The rows of the table cannot be read for its state: %s.", message));
+	else if (memcmp(&state->of_set, &state->of_rows, sizeof(TlHash)) != 0)
+		report(state->run, state->relation, state->height, &state->of_set, &state->of_rows,
+			   "The set hash stored for the table is not that of its rows.");
+	else if (memcmp(&state->digest, &state->of_set, sizeof(TlHash)) != 0)
+		report(state->run, state->relation, state->height, &state->of_set, &state->digest,
+			   "The digest stored for the table is not that of the set hash beside it.");
+}
+
+static void
+scan_table(void *argument)
+{
+	TableState *state = argument;
+	TlSetHash	set;
+
+	tl_proof_state_scan(&set, NULL, state->relation, state->run->member, state->applied_height,
+						state->run->snapshot);
+	tl_crypto_set_hash_digest(&state->of_rows, &set);
+}
+
+/* The newest root is the one over the tables' digests. */
+static void
+check_root(TlVerification *run)
+{
+	int64_t		height = 0;
+	TlHash		stored;
+	TlHash		computed;
+	bool		some = tl_chain_execute(&select_root, NULL, NULL, true) > 0;
+
+	if (some)
+	{
+		height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+		some = read_hash(&stored, 0, 1);
+	}
+	tl_chain_state_root_now(&computed, true);
+	if (!some)
+		tl_merkle_empty_root(&stored);
+	if (memcmp(&stored, &computed, sizeof(stored)) != 0)
+		report(run, InvalidOid, height, &stored, &computed,
+			   "The stored state root is not the one over the stored digests of the shared tables.");
+}
+
+/* Some, of blocks that are stored here; the last one's height, -1 if there are no more. */
+static int64_t
+check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
+{
+	Datum		values[] = {
+		Int64GetDatum(after), Int64GetDatum(run->tip_height), Int32GetDatum(CHECKPOINTS_MAX)
+	};
+	uint64		count = tl_chain_execute(&select_checkpoints, values, NULL, true);
+	int64_t		height = -1;
+	TlHash		stable;
+	TlHash		own;
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		height = DatumGetInt64(tl_chain_result(i, 0, NULL));
+		check_certificate(run, i);
+		if (height > applied_height || DatumGetBool(tl_chain_result(i, 7, NULL)) ||
+			!read_hash(&stable, i, 2))
+			continue;
+		if (!read_hash(&own, i, 6))
+			tl_merkle_empty_root(&own);
+		if (memcmp(&stable, &own, sizeof(own)) != 0)
+			report(run, InvalidOid, height, &stable, &own,
+				   "The state of this node after the block is not the one that a quorum has signed.");
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return height;
+}
+
+/* Does the certificate of a checkpoint hold, and say what is kept beside it? */
+static void
+check_certificate(TlVerification *run, uint64 row)
+{
+	bytea	   *bytes = DatumGetByteaPP(tl_chain_result(row, 4, NULL));
+	int64_t		height = DatumGetInt64(tl_chain_result(row, 0, NULL));
+	TlCertificate certificate;
+	TlHash		block,
+				state_root,
+				outcome_root,
+				stored;
+
+	if (tl_consensus_certificate_decode(&certificate, VARDATA_ANY(bytes),
+										VARSIZE_ANY_EXHDR(bytes)) == TL_OK &&
+		certificate.kind == TL_LOG_STATE && certificate.height == (uint64_t) height &&
+		read_hash(&block, row, 1) && read_hash(&state_root, row, 2) &&
+		read_hash(&outcome_root, row, 3) && read_hash(&stored, row, 5) &&
+		memcmp(&block, &stored, sizeof(block)) == 0 &&
+		memcmp(&certificate.block, &block, sizeof(block)) == 0 &&
+		memcmp(&certificate.state_root, &state_root, sizeof(block)) == 0 &&
+		memcmp(&certificate.outcome_root, &outcome_root, sizeof(block)) == 0 &&
+		tl_proof_verify_is_signed(run, &certificate))
+		return;
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "bad_certificate",
+		.has_height = true,
+		.height = height,
+		.detail = "The certificate of a stable checkpoint does not hold, or does not say what ledger_internal.checkpoint has beside it."
+	});
+}
+
+static void
+report(TlVerification *run, Oid relation, int64_t height, const TlHash *expected,
+	   const TlHash *found, const char *detail)
+{
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "state_changed",
+		.relation = relation,
+		.has_height = true,
+		.height = height,
+		.expected = expected == NULL ? NULL : tl_proof_verify_hex(expected->bytes, TL_HASH_SIZE),
+		.found = found == NULL ? NULL : tl_proof_verify_hex(found->bytes, TL_HASH_SIZE),
+		.detail = detail
+	});
+}
+
+/* False if there is none of that size. */
+static bool
+read_hash(TlHash *out, uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = tl_chain_result(row, column, &is_null);
+	bytea	   *bytes = is_null ? NULL : DatumGetByteaPP(value);
+
+	if (bytes == NULL || VARSIZE_ANY_EXHDR(bytes) != TL_HASH_SIZE)
+		return false;
+	memcpy(out->bytes, VARDATA_ANY(bytes), TL_HASH_SIZE);
+	return true;
+}
