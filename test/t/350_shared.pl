@@ -26,14 +26,22 @@ like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('off
 $wires->sql(1, 'INSERT INTO cdr VALUES (1)');
 like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('cdr', gen_random_uuid())"))[2], qr/table "cdr" cannot become a shared table.*\n.*It has rows\./, 'and before it has rows');
 
+# A row of each is everywhere, under the ref that its origin gave it.
+my %ref;
+
 foreach my $member (@members)
 {
-	my $ref = $wires->sql($member, "INSERT INTO offer VALUES ($member, 1.50, 'of $member') RETURNING ledger_ref");
-	like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "a row of member $member is final");
+	$ref{$member} = $wires->sql($member, "INSERT INTO offer VALUES ($member, 1.50, 'of $member') RETURNING ledger_ref");
+	like($wires->sql($member, "SELECT ledger.wait_final('$ref{$member}', '170 s')"), qr/^\d+$/, "a row of member $member is final");
 }
+my $expected = join "\n", map { "$_|1.50|of $_|$ref{$_}|$_" } @members;
+
 foreach my $member (@members)
 {
-	is($wires->sql($member, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $member finds nothing wrong");
+	like($wires->sql($member, "SELECT ledger.wait_final('$ref{$_}', '170 s')"), qr/^\d+$/, "and at member $member that of member $_") foreach (@members);
+	is($wires->sql($member, 'SELECT id, price, note, ledger_ref, ledger.member(ledger_ref) FROM offer ORDER BY id'), $expected, "all rows are at member $member");
+	is($wires->sql($member, "SELECT ledger.height('$ref{2}'), ledger.finality('$ref{2}'), ledger.is_final('$ref{2}'), ledger.relation_of('$ref{2}'), ledger.block_time('$ref{2}') > '2026-01-01'"),
+		$wires->sql(2, "SELECT ledger.height('$ref{2}')") . '|final|t|offer|t', "member $member knows what one of them is");
 }
 
 done_testing();
