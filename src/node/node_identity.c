@@ -74,6 +74,7 @@ static Oid	identity_relation = InvalidOid;
 static void identity_for_table(TlIdentity *out);
 static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
+static bool is_ordered(void);
 static bool is_rejoining(void);
 static bool has_left(uint32_t member);
 static void check_mark(void);
@@ -180,9 +181,29 @@ identity_load(void)
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)
 		check_mark();
+	identity.ordered = identity.table.exists && is_ordered();
 	identity.rejoining = identity.table.exists && is_rejoining();
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && has_left(identity.table.member);
+}
+
+/* Is there a row of ledger_internal.order_mode?  Its writers invalidate this one. */
+static bool
+is_ordered(void)
+{
+	Oid			oid = tl_node_relation("order_mode", true);
+	Relation	relation;
+	SysScanDesc scan;
+	bool		found;
+
+	if (!OidIsValid(oid))
+		return false;
+	relation = table_open(oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return found;
 }
 
 /* A row of ledger_internal.rejoin has no number yet (node_order_rejoin.c). */
