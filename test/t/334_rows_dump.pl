@@ -45,23 +45,23 @@ sub error_of
 final($_, insert($_, 1), "a row of member $_ is final") foreach (@members);
 my $ref = insert(4, 2);
 final(4, $ref, 'a row is in the dump');
-$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'it is dumped');
+command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'it is dumped');
 final(4, insert(4, 3), 'a row comes after the dump');
 like(error_of('SELECT ledger.resume()'), qr/not a restored copy/, 'a database that goes on need not be resumed');
 
 # The database is lost, its wire is not.
 $node->safe_psql('template1', 'DROP DATABASE postgres WITH (FORCE)');
 $node->safe_psql('template1', "CREATE DATABASE postgres TEMPLATE template0 ENCODING 'UTF8'");
-$node->command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'and restored');
+command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'and restored');
 is($wires->sql(4, 'SELECT state FROM ledger.status'), 'copied', 'it knows that it is a copy');
 like(error_of('INSERT INTO cdr VALUES (4)'), qr/HINT:.*ledger\.resume/s, 'and takes no rows');
 
 # A row that somebody added to the dump is named.
 $wires->sql(4, "INSERT INTO cdr (id, ledger_ref) VALUES (13, '4.0.9.1')");
-like(error_of('SELECT ledger.resume()'), qr/does not fit the chain.*row_added cdr 4\.0\.9\.1/s, 'it is verified before it goes on');
+like(error_of('SELECT ledger.resume()'), qr/does not fit the chain.*row_added public\.cdr 4\.0\.9\.1/s, 'it is verified before it goes on');
 $node->safe_psql('template1', 'DROP DATABASE postgres WITH (FORCE)');
 $node->safe_psql('template1', "CREATE DATABASE postgres TEMPLATE template0 ENCODING 'UTF8'");
-$node->command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'restored once more');
+command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'restored once more');
 
 is($wires->sql(4, "SELECT ledger.resume('the disk was lost')"), '', 'it asks the others');
 like(error_of('SELECT ledger.resume()'), qr/rejoining|not a restored copy/, 'once');
