@@ -65,6 +65,7 @@ OBJS_PURE = \
 	src/table/table_signature.o \
 	src/chain/chain_section.o \
 	src/chain/chain_genesis.o \
+	src/chain/chain_alone.o \
 	src/chain/chain_restart.o \
 	src/chain/chain_manifest.o \
 	src/chain/chain_history.o \
@@ -183,6 +184,8 @@ OBJS_BACKEND = \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
+	src/node/node_order_alone.o \
+	src/node/node_order_begin.o \
 	src/node/node_order_log.o \
 	src/node/node_order_checkpoint.o \
 	src/node/node_order_rejoin.o \

@@ -4,7 +4,7 @@ CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production',
     AS 'MODULE_PATHNAME', 'tl_create_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.create_node(text, text, boolean) IS
-    'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks, so that it can invite others (test ledgers so far)';
+    'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks from the first one on, and not only from the first invitation';
 
 -- Several founders, for tests until members are admitted.
 CREATE FUNCTION ledger_internal.make_key() RETURNS bytea

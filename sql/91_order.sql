@@ -1,10 +1,16 @@
--- Ordering among several members of a test ledger (src/node/node_order.c).
+-- Ordering among several members (src/node/node_order.c).
 
 CREATE TABLE ledger_internal.order_mode (
-    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on)
+    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
+    alone_height bigint NOT NULL DEFAULT 0,
+    alone_hash bytea CHECK (octet_length(alone_hash) = 32),
+    alone_nonces bytea[] NOT NULL DEFAULT '{}',
+    alone_sequences bigint[] NOT NULL DEFAULT '{}',
+    CHECK (cardinality(alone_nonces) = cardinality(alone_sequences)),
+    CHECK (alone_height = 0 OR (alone_hash IS NOT NULL AND cardinality(alone_nonces) > 0))
 );
 COMMENT ON TABLE ledger_internal.order_mode IS
-    'a row here: this test ledger orders what is submitted, with its other founders';
+    'a row here: consensus makes the blocks of this ledger; alone_...: up to which block the founder had made them alone, and where its log was then, incarnation by incarnation';
 
 CREATE TABLE ledger_internal.submitted (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -44,6 +50,12 @@ BEGIN
     RETURN place;
 END $$;
 COMMENT ON FUNCTION ledger_internal.submit(bytea) IS 'has the members order this body; for tests of ordering';
+
+-- From a ledger of one member to one that can have several (src/node/node_order_begin.c).
+CREATE FUNCTION ledger_internal.begin_order() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'tl_begin_order' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.begin_order() IS
+    'has consensus make the blocks of a ledger whose only member has made them alone; false if it does already';
 
 -- What a row waits for.
 CREATE FUNCTION ledger_internal.waiting_batch(ref ledger.ref) RETURNS bigint

@@ -141,9 +141,9 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
         RAISE EXCEPTION 'this ledger has one member, who makes its blocks alone'
-            USING ERRCODE = 'feature_not_supported',
-                  DETAIL = 'Members can be changed on ledgers whose blocks consensus orders.',
-                  HINT = 'Begin one with ledger.create_node(name, purpose => ''test'', ordered => true).';
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'There is nobody to decide anything with, and nothing to decide.',
+                  HINT = 'Call ledger.announce(''host=... dbname=...''), and ledger.invite(name, fingerprint) for each new member.';
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_ordered() IS 'an error unless this is a node of a ledger whose members can change';
@@ -217,28 +217,32 @@ DECLARE
     key bytea;
     place bigint;
 BEGIN
-    PERFORM ledger_internal.check_validator();
     IF invite.name IS NULL OR invite.fingerprint IS NULL OR invite.roles IS NULL OR array_position(invite.roles, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'an invitation needs a name and a fingerprint' USING ERRCODE = 'null_value_not_allowed',
             DETAIL = 'The roles may be left out, and none of them may be null.',
             HINT = 'SELECT ledger.fingerprint() on the new member''s database prints the fingerprint.';
     END IF;
     key := ledger_internal.key_of(invite.fingerprint);
-    LOCK TABLE ledger_internal.invitation IN SHARE ROW EXCLUSIVE MODE;
-    PERFORM ledger_internal.check_new(invite.name, key);
+    IF NOT EXISTS (SELECT FROM ledger_internal.node) THEN
+        PERFORM ledger_internal.check_ordered();
+    END IF;
     IF NOT EXISTS (SELECT FROM ledger_internal.peer JOIN ledger_internal.node USING (member) WHERE address IS NOT NULL) THEN
         RAISE EXCEPTION 'the others cannot reach this member yet'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'An invitation says where the wires are, and this member has not said where its own is.',
                   HINT = 'Call ledger.announce(''host=... dbname=...'') first.';
     END IF;
+    -- a name or role that cannot be is refused before anything begins
+    PERFORM ledger_internal.make_leaf(2, invite.name, 'validator', r.sorted, key)
+       FROM (SELECT ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1) AS sorted) AS r;
+    PERFORM ledger_internal.begin_order();
+    PERFORM ledger_internal.check_validator();
+    LOCK TABLE ledger_internal.invitation IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM ledger_internal.check_new(invite.name, key);
     SELECT number INTO place FROM ledger_internal.invitation AS i WHERE i.row_key = key AND i.name = invite.name;
     IF NOT FOUND THEN
         SELECT 1 + greatest(max(m.member), (SELECT max(number) FROM ledger_internal.invitation)) INTO place
           FROM ledger_internal.members() AS m;
-        -- a name or role that cannot be is refused here
-        PERFORM ledger_internal.make_leaf(place, invite.name, 'validator', r.sorted, key)
-           FROM (SELECT ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1) AS sorted) AS r;
         INSERT INTO ledger_internal.invitation (number, name, roles, row_key)
             VALUES (place, invite.name, ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1), key);
         PERFORM ledger_internal.wire_changed();
@@ -255,12 +259,17 @@ BEGIN
                 'members', (SELECT jsonb_agg(jsonb_build_object('number', p.member, 'key', encode(p.row_key, 'hex'), 'address', p.address)
                                              ORDER BY p.member)
                               FROM ledger_internal.peer AS p),
+                'alone', (SELECT jsonb_build_object('height', o.alone_height, 'hash', encode(o.alone_hash, 'hex'),
+                                                    'logs', (SELECT jsonb_agg(jsonb_build_object('nonce', encode(l.nonce, 'hex'), 'row', l.row)
+                                                                              ORDER BY l.place)
+                                                               FROM unnest(o.alone_nonces, o.alone_sequences) WITH ORDINALITY AS l (nonce, row, place)))
+                            FROM ledger_internal.order_mode AS o WHERE o.alone_height > 0),
                 'checkpoint', (SELECT jsonb_build_object('height', b.height, 'hash', encode(b.hash, 'hex'))
                                  FROM ledger_internal.ordered_block AS b ORDER BY b.height DESC LIMIT 1))::text
               FROM ledger_internal.node AS n);
 END $$;
 COMMENT ON FUNCTION ledger.invite(text, text, text[]) IS
-    'an invitation for the database with that fingerprint (ledger.fingerprint()), to be given to ledger.join() there: what the ledger is, where its members are, its newest block';
+    'an invitation for the database with that fingerprint (ledger.fingerprint()), to be given to ledger.join() there: what the ledger is, where its members are, its newest block; with the first one consensus begins to make the blocks';
 
 CREATE FUNCTION ledger_internal.check_new(name text, row_key bytea) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -332,6 +341,12 @@ BEGIN
     INSERT INTO ledger_internal.trusted_block (height, hash)
         SELECT (paper #>> '{checkpoint,height}')::bigint, decode(paper #>> '{checkpoint,hash}', 'hex')
          WHERE paper #>> '{checkpoint,height}' IS NOT NULL;
+    UPDATE ledger_internal.order_mode
+       SET alone_height = (paper #>> '{alone,height}')::bigint, alone_hash = decode(paper #>> '{alone,hash}', 'hex'),
+           (alone_nonces, alone_sequences) =
+               (SELECT array_agg(decode(l.nonce, 'hex') ORDER BY place), array_agg(l.row ORDER BY place)
+                  FROM ROWS FROM (jsonb_to_recordset(paper #> '{alone,logs}') AS (nonce text, "row" bigint)) WITH ORDINALITY AS l (nonce, row, place))
+     WHERE paper #>> '{alone,height}' IS NOT NULL;
     PERFORM ledger_internal.wire_changed();
     RETURN ledger_internal.fingerprint_of(key);
 END $$;

@@ -18,8 +18,8 @@
 
 #include "utils/timestamp.h"
 
+#include "chain_alone.h"
 #include "crypto_hash.h"
-#include "merkle_hash.h"
 #include "node_block.h"
 #include "node_body.h"
 #include "tl_error.h"
@@ -190,25 +190,12 @@ link_block(TlNodeHead *head, TlBlockHeader *header)
 {
 	const TlTip *tip = &head->tip;
 
-	memset(header, 0, sizeof(*header));
-	header->chain_id = head->log.chain_id;
-	header->height = tip->header.height + 1;
-	header->epoch = tip->header.epoch;
-	header->view = tip->header.view + 1;
-	header->parent = tip->hash;
-	header->parent_epoch = tip->header.epoch;
-	header->parent_view = tip->header.view;
-	header->proposer = head->log.member;
-	header->time = Max(tl_chain_time_to_unix(GetCurrentTimestamp()),
-					   tip->header.time + 1);
-	tl_merkle_empty_root(&header->batch_root);
-	tl_merkle_empty_root(&header->entries_root);
-	tl_error_check(tl_chain_cut_hash(&header->cut_hash, &tip->lane,
-									 tip->lane.batch > 0 ? 1 : 0), "cut");
-	header->members_hash = tip->header.members_hash;
-	header->checkpoint_height = tip->header.checkpoint_height;
-	header->checkpoint_state_root = tip->header.checkpoint_state_root;
-	tl_merkle_range_root(&tip->history, &header->history_root);
+	tl_error_check(tl_chain_alone_link(header, &tip->header, &tip->hash, &tip->history,
+									   tip->lane.batch > 0 ? &tip->lane : NULL,
+									   head->log.member,
+									   Max(tl_chain_time_to_unix(GetCurrentTimestamp()),
+										   tip->header.time + 1)),
+				   "block header");
 }
 
 /* FINALIZE for the block at the tip. */

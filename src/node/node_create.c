@@ -96,14 +96,8 @@ tl_create_node(PG_FUNCTION_ARGS)
 	Founding   *founding = palloc0(sizeof(Founding));
 	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
-
 	bool		ordered = PG_GETARG_BOOL(2);
 
-	if (ordered && purpose_code != TL_PURPOSE_TEST)
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("only test ledgers can be ordered by consensus so far"),
-				errhint("Call ledger.create_node(name, purpose => 'test', ordered => true)."));
 	check_name(name);
 	check_database();
 	(void) tl_node_key_may_sign(purpose_code == TL_PURPOSE_TEST, ERROR);

@@ -76,6 +76,7 @@ static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
 static bool any_row(const char *name,
 					bool (*is_one) (HeapTuple row, TupleDesc description));
+static bool is_any(HeapTuple row, TupleDesc description);
 static bool is_unnumbered(HeapTuple row, TupleDesc description);
 static bool is_own_end(HeapTuple row, TupleDesc description);
 static void check_mark(void);
@@ -182,6 +183,7 @@ identity_load(void)
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)
 		check_mark();
+	identity.ordered = identity.table.exists && any_row("order_mode", is_any);
 	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
@@ -206,6 +208,13 @@ any_row(const char *name, bool (*is_one) (HeapTuple row, TupleDesc description))
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return found;
+}
+
+/* Of ledger_internal.order_mode.  Its writers invalidate the row of the node. */
+static bool
+is_any(HeapTuple row, TupleDesc description)
+{
+	return true;
 }
 
 /* A row of ledger_internal.rejoin has no number yet (node_order_rejoin.c). */

@@ -20,6 +20,7 @@ typedef struct TlNodeIdentity
 	TlHash		chain_id;
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
+	bool		ordered;		/* consensus makes the blocks */
 	bool		rejoining;		/* among several: nothing of tables is signed until
 								 * a block has ordered its REJOIN */
 } TlNodeIdentity;

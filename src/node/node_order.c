@@ -61,6 +61,7 @@ static void on_held(void *context, const TlLane *lane);
 static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
+static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
 static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
@@ -113,13 +114,21 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	return order;
 }
 
-/* A core on the last block stored, and the first turns: all that is stored. */
+/* A core, unless blocks from before it are still to come. */
 void
 tl_node_order_open(TlOrder *order)
 {
 	if (!pg_strong_random(order->instance, sizeof(order->instance)))
 		elog(ERROR, "could not generate random bytes for an instance");
 	order->fresh = true;
+	if (!tl_node_order_alone_wait(order))
+		open_core(order);
+}
+
+/* A core on the last block stored, and the first turns: all that is stored. */
+static void
+open_core(TlOrder *order)
+{
 	begin_core(order);
 	while (!order->started)
 		turn(order);
@@ -193,6 +202,12 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 {
 	int64_t		left_us;
 
+	if (order->walk != NULL)
+	{
+		if (order->alone_news && tl_node_order_alone_follow(order))
+			open_core(order);
+		return order->walk == NULL || order->alone_news ? now : DT_NOEND;
+	}
 	for (int turns = 0; has_work(order); turns++)
 	{
 		if (turns == TURNS_MAX)
@@ -290,7 +305,9 @@ on_row(void *context, const TlLogRow *row)
 	TlOrder    *order = context;
 
 	order->governed |= row->kind == TL_LOG_GOVERN;
-	tl_node_order_log_arrived(order, row);
+	order->alone_news = true;
+	if (order->walk == NULL)
+		tl_node_order_log_arrived(order, row);
 }
 
 static void
@@ -300,6 +317,7 @@ on_held(void *context, const TlLane *lane)
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 	TlLane	   *copy = palloc(sizeof(TlLane));
 
+	order->alone_news = true;
 	*copy = *lane;
 	order->held = lappend(order->held, copy);
 	MemoryContextSwitchTo(caller);

@@ -32,6 +32,8 @@ static bool give_own(TlOrder *order);
 static void note_own(TlOrder *order, const TlLogRow *row);
 static bool give_member(TlOrder *order, TlGiven *given);
 static bool give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log);
+static bool is_to_skip(const TlOrder *order, const TlGiven *given, TlGivenLog *log,
+					   int *limit);
 static bool is_closed(const TlGiven *given, const TlLogRow *row);
 static bool is_beyond(const TlOrder *order, const TlLogRow *row);
 static TlGivenLog *find_log(TlGiven *given, const uint8_t *nonce);
@@ -123,6 +125,9 @@ give_own(TlOrder *order)
 	TlOwnRow   *rows;
 	uint64		count;
 
+	if (order->own_incarnation == 0 && order->own_sequence == 0 &&
+		order->alone.count > 0 && order->alone.member == order->log.member)
+		tl_node_order_alone_give_own(order);
 	rows = tl_node_order_read_own(order->own_incarnation, order->own_sequence,
 								  READ_ROWS, &count, &order->own_more);
 	for (uint64 i = 0; i < count; i++)
@@ -173,9 +178,12 @@ give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log)
 {
 	int			limit = log->waits ? READ_ROWS_WAITED : READ_ROWS;
 	uint64		count;
-	bytea	  **messages = tl_node_order_read(given->member, log->nonce, log->sequence,
-											  limit, &count, &log->more);
+	bytea	  **messages;
 
+	if (is_to_skip(order, given, log, &limit))
+		return false;
+	messages = tl_node_order_read(given->member, log->nonce, log->sequence, limit,
+								  &count, &log->more);
 	log->waits = false;
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -200,6 +208,34 @@ give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log)
 			tl_node_order_log_moved(order); /* another may rest on it */
 	}
 	return log->more;
+}
+
+/*
+ * Of what the founder wrote while it was alone the core is given the REJOIN of
+ * each incarnation, and the last row (node_order_alone.c).  True if there is
+ * nothing more of this log.
+ */
+static bool
+is_to_skip(const TlOrder *order, const TlGiven *given, TlGivenLog *log, int *limit)
+{
+	const TlAloneLogs *alone = &order->alone;
+	int			place = tl_node_order_alone_find(alone, given->member, log->nonce);
+
+	if (place < 0 || log->sequence >= alone->sequences[place])
+		return false;
+	if (log->sequence == 0 && place > 0)
+	{
+		*limit = 1;				/* its REJOIN */
+		return false;
+	}
+	if (place + 1 < (int) alone->count)
+	{
+		log->over = true;
+		log->more = false;
+		return true;
+	}
+	log->sequence = alone->sequences[place] - 1;
+	return false;
 }
 
 /* R34: this member has told its author that it counts no more. */

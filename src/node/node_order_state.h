@@ -16,6 +16,22 @@
 #include "node_order.h"
 #include "replication_own_log.h"
 
+#define TL_ALONE_LOGS_MAX	4	/* incarnations of a member that was alone */
+
+/*
+ * Up to where the founder made the blocks alone (node_order_alone.c): the last of
+ * them, and where its log was then, incarnation by incarnation; count 0: never.
+ */
+typedef struct TlAloneLogs
+{
+	uint32_t	member;
+	uint64_t	height;
+	TlHash		hash;
+	unsigned	count;
+	uint8_t		nonces[TL_ALONE_LOGS_MAX][TL_NONCE_SIZE];
+	uint64_t	sequences[TL_ALONE_LOGS_MAX];
+} TlAloneLogs;
+
 /* One incarnation's log of another member, and how much the core was given. */
 typedef struct TlGivenLog
 {
@@ -55,7 +71,7 @@ struct TlOrder
 	TlOwnLog	log;
 	uint8_t		secret[TL_SECRET_SIZE];
 	TlConsensusConfig *config;
-	TlConsensus *core;
+	TlConsensus *core;			/* NULL: blocks from before are not here yet */
 	TlActions  *actions;
 	MemoryContext memory;		/* of configuration, core and actions */
 	uint8_t		instance[TL_NONCE_SIZE];	/* of this running copy */
@@ -74,6 +90,11 @@ struct TlOrder
 	bool		offers;			/* there may be: batches, approvals or bodies wait */
 	bool		ordered;		/* this turn stored a final block */
 	bool		governed;		/* a GOVERN row has come, perhaps with an address */
+
+	/* blocks that the founder made alone (node_order_alone.c) */
+	TlAloneLogs alone;
+	struct TlAloneWalk *walk;	/* as far as they are here */
+	bool		alone_news;		/* there may be more */
 
 	/* how much of the stored logs the core was given (node_order_log.c) */
 	TlGiven		given[TL_MEMBER_COUNT_MAX]; /* as in config->members */
@@ -111,6 +132,14 @@ extern TlStatus tl_node_order_give(TlOrder *order, TlInputKind kind,
 extern TlLogRow *tl_node_order_copy(const TlLogRow *row);
 extern void tl_node_order_note_vote(const TlLogRow *row, bool again);
 extern int64_t tl_node_order_now_us(void);
+
+/* node_order_alone.c */
+extern void tl_node_order_alone_load(TlAloneLogs *alone);
+extern int	tl_node_order_alone_find(const TlAloneLogs *alone, uint32_t member,
+									 const uint8_t nonce[TL_NONCE_SIZE]);
+extern bool tl_node_order_alone_wait(TlOrder *order);
+extern bool tl_node_order_alone_follow(TlOrder *order);
+extern void tl_node_order_alone_give_own(TlOrder *order);
 
 /* node_order_checkpoint.c */
 extern void tl_node_order_checkpoint_open(TlOrder *order);

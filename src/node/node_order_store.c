@@ -57,6 +57,10 @@ static TlStatement insert_block = {
 	5, {INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 
+static TlStatement update_standing = {
+	"UPDATE ledger_internal.block_order SET standing = $2 WHERE height = $1", 2, {INT8OID, BYTEAOID}
+};
+
 /* Rows of a log in that order: $3 at most, and no further one once READ_SIZE_MAX
  * bytes of them are together. */
 #define SELECT_ROWS(columns, rows, place) \
@@ -152,7 +156,19 @@ void
 tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 					const TlStanding *standing)
 {
-	const TlConsensusBlock *block = action->block;
+	tl_node_order_batch_final(action->block);
+	tl_node_order_keep(action->block, action->certificate, standing, config->member_count);
+	tl_node_apply_at_once((int64) action->block->header.height, action->block->entry_count > 0);
+}
+
+/*
+ * What a stored block has beside its header.  The standing of so many members:
+ * none for a block on which no core begins.
+ */
+void
+tl_node_order_keep(const TlConsensusBlock *block, TlSpan certificate,
+				   const TlStanding *standing, unsigned count)
+{
 	size_t		cut_size = 16 + TL_BLOCK_LANE_SIZE * (size_t) block->lane_count;
 	size_t		entries_size = 16 + 64 * (size_t) block->entry_count;
 	uint8_t    *cut = palloc(cut_size);
@@ -160,7 +176,6 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 	TlWriter	writer;
 	Datum		values[5];
 
-	tl_node_order_batch_final(block);
 	values[0] = Int64GetDatum((int64) block->header.height);
 	tl_writer_init(&writer, cut, cut_size);
 	tl_error_check(tl_chain_cut_encode(&writer, block->cut, block->lane_count), "cut");
@@ -169,10 +184,18 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 	tl_error_check(tl_chain_entries_encode(&writer, block->entries, block->entry_count),
 				   "entries");
 	values[2] = tl_chain_bytes(entries, writer.size);
-	values[3] = tl_chain_bytes(action->certificate.data, action->certificate.size);
-	values[4] = standing_bytes(standing, config->member_count);
+	values[3] = tl_chain_bytes(certificate.data, certificate.size);
+	values[4] = count == 0 ? tl_chain_bytes("", 0) : standing_bytes(standing, count);
 	tl_chain_execute(&insert_block, values, NULL, false);
-	tl_node_apply_at_once((int64) block->header.height, block->entry_count > 0);
+}
+
+/* The standing after a block that was stored without. */
+void
+tl_node_order_keep_standing(uint64_t height, const TlStanding *standing, unsigned count)
+{
+	Datum		values[] = {Int64GetDatum((int64) height), standing_bytes(standing, count)};
+
+	tl_chain_execute(&update_standing, values, NULL, false);
 }
 
 /* The incarnations of which a first row is kept, in the order in which they came. */

@@ -34,6 +34,10 @@ extern void tl_node_order_load_genesis(TlConsensusConfig *config);
 extern void tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count);
 extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 								const TlStanding *standing);
+extern void tl_node_order_keep(const TlConsensusBlock *block, TlSpan certificate,
+							   const TlStanding *standing, unsigned count);
+extern void tl_node_order_keep_standing(uint64_t height, const TlStanding *standing,
+										unsigned count);
 extern unsigned tl_node_order_nonces(uint8_t (*out)[TL_NONCE_SIZE], uint32_t member);
 extern struct varlena **tl_node_order_read(uint32_t member,
 										   const uint8_t nonce[TL_NONCE_SIZE],

@@ -47,7 +47,8 @@
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_mark.h"
-#include "node_order.h"
+#include "node_order_epoch.h"
+#include "node_order_store.h"
 #include "node_status.h"
 #include "node_worker.h"
 #include "table_catalog.h"
@@ -104,12 +105,14 @@ static TlStatement select_rejoins = {
 
 static const TlNodeIdentity *begin(const char *function);
 static void check_key_free(const TlNodeIdentity *identity);
+static void check_others(const TlNodeIdentity *identity);
 static void check_origin_gone(void);
 static void check_reason(const text *reason);
 static void check_prepared(void);
 static void lock_tables(void);
 static uint32_t find_problems(bool accepted);
 static int64 rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin);
+static void take_place(const TlNodeIdentity *identity);
 static void ask_others(const TlRejoin *rejoin);
 static void load_head(TlNodeHead *head, const TlNodeIdentity *identity);
 static uint64_t fill_rejoin(TlRejoin *rejoin, const TlNodeHead *head,
@@ -117,7 +120,10 @@ static uint64_t fill_rejoin(TlRejoin *rejoin, const TlNodeHead *head,
 static void store_node(const TlRejoin *rejoin);
 static void put_incarnation(ReturnSetInfo *result, uint64 row);
 
-/* ledger.resume(reason, accept_problems) -> height of the block that says so */
+/*
+ * ledger.resume(reason, accept_problems) -> height of the block that says so; NULL
+ * among several members, where that block is still to come
+ */
 Datum
 tl_resume(PG_FUNCTION_ARGS)
 {
@@ -125,7 +131,7 @@ tl_resume(PG_FUNCTION_ARGS)
 	bool		accept_problems = PG_GETARG_BOOL(1);
 	const TlNodeIdentity *identity = begin("ledger.resume()");
 	TlRejoin	payload;
-	int64		height;
+	int64		height = 0;
 
 	check_reason(reason);
 	if (!identity->table.copied)
@@ -141,6 +147,7 @@ tl_resume(PG_FUNCTION_ARGS)
 	payload.cause = TL_REJOIN_COPIED;
 	payload.reason.data = (const uint8_t *) VARDATA_ANY(reason);
 	payload.reason.size = VARSIZE_ANY_EXHDR(reason);
+	check_others(identity);
 	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	SPI_connect();
 	check_origin_gone();
@@ -151,11 +158,19 @@ tl_resume(PG_FUNCTION_ARGS)
 	/* what was committed while we waited must be seen */
 	PushActiveSnapshot(GetLatestSnapshot());
 	payload.problem_count = find_problems(accept_problems);
-	height = rejoin(tl_node_identity_reload(), &payload);
+	if (identity->ordered)
+	{
+		take_place(identity);
+		ask_others(&payload);
+	}
+	else
+		height = rejoin(tl_node_identity_reload(), &payload);
 	PopActiveSnapshot();
 	SPI_finish();
 	tl_table_definition_write_missing();
 	tl_node_worker_request_at_commit();
+	if (height == 0)
+		PG_RETURN_NULL();
 	PG_RETURN_INT64(height);
 }
 
@@ -184,6 +199,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 				errmsg("this member is rejoining already"),
 				errdetail("It waits for replies of the other members, or for a block that orders its REJOIN."),
 				errhint("SELECT * FROM ledger.rejoin shows what it waits for."));
+	check_others(identity);
 	(void) tl_node_key_may_sign(identity->table.test, ERROR);
 	check_key_free(identity);
 	if (tl_table_identity_is_live(&identity->table))
@@ -198,7 +214,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 	SPI_connect();
 	check_prepared();
 	lock_tables();
-	if (tl_node_order_is_on())
+	if (identity->ordered)
 	{
 		ask_others(&payload);
 		SPI_finish();
@@ -239,6 +255,31 @@ check_key_free(const TlNodeIdentity *identity)
 				errmsg("another database signs with the key of this member"),
 				errdetail("Two databases that sign for one member would contradict each other."),
 				errhint("Stop the other server or drop the other database for good, and try again."));
+}
+
+/* Where consensus makes the blocks, others say what this member has signed. */
+static void
+check_others(const TlNodeIdentity *identity)
+{
+	TlConsensusConfig *config = palloc0(sizeof(TlConsensusConfig));
+	bool		found = !identity->ordered;
+
+	SPI_connect();
+	if (!found)
+	{
+		tl_node_order_load_genesis(config);
+		tl_node_order_epochs(config);
+	}
+	SPI_finish();
+	for (unsigned i = 0; i < config->member_count; i++)
+		found |= config->members[i].validator &&
+			config->members[i].number != identity->table.member;
+	if (!found)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("nobody can say what this member has signed since"),
+				errdetail("Consensus makes the blocks of this ledger, and as far as is known here no other member belongs to it yet."),
+				errhint("Restore the newest state."));
 }
 
 /* A copy within one server: its origin would go on beside it. */
@@ -353,6 +394,16 @@ rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin)
 	CommandCounterIncrement();
 	ForceSyncCommit();			/* a signature says that it is durable */
 	return (int64) head->tip.header.height;
+}
+
+/* This server and database are the member's from now on, in its old incarnation. */
+static void
+take_place(const TlNodeIdentity *identity)
+{
+	TlRejoin	same = {.incarnation = identity->table.incarnation};
+
+	memcpy(same.nonce, identity->nonce, TL_NONCE_SIZE);
+	store_node(&same);
 }
 
 /*

@@ -245,8 +245,9 @@ look_at_pending(Round *round)
 }
 
 /*
- * ledger.dispose(), resume() and accept_restore() hold a stronger lock until
- * they have ended the ledger or its incarnation.
+ * ledger.dispose(), resume(), accept_restore() and the first ledger.invite() hold
+ * a stronger lock until they have ended the ledger, its incarnation, or the time
+ * in which this member makes its blocks alone.
  */
 static bool
 still_this_node(const TlRoundState *state)
@@ -255,7 +256,7 @@ still_this_node(const TlRoundState *state)
 
 	LockRelationOid(tl_node_relation("node", false), AccessShareLock);
 	identity = tl_node_identity();
-	return identity->table.exists &&
+	return identity->table.exists && identity->ordered == state->ordered &&
 		identity->table.incarnation == state->head.incarnation &&
 		memcmp(&identity->chain_id, &state->head.log.chain_id, TL_HASH_SIZE) == 0;
 }

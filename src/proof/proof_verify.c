@@ -280,7 +280,7 @@ tl_proof_verify_load_ledger(TlVerification *run)
 				   "genesis in ledger_internal.node");
 	/* one founder may have members later; consensus makes his blocks as well */
 	run->quorum = run->genesis.member_count > 1 ||
-		(run->genesis.purpose == TL_PURPOSE_TEST && DatumGetBool(tl_chain_result(0, 7, NULL)));
+		DatumGetBool(tl_chain_result(0, 7, NULL));
 	run->member = run->quorum ? run->identity.member : run->genesis.members[0].number;
 	check_node(run);
 	tl_proof_verify_load_members(run, &first);

@@ -217,6 +217,7 @@ learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 		{
 			TlPeerLog  *log = &wire->peers[i].logs[j];
 
+			log->known = Max(log->known, log->end);
 			if (memcmp(log->nonce, place, TL_NONCE_SIZE) != 0 || sequence > PG_INT64_MAX)
 				continue;
 			log->known = Max(log->known, sequence);

@@ -23,6 +23,8 @@ typedef struct TlPeerLog
 	uint64_t	sequence;		/* of the last row kept, 0 before the first */
 	TlHash		digest;			/* of that row */
 	uint64_t	known;			/* somebody has shown or claimed this one */
+	uint64_t	end;			/* last row, as the REJOIN that ended it says; 0:
+								 * none has */
 	uint64_t	copied;			/* the own wire has what is kept up to here */
 	TimestampTz due;			/* when the gap is asked for */
 	int			pause_ms;		/* until it is asked for again */

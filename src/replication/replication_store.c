@@ -26,6 +26,7 @@
 
 #include "chain_batch.h"
 #include "chain_statement.h"
+#include "consensus_rejoin.h"
 #include "crypto_hash.h"
 #include "replication_store.h"
 #include "tl_compat.h"
@@ -48,6 +49,10 @@ static TlStatement select_row = {
 static TlStatement select_logs = {
 	"SELECT DISTINCT ON (nonce) nonce, seq, digest FROM ledger_internal.peer_log"
 	" WHERE member = $1 ORDER BY nonce, seq DESC",
+	1, {INT8OID}
+};
+static TlStatement select_rejoins = {
+	"SELECT message FROM ledger_internal.peer_log WHERE member = $1 AND seq = 1 AND kind = 11",
 	1, {INT8OID}
 };
 static TlStatement select_position = {
@@ -110,7 +115,9 @@ static TlStatement insert_chunk = {
 
 static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
 								const TlHash *chain_id, const void *data, size_t size);
-static TlPeerLog *find_log(TlPeer *peer, const TlLogRow *row);
+static TlPeerLog *find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE]);
+static void note_end(TlPeer *peer, const TlLogRow *row);
+static void load_ends(TlPeer *peer);
 static TlVerdict compare(const TlLogRow *row, const TlHash *digest, const void *data,
 						 size_t size, const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
@@ -137,7 +144,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 		*reason = "the row has no place in a log";
 	if (*reason != NULL)
 		return TL_ROW_REFUSED;
-	log = find_log(peer, &row);
+	log = find_log(peer, row.nonce);
 	if (log == NULL)
 	{
 		*reason = "one incarnation too many";
@@ -159,6 +166,8 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 		return TL_ROW_REFUSED;
 	}
 	keep(log, &row, &digest, data, size);
+	if (row.kind == TL_LOG_REJOIN)
+		note_end(peer, &row);
 	if (sink->row != NULL)
 		sink->row(sink->context, &row);
 	if (row.kind == TL_LOG_BATCH)
@@ -320,6 +329,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		log->copied = log->sequence - 1;	/* the newest is looked for there */
 		memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
 	}
+	load_ends(peer);
 }
 
 /* W1.  NULL, or why not. */
@@ -344,20 +354,57 @@ check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
 
 /* The incarnation's log; NULL if this member has shown too many. */
 static TlPeerLog *
-find_log(TlPeer *peer, const TlLogRow *row)
+find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE])
 {
 	TlPeerLog  *log;
 
 	for (int i = 0; i < peer->log_count; i++)
-		if (memcmp(peer->logs[i].nonce, row->nonce, TL_NONCE_SIZE) == 0)
+		if (memcmp(peer->logs[i].nonce, nonce, TL_NONCE_SIZE) == 0)
 			return &peer->logs[i];
 	if (peer->log_count == TL_PEER_LOGS_MAX)
 		return NULL;
 	log = &peer->logs[peer->log_count++];
 	memset(log, 0, sizeof(*log));
 	log->source = -1;
-	memcpy(log->nonce, row->nonce, TL_NONCE_SIZE);
+	memcpy(log->nonce, nonce, TL_NONCE_SIZE);
 	return log;
+}
+
+/*
+ * A REJOIN says where the log before it ends.  Nobody shows the end of a log that
+ * is over, so whoever comes later learns of those rows by this.
+ */
+static void
+note_end(TlPeer *peer, const TlLogRow *row)
+{
+	TlRejoin	rejoin;
+	TlPeerLog  *log;
+
+	if (tl_consensus_rejoin_decode(&rejoin, row->payload.data, row->payload.size) != TL_OK ||
+		rejoin.sequence > PG_INT64_MAX)
+		return;
+	log = find_log(peer, rejoin.nonce_before);
+	if (log == NULL)
+		return;
+	log->end = Max(log->end, rejoin.sequence);
+	log->known = Max(log->known, log->end);
+}
+
+static void
+load_ends(TlPeer *peer)
+{
+	Datum		value = Int64GetDatum((int64) peer->member);
+	uint64		count = tl_chain_execute(&select_rejoins, &value, NULL, true);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		bytea	   *message = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+		TlLogRow	row;
+
+		if (tl_consensus_row_decode(&row, VARDATA_ANY(message),
+									VARSIZE_ANY_EXHDR(message)) == TL_OK)
+			note_end(peer, &row);
+	}
 }
 
 /*
