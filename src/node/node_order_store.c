@@ -32,6 +32,7 @@
 #include "crypto_hash.h"
 #include "node_apply.h"
 #include "node_order_batch.h"
+#include "node_order_decision.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "replication_store.h"
@@ -172,6 +173,7 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 	values[3] = tl_chain_bytes(action->certificate.data, action->certificate.size);
 	values[4] = standing_bytes(standing, config->member_count);
 	tl_chain_execute(&insert_block, values, NULL, false);
+	tl_node_order_decision_store(block, &action->hash);
 	tl_node_apply_at_once((int64) block->header.height, block->entry_count > 0);
 }
 
