@@ -25,7 +25,7 @@
 #include "chain_pending.h"
 #include "chain_statement.h"
 #include "chain_store.h"
-#include "merkle_hash.h"
+#include "node_body.h"
 #include "node_order_batch.h"
 #include "tl_error.h"
 
@@ -175,19 +175,11 @@ store_lane(const TlLane *from, const TlLane *to, int64_t height)
 	}
 }
 
-/*
- * Bodies that were submitted, the source of a contract among them.  Such a batch
- * has no section of rows: its root is the leaf hash of what names its chunks.
- */
+/* Bodies that were submitted by themselves, the source of a contract among them. */
 static void
 note_submitted(const TlBatchHeader *header, int64_t height)
 {
-	TlHash		root;
-
-	if (header->section_count != 1 || header->chunk_count == 0)
-		return;
-	tl_merkle_leaf_hash(&root, header->chunks.data, header->chunks.size);
-	if (memcmp(&root, &header->root, TL_HASH_SIZE) != 0)
+	if (!tl_node_body_is_submitted(header))
 		return;
 	for (uint32 i = 0; i < header->chunk_count; i++)
 	{

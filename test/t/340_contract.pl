@@ -104,7 +104,12 @@ is($wires->sql(2, q{SELECT table_id = encode(substring(sha256('telco_ledger/1/ta
   FROM ledger_internal.shared_table WHERE relation = 'roaming.usage'::regclass}), 't', 'the table id follows from the names');
 
 # Used: by its rules, and by who was given the privilege.
-is($wires->sql(2, q{CREATE ROLE app; GRANT ledger_submitter TO app; SET ROLE app; INSERT INTO roaming.usage VALUES ('4915112345678', 'mobile originated', '2026-01-01', 60) RETURNING seconds}), '60', 'a row goes in');
+my $ref = $wires->sql(2, q{CREATE ROLE app; GRANT ledger_submitter TO app; SET ROLE app; INSERT INTO roaming.usage VALUES ('4915112345678', 'mobile originated', '2026-01-01', 60) RETURNING ledger_ref});
+like($ref, qr/^2\.0\.\d+\.1$/, 'a row goes in');
+foreach my $member (@members)
+{
+	ok($wires->poll($member, "SELECT served || ' ' || kind || ' ' || seconds FROM roaming.usage WHERE ledger_ref = '$ref'", '4915112345678 mobile originated 60'), "and is there at member $member");
+}
 refused(2, q{INSERT INTO roaming.usage VALUES ('x', 'mobile originated', '2026-01-01', 60)}, qr/violates check constraint/, 'not against its rules');
 
 # Once only.
