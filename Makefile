@@ -87,6 +87,7 @@ OBJS_BACKEND = \
 	src/merkle/merkle_sql.o \
 	src/table/table_ref.o \
 	src/table/table_catalog.o \
+	src/table/table_contract.o \
 	src/table/table_type.o \
 	src/table/table_value.o \
 	src/table/table_value_sql.o \
@@ -170,6 +171,13 @@ OBJS_BACKEND = \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
 	src/replication/replication_sql.o \
+	src/contract/contract_refusal.o \
+	src/contract/contract_words.o \
+	src/contract/contract_words_table.o \
+	src/contract/contract_expression.o \
+	src/contract/contract_made.o \
+	src/contract/contract_run.o \
+	src/contract/contract_deploy.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
 	src/node/node_key.o \
@@ -191,6 +199,7 @@ OBJS_BACKEND = \
 	src/node/node_order_rejoin.o \
 	src/node/node_order_batch.o \
 	src/node/node_order_epoch.o \
+	src/node/node_order_decision.o \
 	src/node/node_member.o \
 	src/node/node_order.o \
 	src/node/node_wire.o \
@@ -220,24 +229,26 @@ SQL_MODULES = \
 	sql/51_verify.sql \
 	sql/70_replication.sql \
 	sql/71_wire.sql \
+	sql/80_contract.sql \
 	sql/90_node.sql \
 	sql/91_order.sql \
 	sql/92_member.sql \
 	sql/93_rejoin.sql \
+	sql/95_deploy.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)
 DATA_built = sql/telco_ledger--$(EXTVERSION).sql
 EXTRA_CLEAN = sql/telco_ledger--$(EXTVERSION).sql src/.built_for
 
-PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/replication -Isrc/node -I$(libpq_srcdir)
+PG_CPPFLAGS = -Isrc/base -Isrc/crypto -Isrc/merkle -Isrc/consensus -Isrc/table -Isrc/chain -Isrc/proof -Isrc/replication -Isrc/contract -Isrc/node -I$(libpq_srcdir)
 # Calls from one file of ours to another go there directly: nobody replaces our
 # functions by others of the same name.
 PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check finality node_restore
 
 ISOLATION = table_conflict finality_open
 

@@ -14,10 +14,11 @@ COMMENT ON TABLE ledger_internal.epoch IS
 CREATE TABLE ledger_internal.approval_asked (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     motion bytea NOT NULL CHECK (octet_length(motion) BETWEEN 1 AND 131072),
+    source bytea,
     asked_by name NOT NULL DEFAULT session_user
 );
 COMMENT ON TABLE ledger_internal.approval_asked IS
-    'motions that this member approves of, until the process of the wire has signed that';
+    'motions that this member approves of, until the process of the wire has signed that; source: not before a final block has the body with this SHA-256';
 
 CREATE TABLE ledger_internal.trusted_block (
     height bigint PRIMARY KEY,
@@ -63,7 +64,7 @@ COMMENT ON FUNCTION ledger_internal.leaf_parts(bytea) IS 'what a member''s leaf 
 
 CREATE FUNCTION ledger_internal.motion_parts(motion bytea,
         OUT kind text, OUT epoch bigint, OUT reason text, OUT digest bytea,
-        OUT removed bigint[], OUT leaves bytea[]) RETURNS SETOF record
+        OUT removed bigint[], OUT leaves bytea[], OUT subject bytea) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_motion_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.motion_parts(bytea) IS 'what a motion says; no row for bytes that are none';
 
@@ -142,7 +143,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
         RAISE EXCEPTION 'this ledger has one member, who makes its blocks alone'
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'There is nobody to decide anything with, and nothing to decide.',
+                  DETAIL = 'Members are changed, and contracts deployed, where consensus orders the blocks.',
                   HINT = 'Call ledger.announce(''host=... dbname=...''), and ledger.invite(name, fingerprint) for each new member.';
     END IF;
 END $$;
@@ -178,7 +179,7 @@ CREATE FUNCTION ledger_internal.epoch_now() RETURNS bigint
 COMMENT ON FUNCTION ledger_internal.epoch_now() IS 'the epoch in which this node is';
 
 -- An approval is asked for once.
-CREATE FUNCTION ledger_internal.ask_approval(motion bytea) RETURNS text
+CREATE FUNCTION ledger_internal.ask_approval(motion bytea, source bytea DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
@@ -190,11 +191,11 @@ BEGIN
             USING ERRCODE = 'duplicate_object',
                   HINT = 'SELECT * FROM ledger.motion shows whose approval is still to come.';
     END IF;
-    INSERT INTO ledger_internal.approval_asked (motion) VALUES (ask_approval.motion);
+    INSERT INTO ledger_internal.approval_asked (motion, source) VALUES (ask_approval.motion, ask_approval.source);
     PERFORM ledger_internal.wire_changed();
     RETURN (SELECT encode(p.digest, 'hex') FROM ledger_internal.motion_parts(ask_approval.motion) AS p);
 END $$;
-COMMENT ON FUNCTION ledger_internal.ask_approval(bytea) IS 'has this member approve of a motion; its digest';
+COMMENT ON FUNCTION ledger_internal.ask_approval(bytea, bytea) IS 'has this member approve of a motion; its digest';
 
 -- Motions of this epoch that somebody has approved of.
 CREATE FUNCTION ledger_internal.open_motions(
@@ -607,9 +608,11 @@ COMMENT ON FUNCTION ledger_internal.motion_changes(bigint[], bytea[]) IS 'what a
 
 CREATE VIEW ledger.motion AS
     SELECT encode(p.digest, 'hex') AS motion,
-           CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address \d+ ' THEN 'address' ELSE p.kind END AS kind, p.epoch, p.reason,
+           CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address \d+ ' THEN 'address'
+                WHEN p.kind = 'deploy' AND p.reason ~ '^contract ' THEN 'contract' ELSE p.kind END AS kind, p.epoch, p.reason,
            ledger_internal.motion_changes(p.removed, p.leaves) AS changes, a.approved_by, ledger_internal.quorum() AS needed,
-           CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion) THEN 'decided'
+           CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion)
+                     OR EXISTS (SELECT FROM ledger_internal.decision AS d WHERE d.motion = a.motion) THEN 'decided'
                 WHEN p.epoch = ledger_internal.epoch_now() THEN 'open' ELSE 'lapsed' END AS state
       FROM (SELECT v.motion, array_agg(DISTINCT m.name ORDER BY m.name) AS approved_by
               FROM ledger_internal.approval AS v JOIN ledger_internal.members() AS m USING (member)

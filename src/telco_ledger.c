@@ -14,6 +14,8 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "contract_deploy.h"
+#include "node_apply.h"
 #include "node_commit.h"
 #include "node_identity.h"
 #include "node_settings.h"
@@ -27,6 +29,9 @@
 #include "tl_error.h"
 
 PG_MODULE_MAGIC;
+
+/* Contracts that a block decides on, once its rows are in. */
+static const TlApplyHook contracts = {.end = tl_contract_deploy};
 
 void		_PG_init(void);
 
@@ -52,4 +57,5 @@ _PG_init(void)
 	tl_node_state_init();
 	tl_node_wire_init();
 	tl_node_launcher_init();
+	tl_node_apply_add_hook(&contracts);
 }

@@ -222,6 +222,7 @@ tl_consensus_entry_handed(TlConsensus *core, const TlConsensusBlock *block)
 {
 	unsigned	places = tl_consensus_entry_places(core->config.member_count);
 
+	memset(&core->decided, 0, sizeof(core->decided));
 	if (block->entry_count == 0)
 		return;
 	apply_block(core, &core->standing, block);
@@ -579,8 +580,12 @@ decide(TlConsensus *core, TlStanding *standing, const TlConsensusBlock *block)
 			!tl_consensus_approval_fits(core, standing, entry, &decided))
 			return false;
 	}
+	memset(&core->decided, 0, sizeof(core->decided));
 	if (decided != NULL)
+	{
+		core->decided = decided->digest;
 		tl_consensus_approval_decide(core, standing, decided);
+	}
 	return true;
 }
 

@@ -120,6 +120,7 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	action->block = handed;
 	action->certificate = certificate;
 	tl_consensus_entry_handed(core, handed);
+	action->hash = core->decided;
 	core->base = known->block;
 	core->low = core->base.header.view;
 	if (core->own.view <= core->low)

@@ -327,6 +327,8 @@ struct TlConsensus
 	TlStanding	standing;		/* of the base */
 	TlStanding	above;			/* of a block above it, while it is needed */
 	TlStanding	trial;			/* of a block that is made or checked */
+	TlHash		decided;		/* the GOVERN row by which the last block that was
+								 * applied to one of them decides; or zeros */
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;

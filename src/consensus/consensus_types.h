@@ -230,7 +230,9 @@ typedef struct TlAction
 								 * certificate; _CHECKPOINT: of STATE */
 	uint64_t	view;			/* _FETCH_BLOCK, _CATCH_UP, _CHECKPOINT, _PRUNE */
 	TlHash		hash;			/* _FETCH_BLOCK, _FETCH_ROW, _CUT_LOG; _EPOCH: a
-								 * GOVERN row that holds the motion */
+								 * GOVERN row that holds the motion; _FINAL: the
+								 * same of a motion that the block decides, or
+								 * zeros */
 	TlLane		lane;			/* _FETCH_BATCH, _READ_LANE */
 	int64_t		wake_us;		/* _WAKE */
 	TlState		state;			/* _CHECKPOINT; _PRUNE and _ALARM: its height */

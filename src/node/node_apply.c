@@ -111,7 +111,8 @@ tl_node_apply_block(int64_t height)
 			hooks[i]->begin(height);
 	CommandCounterIncrement();
 	for (int i = 0; i < count; i++)
-		tl_node_apply_batch(&batches[i].header, height, batches[i].own);
+		if (!tl_node_body_is_submitted(&batches[i].header))
+			tl_node_apply_batch(&batches[i].header, height, batches[i].own);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->end != NULL)
 			hooks[i]->end(height);

@@ -26,6 +26,7 @@
 
 #include "chain_statement.h"
 #include "crypto_hash.h"
+#include "merkle_hash.h"
 #include "node_body.h"
 #include "tl_error.h"
 
@@ -110,6 +111,22 @@ put_chunk(StringInfo entries, TlBatchHeader *header, uint16_t section, const voi
 	tl_chain_execute(&insert_chunk, values, NULL, false);
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
+}
+
+/*
+ * Bodies that were submitted by themselves, the source of a contract among them.
+ * Such a batch has no section of rows: its root is the leaf hash of what names
+ * its chunks.
+ */
+bool
+tl_node_body_is_submitted(const TlBatchHeader *header)
+{
+	TlHash		root;
+
+	if (header->section_count != 1 || header->chunk_count == 0)
+		return false;
+	tl_merkle_leaf_hash(&root, header->chunks.data, header->chunks.size);
+	return memcmp(&root, &header->root, TL_HASH_SIZE) == 0;
 }
 
 /* Is every chunk of the batch in this database? */

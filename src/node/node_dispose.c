@@ -44,6 +44,7 @@ static const char *const stored_tables =
 " ledger_internal.applied, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
 " ledger_internal.outcome, ledger_internal.apply_stop,"
 " ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
+" ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.contract, ledger_internal.contract_schema,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation,"
 " ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"
@@ -55,6 +56,11 @@ static TlStatement select_tables = {
 	" WHERE relation <> 'ledger.table_version'::regclass"
 	" UNION SELECT relation FROM ledger_internal.ledger_parent) t"
 	" JOIN pg_class c ON c.oid = t.relation"
+};
+
+static TlStatement select_schemas = {
+	"SELECT string_agg(quote_ident(n.nspname), ', ') FROM ledger_internal.contract_schema AS s"
+	" JOIN pg_namespace AS n ON n.oid = s.schema HAVING count(*) > 0"
 };
 
 static void check_disposable(void);
@@ -108,6 +114,9 @@ drop_everything(void)
 	tables = TextDatumGetCString(tl_chain_result(0, 0, NULL));
 	if (tables[0] != '\0')
 		run(psprintf("DROP TABLE %s CASCADE", tables));
+	if (tl_chain_execute(&select_schemas, NULL, NULL, true) > 0)
+		run(psprintf("DROP SCHEMA %s CASCADE",
+					 TextDatumGetCString(tl_chain_result(0, 0, NULL))));
 	run(psprintf("TRUNCATE %s", stored_tables));
 	/* ledger.table_version is the extension's, and stays a ledger table */
 	run("DELETE FROM ledger_internal.ledger_table WHERE relation <> 'ledger.table_version'::regclass");

@@ -161,8 +161,8 @@ tl_motion_parts(PG_FUNCTION_ARGS)
 {
 	TlSpan		bytes = tl_chain_span(PG_GETARG_DATUM(0));
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[6];
-	bool		nulls[6] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 	Datum	   *parts = palloc(sizeof(Datum) * (TL_MEMBER_COUNT_MAX + 1));
 	TlMotion	motion;
 	TlHash		digest;
@@ -192,6 +192,8 @@ tl_motion_parts(PG_FUNCTION_ARGS)
 	}
 	values[5] = PointerGetDatum(construct_array(parts, motion.set_count, BYTEAOID, -1, false,
 												TYPALIGN_INT));
+	nulls[6] = motion.kind == TL_MOTION_CHANGE;
+	values[6] = tl_chain_bytes(motion.subject.bytes, TL_HASH_SIZE);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }

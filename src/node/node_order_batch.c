@@ -25,6 +25,7 @@
 #include "chain_pending.h"
 #include "chain_statement.h"
 #include "chain_store.h"
+#include "node_body.h"
 #include "node_order_batch.h"
 #include "tl_error.h"
 
@@ -32,8 +33,15 @@ static TlStatement select_cut = {
 	"SELECT cut FROM ledger_internal.block_order WHERE height = $1", 1, {INT8OID}
 };
 
+static TlStatement insert_chunk = {
+	"INSERT INTO ledger_internal.ordered_chunk (digest, height) VALUES ($1, $2)"
+	" ON CONFLICT DO NOTHING",
+	2, {BYTEAOID, INT8OID}
+};
+
 static void store_header(const TlConsensusBlock *block);
 static void store_lane(const TlLane *from, const TlLane *to, int64_t height);
+static void note_submitted(const TlBatchHeader *header, int64_t height);
 static unsigned load_cut(TlLane *out, int64_t height);
 
 /* False if none waits. */
@@ -160,9 +168,28 @@ store_lane(const TlLane *from, const TlLane *to, int64_t height)
 						   (long long) height),
 					tl_error_hint_damaged());
 		digest = header.previous;
+		note_submitted(&header, height);
 		tl_chain_pending_order(&header, bytes, &own, height);
 		if (header.batch <= 1)
 			return;
+	}
+}
+
+/* Bodies that were submitted by themselves, the source of a contract among them. */
+static void
+note_submitted(const TlBatchHeader *header, int64_t height)
+{
+	if (!tl_node_body_is_submitted(header))
+		return;
+	for (uint32 i = 0; i < header->chunk_count; i++)
+	{
+		TlBatchChunk chunk;
+		Datum		values[2];
+
+		tl_error_check(tl_chain_batch_get_chunk(&chunk, header, i), "chunk");
+		values[0] = tl_chain_bytes(chunk.hash.bytes, TL_HASH_SIZE);
+		values[1] = Int64GetDatum(height);
+		tl_chain_execute(&insert_chunk, values, NULL, false);
 	}
 }
 

@@ -55,7 +55,10 @@ static TlStatement follow_addresses = {
 	"SELECT ledger_internal.follow_addresses()", 0, {0}
 };
 static TlStatement select_asked = {
-	"SELECT number, motion FROM ledger_internal.approval_asked ORDER BY number LIMIT 1", 0, {0}
+	"SELECT a.number, a.motion FROM ledger_internal.approval_asked AS a WHERE a.source IS NULL"
+	" OR EXISTS (SELECT FROM ledger_internal.ordered_chunk AS o WHERE o.digest = a.source)"
+	" ORDER BY a.number LIMIT 1",
+	0, {0}
 };
 static TlStatement delete_asked = {
 	"DELETE FROM ledger_internal.approval_asked WHERE number = $1", 1, {INT8OID}

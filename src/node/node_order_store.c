@@ -32,6 +32,7 @@
 #include "crypto_hash.h"
 #include "node_apply.h"
 #include "node_order_batch.h"
+#include "node_order_decision.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "replication_store.h"
@@ -158,6 +159,7 @@ tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 {
 	tl_node_order_batch_final(action->block);
 	tl_node_order_keep(action->block, action->certificate, standing, config->member_count);
+	tl_node_order_decision_store(action->block, &action->hash);
 	tl_node_apply_at_once((int64) action->block->header.height, action->block->entry_count > 0);
 }
 

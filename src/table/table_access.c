@@ -54,6 +54,7 @@
 
 #include "table_access.h"
 #include "table_catalog.h"
+#include "table_contract.h"
 #include "table_create.h"
 #include "table_definition.h"
 #include "table_guard.h"
@@ -148,6 +149,7 @@ access_hook(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 		previous_hook(access, class_id, object_id, sub_id, argument);
 	if (!tl_table_guard_active())
 		return;
+	tl_table_contract_guard(access, class_id, object_id, sub_id, argument);
 	if (access == OAT_POST_CREATE || access == OAT_POST_ALTER)
 		tl_table_recheck(access, class_id, object_id, sub_id, argument, frame);
 	switch (access)

@@ -28,6 +28,7 @@
 #include "table_alter.h"
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_contract.h"
 #include "table_create.h"
 #include "table_definition.h"
 #include "tl_compat.h"
@@ -58,6 +59,7 @@ tl_table_alter_before(AlterTableStmt *statement, TlAccessFrame *frame,
 	relation = RangeVarGetRelid(statement->relation, NoLock, true);
 	if (!OidIsValid(relation))
 		return;
+	tl_table_contract_guard_alter(relation);
 	if (statement->objtype == OBJECT_TYPE)
 	{
 		composite(relation);

@@ -48,12 +48,14 @@
 
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_contract.h"
 #include "table_create.h"
 #include "table_definition.h"
 #include "table_issue.h"
 #include "table_ref.h"
 #include "table_requirement.h"
 #include "table_scan.h"
+#include "table_shared.h"
 #include "table_type.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -230,7 +232,10 @@ complete_index(Oid relation_oid)
 								quoted_name(relation_oid)));
 }
 
-/* The table id, random and for ever; that of ledger.table_version is fixed. */
+/*
+ * The table id, for ever: random; that of ledger.table_version is fixed, those of
+ * a contract's tables follow from names.
+ */
 static void
 complete_id(Oid relation_oid)
 {
@@ -245,6 +250,8 @@ complete_id(Oid relation_oid)
 									 CurrentMemoryContext))
 			memcpy(table_id, fixed.table_id, TL_TABLE_ID_SIZE);
 	}
+	else if (tl_table_contract_running() != NULL)
+		tl_table_shared_id(table_id, tl_table_contract_running(), get_rel_name(relation_oid));
 	else
 		random_id(table_id);
 	tl_table_catalog_add(relation_oid, table_id);

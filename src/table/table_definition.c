@@ -47,6 +47,7 @@
 #include "crypto_hash.h"
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_contract.h"
 #include "table_definition.h"
 #include "table_issue.h"
 #include "table_requirement.h"
@@ -410,7 +411,10 @@ tl_table_definition_difference(const TlTableVersion *old,
 	return NULL;
 }
 
-/* D2: append a version if the catalogs say something new, or always. */
+/*
+ * D2: append a version if the catalogs say something new, or always.  A
+ * contract's tables get theirs when its script has ended (table_shared.c).
+ */
 void
 tl_table_definition_write(Oid relation, const char *action, bool always)
 {
@@ -425,6 +429,7 @@ tl_table_definition_write(Oid relation, const char *action, bool always)
 	tl_table_identity(&identity);
 	if (tl_table_identity_is_restoring(&identity) ||
 		relation == tl_table_definition_relation() ||
+		tl_table_contract_running() != NULL ||
 		!tl_table_catalog_id(table_id, relation))
 		return;
 	table = table_open(relation, AccessShareLock);

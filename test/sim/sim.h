@@ -727,7 +727,8 @@ extern void sim_govern_own_row(SimWorld *world, const SimNode *node,
 
 /* sim_check_epoch.c */
 extern void sim_check_epoch(SimWorld *world, const SimNode *node,
-							const TlConsensusBlock *block);
+							const TlConsensusBlock *block,
+							const TlHash *named);
 
 /* sim_check_entry.c */
 extern void sim_check_entry(SimWorld *world, const SimNode *node,

@@ -64,7 +64,7 @@ sim_check_final(SimWorld *world, SimNode *node, const TlAction *action)
 		sim_fail(world, "V1: node %u has another final block at height %llu",
 				 node->id, (unsigned long long) height);
 	check_cut(world, node, block, last);
-	sim_check_epoch(world, node, block);
+	sim_check_epoch(world, node, block, &action->hash);
 	sim_check_entry(world, node, block);
 	check_finalization(world, node, action);
 	sim_state_header(world, node, &block->header);

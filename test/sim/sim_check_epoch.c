@@ -28,23 +28,30 @@ static void check_borders(SimWorld *world, const SimNode *node,
 						  const TlConsensusBlock *block);
 static void count_block(SimWorld *world, const TlConsensusBlock *block);
 static unsigned decide_block(SimWorld *world, const TlConsensusBlock *block,
-							 bool *change);
+							 bool *change, TlHash *motion);
+static void check_named(SimWorld *world, const TlConsensusBlock *block,
+						const TlHash *row, const TlHash *decided);
 static const SimRow *approval_row(SimWorld *world, const TlBlockEntry *entry,
 								  TlGovern *govern, TlHash *motion);
 static bool approves(uint32_t member, const TlHash *motion);
 static bool names_next_set(const TlConsensusBlock *block);
 
-/* V15 */
+/* V15; named: the row by which the core says that the block decides, or zeros. */
 void
 sim_check_epoch(SimWorld *world, const SimNode *node,
-				const TlConsensusBlock *block)
+				const TlConsensusBlock *block, const TlHash *named)
 {
 	unsigned long long height = block->header.height;
 	bool		change = false;
+	TlHash		decided = {{0}};
+	TlHash		earlier = {{0}};
 
 	check_borders(world, node, block);
 	if (block->entry_count == 0)
+	{
+		check_named(world, block, named, &decided);
 		return;
+	}
 	memset(approvals, 0, sizeof(approvals));
 	for (unsigned i = 0; i < node->chain_count + node->final_pending; i++)
 	{
@@ -54,15 +61,36 @@ sim_check_epoch(SimWorld *world, const SimNode *node,
 			node->chain[i].header.height == 0)
 			continue;
 		count_block(world, &node->chain[i]);
-		(void) decide_block(world, &node->chain[i], &before);
+		(void) decide_block(world, &node->chain[i], &before, &earlier);
 	}
 	count_block(world, block);
-	if (decide_block(world, block, &change) > 1)
+	if (decide_block(world, block, &change, &decided) > 1)
 		sim_fail(world, "V15: block %llu decides two motions", height);
+	check_named(world, block, named, &decided);
 	if (change != names_next_set(block))
 		sim_fail(world, "V15: block %llu %s", height, change ?
 				 "ends the epoch and names no members" :
 				 "names members that were not decided");
+}
+
+/* The core names an approval of the decided motion, which the block orders. */
+static void
+check_named(SimWorld *world, const TlConsensusBlock *block, const TlHash *row,
+			const TlHash *decided)
+{
+	TlHash		none = {{0}};
+	TlHash		motion = {{0}};
+	TlGovern	govern;
+
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		if (sim_same(&block->entries[i].digest, row) &&
+			approval_row(world, &block->entries[i], &govern, &motion) != NULL)
+			break;
+	}
+	if (!sim_same(&motion, decided) || sim_same(row, &none) != sim_same(decided, &none))
+		sim_fail(world, "V15: block %llu decides another motion than the core says",
+				 (unsigned long long) block->header.height);
 }
 
 /* Nothing of an epoch after the block that ends it, and nothing of another. */
@@ -113,7 +141,8 @@ count_block(SimWorld *world, const TlConsensusBlock *block)
 
 /* How many motions have their quorum with this block? */
 static unsigned
-decide_block(SimWorld *world, const TlConsensusBlock *block, bool *change)
+decide_block(SimWorld *world, const TlConsensusBlock *block, bool *change,
+			 TlHash *decided_motion)
 {
 	const TlConsensusConfig *config = &world->epochs[block->header.epoch];
 	unsigned	quorum = tl_consensus_quorum(sim_govern_validators(world, block->header.epoch),
@@ -135,6 +164,7 @@ decide_block(SimWorld *world, const TlConsensusBlock *block, bool *change)
 		if (count < quorum)
 			continue;
 		decided++;
+		*decided_motion = digest;
 		if (tl_consensus_motion_decode(&motion, govern.motion.data,
 									   govern.motion.size) == TL_OK)
 			*change |= (motion.kind == TL_MOTION_CHANGE);

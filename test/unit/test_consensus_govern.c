@@ -483,6 +483,8 @@ decides(void)
 	UNIT_CHECK(action != NULL && action->block->entry_count == 1 &&
 			   !actions.standing->changed &&
 			   actions.standing->members[0].approvals == 1);
+	UNIT_CHECK(action != NULL &&
+			   memcmp(&action->hash, &action->block->entries[0].digest, TL_HASH_SIZE) == 0);
 	UNIT_CHECK(approve(core, approval(2, change, 0, payload)) == TL_OK);
 	action = finish(core, TL_ACT_EPOCH);
 	UNIT_CHECK(action != NULL);

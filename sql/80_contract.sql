@@ -1,0 +1,63 @@
+-- Contracts: the roles that they know, what was deployed, what may be
+-- (src/contract/README.md).
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['ledger_contract', 'ledger_admin', 'ledger_submitter', 'ledger_reader', 'ledger_auditor'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) wanted) THEN
+            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
+        END IF;
+    END LOOP;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    -- another database of this server has got the extension at the same time
+    NULL;
+END $$;
+
+CREATE TABLE ledger_internal.ordered_chunk (
+    digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+    height bigint NOT NULL
+);
+COMMENT ON TABLE ledger_internal.ordered_chunk IS
+    'bodies that were submitted by hand or as the source of a contract: the first final block that has them';
+
+CREATE TABLE ledger_internal.decision (
+    height bigint PRIMARY KEY,
+    motion bytea NOT NULL
+);
+COMMENT ON TABLE ledger_internal.decision IS 'motions that were decided, each by the final block at that height';
+
+CREATE TABLE ledger_internal.contract (
+    height bigint PRIMARY KEY,
+    name text NOT NULL,
+    version integer NOT NULL,
+    hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+    motion bytea NOT NULL,
+    source text,
+    state text NOT NULL CHECK (state IN ('deployed', 'failed')),
+    reason text
+);
+CREATE UNIQUE INDEX contract_deployed ON ledger_internal.contract (name) WHERE state = 'deployed';
+COMMENT ON TABLE ledger_internal.contract IS
+    'contracts that were decided on: deployed at that height, or the reason why not, the same at all members';
+
+CREATE TABLE ledger_internal.contract_schema (
+    schema regnamespace PRIMARY KEY,
+    contract text NOT NULL,
+    indexes name[] NOT NULL
+);
+COMMENT ON TABLE ledger_internal.contract_schema IS
+    'schemas of contracts, where nobody changes anything; indexes: those that the script made';
+
+SELECT pg_extension_config_dump('ledger_internal.ordered_chunk', '');
+SELECT pg_extension_config_dump('ledger_internal.decision', '');
+SELECT pg_extension_config_dump('ledger_internal.contract', '');
+SELECT pg_extension_config_dump('ledger_internal.contract_schema', '');
+
+CREATE FUNCTION ledger.check_contract(source text,
+        OUT line integer, OUT construct text, OUT why text, OUT replacement text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_check_contract' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.check_contract(text) IS
+    'what in this script no contract may have, one row each, with what to write instead; no row: it can be deployed';

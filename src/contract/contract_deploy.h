@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_deploy.h
+ *	  Contracts that the members have decided on are deployed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_DEPLOY_H
+#define CONTRACT_DEPLOY_H
+
+#define TL_CONTRACT_SOURCE_SIZE_MAX		TL_CHUNK_SIZE_MAX
+
+extern void tl_contract_deploy(int64_t height);
+
+#endif							/* CONTRACT_DEPLOY_H */

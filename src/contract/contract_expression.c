@@ -1,0 +1,157 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_expression.c
+ *	  Does an expression give the same result at every member?
+ *
+ * IMMUTABLE is necessary and not enough: some such functions depend on the
+ * machine's time zones or on the release of Unicode, and those that compare or
+ * change text depend on the database's locale.  So functions are those of
+ * PostgreSQL itself, but for a list, and text is compared by its bytes, unless
+ * the function does not care.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "contract_expression.h"
+
+typedef struct Look
+{
+	TlRefusals *refusals;
+	int			location;
+	const char *where;
+} Look;
+
+/* Immutable, and still not the same everywhere. */
+static const char *const unsteady[] = {
+	"timezone", "normalize", "is_normalized", "unicode_assigned", "casefold", "to_tsvector",
+	"to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery",
+	"exp", "ln", "log", "log10", "power", "pow", "dexp", "dlog1", "dlog10", "dpow",
+	"sin", "cos", "tan", "cot", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
+	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
+	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd"
+};
+
+/* They take a collation and do not look at it. */
+static const char *const careless[] = {
+	"texteq", "textne", "bpchareq", "bpcharne", "textcat", "concat", "length", "char_length",
+	"character_length", "octet_length", "bit_length", "left", "right", "substr", "substring",
+	"text_substr", "position", "strpos", "btrim", "ltrim", "rtrim", "lpad", "rpad", "repeat",
+	"reverse", "replace", "split_part", "overlay", "md5", "sha256", "convert_to", "encode",
+	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name"
+};
+
+static bool walker(Node *node, void *context);
+static bool check_function(Oid function, void *context);
+static void check_collation(Look *look, Node *node);
+static bool is_listed(const char *const *list, size_t count, const char *name);
+
+void
+tl_contract_expression(TlRefusals *refusals, int location, const char *where, Node *expression)
+{
+	Look		look = {.refusals = refusals, .location = location, .where = where};
+
+	(void) walker(expression, &look);
+}
+
+static bool
+walker(Node *node, void *context)
+{
+	Look	   *look = context;
+
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_SQLValueFunction:
+		case T_NextValueExpr:
+			tl_contract_refuse(look->refusals, look->location, look->where,
+							   "it depends on the clock, the session or a sequence",
+							   "let the application give the value");
+			return false;
+		case T_XmlExpr:
+			tl_contract_refuse(look->refusals, look->location, look->where,
+							   "XML depends on how a server was built", "text, json or jsonb");
+			return false;
+		default:
+			break;
+	}
+	(void) check_functions_in_node(node, check_function, context);
+	check_collation(look, node);
+	return expression_tree_walker(node, walker, context);
+}
+
+static bool
+check_function(Oid function, void *context)
+{
+	Look	   *look = context;
+	char	   *name = get_func_name(function);
+
+	if (get_func_namespace(function) != PG_CATALOG_NAMESPACE &&
+		get_func_namespace(function) != get_namespace_oid("ledger", true))
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
+						   "other members may have another function of that name, or none",
+						   "a function of PostgreSQL itself");
+	else if (func_volatile(function) != PROVOLATILE_IMMUTABLE)
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
+						   "it may give another result at another time or at another member",
+						   "let the application give the value; compare with constants in full");
+	else if (is_listed(unsteady, lengthof(unsteady), name))
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
+						   "it may give another result on another machine or release",
+						   "let the application give the value");
+	return false;
+}
+
+/* Of text that is compared, sorted or changed by a locale. */
+static void
+check_collation(Look *look, Node *node)
+{
+	Oid			collation = exprInputCollation(node);
+	Oid			function = InvalidOid;
+	char	   *name;
+
+	if (!OidIsValid(collation) || collation == C_COLLATION_OID || collation == POSIX_COLLATION_OID)
+		return;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			function = get_opcode(((OpExpr *) node)->opno);
+			break;
+		case T_ScalarArrayOpExpr:
+			function = get_opcode(((ScalarArrayOpExpr *) node)->opno);
+			break;
+		case T_FuncExpr:
+			function = ((FuncExpr *) node)->funcid;
+			break;
+		default:
+			break;
+	}
+	name = OidIsValid(function) ? get_func_name(function) : NULL;
+	if (name != NULL && is_listed(careless, lengthof(careless), name))
+		return;
+	tl_contract_refuse(look->refusals, look->location,
+					   name != NULL ? psprintf("%s with %s", look->where, name) : look->where,
+					   "it depends on the locale of the database", "COLLATE \"C\"");
+}
+
+static bool
+is_listed(const char *const *list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], name) == 0)
+			return true;
+	return false;
+}

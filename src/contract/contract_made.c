@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_made.c
+ *	  What a contract's statement has made, looked at.
+ *
+ * contract_words.c judges words.  What the names in them mean is known once the
+ * statement has run, so types, expressions and queries are judged here, in the
+ * catalogs.
+ *
+ * Invariants
+ *	  M1  a column has a type of PostgreSQL, of the library or of the contract
+ *	  M2  an expression that decides what a row is, or whether it goes in, calls
+ *		  only functions of PostgreSQL that give the same result everywhere and
+ *		  always, and does not sort text by a locale
+ *	  M3  a shared table has no unique index but that on ledger_ref
+ *	  M4  a view reads relations of the contract only
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "contract_expression.h"
+#include "contract_made.h"
+#include "table_am.h"
+#include "table_catalog.h"
+#include "table_scan.h"
+
+/* One statement's work. */
+typedef struct Look
+{
+	TlRefusals *refusals;
+	Oid			schema;			/* of the contract */
+} Look;
+
+static void look_at_table(Look *look, const CreateStmt *statement, Relation relation);
+static void look_at_columns(Look *look, const List *elements, Relation relation);
+static void look_at_type(Look *look, int location, Oid type);
+static void look_at_constraints(Look *look, AttrNumber key, Oid index, Oid object);
+static void look_at_indexes(Look *look, Relation relation);
+static void look_at_domain(Look *look, const CreateDomainStmt *statement);
+static void look_at_range(Look *look, const CreateRangeStmt *statement);
+static void look_at_view(Look *look, Oid view);
+static bool query_walker(Node *node, void *context);
+static int	location_of(const List *elements, const char *column);
+
+void
+tl_contract_made(TlRefusals *refusals, const RawStmt *statement, Oid schema)
+{
+	Look		look = {.refusals = refusals, .schema = schema};
+	Node	   *node = statement->stmt;
+	Relation	relation;
+
+	switch (nodeTag(node))
+	{
+		case T_CreateStmt:
+			relation = table_open(get_relname_relid(((CreateStmt *) node)->relation->relname, schema),
+								  AccessShareLock);
+			look_at_table(&look, (CreateStmt *) node, relation);
+			table_close(relation, NoLock);
+			break;
+		case T_CompositeTypeStmt:
+			relation = relation_open(get_relname_relid(((CompositeTypeStmt *) node)->typevar->relname, schema),
+									 AccessShareLock);
+			look_at_columns(&look, ((CompositeTypeStmt *) node)->coldeflist, relation);
+			relation_close(relation, NoLock);
+			break;
+		case T_IndexStmt:
+			relation = table_open(get_relname_relid(((IndexStmt *) node)->relation->relname, schema),
+								  AccessShareLock);
+			look_at_indexes(&look, relation);
+			table_close(relation, NoLock);
+			break;
+		case T_CreateDomainStmt:
+			look_at_domain(&look, (CreateDomainStmt *) node);
+			break;
+		case T_CreateRangeStmt:
+			look_at_range(&look, (CreateRangeStmt *) node);
+			break;
+		case T_ViewStmt:
+			look_at_view(&look, get_relname_relid(((ViewStmt *) node)->view->relname, schema));
+			break;
+		default:
+			break;				/* nothing that its words did not say */
+	}
+}
+
+static void
+look_at_table(Look *look, const CreateStmt *statement, Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	look_at_columns(look, statement->tableElts, relation);
+	look_at_constraints(look, Anum_pg_constraint_conrelid, ConstraintRelidTypidNameIndexId,
+						RelationGetRelid(relation));
+	look_at_indexes(look, relation);
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		const char *name = NameStr(attribute->attname);
+
+		if (!attribute->atthasdef || attribute->attisdropped ||
+			strcmp(name, TL_REF_COLUMN) == 0)
+			continue;
+		tl_contract_expression(look->refusals, location_of(statement->tableElts, name),
+							   attribute->attgenerated != '\0' ? "GENERATED" : "DEFAULT",
+							   build_column_default(relation, attribute->attnum));
+	}
+}
+
+/* M1 */
+static void
+look_at_columns(Look *look, const List *elements, Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+
+		if (!attribute->attisdropped)
+			look_at_type(look, location_of(elements, NameStr(attribute->attname)),
+						 attribute->atttypid);
+	}
+}
+
+/* Words refuse what is qualified, so another schema's type gets here by search_path only. */
+static void
+look_at_type(Look *look, int location, Oid type)
+{
+	Oid			element = get_element_type(type);
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(OidIsValid(element) ? element : type));
+	Oid			schema;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	schema = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
+	ReleaseSysCache(tuple);
+	if (schema == look->schema || schema == PG_CATALOG_NAMESPACE ||
+		schema == get_namespace_oid("ledger", false))
+		return;
+	tl_contract_refuse(look->refusals, location, format_type_be(type),
+					   "other members may have another type of that name, or none",
+					   "a type of PostgreSQL, or one made in this script");
+}
+
+/* M2, of the CHECK constraints of a table or domain. */
+static void
+look_at_constraints(Look *look, AttrNumber key_attribute, Oid index, Oid object)
+{
+	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, key_attribute, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object));
+	scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		is_null;
+		Datum		expression = heap_getattr(tuple, Anum_pg_constraint_conbin,
+											  RelationGetDescr(catalog), &is_null);
+
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_CHECK && !is_null)
+			tl_contract_expression(look->refusals, -1, "CHECK",
+								   stringToNode(TextDatumGetCString(expression)));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+/* M3; and an expression of an index must not fail at one member only. */
+static void
+look_at_indexes(Look *look, Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisunique && tl_table_am_is_ours(relation) &&
+			lfirst_oid(cell) != tl_table_scan_ref_index(relation, true))
+			tl_contract_refuse(look->refusals, -1, "UNIQUE",
+							   "whether a row goes in may not depend on rows of other members",
+							   "an index that is not unique; claim keys in contract state");
+		tl_contract_expression(look->refusals, -1, "INDEX",
+							   (Node *) RelationGetIndexExpressions(index));
+		tl_contract_expression(look->refusals, -1, "INDEX",
+							   (Node *) RelationGetIndexPredicate(index));
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+}
+
+static void
+look_at_domain(Look *look, const CreateDomainStmt *statement)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   PointerGetDatum(strVal(llast(statement->domainname))),
+									   ObjectIdGetDatum(look->schema));
+	Node	   *expression = get_typdefault(type);
+
+	look_at_type(look, statement->typeName->location, getBaseType(type));
+	look_at_constraints(look, Anum_pg_constraint_contypid, ConstraintTypidIndexId, type);
+	if (expression != NULL)
+		tl_contract_expression(look->refusals, -1, "DEFAULT", expression);
+}
+
+static void
+look_at_range(Look *look, const CreateRangeStmt *statement)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   PointerGetDatum(strVal(llast(statement->typeName))),
+									   ObjectIdGetDatum(look->schema));
+
+	look_at_type(look, -1, get_range_subtype(type));
+}
+
+/* M4 */
+static void
+look_at_view(Look *look, Oid view)
+{
+	Relation	relation = table_open(view, AccessShareLock);
+
+	(void) query_walker((Node *) get_view_query(relation), look);
+	table_close(relation, NoLock);
+}
+
+static bool
+query_walker(Node *node, void *context)
+{
+	Look	   *look = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *cell;
+
+		foreach(cell, ((Query *) node)->rtable)
+		{
+			const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+			if (entry->rtekind == RTE_RELATION &&
+				get_rel_namespace(entry->relid) != look->schema)
+				tl_contract_refuse(look->refusals, -1, get_rel_name(entry->relid),
+								   "a contract reads its own tables and no others",
+								   "a table or view that this script makes");
+		}
+		return query_tree_walker((Query *) node, query_walker, context, 0);
+	}
+	return expression_tree_walker(node, query_walker, context);
+}
+
+/* Where the column stands in the source; -1 if nowhere. */
+static int
+location_of(const List *elements, const char *column)
+{
+	ListCell   *cell;
+
+	foreach(cell, elements)
+	{
+		if (IsA(lfirst(cell), ColumnDef) &&
+			strcmp(((ColumnDef *) lfirst(cell))->colname, column) == 0)
+			return ((ColumnDef *) lfirst(cell))->location;
+	}
+	return -1;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_refusal.h
+ *	  What a contract's script may not contain: gathered, with its line.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_REFUSAL_H
+#define CONTRACT_REFUSAL_H
+
+#include "nodes/pg_list.h"
+
+#define TL_CONTRACT_REFUSALS_MAX	100
+
+typedef struct TlRefusal
+{
+	int			line;			/* of the source, from 1 */
+	const char *construct;
+	const char *why;
+	const char *instead;
+} TlRefusal;
+
+/* Those of one source. */
+typedef struct TlRefusals
+{
+	const char *source;
+	int			statement;		/* offset of the statement looked at */
+	List	   *list;			/* of TlRefusal */
+	MemoryContext context;		/* where they live */
+} TlRefusals;
+
+extern void tl_contract_refusals_init(TlRefusals *refusals, const char *source);
+extern void tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
+							   const char *why, const char *instead);
+extern int	tl_contract_count(const TlRefusals *refusals);
+
+#endif							/* CONTRACT_REFUSAL_H */

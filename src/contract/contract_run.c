@@ -1,0 +1,343 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_run.c
+ *	  Running a contract's script, on trial or for good.
+ *
+ * The script runs in a schema of its own, as the unprivileged role
+ * ledger_contract, with settings that decide what words mean pinned, so that it
+ * makes the same at every member.
+ *
+ * On trial it runs in a subtransaction that is rolled back, statement by
+ * statement, and everything that is refused is gathered: what its words alone
+ * tell (contract_words.c), errors, and what it made (contract_made.c).  A
+ * statement that is refused by its words is not run.  For good it runs only
+ * after a trial that found nothing.  So what fails then has its cause in this
+ * database, and is an ERROR to whoever runs it.
+ *
+ * Of errors on trial those are the script's own fault that would happen at every
+ * member: classes 0A, 22, 23, 2B, 42 and 54 of SQLSTATE, but missing
+ * privileges, and what the library says about ledger tables.  Others, a full
+ * disk or a cancelled query, are thrown on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parser.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "contract_made.h"
+#include "contract_run.h"
+#include "contract_words.h"
+#include "table_contract.h"
+#include "tl_error.h"
+
+#define TRIAL_SCHEMA	"ledger_contract_trial"
+
+/* What was in force before a subtransaction. */
+typedef struct Saved
+{
+	MemoryContext context;
+	ResourceOwner owner;
+} Saved;
+
+/* What was in force before the script. */
+typedef struct Stage
+{
+	Oid			user;
+	int			security;
+	int			settings;
+	Oid			schema;
+} Stage;
+
+static const char *const settings[][2] = {
+	{"array_nulls", "on"},
+	{"backslash_quote", "safe_encoding"},
+	{"check_function_bodies", "on"},
+	{"DateStyle", "ISO, MDY"},
+	{"default_table_access_method", "heap"},
+	{"default_tablespace", ""},
+	{"default_toast_compression", "pglz"},
+	{"escape_string_warning", "off"},
+	{"extra_float_digits", "1"},
+	{"IntervalStyle", "postgres"},
+	{"standard_conforming_strings", "on"},
+	{"TimeZone", "UTC"},
+	{"transform_null_equals", "off"},
+	{"xmloption", "content"}
+};
+
+static void try_script(TlRefusals *refusals);
+static void try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema);
+static void begin_part(Saved *saved);
+static void end_part(const Saved *saved, bool keep);
+static void take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct);
+static int	place_of(const TlRefusals *refusals, const ErrorData *error, int start);
+static bool is_own_fault(int sqlstate);
+static void begin_stage(Stage *stage, const char *schema);
+static void end_stage(const Stage *stage);
+static Oid	contract_role(void);
+static void run(const char *statement);
+static char *text_of(const char *source, const RawStmt *statement);
+
+/* Everything in the source that no contract may have; nothing is left of it. */
+void
+tl_contract_try(TlRefusals *refusals, const char *source)
+{
+	Saved		saved;
+
+	begin_part(&saved);
+	PG_TRY();
+	{
+		SPI_connect();
+		try_script(refusals);
+		SPI_finish();
+		end_part(&saved, false);
+	}
+	PG_CATCH();
+	{
+		take_error(refusals, &saved, 0, "source");
+	}
+	PG_END_TRY();
+}
+
+static void
+try_script(TlRefusals *refusals)
+{
+	List	   *statements = raw_parser(refusals->source, RAW_PARSE_DEFAULT);
+	Stage		stage;
+	ListCell   *cell;
+
+	if (statements == NIL)
+		tl_contract_refuse(refusals, 0, "source", "it has no statement",
+						   "a script that makes at least one table");
+	begin_stage(&stage, TRIAL_SCHEMA);
+	tl_table_contract_begin(TRIAL_SCHEMA);
+	PG_TRY();
+	{
+		foreach(cell, statements)
+		{
+			CHECK_FOR_INTERRUPTS();
+			try_statement(refusals, lfirst_node(RawStmt, cell), stage.schema);
+		}
+	}
+	PG_FINALLY();
+	{
+		tl_table_contract_end();
+	}
+	PG_END_TRY();
+	end_stage(&stage);
+}
+
+static void
+try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
+{
+	int			before = tl_contract_count(refusals);
+	Saved		saved;
+	char	   *text = text_of(refusals->source, statement);
+
+	refusals->statement = statement->stmt_location;
+	while (isspace((unsigned char) refusals->source[refusals->statement]))
+		refusals->statement++;
+	tl_contract_words(refusals, statement);
+	if (tl_contract_count(refusals) > before)
+		return;
+	begin_part(&saved);
+	PG_TRY();
+	{
+		run(text);
+		CommandCounterIncrement();
+		tl_contract_made(refusals, statement, schema);
+		end_part(&saved, true);
+	}
+	PG_CATCH();
+	{
+		take_error(refusals, &saved, statement->stmt_location, "statement");
+	}
+	PG_END_TRY();
+}
+
+/* The script for good, in a schema of that name; which schema that is. */
+Oid
+tl_contract_run(const char *contract, const char *source)
+{
+	Stage		stage;
+	ListCell   *cell;
+	List	   *statements = raw_parser(source, RAW_PARSE_DEFAULT);
+
+	SPI_connect();
+	begin_stage(&stage, contract);
+	tl_table_contract_begin(contract);
+	PG_TRY();
+	{
+		foreach(cell, statements)
+		{
+			CHECK_FOR_INTERRUPTS();
+			run(text_of(source, lfirst_node(RawStmt, cell)));
+		}
+	}
+	PG_FINALLY();
+	{
+		tl_table_contract_end();
+	}
+	PG_END_TRY();
+	end_stage(&stage);
+	SPI_finish();
+	CommandCounterIncrement();
+	return stage.schema;
+}
+
+static void
+begin_part(Saved *saved)
+{
+	saved->context = CurrentMemoryContext;
+	saved->owner = CurrentResourceOwner;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(saved->context);
+}
+
+static void
+end_part(const Saved *saved, bool keep)
+{
+	if (keep)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(saved->context);
+	CurrentResourceOwner = saved->owner;
+}
+
+/* After an ERROR in what begins there: one more refusal, or it is thrown on. */
+static void
+take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(saved->context);
+	error = CopyErrorData();
+	FlushErrorState();
+	end_part(saved, false);
+	if (!is_own_fault(error->sqlerrcode))
+		ReThrowError(error);
+	/* what a refused statement would have made is missed by later ones */
+	if (tl_contract_count(refusals) == 0 ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR))
+		tl_contract_refuse(refusals, place_of(refusals, error, start), construct, error->message,
+						   error->hint != NULL ? error->hint :
+						   error->detail != NULL ? error->detail : "");
+	FreeErrorData(error);
+}
+
+/* The parser counts characters, from where it began to read. */
+static int
+place_of(const TlRefusals *refusals, const ErrorData *error, int start)
+{
+	int			position = error->cursorpos > 0 ? error->cursorpos : error->internalpos;
+	const char *text = refusals->source + start;
+
+	if (position <= 0)
+		return -1;
+	return start + pg_mbcharcliplen(text, (int) strlen(text), position - 1);
+}
+
+/* Would it happen at every member? */
+static bool
+is_own_fault(int sqlstate)
+{
+	static const char *const classes[] = {"0A", "22", "23", "2B", "42", "54"};
+	const char *text = unpack_sql_state(sqlstate);
+
+	if (sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return false;
+	if (sqlstate == TL_ERRCODE(TL_APPEND_ONLY) || sqlstate == TL_ERRCODE(TL_DEFINITION_FIXED) ||
+		sqlstate == TL_ERRCODE(TL_UNSUPPORTED_TYPE) || sqlstate == TL_ERRCODE(TL_TOO_LARGE))
+		return true;
+	for (size_t i = 0; i < lengthof(classes); i++)
+		if (strncmp(text, classes[i], 2) == 0)
+			return true;
+	return false;
+}
+
+/* The schema, made by who calls; then the role and the settings. */
+static void
+begin_stage(Stage *stage, const char *schema)
+{
+	Oid			role = contract_role();
+
+	if (OidIsValid(get_namespace_oid(schema, true)))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_IN_USE),
+				errmsg("schema \"%s\" exists already", schema),
+				errdetail("The objects of a contract lie in a schema of their own, which has its name at all members."),
+				errhint("Rename the schema that is there: ALTER SCHEMA %s RENAME TO ...", quote_identifier(schema)));
+	run(psprintf("CREATE SCHEMA %s AUTHORIZATION %s", quote_identifier(schema), TL_CONTRACT_ROLE));
+	run(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
+	CommandCounterIncrement();
+	stage->schema = get_namespace_oid(schema, false);
+	stage->settings = NewGUCNestLevel();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("search_path", psprintf("%s, pg_temp", quote_identifier(schema)),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	GetUserIdAndSecContext(&stage->user, &stage->security);
+	SetUserIdAndSecContext(role, stage->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+}
+
+static void
+end_stage(const Stage *stage)
+{
+	SetUserIdAndSecContext(stage->user, stage->security);
+	AtEOXact_GUC(true, stage->settings);
+}
+
+/* Who owns all contracts: somebody who may nothing else. */
+static Oid
+contract_role(void)
+{
+	Oid			role = get_role_oid(TL_CONTRACT_ROLE, true);
+
+	if (!OidIsValid(role))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("role \"%s\" is missing", TL_CONTRACT_ROLE),
+				errdetail("It owns what contracts make; CREATE EXTENSION telco_ledger has made it."),
+				errhint("CREATE ROLE %s NOLOGIN.", TL_CONTRACT_ROLE));
+	if (superuser_arg(role))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("role \"%s\" is a superuser", TL_CONTRACT_ROLE),
+				errdetail("Scripts that other members have proposed run as this role."),
+				errhint("ALTER ROLE %s NOSUPERUSER NOLOGIN.", TL_CONTRACT_ROLE));
+	return role;
+}
+
+static void
+run(const char *statement)
+{
+	int			result = SPI_execute(statement, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", statement, SPI_result_code_string(result));
+}
+
+/* The statement's own words; its length is 0 where it is the rest. */
+static char *
+text_of(const char *source, const RawStmt *statement)
+{
+	const char *start = source + statement->stmt_location;
+
+	return statement->stmt_len > 0 ? pnstrdup(start, statement->stmt_len) : pstrdup(start);
+}

@@ -1,0 +1,402 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_words.c
+ *	  What a contract's statement may not say, by its words alone.
+ *
+ * A list of what is allowed, each form of each statement; everything else is
+ * refused.  What names mean cannot be told here: contract_made.c looks at what
+ * came out.
+ *
+ * Names stand alone: objects go into the contract's own schema, and what is
+ * found there or in pg_catalog is the same at all members.  Only types and
+ * functions of pg_catalog and ledger may be called by their full names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "tcop/cmdtag.h"
+#include "tcop/utility.h"
+
+#include "contract_words.h"
+
+static const char *const library_roles[] = {
+	"ledger_admin", "ledger_submitter", "ledger_reader", "ledger_auditor"
+};
+
+static void words_type(TlRefusals *refusals, const CompositeTypeStmt *statement);
+static void words_enum(TlRefusals *refusals, const CreateEnumStmt *statement);
+static void words_range(TlRefusals *refusals, const CreateRangeStmt *statement);
+static void words_domain(TlRefusals *refusals, const CreateDomainStmt *statement);
+static void words_index(TlRefusals *refusals, const IndexStmt *statement);
+static void words_index_element(TlRefusals *refusals, const IndexElem *element);
+static void words_view(TlRefusals *refusals, const ViewStmt *statement);
+static void words_comment(TlRefusals *refusals, const CommentStmt *statement);
+static void words_grant(TlRefusals *refusals, const GrantStmt *statement);
+static void words_grantee(TlRefusals *refusals, const RoleSpec *role);
+static void words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement);
+static void words_other(TlRefusals *refusals, Node *statement);
+static bool expression_walker(Node *node, void *context);
+static void words_literal(TlRefusals *refusals, const A_Const *literal);
+static void words_name(TlRefusals *refusals, const List *name, int location);
+static void names_alone(TlRefusals *refusals, const List *name, int location);
+
+/* One statement of the script; refusals->statement is where it begins. */
+void
+tl_contract_words(TlRefusals *refusals, const RawStmt *statement)
+{
+	Node	   *node = statement->stmt;
+
+	switch (nodeTag(node))
+	{
+		case T_CreateStmt:
+			tl_contract_words_table(refusals, (CreateStmt *) node);
+			break;
+		case T_CompositeTypeStmt:
+			words_type(refusals, (CompositeTypeStmt *) node);
+			break;
+		case T_CreateEnumStmt:
+			words_enum(refusals, (CreateEnumStmt *) node);
+			break;
+		case T_CreateRangeStmt:
+			words_range(refusals, (CreateRangeStmt *) node);
+			break;
+		case T_CreateDomainStmt:
+			words_domain(refusals, (CreateDomainStmt *) node);
+			break;
+		case T_IndexStmt:
+			words_index(refusals, (IndexStmt *) node);
+			break;
+		case T_ViewStmt:
+			words_view(refusals, (ViewStmt *) node);
+			break;
+		case T_CommentStmt:
+			words_comment(refusals, (CommentStmt *) node);
+			break;
+		case T_GrantStmt:
+			words_grant(refusals, (GrantStmt *) node);
+			break;
+		case T_CreateTrigStmt:
+			words_trigger(refusals, (CreateTrigStmt *) node);
+			break;
+		default:
+			words_other(refusals, node);
+	}
+}
+
+/* A constraint's, a default's, a view's query: what its words alone tell. */
+void
+tl_contract_words_expression(TlRefusals *refusals, Node *expression)
+{
+	(void) expression_walker(expression, refusals);
+}
+
+static void
+words_type(TlRefusals *refusals, const CompositeTypeStmt *statement)
+{
+	ListCell   *cell;
+
+	tl_contract_words_new_name(refusals, statement->typevar->schemaname,
+							   statement->typevar->location);
+	foreach(cell, statement->coldeflist)
+	{
+		const ColumnDef *column = lfirst_node(ColumnDef, cell);
+
+		tl_contract_words_type(refusals, column->typeName);
+		if (column->collClause != NULL)
+			tl_contract_words_collation(refusals, column->collClause->collname, column->location);
+	}
+}
+
+static void
+words_enum(TlRefusals *refusals, const CreateEnumStmt *statement)
+{
+	names_alone(refusals, statement->typeName, -1);
+}
+
+static void
+words_range(TlRefusals *refusals, const CreateRangeStmt *statement)
+{
+	ListCell   *cell;
+
+	names_alone(refusals, statement->typeName, -1);
+	foreach(cell, statement->params)
+	{
+		const DefElem *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "subtype") == 0 && IsA(option->arg, TypeName))
+			tl_contract_words_type(refusals, (TypeName *) option->arg);
+		else
+			tl_contract_refuse(refusals, option->location, option->defname,
+							   "a range type of a contract follows from its subtype alone",
+							   "name the subtype only");
+	}
+}
+
+static void
+words_domain(TlRefusals *refusals, const CreateDomainStmt *statement)
+{
+	names_alone(refusals, statement->domainname, -1);
+	tl_contract_words_type(refusals, statement->typeName);
+	if (statement->collClause != NULL)
+		tl_contract_words_collation(refusals, statement->collClause->collname,
+									statement->collClause->location);
+	tl_contract_words_constraints(refusals, statement->constraints);
+}
+
+static void
+words_index(TlRefusals *refusals, const IndexStmt *statement)
+{
+	static const char *const methods[] = {"btree", "hash", "brin", "gin", "gist", "spgist"};
+	bool		known = false;
+	ListCell   *cell;
+
+	tl_contract_words_new_name(refusals, statement->relation->schemaname,
+							   statement->relation->location);
+	if (statement->unique)
+		tl_contract_refuse(refusals, -1, "CREATE UNIQUE INDEX",
+						   "whether a row goes in may not depend on rows of other members",
+						   "an index that is not unique; claim keys in contract state");
+	if (statement->concurrent)
+		tl_contract_refuse(refusals, -1, "CONCURRENTLY", "the script runs as a whole or not at all",
+						   "leave it out: the table is empty");
+	if (statement->if_not_exists)
+		tl_contract_refuse(refusals, -1, "IF NOT EXISTS", "a script makes each object once",
+						   "leave it out");
+	if (statement->tableSpace != NULL || statement->options != NIL)
+		tl_contract_refuse(refusals, -1, "storage of an index",
+						   "how rows are stored is each member's own business", "leave it out");
+	for (size_t i = 0; i < lengthof(methods); i++)
+		known |= strcmp(statement->accessMethod, methods[i]) == 0;
+	if (!known)
+		tl_contract_refuse(refusals, -1, statement->accessMethod,
+						   "other members may not have this access method",
+						   "btree, hash, brin, gin, gist or spgist");
+	foreach(cell, statement->indexParams)
+		words_index_element(refusals, lfirst_node(IndexElem, cell));
+	tl_contract_words_expression(refusals, statement->whereClause);
+}
+
+static void
+words_index_element(TlRefusals *refusals, const IndexElem *element)
+{
+	names_alone(refusals, element->opclass, -1);
+	if (element->collation != NIL)
+		tl_contract_words_collation(refusals, element->collation, -1);
+	tl_contract_words_expression(refusals, element->expr);
+}
+
+static void
+words_view(TlRefusals *refusals, const ViewStmt *statement)
+{
+	tl_contract_words_new_name(refusals, statement->view->schemaname, statement->view->location);
+	if (statement->view->relpersistence != RELPERSISTENCE_PERMANENT)
+		tl_contract_refuse(refusals, statement->view->location, "TEMPORARY",
+						   "a temporary view belongs to one session", "leave it out");
+	if (statement->replace)
+		tl_contract_refuse(refusals, -1, "OR REPLACE", "a script makes each object once",
+						   "leave it out");
+	tl_contract_words_expression(refusals, statement->query);
+}
+
+static void
+words_comment(TlRefusals *refusals, const CommentStmt *statement)
+{
+	const List *name = NIL;
+
+	switch (statement->objtype)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_INDEX:
+		case OBJECT_VIEW:
+			name = castNode(List, statement->object);
+			break;
+		case OBJECT_COLUMN:
+		case OBJECT_TABCONSTRAINT:
+		case OBJECT_TRIGGER:
+			name = castNode(List, statement->object);
+			name = list_copy_head(name, list_length(name) - 1);
+			break;
+		case OBJECT_TYPE:
+		case OBJECT_DOMAIN:
+			name = castNode(TypeName, statement->object)->names;
+			break;
+		case OBJECT_DOMCONSTRAINT:
+			name = linitial_node(TypeName, castNode(List, statement->object))->names;
+			break;
+		default:
+			tl_contract_refuse(refusals, -1, "COMMENT", "it is on nothing that a contract has",
+							   "comments on tables, columns, constraints, triggers, indexes, views, types and domains");
+			return;
+	}
+	names_alone(refusals, name, -1);
+}
+
+static void
+words_grant(TlRefusals *refusals, const GrantStmt *statement)
+{
+	ListCell   *cell;
+
+	if (!statement->is_grant || statement->targtype != ACL_TARGET_OBJECT ||
+		(statement->objtype != OBJECT_TABLE && statement->objtype != OBJECT_TYPE &&
+		 statement->objtype != OBJECT_DOMAIN) ||
+		statement->grant_option || statement->grantor != NULL)
+	{
+		tl_contract_refuse(refusals, -1, statement->is_grant ? "GRANT" : "REVOKE",
+						   "a contract gives privileges on its own tables, views and types, and takes none away",
+						   "GRANT SELECT or INSERT ON a table, GRANT USAGE ON TYPE");
+		return;
+	}
+	foreach(cell, statement->objects)
+	{
+		if (IsA(lfirst(cell), RangeVar))
+			tl_contract_words_new_name(refusals, ((RangeVar *) lfirst(cell))->schemaname,
+									   ((RangeVar *) lfirst(cell))->location);
+		else
+			names_alone(refusals, lfirst(cell), -1);
+	}
+	if (statement->privileges == NIL)
+		tl_contract_refuse(refusals, -1, "GRANT ALL", "rows are never changed or deleted",
+						   "GRANT SELECT, INSERT");
+	foreach(cell, statement->privileges)
+	{
+		const char *name = lfirst_node(AccessPriv, cell)->priv_name;
+
+		if (name == NULL || (strcmp(name, "select") != 0 && strcmp(name, "insert") != 0 &&
+							 strcmp(name, "usage") != 0))
+			tl_contract_refuse(refusals, -1, name == NULL ? "GRANT ALL" : name,
+							   "rows are never changed or deleted", "GRANT SELECT, INSERT");
+	}
+	foreach(cell, statement->grantees)
+		words_grantee(refusals, lfirst_node(RoleSpec, cell));
+}
+
+static void
+words_grantee(TlRefusals *refusals, const RoleSpec *role)
+{
+	if (role->roletype == ROLESPEC_PUBLIC)
+		return;
+	for (size_t i = 0; role->roletype == ROLESPEC_CSTRING && i < lengthof(library_roles); i++)
+		if (strcmp(role->rolename, library_roles[i]) == 0)
+			return;
+	tl_contract_refuse(refusals, role->location,
+					   role->roletype == ROLESPEC_CSTRING ? role->rolename : "CURRENT_USER",
+					   "other members do not have this role",
+					   "PUBLIC, ledger_admin, ledger_submitter, ledger_reader or ledger_auditor");
+}
+
+static void
+words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement)
+{
+	tl_contract_words_new_name(refusals, statement->relation->schemaname,
+							   statement->relation->location);
+	if (list_length(statement->funcname) != 2 ||
+		strcmp(strVal(linitial(statement->funcname)), "ledger") != 0 ||
+		strcmp(strVal(lsecond(statement->funcname)), "verify_signature") != 0)
+		tl_contract_refuse(refusals, -1, strVal(llast(statement->funcname)),
+						   "a trigger runs at one member only, and changes what the others never see",
+						   "EXECUTE FUNCTION ledger.verify_signature");
+	if (statement->isconstraint || statement->replace || statement->whenClause != NULL)
+		tl_contract_refuse(refusals, -1,
+						   statement->isconstraint ? "CONSTRAINT" : statement->replace ? "OR REPLACE" : "WHEN",
+						   "every row is to be signed", "leave it out");
+}
+
+/* Everything that no contract has. */
+static void
+words_other(TlRefusals *refusals, Node *statement)
+{
+	if (IsA(statement, CreateFunctionStmt))
+		tl_contract_refuse(refusals, -1, "CREATE FUNCTION", "contracts have no functions yet",
+						   "tables, types, domains, indexes and views");
+	else
+		tl_contract_refuse(refusals, -1, GetCommandTagName(CreateCommandTag(statement)),
+						   "a contract's script makes its own objects and does nothing else",
+						   "CREATE TABLE ... USING ledger, TYPE, DOMAIN, INDEX, VIEW, TRIGGER; COMMENT, GRANT");
+}
+
+static bool
+expression_walker(Node *node, void *context)
+{
+	TlRefusals *refusals = context;
+
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_A_Const:
+			words_literal(refusals, (A_Const *) node);
+			break;
+		case T_FuncCall:
+			words_name(refusals, ((FuncCall *) node)->funcname, ((FuncCall *) node)->location);
+			break;
+		case T_A_Expr:
+			if (list_length(((A_Expr *) node)->name) > 1)
+				words_name(refusals, ((A_Expr *) node)->name, ((A_Expr *) node)->location);
+			break;
+		case T_TypeCast:
+			tl_contract_words_type(refusals, ((TypeCast *) node)->typeName);
+			break;
+		case T_CollateClause:
+			tl_contract_words_collation(refusals, ((CollateClause *) node)->collname,
+										((CollateClause *) node)->location);
+			break;
+		case T_RangeVar:
+			if (((RangeVar *) node)->schemaname != NULL)
+				tl_contract_refuse(refusals, ((RangeVar *) node)->location,
+								   ((RangeVar *) node)->schemaname,
+								   "a contract reads its own tables and no others",
+								   "the table's name without a schema");
+			return false;
+		default:
+			break;
+	}
+	return raw_expression_tree_walker(node, expression_walker, context);
+}
+
+/* 'now' and its like mean the day on which the script ran, at each member. */
+static void
+words_literal(TlRefusals *refusals, const A_Const *literal)
+{
+	static const char *const days[] = {"now", "today", "tomorrow", "yesterday"};
+	const char *text;
+
+	if (literal->isnull || !IsA(&literal->val, String))
+		return;
+	text = strVal(&literal->val);
+	while (*text == ' ' || *text == '\t' || *text == '\n')
+		text++;
+	for (size_t i = 0; i < lengthof(days); i++)
+	{
+		size_t		size = strlen(days[i]);
+
+		if (pg_strncasecmp(text, days[i], size) == 0 &&
+			!((text[size] >= 'a' && text[size] <= 'z') || (text[size] >= 'A' && text[size] <= 'Z')))
+			tl_contract_refuse(refusals, literal->location, psprintf("'%s'", days[i]),
+							   "as a date or time it would be another one at each member",
+							   "a date or time in digits");
+	}
+}
+
+/* Of a function, operator or type: alone, or with a schema that all members have. */
+static void
+words_name(TlRefusals *refusals, const List *name, int location)
+{
+	if (list_length(name) == 1 ||
+		(list_length(name) == 2 && (strcmp(strVal(linitial(name)), "pg_catalog") == 0 ||
+									strcmp(strVal(linitial(name)), "ledger") == 0)))
+		return;
+	tl_contract_refuse(refusals, location, strVal(linitial(name)),
+					   "other members may have something else in this schema, or nothing",
+					   "what PostgreSQL or schema ledger has");
+}
+
+static void
+names_alone(TlRefusals *refusals, const List *name, int location)
+{
+	if (list_length(name) > 1)
+		tl_contract_words_new_name(refusals, strVal(linitial(name)), location);
+}

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_words_table.c
+ *	  What CREATE TABLE and constraints of a contract may not say.
+ *
+ * A row of a shared table is stored by its origin before it is ordered, and by
+ * everybody else afterwards.  So whether it may be stored can depend on the row
+ * alone: not on other rows, not on the clock, not on who stores it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "nodes/parsenodes.h"
+
+#include "contract_words.h"
+
+static void words_form(TlRefusals *refusals, const CreateStmt *statement);
+static void words_column(TlRefusals *refusals, const ColumnDef *column);
+static void words_constraint(TlRefusals *refusals, const Constraint *constraint);
+static bool is_serial(const TypeName *type);
+
+void
+tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
+{
+	ListCell   *cell;
+
+	tl_contract_words_new_name(refusals, statement->relation->schemaname,
+							   statement->relation->location);
+	words_form(refusals, statement);
+	foreach(cell, statement->tableElts)
+	{
+		Node	   *element = lfirst(cell);
+
+		if (IsA(element, ColumnDef))
+			words_column(refusals, (ColumnDef *) element);
+		else if (IsA(element, Constraint))
+			words_constraint(refusals, (Constraint *) element);
+		else
+			tl_contract_refuse(refusals, -1, "LIKE", "the source has to say what the table is",
+							   "list the columns");
+	}
+}
+
+static void
+words_form(TlRefusals *refusals, const CreateStmt *statement)
+{
+	int			place = statement->relation->location;
+
+	if (statement->accessMethod == NULL || strcmp(statement->accessMethod, "ledger") != 0)
+		tl_contract_refuse(refusals, place,
+						   statement->accessMethod == NULL ? "CREATE TABLE" : psprintf("USING %s", statement->accessMethod),
+						   "rows of a contract's table are on the ledger", "CREATE TABLE ... USING ledger");
+	if (statement->relation->relpersistence != RELPERSISTENCE_PERMANENT)
+		tl_contract_refuse(refusals, place, "TEMPORARY or UNLOGGED",
+						   "rows of a contract's table are there for ever", "leave it out");
+	if (statement->partspec != NULL || statement->partbound != NULL)
+		tl_contract_refuse(refusals, place, "PARTITION", "contracts have no partitioned tables yet",
+						   "one table");
+	else if (statement->inhRelations != NIL)
+		tl_contract_refuse(refusals, place, "INHERITS", "a ledger table cannot take part in inheritance",
+						   "a view with UNION ALL");
+	if (statement->ofTypename != NULL)
+		tl_contract_refuse(refusals, place, "OF", "the source has to say what the table is",
+						   "list the columns");
+	if (statement->options != NIL || statement->tablespacename != NULL)
+		tl_contract_refuse(refusals, place, "storage of a table",
+						   "how rows are stored is each member's own business", "leave it out");
+	if (statement->if_not_exists)
+		tl_contract_refuse(refusals, place, "IF NOT EXISTS", "a script makes each object once",
+						   "leave it out");
+}
+
+static void
+words_column(TlRefusals *refusals, const ColumnDef *column)
+{
+	if (is_serial(column->typeName))
+		tl_contract_refuse(refusals, column->location, strVal(linitial(column->typeName->names)),
+						   "each member has a sequence of its own", "uuid, or the row's ledger_ref");
+	else
+		tl_contract_words_type(refusals, column->typeName);
+	if (strcmp(column->colname, "ledger_ref") == 0)
+		tl_contract_refuse(refusals, column->location, "ledger_ref",
+						   "every ledger table gets this column by itself", "leave it out");
+	if (column->compression != NULL)
+		tl_contract_refuse(refusals, column->location, "COMPRESSION",
+						   "how rows are stored is each member's own business", "leave it out");
+	if (column->collClause != NULL)
+		tl_contract_words_collation(refusals, column->collClause->collname,
+									column->collClause->location);
+	tl_contract_words_constraints(refusals, column->constraints);
+}
+
+/* Those of a column or domain. */
+void
+tl_contract_words_constraints(TlRefusals *refusals, const List *constraints)
+{
+	ListCell   *cell;
+
+	foreach(cell, constraints)
+	{
+		if (IsA(lfirst(cell), Constraint))
+			words_constraint(refusals, (Constraint *) lfirst(cell));
+		else if (IsA(lfirst(cell), CollateClause))
+			tl_contract_words_collation(refusals, ((CollateClause *) lfirst(cell))->collname,
+										((CollateClause *) lfirst(cell))->location);
+	}
+}
+
+static void
+words_constraint(TlRefusals *refusals, const Constraint *constraint)
+{
+	static const char *const others = "whether a row goes in may not depend on rows of other members";
+
+	switch (constraint->contype)
+	{
+		case CONSTR_CHECK:
+		case CONSTR_DEFAULT:
+		case CONSTR_GENERATED:
+			tl_contract_words_expression(refusals, constraint->raw_expr);
+			break;
+		case CONSTR_IDENTITY:
+			tl_contract_refuse(refusals, constraint->location, "GENERATED ... AS IDENTITY",
+							   "each member has a sequence of its own", "uuid, or the row's ledger_ref");
+			break;
+		case CONSTR_PRIMARY:
+			tl_contract_refuse(refusals, constraint->location, "PRIMARY KEY", others,
+							   "an index that is not unique; claim keys in contract state");
+			break;
+		case CONSTR_UNIQUE:
+			tl_contract_refuse(refusals, constraint->location, "UNIQUE", others,
+							   "an index that is not unique; claim keys in contract state");
+			break;
+		case CONSTR_EXCLUSION:
+			tl_contract_refuse(refusals, constraint->location, "EXCLUDE", others,
+							   "decide in contract state");
+			break;
+		case CONSTR_FOREIGN:
+			tl_contract_refuse(refusals, constraint->location, "FOREIGN KEY", others,
+							   "a column with the other row's ledger_ref; decide in contract state");
+			break;
+		default:
+			break;				/* NOT NULL, and words that go with another one */
+	}
+}
+
+/* Others sort text in another way, or in that way by another release. */
+void
+tl_contract_words_collation(TlRefusals *refusals, const List *name, int location)
+{
+	const char *collation = strVal(llast(name));
+
+	if ((list_length(name) == 1 || strcmp(strVal(linitial(name)), "pg_catalog") == 0) &&
+		(strcmp(collation, "C") == 0 || strcmp(collation, "POSIX") == 0))
+		return;
+	tl_contract_refuse(refusals, location, psprintf("COLLATE \"%s\"", collation),
+					   "other members may sort otherwise by this collation", "COLLATE \"C\"");
+}
+
+/* By its own name, or of a schema that all members have. */
+void
+tl_contract_words_type(TlRefusals *refusals, const TypeName *type)
+{
+	const List *name = type->names;
+
+	if (type->pct_type || type->setof)
+		tl_contract_refuse(refusals, type->location, type->setof ? "SETOF" : "%TYPE",
+						   "the source has to say what the type is", "the type's name");
+	else if (list_length(name) > 2 ||
+			 (list_length(name) == 2 && strcmp(strVal(linitial(name)), "pg_catalog") != 0 &&
+			  strcmp(strVal(linitial(name)), "ledger") != 0))
+		tl_contract_refuse(refusals, type->location, strVal(linitial(name)),
+						   "other members may have something else in this schema, or nothing",
+						   "a type of PostgreSQL, of schema ledger, or made in this script");
+}
+
+/* What the script makes or speaks of lies in the contract's own schema. */
+void
+tl_contract_words_new_name(TlRefusals *refusals, const char *schema, int location)
+{
+	if (schema != NULL)
+		tl_contract_refuse(refusals, location, schema,
+						   "a contract's objects lie in the schema that has its name",
+						   "the name without a schema");
+}
+
+/* One of the words that the parser takes for a sequence. */
+static bool
+is_serial(const TypeName *type)
+{
+	static const char *const words[] = {
+		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"
+	};
+
+	if (list_length(type->names) != 1 || type->pct_type)
+		return false;
+	for (size_t i = 0; i < lengthof(words); i++)
+		if (strcmp(strVal(linitial(type->names)), words[i]) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_order_decision.c
+ *	  Which motion a final block decides.
+ *
+ * The core decides (R21, R22), and names an approval of the motion with the
+ * block (TL_ACT_FINAL).  The motion is kept in ledger_internal.decision, in the
+ * transaction that stores the block.
+ *
+ * The caller is in a transaction and has connected SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "chain_pending.h"
+#include "chain_statement.h"
+#include "consensus_govern.h"
+#include "node_order_decision.h"
+#include "tl_error.h"
+
+static TlStatement insert_decision = {
+	"INSERT INTO ledger_internal.decision (height, motion) VALUES ($1, $2)", 2, {INT8OID, BYTEAOID}
+};
+
+/* row_digest: of an approval of the motion; zeros if the block decides none. */
+void
+tl_node_order_decision_store(const TlConsensusBlock *block, const TlHash *row_digest)
+{
+	static const TlHash none;
+	Datum		values[2];
+	TlSpan		message;
+	TlLogRow	row;
+	TlGovern	govern;
+
+	if (memcmp(row_digest, &none, sizeof(none)) == 0)
+		return;
+	if (!tl_chain_pending_row(&message, row_digest, false))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
+				errmsg("an approval that final block %lld orders is not stored",
+					   (long long) block->header.height),
+				tl_error_hint_damaged());
+	tl_error_check(tl_consensus_row_decode(&row, message.data, message.size), "stored log row");
+	tl_error_check(tl_consensus_govern_decode(&govern, row.payload.data, row.payload.size),
+				   "stored approval");
+	values[0] = Int64GetDatum((int64) block->header.height);
+	values[1] = tl_chain_bytes(govern.motion.data, govern.motion.size);
+	tl_chain_execute(&insert_decision, values, NULL, false);
+}

@@ -1,0 +1,74 @@
+# Who joins a ledger that has contracts gets them from the chain, in the same
+# blocks as the others did, and has a vote on the next one.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(2, ordered => 1);
+
+$wires->announce($_) foreach (1, 2);
+
+sub deploy
+{
+	my ($name, $source, $first, @others) = @_;
+
+	$wires->sql($first, "SELECT ledger.deploy('$name', '$source')");
+	foreach my $member (@others)
+	{
+		$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger_internal.open_contracts() AS o JOIN ledger_internal.ordered_chunk AS c ON c.digest = o.hash WHERE o.name = '$name')");
+		$wires->sql($member, "SELECT ledger.approve('$name')");
+	}
+	return;
+}
+
+sub is_deployed
+{
+	my ($name, @who) = @_;
+	my @late = grep { !$wires->poll($_, "SELECT state FROM ledger.contract WHERE name = '$name'", 'deployed') } @who;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("@late", '', "contract $name is deployed at @who") || diag(map { "member $_\n" . $wires->sql($_, 'SELECT name, state, reason, approved_by FROM ledger.contract') . "\n" } @who);
+	my %heights = map { $wires->sql($_, "SELECT since_height, hash, source FROM ledger.contract WHERE name = '$name'") => 1 } @who;
+	return is(scalar(keys %heights), 1, 'in the same block, from the same source');
+}
+
+deploy('roaming', 'CREATE TABLE usage (served text, seconds integer) USING ledger', 1, 2);
+is_deployed('roaming', 1, 2);
+
+my $new = $wires->add_newcomer;
+$wires->invite(1, $new);
+$wires->join($new);
+is_deployed('roaming', 1, 2, $new);
+is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table"), $wires->sql(1, "SELECT table_id FROM ledger_internal.shared_table"), 'the newcomer has its table');
+
+# A proposal that is open when the members change lapses, and is made again.
+deploy('early', 'CREATE TABLE t (a integer) USING ledger', 2);
+$wires->admit([$new], 1, 2);
+foreach my $member (1, 2, $new)
+{
+	ok($wires->poll($member, 'SELECT ledger_internal.epoch_now()', '1'), "the members change, for $member");
+}
+ok($wires->poll(1, "SELECT state FROM ledger.contract WHERE name = 'early'", 'lapsed'), 'what was proposed before lapses');
+deploy('early', 'CREATE TABLE t (a integer) USING ledger', 1, $new, 2);
+foreach my $member (1, 2, $new)
+{
+	ok($wires->poll($member, "SELECT string_agg(state, ' ' ORDER BY state) FROM ledger.contract WHERE name = 'early'", 'deployed lapsed'), "and is deployed when it is proposed again, for $member")
+	  || diag($wires->sql($member, 'SELECT name, state, reason, approved_by, needed FROM ledger.contract'));
+}
+
+# A crash after that changes nothing.
+$wires->node($new)->stop('immediate');
+$wires->node($new)->start;
+is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '2', 'both are there after a crash');
+deploy('late', 'CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t', 2, 1, $new);
+is_deployed('late', 1, 2, $new);
+is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 2, $new);
+
+done_testing();
