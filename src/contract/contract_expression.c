@@ -121,7 +121,7 @@ check_collation(Look *look, Node *node)
 	Oid			function = InvalidOid;
 	char	   *name;
 
-	if (!OidIsValid(collation) || collation == C_COLLATION_OID || collation == POSIX_COLLATION_OID)
+	if (!OidIsValid(collation) || collation == C_COLLATION_OID)
 		return;
 	switch (nodeTag(node))
 	{

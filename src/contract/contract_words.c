@@ -40,7 +40,7 @@ static void words_grantee(TlRefusals *refusals, const RoleSpec *role);
 static void words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement);
 static void words_other(TlRefusals *refusals, Node *statement);
 static bool expression_walker(Node *node, void *context);
-static void words_literal(TlRefusals *refusals, const A_Const *literal);
+static void words_literal(TlRefusals *refusals, A_Const *literal);
 static void words_name(TlRefusals *refusals, const List *name, int location);
 static void names_alone(TlRefusals *refusals, const List *name, int location);
 
@@ -359,7 +359,7 @@ expression_walker(Node *node, void *context)
 
 /* 'now' and its like mean the day on which the script ran, at each member. */
 static void
-words_literal(TlRefusals *refusals, const A_Const *literal)
+words_literal(TlRefusals *refusals, A_Const *literal)
 {
 	static const char *const days[] = {"now", "today", "tomorrow", "yesterday"};
 	const char *text;

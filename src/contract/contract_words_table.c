@@ -152,7 +152,7 @@ tl_contract_words_collation(TlRefusals *refusals, const List *name, int location
 	const char *collation = strVal(llast(name));
 
 	if ((list_length(name) == 1 || strcmp(strVal(linitial(name)), "pg_catalog") == 0) &&
-		(strcmp(collation, "C") == 0 || strcmp(collation, "POSIX") == 0))
+		strcmp(collation, "C") == 0)
 		return;
 	tl_contract_refuse(refusals, location, psprintf("COLLATE \"%s\"", collation),
 					   "other members may sort otherwise by this collation", "COLLATE \"C\"");
