@@ -117,8 +117,12 @@ words_constraint(TlRefusals *refusals, const Constraint *constraint)
 	{
 		case CONSTR_CHECK:
 		case CONSTR_DEFAULT:
-		case CONSTR_GENERATED:
 			tl_contract_words_expression(refusals, constraint->raw_expr);
+			break;
+		case CONSTR_GENERATED:
+			tl_contract_refuse(refusals, constraint->location, "GENERATED",
+							   "contracts have no generated columns yet",
+							   "compute the value in a view, or let the application give it");
 			break;
 		case CONSTR_IDENTITY:
 			tl_contract_refuse(refusals, constraint->location, "GENERATED ... AS IDENTITY",

@@ -58,7 +58,7 @@ PG_FUNCTION_INFO_V1(tl_share_table);
 static bool find_row(Oid *relation, const char *index_name, AttrNumber attribute,
 					 RegProcedure equal, Datum value);
 static void put_name(TlWriter *writer, const char *name);
-static void check_markable(Oid relation);
+static void check_markable(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE]);
 static const char *column_reason(Oid relation_oid);
 static void add_row(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE],
 					const char *contract, int64_t height);
@@ -147,7 +147,7 @@ tl_table_shared_mark(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE],
 	bool		defined;
 
 	LockRelationOid(relation, AccessExclusiveLock);
-	check_markable(relation);
+	check_markable(relation, table_id);
 	PushActiveSnapshot(GetLatestSnapshot());
 	defined = tl_table_definition_load(&last, relation, NULL, NULL, CurrentMemoryContext);
 	PopActiveSnapshot();
@@ -162,10 +162,14 @@ tl_table_shared_mark(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE],
 	CommandCounterIncrement();
 }
 
+/* Messages that are signed name the table by its id, which a contract's has from the start. */
 static void
-check_markable(Oid relation)
+check_markable(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 {
 	const char *reason = NULL;
+	uint8_t		current[TL_TABLE_ID_SIZE];
+	bool		same = tl_table_catalog_id(current, relation) &&
+		memcmp(current, table_id, TL_TABLE_ID_SIZE) == 0;
 	TlIdentity	identity;
 
 	tl_table_identity(&identity);
@@ -179,7 +183,7 @@ check_markable(Oid relation)
 		reason = "It is a partition.";
 	else if (tl_table_access_has_rows(relation))
 		reason = "It has rows.";
-	else if (tl_table_requirement_load(relation) != NIL)
+	else if (!same && tl_table_requirement_load(relation) != NIL)
 		reason = "Its rows have to be signed already; create the trigger afterwards.";
 	else
 		reason = column_reason(relation);
