@@ -14,7 +14,7 @@ use LedgerWire;
 my $wires = LedgerWire->new(4, ordered => 1);
 my @members = (1 .. 4);
 my $id = '00112233-4455-6677-8899-aabbccddeeff';
-my $rows = 100000;
+my $rows = 20000;
 
 foreach my $member (@members)
 {
