@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "chain_foreign.h"
 #include "chain_lookup.h"
 #include "chain_state_store.h"
 #include "proof_state.h"
@@ -87,5 +88,5 @@ counts(const TlRefBytes *bytes, uint32_t member, int64_t applied_height)
 	tl_table_ref_unpack(&ref, bytes);
 	return ref.member != member ||
 		(tl_chain_lookup(bytes, &place) && place.height <= applied_height &&
-		 !tl_chain_is_rejected(bytes));
+		 !tl_chain_is_rejected(bytes) && !tl_chain_foreign_is_refused(bytes));
 }
