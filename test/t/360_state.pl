@@ -59,8 +59,8 @@ ok($wires->poll(4, "SELECT stopped_by = 'diverged' FROM ledger.status"), 'member
 my ($at, $applied) = split /\|/, $wires->sql(4, 'SELECT stopped_at, applied_height FROM ledger.status');
 is($wires->sql($_, "SELECT state_root = $nothing FROM ledger_internal.checkpoint WHERE height = $at"), 't', "member $_ has the others' state after block $at as the stable one")
   foreach (@members);
-like(slurp_file($wires->node(4)->logfile), qr/WARNING:.*the state of this node after block $at is not the one that a quorum of the members has signed/, 'the log of member 4 names the block');
-unlike(slurp_file($wires->node($_)->logfile), qr/the state of this node after block/, "member $_ complains of itself in nothing") foreach (1 .. 3);
+ok(slurp_file($wires->node(4)->logfile) =~ /WARNING:.*the state of this node after block $at is not the one that a quorum of the members has signed/, 'the log of member 4 names the block');
+ok(slurp_file($wires->node($_)->logfile) !~ /the state of this node after block/, "member $_ complains of itself in nothing") foreach (1 .. 3);
 
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'verification finds nothing at another member');
 my $made_up = $wires->sql(4, 'SELECT height FROM ledger.state');
@@ -96,7 +96,7 @@ make_up(2, 'a5');
 make_up(3, '55');
 $wires->insert(1, 1);
 ok($wires->poll($_, "SELECT stopped_by = 'split' FROM ledger.status"), "member $_: no quorum agrees") foreach (@members);
-like(slurp_file($wires->node(1)->logfile), qr/WARNING:.*no quorum of the members agrees on the state after block \d+/, 'the log says so');
+ok(slurp_file($wires->node(1)->logfile) =~ /WARNING:.*no quorum of the members agrees on the state after block \d+/, 'the log says so');
 my $last = tip(1);
 my $waiting = $wires->sql(1, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
 ok($wires->poll($_, "SELECT height > $last AND applied_height < height FROM ledger.status"), "member $_ orders and does not apply") foreach (@members);
