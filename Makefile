@@ -88,8 +88,10 @@ OBJS_BACKEND = \
 	src/table/table_ref.o \
 	src/table/table_catalog.o \
 	src/table/table_type.o \
+	src/table/table_value.o \
 	src/table/table_value_sql.o \
 	src/table/table_encode.o \
+	src/table/table_decode.o \
 	src/table/table_fit.o \
 	src/table/table_scan.o \
 	src/table/table_issue.o \
@@ -107,11 +109,13 @@ OBJS_BACKEND = \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/table/table_shared.o \
+	src/table/table_insert.o \
 	src/chain/chain_snapshot.o \
 	src/chain/chain_progress.o \
 	src/chain/chain_statement.o \
 	src/chain/chain_collect.o \
 	src/chain/chain_reject.o \
+	src/chain/chain_writer.o \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_stored.o \
@@ -120,6 +124,7 @@ OBJS_BACKEND = \
 	src/chain/chain_lookup.o \
 	src/chain/chain_applied.o \
 	src/chain/chain_state_store.o \
+	src/chain/chain_foreign.o \
 	src/proof/proof_jsonb.o \
 	src/proof/proof_section.o \
 	src/proof/proof_source.o \
@@ -170,8 +175,10 @@ OBJS_BACKEND = \
 	src/node/node_key.o \
 	src/node/node_mark.o \
 	src/node/node_identity.o \
+	src/node/node_body.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
+	src/node/node_apply_batch.o \
 	src/node/node_apply.o \
 	src/node/node_state.o \
 	src/node/node_process.o \

@@ -107,6 +107,41 @@ CREATE TABLE ledger_internal.block_order (
 COMMENT ON TABLE ledger_internal.block_order IS
     'of blocks that several members have made final: cut, entries, finalization of the block or of a descendant, standing of the members';
 
+CREATE TABLE ledger_internal.foreign_section (
+    height bigint NOT NULL,
+    member bigint NOT NULL,
+    incarnation integer NOT NULL,
+    batch bigint NOT NULL,
+    section integer NOT NULL,
+    leaf_hash bytea NOT NULL,
+    table_id uuid,
+    table_version integer,
+    row_count integer,
+    row_key bytea,
+    root bytea,
+    nodes bytea,
+    manifest bytea,
+    PRIMARY KEY (member, incarnation, batch, section)
+);
+ALTER TABLE ledger_internal.foreign_section ALTER COLUMN nodes SET STORAGE EXTERNAL, ALTER COLUMN manifest SET STORAGE EXTERNAL;
+CREATE INDEX foreign_section_by_table ON ledger_internal.foreign_section (table_id, height);
+COMMENT ON TABLE ledger_internal.foreign_section IS
+    'sections of foreign batches that have a body, as ledger_internal.section has the own ones; of private ones only the leaf hash';
+
+CREATE TABLE ledger_internal.foreign_rows (
+    first_ref ledger.ref PRIMARY KEY,
+    last_ref ledger.ref NOT NULL,
+    height bigint NOT NULL,
+    incarnation integer NOT NULL,
+    batch bigint NOT NULL,
+    section integer NOT NULL
+);
+COMMENT ON TABLE ledger_internal.foreign_rows IS
+    'where rows of other members are: runs of neighbouring refs of one transaction';
+
+SELECT pg_extension_config_dump('ledger_internal.foreign_section', '');
+SELECT pg_extension_config_dump('ledger_internal.foreign_rows', '');
+
 CREATE TABLE ledger_internal.applied (
     height bigint NOT NULL
 );

@@ -80,4 +80,16 @@
 	((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
 #endif
 
+/* 16 can return errors of making a range, and tell indexes that summarize. */
+#if PG_VERSION_NUM < 160000
+#define tl_make_range(cache, lower, upper, is_empty) make_range(cache, lower, upper, is_empty)
+#define tl_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#else
+#define tl_make_range(cache, lower, upper, is_empty) \
+	make_range(cache, lower, upper, is_empty, NULL)
+#define tl_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
+#endif
+
 #endif							/* TL_COMPAT_H */

@@ -7,14 +7,16 @@
  * version of its table's definition that the target snapshot sees, hashed, and
  * forgotten; what stays is a compact range, the roots of full tiles of 256
  * rows, and the manifest.  So memory follows the number of rows of one batch
- * (6 to 16 bytes each) and the number of tables, never the size of the rows.
+ * (6 to 16 bytes each) and the number of tables, not the size of the rows.
  *
  * A batch is full at TL_BATCH_ROWS_MAX rows or TL_BATCH_BODY_SIZE_MAX encoded
  * bytes.  From three quarters on it closes where a transaction ends, so that
  * few transactions are split.
  *
- * In one member's ledger every section is private: its leaf stands in the
- * batch's tree as a commitment.
+ * Rows of a shared table make a public section, whose body, TL_BATCH_BODY_SIZE_MAX
+ * and one row at most in all of them, is kept: it goes to the other members.
+ * Every other section is private, and so are all in a ledger of one member: its
+ * leaf stands in the batch's tree as a commitment.
  *
  * The keys of a section, which blind its rows and its leaf, follow from a seed
  * that the caller has from the member's secret and the batch's time, and from
@@ -26,16 +28,17 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "chain_build.h"
-#include "chain_manifest.h"
 #include "crypto_hash.h"
 #include "merkle_hash.h"
 #include "merkle_range.h"
 #include "table_definition.h"
 #include "table_encode.h"
+#include "table_shared.h"
 #include "tl_error.h"
 #include "tl_limits.h"
 
@@ -45,15 +48,14 @@ typedef struct OpenSection
 	Oid			relation;		/* key of the hash table */
 	TlBuiltSection *built;
 	TlTableEncoder *encoder;
-	TlManifestWriter manifest;
-	TlMerkleRange tile;			/* rows of the tile that is not full */
-	TlMerkleRange tiles;		/* full tiles, each as one leaf */
+	TlSectionWriter writer;
 } OpenSection;
 
 struct TlBuilder
 {
 	const TlSnapshot *target;
 	TlHash		seed;
+	bool		shares;			/* shared tables have public sections */
 	HTAB	   *open;			/* by relation */
 	OpenSection *last;			/* most rows follow one of their own table */
 	OpenSection **order;		/* by first row */
@@ -71,13 +73,14 @@ static OpenSection *section_open(TlBuilder *builder, const TlCollectedRow *row);
 static bool version_is_seen(void *context, const TlRef *ref);
 static void derive_key(void *out, size_t size, const TlBuilder *builder,
 					   uint8_t purpose, const TlBuiltSection *section);
-static void section_append(OpenSection *section, const TlRefBytes *ref,
-						   const TlHash *leaf_hash);
-static void section_leaf(const OpenSection *section, TlSectionLeaf *leaf, TlHash *leaf_hash);
+static void append_body(TlBuiltSection *built, TlSpan bytes);
 
-/* The builder lives in the current memory context, and so do its results. */
+/*
+ * The builder lives in the current memory context, and so do its results.
+ * shares: there are, or may be, other members to take rows of shared tables.
+ */
 TlBuilder *
-tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed)
+tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed, bool shares)
 {
 	TlBuilder  *builder = palloc0(sizeof(TlBuilder));
 	HASHCTL		control;
@@ -88,6 +91,7 @@ tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed)
 	control.hcxt = CurrentMemoryContext;
 	builder->target = target;
 	builder->seed = *seed;
+	builder->shares = shares;
 	builder->open = hash_create("sections of a batch", 16, &control,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	builder->section_capacity = 16;
@@ -116,7 +120,9 @@ tl_chain_build_add(TlBuilder *builder, const TlCollectedRow *row)
 	TlHash		leaf_hash;
 
 	tl_merkle_leaf_hash(&leaf_hash, bytes.data, bytes.size);
-	section_append(section, &row->ref, &leaf_hash);
+	tl_chain_writer_append(&section->writer, &row->ref, &leaf_hash);
+	if (section->built->leaf.kind == TL_SECTION_PUBLIC)
+		append_body(section->built, bytes);
 	if (builder->row_count++ == 0)
 		builder->first_ref = row->ref;
 	builder->last_ref = row->ref;
@@ -159,20 +165,22 @@ section_open(TlBuilder *builder, const TlCollectedRow *row)
 	section = hash_search(builder->open, &key, HASH_ENTER, NULL);
 	section->built = built;
 	built->relation = key;
-	built->leaf.kind = TL_SECTION_PRIVATE;
+	built->leaf.kind = builder->shares && tl_table_is_shared(key) ?
+		TL_SECTION_PUBLIC : TL_SECTION_PRIVATE;
 	memcpy(built->leaf.table_id, version.table_id, TL_TABLE_ID_SIZE);
 	built->leaf.table_version = version.version;
 	built->first_ref = row->ref;
 	derive_key(built->row_key, TL_ROW_KEY_SIZE, builder, 1, built);
 	derive_key(built->commitment, TL_SECTION_RANDOM_SIZE, builder, 2, built);
-	initStringInfo(&built->nodes);
-	initStringInfo(&built->manifest);
+	if (built->leaf.kind == TL_SECTION_PUBLIC)
+	{
+		initStringInfo(&built->body);
+		appendBinaryStringInfo(&built->body, (char *) built->row_key, TL_ROW_KEY_SIZE);
+	}
 	section->encoder = tl_table_encoder_open(relation, &version,
 											 CurrentMemoryContext);
 	tl_table_encoder_set_key(section->encoder, built->row_key);
-	tl_chain_manifest_init(&section->manifest, NULL);
-	tl_merkle_range_init(&section->tile);
-	tl_merkle_range_init(&section->tiles);
+	tl_chain_writer_init(&section->writer, built);
 	if (builder->section_count == builder->section_capacity)
 	{
 		builder->section_capacity *= 2;
@@ -207,58 +215,19 @@ derive_key(void *out, size_t size, const TlBuilder *builder, uint8_t purpose,
 	explicit_bzero(&key, sizeof(key));
 }
 
+/* A section's body is its blinding key and its rows. */
 static void
-section_append(OpenSection *section, const TlRefBytes *ref,
-			   const TlHash *leaf_hash)
+append_body(TlBuiltSection *built, TlSpan bytes)
 {
-	TlBuiltSection *built = section->built;
-	uint8_t		entry[TL_MANIFEST_ENTRY_SIZE_MAX];
-	TlWriter	writer;
-	TlRef		unpacked;
+	uint32		size = pg_hton32((uint32) bytes.size);
 
-	tl_table_ref_unpack(&unpacked, ref);
-	tl_writer_init(&writer, entry, sizeof(entry));
-	section->manifest.writer = &writer;
-	tl_error_check(tl_chain_manifest_put(&section->manifest, &unpacked, leaf_hash),
-				   "manifest of a section");
-	appendBinaryStringInfo(&built->manifest, (char *) entry, writer.size);
-	tl_error_check(tl_merkle_range_append(&section->tile, leaf_hash),
-				   "tree of a section");
-	if (section->tile.size == TL_TILE_ROWS)
-	{
-		TlHash		root;
-
-		tl_merkle_range_root(&section->tile, &root);
-		appendBinaryStringInfo(&built->nodes, (char *) root.bytes, TL_HASH_SIZE);
-		tl_error_check(tl_merkle_range_append(&section->tiles, &root),
-					   "tree of a section");
-		tl_merkle_range_init(&section->tile);
-	}
-	built->leaf.row_count++;
-	built->last_ref = *ref;
-}
-
-/*
- * The root: RFC 6962 splits at powers of two, so the tree over the rows is the
- * tree over the full tiles with the root of the last, shorter one behind.
- */
-static void
-section_leaf(const OpenSection *section, TlSectionLeaf *leaf, TlHash *leaf_hash)
-{
-	TlMerkleRange tiles = section->tiles;
-
-	if (section->tile.size > 0)
-	{
-		TlHash		rest;
-
-		tl_merkle_range_root(&section->tile, &rest);
-		tl_error_check(tl_merkle_range_append(&tiles, &rest), "tree of a section");
-	}
-	*leaf = section->built->leaf;
-	tl_merkle_range_root(&tiles, &leaf->root);
-	tl_error_check(tl_chain_section_leaf_hash(leaf_hash, leaf,
-											  section->built->commitment),
-				   "leaf of a section");
+	if (bytes.size > TL_SHARED_ROW_SIZE_MAX)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_TOO_LARGE)),
+				errmsg("a row of a shared table has %zu bytes", bytes.size),
+				errdetail("They are limited to %d.", TL_SHARED_ROW_SIZE_MAX));
+	appendBinaryStringInfo(&built->body, (char *) &size, sizeof(size));
+	appendBinaryStringInfo(&built->body, (const char *) bytes.data, (int) bytes.size);
 }
 
 /* Would the batch be that one, if it were closed now? */
@@ -268,7 +237,7 @@ tl_chain_build_gives(const TlBuilder *builder, const TlBatchHeader *header)
 	TlMerkleRange range;
 	TlHash		root;
 
-	if (builder->section_count != header->section_count || header->chunk_count > 0)
+	if (builder->section_count != header->section_count)
 		return false;
 	tl_merkle_range_init(&range);
 	for (int i = 0; i < builder->section_count; i++)
@@ -276,7 +245,7 @@ tl_chain_build_gives(const TlBuilder *builder, const TlBatchHeader *header)
 		TlSectionLeaf leaf;
 		TlHash		leaf_hash;
 
-		section_leaf(builder->order[i], &leaf, &leaf_hash);
+		tl_chain_writer_leaf(&builder->order[i]->writer, &leaf, &leaf_hash);
 		tl_error_check(tl_merkle_range_append(&range, &leaf_hash), "tree of a batch");
 	}
 	tl_merkle_range_root(&range, &root);
@@ -299,7 +268,7 @@ tl_chain_build_finish(TlBuilder *builder, TlBuiltBatch *out)
 	{
 		OpenSection *section = builder->order[i];
 
-		section_leaf(section, &section->built->leaf, &section->built->leaf_hash);
+		tl_chain_writer_finish(&section->writer);
 		tl_table_encoder_close(section->encoder);
 		out->sections[i] = section->built;
 		tl_error_check(tl_merkle_range_append(&range, &out->sections[i]->leaf_hash),

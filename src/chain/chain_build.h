@@ -8,26 +8,9 @@
 #ifndef CHAIN_BUILD_H
 #define CHAIN_BUILD_H
 
-#include "lib/stringinfo.h"
-
 #include "chain_batch.h"
 #include "chain_collect.h"
-#include "chain_section.h"
-#include "table_row.h"
-
-/* One section, ready to be stored. */
-typedef struct TlBuiltSection
-{
-	Oid			relation;
-	TlSectionLeaf leaf;
-	TlHash		leaf_hash;		/* in the batch's tree */
-	uint8_t		commitment[TL_SECTION_RANDOM_SIZE];
-	uint8_t		row_key[TL_ROW_KEY_SIZE];
-	TlRefBytes	first_ref;
-	TlRefBytes	last_ref;
-	StringInfoData nodes;		/* roots of the full tiles of 256 rows */
-	StringInfoData manifest;	/* chain_manifest.h */
-} TlBuiltSection;
+#include "chain_writer.h"
 
 /* A batch without its header. */
 typedef struct TlBuiltBatch
@@ -42,7 +25,8 @@ typedef struct TlBuiltBatch
 
 typedef struct TlBuilder TlBuilder;
 
-extern TlBuilder *tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed);
+extern TlBuilder *tl_chain_build_begin(const TlSnapshot *target, const TlHash *seed,
+									   bool shares);
 extern bool tl_chain_build_is_full(const TlBuilder *builder, uint64_t next_xid);
 extern void tl_chain_build_add(TlBuilder *builder, const TlCollectedRow *row);
 extern bool tl_chain_build_gives(const TlBuilder *builder, const TlBatchHeader *header);

@@ -40,7 +40,6 @@ static bool snapshot_sees(Relation relation, int64_t number, uint64_t word);
 static int64_t batch_reaching(int64_t number, const TlRefBytes *ref);
 static bool find_late(const TlRefBytes *ref, const TlRef *unpacked,
 					  TlPlace *out);
-static Oid	ref_function(const char *name);
 
 /* Where the ref is; false if it is in no batch. */
 bool
@@ -150,7 +149,7 @@ batch_reaching(int64_t number, const TlRefBytes *ref)
 	ScanKeyInit(&keys[0], tl_chain_stored_attribute(relation, "snapshot"),
 				BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(number));
 	ScanKeyInit(&keys[1], tl_chain_stored_attribute(relation, "last_ref"),
-				BTGreaterEqualStrategyNumber, ref_function("ref_ge"),
+				BTGreaterEqualStrategyNumber, tl_chain_lookup_ref_function("ref_ge"),
 				TlRefBytesGetDatum(ref));
 	scan = systable_beginscan_ordered(relation, index, NULL, 2, keys);
 	while (batch == 0 &&
@@ -175,7 +174,7 @@ find_late(const TlRefBytes *ref, const TlRef *unpacked, TlPlace *out)
 	if (!tl_chain_stored_any("late_rows"))
 		return false;
 	relation = tl_chain_stored_open("late_rows");
-	ScanKeyInit(&key, 1, BTLessEqualStrategyNumber, ref_function("ref_le"),
+	ScanKeyInit(&key, 1, BTLessEqualStrategyNumber, tl_chain_lookup_ref_function("ref_le"),
 				TlRefBytesGetDatum(ref));
 	row = tl_chain_stored_fetch(relation, "late_rows_pkey", &key, 1,
 								BackwardScanDirection);
@@ -202,7 +201,7 @@ tl_chain_is_rejected(const TlRefBytes *ref)
 	if (!tl_chain_any_rejected())
 		return false;
 	relation = tl_chain_stored_open("rejected");
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, ref_function("ref_eq"),
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, tl_chain_lookup_ref_function("ref_eq"),
 				TlRefBytesGetDatum(ref));
 	found = tl_chain_stored_fetch(relation, "rejected_pkey", &key, 1,
 								  ForwardScanDirection) != NULL;
@@ -217,8 +216,9 @@ tl_chain_any_rejected(void)
 	return tl_chain_stored_any("rejected");
 }
 
-static Oid
-ref_function(const char *name)
+/* A comparison of refs, for scan keys. */
+Oid
+tl_chain_lookup_ref_function(const char *name)
 {
 	Oid			types[2];
 	List	   *full_name = list_make2(makeString(pstrdup("ledger")),
@@ -226,6 +226,23 @@ ref_function(const char *name)
 
 	types[0] = types[1] = tl_table_ref_type();
 	return LookupFuncName(full_name, 2, types, false);
+}
+
+/* The time of a block; false if there is no such block. */
+bool
+tl_chain_lookup_time(TimestampTz *out, int64_t height)
+{
+	Relation	relation = tl_chain_stored_open("block");
+	ScanKeyData key;
+	HeapTuple	row;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(height));
+	row = tl_chain_stored_fetch(relation, "block_pkey", &key, 1, ForwardScanDirection);
+	if (row != NULL)
+		*out = DatumGetTimestampTz(tl_chain_stored_value(row, RelationGetDescr(relation),
+														 "time"));
+	tl_chain_stored_close(relation);
+	return row != NULL;
 }
 
 /* The hash that is stored for a block; false if there is no such block. */

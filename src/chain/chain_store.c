@@ -263,7 +263,9 @@ store_section(const TlBuiltSection *section, uint64_t batch, int index)
 	};
 
 	memcpy(table_id.data, section->leaf.table_id, UUID_LEN);
-	tl_chain_execute(&insert_section, values, NULL, false);
+	tl_chain_execute(&insert_section, values,
+					 section->leaf.kind == TL_SECTION_PRIVATE ? NULL : "        n    ",
+					 false);
 }
 
 /* Say of each row of a late batch where it is, in runs of neighbours. */

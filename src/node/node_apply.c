@@ -26,24 +26,41 @@
 #include "chain_state_store.h"
 #include "chain_statement.h"
 #include "node_apply.h"
+#include "node_apply_batch.h"
+#include "node_body.h"
 #include "node_shared.h"
+#include "tl_error.h"
 
 #define HOOKS_MAX		4
 
 static TlStatement select_block = {
 	"SELECT FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
 };
-/* The chunk count stands at byte 130 of a header. */
-static TlStatement select_body = {
-	"SELECT FROM ledger_internal.batch WHERE height = $1"
-	" AND substring(header FROM 131 FOR 4) <> '\\x00000000'"
-	" UNION ALL SELECT FROM ledger_internal.foreign_batch WHERE height = $1"
-	" AND substring(header FROM 131 FOR 4) <> '\\x00000000' LIMIT 1",
+/*
+ * The chunk count stands at byte 130 of a header, member, incarnation and number
+ * from byte 34 on.
+ */
+static TlStatement select_batches = {
+	"SELECT header, own FROM ("
+	"SELECT header, true AS own FROM ledger_internal.batch WHERE height = $1"
+	" UNION ALL SELECT header, member = (SELECT n.member FROM ledger_internal.node AS n)"
+	" FROM ledger_internal.foreign_batch WHERE height = $1"
+	") AS b WHERE substring(header FROM 131 FOR 4) <> '\\x00000000'"
+	" ORDER BY substring(header FROM 35 FOR 14)",
 	1, {INT8OID}
 };
 
+/* A batch that has a body. */
+typedef struct StoredBatch
+{
+	TlBatchHeader header;
+	bool		own;			/* its rows are in their tables */
+} StoredBatch;
+
 static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
+
+static StoredBatch *load_batches(int64_t height, int *count);
 
 /* From _PG_init; called in the order in which they were added. */
 void
@@ -64,6 +81,7 @@ tl_node_apply_next(void)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	height = tl_chain_applied_height() + 1;
@@ -82,14 +100,67 @@ tl_node_apply_next(void)
 bool
 tl_node_apply_block(int64_t height)
 {
+	int			count;
+	StoredBatch *batches = load_batches(height, &count);
+
+	for (int i = 0; i < count; i++)
+		if (!tl_node_body_is_here(&batches[i].header))
+			return false;
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->begin != NULL)
 			hooks[i]->begin(height);
+	CommandCounterIncrement();
+	for (int i = 0; i < count; i++)
+		tl_node_apply_batch(&batches[i].header, height, batches[i].own);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->end != NULL)
 			hooks[i]->end(height);
 	tl_chain_applied_store(height);
 	return true;
+}
+
+/* Those that have a body, in the order in which the block has them. */
+static StoredBatch *
+load_batches(int64_t height, int *count)
+{
+	Datum		value = Int64GetDatum(height);
+	uint64		found = tl_chain_execute(&select_batches, &value, NULL, false);
+	StoredBatch *batches = palloc0(sizeof(StoredBatch) * (found + 1));
+
+	for (uint64 i = 0; i < found; i++)
+	{
+		bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(i, 0, NULL));
+
+		tl_error_check(tl_chain_batch_decode(&batches[i].header, VARDATA_ANY(bytes),
+											 VARSIZE_ANY_EXHDR(bytes)),
+					   "header of a batch");
+		batches[i].own = DatumGetBool(tl_chain_result(i, 1, NULL));
+	}
+	*count = (int) found;
+	return batches;
+}
+
+/* Does anybody want to know of each row? */
+bool
+tl_node_apply_is_heard(void)
+{
+	for (int i = 0; i < hook_count; i++)
+		if (hooks[i]->row != NULL)
+			return true;
+	return false;
+}
+
+void
+tl_node_apply_tell(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
+				   const TlRefBytes *ref, TlSpan bytes, const char *sqlstate)
+{
+	for (int i = 0; i < hook_count; i++)
+	{
+		if (sqlstate == NULL && hooks[i]->row != NULL)
+			hooks[i]->row(height, table_id, ref, bytes);
+		if (sqlstate != NULL && hooks[i]->rejected != NULL)
+			hooks[i]->rejected(height, table_id, ref, sqlstate, bytes);
+	}
 }
 
 /*
@@ -102,7 +173,7 @@ tl_node_apply_at_once(int64_t height, bool has_entries)
 	Datum		value = Int64GetDatum(height);
 
 	if (has_entries || tl_chain_applied_height() != height - 1 || tl_chain_state_is_stopped() ||
-		tl_chain_execute(&select_body, &value, NULL, false) > 0)
+		tl_chain_execute(&select_batches, &value, NULL, false) > 0)
 		return;
 	tl_chain_applied_store(height);
 }

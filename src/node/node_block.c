@@ -21,6 +21,7 @@
 #include "chain_alone.h"
 #include "crypto_hash.h"
 #include "node_block.h"
+#include "node_body.h"
 #include "tl_error.h"
 
 static void append_batch(TlNodeHead *head, const TlBuiltBatch *batch,
@@ -67,21 +68,24 @@ tl_node_block_append(TlNodeHead *head, const TlBuiltBatch *batch,
 }
 
 /*
- * Store the batch alone, where several members order: who appends to the own
- * log gives it its place in the lane (chain_pending.c, node_order_batch.c).
+ * Store the batch alone, and its body, where several members order: who appends
+ * to the own log gives it its place in the lane (chain_pending.c,
+ * node_order_batch.c).
  */
 void
 tl_node_block_leave(TlNodeHead *head, const TlBuiltBatch *batch,
 					const TlBatchPlace *place)
 {
 	TlBatchHeader header;
-	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
+	uint8_t    *bytes;
 	TlWriter	writer;
 	TlSpan		payload;
 
 	begin_header(&header, head, batch, place);
+	tl_node_body_store(&header, batch);
 	header.batch = 1;			/* until it has its place */
-	tl_writer_init(&writer, bytes, sizeof(bytes));
+	bytes = palloc(TL_BATCH_SIZE_FIXED + header.chunks.size);
+	tl_writer_init(&writer, bytes, TL_BATCH_SIZE_FIXED + header.chunks.size);
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
 	payload.data = bytes;
 	payload.size = writer.size;

@@ -43,6 +43,7 @@ static const char *const stored_tables =
 " ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
 " ledger_internal.applied, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
 " ledger_internal.outcome, ledger_internal.apply_stop,"
+" ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation,"
 " ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"

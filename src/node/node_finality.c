@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_applied.h"
+#include "chain_foreign.h"
 #include "chain_lookup.h"
 #include "chain_pending.h"
 #include "node_commit.h"
@@ -46,6 +47,7 @@ typedef struct WaitedRow
 {
 	const TlRefBytes *bytes;
 	uint64_t	xid;
+	bool		is_own;			/* of this member */
 	TlPlace		place;
 	bool		found;
 	MemoryContext context;		/* of one look */
@@ -64,7 +66,8 @@ tl_noreturn static void unknown_ref(const TlRef *ref);
 static bool
 look_up(const TlRefBytes *ref, TlPlace *out)
 {
-	return tl_chain_lookup(ref, out) && is_applied(out->height);
+	return (tl_chain_lookup(ref, out) || tl_chain_foreign_lookup(ref, out)) &&
+		is_applied(out->height);
 }
 
 /* What is applied stays so, but that another ledger may begin here. */
@@ -89,11 +92,11 @@ Datum
 tl_is_final(PG_FUNCTION_ARGS)
 {
 	TlPlace		place;
-	bool		is_final = look_up(PG_GETARG_TLREF(0), &place);
+	bool		is_found = look_up(PG_GETARG_TLREF(0), &place);
 
-	if (!is_final)
+	if (!is_found)
 		hurry_worker();
-	PG_RETURN_BOOL(is_final);
+	PG_RETURN_BOOL(is_found && !tl_chain_foreign_is_refused(PG_GETARG_TLREF(0)));
 }
 
 /* Somebody wants to know: the worker need not let more rows gather. */
@@ -130,7 +133,8 @@ tl_block_time(PG_FUNCTION_ARGS)
 static bool
 is_own_transaction(const TlRef *ref)
 {
-	return ref->incarnation == tl_node_identity()->table.incarnation &&
+	return ref->member == tl_node_identity()->table.member &&
+		ref->incarnation == tl_node_identity()->table.incarnation &&
 		ref->transaction == U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 }
 
@@ -187,9 +191,11 @@ tl_finality(PG_FUNCTION_ARGS)
 	const char *finality = "final";
 
 	tl_table_ref_unpack(&ref, bytes);
-	if (!row_exists(bytes))
+	if (tl_chain_foreign_is_refused(bytes))
+		finality = "rejected";	/* one of another member is in no table */
+	else if (!row_exists(bytes))
 		unknown_ref(&ref);
-	if (!look_up(bytes, &place))
+	else if (!look_up(bytes, &place))
 	{
 		finality = tl_chain_is_rejected(bytes) ? "rejected" : "committed";
 		hurry_worker();
@@ -221,8 +227,8 @@ check_waitable(const TlRef *ref)
 
 	if (!identity->table.exists)
 		tl_error_not_a_node();
-	if (ref->member != identity->table.member)
-		unknown_ref(ref);
+	if (ref->member != identity->table.member && tl_chain_applied_height() == PG_INT64_MAX)
+		unknown_ref(ref);		/* nobody else brings rows here */
 	if (is_own_transaction(ref))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -246,6 +252,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 	tl_table_ref_unpack(&ref, bytes);
 	check_waitable(&ref);
 	row.bytes = bytes;
+	row.is_own = ref.member == tl_node_identity()->table.member;
 	row.xid = tl_table_ref_word(ref.incarnation, ref.transaction);
 	row.context = AllocSetContextCreate(CurrentMemoryContext, "ledger.wait_final",
 										ALLOCSET_DEFAULT_SIZES);
@@ -271,6 +278,13 @@ tl_wait_final(PG_FUNCTION_ARGS)
 				errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
 				errhint("ledger.status shows whether the worker runs and what it waits for."));
 	}
+	if (tl_chain_foreign_is_refused(bytes))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_REJECTED)),
+				errmsg("row %s was rejected", tl_table_ref_text(&ref)),
+				errdetail("Block %lld has it, and all members have refused it there, since it breaks a rule of its table.",
+						  (long long) row.place.height),
+				errhint("ledger.rejected tells what is wrong; insert a row that is right."));
 	PG_RETURN_INT64(row.place.height);
 }
 
@@ -283,7 +297,8 @@ row_is_settled(void *context)
 {
 	WaitedRow  *row = context;
 	MemoryContext old = MemoryContextSwitchTo(row->context);
-	bool		over = tl_node_shared_is_final(MyDatabaseId, row->xid, NULL, 0);
+	bool		over = row->is_own &&
+		tl_node_shared_is_final(MyDatabaseId, row->xid, NULL, 0);
 
 	row->found = look_up(row->bytes, &row->place);
 	over = over || (!row->found && tl_chain_is_rejected(row->bytes));

@@ -74,9 +74,11 @@ static Oid	identity_relation = InvalidOid;
 static void identity_for_table(TlIdentity *out);
 static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
-static bool is_ordered(void);
-static bool is_rejoining(void);
-static bool has_left(uint32_t member);
+static bool any_row(const char *name,
+					bool (*is_one) (HeapTuple row, TupleDesc description));
+static bool is_there(HeapTuple row, TupleDesc description);
+static bool is_unnumbered(HeapTuple row, TupleDesc description);
+static bool is_own_end(HeapTuple row, TupleDesc description);
 static void check_mark(void);
 static void identity_from_row(HeapTuple row, TupleDesc description);
 static Datum column(HeapTuple row, TupleDesc description, int number);
@@ -181,79 +183,62 @@ identity_load(void)
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)
 		check_mark();
-	identity.ordered = identity.table.exists && is_ordered();
-	identity.rejoining = identity.table.exists && is_rejoining();
+	/* who writes that row invalidates this one */
+	identity.ordered = identity.table.exists && any_row("order_mode", is_there);
+	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
-	identity.table.left = identity.table.exists && has_left(identity.table.member);
+	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
 }
 
-/* Is there a row of ledger_internal.order_mode?  Its writers invalidate this one. */
+/* Has a table of ledger_internal a row of that kind? */
 static bool
-is_ordered(void)
+any_row(const char *name, bool (*is_one) (HeapTuple row, TupleDesc description))
 {
-	Oid			oid = tl_node_relation("order_mode", true);
+	Oid			oid = tl_node_relation(name, true);
+	bool		found = false;
 	Relation	relation;
 	SysScanDesc scan;
-	bool		found;
+	HeapTuple	row;
 
 	if (!OidIsValid(oid))
 		return false;
 	relation = table_open(oid, AccessShareLock);
 	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	found = HeapTupleIsValid(systable_getnext(scan));
+	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+		found = is_one(row, RelationGetDescr(relation));
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return found;
+}
+
+/* Any row. */
+static bool
+is_there(HeapTuple row, TupleDesc description)
+{
+	return true;
 }
 
 /* A row of ledger_internal.rejoin has no number yet (node_order_rejoin.c). */
 static bool
-is_rejoining(void)
+is_unnumbered(HeapTuple row, TupleDesc description)
 {
-	Oid			oid = tl_node_relation("rejoin", true);
-	bool		found = false;
-	Relation	relation;
-	SysScanDesc scan;
-	HeapTuple	row;
+	bool		is_null;
 
-	if (!OidIsValid(oid))
-		return false;
-	relation = table_open(oid, AccessShareLock);
-	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
-		(void) heap_getattr(row, REJOIN_NUMBERED_AT, RelationGetDescr(relation), &found);
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	return found;
+	(void) heap_getattr(row, REJOIN_NUMBERED_AT, description, &is_null);
+	return is_null;
 }
 
-/* Its own row says so, since the epoch that began without it. */
+/* The own row of ledger_internal.peer, since the epoch that began without it. */
 static bool
-has_left(uint32_t member)
+is_own_end(HeapTuple row, TupleDesc description)
 {
-	Oid			oid = tl_node_relation("peer", true);
-	bool		found = false;
-	Relation	relation;
-	SysScanDesc scan;
-	HeapTuple	row;
+	bool		is_member;
+	bool		is_null;
+	Datum		member = heap_getattr(row, PEER_MEMBER, description, &is_null);
 
-	if (!OidIsValid(oid))
-		return false;
-	relation = table_open(oid, AccessShareLock);
-	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		TupleDesc	description = RelationGetDescr(relation);
-		bool		here;
-		bool		missing;
-		Datum		number = heap_getattr(row, PEER_MEMBER, description, &missing);
-
-		(void) heap_getattr(row, PEER_LEFT_AT, description, &here);
-		found = !missing && !here && DatumGetInt64(number) == (int64) member;
-	}
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	return found;
+	is_member = !is_null && DatumGetInt64(member) == (int64) identity.table.member;
+	(void) heap_getattr(row, PEER_LEFT_AT, description, &is_null);
+	return is_member && !is_null;
 }
 
 /* N3; a standby lags behind, and is asked again when it is promoted. */

@@ -43,6 +43,8 @@ tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane, uint32_t member,
 {
 	TlBatchHeader header;
 	TlWriter	writer;
+	uint8_t    *bytes;
+	size_t		size;
 
 	if (!tl_chain_pending_next(&out->number, &header, incarnation))
 		return false;
@@ -54,14 +56,16 @@ tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane, uint32_t member,
 		header.previous = lane->digest;
 	else
 		memset(&header.previous, 0, sizeof(header.previous));
-	tl_writer_init(&writer, out->bytes, sizeof(out->bytes));
+	size = TL_BATCH_SIZE_FIXED + header.chunks.size;
+	bytes = palloc(size);
+	tl_writer_init(&writer, bytes, size);
 	tl_error_check(tl_chain_batch_encode(&writer, &header), "batch header");
-	out->header.data = out->bytes;
+	out->header.data = bytes;
 	out->header.size = writer.size;
 	out->lane.member = member;
 	out->lane.incarnation = incarnation;
 	out->lane.batch = header.batch;
-	tl_chain_batch_digest(&out->lane.digest, out->bytes, writer.size);
+	tl_chain_batch_digest(&out->lane.digest, bytes, writer.size);
 	return true;
 }
 

@@ -16,8 +16,7 @@ typedef struct TlOwnBatch
 {
 	int64_t		number;			/* running */
 	TlLane		lane;			/* as it is after the batch */
-	uint8_t		bytes[TL_BATCH_SIZE_FIXED];
-	TlSpan		header;
+	TlSpan		header;			/* in the caller's context */
 } TlOwnBatch;
 
 extern bool tl_node_order_batch_next(TlOwnBatch *out, const TlLane *lane,

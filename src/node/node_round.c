@@ -634,7 +634,7 @@ build(TlBuiltBatch *batch, Round *round, const TlProbe *probes,
 	place->time = returned != NULL ? returned->header.snapshot_time :
 		tl_chain_time_to_unix(GetCurrentTimestamp());
 	tl_node_block_seed(&seed, head, place->time);
-	builder = tl_chain_build_begin(target, &seed);
+	builder = tl_chain_build_begin(target, &seed, round->state->ordered);
 	explicit_bzero(&seed, sizeof(seed));
 	place->completes = true;
 	collector = tl_chain_collect_begin(probes, probe_count, progress, target,

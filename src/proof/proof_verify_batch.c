@@ -374,15 +374,16 @@ section_leaf(const TlCursor *cursor, TlHash *leaf_hash, uint32_t *row_count)
 	Datum		table_id = tl_proof_cursor_value(cursor, 2, &is_null);
 
 	memset(&leaf, 0, sizeof(leaf));
-	if (is_null || root.size != TL_HASH_SIZE ||
-		commitment.size != TL_SECTION_RANDOM_SIZE)
-		return false;
 	leaf.kind = (uint8_t) tl_proof_cursor_number(cursor, 4);
+	if (is_null || root.size != TL_HASH_SIZE ||
+		commitment.size != (leaf.kind == TL_SECTION_PRIVATE ? TL_SECTION_RANDOM_SIZE : 0))
+		return false;
 	memcpy(leaf.table_id, DatumGetUUIDP(table_id)->data, TL_TABLE_ID_SIZE);
 	leaf.table_version = (uint32_t) tl_proof_cursor_number(cursor, 3);
 	leaf.row_count = *row_count = (uint32_t) tl_proof_cursor_number(cursor, 5);
 	memcpy(leaf.root.bytes, root.data, TL_HASH_SIZE);
-	return tl_chain_section_leaf_hash(leaf_hash, &leaf, commitment.data) == TL_OK;
+	return tl_chain_section_leaf_hash(leaf_hash, &leaf, leaf.kind == TL_SECTION_PRIVATE ?
+									  commitment.data : NULL) == TL_OK;
 }
 
 /* V9 */

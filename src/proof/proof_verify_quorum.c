@@ -37,7 +37,8 @@
 /* A finalization is not further above what it makes final: it is remembered. */
 #define DESCENDANT_HEIGHTS_MAX	TL_CONSENSUS_VIEWS_MAX
 
-/* 280 bytes: without chunks, as batches of rows are; others hold what tests submit. */
+/* 280 bytes: without chunks, as batches of private rows are; others may hold what
+ * tests submit. */
 static TlStatement select_unknown = {
 	"SELECT FROM ledger_internal.own_log AS l,"
 	" LATERAL ledger_internal.batch_digest(l.message) AS d (digest)"

@@ -52,6 +52,7 @@
 #include "proof_verify_sweep.h"
 #include "table_catalog.h"
 #include "table_requirement.h"
+#include "table_shared.h"
 #include "tl_wire.h"
 
 static TlStatement select_range = {
@@ -88,6 +89,7 @@ static bool open_pass(TlRowsPass *pass, TlVerification *run, Oid relation);
 static void verify_exactly(TlRowsPass *pass);
 static void report_disposed(TlRowsPass *pass);
 static bool choose_range(TlRowsPass *pass);
+static void choose_own(TlRowsPass *pass);
 static void find_disposed(TlRowsPass *pass);
 static void merge(TlRowsPass *pass);
 static void group_add(TlRowsPass *pass, RefGroup *group, TlReader *reader);
@@ -230,6 +232,8 @@ choose_range(TlRowsPass *pass)
 
 	memset(&pass->low, 0, TL_REF_SIZE);
 	memset(&pass->high, 0xff, TL_REF_SIZE);
+	if (tl_table_is_shared(RelationGetRelid(pass->relation)))
+		choose_own(pass);
 	if (pass->run->from_batch == 0)
 		return true;
 	memcpy(table_id.data, pass->table_id, UUID_LEN);
@@ -242,6 +246,17 @@ choose_range(TlRowsPass *pass)
 	pass->low = *DatumGetTlRefBytes(low);
 	pass->high = *DatumGetTlRefBytes(tl_chain_result(0, 1, NULL));
 	return true;
+}
+
+/* In a shared table: the own rows are those whose refs begin with this member. */
+static void
+choose_own(TlRowsPass *pass)
+{
+	TlRef		bound = {.member = pass->run->identity.member};
+	size_t		member_size = sizeof(uint32_t);
+
+	tl_table_ref_pack(&pass->low, &bound);
+	memcpy(&pass->high, &pass->low, member_size);
 }
 
 /* On a test ledger: up to which batch were the rows truncated? */

@@ -9,7 +9,8 @@
  *
  * Invariants
  *	  T1  a row is stored only with a ref that was issued to it (table_issue)
- *		  or, in restore mode, supplied by a superuser or the table's owner
+ *		  or, in restore mode, supplied by a superuser or the table's owner, or,
+ *		  of a shared table, that of another member's row in a final block
  *	  T2  no stored row is updated, deleted, or frozen at insertion
  *	  T3  the relation's storage is never replaced by an empty one
  *	  T4  no row is stored whose bytes would be too many
@@ -42,6 +43,7 @@
 #include "table_guard.h"
 #include "table_issue.h"
 #include "table_ref.h"
+#include "table_shared.h"
 #include "table_written.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -53,6 +55,7 @@ typedef struct LedgerCache
 {
 	AttrNumber	ref_attribute;
 	bool		definitions;	/* this is ledger.table_version */
+	bool		shared;			/* with all members (table_shared.c) */
 } LedgerCache;
 
 static bool enabled = false;
@@ -87,6 +90,7 @@ relation_cache(Relation relation)
 	cache->ref_attribute = tl_table_am_ref_attribute(relation);
 	cache->definitions = (RelationGetRelid(relation) ==
 						  tl_table_definition_relation());
+	cache->shared = tl_table_is_shared(RelationGetRelid(relation));
 	relation->rd_amcache = cache;
 	return cache;
 }
@@ -134,7 +138,7 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 				errmsg("ledger_ref of a row of \"%s\" is null",
 					   RelationGetRelationName(relation)),
 				errhint("Leave ledger_ref out of the INSERT, so that its default fills it."));
-	tl_table_fit_check(relation, slot);
+	tl_table_fit_check(relation, slot, cache.shared);
 	if (is_live)
 		tl_table_issue_accept(DatumGetTlRefBytes(ref),
 							  RelationGetRelationName(relation));
@@ -215,6 +219,20 @@ ledger_multi_insert(Relation relation, TupleTableSlot **slots, int slot_count,
 	tl_table_written_note(RelationGetRelid(relation));
 	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid,
 											options, bistate);
+}
+
+/*
+ * Rows of other members, as a final block has them: their refs were issued there
+ * and nothing is to be batched here.  For table_insert.c and nobody else.
+ */
+void
+tl_table_am_insert_foreign(Relation relation, TupleTableSlot **slots, int slot_count,
+						   CommandId cid, struct BulkInsertStateData *bulk)
+{
+	if (!tl_table_am_is_ours(relation) || tl_table_build_active())
+		elog(ERROR, "rows of another member cannot be inserted into \"%s\"",
+			 RelationGetRelationName(relation));
+	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid, 0, bulk);
 }
 
 static void

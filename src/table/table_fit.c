@@ -6,7 +6,8 @@
  * A row that is committed must become final, and one whose bytes exceed
  * TL_ROW_SIZE_MAX never could: it would stop the worker for all others.  The
  * heap stores more than that, since it compresses, and a few stored bytes of
- * numeric or jsonb can stand for many of text.
+ * numeric or jsonb can stand for many of text.  Rows of a shared table travel to
+ * all members and are limited to TL_SHARED_ROW_SIZE_MAX.
  *
  * Three steps, since this runs for every row: stored sizes so small that
  * nothing they hold can be too large; sizes by type; the bytes themselves.
@@ -37,15 +38,17 @@
 /* All columns of a fixed length, each with its head. */
 #define FIXED_SIZE_MAX		(TL_COLUMN_COUNT_MAX * (64 + TL_ROW_COLUMN_SIZE))
 
-#define FIT_SIZE			((uint64_t) TL_ROW_SIZE_MAX - TL_ROW_HEADER_SIZE - FIXED_SIZE_MAX)
+#define FIT_SIZE(row_size_max)	((uint64_t) (row_size_max) - TL_ROW_HEADER_SIZE - FIXED_SIZE_MAX)
 
 static bool is_stored_as_is(Oid type);
-static void encode_all(Relation relation, TupleTableSlot *slot);
-tl_noreturn static void too_large(Relation relation);
+static void encode_all(Relation relation, TupleTableSlot *slot, uint32_t row_size_max);
+tl_noreturn static void too_large(Relation relation, uint32_t row_size_max);
 
 void
-tl_table_fit_check(Relation relation, TupleTableSlot *slot)
+tl_table_fit_check(Relation relation, TupleTableSlot *slot, bool shared)
 {
+	uint32_t	row_size_max = shared ? TL_SHARED_ROW_SIZE_MAX : TL_ROW_SIZE_MAX;
+	uint64_t	fit_size = FIT_SIZE(row_size_max);
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	uint64_t	size = 0;
 	uint64_t	bound = 0;
@@ -56,7 +59,7 @@ tl_table_fit_check(Relation relation, TupleTableSlot *slot)
 		if (TupleDescAttr(descriptor, i)->attlen == -1 && !slot->tts_isnull[i])
 			size += toast_raw_datum_size(slot->tts_values[i]);
 	}
-	if (size <= FIT_SIZE / EXPANSION_MAX)
+	if (size <= fit_size / EXPANSION_MAX)
 		return;
 	size = 0;
 	for (int i = 0; i < descriptor->natts; i++)
@@ -70,11 +73,11 @@ tl_table_fit_check(Relation relation, TupleTableSlot *slot)
 		size += raw;
 		bound += raw * (is_stored_as_is(attribute->atttypid) ? 1 : EXPANSION_MAX);
 	}
-	if (bound <= FIT_SIZE)
+	if (bound <= fit_size)
 		return;
-	if (size > FIT_SIZE)
-		too_large(relation);
-	encode_all(relation, slot);
+	if (size > fit_size)
+		too_large(relation, row_size_max);
+	encode_all(relation, slot, row_size_max);
 }
 
 static bool
@@ -97,7 +100,7 @@ is_stored_as_is(Oid type)
 
 /* Ask the encoders; one that cannot write a value raises its own error. */
 static void
-encode_all(Relation relation, TupleTableSlot *slot)
+encode_all(Relation relation, TupleTableSlot *slot, uint32_t row_size_max)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -127,17 +130,17 @@ encode_all(Relation relation, TupleTableSlot *slot)
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
-	if (size > FIT_SIZE)
-		too_large(relation);
+	if (size > FIT_SIZE(row_size_max))
+		too_large(relation, row_size_max);
 }
 
 static void
-too_large(Relation relation)
+too_large(Relation relation, uint32_t row_size_max)
 {
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_TOO_LARGE)),
 			errmsg("row is too large for ledger table \"%s\"",
 				   RelationGetRelationName(relation)),
-			errdetail("The bytes of a row are limited to %d.", TL_ROW_SIZE_MAX),
+			errdetail("The bytes of a row are limited to %u.", row_size_max),
 			errhint("Spread the data over several rows."));
 }

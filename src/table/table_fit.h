@@ -11,6 +11,7 @@
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
-extern void tl_table_fit_check(Relation relation, TupleTableSlot *slot);
+extern void tl_table_fit_check(Relation relation, TupleTableSlot *slot,
+							   bool shared);
 
 #endif							/* TABLE_FIT_H */

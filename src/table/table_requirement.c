@@ -451,6 +451,8 @@ tl_table_requirement_binds(const TlRequirement *requirement,
 
 	tl_table_ref_unpack(&row, ref);
 	tl_table_ref_unpack(&since, &requirement->since_ref);
+	if (row.member != since.member)
+		return true;			/* shared tables: they demand it from the beginning */
 	if (row.incarnation != since.incarnation)
 		return row.incarnation > since.incarnation;
 	if (row.transaction == since.transaction)

@@ -43,6 +43,7 @@
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_issue.h"
+#include "table_requirement.h"
 #include "table_shared.h"
 #include "tl_error.h"
 #include "tl_limits.h"
@@ -58,6 +59,7 @@ static bool find_row(Oid *relation, const char *index_name, AttrNumber attribute
 					 RegProcedure equal, Datum value);
 static void put_name(TlWriter *writer, const char *name);
 static void check_markable(Oid relation);
+static const char *column_reason(Oid relation_oid);
 static void add_row(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE],
 					const char *contract, int64_t height);
 
@@ -177,11 +179,30 @@ check_markable(Oid relation)
 		reason = "It is a partition.";
 	else if (tl_table_access_has_rows(relation))
 		reason = "It has rows.";
+	else if (tl_table_requirement_load(relation) != NIL)
+		reason = "Its rows have to be signed already; create the trigger afterwards.";
+	else
+		reason = column_reason(relation);
 	if (reason != NULL)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("table \"%s\" cannot become a shared table", get_rel_name(relation)),
 				errdetail_internal("%s", reason));
+}
+
+/* What cannot be asked of another member's row. */
+static const char *
+column_reason(Oid relation_oid)
+{
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	const char *reason = NULL;
+
+	for (int i = 0; i < descriptor->natts; i++)
+		if (TupleDescAttr(descriptor, i)->attgenerated != '\0')
+			reason = "It has a generated column.";
+	table_close(relation, NoLock);
+	return reason;
 }
 
 static void

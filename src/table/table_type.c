@@ -84,47 +84,10 @@
 #include "crypto_hash.h"
 #include "table_ref.h"
 #include "table_type.h"
+#include "table_type_state.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 #include "tl_limits.h"
-
-typedef enum ValueKind
-{
-	VALUE_UNSUPPORTED,
-	VALUE_BOOL,
-	VALUE_INT2,
-	VALUE_INT4,
-	VALUE_INT8,
-	VALUE_FLOAT4,
-	VALUE_FLOAT8,
-	VALUE_NUMERIC,
-	VALUE_VARLENA,				/* stored bytes: text family, json, bytea */
-	VALUE_NAME,
-	VALUE_JSONB,
-	VALUE_FIXED,				/* stored bytes of fixed length */
-	VALUE_TIMETZ,
-	VALUE_INTERVAL,
-	VALUE_INET,
-	VALUE_BIT,
-	VALUE_ENUM,
-	VALUE_RANGE,
-	VALUE_ARRAY,
-	VALUE_COMPOSITE
-} ValueKind;
-
-struct TlValueEncoder
-{
-	ValueKind	kind;
-	Oid			type;			/* never a domain */
-	int16		length;			/* pg_type.typlen */
-	bool		by_value;
-	char		alignment;
-	TlValueEncoder *element;	/* of an array; the bounds of a range */
-	TupleDesc	descriptor;		/* of a composite */
-	TlValueEncoder **attributes;	/* NULL where dropped */
-	Datum	   *values;			/* room for deforming a composite */
-	bool	   *nulls;
-};
 
 static const struct
 {
@@ -384,6 +347,9 @@ tl_table_type_encoder(Oid type, MemoryContext context)
 
 	check_stack_depth();
 	encoder->type = getBaseType(type);
+	if (encoder->type != type)
+		encoder->domain = type;
+	encoder->context = context;
 	encoder->kind = value_kind(encoder->type);
 	get_typlenbyvalalign(encoder->type, &encoder->length, &encoder->by_value,
 						 &encoder->alignment);

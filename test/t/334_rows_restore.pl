@@ -25,10 +25,11 @@ sub final
 }
 
 # Rows gather while the worker is stopped; a backup is taken of them; then they
-# are final, with what $later does; and the member loses what is not in the backup.
+# are final, with what $later does, and what comes last after them; and the member
+# loses what is not in the backup.
 sub lose
 {
-	my ($member, $rows, $later) = @_;
+	my ($member, $rows, $later, $last_of_all) = @_;
 
 	final($member, $wires->sql($member, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref'), "a row of member $member is final");
 	ok($wires->poll($member, q{SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE backend_type = 'telco_ledger worker'}), 'its worker is idle');
@@ -42,6 +43,7 @@ sub lose
 	kill 'CONT', $worker;
 	final($member, $wires->sql($member, 'SELECT max(ledger_ref) FROM cdr'), 'it is final after the backup');
 	my $heights = heights($member, $last);
+	final($member, $wires->sql($member, "$last_of_all RETURNING ledger_ref"), 'so is what comes then') if defined $last_of_all;
 	my $offset = -s $wires->node($member)->logfile;
 	restore($wires, $member, 'older');
 	ok(wait_for_log($wires, $member, 'consensus alarm: others have rows of this node that it lacks', $offset), 'the others have rows that the backup lacks');
@@ -63,11 +65,13 @@ foreach my $member (@members)
 	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
 }
 
-# One transaction that fills more than one batch, and one that does not.
-my ($last, $heights) = lose(4, [ 'INSERT INTO cdr SELECT g FROM generate_series(1, 100000) g', 'INSERT INTO cdr VALUES (1)' ], []);
+# One transaction that fills more than one batch, and one that does not; the next
+# batch is lost with its row.
+my ($last, $heights) = lose(4, [ 'INSERT INTO cdr SELECT g FROM generate_series(1, 100000) g', 'INSERT INTO cdr VALUES (1)' ], [], 'INSERT INTO cdr VALUES (2)');
 is(heights(4, $last), $heights, 'they are in the blocks that they were in');
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.batch WHERE incarnation = 1'), '0', 'and were not batched once more');
-is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.foreign_batch WHERE member = 4'), '0', 'no batch of this member is unknown to it');
+is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.foreign_batch WHERE member = 4'), '1', 'the batch of the row that is lost is all that stays unknown');
+final(4, $wires->sql(4, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref'), 'and a new row follows');
 
 # Rows of others were in the batch, and are lost.
 my ($lost) = lose(3, [ 'INSERT INTO cdr VALUES (1)' ], [ 'INSERT INTO cdr VALUES (2)' ]);

@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_foreign.c
+ *	  Rows of shared tables as blocks have them: other members' sections, refusals.
+ *
+ * What ledger_internal.section is for the own batches, foreign_section is for
+ * those of other members that have a body, so that their rows can be verified and
+ * proved here.  Where a row is, foreign_rows tells: runs of neighbouring refs,
+ * which never overlap, since a ref is in one batch.  A ref that comes once more is
+ * refused and keeps its first place.
+ *
+ * A row that was refused stays in its section, as the block has it; refused_row
+ * says so.  TL003 there means that the ref is another row's, which is not refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "chain_foreign.h"
+#include "chain_statement.h"
+#include "chain_stored.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+/* ledger_internal.foreign_rows */
+#define Natts_foreign_rows				6
+#define Anum_foreign_rows_first_ref		1
+#define Anum_foreign_rows_last_ref		2
+#define Anum_foreign_rows_height		3
+#define Anum_foreign_rows_incarnation	4
+#define Anum_foreign_rows_batch			5
+#define Anum_foreign_rows_section		6
+
+static TlStatement insert_section = {
+	"INSERT INTO ledger_internal.foreign_section (height, member, incarnation, batch,"
+	" section, leaf_hash, table_id, table_version, row_count, row_key, root, nodes, manifest)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	13, {INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, BYTEAOID, UUIDOID, INT4OID,
+	INT4OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
+};
+static TlStatement insert_refused = {
+	"INSERT INTO ledger_internal.refused_row (ref, table_id, height, sqlstate, reason, bytes)"
+	" VALUES ($1, $2, $3, $4, $5, $6)",
+	6, {TL_STATEMENT_REF, UUIDOID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
+};
+static void store_run(TlForeignRuns *runs);
+static bool is_taken(const TlRefBytes *first, const TlRefBytes *last);
+
+/* One section of a batch that is being applied; SPI is connected. */
+void
+tl_chain_foreign_store(const TlBatchHeader *header, int64_t height, uint16_t index,
+					   const TlBuiltSection *section)
+{
+	bool		is_private = section->leaf.kind == TL_SECTION_PRIVATE;
+	pg_uuid_t	table_id;
+	Datum		values[] = {
+		Int64GetDatum(height),
+		Int64GetDatum((int64) header->member),
+		Int32GetDatum(header->incarnation),
+		Int64GetDatum((int64) header->batch),
+		Int32GetDatum(index),
+		tl_chain_bytes(section->leaf_hash.bytes, TL_HASH_SIZE),
+		UUIDPGetDatum(&table_id),
+		Int32GetDatum((int32) section->leaf.table_version),
+		Int32GetDatum((int32) section->leaf.row_count),
+		(Datum) 0, (Datum) 0, (Datum) 0, (Datum) 0
+	};
+
+	memcpy(table_id.data, section->leaf.table_id, UUID_LEN);
+	if (!is_private)
+	{
+		values[9] = tl_chain_bytes(section->row_key, TL_ROW_KEY_SIZE);
+		values[10] = tl_chain_bytes(section->leaf.root.bytes, TL_HASH_SIZE);
+		values[11] = tl_chain_bytes(section->nodes.data, section->nodes.len);
+		values[12] = tl_chain_bytes(section->manifest.data, section->manifest.len);
+	}
+	tl_chain_execute(&insert_section, values, is_private ? "      nnnnnnn" : NULL, false);
+}
+
+/* The rows of a section, from here on in order of ref. */
+void
+tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
+							int64_t height, uint16_t index)
+{
+	runs->relation = table_open(tl_chain_stored_oid("foreign_rows"), RowExclusiveLock);
+	runs->indexes = CatalogOpenIndexes(runs->relation);
+	runs->height = height;
+	runs->incarnation = header->incarnation;
+	runs->batch = header->batch;
+	runs->section = index;
+	runs->open = false;
+}
+
+void
+tl_chain_foreign_runs_add(TlForeignRuns *runs, const TlRef *ref)
+{
+	if (runs->open && ref->incarnation == runs->last.incarnation &&
+		ref->transaction == runs->last.transaction && ref->row == runs->last.row + 1)
+	{
+		runs->last = *ref;
+		return;
+	}
+	if (runs->open)
+		store_run(runs);
+	runs->first = runs->last = *ref;
+	runs->open = true;
+}
+
+void
+tl_chain_foreign_runs_end(TlForeignRuns *runs)
+{
+	if (runs->open)
+		store_run(runs);
+	CatalogCloseIndexes(runs->indexes);
+	table_close(runs->relation, NoLock);
+	CommandCounterIncrement();
+}
+
+static void
+store_run(TlForeignRuns *runs)
+{
+	bool		nulls[Natts_foreign_rows] = {false};
+	Datum		values[Natts_foreign_rows];
+	TlRefBytes	first;
+	TlRefBytes	last;
+	HeapTuple	tuple;
+
+	tl_table_ref_pack(&first, &runs->first);
+	tl_table_ref_pack(&last, &runs->last);
+	if (is_taken(&first, &last))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_BAD_REF)),
+				errmsg("an earlier row has one of the refs from %s on",
+					   tl_table_ref_text(&runs->first)));
+	values[Anum_foreign_rows_first_ref - 1] = TlRefBytesGetDatum(&first);
+	values[Anum_foreign_rows_last_ref - 1] = TlRefBytesGetDatum(&last);
+	values[Anum_foreign_rows_height - 1] = Int64GetDatum(runs->height);
+	values[Anum_foreign_rows_incarnation - 1] = Int32GetDatum(runs->incarnation);
+	values[Anum_foreign_rows_batch - 1] = Int64GetDatum((int64) runs->batch);
+	values[Anum_foreign_rows_section - 1] = Int32GetDatum(runs->section);
+	tuple = heap_form_tuple(RelationGetDescr(runs->relation), values, nulls);
+	CatalogTupleInsertWithInfo(runs->relation, tuple, runs->indexes);
+	heap_freetuple(tuple);
+}
+
+/* Has an applied row of another member a ref from first to last? */
+static bool
+is_taken(const TlRefBytes *first, const TlRefBytes *last)
+{
+	Relation	relation = tl_chain_stored_open("foreign_rows");
+	ScanKeyData key;
+	HeapTuple	row;
+	bool		taken = false;
+
+	ScanKeyInit(&key, Anum_foreign_rows_first_ref, BTLessEqualStrategyNumber,
+				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(last));
+	row = tl_chain_stored_fetch(relation, "foreign_rows_pkey", &key, 1,
+								BackwardScanDirection);
+	if (row != NULL)
+	{
+		Datum		other = tl_chain_stored_value(row, RelationGetDescr(relation),
+												  "last_ref");
+
+		taken = tl_table_ref_compare(first, DatumGetTlRefBytes(other)) <= 0;
+	}
+	tl_chain_stored_close(relation);
+	return taken;
+}
+
+/* Which block has this row of another member?  False if none that is applied. */
+bool
+tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
+{
+	Relation	relation;
+	ScanKeyData key;
+	HeapTuple	row;
+	bool		found = false;
+
+	if (!tl_chain_stored_any("foreign_rows"))
+		return false;
+	relation = tl_chain_stored_open("foreign_rows");
+	ScanKeyInit(&key, Anum_foreign_rows_first_ref, BTLessEqualStrategyNumber,
+				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(ref));
+	row = tl_chain_stored_fetch(relation, "foreign_rows_pkey", &key, 1,
+								BackwardScanDirection);
+	if (row != NULL)
+	{
+		TupleDesc	description = RelationGetDescr(relation);
+		Datum		last = tl_chain_stored_value(row, description, "last_ref");
+
+		memset(out, 0, sizeof(*out));
+		out->height = DatumGetInt64(tl_chain_stored_value(row, description, "height"));
+		found = tl_table_ref_compare(ref, DatumGetTlRefBytes(last)) <= 0;
+	}
+	tl_chain_stored_close(relation);
+	return found && tl_chain_lookup_time(&out->time, out->height);
+}
+
+/* The row breaks a rule, and all members say so; SPI is connected. */
+void
+tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefBytes *ref,
+						int64_t height, const char *sqlstate, const char *reason,
+						TlSpan bytes)
+{
+	pg_uuid_t	uuid;
+	TlRefBytes	copy = *ref;
+	Datum		values[] = {
+		TlRefBytesGetDatum(&copy),
+		UUIDPGetDatum(&uuid),
+		Int64GetDatum(height),
+		CStringGetTextDatum(sqlstate),
+		CStringGetTextDatum(reason),
+		tl_chain_bytes(bytes.data, bytes.size)
+	};
+
+	memcpy(uuid.data, table_id, TL_TABLE_ID_SIZE);
+	tl_chain_execute(&insert_refused, values, NULL, false);
+	pfree(DatumGetPointer(values[3]));
+	pfree(DatumGetPointer(values[4]));
+	pfree(DatumGetPointer(values[5]));
+}
+
+/* Was the row with this ref refused by all members? */
+bool
+tl_chain_foreign_is_refused(const TlRefBytes *ref)
+{
+	Relation	relation;
+	ScanKeyData key;
+	SysScanDesc scan;
+	Relation	index;
+	HeapTuple	row;
+	bool		found = false;
+
+	if (!tl_chain_stored_any("refused_row"))
+		return false;
+	relation = tl_chain_stored_open("refused_row");
+	index = index_open(tl_chain_stored_oid("refused_row_by_ref"), AccessShareLock);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, tl_chain_lookup_ref_function("ref_eq"),
+				TlRefBytesGetDatum(ref));
+	scan = systable_beginscan_ordered(relation, index, NULL, 1, &key);
+	while (!found &&
+		   (row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+		found = strcmp(TextDatumGetCString(tl_chain_stored_value(row, RelationGetDescr(relation),
+																 "sqlstate")),
+					   tl_status_sqlstate(TL_BAD_REF)) != 0;
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	tl_chain_stored_close(relation);
+	return found;
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_foreign.h
+ *	  Rows of shared tables as blocks have them: other members' sections, refusals.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CHAIN_FOREIGN_H
+#define CHAIN_FOREIGN_H
+
+#include "catalog/indexing.h"
+#include "utils/rel.h"
+
+#include "chain_batch.h"
+#include "chain_lookup.h"
+#include "chain_writer.h"
+
+/* Where the rows of one section are: runs of neighbours. */
+typedef struct TlForeignRuns
+{
+	Relation	relation;
+	CatalogIndexState indexes;
+	int64_t		height;
+	uint16_t	incarnation;
+	uint64_t	batch;
+	uint16_t	section;
+	bool		open;
+	TlRef		first;			/* of the run that is open */
+	TlRef		last;
+} TlForeignRuns;
+
+extern void tl_chain_foreign_store(const TlBatchHeader *header, int64_t height,
+								   uint16_t index, const TlBuiltSection *section);
+extern void tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
+										int64_t height, uint16_t index);
+extern void tl_chain_foreign_runs_add(TlForeignRuns *runs, const TlRef *ref);
+extern void tl_chain_foreign_runs_end(TlForeignRuns *runs);
+extern bool tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out);
+extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
+									const TlRefBytes *ref, int64_t height,
+									const char *sqlstate, const char *reason,
+									TlSpan bytes);
+extern bool tl_chain_foreign_is_refused(const TlRefBytes *ref);
+
+#endif							/* CHAIN_FOREIGN_H */

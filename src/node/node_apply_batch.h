@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_apply_batch.h
+ *	  The rows of one batch become part of shared tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_APPLY_BATCH_H
+#define NODE_APPLY_BATCH_H
+
+#include "chain_batch.h"
+#include "node_apply.h"
+
+extern void tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own);
+
+/* node_apply.c: tell the hooks, and list what is refused. */
+extern bool tl_node_apply_is_heard(void);
+extern void tl_node_apply_tell(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
+							   const TlRefBytes *ref, TlSpan bytes,
+							   const char *sqlstate);
+
+#endif							/* NODE_APPLY_BATCH_H */

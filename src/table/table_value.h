@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_value.h
+ *	  From the bytes of a value back to the value.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_VALUE_H
+#define TABLE_VALUE_H
+
+#include "table_type.h"
+#include "tl_wire.h"
+
+extern Datum tl_table_value_decode(TlValueEncoder *type, TlSpan bytes);
+extern void tl_table_value_check_null(TlValueEncoder *type);
+
+#endif							/* TABLE_VALUE_H */
