@@ -76,7 +76,7 @@ static void identity_invalidate(Datum arg, Oid relation);
 static void identity_load(void);
 static bool any_row(const char *name,
 					bool (*is_one) (HeapTuple row, TupleDesc description));
-static bool is_any(HeapTuple row, TupleDesc description);
+static bool is_there(HeapTuple row, TupleDesc description);
 static bool is_unnumbered(HeapTuple row, TupleDesc description);
 static bool is_own_end(HeapTuple row, TupleDesc description);
 static void check_mark(void);
@@ -183,7 +183,8 @@ identity_load(void)
 	table_close(relation, AccessShareLock);
 	if (identity.table.exists && !identity.table.copied)
 		check_mark();
-	identity.ordered = identity.table.exists && any_row("order_mode", is_any);
+	/* who writes that row invalidates this one */
+	identity.ordered = identity.table.exists && any_row("order_mode", is_there);
 	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
@@ -210,9 +211,9 @@ any_row(const char *name, bool (*is_one) (HeapTuple row, TupleDesc description))
 	return found;
 }
 
-/* Of ledger_internal.order_mode.  Its writers invalidate the row of the node. */
+/* Any row. */
 static bool
-is_any(HeapTuple row, TupleDesc description)
+is_there(HeapTuple row, TupleDesc description)
 {
 	return true;
 }
