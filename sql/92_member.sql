@@ -178,19 +178,27 @@ CREATE FUNCTION ledger_internal.epoch_now() RETURNS bigint
     AS $$ SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch $$;
 COMMENT ON FUNCTION ledger_internal.epoch_now() IS 'the epoch in which this node is';
 
+CREATE FUNCTION ledger_internal.check_not_approved(motion bytea) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = check_not_approved.motion)
+       OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member)
+                   WHERE a.motion = check_not_approved.motion) THEN
+        RAISE EXCEPTION 'this member has approved of that already'
+            USING ERRCODE = 'duplicate_object',
+                  HINT = 'SELECT * FROM ledger.motion shows whose approval is still to come.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_not_approved(bytea) IS 'an error if this member has approved of that motion, or was asked to';
+
 -- An approval is asked for once.
 CREATE FUNCTION ledger_internal.ask_approval(motion bytea, source bytea DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     LOCK TABLE ledger_internal.approval_asked IN SHARE ROW EXCLUSIVE MODE;
-    IF EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = ask_approval.motion)
-       OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member)
-                   WHERE a.motion = ask_approval.motion) THEN
-        RAISE EXCEPTION 'this member has approved of that already'
-            USING ERRCODE = 'duplicate_object',
-                  HINT = 'SELECT * FROM ledger.motion shows whose approval is still to come.';
-    END IF;
+    PERFORM ledger_internal.check_not_approved(ask_approval.motion);
     INSERT INTO ledger_internal.approval_asked (motion, source) VALUES (ask_approval.motion, ask_approval.source);
     PERFORM ledger_internal.wire_changed();
     RETURN (SELECT encode(p.digest, 'hex') FROM ledger_internal.motion_parts(ask_approval.motion) AS p);

@@ -153,6 +153,7 @@ BEGIN
             USING ERRCODE = 'undefined_object',
                   HINT = 'SELECT name, state FROM ledger.contract shows what is; a proposal counts in the epoch in which it was made.';
     END IF;
+    PERFORM ledger_internal.check_not_approved(proposal.motion);
     PERFORM ledger_internal.check_contract_name(approve.name);
     SELECT ledger_internal.body(o.digest) INTO body FROM ledger_internal.ordered_chunk AS o WHERE o.digest = proposal.hash;
     IF body IS NULL THEN
