@@ -181,10 +181,10 @@ identity_load(void)
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	if (identity.table.exists && !identity.table.copied)
-		check_mark();
 	/* who writes that row invalidates this one */
 	identity.ordered = identity.table.exists && any_row("order_mode", is_there);
+	if (identity.table.exists && !identity.table.copied)
+		check_mark();
 	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
@@ -251,7 +251,7 @@ check_mark(void)
 		identity_valid = false;
 	else if (!IsBinaryUpgrade &&
 			 tl_node_mark_read(&mark, identity.public_key))
-		identity.table.rolled_back =
+		identity.table.rolled_back = (mark.ordered && !identity.ordered) ||
 			!tl_node_identity_has_signed(&mark, identity.table.incarnation);
 }
 

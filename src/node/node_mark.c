@@ -10,7 +10,9 @@
  *		<key directory>/<x-only public key in hex>.state
  *
  * One line of fixed size: format, incarnation, height, view, block hash, and
- * the first 8 bytes of the SHA-256 of what stands before, in hex.
+ * the first 8 bytes of the SHA-256 of what stands before, in hex.  Format 1 is
+ * of a member who makes the blocks alone; format 2, written when a worker begins,
+ * says that consensus makes them: so a database from before that is known.
  *
  * The line is overwritten in place and not flushed: a flush for each block
  * would cost more than the block's own.  What that may lose is harmless.  The
@@ -42,7 +44,8 @@
 #include "tl_error.h"
 
 #define MARK_SUFFIX		".state"
-#define MARK_FORMAT		1
+#define FORMAT_ALONE	1
+#define FORMAT_ORDERED	2
 #define CHECK_SIZE		8
 #define BODY_SIZE		(2 + 6 + 21 + 21 + 2 * TL_HASH_SIZE + 1)
 #define MARK_SIZE		(BODY_SIZE + 2 * CHECK_SIZE + 1)
@@ -91,10 +94,11 @@ parse(TlMark *out, const char *text)
 	if (memcmp(text + BODY_SIZE, check, 2 * CHECK_SIZE) != 0 ||
 		sscanf(text, "%1u %5u %20llu %20llu %64[0-9a-f]", &format, &incarnation,
 			   &height, &view, hash) != 5 ||
-		format != MARK_FORMAT || incarnation > PG_UINT16_MAX ||
+		(format != FORMAT_ALONE && format != FORMAT_ORDERED) || incarnation > PG_UINT16_MAX ||
 		strlen(hash) != 2 * TL_HASH_SIZE)
 		return false;
 	out->incarnation = (uint16_t) incarnation;
+	out->ordered = format == FORMAT_ORDERED;
 	out->height = height;
 	out->view = view;
 	(void) hex_decode(hash, 2 * TL_HASH_SIZE, (char *) out->hash.bytes);
@@ -166,8 +170,8 @@ tl_node_mark_write(const TlMark *mark)
 	char		check[2 * CHECK_SIZE + 1];
 
 	hex_encode((const char *) mark->hash.bytes, TL_HASH_SIZE, hash);
-	snprintf(text, sizeof(text), "%1u %05u %020llu %020llu %s ", MARK_FORMAT,
-			 mark->incarnation, (unsigned long long) mark->height,
+	snprintf(text, sizeof(text), "%1u %05u %020llu %020llu %s ",
+			 mark->ordered ? FORMAT_ORDERED : FORMAT_ALONE, mark->incarnation, (unsigned long long) mark->height,
 			 (unsigned long long) mark->view, hash);
 	check_of(check, text);
 	memcpy(text + BODY_SIZE, check, 2 * CHECK_SIZE);

@@ -18,6 +18,7 @@ typedef struct TlMark
 	uint64_t	height;
 	uint64_t	view;
 	TlHash		hash;
+	bool		ordered;		/* consensus makes the blocks, not this member alone */
 } TlMark;
 
 extern bool tl_node_mark_read(TlMark *out,

@@ -263,7 +263,14 @@ check_others(const TlNodeIdentity *identity)
 {
 	TlConsensusConfig *config = palloc0(sizeof(TlConsensusConfig));
 	bool		found = !identity->ordered;
+	TlMark		mark;
 
+	if (!identity->ordered && tl_node_mark_read(&mark, identity->public_key) && mark.ordered)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this database is from before consensus made the blocks of its ledger"),
+				errdetail("The file beside the signing key says that others have been invited since. Blocks that this member made alone would contradict those that they have."),
+				errhint("Restore a state from after the first invitation."));
 	SPI_connect();
 	if (!found)
 	{

@@ -754,6 +754,7 @@ tl_node_round_mark(const TlRoundState *state)
 	const TlTip *tip = &state->head.tip;
 	TlMark		mark;
 
+	mark.ordered = state->ordered;
 	mark.incarnation = state->head.incarnation;
 	mark.height = tip->header.height;
 	mark.view = tip->header.view;

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use LedgerRejoin;
 use LedgerWire;
 
 my $wires = LedgerWire->new(0);
@@ -58,6 +59,7 @@ $wires->sql(1, 'UPDATE ledger_internal.block AS b SET time = k.time FROM kept AS
 $wires->sql(1, "BEGIN; $invite; ROLLBACK");
 is($wires->sql(1, 'SELECT (SELECT count(*) FROM ledger_internal.order_mode) + (SELECT count(*) FROM ledger_internal.block_order) + (SELECT count(*) FROM ledger_internal.submitted)'), '0', 'an invitation that is rolled back leaves nothing');
 my (undef, $alone) = final_row(1, 41);
+$wires->node(1)->backup('alone');
 my $before = $wires->sql(1, $blocks);
 
 $wires->invite(1, $_) foreach (@new);
@@ -105,5 +107,11 @@ foreach my $member (1, 2)
 # A block from before that is changed at one who joined is named there.
 $wires->sql(3, 'UPDATE ledger_internal.block SET header = set_byte(header, 130, get_byte(header, 130) # 1) WHERE height = 5');
 like($wires->sql(3, "SELECT kind, height FROM ledger.verify(mode => 'full')"), qr/block_changed\|5/, 'a changed block from before is named');
+
+# The founder's database from before the first invitation makes no blocks alone.
+restore($wires, 1, 'alone');
+ok($wires->poll(1, 'SELECT state FROM ledger.status', 'rolled back'), 'a backup from before others were invited is known as such');
+like(error_of(1, 'INSERT INTO cdr VALUES (300)'), qr/restored to an older point/, 'takes no rows');
+like(error_of(1, "SELECT ledger.accept_restore('of no use')"), qr/from before consensus made the blocks.*HINT:.*after the first invitation/s, 'and cannot go on');
 
 done_testing();
