@@ -43,7 +43,7 @@ COMMENT ON TABLE ledger_internal.contract IS
     'contracts that were decided on: deployed at that height, or the reason why not, the same at all members';
 
 CREATE TABLE ledger_internal.contract_schema (
-    schema regnamespace PRIMARY KEY,
+    schema name PRIMARY KEY,
     contract text NOT NULL,
     indexes name[] NOT NULL
 );

@@ -166,10 +166,10 @@ END $$;
 COMMENT ON FUNCTION ledger_internal.check_validator() IS 'an error unless this node is a validator of now';
 
 CREATE VIEW ledger_internal.approval AS
-    SELECT n.member, o.epoch, substring(o.message FROM 156 FOR octet_length(o.message) - 219) AS motion
+    SELECT n.member, o.epoch, substring(o.message FROM 156 FOR greatest(octet_length(o.message) - 219, 0)) AS motion
       FROM ledger_internal.own_log AS o, ledger_internal.node AS n WHERE o.kind = 9
     UNION ALL
-    SELECT member, epoch, substring(message FROM 156 FOR octet_length(message) - 219)
+    SELECT member, epoch, substring(message FROM 156 FOR greatest(octet_length(message) - 219, 0))
       FROM ledger_internal.peer_log WHERE kind = 9;
 COMMENT ON VIEW ledger_internal.approval IS 'motions of GOVERN rows, as the members'' logs have them';
 
@@ -339,6 +339,15 @@ BEGIN
         RAISE EXCEPTION 'the invitation does not fit together'
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'Its first block is not that of the ledger that it names.',
+                  HINT = 'Ask for a new invitation.';
+    END IF;
+    IF paper #>> '{alone,height}' IS NOT NULL AND NOT coalesce(
+           (paper #>> '{alone,height}')::bigint > 0 AND paper #>> '{alone,hash}' ~ '^[0-9a-f]{64}$'
+           AND (SELECT count(*) BETWEEN 1 AND 4 AND bool_and(l.nonce ~ '^[0-9a-f]{32}$' AND l."row" > 0)
+                  FROM jsonb_to_recordset(paper #> '{alone,logs}') AS l (nonce text, "row" bigint)), false) THEN
+        RAISE EXCEPTION 'the invitation does not fit together'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'What it says of the blocks that the founder made alone makes no sense.',
                   HINT = 'Ask for a new invitation.';
     END IF;
     DELETE FROM ledger_internal.prepared_key;
@@ -554,7 +563,7 @@ UPDATE ledger_internal.peer AS p SET address = left(a.notice[2], 255), announced
                                  WHERE g.kind = 9 AND g.member = q.member
                                    AND (g.epoch, g.view, g.seq) > (coalesce(q.announced[1], -1), coalesce(q.announced[2], 0), coalesce(q.announced[3], 0))
                                  ORDER BY g.epoch DESC, g.view DESC, g.seq DESC LIMIT 1000) AS l,
-                               LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR octet_length(l.message) - 219)) AS parts
+                               LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR greatest(octet_length(l.message) - 219, 0))) AS parts
                          WHERE parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' \S')
                          ORDER BY l.epoch DESC, l.view DESC, l.seq DESC LIMIT 1) AS newest) AS a
  WHERE p.member = a.member

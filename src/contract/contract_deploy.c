@@ -81,8 +81,9 @@ static TlStatement select_tables = {
 };
 static TlStatement insert_schema = {
 	"INSERT INTO ledger_internal.contract_schema (schema, contract, indexes)"
-	" SELECT $1, $2, coalesce(array_agg(c.relname ORDER BY c.relname), '{}')"
-	" FROM pg_class AS c WHERE c.relnamespace = $1 AND c.relkind = 'i'",
+	" SELECT n.nspname, $2, coalesce(array_agg(c.relname ORDER BY c.relname) FILTER (WHERE c.relname IS NOT NULL), '{}')"
+	" FROM pg_namespace AS n LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relkind = 'i'"
+	" WHERE n.oid = $1 GROUP BY n.nspname",
 	2, {OIDOID, TEXTOID}
 };
 

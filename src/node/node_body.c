@@ -21,13 +21,16 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 
 #include "chain_statement.h"
 #include "crypto_hash.h"
 #include "merkle_hash.h"
 #include "node_body.h"
+#include "node_identity.h"
 #include "tl_error.h"
 
 static TlStatement insert_chunk = {
@@ -54,6 +57,23 @@ static bool load_chunk(TlBodyReader *reader);
 static void get_chunk(TlBatchChunk *out, const TlBatchHeader *header, uint32_t index);
 
 /*
+ * Bodies leave in the order of their numbers, and one that is committed behind a
+ * higher number would never leave.  So who stores some holds this lock to the end of
+ * its transaction: the worker, which waits for it, and the process of the wire,
+ * which does not, and tries again.  No table is locked, or a VACUUM would be in
+ * the way.
+ */
+bool
+tl_node_body_lock(bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId,
+					   tl_node_relation("own_body", false), 0);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
  * Store the body of a batch of this member, and name its chunks in the header;
  * nothing if all is private.
  */
@@ -67,6 +87,7 @@ tl_node_body_store(TlBatchHeader *header, const TlBuiltBatch *batch)
 		has_body |= batch->sections[i]->leaf.kind != TL_SECTION_PRIVATE;
 	if (!has_body)
 		return;
+	(void) tl_node_body_lock(true);
 	initStringInfo(&entries);
 	for (int i = 0; i < batch->section_count; i++)
 	{

@@ -21,6 +21,7 @@ typedef struct TlBodyReader
 	int			position;		/* in it */
 } TlBodyReader;
 
+extern bool tl_node_body_lock(bool wait);
 extern void tl_node_body_store(TlBatchHeader *header, const TlBuiltBatch *batch);
 extern bool tl_node_body_is_submitted(const TlBatchHeader *header);
 extern bool tl_node_body_is_here(const TlBatchHeader *header);

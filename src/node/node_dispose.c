@@ -60,7 +60,7 @@ static TlStatement select_tables = {
 
 static TlStatement select_schemas = {
 	"SELECT string_agg(quote_ident(n.nspname), ', ') FROM ledger_internal.contract_schema AS s"
-	" JOIN pg_namespace AS n ON n.oid = s.schema HAVING count(*) > 0"
+	" JOIN pg_namespace AS n ON n.nspname = s.schema HAVING count(*) > 0"
 };
 
 static void check_disposable(void);

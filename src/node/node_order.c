@@ -35,6 +35,7 @@
 #include "chain_store.h"
 #include "consensus_core.h"
 #include "merkle_hash.h"
+#include "node_body.h"
 #include "node_key.h"
 #include "node_order_batch.h"
 #include "node_order_epoch.h"
@@ -314,10 +315,14 @@ static void
 on_held(void *context, const TlLane *lane)
 {
 	TlOrder    *order = context;
-	MemoryContext caller = MemoryContextSwitchTo(order->news);
-	TlLane	   *copy = palloc(sizeof(TlLane));
+	MemoryContext caller;
+	TlLane	   *copy;
 
 	order->alone_news = true;
+	if (order->walk != NULL)
+		return;					/* it is asked for when the core is given the row */
+	caller = MemoryContextSwitchTo(order->news);
+	copy = palloc(sizeof(TlLane));
 	*copy = *lane;
 	order->held = lappend(order->held, copy);
 	MemoryContextSwitchTo(caller);
@@ -666,6 +671,11 @@ make_batch(TlOrder *order)
 	tl_node_order_submitted(&submitted);
 	if (submitted.count == 0)
 		return;
+	if (!tl_node_body_lock(false))
+	{
+		order->offers = true;	/* after the worker's round */
+		return;
+	}
 	memset(&header, 0, sizeof(header));
 	header.chain_id = order->log.chain_id;
 	header.member = order->log.member;

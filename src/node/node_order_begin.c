@@ -110,6 +110,12 @@ tl_begin_order(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("ledger.invite()");
 	PreventCommandDuringRecovery("ledger.invite()");
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the first ledger.invite() needs a transaction that is READ COMMITTED"),
+				errdetail("Blocks that are made while it reads the others have to be seen."),
+				errhint("Run SET default_transaction_isolation = 'read committed' and try again."));
 	LockRelationOid(tl_node_relation("node", false), ShareRowExclusiveLock);
 	identity = tl_node_identity_reload();
 	if (!identity->table.exists)

@@ -89,6 +89,9 @@ static TlStatement update_node = {
 	" system_identifier = $3, database_oid = $4",
 	4, {INT4OID, BYTEAOID, INT8OID, OIDOID}
 };
+static TlStatement delete_rejoin = {
+	"DELETE FROM ledger_internal.rejoin WHERE numbered_at IS NULL"
+};
 static TlStatement insert_rejoin = {
 	"INSERT INTO ledger_internal.rejoin (nonce, cause, reason) VALUES ($1, $2, $3)",
 	3, {BYTEAOID, INT2OID, TEXTOID}
@@ -431,6 +434,8 @@ ask_others(const TlRejoin *rejoin)
 	values[1] = Int16GetDatum(rejoin->cause);
 	values[2] = PointerGetDatum(cstring_to_text_with_len((const char *) rejoin->reason.data,
 														 (int) rejoin->reason.size));
+	/* a dump may have been made while one was under way: it is over */
+	tl_chain_execute(&delete_rejoin, NULL, NULL, false);
 	tl_chain_execute(&insert_rejoin, values, NULL, false);
 	tl_chain_execute(&tell_wire, NULL, NULL, false);
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));

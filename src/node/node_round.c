@@ -86,6 +86,7 @@ typedef struct Round
 	TlSnapshot	seen;
 } Round;
 
+static bool waits_to_compare(const TlRoundState *state);
 static bool begin_round(Round *round, TlRoundState *state);
 static void look_at_pending(Round *round);
 static void append(const Round *round, TlNodeHead *head, const TlBuiltBatch *batch,
@@ -166,7 +167,7 @@ tl_node_round(TlRoundState *state)
 	if (!begin_round(&round, state))
 		return TL_ROUND_NOT_A_NODE;
 	MemoryContextSwitchTo(state->round_context);
-	if (state->pending.count >= PENDING_MAX)
+	if (state->pending.count >= PENDING_MAX || waits_to_compare(state))
 	{
 		publish(&round, false);
 		result = TL_ROUND_FULL;
@@ -191,6 +192,19 @@ tl_node_round(TlRoundState *state)
 	MemoryContextReset(state->round_context);
 	pgstat_report_stat(false);
 	return result;
+}
+
+/*
+ * Are there batches of before a restore to compare with, and others that have to
+ * be in blocks first?  What is made before that would have their rows.
+ */
+static bool
+waits_to_compare(const TlRoundState *state)
+{
+	TlReturned *list = palloc(sizeof(TlReturned) * RETURNED_MAX);
+
+	return state->recognises && state->ordered && state->pending.count > 0 &&
+		tl_chain_pending_returned(list, RETURNED_MAX, state->head.log.member) > 0;
 }
 
 /* Start the transaction.  False if the ledger is no more. */

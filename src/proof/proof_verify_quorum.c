@@ -46,6 +46,9 @@ static TlStatement select_unknown = {
 	" AND l.incarnation = (SELECT max(incarnation) FROM ledger_internal.own_log)"
 	" AND l.height >= (SELECT max(height) - 1000 FROM ledger_internal.block)"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.batch AS b WHERE b.digest = d.digest)"
+	/* placed a second time, and ordered at its first place after all */
+	" AND NOT EXISTS (SELECT FROM ledger_internal.batch AS b WHERE b.member = (SELECT member FROM ledger_internal.node)"
+	" AND substring(b.header FROM 99 FOR 32) = substring(l.message FROM 181 FOR 32))"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.foreign_batch AS f WHERE f.digest = d.digest)"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.rejoin WHERE numbered_at IS NULL) LIMIT 1"
 };

@@ -33,6 +33,7 @@
 #include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -286,7 +287,7 @@ schema_of_contract(HeapTuple contract)
 									 RelationGetDescr(catalog), &is_null);
 
 	table_close(catalog, AccessShareLock);
-	return DatumGetObjectId(value);
+	return get_namespace_oid(NameStr(*DatumGetName(value)), true);
 }
 
 /* A copy of the row of ledger_internal.contract_schema, or NULL. */
@@ -294,18 +295,21 @@ static HeapTuple
 find_schema(Oid schema)
 {
 	Oid			catalog_oid = tl_table_catalog_own(CONTRACT_SCHEMA);
+	char	   *text = OidIsValid(catalog_oid) ? get_namespace_name(schema) : NULL;
+	NameData	name;
 	Relation	catalog;
 	Oid			index;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	if (!OidIsValid(catalog_oid))
+	if (text == NULL)
 		return NULL;
+	namestrcpy(&name, text);
 	catalog = table_open(catalog_oid, AccessShareLock);
 	index = get_relname_relid(CONTRACT_SCHEMA_INDEX, RelationGetNamespace(catalog));
-	ScanKeyInit(&key, Anum_contract_schema_schema, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(schema));
+	ScanKeyInit(&key, Anum_contract_schema_schema, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&name));
 	scan = systable_beginscan(catalog, index, OidIsValid(index), NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))

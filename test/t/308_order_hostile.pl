@@ -90,6 +90,12 @@ foreach my $member (@members)
 	ok($wires->poll($member, "SELECT count(*) = 1 FROM ledger_internal.contradiction WHERE member = 4 AND seq = $epochal"), "member $member keeps a contradiction of that epoch");
 }
 orders('after the contradiction');
+
+# A GOVERN row with nothing in it.
+$liar->publish(kind => 9, epoch => 1, payload => '\\x');
+kept($_) foreach (@members);
+orders('after an empty GOVERN row');
+is($wires->sql($_, 'SELECT count(*) FROM ledger.motion'), '0', "member $_ has heard of no motion") foreach (@members);
 is(join(' ', map { $wires->wire_pid($_) } @members), "@processes", 'no process has ended');
 
 # A start reads long logs in parts.
