@@ -88,9 +88,9 @@ static TlStatement insert_outcome = {
 	3, {INT8OID, INT4OID, BYTEAOID}
 };
 static TlStatement select_outcomes = {
-	"SELECT leaf FROM ledger_internal.outcome WHERE height > $1 AND height <= $2"
-	" ORDER BY height, number",
-	2, {INT8OID, INT8OID}
+	"SELECT height, number, leaf FROM ledger_internal.outcome"
+	" WHERE (height, number) > ($1, $2) AND height <= $3 ORDER BY height, number LIMIT $4",
+	4, {INT8OID, INT4OID, INT8OID, INT4OID}
 };
 static TlStatement insert_stop = {
 	"INSERT INTO ledger_internal.apply_stop (height, reason) VALUES ($1, $2)"
@@ -103,7 +103,12 @@ static TlStatement delete_stop = {
 	"DELETE FROM ledger_internal.apply_stop WHERE reason = $1", 1, {TEXTOID}
 };
 
+#define OUTCOMES_MAX	1000	/* read at once */
+
 static char *damaged(const uint8_t *table_id);
+static void move_outcomes(TlOutcomes *kept, int64_t after, int64_t height);
+static uint64 append_outcomes(TlOutcomes *outcomes, int64_t *last_height, int32 *last_number,
+							  int64_t height);
 static void read_bytes(void *out, size_t size, uint64 row, int column);
 
 /* The process keeps it. */
@@ -284,26 +289,73 @@ tl_chain_outcome_store(int64_t height, int number, const uint8_t leaf[TL_OUTCOME
 	};
 
 	tl_chain_execute(&insert_outcome, values, NULL, false);
+	pfree(DatumGetPointer(values[2]));
 }
 
-/* Over what the blocks behind the first and up to the second have done. */
+/*
+ * Over what the blocks behind the first and up to the second have done; both are
+ * applied.  What was read for the root before is not read again, unless it ends
+ * further back now: a block may have a million rows that were rejected.
+ */
 void
-tl_chain_outcome_root(TlHash *out, int64_t after, int64_t height)
+tl_chain_outcome_root(TlHash *out, TlOutcomes *kept, int64_t after, int64_t height)
 {
-	Datum		values[] = {Int64GetDatum(after), Int64GetDatum(height)};
-	uint64		count = tl_chain_execute(&select_outcomes, values, NULL, false);
-	TlMerkleRange range;
+	TlOutcomes	outcomes;
+	int64_t		last_height;
+	int32		last_number = PG_INT32_MAX;
 
-	tl_merkle_range_init(&range);
+	move_outcomes(kept, after, height);
+	outcomes = *kept;			/* after an ERROR it is as it was */
+	last_height = outcomes.height;
+	while (append_outcomes(&outcomes, &last_height, &last_number, height) == OUTCOMES_MAX)
+		;
+	outcomes.height = height;
+	*kept = outcomes;
+	tl_merkle_range_root(&kept->range, out);
+}
+
+/* Let it begin behind that block. */
+static void
+move_outcomes(TlOutcomes *kept, int64_t after, int64_t height)
+{
+	bool		stays = after >= kept->after && height >= kept->height &&
+		(kept->range.size == 0 || kept->first > after);
+
+	if (!stays)
+	{
+		tl_merkle_range_init(&kept->range);
+		kept->height = after;
+	}
+	kept->after = after;
+	kept->height = Max(kept->height, after);
+}
+
+/* Some more; how many. */
+static uint64
+append_outcomes(TlOutcomes *outcomes, int64_t *last_height, int32 *last_number,
+				int64_t height)
+{
+	Datum		values[] = {
+		Int64GetDatum(*last_height), Int32GetDatum(*last_number), Int64GetDatum(height),
+		Int32GetDatum(OUTCOMES_MAX)
+	};
+	uint64		count = tl_chain_execute(&select_outcomes, values, NULL, false);
+	TlHash		hash;
+
+	CHECK_FOR_INTERRUPTS();
 	for (uint64 i = 0; i < count; i++)
 	{
-		bytea	   *leaf = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
+		bytea	   *leaf = DatumGetByteaPP(tl_chain_result(i, 2, NULL));
 
-		CHECK_FOR_INTERRUPTS();
-		tl_merkle_leaf_hash(out, VARDATA_ANY(leaf), VARSIZE_ANY_EXHDR(leaf));
-		tl_error_check(tl_merkle_range_append(&range, out), "outcome");
+		*last_height = DatumGetInt64(tl_chain_result(i, 0, NULL));
+		*last_number = DatumGetInt32(tl_chain_result(i, 1, NULL));
+		if (outcomes->range.size == 0)
+			outcomes->first = *last_height;
+		tl_merkle_leaf_hash(&hash, VARDATA_ANY(leaf), VARSIZE_ANY_EXHDR(leaf));
+		tl_error_check(tl_merkle_range_append(&outcomes->range, &hash), "outcome");
 	}
-	tl_merkle_range_root(&range, out);
+	SPI_freetuptable(SPI_tuptable);
+	return count;
 }
 
 /* Is no block to be applied? */

@@ -9,6 +9,16 @@
 #define CHAIN_STATE_STORE_H
 
 #include "chain_state.h"
+#include "merkle_range.h"
+
+/* The leaves of an outcome root as far as they have been read; all zero: not at all. */
+typedef struct TlOutcomes
+{
+	int64_t		after;			/* the checkpoint behind which it begins */
+	int64_t		height;			/* up to which blocks were read */
+	int64_t		first;			/* block of the first leaf, if there is one */
+	TlMerkleRange range;
+} TlOutcomes;
 
 extern TlSetHasher *tl_chain_state_hasher(void);
 
@@ -29,7 +39,8 @@ extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 
 extern void tl_chain_outcome_store(int64_t height, int number,
 								   const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
-extern void tl_chain_outcome_root(TlHash *out, int64_t after, int64_t height);
+extern void tl_chain_outcome_root(TlHash *out, TlOutcomes *kept, int64_t after,
+								  int64_t height);
 
 extern bool tl_chain_state_is_stopped(void);
 extern bool tl_chain_state_stop(int64_t height, const char *reason);

@@ -62,6 +62,7 @@ tl_node_order_checkpoint_open(TlOrder *order)
 {
 	uint64_t	told = Min((uint64_t) tl_chain_applied_height(), order->height);
 
+	memset(&order->outcomes, 0, sizeof(order->outcomes));
 	order->checkpoint_told = false;
 	order->stated = Max(founding_height(), told > BLOCKS_AGAIN ? told - BLOCKS_AGAIN : 0);
 }
@@ -127,7 +128,7 @@ tell(TlOrder *order, uint64_t after, uint64_t last)
 	{
 		TlStatus	status;
 
-		if (tl_node_state_read(&inputs[i].state, checkpoints[i]))
+		if (tl_node_state_read(&inputs[i].state, &order->outcomes, checkpoints[i]))
 		{
 			status = tl_node_order_step(order, &inputs[i]);
 			if (status == TL_BAD_VERSION)

@@ -11,6 +11,7 @@
 #include "nodes/pg_list.h"
 #include "utils/palloc.h"
 
+#include "chain_state_store.h"
 #include "consensus_core.h"
 #include "consensus_reply.h"
 #include "node_order.h"
@@ -83,6 +84,7 @@ struct TlOrder
 	uint64_t	height;			/* of the last block stored */
 	uint64_t	base_view;		/* its view */
 	uint64_t	stated;			/* the core was told the state up to here */
+	TlOutcomes	outcomes;		/* that such a state was last computed from */
 	bool		stopped;		/* no block is applied here */
 	bool		checkpoint_told;	/* and that after the last header's checkpoint */
 	bool		asked;			/* this turn appended or stored something */

@@ -160,9 +160,9 @@ add_sum(const TableSum *sum, int64_t height)
 /* The state after an applied block whose header names a checkpoint at that height;
  * false if it is not known any more. */
 bool
-tl_node_state_read(TlState *state, uint64_t checkpoint_height)
+tl_node_state_read(TlState *state, TlOutcomes *outcomes, uint64_t checkpoint_height)
 {
-	tl_chain_outcome_root(&state->outcome_root, (int64_t) checkpoint_height,
+	tl_chain_outcome_root(&state->outcome_root, outcomes, (int64_t) checkpoint_height,
 						  (int64_t) state->height);
 	return tl_chain_state_at(&state->state_root, (int64_t) state->height);
 }

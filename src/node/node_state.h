@@ -9,6 +9,7 @@
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
 
+#include "chain_state_store.h"
 #include "consensus_types.h"
 #include "table_row.h"
 
@@ -19,7 +20,8 @@ extern void tl_node_state_init(void);
 extern void tl_node_state_add(const uint8_t table_id[TL_TABLE_ID_SIZE],
 							  const TlHash *element);
 
-extern bool tl_node_state_read(TlState *state, uint64_t checkpoint_height);
+extern bool tl_node_state_read(TlState *state, TlOutcomes *outcomes,
+							   uint64_t checkpoint_height);
 extern void tl_node_state_differs(const TlAction *action);
 extern bool tl_node_state_agreed(void);
 

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 
+use Digest::SHA qw(sha256);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -57,6 +58,37 @@ sub as_heap
 	return;
 }
 
+# RFC 6962, section 2.1.
+sub root
+{
+	my @leaves = @_;
+	my $left = 1;
+
+	return sha256('') if @leaves == 0;
+	return sha256("\0$leaves[0]") if @leaves == 1;
+	$left *= 2 while 2 * $left < @leaves;
+	return sha256("\1" . root(@leaves[ 0 .. $left - 1 ]) . root(@leaves[ $left .. $#leaves ]));
+}
+
+# Stable checkpoints whose outcome root is not the one over the rejections behind
+# the checkpoint that the block's header names.
+sub wrong_roots
+{
+	my ($member) = @_;
+	my @wrong;
+
+	foreach my $line (split /\n/, $wires->sql($member, q{SELECT c.height, encode(c.outcome_root, 'hex'),
+		(SELECT coalesce(string_agg(encode(o.leaf, 'hex'), ',' ORDER BY o.height, o.number), '') FROM ledger_internal.outcome AS o
+		  WHERE o.height <= c.height AND o.height > ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint)
+		FROM ledger_internal.checkpoint AS c JOIN ledger_internal.ordered_block AS b USING (height) ORDER BY height}))
+	{
+		my ($height, $root, $leaves) = split /\|/, $line;
+
+		push @wrong, $height if $root ne unpack 'H*', root(map { pack 'H*', $_ } split /,/, $leaves // '');
+	}
+	return "@wrong";
+}
+
 sub problems
 {
 	my ($member) = @_;
@@ -82,6 +114,22 @@ like(join('', keys %outcomes), qr/^\d+\|1\|\\x070103[0-9a-f]{16}[0-9a-f]{32}3233
 ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger_internal.checkpoint WHERE state_root <> $nothing AND outcome_root <> $nothing)"), "member $_ has a stable checkpoint over rows and outcomes")
   foreach (@members);
 is(problems($_), '', "member $_ finds nothing wrong") foreach (@members);
+
+# Many refused rows, in one block and in several.
+{
+	my $many = "INSERT INTO offer SELECT 100 + n, -1, 'many' FROM generate_series(1, 1500) AS n;";
+
+	$wires->sql(2, "SET test.lenient = 'on'; INSERT INTO offer VALUES (90, -1, 'one');" . $many x 2 . "INSERT INTO offer VALUES (91, -1, 'last')");
+	foreach my $member (@members)
+	{
+		ok($wires->poll($member, 'SELECT count(*) = 3003 FROM ledger_internal.outcome'), "member $member has an outcome for each");
+		ok($wires->poll($member, 'SELECT max(height) >= (SELECT max(height) FROM ledger_internal.outcome) FROM ledger_internal.checkpoint'), 'and a stable checkpoint over them')
+		  || diag($wires->sql($member, 'SELECT * FROM ledger.status'));
+		is(wrong_roots($member), '', 'outcome roots are those over the rejections since the checkpoint before');
+	}
+	offer(3, "30, 2, 'after many'", @members);
+	is(wrong_roots(1), '', 'and when there are no more');
+}
 
 # A row that was changed does not change what was signed; verification says so.
 as_heap(3, "UPDATE offer SET price = 1 WHERE note = 'of 1'");
