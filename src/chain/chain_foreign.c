@@ -5,7 +5,8 @@
  *
  * What ledger_internal.section is for the own batches, foreign_section is for
  * those of other members that have a body, so that their rows can be verified and
- * proved here.  Where a row is, foreign_rows tells: runs of neighbouring refs,
+ * proved here; and for own ones that came back after a restore, whose sections are
+ * not in this database.  Where a row is, foreign_rows tells: runs of neighbouring refs,
  * which never overlap, since a ref is in one batch.  A ref that comes once more is
  * refused and keeps its first place.
  *
@@ -32,6 +33,7 @@
 #include "chain_stored.h"
 #include "tl_compat.h"
 #include "tl_error.h"
+#include "tl_limits.h"
 
 /* ledger_internal.foreign_rows */
 #define Natts_foreign_rows				6
@@ -55,7 +57,7 @@ static TlStatement insert_refused = {
 	6, {TL_STATEMENT_REF, UUIDOID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
 };
 static void store_run(TlForeignRuns *runs);
-static bool is_taken(const TlRefBytes *first, const TlRefBytes *last);
+static bool is_taken(const TlRef *first, const TlRef *last);
 
 /* One section of a batch that is being applied; SPI is connected. */
 void
@@ -88,23 +90,41 @@ tl_chain_foreign_store(const TlBatchHeader *header, int64_t height, uint16_t ind
 	tl_chain_execute(&insert_section, values, is_private ? "      nnnnnnn" : NULL, false);
 }
 
-/* The rows of a section, from here on in order of ref. */
+/*
+ * The rows of a section, from here on in order of ref.  Those of a batch that this
+ * database has made are in ledger_internal.section: it is only asked whether they are
+ * here as well, and only if any own row is.
+ */
 void
 tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
-							int64_t height, uint16_t index)
+							int64_t height, uint16_t index, bool only_asks)
 {
+	memset(runs, 0, sizeof(*runs));
+	runs->asks = true;
+	if (only_asks)
+	{
+		TlRef		lowest = {.member = header->member};
+		TlRef		highest = {
+			.member = header->member,.incarnation = UINT16_MAX,
+			.transaction = TL_TRANSACTION_MAX,.row = UINT32_MAX
+		};
+
+		runs->asks = tl_chain_stored_any("foreign_rows") && is_taken(&lowest, &highest);
+		return;
+	}
 	runs->relation = table_open(tl_chain_stored_oid("foreign_rows"), RowExclusiveLock);
 	runs->indexes = CatalogOpenIndexes(runs->relation);
 	runs->height = height;
 	runs->incarnation = header->incarnation;
 	runs->batch = header->batch;
 	runs->section = index;
-	runs->open = false;
 }
 
 void
 tl_chain_foreign_runs_add(TlForeignRuns *runs, const TlRef *ref)
 {
+	if (!runs->asks)
+		return;
 	if (runs->open && ref->incarnation == runs->last.incarnation &&
 		ref->transaction == runs->last.transaction && ref->row == runs->last.row + 1)
 	{
@@ -122,6 +142,8 @@ tl_chain_foreign_runs_end(TlForeignRuns *runs)
 {
 	if (runs->open)
 		store_run(runs);
+	if (runs->relation == NULL)
+		return;
 	CatalogCloseIndexes(runs->indexes);
 	table_close(runs->relation, NoLock);
 	CommandCounterIncrement();
@@ -136,13 +158,15 @@ store_run(TlForeignRuns *runs)
 	TlRefBytes	last;
 	HeapTuple	tuple;
 
-	tl_table_ref_pack(&first, &runs->first);
-	tl_table_ref_pack(&last, &runs->last);
-	if (is_taken(&first, &last))
+	if (is_taken(&runs->first, &runs->last))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_BAD_REF)),
 				errmsg("an earlier row has one of the refs from %s on",
 					   tl_table_ref_text(&runs->first)));
+	if (runs->relation == NULL)
+		return;
+	tl_table_ref_pack(&first, &runs->first);
+	tl_table_ref_pack(&last, &runs->last);
 	values[Anum_foreign_rows_first_ref - 1] = TlRefBytesGetDatum(&first);
 	values[Anum_foreign_rows_last_ref - 1] = TlRefBytesGetDatum(&last);
 	values[Anum_foreign_rows_height - 1] = Int64GetDatum(runs->height);
@@ -154,17 +178,21 @@ store_run(TlForeignRuns *runs)
 	heap_freetuple(tuple);
 }
 
-/* Has an applied row of another member a ref from first to last? */
+/* Has an applied row here a ref from first to last? */
 static bool
-is_taken(const TlRefBytes *first, const TlRefBytes *last)
+is_taken(const TlRef *first, const TlRef *last)
 {
+	TlRefBytes	lowest;
+	TlRefBytes	highest;
 	Relation	relation = tl_chain_stored_open("foreign_rows");
 	ScanKeyData key;
 	HeapTuple	row;
 	bool		taken = false;
 
+	tl_table_ref_pack(&lowest, first);
+	tl_table_ref_pack(&highest, last);
 	ScanKeyInit(&key, Anum_foreign_rows_first_ref, BTLessEqualStrategyNumber,
-				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(last));
+				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(&highest));
 	row = tl_chain_stored_fetch(relation, "foreign_rows_pkey", &key, 1,
 								BackwardScanDirection);
 	if (row != NULL)
@@ -172,13 +200,13 @@ is_taken(const TlRefBytes *first, const TlRefBytes *last)
 		Datum		other = tl_chain_stored_value(row, RelationGetDescr(relation),
 												  "last_ref");
 
-		taken = tl_table_ref_compare(first, DatumGetTlRefBytes(other)) <= 0;
+		taken = tl_table_ref_compare(&lowest, DatumGetTlRefBytes(other)) <= 0;
 	}
 	tl_chain_stored_close(relation);
 	return taken;
 }
 
-/* Which block has this row of another member?  False if none that is applied. */
+/* Which block has this row of a foreign section?  False if none that is applied. */
 bool
 tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
 {
@@ -205,6 +233,24 @@ tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
 	}
 	tl_chain_stored_close(relation);
 	return found && tl_chain_lookup_time(&out->time, out->height);
+}
+
+/*
+ * The first place of a row, as all members have it: an own one that came back after a
+ * restore and was batched once more is in a foreign section before that.
+ */
+bool
+tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out)
+{
+	bool		found = tl_chain_lookup(ref, out);
+	TlPlace		place;
+
+	if (tl_chain_foreign_lookup(ref, &place) && (!found || place.height < out->height))
+	{
+		*out = place;
+		found = true;
+	}
+	return found;
 }
 
 /* The row breaks a rule, and all members say so; SPI is connected. */

@@ -18,12 +18,13 @@
 /* Where the rows of one section are: runs of neighbours. */
 typedef struct TlForeignRuns
 {
-	Relation	relation;
+	Relation	relation;		/* NULL: rows are not stored */
 	CatalogIndexState indexes;
 	int64_t		height;
 	uint16_t	incarnation;
 	uint64_t	batch;
 	uint16_t	section;
+	bool		asks;			/* whether a ref is taken */
 	bool		open;
 	TlRef		first;			/* of the run that is open */
 	TlRef		last;
@@ -32,10 +33,12 @@ typedef struct TlForeignRuns
 extern void tl_chain_foreign_store(const TlBatchHeader *header, int64_t height,
 								   uint16_t index, const TlBuiltSection *section);
 extern void tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
-										int64_t height, uint16_t index);
+										int64_t height, uint16_t index,
+										bool only_asks);
 extern void tl_chain_foreign_runs_add(TlForeignRuns *runs, const TlRef *ref);
 extern void tl_chain_foreign_runs_end(TlForeignRuns *runs);
 extern bool tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out);
+extern bool tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out);
 extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
 									const TlRefBytes *ref, int64_t height,
 									const char *sqlstate, const char *reason,

@@ -41,9 +41,9 @@ static TlStatement select_block = {
  * from byte 34 on.
  */
 static TlStatement select_batches = {
-	"SELECT header, own FROM ("
-	"SELECT header, true AS own FROM ledger_internal.batch WHERE height = $1"
-	" UNION ALL SELECT header, member = (SELECT n.member FROM ledger_internal.node AS n)"
+	"SELECT header, own, built FROM ("
+	"SELECT header, true AS own, true AS built FROM ledger_internal.batch WHERE height = $1"
+	" UNION ALL SELECT header, member = (SELECT n.member FROM ledger_internal.node AS n), false"
 	" FROM ledger_internal.foreign_batch WHERE height = $1"
 	") AS b WHERE substring(header FROM 131 FOR 4) <> '\\x00000000'"
 	" ORDER BY substring(header FROM 35 FOR 14)",
@@ -55,6 +55,7 @@ typedef struct StoredBatch
 {
 	TlBatchHeader header;
 	bool		own;			/* its rows are in their tables */
+	bool		built;			/* from these, in this database: not lost with a backup */
 } StoredBatch;
 
 static const TlApplyHook *hooks[HOOKS_MAX];
@@ -112,7 +113,8 @@ tl_node_apply_block(int64_t height)
 	CommandCounterIncrement();
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_submitted(&batches[i].header))
-			tl_node_apply_batch(&batches[i].header, height, batches[i].own);
+			tl_node_apply_batch(&batches[i].header, height, batches[i].own,
+								batches[i].built);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->end != NULL)
 			hooks[i]->end(height);
@@ -136,6 +138,7 @@ load_batches(int64_t height, int *count)
 											 VARSIZE_ANY_EXHDR(bytes)),
 					   "header of a batch");
 		batches[i].own = DatumGetBool(tl_chain_result(i, 1, NULL));
+		batches[i].built = DatumGetBool(tl_chain_result(i, 2, NULL));
 	}
 	*count = (int) found;
 	return batches;

@@ -61,7 +61,8 @@ typedef struct Batch
 {
 	const TlBatchHeader *header;
 	int64_t		height;
-	bool		own;
+	bool		own;			/* its rows are in their tables */
+	bool		built;			/* and its sections in ledger_internal.section */
 	TlStatus	broken;			/* what is wrong with the batch as a whole */
 	Refusal	   *refusals;		/* by row of the batch; NULL: none */
 	uint32_t	refusal_count;	/* room for so many rows */
@@ -105,6 +106,8 @@ static bool per_statement(Oid relation);
 static const Refusal *refusal_of(const Batch *batch, const Section *section, uint32_t row);
 static void take_row(Batch *batch, Section *section, const TlRowHeader *header,
 					 const TlRefBytes *ref, TlSpan bytes);
+static bool has_own_place(const Batch *batch, const TlRefBytes *ref, TlPlace *out);
+tl_noreturn static void refuse_ref(const TlPlace *place);
 static void ask_row(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes);
 static void ask_all(Batch *batch);
 static void ask_alone(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes);
@@ -115,9 +118,9 @@ static void refuse(Refusal *out, int sqlstate, const char *reason);
 
 /* In the transaction that applies the block; all chunks are here. */
 void
-tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own)
+tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool built)
 {
-	Batch		batch = {.header = header, .height = height, .own = own};
+	Batch		batch = {.header = header, .height = height, .own = own, .built = built};
 	Refusal		verdict = {0};
 	bool		all_asked = false;
 
@@ -270,16 +273,15 @@ try_section(Batch *batch, Section *section)
 		built->leaf.kind = TL_SECTION_PRIVATE;
 		(void) tl_node_body_read(&batch->reader, &hash, TL_HASH_SIZE);
 		memcpy(&built->leaf_hash, hash.data, TL_HASH_SIZE);
-		if (!batch->own)
+		if (!batch->built)
 			tl_chain_foreign_store(batch->header, batch->height, batch->reader.section, built);
 		return true;
 	}
 	if (!open_section(batch, section, &row, &bytes))
 		return false;
 	open_target(batch, section, batch->own);
-	if (!batch->own)
-		tl_chain_foreign_runs_begin(&section->runs, batch->header, batch->height,
-									batch->reader.section);
+	tl_chain_foreign_runs_begin(&section->runs, batch->header, batch->height,
+								batch->reader.section, batch->built);
 	do
 	{
 		TlRefBytes	ref;
@@ -298,11 +300,9 @@ try_section(Batch *batch, Section *section)
 	if (section->target != NULL)
 		tl_table_target_close(section->target);
 	tl_chain_writer_finish(&section->writer);
-	if (!batch->own)
-	{
-		tl_chain_foreign_runs_end(&section->runs);
+	tl_chain_foreign_runs_end(&section->runs);
+	if (!batch->built)
 		tl_chain_foreign_store(batch->header, batch->height, batch->reader.section, built);
-	}
 	return true;
 }
 
@@ -405,6 +405,7 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 		 TlSpan bytes)
 {
 	const Refusal *refusal = refusal_of(batch, section, batch->row);
+	TlPlace		place;
 
 	if (refusal == NULL)
 	{
@@ -412,9 +413,30 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 		ask_row(batch, section, ref, bytes);
 	}
 	batch->row++;
-	if (!batch->own &&
-		(refusal == NULL || refusal->sqlstate != tl_error_sqlstate(TL_BAD_REF)))
-		tl_chain_foreign_runs_add(&section->runs, &header->ref);
+	if (refusal != NULL && refusal->sqlstate == tl_error_sqlstate(TL_BAD_REF))
+		return;
+	if (has_own_place(batch, ref, &place))
+		refuse_ref(&place);
+	tl_chain_foreign_runs_add(&section->runs, &header->ref);
+}
+
+/*
+ * Is the row in an earlier block, in a batch that this database has made?  Asked of
+ * own batches that came back after a restore: others have it in foreign_rows.
+ */
+static bool
+has_own_place(const Batch *batch, const TlRefBytes *ref, TlPlace *out)
+{
+	return batch->own && !batch->built && tl_chain_lookup(ref, out) &&
+		out->height < batch->height;
+}
+
+static void
+refuse_ref(const TlPlace *place)
+{
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_BAD_REF)),
+			errmsg("the ref is that of a row in block %lld", (long long) place->height));
 }
 
 /* Decode and check the row; ERROR if it breaks a rule. */
@@ -494,10 +516,9 @@ try_asked(Batch *batch)
 	Section    *section = batch->asked_section;
 	TlPlace		place;
 
-	if (!batch->own && tl_chain_foreign_lookup(&batch->asked_ref, &place))
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_BAD_REF)),
-				errmsg("the ref is that of a row in block %lld", (long long) place.height));
+	if (tl_chain_foreign_lookup(&batch->asked_ref, &place) ||
+		has_own_place(batch, &batch->asked_ref, &place))
+		refuse_ref(&place);
 	batch->check = tl_chain_check_create(batch->context);
 	tl_chain_check_begin(batch->check, GetActiveSnapshot(), batch->context);
 	open_target(batch, section, true);

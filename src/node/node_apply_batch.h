@@ -11,7 +11,7 @@
 #include "chain_batch.h"
 #include "node_apply.h"
 
-extern void tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own);
+extern void tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool built);
 
 /* node_apply.c: tell the hooks, and list what is refused. */
 extern bool tl_node_apply_is_heard(void);

@@ -66,8 +66,7 @@ tl_noreturn static void unknown_ref(const TlRef *ref);
 static bool
 look_up(const TlRefBytes *ref, TlPlace *out)
 {
-	return (tl_chain_lookup(ref, out) || tl_chain_foreign_lookup(ref, out)) &&
-		is_applied(out->height);
+	return tl_chain_foreign_first(ref, out) && is_applied(out->height);
 }
 
 /* What is applied stays so, but that another ledger may begin here. */
