@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_consensus_kind.c
- *	  What a member's kind decides: who acknowledges, and who is waited for
- *	  before rows are pruned.
+ *	  What a member's kind decides: who acknowledges, who is waited for before
+ *	  rows are pruned, and who has a log at all.
  *
  * One core, member 1 of two; member 2's rows are made here.  Both are what each
  * case says.
@@ -11,6 +11,7 @@
  */
 #include "consensus_state.h"
 
+#include "chain_batch.h"
 #include "consensus_payload.h"
 #include "unit.h"
 
@@ -24,7 +25,8 @@ typedef enum Kind
 {
 	NOBODY,
 	VALIDATOR,
-	PARTICIPANT
+	PARTICIPANT,
+	OBSERVER
 } Kind;
 
 static TlActions actions;
@@ -45,6 +47,7 @@ put_member(uint32_t number, Kind kind)
 	member->number = number;
 	member->row_key[0] = (uint8_t) number;
 	member->validator = (kind == VALIDATOR);
+	member->observer = (kind == OBSERVER);
 }
 
 /* A core whose last block is final at height 64; it is started. */
@@ -68,6 +71,7 @@ open_core(Kind own, Kind other)
 	config.pace.dead_us = 500;
 	config.pace.active_us = 100000;
 	config.pace.fetch_us = 1000;
+	config.pace.start_wait_us = 1000000;
 	base->header.proposer = 1;
 	base->header.height = HEIGHT;
 	base->header.view = VIEW;
@@ -188,4 +192,88 @@ who_is_waited_for(void)
 	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL);
 }
 
-UNIT_MAIN(UNIT_CASE(who_acknowledges), UNIT_CASE(who_is_waited_for))
+/* Member 2 has signed two rows for one place of his log. */
+static void
+contradict(void)
+{
+	TlInput		input = {.kind = TL_INPUT_CONTRADICTION,.now_us = ++now_us};
+	static const uint8_t block[TL_HASH_SIZE] = {5};
+
+	input.row.member = 2;
+	input.row.sequence = 9;
+	input.row.previous.bytes[0] = 3;
+	input.row.kind = TL_LOG_NULLIFY;
+	input.row.view = VIEW + 1;
+	input.other = input.row;
+	input.other.kind = TL_LOG_FINALIZE;
+	input.other.payload = (TlSpan) {block, sizeof(block)};
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+static TlStatus
+make_batch(void)
+{
+	TlBatchHeader header = {.chain_id = config.chain_id, .member = 1,
+		.batch = 1, .section_count = 1, .chunk_count = 1};
+	TlBatchChunk chunk = {.size = 1};
+	TlInput		input = {.kind = TL_INPUT_MAKE_BATCH,.now_us = ++now_us};
+	uint8_t		chunk_bytes[TL_BATCH_CHUNK_SIZE];
+	uint8_t		bytes[TL_BATCH_SIZE_FIXED + TL_BATCH_CHUNK_SIZE];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, chunk_bytes, sizeof(chunk_bytes));
+	tl_chain_batch_put_chunk(&writer, &chunk);
+	header.chunks = (TlSpan) {chunk_bytes, writer.size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_chain_batch_encode(&writer, &header) == TL_OK);
+	input.payload = (TlSpan) {bytes, writer.size};
+	return tl_consensus_step(core, &actions, &input);
+}
+
+/* Started anew by a server that has just started. */
+static void
+start_fresh(void)
+{
+	TlInput		input = {.kind = TL_INPUT_START,.fresh = true};
+
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL);
+	input.now_us = ++now_us;
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+static TlStatus
+rejoin(void)
+{
+	TlInput		input = {.kind = TL_INPUT_REJOIN,.now_us = ++now_us};
+
+	input.rejoin.nonce[0] = 1;
+	return tl_consensus_step(core, &actions, &input);
+}
+
+/* Nobody takes an observer's rows: it signs none, whatever happens. */
+static void
+who_has_a_log(void)
+{
+	open_core(PARTICIPANT, VALIDATOR);
+	contradict();
+	UNIT_CHECK(written(TL_LOG_EVIDENCE) != NULL);
+	UNIT_CHECK(make_batch() == TL_OK && written(TL_LOG_BATCH) != NULL);
+	start_fresh();
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL);
+	UNIT_CHECK(rejoin() == TL_OK);
+
+	open_core(OBSERVER, VALIDATOR);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	contradict();
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(make_batch() == TL_BAD_ORDER && find(TL_ACT_APPEND) == NULL);
+	acknowledge(HEIGHT);
+	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	start_fresh();
+	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(rejoin() == TL_BAD_FORMAT);
+}
+
+UNIT_MAIN(UNIT_CASE(who_acknowledges), UNIT_CASE(who_is_waited_for),
+		  UNIT_CASE(who_has_a_log))
