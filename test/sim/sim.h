@@ -322,6 +322,7 @@ typedef enum SimSeen
 	SIM_SEEN_BELOW,				/* votes in views that a REJOIN forbids */
 	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
 	SIM_SEEN_KEY,				/* approvals with a wrong key */
+	SIM_SEEN_DEPLOY,			/* contracts that blocks decided on */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -365,6 +366,7 @@ typedef struct SimPlan
 	unsigned	epochs;			/* changes of the members to be made */
 	unsigned	joiners;		/* members that may come */
 	bool		third;			/* of the members is replaced at once */
+	bool		deploys;		/* beside each change a contract is to be deployed */
 	int64_t		approve_us;		/* largest pause of an officer; 0: two seconds */
 	uint64_t	approve_view;	/* nobody approves before it */
 
@@ -565,6 +567,7 @@ extern void sim_forget_at_border(SimWorld *world);
 extern void sim_change_members(SimWorld *world);
 extern void sim_change_and_crash(SimWorld *world);
 extern void sim_change_third(SimWorld *world);
+extern void sim_change_deploy(SimWorld *world);
 extern void sim_change_back_to_back(SimWorld *world);
 extern void sim_change_at_view(SimWorld *world);
 extern void sim_change_versions(SimWorld *world);

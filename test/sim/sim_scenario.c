@@ -205,6 +205,8 @@ static const SimScenario scenarios[] = {
 	{"members_two_lanes", "a set change whose approvals complete in two lanes at once",
 		"one more approval in another log, and the other motion were decided by the same block (R22)",
 	sim_change_back_to_back, SIM_SEEN_RIVALS, 4, true, 20, 4000, 0},
+	{"members_deploy", "16, and a contract", "a deployment and a change compete; what decides on the contract ends no epoch",
+	sim_change_deploy, SIM_SEEN_DEPLOY, 4, true, 10, 4000, 0},
 	{"members_header", "4, 16", "a liar's block bears a set that is not its epoch's, also as the first of an epoch (R24)",
 	sim_change_header, SIM_SEEN_TWIST, 4, false, 10, 4000, 0},
 	{"members_finalize_to_one", "5, 16", "one member alone learns that the epoch has ended (P11)",
