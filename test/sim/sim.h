@@ -228,7 +228,8 @@ typedef enum SimLie
 	SIM_LIE_BELOW,				/* rejoins, and votes in views that it may not */
 	SIM_LIE_SCRIPT,				/* as sim_script.c says */
 	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
-	SIM_LIE_KEY					/* approves with its row key */
+	SIM_LIE_KEY,				/* approves with its row key */
+	SIM_LIE_MALFORMED			/* rows whose payload is none of their kind */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
@@ -323,6 +324,7 @@ typedef enum SimSeen
 	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
 	SIM_SEEN_KEY,				/* approvals with a wrong key */
 	SIM_SEEN_DEPLOY,			/* contracts that blocks decided on */
+	SIM_SEEN_ILLEGAL,			/* accusations by one row (E6) */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -568,6 +570,7 @@ extern void sim_change_members(SimWorld *world);
 extern void sim_change_and_crash(SimWorld *world);
 extern void sim_change_third(SimWorld *world);
 extern void sim_change_deploy(SimWorld *world);
+extern void sim_change_malformed(SimWorld *world);
 extern void sim_change_back_to_back(SimWorld *world);
 extern void sim_change_at_view(SimWorld *world);
 extern void sim_change_versions(SimWorld *world);
@@ -639,6 +642,8 @@ extern void sim_liar_flood(SimWorld *world, SimNode *node);
 extern bool sim_liar_gives_body(SimWorld *world, const SimNode *node,
 								unsigned target);
 extern void sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target);
+extern bool sim_liar_malform(SimWorld *world, SimNode *node, unsigned target,
+							 const TlLogRow *row);
 
 /* sim_liar_proposal.c */
 extern bool sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,

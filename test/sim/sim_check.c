@@ -554,6 +554,7 @@ check_evidence(SimWorld *world, const SimNode *node, const TlLogRow *row)
 				 node->id, evidence.rows[0].row.member);
 	world->evidence[evidence.kind]++;
 	world->seen[SIM_SEEN_EVIDENCE]++;
+	world->seen[SIM_SEEN_ILLEGAL] += (evidence.kind == TL_EVIDENCE_ILLEGAL);
 }
 
 /* V8: an accusation by a liar is believed if its rows are signed, only then. */

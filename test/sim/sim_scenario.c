@@ -166,6 +166,8 @@ static const SimScenario scenarios[] = {
 	set_bodies, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"forged_accusations", "7", "rows that the accused never signed; nobody believes them (R18)",
 	set_accusations, SIM_SEEN_FORGED, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"malformed_rows", "4, 7", "a liar's BATCH, ACK, CERT, GOVERN and REJOIN rows have payloads that are none; one of them convicts it (R46)",
+	sim_change_malformed, SIM_SEEN_ILLEGAL, 4, false, 20, 4000, 0},
 	{"full_disk", "10", "no transaction for seconds; the core is thrown away",
 	set_full_disk, SIM_SEEN_LOST, 4, true, 10, 6000, 0},
 	{"slow_disk", "10", "one transaction in ten takes up to two seconds",
