@@ -5,7 +5,8 @@
 #	make test									every test, on a server of its own
 #	make tidy									only the checks of the source
 #	make sim SEED=n STEPS=n NODES=n				one run of the simulator of consensus
-#	make sim SCENARIO=name						one of its scenarios; SCENARIO=list
+#	make sim SCENARIO=name						one of its scenarios; SCENARIO=list; it takes
+#												all that the line of a failure says
 #	make soak MINUTES=n							load and crashes, and verify
 #	make bench									figures against public yardsticks
 #
@@ -302,7 +303,7 @@ demo:
 	@PG_CONFIG='$(PG_CONFIG)' test/run/demo_operators
 
 sim:
-	@$(MAKE) -s -C test/sim run SEED='$(or $(SEED),1)' STEPS='$(or $(STEPS),0)' NODES='$(or $(NODES),0)' SCENARIO='$(SCENARIO)'
+	@$(MAKE) -s -C test/sim run
 
 tidy:
 	@PG_CONFIG='$(PG_CONFIG)' test/tidy/run

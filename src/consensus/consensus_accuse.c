@@ -73,7 +73,7 @@ tl_consensus_may_accuse(const TlConsensus *core, unsigned index)
 {
 	return index < core->config.member_count && !core->peers[index].accused &&
 		index != core->own.index && core->started &&
-		core->own.index < core->config.member_count;
+		core->own.has_log;
 }
 
 /* A vote against those of the same member that were counted in the view. */

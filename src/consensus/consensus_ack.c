@@ -71,7 +71,7 @@ tl_consensus_ack_write(TlConsensus *core)
 	TlAck		ack;
 	TlSpan		payload;
 
-	if (own >= core->config.member_count || core->validator_count == 1)
+	if (!core->own.has_log || core->config.member_count == 1)
 		return;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{

@@ -237,7 +237,8 @@ tl_consensus_append(TlConsensus *core, uint8_t kind, uint64_t view,
 	TlAction   *action;
 	TlLogRow   *row;
 
-	if (core->own.broken || core->own.asking || core->own.lost)
+	if (!core->own.has_log || core->own.broken || core->own.asking ||
+		core->own.lost)
 		return false;
 	action = tl_consensus_act(core, TL_ACT_APPEND);
 	if (action == NULL)
@@ -491,7 +492,9 @@ set_members(TlConsensus *core)
 	core->own.index = tl_consensus_index(core, config->member);
 	core->reading = config->member_count;
 	memcpy(core->own.instance, config->replaced, TL_NONCE_SIZE);
-	core->own.votes = core->own.index < config->member_count &&
+	core->own.has_log = core->own.index < config->member_count &&
+		!config->members[core->own.index].observer;
+	core->own.votes = core->own.has_log &&
 		config->members[core->own.index].validator;
 	if (core->config.protocol_max == 0)
 		core->config.protocol_max = TL_CONSENSUS_PROTOCOL_MAX;
@@ -620,7 +623,7 @@ begin(TlConsensus *core, bool fresh)
 	core->checkpoint.handed_us = core->now_us;
 	core->recover.since_us = core->now_us;
 	core->own.asking = (fresh || tl_consensus_answer_was_before(core)) &&
-		!core->own.lost && core->own.index < core->config.member_count &&
+		!core->own.lost && core->own.has_log &&
 		tl_consensus_answer_count(core, core->config.member) > 0 &&
 		!TL_FORGOTTEN(30);
 }

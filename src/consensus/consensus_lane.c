@@ -97,7 +97,7 @@ tl_consensus_lane_make(TlConsensus *core, TlSpan payload)
 	uint64_t	covered = 0;
 	uint64_t	before;
 
-	if (core->own.index >= core->config.member_count ||
+	if (!core->own.has_log ||
 		tl_chain_batch_decode(&header, payload.data, payload.size) != TL_OK ||
 		header.member != core->config.member)
 		return false;

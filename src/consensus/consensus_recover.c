@@ -53,7 +53,7 @@ tl_consensus_recover_begin(TlConsensus *core, const TlRejoin *wanted)
 {
 	TlRecover  *recover = &core->recover;
 
-	if (core->own.index >= core->config.member_count ||
+	if (!core->own.has_log ||
 		tl_consensus_answer_count(core, core->config.member) == 0 ||
 		wanted->reason.size > sizeof(recover->reason))
 		return TL_BAD_FORMAT;
@@ -79,7 +79,7 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	TlPeer	   *peer;
 
 	if (index >= core->config.member_count || index == core->own.index ||
-		core->own.index >= core->config.member_count)
+		!core->own.has_log)
 		return;
 	peer = &core->peers[index];
 	peer->answered = true;

@@ -239,6 +239,7 @@ typedef struct TlPeer
 typedef struct TlOwn
 {
 	unsigned	index;			/* in members; member_count if not one */
+	bool		has_log;		/* is a member, and no observer: may sign rows */
 	bool		votes;			/* is a validator and may sign votes */
 	bool		broken;			/* TL_ALARM_OWN_LOG was raised */
 	bool		asking;			/* what others have seen of the own log (R30) */

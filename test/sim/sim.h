@@ -228,7 +228,8 @@ typedef enum SimLie
 	SIM_LIE_BELOW,				/* rejoins, and votes in views that it may not */
 	SIM_LIE_SCRIPT,				/* as sim_script.c says */
 	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
-	SIM_LIE_KEY					/* approves with its row key */
+	SIM_LIE_KEY,				/* approves with its row key */
+	SIM_LIE_MALFORMED			/* rows whose payload is none of their kind */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
@@ -322,6 +323,8 @@ typedef enum SimSeen
 	SIM_SEEN_BELOW,				/* votes in views that a REJOIN forbids */
 	SIM_SEEN_SCRIPT,			/* scripts that came to their end */
 	SIM_SEEN_KEY,				/* approvals with a wrong key */
+	SIM_SEEN_DEPLOY,			/* contracts that blocks decided on */
+	SIM_SEEN_ILLEGAL,			/* accusations by one row (E6) */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -365,6 +368,7 @@ typedef struct SimPlan
 	unsigned	epochs;			/* changes of the members to be made */
 	unsigned	joiners;		/* members that may come */
 	bool		third;			/* of the members is replaced at once */
+	bool		deploys;		/* beside each change a contract is to be deployed */
 	int64_t		approve_us;		/* largest pause of an officer; 0: two seconds */
 	uint64_t	approve_view;	/* nobody approves before it */
 
@@ -565,6 +569,8 @@ extern void sim_forget_at_border(SimWorld *world);
 extern void sim_change_members(SimWorld *world);
 extern void sim_change_and_crash(SimWorld *world);
 extern void sim_change_third(SimWorld *world);
+extern void sim_change_deploy(SimWorld *world);
+extern void sim_change_malformed(SimWorld *world);
 extern void sim_change_back_to_back(SimWorld *world);
 extern void sim_change_at_view(SimWorld *world);
 extern void sim_change_versions(SimWorld *world);
@@ -636,6 +642,8 @@ extern void sim_liar_flood(SimWorld *world, SimNode *node);
 extern bool sim_liar_gives_body(SimWorld *world, const SimNode *node,
 								unsigned target);
 extern void sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target);
+extern bool sim_liar_malform(SimWorld *world, SimNode *node, unsigned target,
+							 const TlLogRow *row);
 
 /* sim_liar_proposal.c */
 extern bool sim_liar_propose(SimWorld *world, SimNode *node, unsigned target,

@@ -44,6 +44,10 @@ static bool signed_both(SimWorld *world, const TlLogRow *row,
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
 static void count_votes(const SimNode *node, const SimLog *log);
+static void check_view(SimWorld *world, SimNode *node, const TlLogRow *row);
+static void check_floor(SimWorld *world, const SimNode *node,
+						const TlLogRow *row);
+static bool needs_everybody(const SimWorld *world, uint64_t epoch);
 
 void
 sim_check_reset(SimWorld *world)
@@ -153,12 +157,55 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 	if (twice)
 		sim_fail(world, "V3: node %u contradicts itself in view %llu, kind %d",
 				 node->id, (unsigned long long) row->view, row->kind);
-	if (row->kind != TL_LOG_FINALIZE && row->view < node->voted_view)
+	check_view(world, node, row);
+	check_floor(world, node, row);
+}
+
+/* V3: the views of votes do not go back; only FINALIZE may be late. */
+static void
+check_view(SimWorld *world, SimNode *node, const TlLogRow *row)
+{
+	if (row->kind == TL_LOG_FINALIZE)
+		return;
+	if (row->view < node->voted_view)
 		sim_fail(world, "V3: node %u votes in view %llu after %llu", node->id,
 				 (unsigned long long) row->view,
 				 (unsigned long long) node->voted_view);
-	if (row->kind != TL_LOG_FINALIZE)
-		node->voted_view = row->view;
+	node->voted_view = row->view;
+}
+
+/* V3: no vote lies below the REJOIN that opened its incarnation (R6, R36). */
+static void
+check_floor(SimWorld *world, const SimNode *node, const TlLogRow *row)
+{
+	const SimLog *log = &node->logs[node->number - 1];
+
+	if (needs_everybody(world, row->epoch))
+		return;
+	for (unsigned i = log->count; i-- > 0;)
+	{
+		const TlLogRow *rejoin = &log->rows[i]->row;
+
+		if (rejoin->epoch != row->epoch)
+			return;
+		if (rejoin->kind != TL_LOG_REJOIN)
+			continue;
+		if (row->view < rejoin->view)
+			sim_fail(world, "V3: node %u votes in view %llu, its REJOIN forbids views below %llu",
+					 node->id, (unsigned long long) row->view,
+					 (unsigned long long) rejoin->view);
+		return;
+	}
+}
+
+/* Does each certificate of that epoch need all of its validators? */
+static bool
+needs_everybody(const SimWorld *world, uint64_t epoch)
+{
+	unsigned	validators = sim_govern_validators(world, epoch);
+
+	return tl_consensus_quorum(validators,
+							   world->epochs[epoch].quorum_of_three) == validators;
 }
 
 /* V18: what somebody sees of an honest member is durable in its own log. */
@@ -243,10 +290,7 @@ sim_check_alarm(SimWorld *world, SimNode *node, const TlAction *action)
 void
 sim_check_rejoined(SimWorld *world, SimNode *node)
 {
-	unsigned	validators = sim_govern_validators(world, node->epoch);
-
-	if (tl_consensus_quorum(validators,
-							world->epochs[node->epoch].quorum_of_three) == validators)
+	if (needs_everybody(world, node->epoch))
 		sim_check_forgotten(world, node, NULL);
 }
 
@@ -510,6 +554,7 @@ check_evidence(SimWorld *world, const SimNode *node, const TlLogRow *row)
 				 node->id, evidence.rows[0].row.member);
 	world->evidence[evidence.kind]++;
 	world->seen[SIM_SEEN_EVIDENCE]++;
+	world->seen[SIM_SEEN_ILLEGAL] += (evidence.kind == TL_EVIDENCE_ILLEGAL);
 }
 
 /* V8: an accusation by a liar is believed if its rows are signed, only then. */

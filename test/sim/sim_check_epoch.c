@@ -45,6 +45,7 @@ sim_check_epoch(SimWorld *world, const SimNode *node,
 	bool		change = false;
 	TlHash		decided = {{0}};
 	TlHash		earlier = {{0}};
+	const TlHash none = {{0}};
 
 	check_borders(world, node, block);
 	if (block->entry_count == 0)
@@ -67,6 +68,7 @@ sim_check_epoch(SimWorld *world, const SimNode *node,
 	if (decide_block(world, block, &change, &decided) > 1)
 		sim_fail(world, "V15: block %llu decides two motions", height);
 	check_named(world, block, named, &decided);
+	world->seen[SIM_SEEN_DEPLOY] += !change && !sim_same(&decided, &none);
 	if (change != names_next_set(block))
 		sim_fail(world, "V15: block %llu %s", height, change ?
 				 "ends the epoch and names no members" :

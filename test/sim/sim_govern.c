@@ -3,8 +3,9 @@
  * sim_govern.c
  *	  Members decide, come and go: motions, approvals, epochs.
  *
- * For each epoch there are two motions that change its members; the officers of
- * all members approve of both, in any order, so that two changes compete.  The
+ * For each epoch there are two motions that change its members, or one and a
+ * deployment; the officers of all members approve of both, in any order, so that
+ * they compete.  The
  * core counts; whoever meets TL_ACT_EPOCH opens the next core.  New members
  * copy the chain of a peer and check the certificates of all its epochs.
  *
@@ -23,6 +24,7 @@ static void put_leaf(TlWriter *writer, uint32_t number, TlMemberKind kind,
 					 unsigned generation);
 static unsigned most_versions(const SimWorld *world);
 static void make_motion(SimWorld *world, uint64_t epoch, unsigned which);
+static void make_deployment(TlMotion *motion);
 static uint8_t put_newcomers(SimWorld *world, const TlConsensusConfig *config,
 							 TlWriter *leaves);
 static void choose_removed(SimWorld *world, const TlConsensusConfig *config,
@@ -54,6 +56,7 @@ sim_govern_plan(SimWorld *world)
 		plan->joiners = (unsigned) sim_random(world, 5);
 		plan->clock_weight = 0; /* f may become less than it was */
 		plan->diverged = 0;
+		plan->deploys = sim_chance(world, 20);
 	}
 	while (plan->joiners > 0 &&
 		   plan->nodes + plan->twins + plan->joiners > SIM_NODES_MAX)
@@ -395,11 +398,25 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	motion.removed.size = writer.size;
 	motion.set.data = set;
 	motion.set.size = leaves.size;
+	if (world->plan.deploys && which == 1)
+		make_deployment(&motion);
 	made->bytes = malloc(TL_MOTION_SIZE_MAX);
 	tl_writer_init(&writer, made->bytes, TL_MOTION_SIZE_MAX);
 	if (tl_consensus_motion_encode(&writer, &motion) != TL_OK)
 		sim_fail(world, "the simulator's motion is wrong");
 	made->size = writer.size;
+}
+
+/* In place of the change; it competes with the other one, and ends no epoch. */
+static void
+make_deployment(TlMotion *motion)
+{
+	TlMotion	deployment = {.kind = TL_MOTION_DEPLOY,.epoch = motion->epoch,
+	.text = motion->text};
+
+	deployment.subject.bytes[0] = 1;
+	deployment.subject.bytes[1] = (uint8_t) motion->epoch;
+	*motion = deployment;
 }
 
 /* Those of a motion that fails may come with the next one. */

@@ -2,7 +2,7 @@
  *
  * sim_liar_lane.c
  *	  Lies beside the votes: lanes without end, bodies for few, forged
- *	  accusations.
+ *	  accusations, payloads that are none.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define FLOOD_BATCHES	8		/* at a time */
+#define PAYLOAD_MAX		65536	/* that is made wrong */
 
 static void make_header(SimWorld *world, SimNode *node, TlWriter *writer);
 
@@ -147,6 +148,54 @@ sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
 	row.payload.data = bytes;
 	row.payload.size = writer.size;
 	sim_liar_tell(world, node, target, row);
+}
+
+/*
+ * In place of one row in three of these kinds: cut, longer, empty, of another
+ * format; and now and then a REJOIN of nothing.  False if it was let be.
+ */
+bool
+sim_liar_malform(SimWorld *world, SimNode *node, unsigned target,
+				 const TlLogRow *told)
+{
+	static uint8_t bytes[PAYLOAD_MAX + 1];
+	TlLogRow	row = *told;
+
+	if (row.kind == TL_LOG_NOTARIZE && sim_chance(world, 2))
+	{
+		row.kind = TL_LOG_REJOIN;
+		row.view += 2;
+		row.nonce[0] = (uint8_t) (1 + sim_random(world, 255));
+		sim_liar_tell(world, node, target, row);
+		world->seen[SIM_SEEN_LIE]++;
+		return true;
+	}
+	if ((row.kind != TL_LOG_BATCH && row.kind != TL_LOG_ACK &&
+		 row.kind != TL_LOG_CERT && row.kind != TL_LOG_GOVERN) ||
+		row.payload.size == 0 || row.payload.size > PAYLOAD_MAX ||
+		!sim_chance(world, 30))
+		return false;
+	memcpy(bytes, row.payload.data, row.payload.size);
+	bytes[row.payload.size] = 0;
+	row.payload.data = bytes;
+	switch (sim_random(world, 4))
+	{
+		case 0:
+			row.payload.size = sim_random(world, row.payload.size);
+			break;
+		case 1:
+			row.payload.size++;
+			break;
+		case 2:
+			row.payload.size = 0;
+			break;
+		default:
+			bytes[0] ^= 0x80;
+			break;
+	}
+	sim_liar_tell(world, node, target, row);
+	world->seen[SIM_SEEN_LIE]++;
+	return true;
 }
 
 static void

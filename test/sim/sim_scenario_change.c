@@ -33,6 +33,23 @@ sim_change_third(SimWorld *world)
 	world->plan.third = true;
 }
 
+/* Each epoch may decide on a contract before it ends. */
+void
+sim_change_deploy(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.deploys = true;
+	world->plan.approve_us = 20 * SIM_MS;
+}
+
+/* There are approvals to be made wrong, too. */
+void
+sim_change_malformed(SimWorld *world)
+{
+	sim_change_members(world);
+	lie(world, SIM_LIE_MALFORMED);
+}
+
 /* All officers approve of both motions within moments of each other. */
 void
 sim_change_back_to_back(SimWorld *world)
