@@ -176,6 +176,7 @@ OBJS_BACKEND = \
 	src/contract/contract_words.o \
 	src/contract/contract_words_table.o \
 	src/contract/contract_expression.o \
+	src/contract/contract_view.o \
 	src/contract/contract_made.o \
 	src/contract/contract_run.o \
 	src/contract/contract_deploy.o \

@@ -13,7 +13,8 @@
  *		  only functions of PostgreSQL that give the same result everywhere and
  *		  always, and does not sort text by a locale
  *	  M3  a shared table has no unique index but that on ledger_ref
- *	  M4  a view reads relations of the contract only
+ *
+ * What a view reads and calls: contract_view.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +30,6 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
-#include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -40,6 +40,7 @@
 
 #include "contract_expression.h"
 #include "contract_made.h"
+#include "contract_view.h"
 #include "table_am.h"
 #include "table_catalog.h"
 #include "table_scan.h"
@@ -58,8 +59,6 @@ static void look_at_constraints(Look *look, AttrNumber key, Oid index, Oid objec
 static void look_at_indexes(Look *look, Relation relation);
 static void look_at_domain(Look *look, const CreateDomainStmt *statement);
 static void look_at_range(Look *look, const CreateRangeStmt *statement);
-static void look_at_view(Look *look, Oid view);
-static bool query_walker(Node *node, void *context);
 static int	location_of(const List *elements, const char *column);
 
 void
@@ -96,7 +95,7 @@ tl_contract_made(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 			look_at_range(&look, (CreateRangeStmt *) node);
 			break;
 		case T_ViewStmt:
-			look_at_view(&look, get_relname_relid(((ViewStmt *) node)->view->relname, schema));
+			tl_contract_view(refusals, get_relname_relid(((ViewStmt *) node)->view->relname, schema), schema);
 			break;
 		default:
 			break;				/* nothing that its words did not say */
@@ -234,42 +233,6 @@ look_at_range(Look *look, const CreateRangeStmt *statement)
 									   ObjectIdGetDatum(look->schema));
 
 	look_at_type(look, -1, get_range_subtype(type));
-}
-
-/* M4 */
-static void
-look_at_view(Look *look, Oid view)
-{
-	Relation	relation = table_open(view, AccessShareLock);
-
-	(void) query_walker((Node *) get_view_query(relation), look);
-	table_close(relation, NoLock);
-}
-
-static bool
-query_walker(Node *node, void *context)
-{
-	Look	   *look = context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Query))
-	{
-		ListCell   *cell;
-
-		foreach(cell, ((Query *) node)->rtable)
-		{
-			const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
-
-			if (entry->rtekind == RTE_RELATION &&
-				get_rel_namespace(entry->relid) != look->schema)
-				tl_contract_refuse(look->refusals, -1, get_rel_name(entry->relid),
-								   "a contract reads its own tables and no others",
-								   "a table or view that this script makes");
-		}
-		return query_tree_walker((Query *) node, query_walker, context, 0);
-	}
-	return expression_tree_walker(node, query_walker, context);
 }
 
 /* Where the column stands in the source; -1 if nowhere. */

@@ -344,6 +344,12 @@ expression_walker(Node *node, void *context)
 			tl_contract_words_collation(refusals, ((CollateClause *) node)->collname,
 										((CollateClause *) node)->location);
 			break;
+		case T_SortBy:
+			if (((SortBy *) node)->useOp != NIL)
+				tl_contract_refuse(refusals, ((SortBy *) node)->location, "ORDER BY ... USING",
+								   "other members may have another operator of that name, or none",
+								   "ASC or DESC");
+			break;
 		case T_RangeVar:
 			if (((RangeVar *) node)->schemaname != NULL)
 				tl_contract_refuse(refusals, ((RangeVar *) node)->location,

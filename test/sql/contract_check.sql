@@ -100,6 +100,21 @@ SELECT refused('CREATE VIEW v AS SELECT * FROM pg_class');
 SELECT refused('CREATE VIEW v AS SELECT 1 AS a WHERE EXISTS (SELECT FROM pg_authid)');
 SELECT refused('CREATE VIEW v AS SELECT * FROM public.t');
 SELECT refused('CREATE VIEW v AS SELECT public.own(1)');
+-- functions in a view run with the rights of who reads it
+SELECT refused($$CREATE VIEW v AS SELECT lo_export(lo_from_bytea(0, 'x'), 'x')$$);
+SELECT refused($$CREATE VIEW v AS SELECT pg_read_file('/etc/passwd')$$);
+SELECT refused($$CREATE VIEW v AS SELECT query_to_xml('SELECT * FROM private', true, true, '')$$);
+SELECT refused('CREATE VIEW v AS SELECT 1 AS a FROM ledger.dispose() AS d');
+SELECT refused($$CREATE VIEW v AS SELECT 1 AS a WHERE 1 IN (SELECT pg_terminate_backend(1)::integer)$$);
+SELECT refused($$CREATE VIEW v AS WITH w AS (SELECT set_config('role', 'none', false) AS a) SELECT a FROM w$$);
+SELECT refused($$CREATE VIEW v AS SELECT * FROM pg_ls_dir('.') AS f$$);
+SELECT refused($$CREATE VIEW v AS SELECT a::regclass FROM (VALUES ('x'::text)) AS f (a)$$);
+SELECT refused($$CREATE VIEW v AS SELECT a FROM (VALUES (1)) AS f (a) ORDER BY lo_unlink(1), a USING OPERATOR(public.<)$$);
+SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT * FROM t TABLESAMPLE system (10)');
+SELECT refused('CREATE VIEW v AS SELECT xmlelement(name a) AS a');
+SELECT refused($$CREATE TABLE t (a text, b timestamptz, c integer) USING ledger;
+CREATE VIEW v AS SELECT a || '!' AS a, date_trunc('day', b) AS b, to_char(b, 'YYYY') AS d, sum(c) AS c, string_agg(a, ',') AS e,
+    json_agg(c) AS f, rank() OVER (ORDER BY a) AS g, max(ledger_ref) AS h FROM t WHERE ledger.is_final(ledger_ref) AND b < '2030-01-01'::date GROUP BY a, b$$);
 SELECT refused('CREATE OR REPLACE VIEW v AS SELECT 1 AS a');
 SELECT refused('CREATE MATERIALIZED VIEW v AS SELECT 1 AS a');
 -- privileges
