@@ -19,6 +19,7 @@ tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 {
 	refusals->source = source;
 	refusals->statement = 0;
+	refusals->depth = 0;
 	refusals->list = NIL;
 	refusals->context = CurrentMemoryContext;
 }

@@ -11,6 +11,7 @@
 #include "nodes/pg_list.h"
 
 #define TL_CONTRACT_REFUSALS_MAX	100
+#define TL_CONTRACT_DEPTH_MAX		128
 
 typedef struct TlRefusal
 {
@@ -25,6 +26,7 @@ typedef struct TlRefusals
 {
 	const char *source;
 	int			statement;		/* offset of the statement looked at */
+	int			depth;			/* in an expression of it */
 	List	   *list;			/* of TlRefusal */
 	MemoryContext context;		/* where they live */
 } TlRefusals;

@@ -16,8 +16,9 @@
  *
  * Of errors on trial those are the script's own fault that would happen at every
  * member: classes 0A, 22, 23, 2B, 42 and 54 of SQLSTATE, but missing
- * privileges, and what the library says about ledger tables.  Others, a full
- * disk or a cancelled query, are thrown on.
+ * privileges and the stack's depth, and what the library says about ledger
+ * tables.  Others, a full disk or a cancelled query, are thrown on, as is all
+ * that goes wrong before the script begins: a schema or a role is this server's.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,6 +45,7 @@
 #include "tl_error.h"
 
 #define TRIAL_SCHEMA	"ledger_contract_trial"
+#define NOT_BEGUN		(-1)
 
 /* What was in force before a subtransaction. */
 typedef struct Saved
@@ -78,7 +80,7 @@ static const char *const settings[][2] = {
 	{"xmloption", "content"}
 };
 
-static void try_script(TlRefusals *refusals);
+static void try_script(TlRefusals *refusals, Oid schema);
 static void try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema);
 static void begin_part(Saved *saved);
 static void end_part(const Saved *saved, bool keep);
@@ -96,40 +98,44 @@ void
 tl_contract_try(TlRefusals *refusals, const char *source)
 {
 	Saved		saved;
+	Stage		stage;
+	volatile bool ready = false;
 
 	begin_part(&saved);
 	PG_TRY();
 	{
 		SPI_connect();
-		try_script(refusals);
+		begin_stage(&stage, TRIAL_SCHEMA);
+		ready = true;
+		try_script(refusals, stage.schema);
+		end_stage(&stage);
 		SPI_finish();
 		end_part(&saved, false);
 	}
 	PG_CATCH();
 	{
-		take_error(refusals, &saved, 0, "source");
+		take_error(refusals, &saved, ready ? 0 : NOT_BEGUN, "source");
 	}
 	PG_END_TRY();
 }
 
+/* The settings of the stage are in force: they decide where a literal ends. */
 static void
-try_script(TlRefusals *refusals)
+try_script(TlRefusals *refusals, Oid schema)
 {
 	List	   *statements = raw_parser(refusals->source, RAW_PARSE_DEFAULT);
-	Stage		stage;
 	ListCell   *cell;
 
 	if (statements == NIL)
 		tl_contract_refuse(refusals, 0, "source", "it has no statement",
 						   "a script that makes at least one table");
-	begin_stage(&stage, TRIAL_SCHEMA);
 	tl_table_contract_begin(TRIAL_SCHEMA);
 	PG_TRY();
 	{
 		foreach(cell, statements)
 		{
 			CHECK_FOR_INTERRUPTS();
-			try_statement(refusals, lfirst_node(RawStmt, cell), stage.schema);
+			try_statement(refusals, lfirst_node(RawStmt, cell), schema);
 		}
 	}
 	PG_FINALLY();
@@ -137,7 +143,6 @@ try_script(TlRefusals *refusals)
 		tl_table_contract_end();
 	}
 	PG_END_TRY();
-	end_stage(&stage);
 }
 
 static void
@@ -174,10 +179,11 @@ tl_contract_run(const char *contract, const char *source)
 {
 	Stage		stage;
 	ListCell   *cell;
-	List	   *statements = raw_parser(source, RAW_PARSE_DEFAULT);
+	List	   *statements;
 
 	SPI_connect();
 	begin_stage(&stage, contract);
+	statements = raw_parser(source, RAW_PARSE_DEFAULT);
 	tl_table_contract_begin(contract);
 	PG_TRY();
 	{
@@ -218,7 +224,10 @@ end_part(const Saved *saved, bool keep)
 	CurrentResourceOwner = saved->owner;
 }
 
-/* After an ERROR in what begins there: one more refusal, or it is thrown on. */
+/*
+ * After an ERROR in what begins there: one more refusal, or it is thrown on, as
+ * everything is that kept the script from beginning.
+ */
 static void
 take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct)
 {
@@ -228,7 +237,7 @@ take_error(TlRefusals *refusals, const Saved *saved, int start, const char *cons
 	error = CopyErrorData();
 	FlushErrorState();
 	end_part(saved, false);
-	if (!is_own_fault(error->sqlerrcode))
+	if (start == NOT_BEGUN || !is_own_fault(error->sqlerrcode))
 		ReThrowError(error);
 	/* what a refused statement would have made is missed by later ones */
 	if (tl_contract_count(refusals) == 0 ||
@@ -258,7 +267,8 @@ is_own_fault(int sqlstate)
 	static const char *const classes[] = {"0A", "22", "23", "2B", "42", "54"};
 	const char *text = unpack_sql_state(sqlstate);
 
-	if (sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE)
+	/* the stack's depth is this server's, and differs by release and machine */
+	if (sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlstate == ERRCODE_STATEMENT_TOO_COMPLEX)
 		return false;
 	if (sqlstate == TL_ERRCODE(TL_APPEND_ONLY) || sqlstate == TL_ERRCODE(TL_DEFINITION_FIXED) ||
 		sqlstate == TL_ERRCODE(TL_UNSUPPORTED_TYPE) || sqlstate == TL_ERRCODE(TL_TOO_LARGE))
@@ -303,18 +313,22 @@ end_stage(const Stage *stage)
 	AtEOXact_GUC(true, stage->settings);
 }
 
-/* Who owns all contracts: somebody who may nothing else. */
+/* Who owns all contracts: somebody who may nothing else.  All roles of the library are there. */
 static Oid
 contract_role(void)
 {
+	static const char *const names[] = {
+		TL_CONTRACT_ROLE, "ledger_admin", "ledger_submitter", "ledger_reader", "ledger_auditor"
+	};
 	Oid			role = get_role_oid(TL_CONTRACT_ROLE, true);
 
-	if (!OidIsValid(role))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("role \"%s\" is missing", TL_CONTRACT_ROLE),
-				errdetail("It owns what contracts make; CREATE EXTENSION telco_ledger has made it."),
-				errhint("CREATE ROLE %s NOLOGIN.", TL_CONTRACT_ROLE));
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (!OidIsValid(get_role_oid(names[i], true)))
+			ereport(ERROR,
+					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("role \"%s\" is missing", names[i]),
+					errdetail("Contracts give privileges to such roles, and one of them owns what contracts make; CREATE EXTENSION telco_ledger has made it."),
+					errhint("CREATE ROLE %s NOLOGIN.", names[i]));
 	if (superuser_arg(role))
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -40,7 +40,9 @@ static void words_grantee(TlRefusals *refusals, const RoleSpec *role);
 static void words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement);
 static void words_other(TlRefusals *refusals, Node *statement);
 static bool expression_walker(Node *node, void *context);
+static bool look_at_node(TlRefusals *refusals, Node *node);
 static void words_literal(TlRefusals *refusals, A_Const *literal);
+static void words_depth(TlRefusals *refusals, A_Const *literal);
 static void words_name(TlRefusals *refusals, const List *name, int location);
 static void names_alone(TlRefusals *refusals, const List *name, int location);
 
@@ -91,6 +93,7 @@ tl_contract_words(TlRefusals *refusals, const RawStmt *statement)
 void
 tl_contract_words_expression(TlRefusals *refusals, Node *expression)
 {
+	refusals->depth = 0;
 	(void) expression_walker(expression, refusals);
 }
 
@@ -318,17 +321,36 @@ words_other(TlRefusals *refusals, Node *statement)
 						   "CREATE TABLE ... USING ledger, TYPE, DOMAIN, INDEX, VIEW, TRIGGER; COMMENT, GRANT");
 }
 
+/* One level below what contains it. */
 static bool
 expression_walker(Node *node, void *context)
 {
 	TlRefusals *refusals = context;
+	bool		done;
 
 	if (node == NULL)
 		return false;
+	if (refusals->depth >= TL_CONTRACT_DEPTH_MAX)
+	{
+		tl_contract_refuse(refusals, -1, "nesting",
+						   psprintf("a server may not be able to go deeper than %d levels", TL_CONTRACT_DEPTH_MAX),
+						   "several expressions, domains or views");
+		return true;
+	}
+	refusals->depth++;
+	done = look_at_node(refusals, node);
+	refusals->depth--;
+	return done;
+}
+
+static bool
+look_at_node(TlRefusals *refusals, Node *node)
+{
 	switch (nodeTag(node))
 	{
 		case T_A_Const:
 			words_literal(refusals, (A_Const *) node);
+			words_depth(refusals, (A_Const *) node);
 			break;
 		case T_FuncCall:
 			words_name(refusals, ((FuncCall *) node)->funcname, ((FuncCall *) node)->location);
@@ -360,7 +382,7 @@ expression_walker(Node *node, void *context)
 		default:
 			break;
 	}
-	return raw_expression_tree_walker(node, expression_walker, context);
+	return raw_expression_tree_walker(node, expression_walker, refusals);
 }
 
 /* 'now' and its like mean the day on which the script ran, at each member. */
@@ -384,6 +406,30 @@ words_literal(TlRefusals *refusals, A_Const *literal)
 			tl_contract_refuse(refusals, literal->location, psprintf("'%s'", days[i]),
 							   "as a date or time it would be another one at each member",
 							   "a date or time in digits");
+	}
+}
+
+/* JSON, arrays, ranges and regular expressions are read recursively. */
+static void
+words_depth(TlRefusals *refusals, A_Const *literal)
+{
+	int			depth = 0;
+
+	if (literal->isnull || !IsA(&literal->val, String))
+		return;
+	for (const char *text = strVal(&literal->val); *text != '\0'; text++)
+	{
+		if (strchr("([{", *text) != NULL)
+			depth++;
+		else if (strchr(")]}", *text) != NULL && depth > 0)
+			depth--;
+		if (depth > TL_CONTRACT_DEPTH_MAX)
+		{
+			tl_contract_refuse(refusals, literal->location, "nesting",
+							   psprintf("a server may not be able to go deeper than %d levels", TL_CONTRACT_DEPTH_MAX),
+							   "a literal with fewer levels");
+			return;
+		}
 	}
 }
 

@@ -155,6 +155,24 @@ RESET ROLE;
 CREATE SCHEMA ledger_contract_trial;
 SELECT refused('CREATE TABLE t (a integer) USING ledger');
 DROP SCHEMA ledger_contract_trial;
+-- nor is a role that is missing here
+ALTER ROLE ledger_auditor RENAME TO ledger_auditor_away;
+SELECT refused('CREATE TABLE t (a integer) USING ledger; GRANT SELECT ON t TO ledger_auditor');
+ALTER ROLE ledger_auditor_away RENAME TO ledger_auditor;
+-- nor the depth of this server's stack, which a script cannot reach otherwise
+SELECT refused('CREATE TABLE t (a integer CHECK (' || repeat('abs(', 3000) || 'a' || repeat(')', 3000) || ' > 0)) USING ledger');
+SELECT refused('CREATE TABLE t (a integer CHECK (a > 0' || repeat(' + 1', 200) || ')) USING ledger');
+SELECT refused('CREATE TABLE t (a integer CHECK (a > 0' || repeat(' + 1', 50) || ' AND a > 1' || repeat(' AND a > 1', 500) || ')) USING ledger');
+SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS ' || repeat('SELECT * FROM (', 100) || 'SELECT a FROM t' || repeat(') AS s', 100));
+SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t' || repeat(' UNION ALL SELECT a FROM t', 200));
+SELECT refused('CREATE TABLE t (a jsonb DEFAULT ''' || repeat('[', 200) || repeat(']', 200) || ''') USING ledger');
+SELECT refused('CREATE TABLE t (a text CHECK (a COLLATE "C" ~ ''' || repeat('(', 200) || 'a' || repeat(')', 200) || ''')) USING ledger');
+-- the script is read by the settings by which it runs
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SELECT refused(E'CREATE TABLE t (a integer) USING ledger; COMMENT ON TABLE t IS \'\\\'; CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS $x$ SELECT 1 $x$; --\'');
+RESET standard_conforming_strings;
+RESET escape_string_warning;
 DROP FUNCTION refused;
 
 -- this ledger makes its blocks alone
