@@ -13,6 +13,8 @@
  *		  only functions of PostgreSQL that give the same result everywhere and
  *		  always, and does not sort text by a locale
  *	  M3  a shared table has no unique index but that on ledger_ref
+ *	  M4  every row fits: into a page of the heap, when all that can be stored
+ *		  apart is, and into each index of the contract
  *
  * What a view reads and calls: contract_view.c.
  *
@@ -26,6 +28,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_namespace.h"
@@ -45,6 +48,13 @@
 #include "table_catalog.h"
 #include "table_scan.h"
 
+/*
+ * Of a page's 8160 bytes, less the head of a tuple and its NULLs; and what a
+ * value takes that is too short to be stored apart, or is.
+ */
+#define ROW_WIDTH_MAX		7680
+#define STORED_APART_SIZE	32
+
 /* One statement's work. */
 typedef struct Look
 {
@@ -57,6 +67,8 @@ static void look_at_columns(Look *look, const List *elements, Relation relation)
 static void look_at_type(Look *look, int location, Oid type);
 static void look_at_constraints(Look *look, AttrNumber key, Oid index, Oid object);
 static void look_at_indexes(Look *look, Relation relation);
+static bool has_wide_column(Relation relation, Relation index);
+static void look_at_width(Look *look, const CreateStmt *statement, Relation relation);
 static void look_at_domain(Look *look, const CreateDomainStmt *statement);
 static void look_at_range(Look *look, const CreateRangeStmt *statement);
 static int	location_of(const List *elements, const char *column);
@@ -111,6 +123,7 @@ look_at_table(Look *look, const CreateStmt *statement, Relation relation)
 	look_at_constraints(look, Anum_pg_constraint_conrelid, ConstraintRelidTypidNameIndexId,
 						RelationGetRelid(relation));
 	look_at_indexes(look, relation);
+	look_at_width(look, statement, relation);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
@@ -186,7 +199,7 @@ look_at_constraints(Look *look, AttrNumber key_attribute, Oid index, Oid object)
 	table_close(catalog, AccessShareLock);
 }
 
-/* M3; and an expression of an index must not fail at one member only. */
+/* M3, M4 */
 static void
 look_at_indexes(Look *look, Relation relation)
 {
@@ -202,13 +215,53 @@ look_at_indexes(Look *look, Relation relation)
 			tl_contract_refuse(look->refusals, -1, "UNIQUE",
 							   "whether a row goes in may not depend on rows of other members",
 							   "an index that is not unique; claim keys in contract state");
-		tl_contract_expression(look->refusals, -1, "INDEX",
-							   (Node *) RelationGetIndexExpressions(index));
-		tl_contract_expression(look->refusals, -1, "INDEX",
-							   (Node *) RelationGetIndexPredicate(index));
+		if (RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL)
+			tl_contract_refuse(look->refusals, -1, "INDEX with an expression",
+							   "a row for which it fails could not be stored",
+							   "an index on columns; each member can make others");
+		else if (index->rd_rel->relam != HASH_AM_OID && has_wide_column(relation, index))
+			tl_contract_refuse(look->refusals, -1, "INDEX on a column without a fixed length",
+							   "a row with a long value could not be stored",
+							   "USING hash, or a column of a fixed length; each member can make others");
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
+}
+
+static bool
+has_wide_column(Relation relation, Relation index)
+{
+	for (int i = 0; i < index->rd_index->indnatts; i++)
+	{
+		AttrNumber	column = index->rd_index->indkey.values[i];
+
+		if (column > 0 && TupleDescAttr(RelationGetDescr(relation), column - 1)->attlen <= 0)
+			return true;
+	}
+	return false;
+}
+
+/* M4, of the heap. */
+static void
+look_at_width(Look *look, const CreateStmt *statement, Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	int			size = 0;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+
+		if (attribute->attlen == -1 && attribute->attstorage == TYPSTORAGE_PLAIN)
+			tl_contract_refuse(look->refusals, location_of(statement->tableElts, NameStr(attribute->attname)),
+							   format_type_be(attribute->atttypid),
+							   "a long value of this type cannot be stored", "another type");
+		size += attribute->attlen > 0 ? TYPEALIGN(8, attribute->attlen) : STORED_APART_SIZE;
+	}
+	if (size > ROW_WIDTH_MAX)
+		tl_contract_refuse(look->refusals, statement->relation->location, "CREATE TABLE",
+						   psprintf("a row may be too wide to be stored: %d bytes when long values are stored apart, %d at most", size, ROW_WIDTH_MAX),
+						   "fewer columns, or some of them as jsonb");
 }
 
 static void

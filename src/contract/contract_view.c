@@ -11,8 +11,8 @@
  * the functions listed here, which depend on the clock or on settings.
  *
  * Invariants
- *	  M4  a view reads relations of the contract only
- *	  M5  no function in a view reads or changes anything but its arguments,
+ *	  V1  a view reads relations of the contract only
+ *	  V2  no function in a view reads or changes anything but its arguments,
  *		  settings and the clock; those of the library also what is known of a ref
  *
  *-------------------------------------------------------------------------
@@ -103,7 +103,7 @@ walker(Node *node, void *context)
 	return expression_tree_walker(node, walker, context);
 }
 
-/* M4 */
+/* V1 */
 static void
 check_relations(Look *look, const Query *query)
 {
@@ -123,7 +123,7 @@ check_relations(Look *look, const Query *query)
 	}
 }
 
-/* M5 */
+/* V2 */
 static bool
 check_function(Oid function, void *context)
 {

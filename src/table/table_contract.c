@@ -17,7 +17,8 @@
  *
  * Invariants
  *	  F1  what lies in a contract's schema is made by its script
- *	  F2  and is neither altered, renamed, moved, dropped nor truncated
+ *	  F2  and is neither altered, renamed, moved, dropped nor truncated, but that
+ *		  an index which is not unique can be dropped
  *	  F3  a local index there is not unique
  *
  * The refusals stand in the object access hook, by OID, so that no path leads
@@ -91,7 +92,8 @@ static Oid	read_oid(const Place *place, HeapTuple tuple, AttrNumber attribute);
 static Oid	schema_of_contract(HeapTuple contract);
 static HeapTuple find_contract(ObjectAccessType access, Oid class_id, Oid object_id);
 static HeapTuple find_schema(Oid schema);
-static void guard_index(ObjectAccessType access, Oid index, HeapTuple contract);
+static HeapTuple read_relation(ObjectAccessType access, Oid relation);
+static void guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract);
 static bool is_unique(Oid index);
 static bool has_index(HeapTuple contract, const char *name);
 tl_noreturn static void refuse(const char *object, Oid schema);
@@ -147,13 +149,15 @@ tl_table_contract_guard(ObjectAccessType access, Oid class_id, Oid object_id,
 	schema = schema_of_contract(contract);
 	if (class_id == RelationRelationId)
 	{
-		HeapTuple	tuple = read_object(find_place(class_id), object_id,
-										access == OAT_POST_CREATE ? SnapshotSelf : NULL);
-		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+		HeapTuple	tuple = read_relation(access, object_id);
+		Form_pg_class form;
 
+		if (!HeapTupleIsValid(tuple))
+			refuse(NULL, schema);
+		form = (Form_pg_class) GETSTRUCT(tuple);
 		if (form->relkind != RELKIND_INDEX)
 			refuse(NameStr(form->relname), schema);
-		guard_index(access, object_id, contract);
+		guard_index(access, object_id, form, contract);
 		return;
 	}
 	refuse(NULL, schema);
@@ -232,6 +236,16 @@ read_object(const Place *place, Oid object, Snapshot snapshot)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return tuple;
+}
+
+/* As it was before this statement, unless the statement has made it. */
+static HeapTuple
+read_relation(ObjectAccessType access, Oid relation)
+{
+	const Place *place = find_place(RelationRelationId);
+	HeapTuple	tuple = access == OAT_POST_CREATE ? NULL : read_object(place, relation, NULL);
+
+	return HeapTupleIsValid(tuple) ? tuple : read_object(place, relation, SnapshotSelf);
 }
 
 /*
@@ -319,17 +333,16 @@ find_schema(Oid schema)
 	return tuple;
 }
 
-/* F3; the contract's own indexes stay as they are. */
+/*
+ * F3.  The contract's own indexes are not altered.  Any index that is not unique
+ * may go: it decides about no row, and one that is damaged must not stop rows.
+ */
 static void
-guard_index(ObjectAccessType access, Oid index, HeapTuple contract)
+guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract)
 {
-	HeapTuple	tuple = read_object(find_place(RelationRelationId), index,
-										access == OAT_POST_CREATE ? SnapshotSelf : NULL);
-	Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-
 	if (access != OAT_POST_CREATE)
 	{
-		if (has_index(contract, NameStr(form->relname)))
+		if ((access != OAT_DROP || is_unique(index)) && has_index(contract, NameStr(form->relname)))
 			refuse(NameStr(form->relname), form->relnamespace);
 		return;
 	}

@@ -26,8 +26,9 @@ CREATE TABLE usage (
     signature bytea,
     CHECK (status = 'open' OR octets > 0)
 ) USING ledger;
-CREATE INDEX ON usage (served, kind);
-CREATE INDEX closed ON usage USING brin (since) WHERE status = 'closed';
+CREATE INDEX ON usage (kind, octets);
+CREATE INDEX ON usage USING hash (served);
+CREATE INDEX closed ON usage USING brin (since);
 CREATE VIEW large AS SELECT u.*, ledger.height(u.ledger_ref) AS height FROM usage AS u WHERE u.octets > 10000000 AND u.since < now();
 CREATE TRIGGER signed BEFORE INSERT ON usage FOR EACH ROW
     EXECUTE FUNCTION ledger.verify_signature('key', 'signature', 'served, octets', 'bip340');
@@ -95,6 +96,15 @@ SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE INDEX CONCURRENT
 SELECT refused('CREATE TABLE t (a text) USING ledger; CREATE INDEX ON t (a COLLATE "en_US")');
 SELECT refused('CREATE TABLE t (a text) USING ledger; CREATE INDEX ON t (lower(a))');
 SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE INDEX ON t USING bloom (a)');
+SELECT refused('CREATE TABLE t (a text) USING ledger; CREATE INDEX ON t (a)');
+SELECT refused('CREATE TABLE t (a integer[]) USING ledger; CREATE INDEX ON t USING gin (a)');
+SELECT refused('CREATE TABLE t (a integer, b numeric) USING ledger; CREATE INDEX ON t (a) INCLUDE (b)');
+SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE INDEX ON t ((10 / a))');
+SELECT refused('CREATE TABLE t (a integer) USING ledger; CREATE INDEX ON t (a) WHERE 10 / a > 1');
+SELECT refused('CREATE TABLE t (' || (SELECT string_agg('c' || n || ' text', ', ') FROM generate_series(1, 240) AS n) || ') USING ledger');
+SELECT refused('CREATE TABLE t (' || (SELECT string_agg('c' || n || ' text', ', ') FROM generate_series(1, 230) AS n) || ') USING ledger');
+SELECT refused('CREATE TABLE t (' || (SELECT string_agg('c' || n || ' name', ', ') FROM generate_series(1, 130) AS n) || ') USING ledger');
+SELECT refused('CREATE TABLE t (a tsquery) USING ledger');
 -- views
 SELECT refused('CREATE VIEW v AS SELECT * FROM pg_class');
 SELECT refused('CREATE VIEW v AS SELECT 1 AS a WHERE EXISTS (SELECT FROM pg_authid)');

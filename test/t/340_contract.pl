@@ -25,7 +25,7 @@ CREATE TABLE usage (
     seconds integer NOT NULL DEFAULT 0 CHECK (seconds >= 0)
 ) USING ledger;
 CREATE TABLE notice (body text) USING ledger;
-CREATE INDEX usage_by_served ON usage (served);
+CREATE INDEX usage_by_served ON usage USING hash (served);
 CREATE VIEW long_usage AS SELECT served, seconds FROM usage WHERE seconds > 3600;
 COMMENT ON TABLE usage IS 'calls of roaming subscribers';
 GRANT SELECT ON usage, long_usage TO PUBLIC;
