@@ -17,6 +17,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
@@ -32,14 +33,21 @@ typedef struct Look
 	const char *where;
 } Look;
 
-/* Immutable, and still not the same everywhere. */
+/*
+ * Immutable, and still not the same everywhere: by machine and release, by
+ * settings that say how values are written, by the stack's depth, by a locale
+ * that no collation shows.
+ */
 static const char *const unsteady[] = {
 	"timezone", "normalize", "is_normalized", "unicode_assigned", "casefold", "to_tsvector",
 	"to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery",
 	"exp", "ln", "log", "log10", "power", "pow", "dexp", "dlog1", "dlog10", "dpow",
 	"sin", "cos", "tan", "cot", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
 	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
-	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd"
+	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd",
+	"byteaout", "float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
+	"poly_out", "line_out", "circle_out", "json_in", "jsonb_in", "record_lt", "record_le", "record_gt",
+	"record_ge", "btrecordcmp"
 };
 
 /* They take a collation and do not look at it. */
@@ -53,7 +61,10 @@ static const char *const careless[] = {
 
 static bool walker(Node *node, void *context);
 static bool check_function(Oid function, void *context);
+static bool is_unsteady(const char *name);
 static void check_collation(Look *look, Node *node);
+static void check_row_collations(Look *look, const RowCompareExpr *comparison);
+static void check_identity(Look *look, Node *node);
 static bool is_listed(const char *const *list, size_t count, const char *name);
 
 void
@@ -83,11 +94,15 @@ walker(Node *node, void *context)
 			tl_contract_refuse(look->refusals, look->location, look->where,
 							   "XML depends on how a server was built", "text, json or jsonb");
 			return false;
+		case T_RowCompareExpr:
+			check_row_collations(look, (RowCompareExpr *) node);
+			break;
 		default:
 			break;
 	}
 	(void) check_functions_in_node(node, check_function, context);
 	check_collation(look, node);
+	check_identity(look, node);
 	return expression_tree_walker(node, walker, context);
 }
 
@@ -106,11 +121,19 @@ check_function(Oid function, void *context)
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "it may give another result at another time or at another member",
 						   "let the application give the value; compare with constants in full");
-	else if (is_listed(unsteady, lengthof(unsteady), name))
+	else if (is_unsteady(name))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "it may give another result on another machine or release",
 						   "let the application give the value");
 	return false;
+}
+
+/* Hashes depend on the machine, and those of enums on OIDs. */
+static bool
+is_unsteady(const char *name)
+{
+	return is_listed(unsteady, lengthof(unsteady), name) || strncmp(name, "hash", 4) == 0 ||
+		(strstr(name, "_hash") != NULL && strncmp(name, "merkle_", 7) != 0);
 }
 
 /* Of text that is compared, sorted or changed by a locale. */
@@ -145,6 +168,52 @@ check_collation(Look *look, Node *node)
 	tl_contract_refuse(look->refusals, look->location,
 					   name != NULL ? psprintf("%s with %s", look->where, name) : look->where,
 					   "it depends on the locale of the database", "COLLATE \"C\"");
+}
+
+static void
+check_row_collations(Look *look, const RowCompareExpr *comparison)
+{
+	ListCell   *cell;
+
+	foreach(cell, comparison->inputcollids)
+		if (OidIsValid(lfirst_oid(cell)) && lfirst_oid(cell) != C_COLLATION_OID)
+		{
+			tl_contract_refuse(look->refusals, look->location, look->where,
+							   "it depends on the locale of the database", "COLLATE \"C\"");
+			return;
+		}
+}
+
+/* OIDs are each database's own, so nothing that is one, or stands for one, decides. */
+static void
+check_identity(Look *look, Node *node)
+{
+	static const Oid identities[] = {
+		OIDOID, REGPROCOID, REGPROCEDUREOID, REGOPEROID, REGOPERATOROID, REGCLASSOID, REGCOLLATIONOID,
+		REGTYPEOID, REGCONFIGOID, REGDICTIONARYOID, REGROLEOID, REGNAMESPACEOID
+	};
+	Oid			type = InvalidOid;
+	bool		found = false;
+
+	if (IsA(node, Var))
+	{
+		found = ((Var *) node)->varattno <= 0;
+		type = ((Var *) node)->vartype;
+	}
+	else if (IsA(node, Const) || IsA(node, FuncExpr) || IsA(node, RelabelType) || IsA(node, CoerceViaIO) ||
+			 IsA(node, ArrayCoerceExpr))
+		type = exprType(node);
+	if (OidIsValid(type))
+	{
+		type = getBaseType(type);
+		if (OidIsValid(get_element_type(type)))
+			type = getBaseType(get_element_type(type));
+	}
+	for (size_t i = 0; i < lengthof(identities); i++)
+		found |= type == identities[i];
+	if (found)
+		tl_contract_refuse(look->refusals, look->location, look->where,
+						   "it depends on OIDs, or on where the row is stored", "the columns themselves");
 }
 
 static bool

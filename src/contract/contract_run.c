@@ -66,6 +66,7 @@ typedef struct Stage
 static const char *const settings[][2] = {
 	{"array_nulls", "on"},
 	{"backslash_quote", "safe_encoding"},
+	{"bytea_output", "hex"},
 	{"check_function_bodies", "on"},
 	{"DateStyle", "ISO, MDY"},
 	{"default_table_access_method", "heap"},
@@ -76,6 +77,7 @@ static const char *const settings[][2] = {
 	{"IntervalStyle", "postgres"},
 	{"standard_conforming_strings", "on"},
 	{"TimeZone", "UTC"},
+	{"timezone_abbreviations", "Default"},
 	{"transform_null_equals", "off"},
 	{"xmloption", "content"}
 };

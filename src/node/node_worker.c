@@ -122,17 +122,30 @@ report_at_work(void)
 	tl_node_shared_wake_launcher();
 }
 
-/* ALTER DATABASE and ALTER ROLE set them for sessions, not for us. */
+/*
+ * ALTER DATABASE and ALTER ROLE set them for sessions, not for us.  Those that say
+ * how values are read and written are the same at all members, since here CHECK
+ * constraints of shared tables judge the rows of others.
+ */
 static void
 settle_settings(void)
 {
 	static const char *const settings[][2] = {
 		{"application_name", "telco_ledger worker"},
+		{"array_nulls", "on"},
+		{"bytea_output", "hex"},
+		{"DateStyle", "ISO, MDY"},
 		{"default_transaction_deferrable", "off"},
 		{"default_transaction_read_only", "off"},
+		{"extra_float_digits", "1"},
+		{"IntervalStyle", "postgres"},
 		{"lock_timeout", "0"},
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
+		{"TimeZone", "UTC"},
+		{"timezone_abbreviations", "Default"},
+		{"transform_null_equals", "off"},
+		{"xmloption", "content"},
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
