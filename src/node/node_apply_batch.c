@@ -185,7 +185,7 @@ attempt(Batch *batch, Work work, Refusal *verdict)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		if (!is_verdict(error->sqlerrcode) || (!batch->asking && !is_taken(error->sqlerrcode)))
+		if (!(batch->asking ? is_verdict(error->sqlerrcode) : is_taken(error->sqlerrcode)))
 			ReThrowError(error);
 		refuse(verdict, error->sqlerrcode, error->message);
 		FreeErrorData(error);
@@ -198,7 +198,11 @@ attempt(Batch *batch, Work work, Refusal *verdict)
 	return done;
 }
 
-/* Does the ERROR say something about the row that every member would say? */
+/*
+ * Does the ERROR say something about the row that every member would say?  Limits
+ * of the server's programs (a CHECK whose repeat() would be too long) are the same
+ * everywhere; that of the stack, which has another code, is not.
+ */
 static bool
 is_verdict(int sqlstate)
 {
@@ -211,7 +215,8 @@ is_verdict(int sqlstate)
 	for (int i = 0; i < lengthof(statuses); i++)
 		if (sqlstate == tl_error_sqlstate(statuses[i]))
 			return true;
-	return category == ERRCODE_DATA_EXCEPTION ||
+	return sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		category == ERRCODE_DATA_EXCEPTION ||
 		category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
 }
 

@@ -22,8 +22,12 @@ foreach my $member (@members)
 	$wires->sql($member, q{CREATE FUNCTION price_is_fair(numeric) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT $1 > 0 OR coalesce(current_setting('test.lenient', true), '') = 'on'$$});
 	$wires->sql($member, 'CREATE TABLE offer (id bigint NOT NULL, price numeric(10,2) CONSTRAINT offer_price_check CHECK (price_is_fair(price)), note text) USING ledger');
 	$wires->sql($member, "SELECT ledger_internal.share_table('offer', '$id')");
+	# a rule that asks for more than a server can make
+	$wires->sql($member, q{CREATE FUNCTION is_short(bigint) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT coalesce(current_setting('test.lenient', true), '') = 'on' OR length(repeat('0123456789', $1::int)) < 100$$});
+	$wires->sql($member, 'CREATE TABLE paper (id bigint CHECK (is_short(id)), content jsonb, old json[], codes name[]) USING ledger');
+	$wires->sql($member, "SELECT ledger_internal.share_table('paper', '${\ ($id =~ s/ff$/fe/r)}')");
 }
-is($wires->sql(1, "SELECT s.relation, s.table_id, s.contract, t.table_id = s.table_id FROM ledger_internal.shared_table AS s JOIN ledger_internal.ledger_table AS t USING (relation)"), "offer|$id|test|t", 'a table is shared under an id');
+is($wires->sql(1, "SELECT s.relation, s.table_id, s.contract, t.table_id = s.table_id FROM ledger_internal.shared_table AS s JOIN ledger_internal.ledger_table AS t USING (relation) WHERE s.relation = 'offer'::regclass"), "offer|$id|test|t", 'a table is shared under an id');
 like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('offer', gen_random_uuid())"))[2], qr/table "offer" cannot become a shared table.*\n.*It is shared already\./, 'once');
 $wires->sql(1, 'INSERT INTO cdr VALUES (1)');
 like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('cdr', gen_random_uuid())"))[2], qr/table "cdr" cannot become a shared table.*\n.*It has rows\./, 'and before it has rows');
@@ -68,6 +72,27 @@ my $bad;
 # Nobody else brings rows of other members.
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, ledger_ref) VALUES (1, 1, '2.0.1.1')"))[2], qr/was not issued to this row/, 'a session cannot');
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VALUES (1, 1, repeat('x', 17000000))"))[2], qr/row is too large for ledger table "offer".*\n.*16777216/, 'and its own rows are of bounded size');
+
+# What another server might not be able to read goes into no shared table.
+{
+	my $deep = sub { '[' x $_[0] . ']' x $_[0] };
+	my %refused = (
+		jsonb => ["content) VALUES ('" . $deep->(65) . "'", qr/value is too complex for a shared table.*\n.*nested more than 64 times/],
+		'json in an array' => ["old) VALUES (ARRAY['1', '" . $deep->(65) . "']::json[]", qr/nested more than 64 times/],
+		'a long array' => ["codes) SELECT (array_agg(NULL::name)) FROM generate_series(1, 1000001", qr/more than 1000000 elements/]);
+
+	like(($wires->node(3)->psql('postgres', "INSERT INTO paper ($refused{$_}[0])"))[2], $refused{$_}[1], "$_ is refused") foreach (sort keys %refused);
+
+	# a limit of the server that a rule runs into is a verdict like any other
+	my $ref = $wires->sql(3, "SET test.lenient = 'on'; INSERT INTO paper VALUES (1000000000, NULL) RETURNING ledger_ref");
+	my $good = $wires->sql(3, "INSERT INTO paper VALUES (1, '" . $deep->(64) . "') RETURNING ledger_ref");
+
+	foreach my $member (@members)
+	{
+		like($wires->sql($member, "SELECT ledger.wait_final('$good', '170 s')"), qr/^\d+$/, "member $member goes on");
+		is($wires->sql($member, "SELECT sqlstate FROM ledger.rejected WHERE ref = '$ref'"), '54000', 'after a row that a rule could not be asked of');
+	}
+}
 
 # Private and shared tables in one transaction: a batch with both.
 {
