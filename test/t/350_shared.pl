@@ -94,6 +94,32 @@ like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VAL
 	}
 }
 
+# Rules are code of the table's owner, also while they are prepared.
+{
+	foreach my $member (@members)
+	{
+		$wires->sql($member, q{CREATE ROLE clerk});
+		$wires->sql($member, q{CREATE FUNCTION is_clerk(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RAISE LOG 'the rule % runs as %', $1, current_user; RETURN true; END$$});
+		$wires->sql($member, "CREATE TABLE note (id bigint CHECK (is_clerk('of the check') AND id > 0)) USING ledger");
+		$wires->sql($member, "CREATE INDEX note_by_id ON note (id) WHERE is_clerk('of the index')");
+		$wires->sql($member, 'ALTER TABLE note OWNER TO clerk');
+		$wires->sql($member, "SELECT ledger_internal.share_table('note', '${\ ($id =~ s/ff$/fd/r)}')");
+	}
+	my %before = map { $_ => -s $wires->node($_)->logfile } @members;
+	my $ref = $wires->sql(2, 'INSERT INTO note VALUES (1) RETURNING ledger_ref');
+
+	foreach my $member (grep { $_ != 2 } @members)
+	{
+		$wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')");
+		my $log = slurp_file($wires->node($member)->logfile, $before{$member});
+		my %users = map { $_ => 1 } $log =~ /the rule of the check runs as (\w+)/g;
+
+		is(join(' ', sort keys %users), 'clerk', "member $member asks the check as the table's owner");
+		%users = map { $_ => 1 } $log =~ /the rule of the index runs as (\w+)/g;
+		is(join(' ', sort keys %users), 'clerk', 'and the predicate of the index');
+	}
+}
+
 # Private and shared tables in one transaction: a batch with both.
 {
 	my $ref = $wires->sql(3, "BEGIN; INSERT INTO cdr VALUES (7); INSERT INTO offer VALUES (300, 3, NULL) RETURNING ledger_ref; COMMIT");
