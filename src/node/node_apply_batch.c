@@ -114,6 +114,7 @@ static void ask_alone(Batch *batch, Section *section, const TlRefBytes *ref, TlS
 static void try_asked(Batch *batch);
 static void note_refusal(Batch *batch, const Refusal *refusal);
 static void tell_all(Batch *batch);
+static bool is_elsewhere(const Batch *batch, const TlRefBytes *ref);
 static void refuse(Refusal *out, int sqlstate, const char *reason);
 
 /* In the transaction that applies the block; all chunks are here. */
@@ -398,10 +399,10 @@ per_statement(Oid relation)
 static const Refusal *
 refusal_of(const Batch *batch, const Section *section, uint32_t row)
 {
-	if (section->refusal.sqlstate != 0)
-		return &section->refusal;
 	if (row < batch->refusal_count && batch->refusals[row].sqlstate != 0)
 		return &batch->refusals[row];
+	if (section->refusal.sqlstate != 0)
+		return &section->refusal;
 	return NULL;
 }
 
@@ -566,6 +567,8 @@ tell_all(Batch *batch)
 												  ALLOCSET_DEFAULT_SIZES);
 	Section    *section = palloc0(sizeof(Section));
 	Refusal		whole = {0};
+	Refusal		taken = {0};
+	TlPlace		place = {.batch = (int64_t) batch->header->batch,.height = batch->height};
 	TlRowHeader row;
 	TlSpan		bytes;
 
@@ -573,6 +576,7 @@ tell_all(Batch *batch)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->broken != TL_OK)
 		refuse(&whole, tl_error_sqlstate(batch->broken), tl_status_text(batch->broken));
+	refuse(&taken, tl_error_sqlstate(TL_BAD_REF), "the ref is that of an earlier row");
 	tl_node_body_open(&batch->reader, batch->header);
 	batch->row = 0;
 	while (tl_node_body_next_section(&batch->reader))
@@ -593,8 +597,10 @@ tell_all(Batch *batch)
 			tl_table_ref_pack(&ref, &row.ref);
 			section->built.leaf.row_count++;
 			section->built.last_ref = ref;
+			if (refusal != NULL && is_elsewhere(batch, &ref))
+				refusal = &taken;
 			if (refusal != NULL)
-				tl_chain_foreign_refuse(row.table_id, &ref, batch->height,
+				tl_chain_foreign_refuse(row.table_id, &ref, &place,
 										unpack_sql_state(refusal->sqlstate),
 										refusal->reason, bytes);
 			tl_node_apply_tell(batch->height, row.table_id, &ref, bytes,
@@ -606,4 +612,16 @@ tell_all(Batch *batch)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+}
+
+/* Has an earlier batch a row with this ref?  Then nothing is said about that one. */
+static bool
+is_elsewhere(const Batch *batch, const TlRefBytes *ref)
+{
+	TlPlace		place;
+
+	return (tl_chain_foreign_lookup(ref, &place) &&
+			(place.height != batch->height ||
+			 place.batch != (int64_t) batch->header->batch)) ||
+		has_own_place(batch, ref, &place);
 }

@@ -69,6 +69,20 @@ my $bad;
 	}
 }
 
+# A refusal is one of a place: what an author's later batch says under a ref that
+# is final says nothing about the row.
+{
+	my ($height, $batch) = split /\|/, $wires->sql(1, "SELECT height, batch FROM ledger_internal.foreign_rows WHERE '$ref{2}' BETWEEN first_ref AND last_ref");
+	my %told = ("$height + 1, $batch" => 'final', "$height, $batch + 1" => 'final', "$height, $batch" => 'rejected');
+
+	foreach my $place (sort keys %told)
+	{
+		$wires->sql(1, "INSERT INTO ledger_internal.refused_row VALUES ('$ref{2}', '$id', $place, '23514', 'x', '')");
+		is($wires->sql(1, "SELECT ledger.finality('$ref{2}'), ledger.is_final('$ref{2}')"), $told{$place} . ($told{$place} eq 'final' ? '|t' : '|f'), "a row that is refused at $place is $told{$place}");
+		$wires->sql(1, "DELETE FROM ledger_internal.refused_row WHERE ref = '$ref{2}'");
+	}
+}
+
 # Nobody else brings rows of other members.
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, ledger_ref) VALUES (1, 1, '2.0.1.1')"))[2], qr/was not issued to this row/, 'a session cannot');
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VALUES (1, 1, repeat('x', 17000000))"))[2], qr/row is too large for ledger table "offer".*\n.*16777216/, 'and its own rows are of bounded size');
