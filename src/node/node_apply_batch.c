@@ -565,6 +565,8 @@ tell_all(Batch *batch)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger told batch",
 												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext part = AllocSetContextCreate(context, "telco_ledger told section",
+											   ALLOCSET_DEFAULT_SIZES);
 	Section    *section = palloc0(sizeof(Section));
 	Refusal		whole = {0};
 	Refusal		taken = {0};
@@ -581,6 +583,8 @@ tell_all(Batch *batch)
 	batch->row = 0;
 	while (tl_node_body_next_section(&batch->reader))
 	{
+		MemoryContextReset(part);
+		MemoryContextSwitchTo(part);
 		if (tl_node_body_left(&batch->reader) == TL_HASH_SIZE ||
 			!open_section(batch, section, &row, &bytes))
 			continue;
