@@ -62,6 +62,7 @@ OBJS_PURE = \
 	src/consensus/consensus_restart.o \
 	src/consensus/consensus_entry.o \
 	src/consensus/consensus_core.o \
+	src/table/table_json.o \
 	src/table/table_row.o \
 	src/table/table_signature.o \
 	src/chain/chain_section.o \
@@ -250,7 +251,7 @@ PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parame
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check finality node_restore
 
 ISOLATION = table_conflict finality_open
 

@@ -209,6 +209,10 @@ COMMENT ON FUNCTION ledger.relation_of(ledger.ref) IS 'the ledger table, or part
 CREATE FUNCTION ledger.encode_value(value anyelement) RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_encode_value' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger.encode_value(anyelement) IS 'the bytes that stand for a value in the encoding of a row';
+CREATE FUNCTION ledger_internal.decode_value(bytes bytea, type anyelement) RETURNS anyelement
+    AS 'MODULE_PATHNAME', 'tl_decode_value' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.decode_value(bytea, anyelement) IS
+    'back from the bytes to the value, by the rules for rows of other members; of the second argument only the type counts';
 CREATE FUNCTION ledger.type_tag(type regtype) RETURNS bigint
     AS 'MODULE_PATHNAME', 'tl_type_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger.type_tag(regtype) IS 'what stands for a type in the encoding of a row';

@@ -18,6 +18,7 @@ CREATE TABLE ledger_internal.refused_row (
     ref ledger.ref NOT NULL,
     table_id uuid NOT NULL,
     height bigint NOT NULL,
+    batch bigint NOT NULL,
     sqlstate text NOT NULL,
     reason text NOT NULL,
     bytes bytea NOT NULL,

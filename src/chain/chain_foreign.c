@@ -11,7 +11,9 @@
  * refused and keeps its first place.
  *
  * A row that was refused stays in its section, as the block has it; refused_row
- * says so.  TL003 there means that the ref is another row's, which is not refused.
+ * says so, with the batch, since the same ref may stand in other batches of its
+ * member: what became of one says nothing about the other.  TL003 there means that
+ * the ref is another row's, which is not refused.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,12 +54,13 @@ static TlStatement insert_section = {
 	INT4OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 };
 static TlStatement insert_refused = {
-	"INSERT INTO ledger_internal.refused_row (ref, table_id, height, sqlstate, reason, bytes)"
-	" VALUES ($1, $2, $3, $4, $5, $6)",
-	6, {TL_STATEMENT_REF, UUIDOID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
+	"INSERT INTO ledger_internal.refused_row (ref, table_id, height, batch, sqlstate, reason, bytes)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	7, {TL_STATEMENT_REF, UUIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
 };
 static void store_run(TlForeignRuns *runs);
 static bool is_taken(const TlRef *first, const TlRef *last);
+static bool is_refusal(HeapTuple row, TupleDesc description, const TlPlace *place);
 
 /* One section of a batch that is being applied; SPI is connected. */
 void
@@ -229,6 +232,7 @@ tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
 
 		memset(out, 0, sizeof(*out));
 		out->height = DatumGetInt64(tl_chain_stored_value(row, description, "height"));
+		out->batch = DatumGetInt64(tl_chain_stored_value(row, description, "batch"));
 		found = tl_table_ref_compare(ref, DatumGetTlRefBytes(last)) <= 0;
 	}
 	tl_chain_stored_close(relation);
@@ -237,7 +241,8 @@ tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
 
 /*
  * The first place of a row, as all members have it: an own one that came back after a
- * restore and was batched once more is in a foreign section before that.
+ * restore and was batched once more is in a foreign section before that.  The batch
+ * of an own place is 0, since it has another number in the log.
  */
 bool
 tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out)
@@ -245,6 +250,8 @@ tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out)
 	bool		found = tl_chain_lookup(ref, out);
 	TlPlace		place;
 
+	if (found)
+		out->batch = 0;
 	if (tl_chain_foreign_lookup(ref, &place) && (!found || place.height < out->height))
 	{
 		*out = place;
@@ -256,7 +263,7 @@ tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out)
 /* The row breaks a rule, and all members say so; SPI is connected. */
 void
 tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefBytes *ref,
-						int64_t height, const char *sqlstate, const char *reason,
+						const TlPlace *place, const char *sqlstate, const char *reason,
 						TlSpan bytes)
 {
 	pg_uuid_t	uuid;
@@ -264,7 +271,8 @@ tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByt
 	Datum		values[] = {
 		TlRefBytesGetDatum(&copy),
 		UUIDPGetDatum(&uuid),
-		Int64GetDatum(height),
+		Int64GetDatum(place->height),
+		Int64GetDatum(place->batch),
 		CStringGetTextDatum(sqlstate),
 		CStringGetTextDatum(reason),
 		tl_chain_bytes(bytes.data, bytes.size)
@@ -272,14 +280,17 @@ tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByt
 
 	memcpy(uuid.data, table_id, TL_TABLE_ID_SIZE);
 	tl_chain_execute(&insert_refused, values, NULL, false);
-	pfree(DatumGetPointer(values[3]));
 	pfree(DatumGetPointer(values[4]));
 	pfree(DatumGetPointer(values[5]));
+	pfree(DatumGetPointer(values[6]));
 }
 
-/* Was the row with this ref refused by all members? */
+/*
+ * Was the row with this ref refused by all members?  In that place, whose batch is
+ * 0 if it does not matter, or (NULL) in any.
+ */
 bool
-tl_chain_foreign_is_refused(const TlRefBytes *ref)
+tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place)
 {
 	Relation	relation;
 	ScanKeyData key;
@@ -297,11 +308,24 @@ tl_chain_foreign_is_refused(const TlRefBytes *ref)
 	scan = systable_beginscan_ordered(relation, index, NULL, 1, &key);
 	while (!found &&
 		   (row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
-		found = strcmp(TextDatumGetCString(tl_chain_stored_value(row, RelationGetDescr(relation),
-																 "sqlstate")),
-					   tl_status_sqlstate(TL_BAD_REF)) != 0;
+		found = is_refusal(row, RelationGetDescr(relation), place);
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	tl_chain_stored_close(relation);
 	return found;
+}
+
+static bool
+is_refusal(HeapTuple row, TupleDesc description, const TlPlace *place)
+{
+	const char *sqlstate =
+		TextDatumGetCString(tl_chain_stored_value(row, description, "sqlstate"));
+
+	if (strcmp(sqlstate, tl_status_sqlstate(TL_BAD_REF)) == 0)
+		return false;
+	if (place == NULL)
+		return true;
+	return DatumGetInt64(tl_chain_stored_value(row, description, "height")) == place->height &&
+		(place->batch == 0 ||
+		 DatumGetInt64(tl_chain_stored_value(row, description, "batch")) == place->batch);
 }

@@ -40,9 +40,9 @@ extern void tl_chain_foreign_runs_end(TlForeignRuns *runs);
 extern bool tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out);
 extern bool tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out);
 extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
-									const TlRefBytes *ref, int64_t height,
+									const TlRefBytes *ref, const TlPlace *place,
 									const char *sqlstate, const char *reason,
 									TlSpan bytes);
-extern bool tl_chain_foreign_is_refused(const TlRefBytes *ref);
+extern bool tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place);
 
 #endif							/* CHAIN_FOREIGN_H */

@@ -114,6 +114,7 @@ static void ask_alone(Batch *batch, Section *section, const TlRefBytes *ref, TlS
 static void try_asked(Batch *batch);
 static void note_refusal(Batch *batch, const Refusal *refusal);
 static void tell_all(Batch *batch);
+static bool is_elsewhere(const Batch *batch, const TlRefBytes *ref);
 static void refuse(Refusal *out, int sqlstate, const char *reason);
 
 /* In the transaction that applies the block; all chunks are here. */
@@ -185,7 +186,7 @@ attempt(Batch *batch, Work work, Refusal *verdict)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		if (!is_verdict(error->sqlerrcode) || (!batch->asking && !is_taken(error->sqlerrcode)))
+		if (!(batch->asking ? is_verdict(error->sqlerrcode) : is_taken(error->sqlerrcode)))
 			ReThrowError(error);
 		refuse(verdict, error->sqlerrcode, error->message);
 		FreeErrorData(error);
@@ -198,7 +199,11 @@ attempt(Batch *batch, Work work, Refusal *verdict)
 	return done;
 }
 
-/* Does the ERROR say something about the row that every member would say? */
+/*
+ * Does the ERROR say something about the row that every member would say?  Limits
+ * of the server's programs (a CHECK whose repeat() would be too long) are the same
+ * everywhere; that of the stack, which has another code, is not.
+ */
 static bool
 is_verdict(int sqlstate)
 {
@@ -211,7 +216,8 @@ is_verdict(int sqlstate)
 	for (int i = 0; i < lengthof(statuses); i++)
 		if (sqlstate == tl_error_sqlstate(statuses[i]))
 			return true;
-	return category == ERRCODE_DATA_EXCEPTION ||
+	return sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		category == ERRCODE_DATA_EXCEPTION ||
 		category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
 }
 
@@ -393,10 +399,10 @@ per_statement(Oid relation)
 static const Refusal *
 refusal_of(const Batch *batch, const Section *section, uint32_t row)
 {
-	if (section->refusal.sqlstate != 0)
-		return &section->refusal;
 	if (row < batch->refusal_count && batch->refusals[row].sqlstate != 0)
 		return &batch->refusals[row];
+	if (section->refusal.sqlstate != 0)
+		return &section->refusal;
 	return NULL;
 }
 
@@ -559,8 +565,12 @@ tell_all(Batch *batch)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger told batch",
 												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext part = AllocSetContextCreate(context, "telco_ledger told section",
+											   ALLOCSET_DEFAULT_SIZES);
 	Section    *section = palloc0(sizeof(Section));
 	Refusal		whole = {0};
+	Refusal		taken = {0};
+	TlPlace		place = {.batch = (int64_t) batch->header->batch,.height = batch->height};
 	TlRowHeader row;
 	TlSpan		bytes;
 
@@ -568,10 +578,13 @@ tell_all(Batch *batch)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->broken != TL_OK)
 		refuse(&whole, tl_error_sqlstate(batch->broken), tl_status_text(batch->broken));
+	refuse(&taken, tl_error_sqlstate(TL_BAD_REF), "the ref is that of an earlier row");
 	tl_node_body_open(&batch->reader, batch->header);
 	batch->row = 0;
 	while (tl_node_body_next_section(&batch->reader))
 	{
+		MemoryContextReset(part);
+		MemoryContextSwitchTo(part);
 		if (tl_node_body_left(&batch->reader) == TL_HASH_SIZE ||
 			!open_section(batch, section, &row, &bytes))
 			continue;
@@ -588,8 +601,10 @@ tell_all(Batch *batch)
 			tl_table_ref_pack(&ref, &row.ref);
 			section->built.leaf.row_count++;
 			section->built.last_ref = ref;
+			if (refusal != NULL && is_elsewhere(batch, &ref))
+				refusal = &taken;
 			if (refusal != NULL)
-				tl_chain_foreign_refuse(row.table_id, &ref, batch->height,
+				tl_chain_foreign_refuse(row.table_id, &ref, &place,
 										unpack_sql_state(refusal->sqlstate),
 										refusal->reason, bytes);
 			tl_node_apply_tell(batch->height, row.table_id, &ref, bytes,
@@ -601,4 +616,16 @@ tell_all(Batch *batch)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
+}
+
+/* Has an earlier batch a row with this ref?  Then nothing is said about that one. */
+static bool
+is_elsewhere(const Batch *batch, const TlRefBytes *ref)
+{
+	TlPlace		place;
+
+	return (tl_chain_foreign_lookup(ref, &place) &&
+			(place.height != batch->height ||
+			 place.batch != (int64_t) batch->header->batch)) ||
+		has_own_place(batch, ref, &place);
 }

@@ -53,6 +53,7 @@ static void cut(StringInfo entries, TlBatchHeader *header, uint16_t section,
 				const void *data, size_t size);
 static void put_chunk(StringInfo entries, TlBatchHeader *header, uint16_t section,
 					  const void *data, size_t size);
+static uint64_t count_ahead(const TlBodyReader *reader);
 static bool load_chunk(TlBodyReader *reader);
 static void get_chunk(TlBatchChunk *out, const TlBatchHeader *header, uint32_t index);
 
@@ -154,7 +155,9 @@ tl_node_body_is_submitted(const TlBatchHeader *header)
 bool
 tl_node_body_is_here(const TlBatchHeader *header)
 {
-	for (uint32_t i = 0; i < header->chunk_count; i++)
+	bool		is_here = true;
+
+	for (uint32_t i = 0; is_here && i < header->chunk_count; i++)
 	{
 		TlBatchChunk chunk;
 		Datum		value;
@@ -162,11 +165,11 @@ tl_node_body_is_here(const TlBatchHeader *header)
 		CHECK_FOR_INTERRUPTS();
 		get_chunk(&chunk, header, i);
 		value = tl_chain_bytes(chunk.hash.bytes, TL_HASH_SIZE);
-		if (tl_chain_execute(&exists_chunk, &value, NULL, false) == 0)
-			return false;
+		is_here = tl_chain_execute(&exists_chunk, &value, NULL, false) > 0;
+		SPI_freetuptable(SPI_tuptable);
 		pfree(DatumGetPointer(value));
 	}
-	return true;
+	return is_here;
 }
 
 /* All chunks are here; no section is open yet. */
@@ -192,6 +195,7 @@ tl_node_body_next_section(TlBodyReader *reader)
 		reader->section = chunk.section;
 		reader->position = 0;
 		resetStringInfo(&reader->buffer);
+		reader->ahead = count_ahead(reader);
 		return load_chunk(reader);
 	}
 	return false;
@@ -201,7 +205,14 @@ tl_node_body_next_section(TlBodyReader *reader)
 uint64_t
 tl_node_body_left(const TlBodyReader *reader)
 {
-	uint64_t	left = (uint64_t) (reader->buffer.len - reader->position);
+	return (uint64_t) (reader->buffer.len - reader->position) + reader->ahead;
+}
+
+/* Bytes of the section in chunks that were not loaded yet. */
+static uint64_t
+count_ahead(const TlBodyReader *reader)
+{
+	uint64_t	ahead = 0;
 
 	for (uint32_t i = reader->chunk; i < reader->header->chunk_count; i++)
 	{
@@ -210,9 +221,9 @@ tl_node_body_left(const TlBodyReader *reader)
 		get_chunk(&chunk, reader->header, i);
 		if (chunk.section != reader->section)
 			break;
-		left += chunk.size;
+		ahead += chunk.size;
 	}
-	return left;
+	return ahead;
 }
 
 /* The next bytes of the section, valid until the next call; false if they lack. */
@@ -271,6 +282,7 @@ load_chunk(TlBodyReader *reader)
 	SPI_freetuptable(SPI_tuptable);
 	pfree(DatumGetPointer(value));
 	reader->chunk++;
+	reader->ahead -= chunk.size;
 	return true;
 }
 

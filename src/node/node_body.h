@@ -19,6 +19,7 @@ typedef struct TlBodyReader
 	uint16_t	section;
 	StringInfoData buffer;
 	int			position;		/* in it */
+	uint64_t	ahead;			/* bytes of the section that are in no buffer yet */
 } TlBodyReader;
 
 extern bool tl_node_body_lock(bool wait);

@@ -95,7 +95,8 @@ tl_is_final(PG_FUNCTION_ARGS)
 
 	if (!is_found)
 		hurry_worker();
-	PG_RETURN_BOOL(is_found && !tl_chain_foreign_is_refused(PG_GETARG_TLREF(0)));
+	PG_RETURN_BOOL(is_found &&
+				   !tl_chain_foreign_is_refused(PG_GETARG_TLREF(0), &place));
 }
 
 /* Somebody wants to know: the worker need not let more rows gather. */
@@ -188,13 +189,14 @@ tl_finality(PG_FUNCTION_ARGS)
 	TlRef		ref;
 	TlPlace		place;
 	const char *finality = "final";
+	bool		is_found = look_up(bytes, &place);
 
 	tl_table_ref_unpack(&ref, bytes);
-	if (tl_chain_foreign_is_refused(bytes))
+	if (tl_chain_foreign_is_refused(bytes, is_found ? &place : NULL))
 		finality = "rejected";	/* one of another member is in no table */
 	else if (!row_exists(bytes))
 		unknown_ref(&ref);
-	else if (!look_up(bytes, &place))
+	else if (!is_found)
 	{
 		finality = tl_chain_is_rejected(bytes) ? "rejected" : "committed";
 		hurry_worker();
@@ -277,7 +279,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 				errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
 				errhint("ledger.status shows whether the worker runs and what it waits for."));
 	}
-	if (tl_chain_foreign_is_refused(bytes))
+	if (tl_chain_foreign_is_refused(bytes, &row.place))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_REJECTED)),
 				errmsg("row %s was rejected", tl_table_ref_text(&ref)),

@@ -88,5 +88,5 @@ counts(const TlRefBytes *bytes, uint32_t member, int64_t applied_height)
 	tl_table_ref_unpack(&ref, bytes);
 	return ref.member != member ||
 		(tl_chain_foreign_first(bytes, &place) && place.height <= applied_height &&
-		 !tl_chain_is_rejected(bytes) && !tl_chain_foreign_is_refused(bytes));
+		 !tl_chain_is_rejected(bytes) && !tl_chain_foreign_is_refused(bytes, &place));
 }

@@ -7,7 +7,8 @@
  * TL_ROW_SIZE_MAX never could: it would stop the worker for all others.  The
  * heap stores more than that, since it compresses, and a few stored bytes of
  * numeric or jsonb can stand for many of text.  Rows of a shared table travel to
- * all members and are limited to TL_SHARED_ROW_SIZE_MAX.
+ * all members and are limited to TL_SHARED_ROW_SIZE_MAX; what the others could not
+ * decode (table_value.c) is told at once.
  *
  * Three steps, since this runs for every row: stored sizes so small that
  * nothing they hold can be too large; sizes by type; the bytes themselves.
@@ -25,6 +26,7 @@
 #include "table_fit.h"
 #include "table_row.h"
 #include "table_type.h"
+#include "table_value.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 #include "tl_limits.h"
@@ -40,6 +42,8 @@
 
 #define FIT_SIZE(row_size_max)	((uint64_t) (row_size_max) - TL_ROW_HEADER_SIZE - FIXED_SIZE_MAX)
 
+static void check_decodes(TupleDesc descriptor, TupleTableSlot *slot);
+static bool may_be_complex(Oid type);
 static bool is_stored_as_is(Oid type);
 static void encode_all(Relation relation, TupleTableSlot *slot, uint32_t row_size_max);
 tl_noreturn static void too_large(Relation relation, uint32_t row_size_max);
@@ -54,6 +58,8 @@ tl_table_fit_check(Relation relation, TupleTableSlot *slot, bool shared)
 	uint64_t	bound = 0;
 
 	slot_getallattrs(slot);
+	if (shared)
+		check_decodes(descriptor, slot);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		if (TupleDescAttr(descriptor, i)->attlen == -1 && !slot->tts_isnull[i])
@@ -78,6 +84,57 @@ tl_table_fit_check(Relation relation, TupleTableSlot *slot, bool shared)
 	if (size > fit_size)
 		too_large(relation, row_size_max);
 	encode_all(relation, slot, row_size_max);
+}
+
+/* As the others will, or ERROR. */
+static void
+check_decodes(TupleDesc descriptor, TupleTableSlot *slot)
+{
+	MemoryContext context = NULL;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		MemoryContext caller;
+		TlValueEncoder *encoder;
+		StringInfoData value;
+		TlSpan		bytes;
+
+		if (attribute->attlen != -1 || slot->tts_isnull[i] ||
+			!may_be_complex(attribute->atttypid))
+			continue;
+		if (context == NULL)
+			context = AllocSetContextCreate(CurrentMemoryContext, "value of a shared row",
+											ALLOCSET_DEFAULT_SIZES);
+		caller = MemoryContextSwitchTo(context);
+		encoder = tl_table_type_encoder(attribute->atttypid, context);
+		initStringInfo(&value);
+		tl_table_type_append(&value, encoder, slot->tts_values[i]);
+		bytes.data = (const uint8_t *) value.data;
+		bytes.size = value.len;
+		(void) tl_table_value_decode(encoder, bytes);
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(context);
+	}
+	if (context != NULL)
+		MemoryContextDelete(context);
+}
+
+/* JSON, arrays, composites and ranges. */
+static bool
+may_be_complex(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case JSONOID:
+			return true;
+		case NUMERICOID:
+		case INETOID:
+		case CIDROID:
+			return false;
+		default:
+			return !is_stored_as_is(type);
+	}
 }
 
 static bool

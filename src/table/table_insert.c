@@ -9,7 +9,8 @@
  * the caller asks for; every other rule is asked by table_decode.c.
  *
  * CHECK constraints and indexes on expressions run with the rights of the
- * table's owner, as in any maintenance, and cannot change settings of ours.
+ * table's owner, as in any maintenance, and cannot change settings of ours: also
+ * while they are prepared, which computes what is constant in them.
  *
  * Everything that is opened belongs to the current resource owner: an ERROR is
  * cleaned up by the end of the (sub)transaction.
@@ -69,18 +70,21 @@ tl_table_target_open(Oid relation, const TlTableVersion *version,
 	target->relation = table_open(relation, RowExclusiveLock);
 	target->estate = CreateExecutorState();
 	target->only_check = only_check;
+	enter_owner(target);
 	target->decoder = tl_table_decoder_open(target->relation, version, target->estate);
 	tl_table_decoder_set_key(target->decoder, row_key);
 	target->values = AllocSetContextCreate(target->estate->es_query_cxt,
 										   "rows of another member",
 										   ALLOCSET_DEFAULT_SIZES);
 	target->slots = palloc0(sizeof(TupleTableSlot *) * GATHER_ROWS_MAX);
-	if (only_check)
-		return target;
-	target->result = makeNode(ResultRelInfo);
-	InitResultRelInfo(target->result, target->relation, 0, NULL, 0);
-	ExecOpenIndices(target->result, false);
-	target->bulk = GetBulkInsertState();
+	if (!only_check)
+	{
+		target->result = makeNode(ResultRelInfo);
+		InitResultRelInfo(target->result, target->relation, 0, NULL, 0);
+		ExecOpenIndices(target->result, false);
+		target->bulk = GetBulkInsertState();
+	}
+	leave_owner(target);
 	return target;
 }
 

@@ -9,6 +9,12 @@
  * lack of resources is.  That the bytes are the only ones for their value is not
  * asked here; the caller encodes the row again and compares.
  *
+ * All servers must say the same, so what the server's own functions would refuse
+ * by limits of theirs (dimensions, bit counts) is asked before they are called.
+ * What needs stack, or much more memory than bytes, has limits of ours
+ * (TL_SHARED_JSON_DEPTH_MAX, TL_SHARED_VALUE_ITEMS_MAX: TL007); table_fit.c keeps
+ * such values out of shared tables.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -32,10 +38,12 @@
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
+#include "table_json.h"
 #include "table_type_state.h"
 #include "table_value.h"
 #include "tl_compat.h"
 #include "tl_error.h"
+#include "tl_limits.h"
 
 #define NULL_SIZE		PG_UINT32_MAX
 #define TIMETZ_SIZE		12
@@ -47,6 +55,9 @@ static Datum decode_int4(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_int8(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_float(TlSpan bytes, size_t size);
 static char *decode_text(TlSpan bytes);
+static Datum decode_numeric(TlSpan bytes);
+static Datum decode_jsonb(TlSpan bytes);
+static TlJsonMeasure check_json(TlSpan bytes);
 static Datum decode_varlena(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_name(TlSpan bytes);
 static Datum decode_fixed(const TlValueEncoder *type, TlSpan bytes);
@@ -59,8 +70,11 @@ static Datum decode_range(TlValueEncoder *type, TlSpan bytes);
 static void decode_bound(RangeBound *bound, TlValueEncoder *type, TlReader *reader,
 						 bool is_lower, bool is_infinite, bool is_inclusive);
 static Datum decode_array(TlValueEncoder *type, TlSpan bytes);
+static int	get_dimensions(int *sizes, int *bounds, TlReader *reader);
+static int	count_elements(const int *sizes, int dimensions, size_t size);
 static Datum decode_composite(TlValueEncoder *type, TlSpan bytes);
 tl_noreturn static void refuse(const char *detail);
+tl_noreturn static void too_much(const char *detail);
 
 static void
 refuse(const char *detail)
@@ -68,6 +82,15 @@ refuse(const char *detail)
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_BAD_FORMAT)),
 			errmsg("the bytes of a value do not stand for one"),
+			errdetail_internal("%s", detail));
+}
+
+static void
+too_much(const char *detail)
+{
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_TOO_LARGE)),
+			errmsg("a value is too complex for a shared table"),
 			errdetail_internal("%s", detail));
 }
 
@@ -115,14 +138,13 @@ decode_base(TlValueEncoder *type, TlSpan bytes)
 		case VALUE_FLOAT8:
 			return decode_float(bytes, sizeof(float8));
 		case VALUE_NUMERIC:
-			return DirectFunctionCall3(numeric_in, CStringGetDatum(decode_text(bytes)),
-									   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+			return decode_numeric(bytes);
 		case VALUE_VARLENA:
 			return decode_varlena(type, bytes);
 		case VALUE_NAME:
 			return decode_name(bytes);
 		case VALUE_JSONB:
-			return DirectFunctionCall1(jsonb_in, CStringGetDatum(decode_text(bytes)));
+			return decode_jsonb(bytes);
 		case VALUE_FIXED:
 			return decode_fixed(type, bytes);
 		case VALUE_TIMETZ:
@@ -213,13 +235,48 @@ decode_text(TlSpan bytes)
 	return text;
 }
 
+/* Ours have all their digits: a few bytes do not stand for a hundred thousand. */
+static Datum
+decode_numeric(TlSpan bytes)
+{
+	if (memchr(bytes.data, 'e', bytes.size) != NULL ||
+		memchr(bytes.data, 'E', bytes.size) != NULL)
+		refuse("A number has an exponent.");
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(decode_text(bytes)),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
+static Datum
+decode_jsonb(TlSpan bytes)
+{
+	if (check_json(bytes).has_exponent)
+		refuse("A number has an exponent.");
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(decode_text(bytes)));
+}
+
+static TlJsonMeasure
+check_json(TlSpan bytes)
+{
+	TlJsonMeasure measure;
+
+	tl_table_json_measure(&measure, bytes);
+	if (measure.depth > TL_SHARED_JSON_DEPTH_MAX)
+		too_much("Its arrays and objects are nested more than 64 times.");
+	if (measure.item_count > TL_SHARED_VALUE_ITEMS_MAX)
+		too_much("It has more than 1000000 elements.");
+	return measure;
+}
+
 static Datum
 decode_varlena(const TlValueEncoder *type, TlSpan bytes)
 {
 	struct varlena *value = palloc(VARHDRSZ + bytes.size);
 
 	if (type->type == JSONOID)
+	{
+		(void) check_json(bytes);
 		(void) DirectFunctionCall1(json_in, CStringGetDatum(decode_text(bytes)));
+	}
 	else if (type->type != BYTEAOID)
 		(void) pg_verify_mbstr(PG_UTF8, (const char *) bytes.data, (int) bytes.size, false);
 	SET_VARSIZE(value, VARHDRSZ + bytes.size);
@@ -297,20 +354,23 @@ decode_inet(const TlValueEncoder *type, TlSpan bytes)
 							   PointerGetDatum(&buffer));
 }
 
-/* So do bit strings, whose form is the same. */
+/* So do bit strings, whose form is the same; the bytes are as many as the bits need. */
 static Datum
 decode_bit(TlSpan bytes)
 {
 	StringInfoData buffer;
-	Datum		value;
+	TlReader	reader;
+	uint64_t	count;
 
+	tl_reader_init(&reader, bytes.data, bytes.size);
+	count = tl_get_u32(&reader);
+	if (reader.truncated ||
+		(count + BITS_PER_BYTE - 1) / BITS_PER_BYTE != bytes.size - sizeof(uint32_t))
+		refuse("A bit string has another number of bits.");
 	initStringInfo(&buffer);
 	appendBinaryStringInfo(&buffer, (const char *) bytes.data, (int) bytes.size);
-	value = DirectFunctionCall3(varbit_recv, PointerGetDatum(&buffer),
-								ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	if (buffer.cursor != buffer.len)
-		refuse("A bit string has more bytes than bits.");
-	return value;
+	return DirectFunctionCall3(varbit_recv, PointerGetDatum(&buffer),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
 /* A value with its size before it; false if it is null. */
@@ -382,20 +442,8 @@ decode_array(TlValueEncoder *type, TlSpan bytes)
 	TlReader	reader;
 
 	tl_reader_init(&reader, bytes.data, bytes.size);
-	dimensions = tl_get_u8(&reader);
-	if (reader.truncated || dimensions > MAXDIM)
-		refuse("An array has too many dimensions.");
-	for (int i = 0; i < dimensions; i++)
-	{
-		bounds[i] = (int32) tl_get_u32(&reader);
-		sizes[i] = (int32) tl_get_u32(&reader);
-		if (reader.truncated || sizes[i] < 1)
-			refuse("A dimension of an array has no elements.");
-	}
-	count = ArrayGetNItems(dimensions, sizes);
-	ArrayCheckBounds(dimensions, sizes, bounds);
-	if ((size_t) count > bytes.size / sizeof(uint32_t))
-		refuse("An array has more elements than bytes.");
+	dimensions = get_dimensions(sizes, bounds, &reader);
+	count = count_elements(sizes, dimensions, bytes.size);
 	if (count == 0)
 		return PointerGetDatum(construct_empty_array(get_element_type(type->type)));
 	items = palloc(sizeof(Datum) * count);
@@ -410,6 +458,43 @@ decode_array(TlValueEncoder *type, TlSpan bytes)
 	return PointerGetDatum(construct_md_array(items, nulls, dimensions, sizes, bounds,
 											  get_element_type(type->type), element->length,
 											  element->by_value, element->alignment));
+}
+
+/* How many; sizes and lower bounds are such as an array may have. */
+static int
+get_dimensions(int *sizes, int *bounds, TlReader *reader)
+{
+	int			dimensions = tl_get_u8(reader);
+
+	if (reader->truncated || dimensions > MAXDIM)
+		refuse("An array has too many dimensions.");
+	for (int i = 0; i < dimensions; i++)
+	{
+		bounds[i] = (int32) tl_get_u32(reader);
+		sizes[i] = (int32) tl_get_u32(reader);
+		if (reader->truncated || sizes[i] < 1)
+			refuse("A dimension of an array has no elements.");
+		if ((int64_t) bounds[i] + sizes[i] > PG_INT32_MAX)
+			refuse("A bound of an array is too large.");
+	}
+	return dimensions;
+}
+
+/* Each has its size before it; so the product stays small. */
+static int
+count_elements(const int *sizes, int dimensions, size_t size)
+{
+	uint64_t	count = dimensions > 0;
+
+	for (int i = 0; i < dimensions; i++)
+	{
+		count *= (uint64_t) sizes[i];
+		if (count > size / sizeof(uint32_t))
+			refuse("An array has more elements than bytes.");
+	}
+	if (count > TL_SHARED_VALUE_ITEMS_MAX)
+		too_much("It has more than 1000000 elements.");
+	return (int) count;
 }
 
 static Datum

@@ -16,9 +16,11 @@
 #include "utils/lsyscache.h"
 
 #include "table_type.h"
+#include "table_value.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_encode_value);
+PG_FUNCTION_INFO_V1(tl_decode_value);
 PG_FUNCTION_INFO_V1(tl_type_tag);
 
 static void require_supported(Oid type);
@@ -42,6 +44,26 @@ tl_encode_value(PG_FUNCTION_ARGS)
 	initStringInfo(&bytes);
 	tl_table_type_append(&bytes, encoder, PG_GETARG_DATUM(0));
 	PG_RETURN_BYTEA_P(cstring_to_text_with_len(bytes.data, bytes.len));
+}
+
+/* ledger_internal.decode_value(bytes bytea, type anyelement) -> anyelement */
+Datum
+tl_decode_value(PG_FUNCTION_ARGS)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	bytea	   *bytes;
+	TlSpan		span;
+
+	if (!OidIsValid(type))
+		elog(ERROR, "could not determine the type of the value");
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	require_supported(type);
+	bytes = PG_GETARG_BYTEA_PP(0);
+	span.data = (const uint8_t *) VARDATA_ANY(bytes);
+	span.size = VARSIZE_ANY_EXHDR(bytes);
+	PG_RETURN_DATUM(tl_table_value_decode(tl_table_type_encoder(type, CurrentMemoryContext),
+										  span));
 }
 
 /* ledger.type_tag(type regtype) -> bigint */

@@ -22,8 +22,12 @@ foreach my $member (@members)
 	$wires->sql($member, q{CREATE FUNCTION price_is_fair(numeric) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT $1 > 0 OR coalesce(current_setting('test.lenient', true), '') = 'on'$$});
 	$wires->sql($member, 'CREATE TABLE offer (id bigint NOT NULL, price numeric(10,2) CONSTRAINT offer_price_check CHECK (price_is_fair(price)), note text) USING ledger');
 	$wires->sql($member, "SELECT ledger_internal.share_table('offer', '$id')");
+	# a rule that asks for more than a server can make
+	$wires->sql($member, q{CREATE FUNCTION is_short(bigint) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT coalesce(current_setting('test.lenient', true), '') = 'on' OR length(repeat('0123456789', $1::int)) < 100$$});
+	$wires->sql($member, 'CREATE TABLE paper (id bigint CHECK (is_short(id)), content jsonb, old json[], codes name[]) USING ledger');
+	$wires->sql($member, "SELECT ledger_internal.share_table('paper', '${\ ($id =~ s/ff$/fe/r)}')");
 }
-is($wires->sql(1, "SELECT s.relation, s.table_id, s.contract, t.table_id = s.table_id FROM ledger_internal.shared_table AS s JOIN ledger_internal.ledger_table AS t USING (relation)"), "offer|$id|test|t", 'a table is shared under an id');
+is($wires->sql(1, "SELECT s.relation, s.table_id, s.contract, t.table_id = s.table_id FROM ledger_internal.shared_table AS s JOIN ledger_internal.ledger_table AS t USING (relation) WHERE s.relation = 'offer'::regclass"), "offer|$id|test|t", 'a table is shared under an id');
 like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('offer', gen_random_uuid())"))[2], qr/table "offer" cannot become a shared table.*\n.*It is shared already\./, 'once');
 $wires->sql(1, 'INSERT INTO cdr VALUES (1)');
 like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('cdr', gen_random_uuid())"))[2], qr/table "cdr" cannot become a shared table.*\n.*It has rows\./, 'and before it has rows');
@@ -65,9 +69,70 @@ my $bad;
 	}
 }
 
+# A refusal is one of a place: what an author's later batch says under a ref that
+# is final says nothing about the row.
+{
+	my ($height, $batch) = split /\|/, $wires->sql(1, "SELECT height, batch FROM ledger_internal.foreign_rows WHERE '$ref{2}' BETWEEN first_ref AND last_ref");
+	my %told = ("$height + 1, $batch" => 'final', "$height, $batch + 1" => 'final', "$height, $batch" => 'rejected');
+
+	foreach my $place (sort keys %told)
+	{
+		$wires->sql(1, "INSERT INTO ledger_internal.refused_row VALUES ('$ref{2}', '$id', $place, '23514', 'x', '')");
+		is($wires->sql(1, "SELECT ledger.finality('$ref{2}'), ledger.is_final('$ref{2}')"), $told{$place} . ($told{$place} eq 'final' ? '|t' : '|f'), "a row that is refused at $place is $told{$place}");
+		$wires->sql(1, "DELETE FROM ledger_internal.refused_row WHERE ref = '$ref{2}'");
+	}
+}
+
 # Nobody else brings rows of other members.
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, ledger_ref) VALUES (1, 1, '2.0.1.1')"))[2], qr/was not issued to this row/, 'a session cannot');
 like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VALUES (1, 1, repeat('x', 17000000))"))[2], qr/row is too large for ledger table "offer".*\n.*16777216/, 'and its own rows are of bounded size');
+
+# What another server might not be able to read goes into no shared table.
+{
+	my $deep = sub { '[' x $_[0] . ']' x $_[0] };
+	my %refused = (
+		jsonb => ["content) VALUES ('" . $deep->(65) . "'", qr/value is too complex for a shared table.*\n.*nested more than 64 times/],
+		'json in an array' => ["old) VALUES (ARRAY['1', '" . $deep->(65) . "']::json[]", qr/nested more than 64 times/],
+		'a long array' => ["codes) SELECT (array_agg(NULL::name)) FROM generate_series(1, 1000001", qr/more than 1000000 elements/]);
+
+	like(($wires->node(3)->psql('postgres', "INSERT INTO paper ($refused{$_}[0])"))[2], $refused{$_}[1], "$_ is refused") foreach (sort keys %refused);
+
+	# a limit of the server that a rule runs into is a verdict like any other
+	my $ref = $wires->sql(3, "SET test.lenient = 'on'; INSERT INTO paper VALUES (1000000000, NULL) RETURNING ledger_ref");
+	my $good = $wires->sql(3, "INSERT INTO paper VALUES (1, '" . $deep->(64) . "') RETURNING ledger_ref");
+
+	foreach my $member (@members)
+	{
+		like($wires->sql($member, "SELECT ledger.wait_final('$good', '170 s')"), qr/^\d+$/, "member $member goes on");
+		is($wires->sql($member, "SELECT sqlstate FROM ledger.rejected WHERE ref = '$ref'"), '54000', 'after a row that a rule could not be asked of');
+	}
+}
+
+# Rules are code of the table's owner, also while they are prepared.
+{
+	foreach my $member (@members)
+	{
+		$wires->sql($member, q{CREATE ROLE clerk});
+		$wires->sql($member, q{CREATE FUNCTION is_clerk(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RAISE LOG 'the rule % runs as %', $1, current_user; RETURN true; END$$});
+		$wires->sql($member, "CREATE TABLE note (id bigint CHECK (is_clerk('of the check') AND id > 0)) USING ledger");
+		$wires->sql($member, "CREATE INDEX note_by_id ON note (id) WHERE is_clerk('of the index')");
+		$wires->sql($member, 'ALTER TABLE note OWNER TO clerk');
+		$wires->sql($member, "SELECT ledger_internal.share_table('note', '${\ ($id =~ s/ff$/fd/r)}')");
+	}
+	my %before = map { $_ => -s $wires->node($_)->logfile } @members;
+	my $ref = $wires->sql(2, 'INSERT INTO note VALUES (1) RETURNING ledger_ref');
+
+	foreach my $member (grep { $_ != 2 } @members)
+	{
+		$wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')");
+		my $log = slurp_file($wires->node($member)->logfile, $before{$member});
+		my %users = map { $_ => 1 } $log =~ /the rule of the check runs as (\w+)/g;
+
+		is(join(' ', sort keys %users), 'clerk', "member $member asks the check as the table's owner");
+		%users = map { $_ => 1 } $log =~ /the rule of the index runs as (\w+)/g;
+		is(join(' ', sort keys %users), 'clerk', 'and the predicate of the index');
+	}
+}
 
 # Private and shared tables in one transaction: a batch with both.
 {

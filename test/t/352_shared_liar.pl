@@ -1,0 +1,51 @@
+# A member sends batches under refs that it has used before: what the others have
+# in their tables stays final.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerWire;
+
+my $wires = LedgerWire->new(3, ordered => 1, outside => 1);
+my $liar = $wires->add_publisher(4);
+my @members = (1 .. 3);
+my $id = '00112233-4455-6677-8899-aabbccddeeff';
+
+foreach my $member (@members)
+{
+	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } 1 .. 4);
+	$wires->sql($member, 'CREATE TABLE offer (id bigint) USING ledger');
+	$wires->sql($member, "SELECT ledger_internal.share_table('offer', '$id')");
+}
+my $ref = $wires->sql(1, 'INSERT INTO offer VALUES (1) RETURNING ledger_ref');
+
+$wires->sql($_, "SELECT ledger.wait_final('$ref', '170 s')") foreach (@members);
+
+# Of one of its rows they know an earlier place.
+my ($known, $new) = ('4.0.1.1', '4.0.1.2');
+
+$wires->sql($_, "INSERT INTO ledger_internal.foreign_rows VALUES ('$known', '$known', 1, 0, 999, 0)") foreach (@members);
+
+# A batch whose root is not that of its body, which has both.
+my $rows = join ' || ', map { "int4send(octet_length(r)) || overlay(r placing ledger.encode_value('$_'::ledger.ref) from 19)" } ($known, $new);
+my $body = $wires->sql(1, "SELECT decode(repeat('00', 32), 'hex') || $rows FROM (SELECT ledger.encode_row('offer', ledger_ref) AS r FROM offer) AS o");
+
+$liar->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$body')");
+$liar->publish(kind => 1, payload => $liar->batch(1, '\\x' . '00' x 32, $body));
+
+my $refused = "SELECT string_agg(ref || ' ' || sqlstate, ', ' ORDER BY ref) FROM ledger.rejected";
+
+foreach my $member (@members)
+{
+	$wires->poll($member, 'SELECT count(*) FROM ledger.rejected', '2');
+	like($wires->sql($member, $refused), qr/^\Q$known\E TL003, \Q$new\E TL0(?!03)\d\d$/, "member $member refuses both, the known one as known");
+	is($wires->sql($member, "SELECT ledger.is_final('$known'), ledger.is_final('$new')"), 't|f', 'and it stays what it was');
+	is($wires->sql($member, 'SELECT stopped_at FROM ledger.status'), '', "member $member goes on");
+}
+
+done_testing();
