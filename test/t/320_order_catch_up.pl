@@ -87,8 +87,8 @@ my $checkpoint = q{SELECT ('x' || encode(substring(header FROM 247 FOR 8), 'hex'
 cmp_ok($wires->sql(1, $checkpoint), '>=', 32, 'headers name a checkpoint');
 my $named = $wires->sql(1, $checkpoint);
 ok($wires->poll($_, "SELECT count(*) = 1 FROM ledger_internal.checkpoint WHERE height = $named"), "member $_ has its certificate") foreach (@members);
-is($wires->sql(1, "SELECT count(*) FROM ledger_internal.checkpoint AS c JOIN ledger_internal.ordered_block AS b USING (height) WHERE c.block = b.hash AND c.state_root = sha256('')"),
-	$wires->sql(1, 'SELECT count(*) FROM ledger_internal.checkpoint'), 'they are of blocks of this chain');
+ok($wires->poll(1, "SELECT count(*) > 0 AND bool_and(c.block = b.hash AND c.state_root = sha256('')) FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.ordered_block AS b USING (height)"),
+	'they are of blocks of this chain');
 
 foreach my $member (@members)
 {
