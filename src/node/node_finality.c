@@ -66,7 +66,14 @@ tl_noreturn static void unknown_ref(const TlRef *ref);
 static bool
 look_up(const TlRefBytes *ref, TlPlace *out)
 {
-	return tl_chain_foreign_first(ref, out) && is_applied(out->height);
+	bool		found;
+
+	if (tl_node_identity()->ordered)
+		return tl_chain_foreign_first(ref, out) && is_applied(out->height);
+	found = tl_chain_lookup(ref, out);	/* nobody else brings rows */
+	if (found)
+		out->batch = 0;
+	return found;
 }
 
 /* What is applied stays so, but that another ledger may begin here. */
