@@ -111,22 +111,6 @@ static uint64 append_outcomes(TlOutcomes *outcomes, int64_t *last_height, int32 
 							  int64_t height);
 static void read_bytes(void *out, size_t size, uint64 row, int column);
 
-/* The process keeps it. */
-TlSetHasher *
-tl_chain_state_hasher(void)
-{
-	static TlSetHasher *hasher = NULL;
-
-	if (hasher == NULL)
-		hasher = tl_crypto_set_hasher_open();
-	if (hasher == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_OUT_OF_MEMORY),
-				errmsg("out of memory"),
-				errdetail("OpenSSL could not set up AES-256-CTR."));
-	return hasher;
-}
-
 /* The set hash of a table and the digest beside it; false if it never had a row. */
 bool
 tl_chain_state_load(TlSetHash *out, TlHash *digest,

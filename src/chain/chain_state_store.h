@@ -20,7 +20,6 @@ typedef struct TlOutcomes
 	TlMerkleRange range;
 } TlOutcomes;
 
-extern TlSetHasher *tl_chain_state_hasher(void);
 
 extern bool tl_chain_state_load(TlSetHash *out, TlHash *digest,
 								const uint8_t table_id[TL_TABLE_ID_SIZE]);

@@ -15,11 +15,11 @@
 #include "nodes/parsenodes.h"
 
 #include "contract_words.h"
+#include "table_alter.h"
 
 static void words_form(TlRefusals *refusals, const CreateStmt *statement);
 static void words_column(TlRefusals *refusals, const ColumnDef *column);
 static void words_constraint(TlRefusals *refusals, const Constraint *constraint);
-static bool is_serial(const TypeName *type);
 
 void
 tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
@@ -75,7 +75,7 @@ words_form(TlRefusals *refusals, const CreateStmt *statement)
 static void
 words_column(TlRefusals *refusals, const ColumnDef *column)
 {
-	if (is_serial(column->typeName))
+	if (tl_table_alter_is_serial(column->typeName))
 		tl_contract_refuse(refusals, column->location, strVal(linitial(column->typeName->names)),
 						   "each member has a sequence of its own", "uuid, or the row's ledger_ref");
 	else
@@ -187,20 +187,4 @@ tl_contract_words_new_name(TlRefusals *refusals, const char *schema, int locatio
 		tl_contract_refuse(refusals, location, schema,
 						   "a contract's objects lie in the schema that has its name",
 						   "the name without a schema");
-}
-
-/* One of the words that the parser takes for a sequence. */
-static bool
-is_serial(const TypeName *type)
-{
-	static const char *const words[] = {
-		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"
-	};
-
-	if (list_length(type->names) != 1 || type->pct_type)
-		return false;
-	for (size_t i = 0; i < lengthof(words); i++)
-		if (strcmp(strVal(linitial(type->names)), words[i]) == 0)
-			return true;
-	return false;
 }

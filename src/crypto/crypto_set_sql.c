@@ -13,7 +13,7 @@
 
 #include "fmgr.h"
 
-#include "crypto_set_hash.h"
+#include "crypto_set_sql.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -24,7 +24,6 @@ PG_FUNCTION_INFO_V1(tl_crypto_sql_set_digest);
 static bytea *running_value(FunctionCallInfo fcinfo, TlSetHash *out);
 static void read_value(TlSetHash *out, bytea *value);
 static void write_value(bytea *value, const TlSetHash *set);
-static TlSetHasher *backend_hasher(void);
 
 Datum
 tl_crypto_sql_set_add(PG_FUNCTION_ARGS)
@@ -36,7 +35,7 @@ tl_crypto_sql_set_add(PG_FUNCTION_ARGS)
 	TlHash		element;
 
 	tl_crypto_set_hash_element(&element, &part, 1);
-	if (!tl_crypto_set_hash_add(&set, backend_hasher(), &element))
+	if (!tl_crypto_set_hash_add(&set, tl_crypto_set_hasher(), &element))
 		elog(ERROR, "could not encrypt with AES-256-CTR");
 	write_value(value, &set);
 	PG_RETURN_BYTEA_P(value);
@@ -106,8 +105,8 @@ write_value(bytea *value, const TlSetHash *set)
 }
 
 /* The process keeps it. */
-static TlSetHasher *
-backend_hasher(void)
+TlSetHasher *
+tl_crypto_set_hasher(void)
 {
 	static TlSetHasher *hasher = NULL;
 

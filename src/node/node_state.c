@@ -28,6 +28,7 @@
 #include "chain_applied.h"
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "crypto_set_sql.h"
 #include "merkle_hash.h"
 #include "node_apply.h"
 #include "node_identity.h"
@@ -103,7 +104,7 @@ tl_node_state_add(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *elemen
 
 	if (!found)
 		tl_crypto_set_hash_init(&sum->set);
-	if (!tl_crypto_set_hash_add(&sum->set, tl_chain_state_hasher(), element))
+	if (!tl_crypto_set_hash_add(&sum->set, tl_crypto_set_hasher(), element))
 		elog(ERROR, "could not encrypt with AES-256-CTR");
 }
 

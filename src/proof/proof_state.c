@@ -21,6 +21,7 @@
 #include "chain_foreign.h"
 #include "chain_lookup.h"
 #include "chain_state_store.h"
+#include "crypto_set_sql.h"
 #include "proof_state.h"
 #include "table_am.h"
 #include "table_definition.h"
@@ -66,7 +67,7 @@ tl_proof_state_scan(TlSetHash *out, uint8_t table_id[TL_TABLE_ID_SIZE], Oid rela
 			bytes = tl_table_encoder_row(encoder, slot);
 			tl_error_check(tl_chain_state_row_element(&element, bytes.data, bytes.size),
 						   "row of a shared table");
-			if (!tl_crypto_set_hash_add(out, tl_chain_state_hasher(), &element))
+			if (!tl_crypto_set_hash_add(out, tl_crypto_set_hasher(), &element))
 				elog(ERROR, "could not encrypt with AES-256-CTR");
 		}
 		MemoryContextSwitchTo(caller);

@@ -39,7 +39,6 @@ static void composite(Oid relation);
 static List *one_command(Oid relation, AlterTableCmd *command,
 						 TlGuardTask *task);
 static List *split_added_column(Oid relation, AlterTableCmd *command);
-static bool is_serial(const TypeName *type);
 static void refuse_added_column(Oid relation, ColumnDef *column,
 								const char *what);
 static void attach(Oid parent, AlterTableCmd *command, TlGuardTask *task);
@@ -195,7 +194,7 @@ split_added_column(Oid relation, AlterTableCmd *command)
 	ListCell   *cell;
 	AlterTableCmd *set_default;
 
-	if (is_serial(column->typeName))
+	if (tl_table_alter_is_serial(column->typeName))
 		refuse_added_column(relation, column, "serial");
 	foreach(cell, column->constraints)
 	{
@@ -239,8 +238,8 @@ split_added_column(Oid relation, AlterTableCmd *command)
 }
 
 /* One of the words that the parser takes for a sequence, whatever types there are. */
-static bool
-is_serial(const TypeName *type)
+bool
+tl_table_alter_is_serial(const TypeName *type)
 {
 	static const char *const words[] = {
 		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"

@@ -15,5 +15,6 @@
 
 extern void tl_table_alter_before(AlterTableStmt *statement,
 								  TlAccessFrame *frame, TlGuardTask *task);
+extern bool tl_table_alter_is_serial(const TypeName *type);
 
 #endif							/* TABLE_ALTER_H */

@@ -10,51 +10,11 @@ use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use LedgerContract;
 use LedgerWire;
 
 my $wires = LedgerWire->new(4, ordered => 1);
 my @members = (1 .. 4);
-
-my $source = <<'END';
-CREATE DOMAIN msisdn AS text CHECK (VALUE COLLATE "C" ~ '^[0-9]{5,15}$');
-CREATE TYPE direction AS ENUM ('mobile originated', 'mobile terminated');
-CREATE TABLE usage (
-    served msisdn NOT NULL,
-    kind direction,
-    started timestamptz NOT NULL,
-    seconds integer NOT NULL DEFAULT 0 CHECK (seconds >= 0)
-) USING ledger;
-CREATE TABLE notice (body text) USING ledger;
-CREATE INDEX usage_by_served ON usage USING hash (served);
-CREATE VIEW long_usage AS SELECT served, seconds FROM usage WHERE seconds > 3600;
-COMMENT ON TABLE usage IS 'calls of roaming subscribers';
-GRANT SELECT ON usage, long_usage TO PUBLIC;
-GRANT INSERT ON usage TO ledger_submitter;
-END
-
-sub refused
-{
-	my ($member, $query, $expected, $name) = @_;
-	my ($code, $out, $err) = $wires->node($member)->psql('postgres', $query);
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($code ? $err : "done: $out", $expected, $name);
-}
-
-# The source is text of the members' choice: quoted by dollars.
-sub deploy { my ($member, $name, $text) = @_; return $wires->sql($member, "SELECT ledger.deploy('$name', \$source\$$text\$source\$)") }
-
-sub approve
-{
-	my ($name, @who) = @_;
-
-	foreach my $member (@who)
-	{
-		$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger_internal.open_contracts() AS o JOIN ledger_internal.ordered_chunk AS c ON c.digest = o.hash WHERE o.name = '$name')");
-		$wires->sql($member, "SELECT ledger.approve('$name')");
-	}
-	return;
-}
 
 sub in_state
 {
@@ -67,18 +27,18 @@ sub in_state
 }
 
 # Proposed: what cannot be is refused at once.
-refused(1, q{SELECT ledger.deploy('ledger_x', 'CREATE TABLE t (a int) USING ledger')}, qr/cannot be called "ledger_x"/, 'a name of the library is refused');
-refused(1, q{SELECT ledger.deploy('public', 'CREATE TABLE t (a int) USING ledger')}, qr/cannot be called "public"/, 'and that of a schema that everybody has');
-refused(1, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int)')}, qr/this script can be no contract\n.*line 1: CREATE TABLE: rows of a contract's table are on the ledger/s, 'a script that is refused is not proposed');
-refused(2, q{SELECT ledger.approve('roaming')}, qr/contract "roaming" is not proposed/, 'what nobody has proposed cannot be approved');
+refused($wires, 1, q{SELECT ledger.deploy('ledger_x', 'CREATE TABLE t (a int) USING ledger')}, qr/cannot be called "ledger_x"/, 'a name of the library is refused');
+refused($wires, 1, q{SELECT ledger.deploy('public', 'CREATE TABLE t (a int) USING ledger')}, qr/cannot be called "public"/, 'and that of a schema that everybody has');
+refused($wires, 1, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int)')}, qr/this script can be no contract\n.*line 1: CREATE TABLE: rows of a contract's table are on the ledger/s, 'a script that is refused is not proposed');
+refused($wires, 2, q{SELECT ledger.approve('roaming')}, qr/contract "roaming" is not proposed/, 'what nobody has proposed cannot be approved');
 
-my $motion = deploy(1, 'roaming', $source);
-refused(1, q{SELECT ledger.approve('roaming')}, qr/this member has approved of that already/, 'who proposes has approved');
-approve('roaming', 2);
+my $motion = deploy($wires, 1, 'roaming', $roaming);
+refused($wires, 1, q{SELECT ledger.approve('roaming')}, qr/this member has approved of that already/, 'who proposes has approved');
+approve($wires, 'roaming', 2);
 ok($wires->poll(3, q{SELECT approved_by = '{member1,member2}' FROM ledger.contract WHERE name = 'roaming'}), 'two approve');
 is($wires->sql(3, q{SELECT state, needed, since_height IS NULL, to_regnamespace('roaming') IS NULL FROM ledger.contract WHERE name = 'roaming'}), 'proposed|3|t|t', 'two of four are no quorum, and nothing is made');
-is($wires->sql(3, q{SELECT source FROM ledger.contract WHERE name = 'roaming'}), $source, 'the source can be read before');
-approve('roaming', 3);
+is($wires->sql(3, q{SELECT source FROM ledger.contract WHERE name = 'roaming'}), $roaming, 'the source can be read before');
+approve($wires, 'roaming', 3);
 in_state('roaming', 'deployed', @members);
 is($wires->sql(4, "SELECT kind, state FROM ledger.motion WHERE motion = '$motion'"), 'contract|decided', 'its motion is decided');
 
@@ -110,16 +70,16 @@ foreach my $member (@members)
 {
 	ok($wires->poll($member, "SELECT served || ' ' || kind || ' ' || seconds FROM roaming.usage WHERE ledger_ref = '$ref'", '4915112345678 mobile originated 60'), "and is there at member $member");
 }
-refused(2, q{INSERT INTO roaming.usage VALUES ('x', 'mobile originated', '2026-01-01', 60)}, qr/violates check constraint/, 'not against its rules');
+refused($wires, 2, q{INSERT INTO roaming.usage VALUES ('x', 'mobile originated', '2026-01-01', 60)}, qr/violates check constraint/, 'not against its rules');
 
 # Once only.
-refused(4, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int) USING ledger')}, qr/contract "roaming" is deployed since block \d+/, 'the name is taken for ever');
+refused($wires, 4, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int) USING ledger')}, qr/contract "roaming" is deployed since block \d+/, 'the name is taken for ever');
 
 # A member whose database is in the way waits, and says so; the others do not.
 $wires->sql(4, 'CREATE SCHEMA tariff');
-deploy(2, 'tariff', 'CREATE TABLE rate (zone text, cents numeric) USING ledger');
-refused(4, q{SELECT ledger.approve('tariff')}, qr/schema "tariff" exists already|is not proposed/, 'who has such a schema does not approve');
-approve('tariff', 1, 3);
+deploy($wires, 2, 'tariff', 'CREATE TABLE rate (zone text, cents numeric) USING ledger');
+refused($wires, 4, q{SELECT ledger.approve('tariff')}, qr/schema "tariff" exists already|is not proposed/, 'who has such a schema does not approve');
+approve($wires, 'tariff', 1, 3);
 in_state('tariff', 'deployed', 1, 2, 3);
 in_state('tariff', 'approved', 4);
 $wires->sql(4, 'ALTER SCHEMA tariff RENAME TO old_tariff');

@@ -9,37 +9,12 @@ use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use LedgerContract;
 use LedgerWire;
 
 my $wires = LedgerWire->new(1, ordered => 1);
 
 $wires->announce(1);
-
-my $source = <<'END';
-CREATE DOMAIN msisdn AS text CHECK (VALUE COLLATE "C" ~ '^[0-9]{5,15}$');
-CREATE TYPE direction AS ENUM ('mobile originated', 'mobile terminated');
-CREATE TABLE usage (
-    served msisdn NOT NULL,
-    kind direction,
-    started timestamptz NOT NULL,
-    seconds integer NOT NULL DEFAULT 0 CHECK (seconds >= 0)
-) USING ledger;
-CREATE TABLE notice (body text) USING ledger;
-CREATE INDEX usage_by_served ON usage USING hash (served);
-CREATE VIEW long_usage AS SELECT served, seconds FROM usage WHERE seconds > 3600;
-COMMENT ON TABLE usage IS 'calls of roaming subscribers';
-GRANT SELECT ON usage, long_usage TO PUBLIC;
-GRANT INSERT ON usage TO ledger_submitter;
-END
-
-sub refused
-{
-	my ($query, $expected, $name) = @_;
-	my ($code, $out, $err) = $wires->node(1)->psql('postgres', $query);
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($code ? $err : "done: $out", $expected, $name);
-}
 
 sub in_state
 {
@@ -50,7 +25,7 @@ sub in_state
 	  || diag($wires->sql(1, 'SELECT name, state, reason, approved_by, needed FROM ledger.contract'));
 }
 
-in_state($wires->sql(1, "SELECT ledger.deploy('roaming', \$source\$$source\$source\$)"), 'deployed', 'one member decides alone');
+in_state(deploy($wires, 1, 'roaming', $roaming), 'deployed', 'one member decides alone');
 $wires->sql(1, q{INSERT INTO roaming.usage VALUES ('4915112345678', 'mobile originated', '2026-01-01', 60)});
 
 # Fixed: nobody changes it, superuser included, on a test ledger too.
@@ -90,16 +65,16 @@ foreach my $change (
 	'UPDATE roaming.usage SET seconds = 1'
   )
 {
-	refused($change, qr/ERROR:  (cannot change|index "\w+" on a shared table cannot be unique|cannot alter|ledger table|cannot drop|cannot (update|delete)|.*append)/, "refused: $change");
+	refused($wires, 1, $change, qr/ERROR:  (cannot change|index "\w+" on a shared table cannot be unique|cannot alter|ledger table|cannot drop|cannot (update|delete)|.*append)/, "refused: $change");
 }
 is($wires->sql(1, q{CREATE INDEX mine ON roaming.usage (seconds); GRANT SELECT ON roaming.notice TO pg_monitor; COMMENT ON TABLE roaming.notice IS 'news'; DROP INDEX roaming.mine; CREATE TABLE local (usage ledger.ref REFERENCES roaming.usage (ledger_ref)); DROP TABLE local;  SELECT count(*) FROM roaming.usage}), '1', 'indexes that are not unique, privileges, foreign keys to it and maintenance are not');
 $wires->sql(1, $_) foreach ('VACUUM FULL roaming.usage', 'CREATE INDEX by_start ON roaming.usage (started)', 'CLUSTER roaming.usage USING by_start', 'REINDEX TABLE roaming.usage', 'CREATE INDEX CONCURRENTLY mine ON roaming.usage (started)', 'DROP INDEX CONCURRENTLY roaming.mine', 'ANALYZE roaming.usage');
 is($wires->sql(1, q{DROP INDEX roaming.usage_by_served; SELECT count(*) FROM roaming.usage}), '1', 'an index of the contract can be dropped: it decides about no row');
 $wires->sql(1, 'CREATE TABLE elsewhere (a integer); CREATE TYPE own AS ENUM (\'a\')');
-refused('ALTER TABLE elsewhere SET SCHEMA roaming', qr/cannot change/, 'nothing is moved into its schema');
-refused('ALTER TYPE own SET SCHEMA roaming', qr/cannot change/, 'no type either');
-refused('CREATE TYPE roaming.own AS ENUM (\'a\')', qr/cannot change/, 'nor made there');
-refused('ALTER ROLE ledger_contract SUPERUSER; SELECT * FROM ledger.check_contract(\'CREATE TABLE t (a integer) USING ledger\')', qr/role "ledger_contract" is a superuser/, 'no script runs as a superuser');
+refused($wires, 1, 'ALTER TABLE elsewhere SET SCHEMA roaming', qr/cannot change/, 'nothing is moved into its schema');
+refused($wires, 1, 'ALTER TYPE own SET SCHEMA roaming', qr/cannot change/, 'no type either');
+refused($wires, 1, 'CREATE TYPE roaming.own AS ENUM (\'a\')', qr/cannot change/, 'nor made there');
+refused($wires, 1, 'ALTER ROLE ledger_contract SUPERUSER; SELECT * FROM ledger.check_contract(\'CREATE TABLE t (a integer) USING ledger\')', qr/role "ledger_contract" is a superuser/, 'no script runs as a superuser');
 $wires->sql(1, 'ALTER ROLE ledger_contract NOSUPERUSER');
 
 # What a quorum decides although no honest member would: noted, and nothing made.
@@ -133,8 +108,8 @@ CREATE TRIGGER signed BEFORE INSERT ON statement FOR EACH ROW
     EXECUTE FUNCTION ledger.verify_signature('author', 'signature', 'body', 'bip340');
 $source$)
 END
-refused(q{INSERT INTO signed.statement VALUES ('\\x00', '\\x00', 'x')}, qr/signature|key/, 'and it is');
-refused('DROP TRIGGER signed ON signed.statement', qr/cannot change/, 'for ever');
+refused($wires, 1, q{INSERT INTO signed.statement VALUES ('\\x00', '\\x00', 'x')}, qr/signature|key/, 'and it is');
+refused($wires, 1, 'DROP TRIGGER signed ON signed.statement', qr/cannot change/, 'for ever');
 is($wires->sql(1, q{SELECT count(*) FROM signed.statement}), '0', 'no row went in');
 
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');

@@ -9,23 +9,20 @@ use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use LedgerContract;
 use LedgerWire;
 
 my $wires = LedgerWire->new(2, ordered => 1);
 
 $wires->announce($_) foreach (1, 2);
 
-sub deploy
+# One proposes, the others approve.
+sub decide
 {
 	my ($name, $source, $first, @others) = @_;
 
-	$wires->sql($first, "SELECT ledger.deploy('$name', '$source')");
-	foreach my $member (@others)
-	{
-		$wires->poll($member, "SELECT EXISTS (SELECT FROM ledger_internal.open_contracts() AS o JOIN ledger_internal.ordered_chunk AS c ON c.digest = o.hash WHERE o.name = '$name')");
-		$wires->sql($member, "SELECT ledger.approve('$name')");
-	}
-	return;
+	deploy($wires, $first, $name, $source);
+	return approve($wires, $name, @others);
 }
 
 sub is_deployed
@@ -39,7 +36,7 @@ sub is_deployed
 	return is(scalar(keys %heights), 1, 'in the same block, from the same source');
 }
 
-deploy('roaming', 'CREATE TABLE usage (served text, seconds integer) USING ledger', 1, 2);
+decide('roaming', 'CREATE TABLE usage (served text, seconds integer) USING ledger', 1, 2);
 is_deployed('roaming', 1, 2);
 
 my $new = $wires->add_newcomer;
@@ -49,14 +46,14 @@ is_deployed('roaming', 1, 2, $new);
 is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table"), $wires->sql(1, "SELECT table_id FROM ledger_internal.shared_table"), 'the newcomer has its table');
 
 # A proposal that is open when the members change lapses, and is made again.
-deploy('early', 'CREATE TABLE t (a integer) USING ledger', 2);
+decide('early', 'CREATE TABLE t (a integer) USING ledger', 2);
 $wires->admit([$new], 1, 2);
 foreach my $member (1, 2, $new)
 {
 	ok($wires->poll($member, 'SELECT ledger_internal.epoch_now()', '1'), "the members change, for $member");
 }
 ok($wires->poll(1, "SELECT state FROM ledger.contract WHERE name = 'early'", 'lapsed'), 'what was proposed before lapses');
-deploy('early', 'CREATE TABLE t (a integer) USING ledger', 1, $new, 2);
+decide('early', 'CREATE TABLE t (a integer) USING ledger', 1, $new, 2);
 foreach my $member (1, 2, $new)
 {
 	ok($wires->poll($member, "SELECT string_agg(state, ' ' ORDER BY state) FROM ledger.contract WHERE name = 'early'", 'deployed lapsed'), "and is deployed when it is proposed again, for $member")
@@ -67,7 +64,7 @@ foreach my $member (1, 2, $new)
 $wires->node($new)->stop('immediate');
 $wires->node($new)->start;
 is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '2', 'both are there after a crash');
-deploy('late', 'CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t', 2, 1, $new);
+decide('late', 'CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t', 2, 1, $new);
 is_deployed('late', 1, 2, $new);
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 2, $new);
 

@@ -15,6 +15,7 @@
 #include "consensus_payload.h"
 #include "merkle_hash.h"
 #include "unit.h"
+#include "unit_actions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,34 +82,11 @@ open_members(unsigned count, unsigned lane_length)
 }
 
 static const TlAction *
-find(TlActionKind kind)
-{
-	for (unsigned i = 0; i < actions.count; i++)
-	{
-		if (actions.list[i].kind == kind)
-			return &actions.list[i];
-	}
-	return NULL;
-}
-
-static const TlAction *
 find_alarm(TlAlarm alarm)
 {
-	const TlAction *action = find(TL_ACT_ALARM);
+	const TlAction *action = unit_action(&actions, TL_ACT_ALARM);
 
 	return (action != NULL && action->alarm == alarm) ? action : NULL;
-}
-
-static const TlLogRow *
-written(TlLogKind kind)
-{
-	for (unsigned i = 0; i < actions.count; i++)
-	{
-		if (actions.list[i].kind == TL_ACT_APPEND &&
-			actions.list[i].row.kind == kind)
-			return &actions.list[i].row;
-	}
-	return NULL;
 }
 
 static TlState
@@ -221,14 +199,14 @@ when_it_is_written(void)
 	UNIT_CHECK(apply(HEIGHT + 1, 1, 71) == TL_BAD_ORDER);	/* not final */
 	UNIT_CHECK(apply(HEIGHT, 1, 71) == TL_BAD_ORDER);
 	UNIT_CHECK(apply(31, 1, 37) == TL_OK);
-	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) == NULL);
 	UNIT_CHECK(apply(32, 1, 38) == TL_OK);
-	row = written(TL_LOG_STATE);
+	row = unit_appended(&actions, TL_LOG_STATE);
 	UNIT_CHECK(row != NULL && row->view == 38 && row->payload.size == TL_STATE_SIZE);
 	UNIT_CHECK(apply(32, 2, 38) == TL_OK);
-	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) == NULL);
 	UNIT_CHECK(apply(HEIGHT, 1, 70) == TL_OK);	/* 64, the second interval */
-	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) != NULL);
 	free(memory);
 }
 
@@ -249,9 +227,9 @@ when_idle(void)
 	input.state.block = config.base.hash;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	wait_for(5000);
-	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) != NULL);
 	wait_for(5000);
-	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) == NULL);
 	free(memory);
 }
 
@@ -268,9 +246,9 @@ stable(void)
 	say(2, 32, 1);				/* twice is once */
 	say(3, 32, 2);				/* another root */
 	say(1, 32, 1);
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) == NULL);
 	say(4, 32, 1);
-	action = find(TL_ACT_CHECKPOINT);
+	action = unit_action(&actions, TL_ACT_CHECKPOINT);
 	UNIT_CHECK(action != NULL && action->state.height == 32 && action->view == 38 &&
 			   action->state.state_root.bytes[0] == 1);
 	UNIT_CHECK(tl_consensus_certificate_decode(&certificate, action->certificate.data,
@@ -282,7 +260,7 @@ stable(void)
 	tl_consensus_status(core, &status);
 	UNIT_CHECK(status.checkpoint_height == 32 && !status.diverged);
 	wait_for(1);
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) == NULL);	/* told once */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) == NULL);	/* told once */
 	free(memory);
 }
 
@@ -294,16 +272,16 @@ diverged(void)
 
 	open_core();
 	UNIT_CHECK(apply(32, 7, 38) == TL_OK);
-	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) != NULL);
 	for (uint32_t member = 2; member <= 4; member++)
 		say(member, 32, 1);
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL);
 	UNIT_CHECK(find_alarm(TL_ALARM_DIVERGED) != NULL &&
 			   find_alarm(TL_ALARM_DIVERGED)->member == 1);
 	tl_consensus_status(core, &status);
 	UNIT_CHECK(status.diverged && !status.stopped);
 	UNIT_CHECK(apply(HEIGHT, 7, 70) == TL_OK);
-	UNIT_CHECK(written(TL_LOG_STATE) == NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) == NULL);
 	free(memory);
 }
 
@@ -323,7 +301,7 @@ diverged_before(void)
 		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 		UNIT_CHECK((find_alarm(TL_ALARM_DIVERGED) != NULL) == (root == 7));
 		UNIT_CHECK(apply(HEIGHT, root, 70) == TL_OK);
-		UNIT_CHECK((written(TL_LOG_STATE) == NULL) == (root == 7));
+		UNIT_CHECK((unit_appended(&actions, TL_LOG_STATE) == NULL) == (root == 7));
 		free(memory);
 	}
 }
@@ -353,7 +331,7 @@ split(void)
 	wait_for(2000);
 	UNIT_CHECK(find_alarm(TL_ALARM_SPLIT) != NULL);
 	say(4, 32, 1);				/* late, and a quorum after all */
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL);
 	free(memory);
 
 	open_core();				/* two are fewer than n - f */
@@ -373,24 +351,24 @@ prunable(void)
 	acknowledge(3, 10);			/* active, and behind */
 	for (uint32_t member = 2; member <= 4; member++)
 		say(member, 32, 1);
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL && find(TL_ACT_PRUNE) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL && unit_action(&actions, TL_ACT_PRUNE) == NULL);
 	acknowledge(4, 64);
-	UNIT_CHECK(find(TL_ACT_PRUNE) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) == NULL);
 	acknowledge(3, 32);
-	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL && find(TL_ACT_PRUNE)->state.height == 32 &&
-			   find(TL_ACT_PRUNE)->view == 38);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL && unit_action(&actions, TL_ACT_PRUNE)->state.height == 32 &&
+			   unit_action(&actions, TL_ACT_PRUNE)->view == 38);
 	for (uint32_t member = 2; member <= 4; member++)
 		say(member, 96, 1);		/* beyond what is final here */
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL && find(TL_ACT_PRUNE) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL && unit_action(&actions, TL_ACT_PRUNE) == NULL);
 	free(memory);
 
 	open_core();
 	acknowledge(3, 10);
 	for (uint32_t member = 2; member <= 4; member++)
 		say(member, 32, 1);
-	UNIT_CHECK(find(TL_ACT_PRUNE) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) == NULL);
 	wait_for(200000);			/* nobody is waited for who is silent */
-	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL);
 	free(memory);
 }
 
@@ -488,13 +466,13 @@ full_steps(void)
 
 	fill_steps();
 	UNIT_CHECK(apply(20, 9, 26) == TL_OK);	/* the chain says otherwise */
-	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && actions.more);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_FETCH_BATCH) != NULL && actions.more);
 	action = find_alarm(TL_ALARM_DIVERGED);
 	UNIT_CHECK(action != NULL && action->member == 1 && action->state.height == 20);
-	UNIT_CHECK(find(TL_ACT_WAKE) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_WAKE) != NULL);
 	now_us += 2000;
 	UNIT_CHECK(apply(HEIGHT, 9, 70) == TL_BAD_ORDER);	/* another block */
-	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && find(TL_ACT_ALARM) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_FETCH_BATCH) != NULL && unit_action(&actions, TL_ACT_ALARM) == NULL);
 	free(memory);
 
 	fill_steps();
@@ -502,7 +480,7 @@ full_steps(void)
 		say(member, 32, member % 2);
 	now_us += 2000;
 	say(MEMBERS_MAX, 32, MEMBERS_MAX % 2);	/* three against three */
-	UNIT_CHECK(find(TL_ACT_FETCH_BATCH) != NULL && actions.more);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_FETCH_BATCH) != NULL && actions.more);
 	action = find_alarm(TL_ALARM_SPLIT);
 	UNIT_CHECK(action != NULL && action->state.height == 32);
 	free(memory);

@@ -14,6 +14,7 @@
 #include "chain_batch.h"
 #include "consensus_payload.h"
 #include "unit.h"
+#include "unit_actions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,34 +87,11 @@ open_core(Kind own, Kind other)
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 }
 
-static const TlAction *
-find(TlActionKind kind)
-{
-	for (unsigned i = 0; i < actions.count; i++)
-	{
-		if (actions.list[i].kind == kind)
-			return &actions.list[i];
-	}
-	return NULL;
-}
-
-static const TlLogRow *
-written(TlLogKind kind)
-{
-	for (unsigned i = 0; i < actions.count; i++)
-	{
-		if (actions.list[i].kind == TL_ACT_APPEND &&
-			actions.list[i].row.kind == kind)
-			return &actions.list[i].row;
-	}
-	return NULL;
-}
-
 /* Is that height what the ACK of this step says? */
 static bool
 acknowledged(uint64_t height)
 {
-	const TlLogRow *row = written(TL_LOG_ACK);
+	const TlLogRow *row = unit_appended(&actions, TL_LOG_ACK);
 	TlAck		ack;
 
 	return row != NULL &&
@@ -154,10 +132,10 @@ apply(uint64_t height)
 	input.state.height = height;
 	input.state.block.bytes[0] = 8;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
-	UNIT_CHECK(written(TL_LOG_STATE) != NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) != NULL);
 	input.kind = TL_INPUT_ROW;
 	input.certificates_valid = true;
-	input.row = *written(TL_LOG_STATE);
+	input.row = *unit_appended(&actions, TL_LOG_STATE);
 	memcpy(bytes, input.row.payload.data, sizeof(bytes));
 	input.row.payload.data = bytes;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
@@ -174,7 +152,7 @@ who_acknowledges(void)
 	open_core(PARTICIPANT, VALIDATOR);
 	UNIT_CHECK(acknowledged(HEIGHT));
 	open_core(VALIDATOR, NOBODY);
-	UNIT_CHECK(written(TL_LOG_ACK) == NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_ACK) == NULL);
 }
 
 /* A participant is waited for, and no longer than until his ACK. */
@@ -184,12 +162,12 @@ who_is_waited_for(void)
 	open_core(VALIDATOR, PARTICIPANT);
 	acknowledge(10);
 	apply(32);
-	UNIT_CHECK(find(TL_ACT_CHECKPOINT) != NULL && find(TL_ACT_PRUNE) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL && unit_action(&actions, TL_ACT_PRUNE) == NULL);
 	acknowledge(HEIGHT);
-	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL && find(TL_ACT_PRUNE)->state.height == 32);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL && unit_action(&actions, TL_ACT_PRUNE)->state.height == 32);
 	open_core(VALIDATOR, NOBODY);
 	apply(32);
-	UNIT_CHECK(find(TL_ACT_PRUNE) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL);
 }
 
 /* Member 2 has signed two rows for one place of his log. */
@@ -257,21 +235,21 @@ who_has_a_log(void)
 {
 	open_core(PARTICIPANT, VALIDATOR);
 	contradict();
-	UNIT_CHECK(written(TL_LOG_EVIDENCE) != NULL);
-	UNIT_CHECK(make_batch() == TL_OK && written(TL_LOG_BATCH) != NULL);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_EVIDENCE) != NULL);
+	UNIT_CHECK(make_batch() == TL_OK && unit_appended(&actions, TL_LOG_BATCH) != NULL);
 	start_fresh();
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL);
 	UNIT_CHECK(rejoin() == TL_OK);
 
 	open_core(OBSERVER, VALIDATOR);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
 	contradict();
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
-	UNIT_CHECK(make_batch() == TL_BAD_ORDER && find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(make_batch() == TL_BAD_ORDER && unit_action(&actions, TL_ACT_APPEND) == NULL);
 	acknowledge(HEIGHT);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
 	start_fresh();
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) == NULL && unit_action(&actions, TL_ACT_APPEND) == NULL);
 	UNIT_CHECK(rejoin() == TL_BAD_FORMAT);
 }
 

@@ -16,6 +16,7 @@
 #include "chain_batch.h"
 #include "consensus_payload.h"
 #include "unit.h"
+#include "unit_actions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,17 +105,6 @@ start(bool fresh)
 	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_START, .fresh = fresh}) == TL_OK);
 }
 
-static const TlAction *
-find(TlActionKind kind)
-{
-	for (unsigned i = 0; i < actions.count; i++)
-	{
-		if (actions.list[i].kind == kind)
-			return &actions.list[i];
-	}
-	return NULL;
-}
-
 static bool
 alarmed(TlAlarm alarm)
 {
@@ -164,7 +154,7 @@ signs(void)
 {
 	return step((TlInput) {.kind = TL_INPUT_MAKE_BATCH,
 				.payload = batch_of(config.member, 0)}) == TL_OK &&
-		find(TL_ACT_APPEND) != NULL;
+		unit_action(&actions, TL_ACT_APPEND) != NULL;
 }
 
 static void
@@ -183,7 +173,7 @@ asks_first(void)
 {
 	open_core(MEMBERS, 1);
 	start(true);
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
 	seen(2, NULL, false);
 	seen(3, NULL, false);
 	seen(3, NULL, false);
@@ -200,7 +190,7 @@ asks_first(void)
 
 	open_core(MEMBERS, 1);
 	start(false);				/* the worker alone */
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && signs());
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) == NULL && signs());
 
 	open_core(1, 1);
 	start(true);
@@ -265,7 +255,7 @@ request(uint32_t member, uint8_t nonce, uint8_t before, uint32_t ticket)
 static bool
 replied(TlReply *reply, uint64_t view)
 {
-	const TlAction *action = find(TL_ACT_REPLY);
+	const TlAction *action = unit_action(&actions, TL_ACT_REPLY);
 
 	return action != NULL && action->member == 4 && action->row.view == view &&
 		action->row.sequence == 0 &&
@@ -286,18 +276,18 @@ replies_and_closes(void)
 	open_core(MEMBERS, 1);
 	start(false);
 	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
-	UNIT_CHECK(request(4, 7, 1, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
-	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 1, 0) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
 	UNIT_CHECK(reply.reason == TL_REPLY_FIRST && reply.ticket == 0 &&
 			   reply.request[0] == 7 && reply.seen &&
 			   reply.last.row.sequence == 1 && !reply.changing);
-	kept = find(TL_ACT_REPLY)->row;
+	kept = unit_action(&actions, TL_ACT_REPLY)->row;
 	memcpy(bytes, kept.payload.data, kept.payload.size);
 	kept.payload.data = bytes;
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
 	/* an older request that comes late */
-	UNIT_CHECK(request(4, 6, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 6, 0, 0) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && replied(&reply, 1));
 	UNIT_CHECK(reply.ticket == 1 && reply.last.row.sequence == 1);
 
@@ -306,7 +296,7 @@ replies_and_closes(void)
 	UNIT_CHECK(give(TL_INPUT_REPLIED, kept) == TL_OK);
 	start(false);
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
-	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && replied(&reply, 1));
 }
 
@@ -328,10 +318,10 @@ asks_ahead(void)
 		start(false);
 		row.epoch = epoch;
 		UNIT_CHECK(give(TL_INPUT_REQUEST, row) == TL_OK);
-		UNIT_CHECK((find(TL_ACT_REPLY) != NULL) == (epoch <= 2));
-		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
-		UNIT_CHECK(epoch < 3 || (find(TL_ACT_CATCH_UP) != NULL &&
-								  find(TL_ACT_CATCH_UP)->member == 4));
+		UNIT_CHECK((unit_action(&actions, TL_ACT_REPLY) != NULL) == (epoch <= 2));
+		UNIT_CHECK((unit_action(&actions, TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
+		UNIT_CHECK(epoch < 3 || (unit_action(&actions, TL_ACT_CATCH_UP) != NULL &&
+								  unit_action(&actions, TL_ACT_CATCH_UP)->member == 4));
 	}
 	/* So does who replies in one. */
 	open_epoch(MEMBERS, 1, 2, 0);
@@ -344,9 +334,9 @@ asks_ahead(void)
 		row = reply_of(4, 1, 7, 1, false);
 		row.epoch = epoch;
 		UNIT_CHECK(give(TL_INPUT_REPLY, row) == TL_OK);
-		UNIT_CHECK((find(TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
-		UNIT_CHECK(epoch < 3 || (find(TL_ACT_CATCH_UP) != NULL &&
-								  find(TL_ACT_CATCH_UP)->member == 4));
+		UNIT_CHECK((unit_action(&actions, TL_ACT_CATCH_UP) != NULL) == (epoch == 3));
+		UNIT_CHECK(epoch < 3 || (unit_action(&actions, TL_ACT_CATCH_UP) != NULL &&
+								  unit_action(&actions, TL_ACT_CATCH_UP)->member == 4));
 	}
 }
 
@@ -358,14 +348,14 @@ says_nothing(void)
 
 	open_core(MEMBERS, 1);
 	start(true);
-	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 	for (uint32_t member = 2; member <= MEMBERS; member++)
 		seen(member, NULL, false);
 	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
 	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
 							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
 								   .nonce = {9}}}) == TL_OK);
-	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 1) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 }
 
 /* That member's REPLY to this nonce of asker; kept for a REJOIN. */
@@ -404,25 +394,25 @@ rejoins(void)
 							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
 								   .nonce = {7}}}) == TL_OK);
 	start(true);
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL && !signs());
 	seen(2, NULL, false);
-	action = find(TL_ACT_REQUEST);
+	action = unit_action(&actions, TL_ACT_REQUEST);
 	UNIT_CHECK(action != NULL && action->member == 2 &&
 			   action->row.nonce[0] == 7 && action->row.sequence == 0);
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(2, 1, 7, 1, false)) == TL_OK);
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(3, 1, 7, 1, false)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL && !signs());
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL && !signs());
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(3, 1, 7, 1, false)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* the same once more */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);	/* the same once more */
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 1, true)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* the members change */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);	/* the members change */
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 2, false)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* not proved */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);	/* not proved */
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 2, 7, 1, false)) == TL_OK);
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 8, 1, false)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* to another, or before */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);	/* to another, or before */
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(4, 1, 7, 1, false)) == TL_OK);
-	action = find(TL_ACT_APPEND);
+	action = unit_action(&actions, TL_ACT_APPEND);
 	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN &&
 			   action->row.sequence == 1 && action->row.nonce[0] == 7 &&
 			   action->row.view == 3);
@@ -449,7 +439,7 @@ illegal_reply(void)
 								   .nonce = {7}}}) == TL_OK);
 	start(true);
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(5, 1, 7, 2, false)) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
 	for (uint32_t member = 2; member <= 4; member++)
 		UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(member, 1, 7, 1, false)) == TL_OK);
 	for (unsigned i = 0; i < actions.count; i++)
@@ -486,20 +476,20 @@ takes_final(void)
 			reply_height = (member > MEMBERS - ahead) ? 5 : 0;
 			UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(member, 1, 7, 1, false)) == TL_OK);
 		}
-		UNIT_CHECK((find(TL_ACT_APPEND) != NULL) == (ahead == 1));
-		UNIT_CHECK(find(TL_ACT_CATCH_UP) == NULL);
+		UNIT_CHECK((unit_action(&actions, TL_ACT_APPEND) != NULL) == (ahead == 1));
+		UNIT_CHECK(unit_action(&actions, TL_ACT_CATCH_UP) == NULL);
 	}
 	/* The logs may bring them; later they are taken from those who have them. */
 	now_us += 2 * config.pace.fetch_us - 1;
 	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_CATCH_UP) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CATCH_UP) == NULL);
 	for (uint32_t turn = 0; turn < 3; turn++)
 	{
 		now_us += (turn == 0) ? 1 : config.pace.fetch_us;
 		UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
-		action = find(TL_ACT_CATCH_UP);
+		action = unit_action(&actions, TL_ACT_CATCH_UP);
 		UNIT_CHECK(action != NULL && action->member == 3 + turn % 2);
-		UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+		UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
 	}
 }
 
@@ -568,7 +558,7 @@ others_judge(void)
 	UNIT_CHECK(!alarmed(TL_ALARM_ILLEGAL_ROW));
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 3, TL_LOG_NULLIFY, 2, none)) == TL_OK);
 	UNIT_CHECK(alarmed(TL_ALARM_ILLEGAL_ROW));
-	action = find(TL_ACT_APPEND);
+	action = unit_action(&actions, TL_ACT_APPEND);
 	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_EVIDENCE &&
 			   tl_consensus_evidence_decode(&evidence, &config.chain_id,
 											action->row.payload.data,
@@ -587,11 +577,11 @@ replies_with_its_floor(void)
 	start(false);
 	config.member = 4;
 	UNIT_CHECK(request(1, 9, 0, 0) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_REPLY) != NULL &&
-			   find(TL_ACT_REPLY)->row.view == 2 &&
+	UNIT_CHECK(unit_action(&actions, TL_ACT_REPLY) != NULL &&
+			   unit_action(&actions, TL_ACT_REPLY)->row.view == 2 &&
 			   tl_consensus_reply_decode(&reply,
-										 find(TL_ACT_REPLY)->row.payload.data,
-										 find(TL_ACT_REPLY)->row.payload.size) == TL_OK &&
+										 unit_action(&actions, TL_ACT_REPLY)->row.payload.data,
+										 unit_action(&actions, TL_ACT_REPLY)->row.payload.size) == TL_OK &&
 			   reply.reason == TL_REPLY_REJOINED);
 }
 
@@ -603,9 +593,9 @@ numbers(void)
 	start(false);
 	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK);
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 7, 2, TL_LOG_BATCH, 1, batch_of(4, 1))) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);	/* no ACK */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);	/* no ACK */
 	UNIT_CHECK(give(TL_INPUT_LOOSE_ROW, row_of(4, 0, 5, TL_LOG_BATCH, 1, batch_of(4, 0))) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) != NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) != NULL);
 	free(memory);
 	memory = NULL;
 }
@@ -637,12 +627,12 @@ pair(void)
 	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
 	UNIT_CHECK(give(TL_INPUT_REPLY, row_of(2, 0, 0, TL_LOG_REPLY, 1,
 										   (TlSpan) {bytes, writer.size})) == TL_OK);
-	UNIT_CHECK(find(TL_ACT_APPEND) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL);
 	UNIT_CHECK(give(TL_INPUT_ROW, own[0]) == TL_OK);
 	UNIT_CHECK(give(TL_INPUT_ROW, own[1]) == TL_OK);
 	seen(2, &own[0], true);
-	action = find(TL_ACT_CUT_LOG);
-	UNIT_CHECK(action != NULL && find(TL_ACT_APPEND) == NULL &&
+	action = unit_action(&actions, TL_ACT_CUT_LOG);
+	UNIT_CHECK(action != NULL && unit_action(&actions, TL_ACT_APPEND) == NULL &&
 			   memcmp(&action->hash, &digest, sizeof(digest)) == 0);
 
 	open_core(2, 1);
@@ -654,7 +644,7 @@ pair(void)
 	seen(2, &own[0], true);
 	UNIT_CHECK(give(TL_INPUT_REPLY, row_of(2, 0, 0, TL_LOG_REPLY, 1,
 										   (TlSpan) {bytes, writer.size})) == TL_OK);
-	action = find(TL_ACT_APPEND);
+	action = unit_action(&actions, TL_ACT_APPEND);
 	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN);
 	tl_consensus_status(core, &status);
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
@@ -743,7 +733,7 @@ proposal_of(uint32_t author, TlHash *block)
 		open_core(MEMBERS, leader);
 		start(false);
 		UNIT_CHECK(give(TL_INPUT_ROW, rejoin_of(author, 7, 3, 3)) == TL_OK);
-		action = find(TL_ACT_APPEND);
+		action = unit_action(&actions, TL_ACT_APPEND);
 		if (leader == author || action == NULL || action->row.kind != TL_LOG_PROPOSE)
 			continue;
 		row = action->row;
@@ -791,10 +781,10 @@ ordered_rejoin_stays(void)
 		if (member != author)
 			UNIT_CHECK(give(TL_INPUT_ROW, row_of(member, 0, member == me ? 2 : 10,
 												 TL_LOG_FINALIZE, 1, hash)) == TL_OK);
-		if (find(TL_ACT_FINAL) != NULL)
+		if (unit_action(&actions, TL_ACT_FINAL) != NULL)
 			break;
 	}
-	UNIT_CHECK(find(TL_ACT_FINAL) != NULL && find(TL_ACT_FETCH_ROW) == NULL);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_FINAL) != NULL && unit_action(&actions, TL_ACT_FETCH_ROW) == NULL);
 }
 
 /* A core whose own log begins with a REJOIN of nonce 8, of epoch 0; it has followed 5. */
@@ -855,7 +845,7 @@ rejoined_before_the_epoch(void)
 
 	open_rejoined(1, false);
 	tl_consensus_status(core, &status);
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) != NULL && status.asking);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL && status.asking);
 	UNIT_CHECK(!is_missed(0, 0) && is_missed(0, 1));
 
 	open_epoch(MEMBERS, 1, 1, 0);
@@ -864,7 +854,7 @@ rejoined_before_the_epoch(void)
 	UNIT_CHECK(give(TL_INPUT_ROW, own) == TL_OK);
 	start(false);				/* it has asked, and begun */
 	tl_consensus_status(core, &status);
-	UNIT_CHECK(find(TL_ACT_ASK_LAST_SEEN) == NULL && !status.asking);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) == NULL && !status.asking);
 	free(memory);
 	memory = NULL;
 }
@@ -904,7 +894,7 @@ epoch_ends(void)
 	start(false);
 	UNIT_CHECK(give(TL_INPUT_ROW, first) == TL_OK);
 	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && replied(&reply, 1));
-	kept = find(TL_ACT_REPLY)->row;
+	kept = unit_action(&actions, TL_ACT_REPLY)->row;
 	memcpy(bytes, kept.payload.data, kept.payload.size);
 	kept.payload.data = bytes;
 
@@ -913,7 +903,7 @@ epoch_ends(void)
 	UNIT_CHECK(give(TL_INPUT_REPLIED, kept) == TL_OK);
 	start(false);
 	UNIT_CHECK(give(TL_INPUT_ROW, row_of(4, 0, 2, TL_LOG_NULLIFY, 2, none)) == TL_BAD_ORDER);
-	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && find(TL_ACT_REPLY) == NULL);
+	UNIT_CHECK(request(4, 7, 0, 0) == TL_OK && unit_action(&actions, TL_ACT_REPLY) == NULL);
 	UNIT_CHECK(bring_rejoin(3, 3) == TL_OK && !alarmed(TL_ALARM_ILLEGAL_ROW));
 	tl_consensus_status(core, &status);
 	UNIT_CHECK(status.entries == 1);
@@ -948,7 +938,7 @@ pair_changes(void)
 	start(true);
 	seen(2, NULL, false);
 	UNIT_CHECK(give(TL_INPUT_REPLY, reply_of(2, 1, 7, 1, true)) == TL_OK);
-	action = find(TL_ACT_APPEND);
+	action = unit_action(&actions, TL_ACT_APPEND);
 	UNIT_CHECK(action != NULL && action->row.kind == TL_LOG_REJOIN);
 	free(memory);
 	memory = NULL;
