@@ -10,8 +10,8 @@
 #	make soak MINUTES=n							load and crashes, and verify
 #	make bench									figures against public yardsticks
 #
-# PG_CONFIG=/usr/lib/postgresql/N/bin/pg_config chooses the server.  The last
-# five install the Debian packages that are missing; installcheck needs a
+# PG_CONFIG=/usr/lib/postgresql/N/bin/pg_config chooses the server.  demo,
+# test, tidy, soak and bench install the Debian packages that are missing; installcheck needs a
 # running server with shared_preload_libraries = 'telco_ledger'.
 #
 # The objects stand in the order of the floors (src/README.md), the SQL modules

@@ -1,4 +1,5 @@
--- The chain as it is stored: ordinary tables that only the worker writes.
+-- The chain as it is stored: ordinary tables that only the worker and
+-- the process of the wire write.
 --
 -- Nothing here is trusted: ledger.verify() recomputes all of it from the
 -- rows of the ledger tables and from signatures.
@@ -89,7 +90,7 @@ CREATE TABLE ledger_internal.section (
 ALTER TABLE ledger_internal.section ALTER COLUMN nodes SET STORAGE EXTERNAL, ALTER COLUMN manifest SET STORAGE EXTERNAL;
 CREATE INDEX section_by_table ON ledger_internal.section (table_id, batch);
 COMMENT ON COLUMN ledger_internal.section.commitment IS
-    'private sections: the 16 random bytes of the commitment that stands for the section leaf';
+    'private sections: the 16 bytes of the commitment that stands for the section leaf; they follow from the member''s secret';
 COMMENT ON COLUMN ledger_internal.section.nodes IS
     'roots of the perfect subtrees of 256 rows, in order, 32 bytes each';
 COMMENT ON COLUMN ledger_internal.section.manifest IS
@@ -105,7 +106,7 @@ CREATE TABLE ledger_internal.block_order (
     stored_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ledger_internal.block_order IS
-    'of blocks that several members have made final: cut, entries, finalization of the block or of a descendant, standing of the members';
+    'of blocks of a ledger that consensus orders, those from before the first invitation too: cut, entries, finalization of the block or of a descendant, standing of the members';
 
 CREATE TABLE ledger_internal.foreign_section (
     height bigint NOT NULL,

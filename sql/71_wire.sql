@@ -473,7 +473,8 @@ END $$;
 COMMENT ON FUNCTION ledger.announce(text) IS
     'says where the wire of this member is, as a connection string without user and password; other members of a ledger that consensus orders learn it by the log, so it is announced before the wire moves';
 
--- Until members are admitted by governance, a superuser names them.
+-- Members are known from decided motions; a superuser names the founders of a test
+-- ledger, and the new address of a wire that cannot be read where it was.
 CREATE FUNCTION ledger_internal.set_peer(member bigint, row_key bytea, address text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
@@ -491,7 +492,7 @@ BEGIN
     PERFORM ledger_internal.wire_changed();
 END $$;
 COMMENT ON FUNCTION ledger_internal.set_peer(bigint, bytea, text) IS
-    'names a member: number, row key, address of its wire; for superusers and tests until members are admitted';
+    'names a member: number, row key, address of its wire; a superuser''s function, for founders of a test ledger and for a wire that cannot be read where it was';
 CREATE FUNCTION ledger_internal.wire_conninfo() RETURNS text
     AS 'MODULE_PATHNAME', 'tl_wire_conninfo' LANGUAGE C STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.wire_conninfo() IS 'where the wire of this database is';

@@ -6,7 +6,7 @@ CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production',
 COMMENT ON FUNCTION ledger.create_node(text, text, boolean) IS
     'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks from the first one on, and not only from the first invitation';
 
--- Several founders, for tests until members are admitted.
+-- Several founders of a test ledger: any other has one, who invites.
 CREATE FUNCTION ledger_internal.make_key() RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_make_key' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.make_key() IS 'makes a signing key file and returns the public key';
@@ -28,12 +28,12 @@ CREATE FUNCTION ledger.resume(reason text DEFAULT 'restored from a dump', accept
     AS 'MODULE_PATHNAME', 'tl_resume' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.resume(text, boolean) IS
-    'verifies a node that was restored from a dump, copied or upgraded, and lets it go on as a new incarnation of its member; returns the height of the block that says so';
+    'verifies a node that was restored from a dump, copied or upgraded, and lets it go on as a new incarnation of its member; returns the height of the block that says so, NULL where several members order (ledger.rejoin shows how far it is)';
 CREATE FUNCTION ledger.accept_restore(reason text) RETURNS bigint
     AS 'MODULE_PATHNAME', 'tl_accept_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.accept_restore(text) IS
-    'lets a node that was restored to an older point go on as a new incarnation of its member, and signs what is lost; returns the height of the block that says so';
+    'lets a node that was restored to an older point go on as a new incarnation of its member, and signs what is lost; returns the height of the block that says so, NULL where several members order (ledger.rejoin shows how far it is)';
 
 CREATE FUNCTION ledger_internal.incarnations(
         OUT incarnation integer, OUT height bigint, OUT since timestamptz, OUT opened_by text,

@@ -49,7 +49,7 @@ BEGIN
     PERFORM ledger_internal.wire_changed();
     RETURN place;
 END $$;
-COMMENT ON FUNCTION ledger_internal.submit(bytea) IS 'has the members order this body; for tests of ordering';
+COMMENT ON FUNCTION ledger_internal.submit(bytea) IS 'has the members order this body: the source of a contract; also for tests of ordering';
 
 -- From a ledger of one member to one that can have several (src/node/node_order_begin.c).
 CREATE FUNCTION ledger_internal.begin_order() RETURNS boolean

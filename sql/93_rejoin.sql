@@ -1,5 +1,5 @@
--- Checkpoints, and going on after a restore, among several members of a test
--- ledger (src/node/node_order_checkpoint.c, node_order_rejoin.c).
+-- Checkpoints, and going on after a restore, among several members
+-- (src/node/node_order_checkpoint.c, node_order_rejoin.c).
 
 CREATE TABLE ledger_internal.checkpoint (
     height bigint PRIMARY KEY,
