@@ -64,12 +64,11 @@ CREATE FUNCTION ledger_internal.check_source(source text) RETURNS void
     AS $$
 DECLARE
     refused text;
-    first text;
     count bigint;
 BEGIN
     SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line),
-           min(c.replacement) FILTER (WHERE c.replacement <> ''), count(*)
-      INTO refused, first, count
+           count(*)
+      INTO refused, count
       FROM ledger.check_contract(check_source.source) AS c;
     IF count > 0 THEN
         RAISE EXCEPTION 'this script can be no contract'
@@ -92,7 +91,9 @@ BEGIN
     PERFORM ledger_internal.check_validator();
     PERFORM ledger_internal.check_contract_name(deploy.name);
     IF deploy.source IS NULL OR octet_length(body) = 0 THEN
-        RAISE EXCEPTION 'a contract needs a source' USING ERRCODE = 'null_value_not_allowed';
+        RAISE EXCEPTION 'a contract needs a source'
+            USING ERRCODE = 'null_value_not_allowed',
+                  HINT = 'Give its script: ledger.deploy(name, source).';
     END IF;
     PERFORM ledger_internal.check_source(deploy.source);
     SELECT o.* INTO other FROM ledger_internal.open_contracts() AS o WHERE o.name = deploy.name ORDER BY o.digest LIMIT 1;
@@ -163,7 +164,8 @@ BEGIN
     END IF;
     IF octet_length(body) <> proposal.size THEN
         RAISE EXCEPTION 'the source of contract "%" has % bytes, and not % as its proposal says', approve.name, octet_length(body), proposal.size
-            USING ERRCODE = 'invalid_object_definition';
+            USING ERRCODE = 'invalid_object_definition',
+                  HINT = 'Do not approve; ask who proposes it for a new proposal.';
     END IF;
     PERFORM ledger_internal.check_source(convert_from(body, 'UTF8'));
     RETURN ledger_internal.ask_approval(proposal.motion, proposal.hash);

@@ -188,7 +188,7 @@ first_refusal(const char *source)
 	const TlRefusal *first;
 
 	tl_contract_refusals_init(&refusals, source);
-	tl_contract_try(&refusals, source);
+	tl_contract_try(&refusals);
 	if (refusals.list == NIL)
 		return NULL;
 	first = linitial(refusals.list);
@@ -254,7 +254,7 @@ tl_check_contract(PG_FUNCTION_ARGS)
 				errhint("Divide it into several contracts."));
 	InitMaterializedSRF(fcinfo, 0);
 	tl_contract_refusals_init(&refusals, source);
-	tl_contract_try(&refusals, source);
+	tl_contract_try(&refusals);
 	foreach(cell, refusals.list)
 	{
 		const TlRefusal *refusal = lfirst(cell);

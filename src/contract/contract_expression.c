@@ -65,7 +65,6 @@ static bool is_unsteady(const char *name);
 static void check_collation(Look *look, Node *node);
 static void check_row_collations(Look *look, const RowCompareExpr *comparison);
 static void check_identity(Look *look, Node *node);
-static bool is_listed(const char *const *list, size_t count, const char *name);
 
 void
 tl_contract_expression(TlRefusals *refusals, int location, const char *where, Node *expression)
@@ -132,7 +131,7 @@ check_function(Oid function, void *context)
 static bool
 is_unsteady(const char *name)
 {
-	return is_listed(unsteady, lengthof(unsteady), name) || strncmp(name, "hash", 4) == 0 ||
+	return tl_contract_is_listed(unsteady, lengthof(unsteady), name) || strncmp(name, "hash", 4) == 0 ||
 		(strstr(name, "_hash") != NULL && strncmp(name, "merkle_", 7) != 0);
 }
 
@@ -163,7 +162,7 @@ check_collation(Look *look, Node *node)
 			break;
 	}
 	name = OidIsValid(function) ? get_func_name(function) : NULL;
-	if (name != NULL && is_listed(careless, lengthof(careless), name))
+	if (name != NULL && tl_contract_is_listed(careless, lengthof(careless), name))
 		return;
 	tl_contract_refuse(look->refusals, look->location,
 					   name != NULL ? psprintf("%s with %s", look->where, name) : look->where,
@@ -214,13 +213,4 @@ check_identity(Look *look, Node *node)
 	if (found)
 		tl_contract_refuse(look->refusals, look->location, look->where,
 						   "it depends on OIDs, or on where the row is stored", "the columns themselves");
-}
-
-static bool
-is_listed(const char *const *list, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i], name) == 0)
-			return true;
-	return false;
 }

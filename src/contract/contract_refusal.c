@@ -21,6 +21,7 @@ tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 	refusals->statement = 0;
 	refusals->depth = 0;
 	refusals->list = NIL;
+	refusals->count = 0;
 	refusals->context = CurrentMemoryContext;
 }
 
@@ -32,6 +33,7 @@ tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 	MemoryContext caller = MemoryContextSwitchTo(refusals->context);
 	TlRefusal  *refusal;
 
+	refusals->count++;
 	if (list_length(refusals->list) < TL_CONTRACT_REFUSALS_MAX)
 	{
 		refusal = palloc(sizeof(TlRefusal));
@@ -44,10 +46,20 @@ tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 	MemoryContextSwitchTo(caller);
 }
 
+/* Those beyond the limit too: what is refused is not run. */
 int
 tl_contract_count(const TlRefusals *refusals)
 {
-	return list_length(refusals->list);
+	return refusals->count;
+}
+
+bool
+tl_contract_is_listed(const char *const *list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], name) == 0)
+			return true;
+	return false;
 }
 
 static int

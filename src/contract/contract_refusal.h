@@ -27,7 +27,8 @@ typedef struct TlRefusals
 	const char *source;
 	int			statement;		/* offset of the statement looked at */
 	int			depth;			/* in an expression of it */
-	List	   *list;			/* of TlRefusal */
+	List	   *list;			/* of TlRefusal; those beyond the limit are counted only */
+	int			count;
 	MemoryContext context;		/* where they live */
 } TlRefusals;
 
@@ -35,5 +36,6 @@ extern void tl_contract_refusals_init(TlRefusals *refusals, const char *source);
 extern void tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 							   const char *why, const char *instead);
 extern int	tl_contract_count(const TlRefusals *refusals);
+extern bool tl_contract_is_listed(const char *const *list, size_t count, const char *name);
 
 #endif							/* CONTRACT_REFUSAL_H */

@@ -97,7 +97,7 @@ static char *text_of(const char *source, const RawStmt *statement);
 
 /* Everything in the source that no contract may have; nothing is left of it. */
 void
-tl_contract_try(TlRefusals *refusals, const char *source)
+tl_contract_try(TlRefusals *refusals)
 {
 	Saved		saved;
 	Stage		stage;

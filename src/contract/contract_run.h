@@ -12,7 +12,7 @@
 
 #define TL_CONTRACT_ROLE		"ledger_contract"
 
-extern void tl_contract_try(TlRefusals *refusals, const char *source);
+extern void tl_contract_try(TlRefusals *refusals);
 extern Oid	tl_contract_run(const char *contract, const char *source);
 
 #endif							/* CONTRACT_RUN_H */

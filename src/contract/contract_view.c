@@ -67,7 +67,6 @@ static bool walker(Node *node, void *context);
 static void check_relations(Look *look, const Query *query);
 static bool check_function(Oid function, void *context);
 static bool may_call(Oid function, const char *name);
-static bool is_listed(const char *const *list, size_t count, const char *name);
 
 void
 tl_contract_view(TlRefusals *refusals, Oid view, Oid schema)
@@ -149,16 +148,7 @@ may_call(Oid function, const char *name)
 	if (get_func_namespace(function) == PG_CATALOG_NAMESPACE && function < FirstNormalObjectId)
 		return immutable || kind == PROKIND_AGGREGATE || kind == PROKIND_WINDOW ||
 			(func_volatile(function) == PROVOLATILE_STABLE &&
-			 is_listed(harmless, lengthof(harmless), name));
+			 tl_contract_is_listed(harmless, lengthof(harmless), name));
 	return getExtensionOfObject(ProcedureRelationId, function) == get_extension_oid("telco_ledger", true) &&
-		(immutable || is_listed(of_refs, lengthof(of_refs), name));
-}
-
-static bool
-is_listed(const char *const *list, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i], name) == 0)
-			return true;
-	return false;
+		(immutable || tl_contract_is_listed(of_refs, lengthof(of_refs), name));
 }

@@ -23,8 +23,9 @@
  * The body is read once more at the end, when it is known what became of each
  * row, for those who want to hear of it (TlApplyHook).
  *
- * Memory: a chunk and a row of the body, a thousand rows in the making, one byte
- * for each row that stands behind the first refused one.
+ * Memory: a chunk and a row of the body, a thousand rows in the making, the
+ * manifests of all sections until the batch ends, and 16 bytes for each row up to
+ * the last refused one, with a reason each.
  *
  *-------------------------------------------------------------------------
  */
@@ -474,6 +475,8 @@ ask_all(Batch *batch)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger asked batch",
 												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext part = AllocSetContextCreate(context, "telco_ledger asked section",
+											   ALLOCSET_DEFAULT_SIZES);
 	Section    *section = palloc0(sizeof(Section));
 	TlRowHeader row;
 	TlSpan		bytes;
@@ -483,6 +486,8 @@ ask_all(Batch *batch)
 	batch->row = 0;
 	while (tl_node_body_next_section(&batch->reader))
 	{
+		MemoryContextReset(part);
+		MemoryContextSwitchTo(part);
 		if (tl_node_body_left(&batch->reader) == TL_HASH_SIZE ||
 			!open_section(batch, section, &row, &bytes))
 			continue;
@@ -490,6 +495,7 @@ ask_all(Batch *batch)
 		{
 			TlRefBytes	ref;
 
+			CHECK_FOR_INTERRUPTS();
 			tl_table_ref_pack(&ref, &row.ref);
 			section->built.leaf.row_count++;
 			section->built.last_ref = ref;

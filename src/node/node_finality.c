@@ -54,6 +54,7 @@ typedef struct WaitedRow
 } WaitedRow;
 
 static bool look_up(const TlRefBytes *ref, TlPlace *out);
+static bool is_refused(const TlRefBytes *ref, const TlPlace *place);
 static bool is_applied(int64_t height);
 static void hurry_worker(void);
 static bool row_is_settled(void *context);
@@ -74,6 +75,13 @@ look_up(const TlRefBytes *ref, TlPlace *out)
 	if (found)
 		out->batch = 0;
 	return found;
+}
+
+/* Have all members refused the row?  Where one is alone nobody asked. */
+static bool
+is_refused(const TlRefBytes *ref, const TlPlace *place)
+{
+	return tl_node_identity()->ordered && tl_chain_foreign_is_refused(ref, place);
 }
 
 /* What is applied stays so, but that another ledger may begin here. */
@@ -103,7 +111,7 @@ tl_is_final(PG_FUNCTION_ARGS)
 	if (!is_found)
 		hurry_worker();
 	PG_RETURN_BOOL(is_found &&
-				   !tl_chain_foreign_is_refused(PG_GETARG_TLREF(0), &place));
+				   !is_refused(PG_GETARG_TLREF(0), &place));
 }
 
 /* Somebody wants to know: the worker need not let more rows gather. */
@@ -199,7 +207,7 @@ tl_finality(PG_FUNCTION_ARGS)
 	bool		is_found = look_up(bytes, &place);
 
 	tl_table_ref_unpack(&ref, bytes);
-	if (tl_chain_foreign_is_refused(bytes, is_found ? &place : NULL))
+	if (is_refused(bytes, is_found ? &place : NULL))
 		finality = "rejected";	/* one of another member is in no table */
 	else if (!row_exists(bytes))
 		unknown_ref(&ref);
@@ -235,7 +243,7 @@ check_waitable(const TlRef *ref)
 
 	if (!identity->table.exists)
 		tl_error_not_a_node();
-	if (ref->member != identity->table.member && tl_chain_applied_height() == PG_INT64_MAX)
+	if (ref->member != identity->table.member && !identity->ordered)
 		unknown_ref(ref);		/* nobody else brings rows here */
 	if (is_own_transaction(ref))
 		ereport(ERROR,
@@ -286,7 +294,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 				errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
 				errhint("ledger.status shows whether the worker runs and what it waits for."));
 	}
-	if (tl_chain_foreign_is_refused(bytes, &row.place))
+	if (is_refused(bytes, &row.place))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_REJECTED)),
 				errmsg("row %s was rejected", tl_table_ref_text(&ref)),

@@ -12,7 +12,9 @@
  * steps the core, and stores what it appends.  Own rows come back to the core in
  * the next turn, when they are durable (src/consensus/README.md, "What the caller
  * does").  A turn that fails ends the process, and the core with it.  When an
- * epoch has ended the next core begins as a start does, from the tables.
+ * epoch has ended the next core begins as a start does, from the tables.  None
+ * begins before the blocks that the founder made alone are here
+ * (node_order_alone.c).
  *
  * What is ordered are batches that the worker has made of ledger tables
  * (node_order_batch.c), and bodies that ledger_internal.submit() was given.

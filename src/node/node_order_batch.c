@@ -12,6 +12,8 @@
  * A final block is stored where a ledger of one member has its blocks, and names
  * of each batch that it adds the height.  Which batches those are follows from
  * the two cuts: back from where this one ends in a lane to where the parent's did.
+ * ledger_internal.ordered_chunk says which bodies that were submitted final
+ * blocks have.
  *
  * The caller is in a transaction and has connected SPI.
  *

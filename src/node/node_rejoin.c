@@ -9,6 +9,9 @@
  * one transaction: the node's row gets the next number, a new nonce and the
  * names of this server and database; a new log begins with REJOIN, which says
  * what is known here and what is known to be lost; a block orders that row.
+ * Where consensus makes the blocks either only asks the others, and resume()
+ * takes the place of the lost server; the process of the wire opens the
+ * incarnation (node_order_rejoin.c).
  *
  * Refs cannot repeat, since they hold the incarnation.  Nor can views, and so
  * votes: the block takes a view beyond all that are known.  Rows with older

@@ -148,12 +148,17 @@ add_sum(const TableSum *sum, int64_t height)
 	(void) tl_chain_state_load(&set, &stored, sum->table_id);
 	tl_crypto_set_hash_digest(&digest, &set);
 	if (memcmp(&digest, &stored, sizeof(digest)) != 0)
+	{
+		/* noted whether or not anybody reads the WARNING */
+		char	   *name = tl_chain_state_damage(sum->table_id, height);
+
 		ereport(WARNING,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
 				errmsg("the stored state of a shared table was changed"),
 				errdetail("Before block %2$lld the set hash of table %1$s is not the one that its digest was made of.",
-						  tl_chain_state_damage(sum->table_id, height), (long long) height),
+						  name, (long long) height),
 				tl_error_hint_damaged());
+	}
 	tl_crypto_set_hash_combine(&set, &sum->set);
 	tl_chain_state_store(sum->table_id, height, &set);
 }
@@ -223,7 +228,8 @@ tl_recompute_state(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("this node has not stopped to apply blocks"),
-				errdetail("Set hashes are kept up with each block; they are computed again only where they were found to be wrong."));
+				errdetail("Set hashes are kept up with each block; they are computed again only where they were found to be wrong."),
+				errhint("SELECT stopped_at, stopped_by FROM ledger.status shows whether it has."));
 	/* until this transaction ends the worker sees that nothing is to be applied */
 	height = tl_chain_applied_height();
 	count = tl_chain_execute(&select_shared, NULL, NULL, false);

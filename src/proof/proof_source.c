@@ -65,11 +65,10 @@ static TlStatement select_certificate = {
 	"SELECT certificate FROM ledger_internal.block_order WHERE height = $1",
 	1, {INT8OID}
 };
-static TlStatement select_ordered = {
-	"SELECT FROM ledger_internal.order_mode"
-};
+/* Where a quorum orders the own signature alone proves nothing. */
 static TlStatement select_votes = {
 	"SELECT message FROM ledger_internal.own_log WHERE height = $1 AND kind = $2"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.order_mode)"
 	" ORDER BY incarnation DESC, seq DESC",
 	2, {INT8OID, INT2OID}
 };
@@ -254,9 +253,7 @@ tl_proof_source_certificate(const TlBlockHeader *header)
 
 	if (tl_proof_source_execute(&select_certificate, values) == 1)
 		return stored_certificate(header);
-	/* where a quorum orders the own signature alone proves nothing */
-	if (tl_proof_source_execute(&select_ordered, NULL) > 0 ||
-		tl_proof_source_execute(&select_votes, values) == 0)
+	if (tl_proof_source_execute(&select_votes, values) == 0)
 		tl_proof_source_damaged("the certificate of a block is missing");
 	message = tl_proof_source_bytes(0, 0);
 	tl_proof_source_check(tl_consensus_row_decode(&row, message.data, message.size),

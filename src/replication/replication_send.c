@@ -60,16 +60,16 @@ static TlStatement select_rows = {
 	"SELECT incarnation, seq, message, NULL::text FROM ("
 	"SELECT incarnation, seq, message, sum(octet_length(message)) OVER (ORDER BY incarnation, seq) AS total"
 	" FROM (SELECT incarnation, seq, message FROM ledger_internal.own_log"
-	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT 256) AS next) AS counted"
-	" WHERE total - octet_length(message) < 4194304 ORDER BY incarnation, seq",
+	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT " CppAsString2(SEND_ROWS_MAX) ") AS next) AS counted"
+	" WHERE total - octet_length(message) < " CppAsString2(SEND_BYTES_MAX) " ORDER BY incarnation, seq",
 	2, {INT4OID, INT8OID}
 };
 static TlStatement select_bodies = {
 	"SELECT 0, position, chunk, audience::text FROM ("
 	"SELECT position, chunk, audience, sum(octet_length(chunk)) OVER (ORDER BY position) AS total"
 	" FROM (SELECT position, chunk, audience FROM ledger_internal.own_body"
-	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT 256) AS next) AS counted"
-	" WHERE total - octet_length(chunk) < 4194304 ORDER BY position",
+	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT " CppAsString2(SEND_ROWS_MAX) ") AS next) AS counted"
+	" WHERE total - octet_length(chunk) < " CppAsString2(SEND_BYTES_MAX) " ORDER BY position",
 	2, {INT4OID, INT8OID}
 };
 

@@ -200,6 +200,9 @@ RESET standard_conforming_strings;
 RESET escape_string_warning;
 DROP FUNCTION refused;
 
+-- nothing is run behind the last refusal that is kept
+SELECT count(*) FROM ledger.check_contract(repeat('CREATE TABLE t (a integer);', 100) || 'DO $x$ BEGIN RAISE WARNING ''it ran''; END $x$');
+
 -- this ledger makes its blocks alone
 \set VERBOSITY terse
 SELECT ledger.deploy('roaming', 'CREATE TABLE t (a integer) USING ledger');
