@@ -75,6 +75,10 @@ like($wires->sql(3, "UPDATE ledger_internal.epoch SET motion = set_byte(motion, 
 $wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET motion = k.motion, height = e.height + 1 FROM kept AS k');
 like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|Column height of ledger_internal\.epoch is not that of the founding block/, 'another height is named');
 $wires->sql(3, 'UPDATE ledger_internal.epoch AS e SET height = k.height FROM kept AS k');
+$wires->sql(3, 'CREATE TABLE approvals AS SELECT * FROM ledger_internal.peer_log WHERE kind = 9');
+like($wires->sql(3, "DELETE FROM ledger_internal.peer_log WHERE kind = 9; SELECT kind, detail FROM ledger.verify(mode => 'full')"),
+	qr/bad_certificate\|An approval of a change of the members is in no log here/, 'an approval that is gone is named');
+$wires->sql(3, 'INSERT INTO ledger_internal.peer_log SELECT * FROM approvals');
 $wires->sql(3, 'DELETE FROM ledger_internal.epoch');
 like($wires->sql(3, "SELECT kind, detail FROM ledger.verify(mode => 'full')"), qr/bad_certificate\|.*not signed by a quorum of the members/, 'members that nobody has decided have signed nothing');
 $wires->sql(3, 'INSERT INTO ledger_internal.epoch SELECT * FROM kept');

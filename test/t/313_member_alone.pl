@@ -22,7 +22,7 @@ sub final_row
 	my ($member, $id) = @_;
 	my $ref = $wires->sql($member, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
 
-	return ($ref, $wires->sql($member, "SELECT ledger.wait_final('$ref', '120 s')"));
+	return ($ref, $wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"));
 }
 
 sub error_of

@@ -38,7 +38,7 @@ sub final
 	my $ref = sql($member, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like(sql($member, "SELECT ledger.wait_final('$ref', '120 s')"), qr/^\d+$/, "row $id of $name{$member} is final")
+	return like(sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "row $id of $name{$member} is final")
 	  || diag(sql($member, "SELECT ledger.explain_wait('$ref')") . "\n" . sql($member, 'SELECT * FROM ledger.peer'));
 }
 
@@ -124,7 +124,8 @@ foreach my $member (1, 2)
 foreach my $member (1, 2)
 {
 	is(sql($member, 'SELECT state, pending_age, worker_pid > 0 FROM ledger.status'), 'live||t', "$name{$member} is well");
-	is(sql($member, 'SELECT member, log_link, body_link, lag_rows, reason, quarantined FROM ledger.peer WHERE member <> ' . $member), (3 - $member) . '|streaming|streaming|0||0', 'its link lacks nothing');
+	ok($ledger{$member}->poll_query_until('postgres', 'SELECT member, log_link, body_link, lag_rows, reason, quarantined FROM ledger.peer WHERE member <> ' . $member, (3 - $member) . '|streaming|streaming|0||0'), 'its link lacks nothing')
+	  || diag(sql($member, 'SELECT * FROM ledger.peer'));
 	is(sql($member, 'SELECT * FROM ledger.evidence'), '', 'nobody is accused');
 	is(sql($member, "SELECT line FROM ledger.check_settings()"), '', 'and no setting is missing, in the ledger\'s server neither');
 	is(sql($member, 'SELECT verdict FROM ledger.verification ORDER BY id DESC LIMIT 1'), 'clean', 'the last verification was clean');

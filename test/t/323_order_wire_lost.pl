@@ -71,12 +71,7 @@ $copy->append_conf('postgresql.conf', "telco_ledger.key_directory = '$keys'\n");
 $copy->start;
 my $rows = $copy->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.own_log');
 
-for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-{
-	last if $copy->log_contains('others have rows of this node that it lacks');
-	select undef, undef, undef, 0.1;
-}
-ok($copy->log_contains('others have rows of this node that it lacks'), 'the copy is told that it is behind');
+ok($copy->wait_for_log('others have rows of this node that it lacks'), 'the copy is told that it is behind');
 submit($wires, $_, 'beside the copy') foreach (1, 2, 4);
 all_ordered($wires, 'beside the copy', 1, 2, 4);
 is($copy->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'and signs nothing');

@@ -9,7 +9,6 @@ use lib "$FindBin::RealBin/../lib";
 
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use LedgerCluster;
 use LedgerRejoin;
@@ -64,7 +63,6 @@ foreach my $member (others(4))
 		$wires->sql($member, "SELECT pg_logical_emit_message(false, 'test', repeat('x', 8000000))") foreach (1 .. 2);
 		$wires->sql($member, 'SELECT pg_switch_wal()');
 	}
-	my $before = $wires->sql($member, "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE '%\\_4\\_log'");
 	$wires->sql($member, 'CHECKPOINT');
 	ok($wires->node($member)->wait_for_log('invalidating obsolete replication slot .*_4_log|slot .*_4_log was of no use any more'), "the slot of member 4 at member $member is lost");
 }
@@ -74,8 +72,7 @@ same_blocks('it has followed', @members);
 insert(4, 'back again');
 foreach my $member (others(4))
 {
-	$wires->wait_streaming(4, $member);
-	is($wires->sql(4, "SELECT log_link FROM ledger.peer WHERE member = $member"), 'streaming', "its link to member $member streams again");
+	ok($wires->poll(4, "SELECT log_link = 'streaming' AND body_link = 'streaming' FROM ledger.peer WHERE member = $member"), "its link to member $member streams again");
 }
 
 # A planned switchover: the standby has everything when the primary goes.
@@ -101,8 +98,7 @@ insert($_, 'after the switchover') foreach (@members);
 same_blocks('with the promoted standby', @members);
 foreach my $member (others(2))
 {
-	$wires->wait_streaming($member, 2);
-	is($wires->sql($member, 'SELECT log_link FROM ledger.peer WHERE member = 2'), 'streaming', "the link of member $member to it streams");
+	ok($wires->poll($member, "SELECT log_link = 'streaming' AND body_link = 'streaming' FROM ledger.peer WHERE member = 2"), "the link of member $member to it streams");
 	ok(!$wires->node($member)->log_contains('consensus alarm', $logs[ $member - 1 ]), 'and no alarm was raised');
 }
 ok(!$standby->log_contains('consensus alarm'), 'nor by it');
@@ -119,12 +115,7 @@ $primary->start;
 my $rows = $primary->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.own_log');
 
 $primary->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'");
-for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-{
-	last if $primary->log_contains('others have rows of this node that it lacks');
-	usleep(100_000);
-}
-ok($primary->log_contains('others have rows of this node that it lacks'), 'the old primary is told that others have more of it');
+ok($primary->wait_for_log('others have rows of this node that it lacks'), 'the old primary is told that others have more of it');
 insert($_, 'beside the old primary') foreach (@members);
 is($primary->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'it signs nothing');
 $primary->stop('immediate');

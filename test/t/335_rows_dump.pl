@@ -30,7 +30,7 @@ sub final
 	my ($member, $ref, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '120 s')"), qr/^\d+$/, $name)
+	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name)
 	  || diag($wires->sql($member, "SELECT ledger.explain_wait('$ref')") . "\n" . $wires->sql($member, 'SELECT * FROM ledger.rejoin'));
 }
 

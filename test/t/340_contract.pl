@@ -37,6 +37,7 @@ refused($wires, 1, q{SELECT ledger.approve('roaming')}, qr/this member has appro
 approve($wires, 'roaming', 2);
 ok($wires->poll(3, q{SELECT approved_by = '{member1,member2}' FROM ledger.contract WHERE name = 'roaming'}), 'two approve');
 is($wires->sql(3, q{SELECT state, needed, since_height IS NULL, to_regnamespace('roaming') IS NULL FROM ledger.contract WHERE name = 'roaming'}), 'proposed|3|t|t', 'two of four are no quorum, and nothing is made');
+ok($wires->poll(3, q{SELECT source IS NOT NULL FROM ledger.contract WHERE name = 'roaming'}), 'the source is there');
 is($wires->sql(3, q{SELECT source FROM ledger.contract WHERE name = 'roaming'}), $roaming, 'the source can be read before');
 approve($wires, 'roaming', 3);
 in_state('roaming', 'deployed', @members);
@@ -78,7 +79,8 @@ refused($wires, 4, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int) USI
 # A member whose database is in the way waits, and says so; the others do not.
 $wires->sql(4, 'CREATE SCHEMA tariff');
 deploy($wires, 2, 'tariff', 'CREATE TABLE rate (zone text, cents numeric) USING ledger');
-refused($wires, 4, q{SELECT ledger.approve('tariff')}, qr/schema "tariff" exists already|is not proposed/, 'who has such a schema does not approve');
+$wires->poll(4, q{SELECT EXISTS (SELECT FROM ledger_internal.open_contracts() WHERE name = 'tariff')});
+refused($wires, 4, q{SELECT ledger.approve('tariff')}, qr/schema "tariff" exists already/, 'who has such a schema does not approve');
 approve($wires, 'tariff', 1, 3);
 in_state('tariff', 'deployed', 1, 2, 3);
 in_state('tariff', 'approved', 4);

@@ -47,6 +47,7 @@ is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table"), $wire
 
 # A proposal that is open when the members change lapses, and is made again.
 decide('early', 'CREATE TABLE t (a integer) USING ledger', 2);
+ok($wires->poll(1, "SELECT state FROM ledger.contract WHERE name = 'early'", 'proposed'), 'a contract is proposed');
 $wires->admit([$new], 1, 2);
 foreach my $member (1, 2, $new)
 {

@@ -44,6 +44,7 @@ foreach my $member (@members)
 	is($wires->sql($member, $sum), $expected, 'the same ones under the same refs');
 	is($wires->sql($member, 'SELECT count(*) FROM ledger.rejected'), '0', 'none was refused');
 }
+$wires->node($_)->wait_final_all foreach (@members);
 my $heights = 'SELECT string_agg(DISTINCT ledger.height(ledger_ref)::text, \',\') FROM usage';
 
 is($wires->sql($_, $heights), $wires->sql(1, $heights), "member $_ has them in the same blocks") foreach (2 .. 4);
