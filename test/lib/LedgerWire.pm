@@ -163,6 +163,25 @@ sub submit
 	return $self->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
 }
 
+# One test: that row is final, as its member says.
+sub final
+{
+	my ($self, $member, $ref, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return like($self->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name)
+	  || diag($self->sql($member, "SELECT ledger.explain_wait('$ref')") . "\n" . $self->sql($member, 'SELECT * FROM ledger.rejoin'));
+}
+
+# What the server says to a query that it refuses.
+sub error_of
+{
+	my ($self, $member, $query) = @_;
+	my (undef, undef, $error) = $self->node($member)->psql('postgres', $query);
+
+	return $error;
+}
+
 # As far as the one that has the fewest.
 sub same_blocks
 {

@@ -25,19 +25,11 @@ sub final_row
 	return ($ref, $wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"));
 }
 
-sub error_of
-{
-	my ($member, $query) = @_;
-	my (undef, undef, $error) = $wires->node($member)->psql('postgres', $query);
-
-	return $error;
-}
-
 # What is no ledger yet, or has nobody to decide with, says so.
-like(error_of(1, "SELECT ledger.invite('FRAF1', '" . $wires->fingerprint(1) . "')"), qr/not a node of a ledger.*HINT/s, 'no ledger, no invitation');
+like($wires->error_of(1, "SELECT ledger.invite('FRAF1', '" . $wires->fingerprint(1) . "')"), qr/not a node of a ledger.*HINT/s, 'no ledger, no invitation');
 $wires->sql(1, "SELECT ledger.create_node('member1')");
 $wires->sql(1, 'CREATE TABLE cdr (id bigint) USING ledger');
-like(error_of(1, "SELECT ledger.leave()"), qr/makes its blocks alone.*HINT:.*ledger\.invite/s, 'one member alone decides nothing');
+like($wires->error_of(1, "SELECT ledger.leave()"), qr/makes its blocks alone.*HINT:.*ledger\.invite/s, 'one member alone decides nothing');
 
 # A history: blocks, a database that forgets, an incarnation more.
 my ($first) = final_row(1, 1);
@@ -46,13 +38,13 @@ is($wires->sql(1, "SELECT ledger.accept_restore('a drill') > 0"), 't', 'a restor
 final_row(1, $_) foreach (21 .. 40);
 my @new = map { $wires->add_newcomer } (1 .. 3);
 my $invite = "SELECT ledger.invite('member2', '" . $wires->fingerprint(2) . "')";
-like(error_of(1, $invite), qr/cannot reach this member yet.*HINT/s, 'an invitation needs an address');
+like($wires->error_of(1, $invite), qr/cannot reach this member yet.*HINT/s, 'an invitation needs an address');
 is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.order_mode'), '0', 'and nothing has changed');
 
 # A stored history that others could not follow is not handed on.
 $wires->announce(1);
 $wires->sql(1, 'CREATE TABLE kept AS SELECT * FROM ledger_internal.block; UPDATE ledger_internal.block SET time = time + interval \'1 us\' WHERE height = 7');
-like(error_of(1, $invite), qr/block 7 does not follow from the own log.*HINT/s, 'a block that is not what was signed ends it');
+like($wires->error_of(1, $invite), qr/block 7 does not follow from the own log.*HINT/s, 'a block that is not what was signed ends it');
 $wires->sql(1, 'UPDATE ledger_internal.block AS b SET time = k.time FROM kept AS k WHERE k.height = b.height');
 
 # Undone, it leaves nothing; a crash in the middle is that.
@@ -111,7 +103,7 @@ like($wires->sql(3, "SELECT kind, height FROM ledger.verify(mode => 'full')"), q
 # The founder's database from before the first invitation makes no blocks alone.
 restore($wires, 1, 'alone');
 ok($wires->poll(1, 'SELECT state FROM ledger.status', 'rolled back'), 'a backup from before others were invited is known as such');
-like(error_of(1, 'INSERT INTO cdr VALUES (300)'), qr/restored to an older point/, 'takes no rows');
-like(error_of(1, "SELECT ledger.accept_restore('of no use')"), qr/from before consensus made the blocks.*HINT:.*after the first invitation/s, 'and cannot go on');
+like($wires->error_of(1, 'INSERT INTO cdr VALUES (300)'), qr/restored to an older point/, 'takes no rows');
+like($wires->error_of(1, "SELECT ledger.accept_restore('of no use')"), qr/from before consensus made the blocks.*HINT:.*after the first invitation/s, 'and cannot go on');
 
 done_testing();

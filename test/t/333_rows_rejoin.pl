@@ -22,19 +22,10 @@ sub insert
 	return $wires->sql($member, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
 }
 
-# A row that its member says is final.
-sub final
-{
-	my ($member, $ref, $name) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name);
-}
-
 foreach my $member (@members)
 {
 	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
-	final($member, insert($member, 1), "a row of member $member is final");
+	$wires->final($member, insert($member, 1), "a row of member $member is final");
 }
 
 my $offset = -s $wires->node(4)->logfile;
@@ -47,11 +38,11 @@ ok(wait_for_log($wires, 4, 'consensus alarm: others have rows of this node that 
 is($wires->sql(4, "SELECT ledger.finality('$before')"), 'committed', 'and its new row waits');
 is($wires->sql(4, "SELECT ledger.accept_restore('rows of the own log were lost')"), '', 'it is let go on');
 rejoined($wires, 4, 1);
-final(4, $before, 'the row that waited is final');
+$wires->final(4, $before, 'the row that waited is final');
 my $after = insert(4, 3);
 like($after, qr/^4\.1\./, 'a new row bears the new incarnation');
-final(4, $after, 'and is final');
-final($_, insert($_, 4), "a row of member $_ is final again") foreach (1 .. 3);
+$wires->final(4, $after, 'and is final');
+$wires->final($_, insert($_, 4), "a row of member $_ is final again") foreach (1 .. 3);
 foreach my $member (@members)
 {
 	is($wires->sql($member, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $member verifies clean");

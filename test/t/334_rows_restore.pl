@@ -16,14 +16,6 @@ use LedgerWire;
 my $wires = LedgerWire->new(4, ordered => 1);
 my @members = (1 .. 4);
 
-sub final
-{
-	my ($member, $ref, $name) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name);
-}
-
 # Rows gather while the worker is stopped; a backup is taken of them; then they
 # are final, with what $later does, and what comes last after them; and the member
 # loses what is not in the backup.
@@ -31,7 +23,7 @@ sub lose
 {
 	my ($member, $rows, $later, $last_of_all) = @_;
 
-	final($member, $wires->sql($member, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref'), "a row of member $member is final");
+	$wires->final($member, $wires->sql($member, 'INSERT INTO cdr VALUES (0) RETURNING ledger_ref'), "a row of member $member is final");
 	ok($wires->poll($member, q{SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE backend_type = 'telco_ledger worker'}), 'its worker is idle');
 	my $worker = $wires->node($member)->worker_pid;
 	kill 'STOP', $worker;
@@ -41,15 +33,15 @@ sub lose
 	$wires->sql($member, $_) foreach (@$later);
 	is($wires->sql($member, "SELECT ledger.finality('$last')"), 'committed', "what is in the backup of member $member is in no batch");
 	kill 'CONT', $worker;
-	final($member, $wires->sql($member, 'SELECT max(ledger_ref) FROM cdr'), 'it is final after the backup');
+	$wires->final($member, $wires->sql($member, 'SELECT max(ledger_ref) FROM cdr'), 'it is final after the backup');
 	my $heights = heights($member, $last);
-	final($member, $wires->sql($member, "$last_of_all RETURNING ledger_ref"), 'so is what comes then') if defined $last_of_all;
+	$wires->final($member, $wires->sql($member, "$last_of_all RETURNING ledger_ref"), 'so is what comes then') if defined $last_of_all;
 	my $offset = -s $wires->node($member)->logfile;
 	restore($wires, $member, 'older');
 	ok(wait_for_log($wires, $member, 'consensus alarm: others have rows of this node that it lacks', $offset), 'the others have rows that the backup lacks');
 	$wires->sql($member, "SELECT ledger.accept_restore('the disk failed')");
 	rejoined($wires, $member, 1);
-	final($member, $last, 'what is in the backup is final again');
+	$wires->final($member, $last, 'what is in the backup is final again');
 	return ($last, $heights);
 }
 
@@ -71,7 +63,7 @@ my ($last, $heights) = lose(4, [ 'INSERT INTO cdr SELECT g FROM generate_series(
 is(heights(4, $last), $heights, 'they are in the blocks that they were in');
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.batch WHERE incarnation = 1'), '0', 'and were not batched once more');
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.foreign_batch WHERE member = 4'), '1', 'the batch of the row that is lost is all that stays unknown');
-final(4, $wires->sql(4, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref'), 'and a new row follows');
+$wires->final(4, $wires->sql(4, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref'), 'and a new row follows');
 
 # Rows of others were in the batch, and are lost.
 my ($lost) = lose(3, [ 'INSERT INTO cdr VALUES (1)' ], [ 'INSERT INTO cdr VALUES (2)' ]);

@@ -25,51 +25,34 @@ sub insert
 	return $wires->sql($member, "INSERT INTO cdr VALUES ($id) RETURNING ledger_ref");
 }
 
-sub final
-{
-	my ($member, $ref, $name) = @_;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, $name)
-	  || diag($wires->sql($member, "SELECT ledger.explain_wait('$ref')") . "\n" . $wires->sql($member, 'SELECT * FROM ledger.rejoin'));
-}
-
-sub error_of
-{
-	my ($query) = @_;
-	my (undef, undef, $error) = $node->psql('postgres', $query);
-
-	return $error;
-}
-
-final($_, insert($_, 1), "a row of member $_ is final") foreach (@members);
+$wires->final($_, insert($_, 1), "a row of member $_ is final") foreach (@members);
 my $ref = insert(4, 2);
-final(4, $ref, 'a row is in the dump');
+$wires->final(4, $ref, 'a row is in the dump');
 command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'it is dumped');
-final(4, insert(4, 3), 'a row comes after the dump');
-like(error_of('SELECT ledger.resume()'), qr/not a restored copy/, 'a database that goes on need not be resumed');
+$wires->final(4, insert(4, 3), 'a row comes after the dump');
+like($wires->error_of(4, 'SELECT ledger.resume()'), qr/not a restored copy/, 'a database that goes on need not be resumed');
 
 # The database is lost, its wire is not.
 $node->safe_psql('template1', 'DROP DATABASE postgres WITH (FORCE)');
 $node->safe_psql('template1', "CREATE DATABASE postgres TEMPLATE template0 ENCODING 'UTF8'");
 command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'and restored');
 is($wires->sql(4, 'SELECT state FROM ledger.status'), 'copied', 'it knows that it is a copy');
-like(error_of('INSERT INTO cdr VALUES (4)'), qr/HINT:.*ledger\.resume/s, 'and takes no rows');
+like($wires->error_of(4, 'INSERT INTO cdr VALUES (4)'), qr/HINT:.*ledger\.resume/s, 'and takes no rows');
 
 # A row that somebody added to the dump is named.
 $wires->sql(4, "INSERT INTO cdr (id, ledger_ref) VALUES (13, '4.0.9.1')");
-like(error_of('SELECT ledger.resume()'), qr/does not fit the chain.*row_added public\.cdr 4\.0\.9\.1/s, 'it is verified before it goes on');
+like($wires->error_of(4, 'SELECT ledger.resume()'), qr/does not fit the chain.*row_added public\.cdr 4\.0\.9\.1/s, 'it is verified before it goes on');
 $node->safe_psql('template1', 'DROP DATABASE postgres WITH (FORCE)');
 $node->safe_psql('template1', "CREATE DATABASE postgres TEMPLATE template0 ENCODING 'UTF8'");
 command_ok([ 'pg_restore', '-d', $node->connstr('postgres'), $dump ], 'restored once more');
 
 is($wires->sql(4, "SELECT ledger.resume('the disk was lost')"), '', 'it asks the others');
-like(error_of('SELECT ledger.resume()'), qr/rejoining|not a restored copy/, 'once');
+like($wires->error_of(4, 'SELECT ledger.resume()'), qr/rejoining|not a restored copy/, 'once');
 rejoined($wires, 4, 1);
 my $after = insert(4, 5);
 like($after, qr/^4\.1\./, 'a new row bears the new incarnation');
-final(4, $after, 'and is final');
-final($_, insert($_, 6), "a row of member $_ is final") foreach (1 .. 3);
+$wires->final(4, $after, 'and is final');
+$wires->final($_, insert($_, 6), "a row of member $_ is final") foreach (1 .. 3);
 is($wires->sql(4, "SELECT ledger.height('$ref') IS NOT NULL"), 't', 'a row of the dump is final as it was');
 my $height = $wires->sql(1, 'SELECT max(height) FROM ledger.block');
 foreach my $member (@members)
