@@ -38,6 +38,7 @@
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
 #define PASSED_MAX			256 /* answers of one wire without a row to keep */
+#define HEADS_MAX			1024	/* of one wire, part of a SQL text */
 #define PLACE_OFFSET		5	/* of the place in a row */
 
 /* What a connection is asked for. */
@@ -166,7 +167,7 @@ ask_heads(TlWire *wire, int source)
 
 	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), heads_period_ms(wire, source));
 	(void) ask(wire, source, source, NULL,
-			   "SELECT member, key FROM ledger_wire.head LIMIT 1024", NULL, 0, on_heads);
+			   "SELECT member, key FROM ledger_wire.head LIMIT " CppAsString2(HEADS_MAX), NULL, 0, on_heads);
 }
 
 static void
@@ -286,8 +287,8 @@ ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last
 						" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
 						" WHERE (ledger_wire.row_key(message), arrival) > ($1::bytea, $2::bigint)"
 						" AND ledger_wire.row_key(message) <= $3::bytea"
-						" ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
-						" WHERE total - octet_length(message) < 4194304"
+						" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
+						" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
 						" ORDER BY ledger_wire.row_key(message), arrival",
 						wire->peers[peer].member),
 			   parameters, 3, on_gap);

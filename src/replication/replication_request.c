@@ -34,7 +34,6 @@
 #define REQUEST_TIMEOUT_MS	30000
 #define REQUESTS_MAX		16		/* taken at once */
 #define OWN_PAUSE_MS		500
-#define PLACE_SIZE			(TL_NONCE_SIZE + 8)
 
 typedef struct TlAsked
 {
@@ -251,8 +250,8 @@ static bool
 ask_own(TlWire *wire, int source, TimestampTz now)
 {
 	TimestampTz *due = source < 0 ? &wire->own_due : &wire->peers[source].own_due;
-	uint8_t		after[PLACE_SIZE];
-	uint8_t		last[PLACE_SIZE];
+	uint8_t		after[TL_PLACE_SIZE];
+	uint8_t		last[TL_PLACE_SIZE];
 	uint64_t	sequence = pg_hton64(wire->back_sequence);
 	TlAsked    *question;
 	TlParameter parameters[] = {
@@ -272,8 +271,8 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 												  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
 												  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
 												  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
-												  " ORDER BY ledger_wire.row_key(message), arrival LIMIT 256) AS next) AS counted"
-												  " WHERE total - octet_length(message) < 4194304"
+												  " ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
+												  " WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
 												  " UNION ALL (SELECT message FROM ledger_wire.log_%u"
 												  " WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
 												  " ORDER BY arrival LIMIT 64)", wire->member, wire->member),

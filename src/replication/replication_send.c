@@ -52,24 +52,20 @@ static TlStatement select_body_place = {
 	1, {BYTEAOID}
 };
 
-/* At most SEND_ROWS_MAX of them, and no further one once 4 MB are together. */
-#define SEND_ROWS_MAX	256
-#define SEND_BYTES_MAX	4194304
-
 static TlStatement select_rows = {
 	"SELECT incarnation, seq, message, NULL::text FROM ("
 	"SELECT incarnation, seq, message, sum(octet_length(message)) OVER (ORDER BY incarnation, seq) AS total"
 	" FROM (SELECT incarnation, seq, message FROM ledger_internal.own_log"
-	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT " CppAsString2(SEND_ROWS_MAX) ") AS next) AS counted"
-	" WHERE total - octet_length(message) < " CppAsString2(SEND_BYTES_MAX) " ORDER BY incarnation, seq",
+	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
+	" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX) " ORDER BY incarnation, seq",
 	2, {INT4OID, INT8OID}
 };
 static TlStatement select_bodies = {
 	"SELECT 0, position, chunk, audience::text FROM ("
 	"SELECT position, chunk, audience, sum(octet_length(chunk)) OVER (ORDER BY position) AS total"
 	" FROM (SELECT position, chunk, audience FROM ledger_internal.own_body"
-	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT " CppAsString2(SEND_ROWS_MAX) ") AS next) AS counted"
-	" WHERE total - octet_length(chunk) < " CppAsString2(SEND_BYTES_MAX) " ORDER BY position",
+	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
+	" WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX) " ORDER BY position",
 	2, {INT4OID, INT8OID}
 };
 
@@ -225,7 +221,7 @@ send_next(TlSender *sender)
 	tl_replication_wire_begin(wire);
 	count = tl_chain_execute(sender->bodies ? &select_bodies : &select_rows,
 							 values, NULL, true);
-	sender->caught_up = count < SEND_ROWS_MAX;	/* until it is told of more */
+	sender->caught_up = count < TL_WIRE_ROWS_MAX;	/* until it is told of more */
 	if (count > 0)
 	{
 		Datum	   *contents = palloc(sizeof(Datum) * count);
@@ -239,7 +235,7 @@ send_next(TlSender *sender)
 			audiences[i] = tl_chain_result(i, 3, &nulls[i]);
 			size += toast_raw_datum_size(contents[i]) - VARHDRSZ;
 		}
-		sender->caught_up &= size < SEND_BYTES_MAX;
+		sender->caught_up &= size < TL_WIRE_BYTES_MAX;
 		sender->sending_incarnation = DatumGetInt32(tl_chain_result(count - 1, 0, NULL));
 		sender->sending_position = DatumGetInt64(tl_chain_result(count - 1, 1, NULL));
 		parameters[0] = tl_replication_send_array(contents, NULL, (int) count, BYTEAOID);

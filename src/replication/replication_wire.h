@@ -41,6 +41,13 @@ typedef struct TlSender
 /* What ledger_wire.row_key makes of a row. */
 #define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)
 
+/*
+ * Rows or chunks that one query brings: so many, and no further one once so
+ * many bytes are together.  Part of SQL texts, so no parentheses.
+ */
+#define TL_WIRE_ROWS_MAX			256
+#define TL_WIRE_BYTES_MAX			4194304
+
 /* Rows that are asked for by digest at one time. */
 #define TL_WANTS_MAX				64
 
