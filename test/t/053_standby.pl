@@ -59,6 +59,12 @@ for my $query (
 	is($answer, $node->safe_psql('postgres', $query), 'as the primary does');
 }
 is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'), 't', 'it is a standby');
+
+# So do all views, with as many rows.
+for my $view (split /\n/, $node->safe_psql('postgres', q{SELECT oid::regclass FROM pg_class WHERE relkind = 'v' AND relnamespace = 'ledger'::regnamespace ORDER BY 1}))
+{
+	is($standby->safe_psql('postgres', "SELECT count(*) FROM $view"), $node->safe_psql('postgres', "SELECT count(*) FROM $view"), "the standby shows $view");
+}
 like($standby->safe_psql('postgres', 'SELECT * FROM ledger.status'), qr/primary/, 'the status names the node');
 is($standby->safe_psql('postgres', "SELECT count(*), bool_and(valid) FROM
 	(SELECT ledger.receipts('cdr', array_agg(ledger_ref)) AS r FROM cdr) AS x, ledger.verify_receipts(r)"),
