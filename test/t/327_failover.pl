@@ -83,6 +83,12 @@ $primary->backup('standby');
 $standby->init_from_backup($primary, 'standby', has_streaming => 1);
 $standby->start;
 insert(2, 'beside a standby');
+$primary->wait_for_catchup($standby);
+for my $view (split /\n/, $wires->sql(2, q{SELECT oid::regclass FROM pg_class WHERE relkind = 'v' AND relnamespace = 'ledger'::regnamespace ORDER BY 1}))
+{
+	like($standby->safe_psql('postgres', "SELECT count(*) FROM $view"), qr/^\d+$/, "the standby of a member shows $view");
+}
+is($standby->safe_psql('postgres', "SELECT kind, height, detail FROM ledger.verify(mode => 'full')"), '', 'and verifies clean');
 my @logs = map { -s $wires->node($_)->logfile } @members;
 $primary->stop('fast');
 $standby->stop('fast');
