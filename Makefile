@@ -45,6 +45,7 @@ OBJS_PURE = \
 	src/consensus/consensus_batch.o \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_cut.o \
+	src/consensus/consensus_due.o \
 	src/consensus/consensus_ack.o \
 	src/consensus/consensus_checkpoint.o \
 	src/consensus/consensus_proposal.o \

@@ -581,6 +581,9 @@ take_input(TlConsensus *core, const TlInput *input)
 			return tl_consensus_checkpoint_input(core, &input->state,
 												 input->view) ?
 				TL_OK : TL_BAD_ORDER;
+		case TL_INPUT_DUE:
+			return tl_consensus_due_input(core, input->height, input->due_us) ?
+				TL_OK : TL_BAD_ORDER;
 		case TL_INPUT_MAKE_BATCH:
 			if (!core->started || core->own.broken || core->standing.changed ||
 				!tl_consensus_lane_make(core, input->payload))
@@ -636,7 +639,7 @@ take_outdated(TlConsensus *core, const TlInput *input)
 		tl_consensus_alarm(core, TL_ALARM_PROTOCOL, 0);
 	return (input->kind == TL_INPUT_MAKE_BATCH ||
 			input->kind == TL_INPUT_MAKE_APPROVAL ||
-			input->kind == TL_INPUT_STATE) ? TL_BAD_VERSION : TL_OK;
+			input->kind == TL_INPUT_STATE || input->kind == TL_INPUT_DUE) ? TL_BAD_VERSION : TL_OK;
 }
 
 static TlStatus

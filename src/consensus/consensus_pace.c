@@ -149,15 +149,18 @@ tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us)
 }
 
 /*
- * P5: may this node propose a block that orders nothing?  Only to make its
- * parent final, and not before the votes for the parent had their time.
+ * P5: may this node propose a block that orders nothing?  To run what is due at
+ * its time; or to make its parent final, and not before the votes for that had
+ * their time.
  */
 bool
 tl_consensus_pace_may_be_empty(TlConsensus *core,
-							   const TlConsensusBlock *parent)
+							   const TlConsensusBlock *parent, int64_t time)
 {
 	int64_t		patience = tl_consensus_pace_timer(core) / 4;
 
+	if (tl_consensus_due_by(core, parent, time))
+		return true;
 	if (!TL_RULE(105, !tl_consensus_same(&parent->hash, &core->base.hash)))
 		return false;
 	if (patience > core->config.pace.dead_us / 2)
@@ -258,9 +261,11 @@ tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)
 static bool
 has_work(TlConsensus *core)
 {
+	bool		due = tl_consensus_due_is_work(core);
+
 	return others_are_here(core) ||
 		(!TL_FORGOTTEN(102) &&
-		 (chain_is_not_final(core) || tl_consensus_lane_work(core) ||
+		 (due || chain_is_not_final(core) || tl_consensus_lane_work(core) ||
 		  tl_consensus_entry_work(core)));
 }
 

@@ -264,6 +264,8 @@ typedef struct TlPaceState
 	unsigned	nullified;		/* views since the last finalization, by q or
 								 * by this node */
 	int64_t		wake_us;		/* earliest deadline of this step */
+	uint64_t	due_height;		/* after the block there, the state */
+	int64_t		due_us;			/* has something due at this time; 0: nothing */
 } TlPaceState;
 
 /* A REPLY to this node, encoded. */
@@ -615,10 +617,18 @@ extern void tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view,
 extern void tl_consensus_pace_follow(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
-										   const TlConsensusBlock *parent);
+										   const TlConsensusBlock *parent,
+										   int64_t time);
 extern bool tl_consensus_pace_is_active(const TlConsensus *core,
 										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
+
+/* consensus_due.c */
+extern bool tl_consensus_due_input(TlConsensus *core, uint64_t height,
+								   int64_t due_us);
+extern bool tl_consensus_due_is_work(TlConsensus *core);
+extern bool tl_consensus_due_by(const TlConsensus *core,
+								const TlConsensusBlock *parent, int64_t time);
 
 #endif							/* CONSENSUS_STATE_H */

@@ -138,6 +138,9 @@ typedef enum TlInputKind
 								 * epoch, or the one that founds it; before a
 								 * start, after the checkpoint that the base
 								 * names, too */
+	TL_INPUT_DUE,				/* what the state after the final block at height
+								 * has due next, and when: after each block that
+								 * is applied, and again after each start */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_START,				/* the stored logs are read: begin to act */
@@ -168,6 +171,8 @@ typedef struct TlInput
 	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
+	uint64_t	height;			/* _DUE */
+	int64_t		due_us;			/* _DUE: block time, since 1970 UTC; 0: nothing */
 	bool		fresh;			/* _START: of the server, or of a copy */
 	uint32_t	member;			/* _LAST_SEEN: whose answer it is */
 	bool		held;			/* _LAST_SEEN: the own log has that row */

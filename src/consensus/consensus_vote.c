@@ -56,7 +56,7 @@ tl_consensus_vote_propose(TlConsensus *core)
 		!tl_consensus_proposal_build(core, parent, &block))
 		return false;
 	if (is_empty(&block) &&
-		!tl_consensus_pace_may_be_empty(core, parent))
+		!tl_consensus_pace_may_be_empty(core, parent, block.header.time))
 		return false;
 	if (!tl_consensus_room(core, 3))
 		return false;
@@ -96,9 +96,10 @@ tl_consensus_vote_notarize(TlConsensus *core)
 	parent = tl_consensus_proposal_parent(core, &known->block);
 	if (!TL_RULE(15, time_is_near(core, known->block.header.time)))
 		return false;
-	/* Nothing to order, nothing to finish. */
+	/* Nothing to order, nothing to finish, nothing to run. */
 	if (!TL_RULE(105, !is_empty(&known->block) ||
-				 !tl_consensus_same(&parent->hash, &core->base.hash)))
+				 !tl_consensus_same(&parent->hash, &core->base.hash) ||
+				 tl_consensus_due_by(core, parent, known->block.header.time)))
 		return false;
 	if (!cast(core, TL_LOG_NOTARIZE, view->view, &known->block.hash))
 		return false;

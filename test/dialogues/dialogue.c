@@ -34,6 +34,7 @@ static void held(Dialogue *dialogue, const Line *line);
 static void fetched(Dialogue *dialogue, const Line *line);
 static void again(Dialogue *dialogue, const Line *line);
 static void applied(Dialogue *dialogue, const Line *line);
+static void due(Dialogue *dialogue, const Line *line);
 static void approve(Dialogue *dialogue, const Line *line);
 static void rejoin(Dialogue *dialogue, const Line *line);
 static void next_epoch(Dialogue *dialogue, const Line *line);
@@ -51,6 +52,7 @@ static const Verb verbs[] = {
 	{"fetched", 2, fetched},
 	{"again", 2, again},
 	{"applied", 3, applied},
+	{"due", 3, due},
 	{"motion", 3, dialogue_motion},
 	{"approve", 2, approve},
 	{"rejoin", 2, rejoin},
@@ -265,6 +267,17 @@ applied(Dialogue *dialogue, const Line *line)
 	TlInput		input = {.kind = TL_INPUT_STATE, .view = block->header.view};
 
 	dialogue_state(&input.state, block, line->words[2]);
+	(void) dialogue_give(dialogue, &input);
+}
+
+/* The state after a final block has something due in so many milliseconds. */
+static void
+due(Dialogue *dialogue, const Line *line)
+{
+	const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[1])->block;
+	TlInput		input = {.kind = TL_INPUT_DUE, .height = block->header.height};
+
+	input.due_us = CLOCK_US + dialogue->now_us + strtoll(line->words[2], NULL, 10) * MS;
 	(void) dialogue_give(dialogue, &input);
 }
 

@@ -143,6 +143,7 @@ typedef struct SimNode
 								 * and the one that came */
 
 	unsigned	stated;			/* height whose state the core was told, last */
+	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
 	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
@@ -325,6 +326,7 @@ typedef enum SimSeen
 	SIM_SEEN_KEY,				/* approvals with a wrong key */
 	SIM_SEEN_DEPLOY,			/* contracts that blocks decided on */
 	SIM_SEEN_ILLEGAL,			/* accusations by one row (E6) */
+	SIM_SEEN_DUE,				/* blocks that order nothing and run a timer */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -400,6 +402,8 @@ typedef struct SimPlan
 	unsigned	checkpoint_interval;
 	unsigned	diverged;		/* honest members who apply wrongly */
 	uint64_t	diverges_at;	/* height from which on */
+	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
+	int64_t		due_us;			/* largest time of a timer */
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
@@ -431,6 +435,7 @@ typedef struct SimScenario
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
 #define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
 #define SIM_EXPECT_SAFETY	8	/* nothing else: more may be off than f */
+#define SIM_EXPECT_DUE		16	/* timers get their blocks soon */
 
 struct SimWorld
 {
@@ -631,6 +636,14 @@ extern void sim_state_lie(const SimWorld *world, unsigned target,
 extern void sim_state_lie_header(const SimWorld *world,
 								 TlBlockHeader *header);
 extern const char *sim_state_unfinished(SimWorld *world, const SimNode *node);
+
+/* sim_due.c */
+extern void sim_due_plan(SimWorld *world);
+extern void sim_due_give(SimWorld *world, SimNode *node);
+extern void sim_due_final(SimWorld *world, const SimNode *node,
+						  unsigned height);
+extern const char *sim_due_unfinished(const SimWorld *world,
+									  const SimNode *node);
 
 /* sim_liar.c */
 extern void sim_liar_send(SimWorld *world, SimNode *node, SimRow *row);

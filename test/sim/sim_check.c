@@ -489,6 +489,8 @@ unfinished(SimWorld *world, unsigned *who)
 		}
 		if (sim_state_unfinished(world, node) != NULL)
 			return sim_state_unfinished(world, node);
+		if (sim_due_unfinished(world, node) != NULL)
+			return sim_due_unfinished(world, node);
 	}
 	if (sim_check_unaccused(world) != 0)
 		return "and the others accuse nobody of what they hold of his log (V14)";

@@ -189,6 +189,7 @@ run(SimWorld *world, SimNode *node)
 		sim_read_give_held(world, node, &node->held[i]);
 	node->held_count = 0;
 	sim_state_give(world, node);
+	sim_due_give(world, node);
 	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
 	sim_node_step(world, node, &input, false);
@@ -250,8 +251,8 @@ commit(SimWorld *world, SimNode *node, bool send)
 		node->standing = node->standing_pending;
 	node->epoch = node->epoch_pending;
 	sim_memory_commit(world, node, send);
-	node->chain_count += node->final_pending;
-	node->final_pending = 0;
+	for (; node->final_pending > 0; node->final_pending--)
+		sim_due_final(world, node, node->chain_count++);
 }
 
 /* The transaction comes to its end, one way or another. */

@@ -64,6 +64,7 @@ sim_plan_make(SimWorld *world)
 	plan->twist = SIM_TWIST_ANY;
 	plan->chunk_count = 1;
 	sim_state_plan(world);
+	sim_due_plan(world);
 }
 
 void

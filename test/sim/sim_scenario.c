@@ -68,6 +68,8 @@ static void set_diverged_more(SimWorld *world);
 static void set_diverged_half(SimWorld *world);
 static void set_state_liar(SimWorld *world);
 static void set_slots(SimWorld *world);
+static void set_due(SimWorld *world);
+static void set_due_skewed(SimWorld *world);
 static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
 static void set_views(SimWorld *world);
@@ -188,6 +190,11 @@ static const SimScenario scenarios[] = {
 	{"block_time_after_idle_days", "a block time of three days ago after idle days",
 		"one batch in three days; the last block's time is no reason to refuse the next",
 	set_idle_days, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"timers_due", "timers of a contract on an idle ledger",
+		"a batch an hour sets a timer, which gets a block of its own, soon; no view is lost (P12)",
+	set_due, SIM_SEEN_DUE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS | SIM_EXPECT_DUE},
+	{"timers_due_and_clocks", "11, timers of a contract", "clocks differ by up to a second; each timer gets its block",
+	set_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
 	{"left_behind", "3", "a member is off for more views than it remembers (P9)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
 	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
@@ -739,6 +746,25 @@ set_idle_days(SimWorld *world)
 {
 	world->plan.batch_every_us = 72 * SIM_HOUR_US * world->plan.nodes;
 	world->plan.poll_us = 7 * SIM_HOUR_US;
+}
+
+static void
+set_due(SimWorld *world)
+{
+	set_idle_hour(world);
+	world->plan.due_every = 1;
+	world->plan.due_us = 120 * 1000 * SIM_MS;
+}
+
+static void
+set_due_skewed(SimWorld *world)
+{
+	world->plan.skew_us = 900 * SIM_MS;
+	world->plan.batch_every_us = 8000 * SIM_MS;
+	world->plan.due_every = 1;
+	world->plan.due_us = 4000 * SIM_MS;
+	world->plan.crash_weight = 2;
+	world->plan.loss_percent = 5;
 }
 
 static void
