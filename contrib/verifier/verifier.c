@@ -44,6 +44,7 @@ typedef struct Tally
 	const TlProofChain *chain;
 	unsigned long long valid;
 	unsigned long long invalid;
+	unsigned long long defined; /* of these by another member than the row's */
 	TlTrust		trust;			/* the weakest */
 } Tally;
 
@@ -253,7 +254,7 @@ static bool
 check_many(const Options *options, const TlJsonNode *root)
 {
 	static TlBundleChecker checker;
-	Tally		tally = {options, &checker.chain, 0, 0, TL_TRUST_CHECKPOINT};
+	Tally		tally = {options, &checker.chain, 0, 0, 0, TL_TRUST_CHECKPOINT};
 	const char *problem;
 
 	problem = tl_proof_bundle_check(&checker, root,
@@ -277,6 +278,9 @@ check_many(const Options *options, const TlJsonNode *root)
 		print_before(&checker.chain.chain_before, checker.chain.height_before);
 	print_changes(checker.chain.members.epoch);
 	print_trust(options, tally.trust, checker.chain.head.height);
+	if (tally.defined > 0)
+		printf("definition: the columns of %llu rows have their names from another"
+			   " member's definition of a shared table\n", tally.defined);
 	printf("valid: %llu rows: %s\n", tally.valid, tl_proof_trust_text(tally.trust));
 	return true;
 }
@@ -298,6 +302,8 @@ tally_row(void *context, const TlBundleVerdict *verdict)
 	tally->valid++;
 	if (verdict->trust != TL_TRUST_CHECKPOINT)
 		tally->trust = verdict->trust;
+	if (verdict->definer.size > 0)
+		tally->defined++;
 	if (options->quiet)
 		return;
 	printf("row: ");
@@ -331,6 +337,12 @@ print_one(const TlReceipt *receipt, const TlVerdict *verdict)
 	printf("\nref: %.*s\n", (int) receipt->ref.size, receipt->ref.data);
 	printf("block: %" PRIu64 " of %.*s\n", verdict->height,
 		   (int) receipt->time.size, receipt->time.data);
+	if (verdict->definer.size > 0)
+	{
+		printf("columns named by: ");
+		print_printable(verdict->definer);
+		printf("\n");
+	}
 	print_row(receipt->columns, receipt->column_count);
 }
 

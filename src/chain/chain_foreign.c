@@ -58,9 +58,16 @@ static TlStatement insert_refused = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
 	7, {TL_STATEMENT_REF, UUIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
 };
+typedef bool (*RefusedRow) (HeapTuple row, TupleDesc description, const TlPlace *place);
+
 static void store_run(TlForeignRuns *runs);
 static bool is_taken(const TlRef *first, const TlRef *last);
+static bool find_run(const TlRefBytes *lowest, const TlRefBytes *highest,
+					 TlForeignPlace *out);
+static bool find_refused(const TlRefBytes *ref, const TlPlace *place, RefusedRow accept,
+						 TlSpan *out);
 static bool is_refusal(HeapTuple row, TupleDesc description, const TlPlace *place);
+static bool is_at(HeapTuple row, TupleDesc description, const TlPlace *place);
 
 /* One section of a batch that is being applied; SPI is connected. */
 void
@@ -187,56 +194,64 @@ is_taken(const TlRef *first, const TlRef *last)
 {
 	TlRefBytes	lowest;
 	TlRefBytes	highest;
-	Relation	relation = tl_chain_stored_open("foreign_rows");
-	ScanKeyData key;
-	HeapTuple	row;
-	bool		taken = false;
+	TlForeignPlace unused;
 
 	tl_table_ref_pack(&lowest, first);
 	tl_table_ref_pack(&highest, last);
+	return find_run(&lowest, &highest, &unused);
+}
+
+/* Which section of a foreign batch has this row?  False if none that is applied. */
+bool
+tl_chain_foreign_find(const TlRefBytes *ref, TlForeignPlace *out)
+{
+	return tl_chain_stored_any("foreign_rows") && find_run(ref, ref, out);
+}
+
+/* Runs do not overlap: only the last one that begins in time can reach that far. */
+static bool
+find_run(const TlRefBytes *lowest, const TlRefBytes *highest, TlForeignPlace *out)
+{
+	Relation	relation = tl_chain_stored_open("foreign_rows");
+	ScanKeyData key;
+	HeapTuple	row;
+	bool		found = false;
+
 	ScanKeyInit(&key, Anum_foreign_rows_first_ref, BTLessEqualStrategyNumber,
-				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(&highest));
+				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(highest));
 	row = tl_chain_stored_fetch(relation, "foreign_rows_pkey", &key, 1,
 								BackwardScanDirection);
 	if (row != NULL)
 	{
-		Datum		other = tl_chain_stored_value(row, RelationGetDescr(relation),
-												  "last_ref");
+		TupleDesc	description = RelationGetDescr(relation);
+		const TlRefBytes *last = DatumGetTlRefBytes(tl_chain_stored_value(row, description,
+																		  "last_ref"));
+		TlRef		unpacked;
 
-		taken = tl_table_ref_compare(&lowest, DatumGetTlRefBytes(other)) <= 0;
+		tl_table_ref_unpack(&unpacked, last);
+		out->height = DatumGetInt64(tl_chain_stored_value(row, description, "height"));
+		out->member = unpacked.member;
+		out->incarnation = (uint16_t)
+			DatumGetInt32(tl_chain_stored_value(row, description, "incarnation"));
+		out->batch = DatumGetInt64(tl_chain_stored_value(row, description, "batch"));
+		out->section = DatumGetInt32(tl_chain_stored_value(row, description, "section"));
+		found = tl_table_ref_compare(lowest, last) <= 0;
 	}
 	tl_chain_stored_close(relation);
-	return taken;
+	return found;
 }
 
 /* Which block has this row of a foreign section?  False if none that is applied. */
 bool
 tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out)
 {
-	Relation	relation;
-	ScanKeyData key;
-	HeapTuple	row;
-	bool		found = false;
+	TlForeignPlace place;
 
-	if (!tl_chain_stored_any("foreign_rows"))
+	if (!tl_chain_foreign_find(ref, &place))
 		return false;
-	relation = tl_chain_stored_open("foreign_rows");
-	ScanKeyInit(&key, Anum_foreign_rows_first_ref, BTLessEqualStrategyNumber,
-				tl_chain_lookup_ref_function("ref_le"), TlRefBytesGetDatum(ref));
-	row = tl_chain_stored_fetch(relation, "foreign_rows_pkey", &key, 1,
-								BackwardScanDirection);
-	if (row != NULL)
-	{
-		TupleDesc	description = RelationGetDescr(relation);
-		Datum		last = tl_chain_stored_value(row, description, "last_ref");
-
-		memset(out, 0, sizeof(*out));
-		out->height = DatumGetInt64(tl_chain_stored_value(row, description, "height"));
-		out->batch = DatumGetInt64(tl_chain_stored_value(row, description, "batch"));
-		found = tl_table_ref_compare(ref, DatumGetTlRefBytes(last)) <= 0;
-	}
-	tl_chain_stored_close(relation);
-	return found && tl_chain_lookup_time(&out->time, out->height);
+	out->height = place.height;
+	out->batch = place.batch;
+	return tl_chain_lookup_time(&out->time, out->height);
 }
 
 /*
@@ -292,6 +307,22 @@ tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByt
 bool
 tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place)
 {
+	return find_refused(ref, place, is_refusal, NULL);
+}
+
+/*
+ * The bytes of a row that was refused in that place, for whatever reason; in the
+ * current memory context.  False if it was not.
+ */
+bool
+tl_chain_foreign_refused_bytes(const TlRefBytes *ref, const TlPlace *place, TlSpan *out)
+{
+	return find_refused(ref, place, is_at, out);
+}
+
+static bool
+find_refused(const TlRefBytes *ref, const TlPlace *place, RefusedRow accept, TlSpan *out)
+{
 	Relation	relation;
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -308,7 +339,17 @@ tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place)
 	scan = systable_beginscan_ordered(relation, index, NULL, 1, &key);
 	while (!found &&
 		   (row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
-		found = is_refusal(row, RelationGetDescr(relation), place);
+	{
+		found = accept(row, RelationGetDescr(relation), place);
+		if (found && out != NULL)
+		{
+			bytea	   *bytes = DatumGetByteaPCopy(tl_chain_stored_value(row, RelationGetDescr(relation),
+																		 "bytes"));
+
+			out->data = (const uint8_t *) VARDATA_ANY(bytes);
+			out->size = VARSIZE_ANY_EXHDR(bytes);
+		}
+	}
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	tl_chain_stored_close(relation);
@@ -321,10 +362,13 @@ is_refusal(HeapTuple row, TupleDesc description, const TlPlace *place)
 	const char *sqlstate =
 		TextDatumGetCString(tl_chain_stored_value(row, description, "sqlstate"));
 
-	if (strcmp(sqlstate, tl_status_sqlstate(TL_BAD_REF)) == 0)
-		return false;
-	if (place == NULL)
-		return true;
+	return strcmp(sqlstate, tl_status_sqlstate(TL_BAD_REF)) != 0 &&
+		(place == NULL || is_at(row, description, place));
+}
+
+static bool
+is_at(HeapTuple row, TupleDesc description, const TlPlace *place)
+{
 	return DatumGetInt64(tl_chain_stored_value(row, description, "height")) == place->height &&
 		(place->batch == 0 ||
 		 DatumGetInt64(tl_chain_stored_value(row, description, "batch")) == place->batch);

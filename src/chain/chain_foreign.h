@@ -30,6 +30,16 @@ typedef struct TlForeignRuns
 	TlRef		last;
 } TlForeignRuns;
 
+/* Which section has a row. */
+typedef struct TlForeignPlace
+{
+	int64_t		height;
+	uint32_t	member;
+	uint16_t	incarnation;
+	int64_t		batch;
+	int			section;
+} TlForeignPlace;
+
 extern void tl_chain_foreign_store(const TlBatchHeader *header, int64_t height,
 								   uint16_t index, const TlBuiltSection *section);
 extern void tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
@@ -37,6 +47,7 @@ extern void tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader
 										bool only_asks);
 extern void tl_chain_foreign_runs_add(TlForeignRuns *runs, const TlRef *ref);
 extern void tl_chain_foreign_runs_end(TlForeignRuns *runs);
+extern bool tl_chain_foreign_find(const TlRefBytes *ref, TlForeignPlace *out);
 extern bool tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out);
 extern bool tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out);
 extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
@@ -44,5 +55,7 @@ extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
 									const char *sqlstate, const char *reason,
 									TlSpan bytes);
 extern bool tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place);
+extern bool tl_chain_foreign_refused_bytes(const TlRefBytes *ref, const TlPlace *place,
+										   TlSpan *out);
 
 #endif							/* CHAIN_FOREIGN_H */

@@ -65,8 +65,9 @@ static const char *check_rows(TlBundleChecker *checker, Place *place,
 							  const char **problem);
 static const char *walk_row(TlBundleChecker *checker, Place *place,
 							const TlJsonNode *node);
-static const char *check_row(const Place *place, const TlRowHeader *header,
-							 const TlBundleRow *row);
+static const char *check_row(TlBundleChecker *checker, const Place *place,
+							 const TlRowHeader *header, const TlBundleRow *row,
+							 TlSpan *definer);
 static const char *keep_definition(TlBundleChecker *checker, const Place *place,
 								   const TlRowHeader *header, TlSpan bytes);
 static bool ends_at(TlMerkleRange *range, uint64_t size, TlReader *nodes,
@@ -462,13 +463,14 @@ walk_row(TlBundleChecker *checker, Place *place, const TlJsonNode *node)
 	if (place->problem != NULL)
 		problem = place->problem;
 	if (problem == NULL)
-		problem = check_row(place, &header, &row);
+		problem = check_row(checker, place, &header, &row, &verdict.definer);
 	if (checker->of_definitions)
 		return problem != NULL ? problem :
 			keep_definition(checker, place, &header, row.bytes);
 	checker->row_count++;
 	verdict.valid = (problem == NULL);
-	verdict.reason = verdict.valid ? tl_proof_trust_text(place->trust) : problem;
+	tl_proof_verdict_text(verdict.text, place->trust, verdict.definer.size > 0);
+	verdict.reason = verdict.valid ? verdict.text : problem;
 	verdict.node = node;
 	verdict.row = &row;
 	verdict.section = &place->section_part;
@@ -485,7 +487,8 @@ walk_row(TlBundleChecker *checker, Place *place, const TlJsonNode *node)
 
 /* What a row says of itself and what is shown of it. */
 static const char *
-check_row(const Place *place, const TlRowHeader *header, const TlBundleRow *row)
+check_row(TlBundleChecker *checker, const Place *place, const TlRowHeader *header,
+		  const TlBundleRow *row, TlSpan *definer)
 {
 	const char *problem = tl_proof_step_row_section(header, &place->section);
 
@@ -493,9 +496,9 @@ check_row(const Place *place, const TlRowHeader *header, const TlBundleRow *row)
 		problem = tl_proof_step_row_batch(header, &place->batch);
 	if (problem == NULL)
 		problem = tl_proof_step_row_definition(header, &place->definition);
-	if (problem == NULL && place->definition_member != 0 &&
-		place->definition_member != header->ref.member)
-		problem = "the definition is another member's than the row";
+	if (problem == NULL && place->definition_member != 0)
+		problem = tl_proof_step_definer(definer, &checker->chain, place->definition_member,
+										header, place->section.kind);
 	if (problem == NULL)
 		problem = tl_proof_step_ref(&header->ref, row->ref);
 	if (problem == NULL)

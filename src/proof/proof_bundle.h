@@ -20,7 +20,9 @@ typedef struct TlBundleVerdict
 {
 	bool		valid;
 	const char *reason;
+	char		text[TL_VERDICT_TEXT_SIZE]; /* room for it */
 	TlTrust		trust;
+	TlSpan		definer;		/* as in TlVerdict */
 	const TlJsonNode *node;		/* of the row */
 	const TlBundleRow *row;		/* as it is shown */
 	const TlBundleSection *section;

@@ -38,6 +38,7 @@
 #include "proof_step.h"
 #include "table_row.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the steps learn and later steps compare. */
@@ -52,6 +53,7 @@ typedef struct Checker
 typedef struct ProvedRow
 {
 	TlRowHeader header;
+	uint8_t		section_kind;
 	TlBlockHeader block;
 } ProvedRow;
 
@@ -63,7 +65,7 @@ static const char *check_row(Checker *checker, ProvedRow *out,
 static const char *check_block(Checker *checker, TlBlockHeader *out,
 							   const TlReceiptRow *row, const TlHash *digest);
 static const char *check_definition(Checker *checker, const ProvedRow *row,
-									uint64_t *height);
+									uint64_t *height, TlSpan *definer);
 static const char *check_shown(Checker *checker, const ProvedRow *row);
 static bool verify_path(const TlHash *leaf, uint64_t index, uint64_t size,
 						TlSpan path, const TlHash *root);
@@ -80,7 +82,15 @@ tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
 	checker.receipt = receipt;
 	problem = check_all(&checker, out, checkpoint, consistency);
 	out->valid = (problem == NULL);
-	out->reason = (problem != NULL) ? problem : tl_proof_trust_text(out->trust);
+	tl_proof_verdict_text(out->text, out->trust, out->definer.size > 0);
+	out->reason = (problem != NULL) ? problem : out->text;
+}
+
+void
+tl_proof_verdict_text(char out[TL_VERDICT_TEXT_SIZE], TlTrust trust, bool has_definer)
+{
+	(void) snprintf(out, TL_VERDICT_TEXT_SIZE, "%s%s", tl_proof_trust_text(trust),
+					has_definer ? "; the columns have their names from another member's definition of this shared table" : "");
 }
 
 const char *
@@ -118,7 +128,7 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 	if (problem == NULL)
 		problem = check_row(checker, &row, &receipt->row);
 	if (problem == NULL)
-		problem = check_definition(checker, &row, &height_max);
+		problem = check_definition(checker, &row, &height_max, &verdict->definer);
 	if (problem == NULL)
 		problem = check_shown(checker, &row);
 	if (problem == NULL && checkpoint != NULL)
@@ -162,6 +172,7 @@ check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 										row->section_random);
 	if (problem == NULL)
 		problem = tl_proof_step_row_section(&out->header, &section);
+	out->section_kind = section.kind;
 	if (problem == NULL && !verify_path(&leaf, row->index, section.row_count,
 										row->path, &section.root))
 		problem = "the row's path does not lead to its section";
@@ -202,10 +213,12 @@ check_block(Checker *checker, TlBlockHeader *out, const TlReceiptRow *row,
 
 /*
  * Find the definition of the row's table: in a proved row of the same member,
- * or, for definitions themselves, fixed.  *height is that of its block.
+ * of a shared table also of another one, or, for definitions themselves, fixed.
+ * *height is that of its block.
  */
 static const char *
-check_definition(Checker *checker, const ProvedRow *row, uint64_t *height)
+check_definition(Checker *checker, const ProvedRow *row, uint64_t *height,
+				 TlSpan *definer)
 {
 	const TlReceiptRow *definition_row = &checker->receipt->definition;
 	TlDefinition *definition = &checker->definition;
@@ -229,8 +242,10 @@ check_definition(Checker *checker, const ProvedRow *row, uint64_t *height)
 		if (tl_proof_definition_decode(definition, definition_row->bytes.data,
 									   definition_row->bytes.size) != TL_OK)
 			return "the definition is not a row of ledger.table_version";
-		if (proved.header.ref.member != row->header.ref.member)
-			return "the definition is another member's than the row";
+		problem = tl_proof_step_definer(definer, &checker->chain, proved.header.ref.member,
+										&row->header, row->section_kind);
+		if (problem != NULL)
+			return problem;
 		*height = proved.block.height;
 	}
 	return tl_proof_step_row_definition(&row->header, definition);

@@ -95,11 +95,16 @@ typedef struct TlConsistency
 	TlSpan		hashes;			/* 32 bytes each */
 } TlConsistency;
 
+#define TL_VERDICT_TEXT_SIZE	256
+
 typedef struct TlVerdict
 {
 	bool		valid;
 	const char *reason;			/* a sentence, also when valid */
+	char		text[TL_VERDICT_TEXT_SIZE]; /* room for it */
 	TlTrust		trust;
+	TlSpan		definer;		/* name of the member whose definition names the
+								 * columns, empty if it is the row's */
 	TlHash		chain_id;
 	bool		test;			/* a test ledger */
 	bool		restarted;		/* by a RESTART, after that block of that ledger */
@@ -122,7 +127,12 @@ extern void tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
 						   const TlCheckpoint *checkpoint,
 						   const TlConsistency *consistency);
 
-/* The reason of a valid verdict. */
+/*
+ * The reason of a valid verdict: what it rests on, and whether somebody else than
+ * the row's member says what the columns are called.
+ */
 extern const char *tl_proof_trust_text(TlTrust trust);
+extern void tl_proof_verdict_text(char out[TL_VERDICT_TEXT_SIZE], TlTrust trust,
+								  bool has_definer);
 
 #endif							/* PROOF_CHECK_H */

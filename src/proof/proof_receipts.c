@@ -11,7 +11,7 @@
  * The rows are looked for with the caller's own rights, all columns of them,
  * row level security included; only then the chain is read with the library's.
  *
- * Memory: the document and its jsonb, beside them 50 bytes a row; what is read
+ * Memory: the document and its jsonb, beside them 70 bytes a row; what is read
  * of a block or a section goes when the next one comes.  Time: a tile of 256
  * rows is encoded again where one of its rows is asked for, so that scattered
  * rows cost up to 256 times what neighbours do, and never more.
@@ -33,7 +33,6 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-#include "chain_lookup.h"
 #include "merkle_cover.h"
 #include "proof_bundle.h"
 #include "proof_jsonb.h"
@@ -50,9 +49,17 @@ PG_FUNCTION_INFO_V1(tl_receipts);
 #define GAP_SIZE_MAX	(2 * TL_MERKLE_DEPTH_MAX * TL_HASH_SIZE)
 
 static TlStatement select_version = {
-	"SELECT section, table_version FROM ledger_internal.section"
-	" WHERE batch = $1 AND table_id = $2",
+	"SELECT s.section, s.table_version, b.member, b.incarnation,"
+	" ('x' || encode(substring(b.header FROM 41 FOR 8), 'hex'))::bit(64)::bigint"
+	" FROM ledger_internal.section AS s JOIN ledger_internal.batch AS b USING (batch)"
+	" WHERE s.batch = $1 AND s.table_id = $2",
 	2, {INT8OID, UUIDOID}
+};
+static TlStatement select_foreign_version = {
+	"SELECT section, table_version, member, incarnation, batch"
+	" FROM ledger_internal.foreign_section"
+	" WHERE member = $1 AND incarnation = $2 AND batch = $3 AND section = $4",
+	4, {INT8OID, INT4OID, INT8OID, INT4OID}
 };
 
 /* A row that is asked for. */
@@ -60,15 +67,16 @@ typedef struct Entry
 {
 	TlRefBytes	ref;
 	Oid			relation;
-	int64_t		batch;
-	int64_t		height;
+	TlSourcePlace place;
 	struct Version *defines;	/* of a definition */
 } Entry;
 
 /* Rows of one section. */
 typedef struct RowGroup
 {
-	int64_t		height;
+	TlSourcePlace place;
+	uint32_t	member;			/* these three as in the batch's header */
+	uint16_t	incarnation;
 	int64_t		batch;
 	int			section;		/* its number */
 	Oid			relation;
@@ -165,7 +173,10 @@ static void check(Jsonb *document);
 static void note_problem(void *context, const TlBundleVerdict *verdict);
 static int	compare_refs(const void *left, const void *right);
 static int	compare_entries(const void *left, const void *right);
+static int	compare_sections(const Entry *a, const Entry *b);
 static int	compare_groups(const void *left, const void *right);
+static int	compare_batches(const RowGroup *a, const RowGroup *b);
+static int	compare_numbers(int64_t a, int64_t b);
 
 /* ledger.receipts(relation, refs, size) -> jsonb */
 Datum
@@ -299,18 +310,16 @@ place_entries(Build *build, Forest *forest)
 	for (int i = 0; i < forest->entry_count; i++)
 	{
 		Entry	   *entry = &forest->entries[i];
-		TlPlace		place;
 		MemoryContext old = MemoryContextSwitchTo(build->block_context);
-		bool		found = tl_chain_lookup(&entry->ref, &place);
+		bool		found = tl_proof_source_place(&entry->place, &entry->ref);
+		uint64_t	height = (uint64_t) entry->place.height;
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(build->block_context);
-		if (!found || (uint64_t) place.height > build->newest)
+		if (!found || height > build->newest)
 			tl_proof_source_not_final(&entry->ref);
-		tl_proof_source_covers(build->size, (uint64_t) place.height, &entry->ref);
-		entry->batch = place.batch;
-		entry->height = place.height;
+		tl_proof_source_covers(build->size, height, &entry->ref);
 	}
 	qsort(forest->entries, forest->entry_count, sizeof(Entry), compare_entries);
 }
@@ -328,16 +337,14 @@ make_groups(Build *build, Forest *forest)
 		const Entry *entry = &forest->entries[i];
 		RowGroup	   *group;
 
-		if (count > 0 && forest->groups[count - 1].batch == entry->batch &&
-			forest->groups[count - 1].relation == entry->relation)
+		if (count > 0 && compare_sections(&forest->entries[i - 1], entry) == 0)
 		{
 			forest->groups[count - 1].entry_count++;
 			continue;
 		}
 		CHECK_FOR_INTERRUPTS();
 		group = &forest->groups[count++];
-		group->height = entry->height;
-		group->batch = entry->batch;
+		group->place = entry->place;
 		group->relation = entry->relation;
 		group->entries = entry;
 		group->entry_count = 1;
@@ -352,14 +359,23 @@ read_version(Build *build, RowGroup *group)
 {
 	VersionKey	key;
 	pg_uuid_t	uuid;
-	Datum		values[2] = {Int64GetDatum(group->batch), UUIDPGetDatum(&uuid)};
+	const TlSourcePlace *place = &group->place;
+	Datum		own[2] = {Int64GetDatum(place->batch), UUIDPGetDatum(&uuid)};
+	Datum		foreign[4] = {
+		Int64GetDatum((int64) place->member), Int32GetDatum(place->incarnation),
+		Int64GetDatum(place->batch), Int32GetDatum(place->section)
+	};
 
 	memset(&key, 0, sizeof(key));
 	tl_proof_source_table_id(key.table_id, group->relation);
 	memcpy(uuid.data, key.table_id, UUID_LEN);
-	if (tl_proof_source_execute(&select_version, values) != 1)
+	if ((place->foreign ? tl_proof_source_execute(&select_foreign_version, foreign) :
+		 tl_proof_source_execute(&select_version, own)) != 1)
 		tl_proof_source_damaged("the section of a row is missing");
 	group->section = DatumGetInt32(tl_chain_result(0, 0, NULL));
+	group->member = (uint32_t) DatumGetInt64(tl_chain_result(0, 2, NULL));
+	group->incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 3, NULL));
+	group->batch = DatumGetInt64(tl_chain_result(0, 4, NULL));
 	key.version = (uint32_t) DatumGetInt32(tl_chain_result(0, 1, NULL));
 	group->version = find_version(build, &key);
 }
@@ -429,7 +445,7 @@ write_forest(Build *build, const char *before, const Forest *forest)
 		int			first = next;
 
 		while (next < forest->group_count &&
-			   forest->groups[next].height == forest->groups[first].height)
+			   forest->groups[next].place.height == forest->groups[first].place.height)
 			next++;
 		MemoryContextSwitchTo(build->block_context);
 		write_block(build, first == 0 ? "" : ", ", &forest->groups[first],
@@ -453,7 +469,7 @@ history_nodes(Build *build, const Forest *forest)
 	for (int i = 0; i <= forest->group_count; i++)
 	{
 		bool		is_end = (i == forest->group_count);
-		uint64_t	height = is_end ? build->head.height : forest->groups[i].height;
+		uint64_t	height = is_end ? build->head.height : forest->groups[i].place.height;
 
 		if (!is_end && (height == build->head.height || height + 1 == position))
 			continue;
@@ -479,8 +495,8 @@ write_block(Build *build, const char *before, const RowGroup *groups, int count)
 	int			next = 0;
 
 	memset(&part, 0, sizeof(part));
-	tl_proof_source_header(&part.header, &block, groups->height);
-	part.digests = tl_proof_source_digests(groups->height);
+	tl_proof_source_header(&part.header, &block, groups->place.height);
+	part.digests = tl_proof_source_digests(groups->place.height);
 	do
 		text_init(build, &text);
 	while (text_grew(build, &text, tl_proof_show_block(&part, &text)));
@@ -489,7 +505,7 @@ write_block(Build *build, const char *before, const RowGroup *groups, int count)
 	{
 		int			first = next;
 
-		while (next < count && groups[next].batch == groups[first].batch)
+		while (next < count && compare_batches(&groups[next], &groups[first]) == 0)
 			next++;
 		write_batch(build, first == 0 ? "" : ", ", &groups[first], next - first);
 	}
@@ -504,7 +520,7 @@ write_batch(Build *build, const char *before, const RowGroup *groups, int count)
 	TlWriter	text;
 
 	memset(&part, 0, sizeof(part));
-	tl_proof_source_batch(&batch, groups->batch);
+	tl_proof_source_batch(&batch, &groups->place);
 	part.header = batch.header;
 	part.nodes = batch_nodes(&batch, groups, count);
 	do
@@ -565,7 +581,7 @@ write_section(Build *build, const char *before, const RowGroup *group,
 	writer.build = build;
 	writer.group = group;
 	read_definition(&writer.definition, group->version);
-	tl_proof_section_read(&section, group->batch, group->version->key.table_id);
+	tl_proof_section_read(&section, &group->place, group->version->key.table_id);
 	memset(&part, 0, sizeof(part));
 	part.has_definition = (group->version->table.ref.member != 0);
 	part.definition = group->version->number;
@@ -817,20 +833,34 @@ compare_refs(const void *left, const void *right)
 	return tl_table_ref_compare(left, right);
 }
 
-/* As sections are found: by block, batch, table, ref. */
+/* As sections are found; in one, by ref. */
 static int
 compare_entries(const void *left, const void *right)
 {
 	const Entry *a = left;
 	const Entry *b = right;
+	int			order = compare_sections(a, b);
 
-	if (a->height != b->height)
-		return a->height < b->height ? -1 : 1;
-	if (a->batch != b->batch)
-		return a->batch < b->batch ? -1 : 1;
-	if (a->relation != b->relation)
-		return a->relation < b->relation ? -1 : 1;
-	return tl_table_ref_compare(&a->ref, &b->ref);
+	return order != 0 ? order : tl_table_ref_compare(&a->ref, &b->ref);
+}
+
+/* By block, batch, section; an own batch has one section of a table. */
+static int
+compare_sections(const Entry *a, const Entry *b)
+{
+	int			order = compare_numbers(a->place.height, b->place.height);
+
+	if (order == 0)
+		order = compare_numbers(a->place.foreign, b->place.foreign);
+	if (order == 0)
+		order = compare_numbers(a->place.member, b->place.member);
+	if (order == 0)
+		order = compare_numbers(a->place.incarnation, b->place.incarnation);
+	if (order == 0)
+		order = compare_numbers(a->place.batch, b->place.batch);
+	if (order == 0)
+		order = compare_numbers(a->place.section, b->place.section);
+	return order != 0 ? order : compare_numbers(a->relation, b->relation);
 }
 
 /* As they stand in the document: by block, batch, section. */
@@ -839,10 +869,26 @@ compare_groups(const void *left, const void *right)
 {
 	const RowGroup *a = left;
 	const RowGroup *b = right;
+	int			order = compare_numbers(a->place.height, b->place.height);
 
-	if (a->height != b->height)
-		return a->height < b->height ? -1 : 1;
-	if (a->batch != b->batch)
-		return a->batch < b->batch ? -1 : 1;
-	return a->section < b->section ? -1 : a->section > b->section;
+	if (order == 0)
+		order = compare_batches(a, b);
+	return order != 0 ? order : compare_numbers(a->section, b->section);
+}
+
+/* In the order of the block. */
+static int
+compare_batches(const RowGroup *a, const RowGroup *b)
+{
+	int			order = compare_numbers(a->member, b->member);
+
+	if (order == 0)
+		order = compare_numbers(a->incarnation, b->incarnation);
+	return order != 0 ? order : compare_numbers(a->batch, b->batch);
+}
+
+static int
+compare_numbers(int64_t a, int64_t b)
+{
+	return a < b ? -1 : a > b;
 }

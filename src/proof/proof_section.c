@@ -23,6 +23,7 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
+#include "chain_foreign.h"
 #include "chain_statement.h"
 #include "merkle_hash.h"
 #include "merkle_range.h"
@@ -36,32 +37,50 @@
 #define SKIP_MAX	16
 
 static TlStatement select_section = {
-	"SELECT section, kind, table_id, table_version, row_count, root, commitment,"
-	" row_key, nodes, manifest FROM ledger_internal.section"
-	" WHERE batch = $1 AND table_id = $2",
+	"SELECT s.section, s.kind, s.table_id, s.table_version, s.row_count, s.root, s.commitment,"
+	" s.row_key, s.nodes, s.manifest,"
+	" ('x' || encode(substring(b.header FROM 41 FOR 8), 'hex'))::bit(64)::bigint"
+	" FROM ledger_internal.section AS s JOIN ledger_internal.batch AS b USING (batch)"
+	" WHERE s.batch = $1 AND s.table_id = $2",
 	2, {INT8OID, UUIDOID}
+};
+static TlStatement select_foreign = {
+	"SELECT section, 0::smallint, table_id, table_version, row_count, root, NULL::bytea,"
+	" row_key, nodes, manifest, batch FROM ledger_internal.foreign_section"
+	" WHERE member = $1 AND incarnation = $2 AND batch = $3 AND section = $4 AND root IS NOT NULL",
+	4, {INT8OID, INT4OID, INT8OID, INT4OID}
 };
 
 static void read_random(TlSourceSection *out);
 static void read_tile(TlSourceTile *tile, TlManifestReader *manifest,
 					  uint64_t first, uint32_t count);
+static TlSpan encode_row(TlSourceRows *rows, TlSourceTile *tile, int index);
+static bool take(TlSourceTile *tile, int index, TlSpan bytes);
+static void start(TlSourceRows *rows, const TlSourceTile *tile, int index);
 static bool find_row(TlSourceRows *rows, const TlSourceTile *tile, int index);
 tl_noreturn static void row_damaged(Relation relation, const TlRefBytes *ref,
 									const char *how);
 
 void
-tl_proof_section_read(TlSourceSection *out, int64_t batch,
+tl_proof_section_read(TlSourceSection *out, const TlSourcePlace *place,
 					  const uint8_t table_id[TL_TABLE_ID_SIZE])
 {
 	pg_uuid_t	uuid;
-	Datum		values[2] = {Int64GetDatum(batch), UUIDPGetDatum(&uuid)};
+	Datum		own[2] = {Int64GetDatum(place->batch), UUIDPGetDatum(&uuid)};
+	Datum		foreign[4] = {
+		Int64GetDatum((int64) place->member), Int32GetDatum(place->incarnation),
+		Int64GetDatum(place->batch), Int32GetDatum(place->section)
+	};
 	uint8_t    *bytes = palloc(TL_SECTION_SIZE_MAX);
 	TlWriter	writer;
 
 	memset(out, 0, sizeof(*out));
 	memcpy(uuid.data, table_id, UUID_LEN);
-	if (tl_proof_source_execute(&select_section, values) != 1)
+	if ((place->foreign ? tl_proof_source_execute(&select_foreign, foreign) :
+		 tl_proof_source_execute(&select_section, own)) != 1)
 		tl_proof_source_damaged("the section of a row is missing");
+	out->height = place->height;
+	out->batch = DatumGetInt64(tl_chain_result(0, 10, NULL));
 	out->number = DatumGetInt32(tl_chain_result(0, 0, NULL));
 	tl_proof_source_leaf(&out->leaf, 0, 1);
 	if (out->leaf.kind == TL_SECTION_PRIVATE)
@@ -180,40 +199,81 @@ void
 tl_proof_section_encode(TlSourceRows *rows, TlSourceTile *tile,
 						TlSourceRow row, void *context)
 {
-	tl_table_scan_start(rows->scan, &tile->refs[0], &tile->refs[tile->count - 1]);
+	start(rows, tile, 0);
 	for (int i = 0; i < tile->count; i++)
 	{
 		TlSpan		bytes;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!find_row(rows, tile, i))
-			row_damaged(rows->table, &tile->refs[i], "is missing");
-		bytes = tl_table_encoder_row(rows->encoder, tl_table_scan_slot(rows->scan));
-		tl_merkle_leaf_hash(&tile->hashes[i], bytes.data, bytes.size);
-		if (memcmp(tile->hashes[i].bytes, tile->fingerprints[i],
-				   TL_FINGERPRINT_SIZE) != 0)
-			row_damaged(rows->table, &tile->refs[i], "was changed");
+		bytes = encode_row(rows, tile, i);
 		if (row != NULL)
 			row(context, tile, i, bytes);
 	}
+}
+
+/*
+ * A row that was refused is in no table but its author's, and what has its ref may
+ * be another one.
+ */
+static TlSpan
+encode_row(TlSourceRows *rows, TlSourceTile *tile, int index)
+{
+	const TlRefBytes *ref = &tile->refs[index];
+	TlPlace		place = {.height = rows->section->height,.batch = rows->section->batch};
+	bool		found = find_row(rows, tile, index);
+	TlSpan		bytes;
+
+	if (found)
+	{
+		bytes = tl_table_encoder_row(rows->encoder, tl_table_scan_slot(rows->scan));
+		if (take(tile, index, bytes))
+			return bytes;
+	}
+	if (!tl_chain_foreign_refused_bytes(ref, &place, &bytes))
+		row_damaged(rows->table, ref, found ? "was changed" : "is missing");
+	if (!take(tile, index, bytes))
+		row_damaged(rows->table, ref, "was changed");
+	return bytes;
+}
+
+/* Its hash; false if it is not the one that the manifest names. */
+static bool
+take(TlSourceTile *tile, int index, TlSpan bytes)
+{
+	tl_merkle_leaf_hash(&tile->hashes[index], bytes.data, bytes.size);
+	return memcmp(tile->hashes[index].bytes, tile->fingerprints[index],
+				  TL_FINGERPRINT_SIZE) == 0;
+}
+
+static void
+start(TlSourceRows *rows, const TlSourceTile *tile, int index)
+{
+	tl_table_scan_start(rows->scan, &tile->refs[index], &tile->refs[tile->count - 1]);
+	rows->held = false;
+	rows->ended = false;
 }
 
 /* Move the scan on to the row; those between are of other batches. */
 static bool
 find_row(TlSourceRows *rows, const TlSourceTile *tile, int index)
 {
-	TlRefBytes	found;
 	int			skipped = 0;
 
-	while (tl_table_scan_next(rows->scan, &found))
+	while (rows->held || !rows->ended)
 	{
-		int			order = tl_table_ref_compare(&found, &tile->refs[index]);
+		int			order;
 
+		if (!rows->held && !tl_table_scan_next(rows->scan, &rows->found))
+		{
+			rows->ended = true;
+			break;
+		}
+		order = tl_table_ref_compare(&rows->found, &tile->refs[index]);
+		rows->held = (order > 0);
 		if (order >= 0)
 			return order == 0;
 		if (++skipped == SKIP_MAX)
-			tl_table_scan_start(rows->scan, &tile->refs[index],
-								&tile->refs[tile->count - 1]);
+			start(rows, tile, index);
 	}
 	return false;
 }

@@ -15,6 +15,7 @@
 
 #include "chain_manifest.h"
 #include "chain_section.h"
+#include "proof_source.h"
 #include "table_encode.h"
 #include "table_ref.h"
 #include "table_scan.h"
@@ -22,6 +23,8 @@
 typedef struct TlSourceSection
 {
 	int			number;			/* among the batch's; not its index */
+	int64_t		height;			/* of its block, */
+	int64_t		batch;			/* and its batch, as the header has it */
 	TlSectionLeaf leaf;
 	TlSpan		bytes;			/* of the leaf */
 	TlSpan		random;			/* of a private section, otherwise empty */
@@ -49,9 +52,12 @@ typedef struct TlSourceRows
 	Relation	table;
 	TlTableEncoder *encoder;
 	TlRefScan  *scan;
+	TlRefBytes	found;			/* row that the scan is at, */
+	bool		held;			/* and that was not asked for yet */
+	bool		ended;
 } TlSourceRows;
 
-extern void tl_proof_section_read(TlSourceSection *out, int64_t batch,
+extern void tl_proof_section_read(TlSourceSection *out, const TlSourcePlace *place,
 								  const uint8_t table_id[TL_TABLE_ID_SIZE]);
 extern void tl_proof_section_open(TlSourceRows *rows,
 								  const TlSourceSection *section,
@@ -71,7 +77,8 @@ extern int	tl_proof_section_find(const TlSourceTile *tile,
 								  const TlRefBytes *ref);
 
 /*
- * Encode the rows of a tile again.  row, or NULL, is called with each of them;
+ * Encode the rows of a tile again; those that all members refused come from
+ * where refusals are listed, if the table does not have them.  row, or NULL, is called with each of them;
  * bytes are valid during the call, hashes of the rows so far are there.
  */
 typedef void (*TlSourceRow) (void *context, const TlSourceTile *tile, int index,

@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
+#include "chain_foreign.h"
 #include "chain_history.h"
 #include "chain_lookup.h"
 #include "chain_section.h"
@@ -76,6 +77,11 @@ static TlStatement select_batch = {
 	"SELECT header FROM ledger_internal.batch WHERE batch = $1",
 	1, {INT8OID}
 };
+static TlStatement select_foreign_batch = {
+	"SELECT header FROM ledger_internal.foreign_batch"
+	" WHERE height = $1 AND member = $2 AND incarnation = $3 AND batch = $4",
+	4, {INT8OID, INT8OID, INT4OID, INT8OID}
+};
 static TlStatement select_digests = {
 	"SELECT digest FROM"
 	" (SELECT digest, member, incarnation,"
@@ -92,6 +98,12 @@ static TlStatement select_leaves = {
 	1, {INT8OID}
 };
 
+static TlStatement select_foreign_leaves = {
+	"SELECT section, leaf_hash FROM ledger_internal.foreign_section"
+	" WHERE member = $1 AND incarnation = $2 AND batch = $3 ORDER BY section",
+	3, {INT8OID, INT4OID, INT8OID}
+};
+
 /* What the path of one row is made of. */
 typedef struct RowPath
 {
@@ -104,6 +116,8 @@ typedef struct RowPath
 
 tl_noreturn static void no_block(int64_t height);
 static TlSpan stored_certificate(const TlBlockHeader *header);
+static void read_leaves(TlSourceBatch *out, int64_t batch);
+static void read_foreign_leaves(TlSourceBatch *out, const TlSourcePlace *place);
 static void read_tiles(RowPath *path, uint32_t member, Oid relation,
 					   const TlTableVersion *version, const TlRefBytes *ref);
 static void keep_row(void *context, const TlSourceTile *tile, int index,
@@ -300,13 +314,43 @@ stored_certificate(const TlBlockHeader *header)
 	return span;
 }
 
+/*
+ * An own row that came back after a restore and was batched once more is in a
+ * foreign section first.
+ */
+bool
+tl_proof_source_place(TlSourcePlace *out, const TlRefBytes *ref)
+{
+	TlForeignPlace foreign;
+	TlPlace		own;
+	bool		found = tl_chain_lookup(ref, &own);
+
+	memset(out, 0, sizeof(*out));
+	if (tl_chain_foreign_find(ref, &foreign) && (!found || foreign.height < own.height))
+	{
+		out->height = foreign.height;
+		out->batch = foreign.batch;
+		out->foreign = true;
+		out->member = foreign.member;
+		out->incarnation = foreign.incarnation;
+		out->section = foreign.section;
+		return true;
+	}
+	if (found)
+	{
+		out->height = own.height;
+		out->batch = own.batch;
+	}
+	return found;
+}
+
 void
 tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
 					Oid relation, const TlRefBytes *ref, uint64_t newest)
 {
 	RowPath    *path = palloc0(sizeof(RowPath));
 	TlSourceBatch batch;
-	TlPlace		place;
+	TlSourcePlace place;
 	TlTableVersion version;
 	TlBlockHeader block;
 	TlRef		unpacked;
@@ -314,11 +358,11 @@ tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
 
 	memset(out, 0, sizeof(*out));
 	tl_table_ref_unpack(&unpacked, ref);
-	if (!tl_chain_lookup(ref, &place) || (uint64_t) place.height > newest)
+	if (!tl_proof_source_place(&place, ref) || (uint64_t) place.height > newest)
 		tl_proof_source_not_final(ref);
 	*height = (uint64_t) place.height;
 	tl_proof_source_table_id(table_id, relation);
-	tl_proof_section_read(&path->section, place.batch, table_id);
+	tl_proof_section_read(&path->section, &place, table_id);
 	if (!tl_table_definition_load_exact(&version, table_id,
 										path->section.leaf.table_version,
 										CurrentMemoryContext))
@@ -331,7 +375,7 @@ tl_proof_source_row(TlReceiptRow *out, uint64_t *height, TlRef *definition,
 							   section_node, path);
 	out->section = path->section.bytes;
 	out->section_random = path->section.random;
-	tl_proof_source_batch(&batch, place.batch);
+	tl_proof_source_batch(&batch, &place);
 	out->section_index = tl_proof_source_section_index(&batch, path->section.number);
 	out->section_path = inclusion_path(out->section_index, batch.section_count,
 									   tl_proof_source_leaves_node, batch.leaves);
@@ -382,7 +426,26 @@ tl_proof_source_history(uint64_t height, uint64_t head)
 }
 
 void
-tl_proof_source_batch(TlSourceBatch *out, int64_t batch)
+tl_proof_source_batch(TlSourceBatch *out, const TlSourcePlace *place)
+{
+	Datum		own = Int64GetDatum(place->batch);
+	Datum		values[4] = {
+		Int64GetDatum(place->height), Int64GetDatum((int64) place->member),
+		Int32GetDatum(place->incarnation), Int64GetDatum(place->batch)
+	};
+
+	if (place->foreign)
+		read_foreign_leaves(out, place);
+	else
+		read_leaves(out, place->batch);
+	if ((place->foreign ? tl_proof_source_execute(&select_foreign_batch, values) :
+		 tl_proof_source_execute(&select_batch, &own)) != 1)
+		tl_proof_source_damaged("the batch of a row is missing");
+	out->header = tl_proof_source_bytes(0, 0);
+}
+
+static void
+read_leaves(TlSourceBatch *out, int64_t batch)
 {
 	Datum		value = Int64GetDatum(batch);
 
@@ -403,9 +466,25 @@ tl_proof_source_batch(TlSourceBatch *out, int64_t batch)
 														 random : NULL),
 							  "leaf of a section");
 	}
-	if (tl_proof_source_execute(&select_batch, &value) != 1)
-		tl_proof_source_damaged("the batch of a row is missing");
-	out->header = tl_proof_source_bytes(0, 0);
+}
+
+/* Of its private sections nothing else is here. */
+static void
+read_foreign_leaves(TlSourceBatch *out, const TlSourcePlace *place)
+{
+	Datum		values[3] = {
+		Int64GetDatum((int64) place->member), Int32GetDatum(place->incarnation),
+		Int64GetDatum(place->batch)
+	};
+
+	out->section_count = tl_proof_source_execute(&select_foreign_leaves, values);
+	out->numbers = palloc(sizeof(int) * (out->section_count + 1));
+	out->leaves = palloc(sizeof(TlHash) * (out->section_count + 1));
+	for (uint64 i = 0; i < out->section_count; i++)
+	{
+		out->numbers[i] = DatumGetInt32(tl_chain_result(i, 0, NULL));
+		tl_proof_source_fixed(&out->leaves[i], TL_HASH_SIZE, i, 1);
+	}
 }
 
 uint64_t

@@ -32,6 +32,17 @@ typedef struct TlProofSource
 	int			nest_level;		/* of settings */
 } TlProofSource;
 
+/* Where a row is: in a batch that was made here, or in one of foreign_batch. */
+typedef struct TlSourcePlace
+{
+	int64_t		height;
+	int64_t		batch;			/* running number; of a foreign one that in its header */
+	bool		foreign;
+	uint32_t	member;			/* these three of a foreign one */
+	uint16_t	incarnation;
+	int			section;
+} TlSourcePlace;
+
 /* A batch: its header, and the leaves of its tree by number of section. */
 typedef struct TlSourceBatch
 {
@@ -69,6 +80,9 @@ extern TlSpan tl_proof_source_epochs(uint64_t epoch);
 extern bool tl_proof_source_change(StringInfo out, TlSpan certificate);
 extern void tl_proof_source_members(TlProofMembers *out, const TlBundle *bundle);
 
+/* The first place of a row; false if it is in no batch of a block. */
+extern bool tl_proof_source_place(TlSourcePlace *out, const TlRefBytes *ref);
+
 /*
  * One row, up to its block; block_path is left empty.  definition gets the ref
  * of its definition, zeros if that is fixed by code.
@@ -82,7 +96,7 @@ extern TlSpan tl_proof_source_history(uint64_t height, uint64_t head);
 
 /* Digests of all batches of a block; one batch; where a section is in it. */
 extern TlSpan tl_proof_source_digests(int64_t height);
-extern void tl_proof_source_batch(TlSourceBatch *out, int64_t batch);
+extern void tl_proof_source_batch(TlSourceBatch *out, const TlSourcePlace *place);
 extern uint64_t tl_proof_source_section_index(const TlSourceBatch *batch,
 											  int number);
 

@@ -249,6 +249,22 @@ tl_proof_step_row_definition(const TlRowHeader *row,
 }
 
 const char *
+tl_proof_step_definer(TlSpan *definer, const TlProofChain *chain, uint32_t member,
+					  const TlRowHeader *row, uint8_t section_kind)
+{
+	const TlMember *found;
+
+	definer->size = 0;
+	if (member == row->ref.member)
+		return NULL;
+	found = tl_proof_epoch_find(&chain->members, member);
+	if (section_kind != TL_SECTION_PUBLIC || found == NULL)
+		return "the definition is another member's than the row";
+	*definer = found->name;
+	return NULL;
+}
+
+const char *
 tl_proof_step_digests(const TlBlockHeader *block, const TlHash *digest,
 					  TlSpan digests)
 {

@@ -61,6 +61,15 @@ extern const char *tl_proof_step_row_batch(const TlRowHeader *row,
 extern const char *tl_proof_step_row_definition(const TlRowHeader *row,
 												const TlDefinition *definition);
 
+/*
+ * May this member's row of ledger.table_version define the row?  definer gets his
+ * name if he is another one than the row's: a shared table is made by the same
+ * contract on all members, and its rows are in public sections.
+ */
+extern const char *tl_proof_step_definer(TlSpan *definer, const TlProofChain *chain,
+										 uint32_t member, const TlRowHeader *row,
+										 uint8_t section_kind);
+
 /* Is the batch one of the block's, whose digests are all listed? */
 extern const char *tl_proof_step_digests(const TlBlockHeader *block,
 										 const TlHash *digest, TlSpan digests);

@@ -66,6 +66,7 @@ foreach my $member (@members)
 	ok($wires->poll($member, "SELECT count(*) = 1 FROM ledger.rejected WHERE ref = '$ref' AND sqlstate = 'TL003'"), "its second place is refused by member $member")
 	  || diag($wires->sql($member, 'SELECT * FROM ledger.status'));
 	is($wires->sql($member, "SELECT ledger.finality('$ref'), ledger.height('$ref')"), "final|$height", 'and the row is final in the block that it was in');
+	is($wires->sql($member, "SELECT v.valid, v.height, v.member FROM ledger.receipt('offer', '$ref') AS r, ledger.verify_receipt(r) AS v"), "t|$height|member4", 'which its receipt proves');
 }
 offer($_, 10 + $_) foreach (@members);
 is(answers('SELECT relation, digest FROM ledger.state') =~ tr/\n//, 0, 'all have the same set hash');

@@ -46,6 +46,7 @@ typedef struct FixtureOptions
 	const char *names[FIXTURE_COLUMNS];
 	uint32_t	numbers[FIXTURE_COLUMNS];	/* of the definition's columns */
 	bool		foreign_definition; /* the definition is of another version */
+	unsigned	definer;		/* the member whose it is */
 	bool		restarted;		/* the ledger goes on from another one */
 	bool		changes;		/* block 3 decides that 5 comes in place of 2 */
 	uint64_t	change_signers; /* who signs block 3 */
@@ -178,7 +179,8 @@ fixture_put_array(TlWriter *writer, uint16_t number, uint32_t tag,
 static TlSpan
 fixture_definition(const FixtureOptions *options, const uint8_t *table_id)
 {
-	TlRowHeader header = {.ref = {1, 0, 700, 1},.table_version = 1,.column_count = 9};
+	TlRowHeader header = {.ref = {options->definer, 0, 700, 1},.table_version = 1,
+	.column_count = 9};
 	uint8_t		version[4] = {0, 0, 0, options->foreign_definition ? 2 : 1};
 	TlWriter	writer = fixture_writer();
 
@@ -224,11 +226,14 @@ fixture_batch(TlReceiptRow *out, const TlSpan *rows, unsigned count,
 	TlHash		leaves[FIXTURE_ROWS_MAX];
 	TlSectionLeaf section = {.kind = is_private ? TL_SECTION_PRIVATE : TL_SECTION_PUBLIC,
 	.table_version = 1,.row_count = count};
-	TlBatchHeader batch = {.chain_id = fixture.chain_id,.member = 1,.batch = height,
-	.section_count = 2};
+	TlBatchHeader batch = {.chain_id = fixture.chain_id,.batch = height,.section_count = 2};
+	TlRowDecoder decoder;
+	TlRowHeader first;
 	TlHash		section_leaves[2];
 	TlWriter	writer;
 
+	fixture_must(tl_table_row_open(&decoder, &first, rows[0].data, rows[0].size));
+	batch.member = first.ref.member;
 	for (unsigned i = 0; i < count; i++)
 		tl_merkle_leaf_hash(&leaves[i], rows[i].data, rows[i].size);
 	fixture_root(&section.root, leaves, count);
@@ -526,7 +531,7 @@ fixture_defaults(void)
 {
 	FixtureOptions options = {.members = 1,.signers = 1,.quorum_of_three = 3,
 		.rows = 5,.row = 3,.head = 6,.is_private = true,
-	.names = {"id", "note", "amount"},.numbers = {1, 2, 3}};
+	.names = {"id", "note", "amount"},.numbers = {1, 2, 3},.definer = 1};
 
 	return options;
 }

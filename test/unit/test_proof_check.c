@@ -226,6 +226,35 @@ definitions(void)
 	UNIT_CHECK(refused(NULL, "the definition is of another table or version than the row"));
 }
 
+/* Of a shared table, whose sections are public, another member may say what it is. */
+static void
+definers(void)
+{
+	FixtureOptions options = fixture_defaults();
+	const char *reason = "the definition is another member's than the row";
+	TlVerdict	verdict;
+
+	options.members = 4;
+	options.signers = 7;
+	options.is_private = false;
+	fixture_build(&options);
+	tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
+	UNIT_CHECK(verdict.valid && verdict.definer.size == 0);
+	UNIT_CHECK(strcmp(verdict.reason, tl_proof_trust_text(TL_TRUST_GENESIS)) == 0);
+	options.definer = 3;
+	fixture_build(&options);
+	tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
+	UNIT_CHECK(verdict.valid && verdict.definer.size == 8);
+	UNIT_CHECK(strstr(verdict.reason, "names from another member's definition") != NULL);
+	options.is_private = true;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, reason));
+	options.is_private = false;
+	options.definer = 5;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, reason));
+}
+
 /* A row with a value that the definition does not name must not pass. */
 static void
 columns(void)
@@ -376,6 +405,7 @@ restarted(void)
 
 UNIT_MAIN(UNIT_CASE(all_shapes_of_trees), UNIT_CASE(every_bit),
 		  UNIT_CASE(quorums), UNIT_CASE(certificates_of_something_else),
-		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(columns),
+		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(definers),
+		  UNIT_CASE(columns),
 		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers),
 		  UNIT_CASE(restarted))
