@@ -624,6 +624,7 @@ begin(TlConsensus *core, bool fresh)
 	core->started = true;
 	core->pace.entered_us = core->now_us;
 	core->checkpoint.handed_us = core->now_us;
+	tl_consensus_pace_handed(core);
 	core->recover.since_us = core->now_us;
 	core->own.asking = (fresh || tl_consensus_answer_was_before(core)) &&
 		!core->own.lost && core->own.has_log &&

@@ -100,6 +100,7 @@ next_block(TlConsensus *core, TlKnownBlock *tip)
 static bool
 hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 {
+	static const TlHash zeros;
 	TlAction   *action;
 	TlConsensusBlock *handed;
 	bool		rows = tl_consensus_entry_fetch(core, known, true);
@@ -121,6 +122,7 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	action->certificate = certificate;
 	tl_consensus_entry_handed(core, handed);
 	action->hash = core->decided;
+	core->pace.decided |= !tl_consensus_same(&core->decided, &zeros);
 	core->base = known->block;
 	core->low = core->base.header.view;
 	if (core->own.view <= core->low)
@@ -152,7 +154,7 @@ tl_consensus_final_retire(TlConsensus *core)
 	if (epoch.size == 0)
 		return;
 	if (!TL_FORGOTTEN(111) &&
-		!tl_consensus_pace_relay(core, view, VOTE_FINALIZE) &&
+		!tl_consensus_relay(core, view, VOTE_FINALIZE) &&
 		core->actions->more)
 		return;					/* no room: in the next step */
 	action = tl_consensus_act(core, TL_ACT_EPOCH);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * consensus_pace.c
- *	  Timers, suspicion, relays: when to do what the safety rules allow.
+ *	  Timers and suspicion: when to do what the safety rules allow.
  *
  * Nothing here can break safety: it calls consensus_vote.c, which refuses what
- * must not be, and appends CERT rows, which hold what others signed.
+ * must not be.
  *
  * Time comes with each input.  Deadlines are collected during a step; the
  * earliest becomes one TL_ACT_WAKE.
@@ -22,8 +22,6 @@ static bool others_are_here(const TlConsensus *core);
 static bool chain_is_not_final(const TlConsensus *core);
 static bool leave_view(TlConsensus *core, int64_t since_us);
 static bool nullified_by_some(TlConsensus *core);
-static void relay_view(TlConsensus *core);
-static void relay_final(TlConsensus *core);
 
 /* P1: the timer of the current view, longer with each view that failed. */
 int64_t
@@ -41,7 +39,8 @@ tl_consensus_pace_run(TlConsensus *core)
 
 	if (!core->started)
 		return false;
-	relay_final(core);
+	tl_consensus_relay_final(core);
+	tl_consensus_relay_decided(core);
 	catch_up(core);
 	if (!has_work(core))
 	{
@@ -53,7 +52,7 @@ tl_consensus_pace_run(TlConsensus *core)
 	since = (core->pace.entered_us > core->pace.work_us) ?
 		core->pace.entered_us : core->pace.work_us;
 	if (core->now_us >= since + tl_consensus_pace_timer(core) / 2)
-		relay_view(core);
+		tl_consensus_relay_view(core);
 	else
 		tl_consensus_pace_wake(core, since + tl_consensus_pace_timer(core) / 2);
 	if (leave_view(core, since))
@@ -342,93 +341,4 @@ nullified_by_some(TlConsensus *core)
 			count++;
 	}
 	return count > core->faults;
-}
-
-/*
- * P6: half of the timer has passed in vain.  Whoever is behind may lack a
- * certificate that only this node could complete: send on, once each, those on
- * which the current view stands.
- */
-static void
-relay_view(TlConsensus *core)
-{
-	bool		all = true;
-
-	if (core->pace.relayed || TL_FORGOTTEN(106))
-		return;
-	if (core->own.asking || core->own.lost)
-		return;					/* R30, R31: later */
-	for (uint64_t number = core->own.view; number-- > core->low;)
-	{
-		TlView	   *view = tl_consensus_view(core, number);
-
-		if (view == NULL)
-			continue;			/* the own log went on where memory ends (P9) */
-		if (view->certified[VOTE_NULLIFY].present)
-			all &= tl_consensus_pace_relay(core, view, VOTE_NULLIFY);
-		if (view->certified[VOTE_FINALIZE].present)
-		{
-			all &= tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
-			break;
-		}
-		if (view->certified[VOTE_NOTARIZE].present)
-		{
-			all &= tl_consensus_pace_relay(core, view, VOTE_NOTARIZE);
-			break;
-		}
-	}
-	core->pace.relayed = all;
-}
-
-/* P7: an active member's ACK does not show the final tip: show it to him. */
-static void
-relay_final(TlConsensus *core)
-{
-	const TlConsensusPace *pace = &core->config.pace;
-	TlView	   *view = tl_consensus_view(core, core->low);
-
-	for (unsigned i = 0; i < core->config.member_count; i++)
-	{
-		TlPeer	   *peer = &core->peers[i];
-		int64_t		due = peer->owing_us + pace->timer_us / 2;
-
-		if (i == core->own.index || !core->config.members[i].validator ||
-			peer->owing_us == 0)
-			continue;
-		if (peer->final_height >= core->base.header.height)
-		{
-			peer->owing_us = 0;
-			continue;
-		}
-		if (core->now_us > peer->owing_us + pace->active_us &&
-			core->now_us > peer->heard_us + pace->active_us)
-			continue;			/* inactive */
-		if (core->now_us < due)
-			tl_consensus_pace_wake(core, due);
-		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&
-				 !TL_FORGOTTEN(107))
-			(void) tl_consensus_pace_relay(core, view, VOTE_FINALIZE);
-	}
-}
-
-/* False if it has to be tried again: no room, or this node may not sign yet. */
-bool
-tl_consensus_pace_relay(TlConsensus *core, TlView *view, TlVoteKind kind)
-{
-	uint8_t    *start = core->scratch.data + core->scratch.used;
-	TlWriter	writer;
-	TlSpan		payload;
-
-	if (view->certified[kind].relayed || !core->own.votes)
-		return true;
-	tl_writer_init(&writer, start, core->scratch.size - core->scratch.used);
-	if (tl_consensus_tally_encode(&writer, core, kind, view) != TL_OK)
-		return false;
-	payload.data = start;
-	payload.size = writer.size;
-	if (!tl_consensus_append(core, TL_LOG_CERT, core->own.view, payload))
-		return false;
-	core->scratch.used += writer.size;
-	view->certified[kind].relayed = true;
-	return true;
 }

@@ -59,6 +59,7 @@ typedef struct TlCertified
 {
 	bool		present;
 	bool		relayed;		/* this node has a CERT row of it */
+	bool		logged;			/* somebody's log shows it */
 	TlHash		block;
 	uint16_t	vote_count;
 	uint8_t    *votes;			/* encoded, ascending by member */
@@ -261,6 +262,8 @@ typedef struct TlPaceState
 	int64_t		entered_us;		/* the current view */
 	int64_t		work_us;		/* since when there is work, 0: there is none */
 	bool		relayed;		/* certificates of this view sent on */
+	bool		decided;		/* so is to be the finalization of a block that
+								 * decided a motion */
 	unsigned	nullified;		/* views since the last finalization, by q or
 								 * by this node */
 	int64_t		wake_us;		/* earliest deadline of this step */
@@ -608,8 +611,6 @@ extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
 extern void tl_consensus_pace_left(TlConsensus *core);
 extern void tl_consensus_pace_final(TlConsensus *core);
 extern void tl_consensus_pace_handed(TlConsensus *core);
-extern bool tl_consensus_pace_relay(TlConsensus *core, TlView *view,
-									TlVoteKind kind);
 extern void tl_consensus_pace_acked(TlConsensus *core, unsigned index);
 extern bool tl_consensus_pace_run(TlConsensus *core);
 extern void tl_consensus_pace_catch_up(TlConsensus *core, uint64_t view,
@@ -623,6 +624,13 @@ extern bool tl_consensus_pace_is_active(const TlConsensus *core,
 										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
+
+/* consensus_relay.c */
+extern void tl_consensus_relay_view(TlConsensus *core);
+extern void tl_consensus_relay_final(TlConsensus *core);
+extern void tl_consensus_relay_decided(TlConsensus *core);
+extern bool tl_consensus_relay(TlConsensus *core, TlView *view,
+							   TlVoteKind kind);
 
 /* consensus_due.c */
 extern bool tl_consensus_due_input(TlConsensus *core, uint64_t height,

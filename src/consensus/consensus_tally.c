@@ -100,18 +100,23 @@ tl_consensus_tally_certificate(TlConsensus *core,
 			core->beyond = certificate->view;
 		return;
 	}
-	if (view->certified[kind].present)
+	if (!view->certified[kind].present)
 	{
-		if (kind == VOTE_FINALIZE &&
-			!tl_consensus_same(&view->certified[kind].block,
-							   &certificate->block))
+		view->certified[kind].vote_count = certificate->vote_count;
+		memcpy(view->certified[kind].votes, certificate->votes.data,
+			   certificate->votes.size);
+		keep_certificate(core, view, kind, &certificate->block);
+	}
+	else if (!tl_consensus_same(&view->certified[kind].block,
+								&certificate->block))
+	{
+		if (kind == VOTE_FINALIZE)
 			tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 		return;
 	}
-	view->certified[kind].vote_count = certificate->vote_count;
-	memcpy(view->certified[kind].votes, certificate->votes.data,
-		   certificate->votes.size);
-	keep_certificate(core, view, kind, &certificate->block);
+	/* Whoever shows it in his log need not do so again. */
+	view->certified[kind].logged |= (core->reading < core->config.member_count);
+	view->certified[kind].relayed |= (core->reading == core->own.index);
 }
 
 TlStatus

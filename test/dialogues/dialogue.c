@@ -57,6 +57,7 @@ static const Verb verbs[] = {
 	{"approve", 2, approve},
 	{"rejoin", 2, rejoin},
 	{"restart", 1, dialogue_restart},
+	{"takes", 4, dialogue_takes},
 	{"returned", 2, dialogue_returned},
 	{"next-epoch", 1, next_epoch}
 };

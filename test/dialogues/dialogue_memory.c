@@ -255,6 +255,20 @@ dialogue_restart(Dialogue *dialogue, const Line *line)
 	(void) dialogue_give(dialogue, &input);
 }
 
+/* takes BLOCK by VOTERS: final blocks of somebody else, and a new core on the last. */
+void
+dialogue_takes(Dialogue *dialogue, const Line *line)
+{
+	const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[1])->block;
+	TlCertificate certificate = {.kind = TL_LOG_FINALIZE, .view = block->header.view,
+	.block = block->hash};
+
+	dialogue->config.base = *block;
+	dialogue->config.certificate = dialogue_certificate(dialogue, &certificate,
+														line_after(line, "by"));
+	dialogue_restart(dialogue, line);
+}
+
 /* An own row that the disk had forgotten comes back from somebody who has it. */
 void
 dialogue_returned(Dialogue *dialogue, const Line *line)

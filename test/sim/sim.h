@@ -143,6 +143,9 @@ typedef struct SimNode
 								 * and the one that came */
 
 	unsigned	stated;			/* height whose state the core was told, last */
+	unsigned	begun;			/* blocks, when its core began, 0: seen to */
+	uint64_t	decided_epoch;	/* a block that decides a motion is handed over, */
+	uint64_t	decided_view;	/* in that view, 0: none */
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
@@ -328,6 +331,7 @@ typedef enum SimSeen
 	SIM_SEEN_KEY,				/* approvals with a wrong key */
 	SIM_SEEN_DEPLOY,			/* contracts that blocks decided on */
 	SIM_SEEN_ILLEGAL,			/* accusations by one row (E6) */
+	SIM_SEEN_SHOWN,				/* finalizations that were shown at once */
 	SIM_SEEN_DUE,				/* blocks that order nothing and run a timer */
 	SIM_SEEN_KINDS
 } SimSeen;
@@ -647,6 +651,12 @@ extern void sim_state_lie(const SimWorld *world, unsigned target,
 extern void sim_state_lie_header(const SimWorld *world,
 								 TlBlockHeader *header);
 extern const char *sim_state_unfinished(SimWorld *world, const SimNode *node);
+
+/* sim_relay.c */
+extern void sim_relay_final(const SimWorld *world, SimNode *node,
+							const TlAction *action);
+extern void sim_relay_commit(SimWorld *world, SimNode *node);
+extern void sim_relay_begun(SimWorld *world, SimNode *node);
 
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);

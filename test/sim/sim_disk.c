@@ -65,6 +65,8 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
 	sim_state_open(world, node);
 	node->due_told = 0;
+	node->decided_view = 0;
+	node->begun = (node->chain_count > 1) ? node->chain_count : 0;
 	sim_due_give(world, node);
 	if (node->pending.count > 0)
 		sim_fail(world, "node %u: the core signs before it was started",

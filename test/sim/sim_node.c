@@ -200,6 +200,7 @@ run(SimWorld *world, SimNode *node)
 			sim_fail(world, "V3: node %u: the core never comes to rest", node->id);
 		sim_node_step(world, node, &input, false);
 	}
+	sim_relay_begun(world, node);
 	if (node->wants_batch)
 		make_batch(world, node);
 	if (node->wants_approval)
@@ -253,6 +254,7 @@ commit(SimWorld *world, SimNode *node, bool send)
 	sim_memory_commit(world, node, send);
 	for (; node->final_pending > 0; node->final_pending--)
 		sim_due_final(world, node, node->chain_count++);
+	sim_relay_commit(world, node);
 }
 
 /* The transaction comes to its end, one way or another. */
@@ -338,6 +340,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				break;
 			case TL_ACT_FINAL:
 				sim_check_final(world, node, action);
+				sim_relay_final(world, node, action);
 				sim_disk_add_block(node, action->block, action->certificate);
 				node->standing_pending = *node->actions->standing;
 				break;
