@@ -5,10 +5,11 @@ CREATE TABLE ledger_internal.peer (
     row_key bytea NOT NULL CHECK (octet_length(row_key) = 32),
     address text,
     left_at timestamptz,
-    announced bigint[]
+    announced bigint[],
+    observes boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE ledger_internal.peer IS
-    'members and where their wires are; this member''s own row has the address that it announces; left_at: no member any more since then; announced: epoch, view and sequence of the row of its log that says the address';
+    'members and where their wires are; this member''s own row has the address that it announces; left_at: no member any more since then; announced: epoch, view and sequence of the row of its log that says the address; observes: has no log';
 
 CREATE TABLE ledger_internal.invitation (
     number bigint PRIMARY KEY,

@@ -1,10 +1,11 @@
 -- The node: becoming one, finality, and what it is doing.
 
-CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production', ordered boolean DEFAULT false) RETURNS text
-    AS 'MODULE_PATHNAME', 'tl_create_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+CREATE FUNCTION ledger.create_node(name text, purpose text DEFAULT 'production', ordered boolean DEFAULT false, recovery_key bytea DEFAULT NULL)
+    RETURNS text
+    AS 'MODULE_PATHNAME', 'tl_create_node' LANGUAGE C VOLATILE PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ledger.create_node(text, text, boolean) IS
-    'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks from the first one on, and not only from the first invitation';
+COMMENT ON FUNCTION ledger.create_node(text, text, boolean, bytea) IS
+    'makes this database a ledger of one member and returns the chain id; purpose is production or test; ordered: consensus makes its blocks from the first one on, and not only from the first invitation; recovery_key: the public half of a key that is kept offline';
 
 -- Several founders of a test ledger: any other has one, who invites.
 CREATE FUNCTION ledger_internal.make_key() RETURNS bytea
@@ -101,6 +102,13 @@ CREATE FUNCTION ledger_internal.status(
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.status() IS 'one row if this database is a node; behind ledger.status';
 
+CREATE FUNCTION ledger_internal.members(
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea,
+        OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
+
 CREATE VIEW ledger.status AS
     SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.state,
            tip.height, tip.time AS block_time,
@@ -127,11 +135,12 @@ CREATE VIEW ledger.status AS
            stop.height AS stopped_at,
            stop.reason AS stopped_by,
            (SELECT array_agg(d.relation ORDER BY d.table_id) FROM ledger.state AS d
-             WHERE d.damaged_at IS NOT NULL) AS damaged_tables
+             WHERE d.damaged_at IS NOT NULL) AS damaged_tables,
+           (SELECT m.kind FROM ledger_internal.members() AS m WHERE m.member = s.member AND m.left_height IS NULL) AS kind
       FROM ledger_internal.status() AS s
            LEFT JOIN ledger_internal.apply_stop AS stop ON true,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;
 COMMENT ON VIEW ledger.status IS
-    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it';
+    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it; kind: validator, participant or observer, null while it is no member';

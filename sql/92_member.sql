@@ -45,20 +45,13 @@ CREATE INDEX own_log_govern ON ledger_internal.own_log (epoch) WHERE kind = 9;
 CREATE INDEX peer_log_govern ON ledger_internal.peer_log (epoch) WHERE kind = 9;
 CREATE INDEX peer_log_govern_by_member ON ledger_internal.peer_log (member, epoch, view, seq) WHERE kind = 9;
 
-CREATE FUNCTION ledger_internal.members(
-        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea,
-        OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE PARALLEL UNSAFE
-    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
-
 CREATE FUNCTION ledger_internal.quorum() RETURNS integer
     AS 'MODULE_PATHNAME', 'tl_quorum' LANGUAGE C VOLATILE PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.quorum() IS 'how many validators of now are a quorum';
 
 CREATE FUNCTION ledger_internal.leaf_parts(leaf bytea,
-        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea) RETURNS SETOF record
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_leaf_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.leaf_parts(bytea) IS 'what a member''s leaf says (src/consensus/chain_member.c)';
 
@@ -68,9 +61,9 @@ CREATE FUNCTION ledger_internal.motion_parts(motion bytea,
     AS 'MODULE_PATHNAME', 'tl_motion_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.motion_parts(bytea) IS 'what a motion says; no row for bytes that are none';
 
-CREATE FUNCTION ledger_internal.make_leaf(member bigint, name text, kind text, roles text[], row_key bytea) RETURNS bytea
-    AS 'MODULE_PATHNAME', 'tl_make_leaf' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ledger_internal.make_leaf(bigint, text, text, text[], bytea) IS 'the leaf of a member; roles ascending';
+CREATE FUNCTION ledger_internal.make_leaf(member bigint, name text, kind text, roles text[], row_key bytea, recovery_key bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_leaf' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.make_leaf(bigint, text, text, text[], bytea, bytea) IS 'the leaf of a member; roles ascending; recovery_key may be null';
 
 CREATE FUNCTION ledger_internal.make_change(reason text, removed bigint[], leaves bytea[]) RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_make_change' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -159,7 +152,7 @@ BEGIN
                     WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
         RAISE EXCEPTION 'this node is no validator of its ledger, and decides nothing'
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'It has not been admitted yet, or was removed, or has not learnt yet that it was admitted.',
+                  DETAIL = 'It is a participant or an observer, or has not been admitted yet, or was removed, or has not learnt yet that it was admitted.',
                   HINT = 'SELECT * FROM ledger.member shows what this node knows.';
     END IF;
 END $$;
@@ -242,7 +235,7 @@ BEGIN
                   HINT = 'Call ledger.announce(''host=... dbname=...'') first.';
     END IF;
     -- a name or role that cannot be is refused before anything begins
-    PERFORM ledger_internal.make_leaf(2, invite.name, 'validator', r.sorted, key)
+    PERFORM ledger_internal.make_leaf(2, invite.name, 'validator', r.sorted, key, NULL)
        FROM (SELECT ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(invite.roles) AS role ORDER BY 1) AS sorted) AS r;
     PERFORM ledger_internal.begin_order();
     PERFORM ledger_internal.check_validator();
@@ -394,7 +387,7 @@ END $$;
 COMMENT ON FUNCTION ledger_internal.check_proposed_address(bytea, text, text) IS 'an error unless a motion says that address of its new member';
 
 -- One change for all of them: approved of as it was proposed, or not at all.
-CREATE FUNCTION ledger.admit(names text[], fingerprints text[], addresses text[] DEFAULT NULL) RETURNS text
+CREATE FUNCTION ledger.admit(names text[], fingerprints text[], addresses text[] DEFAULT NULL, kinds text[] DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -406,10 +399,12 @@ BEGIN
     PERFORM ledger_internal.check_validator();
     IF cardinality(names) IS DISTINCT FROM cardinality(fingerprints) OR cardinality(names) = 0
        OR cardinality(coalesce(addresses, names)) <> cardinality(names)
+       OR cardinality(coalesce(kinds, names)) <> cardinality(names) OR array_position(kinds, NULL) IS NOT NULL
        OR array_position(names, NULL) IS NOT NULL OR array_position(fingerprints, NULL) IS NOT NULL THEN
         RAISE EXCEPTION 'each new member needs a name and a fingerprint' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give arrays of the same length: names, fingerprints, and addresses if you propose.';
+            HINT = 'Give arrays of the same length: names, fingerprints, addresses if you propose, and kinds unless all are validators.';
     END IF;
+    kinds := coalesce(kinds, array_fill('validator'::text, ARRAY[cardinality(names)]));
     IF (SELECT count(DISTINCT u.name) < count(*) OR count(DISTINCT ledger_internal.key_of(u.fingerprint)) < count(*)
           FROM unnest(names, fingerprints) AS u (name, fingerprint)) THEN
         RAISE EXCEPTION 'a new member is named twice' USING ERRCODE = 'invalid_parameter_value',
@@ -417,11 +412,11 @@ BEGIN
     END IF;
     PERFORM ledger_internal.check_new(u.name, ledger_internal.key_of(u.fingerprint))
        FROM unnest(names, fingerprints) AS u (name, fingerprint);
-    wanted := ARRAY(SELECT u.name || ' ' || encode(ledger_internal.key_of(u.fingerprint), 'hex')
-                      FROM unnest(names, fingerprints) AS u (name, fingerprint) ORDER BY 1);
+    wanted := ARRAY(SELECT u.kind || ' ' || u.name || ' ' || encode(ledger_internal.key_of(u.fingerprint), 'hex')
+                      FROM unnest(names, fingerprints, kinds) AS u (name, fingerprint, kind) ORDER BY 1);
     SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o
      WHERE o.removed = '{}'
-       AND wanted = ARRAY(SELECT l.name || ' ' || encode(l.row_key, 'hex')
+       AND wanted = ARRAY(SELECT l.kind || ' ' || l.name || ' ' || encode(l.row_key, 'hex')
                             FROM unnest(o.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l ORDER BY 1);
     IF NOT FOUND THEN
         -- it is a proposal, and that is for who has invited
@@ -429,7 +424,7 @@ BEGIN
           FROM unnest(names, fingerprints) AS u (name, fingerprint)
          WHERE NOT EXISTS (SELECT FROM ledger_internal.invitation AS i
                             WHERE i.name = u.name AND i.row_key = ledger_internal.key_of(u.fingerprint));
-        SELECT string_agg(o.reason, '; ') INTO near
+        SELECT string_agg(array_to_string(ledger_internal.motion_changes(o.removed, o.leaves), ', '), '; ') INTO near
           FROM ledger_internal.open_motions() AS o
          WHERE EXISTS (SELECT FROM unnest(o.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l
                         WHERE l.name = ANY (names));
@@ -437,7 +432,7 @@ BEGIN
             RAISE EXCEPTION 'nobody has proposed that yet, and this member has not invited %', lacking
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       DETAIL = coalesce('Proposed is: ' || near, 'There is no proposal with any of these names.'),
-                      HINT = 'The member who has invited proposes by ledger.admit(names, fingerprints, addresses); others approve by the same names and fingerprints together.';
+                      HINT = 'The member who has invited proposes by ledger.admit(names, fingerprints, addresses, kinds); others approve by the same names, fingerprints and kinds together.';
         END IF;
         IF addresses IS NULL OR array_position(addresses, NULL) IS NOT NULL THEN
             RAISE EXCEPTION 'who proposes a new member says where its wire is'
@@ -446,11 +441,12 @@ BEGIN
         END IF;
         PERFORM ledger_internal.check_address(a) FROM unnest(addresses) AS a;
         SELECT ledger_internal.make_change(
-                   string_agg(format('%s becomes member %s', i.name, i.number), E'\n' ORDER BY i.number) || E'\n'
+                   string_agg(format('%s becomes member %s', i.name, i.number)
+                              || CASE WHEN u.kind <> 'validator' THEN format(', %s', u.kind) ELSE '' END, E'\n' ORDER BY i.number) || E'\n'
                    || string_agg(format('address %s %s', i.number, u.address), E'\n' ORDER BY i.number),
-                   '{}', array_agg(ledger_internal.make_leaf(i.number, i.name, 'validator', i.roles, i.row_key) ORDER BY i.number))
+                   '{}', array_agg(ledger_internal.make_leaf(i.number, i.name, u.kind, i.roles, i.row_key, NULL) ORDER BY i.number))
           INTO change
-          FROM unnest(names, fingerprints, addresses) AS u (name, fingerprint, address)
+          FROM unnest(names, fingerprints, addresses, kinds) AS u (name, fingerprint, address, kind)
           JOIN ledger_internal.invitation AS i ON i.name = u.name AND i.row_key = ledger_internal.key_of(u.fingerprint);
     ELSE
         PERFORM ledger_internal.check_proposed_address(change, u.name, u.address)
@@ -458,14 +454,14 @@ BEGIN
     END IF;
     RETURN ledger_internal.ask_approval(change);
 END $$;
-COMMENT ON FUNCTION ledger.admit(text[], text[], text[]) IS
-    'proposes to admit these in one change, or approves of that proposal; who has invited proposes, and gives their addresses';
+COMMENT ON FUNCTION ledger.admit(text[], text[], text[], text[]) IS
+    'proposes to admit these in one change, or approves of that proposal; who has invited proposes, and gives their addresses; kinds: validator, participant or observer';
 
-CREATE FUNCTION ledger.admit(name text, fingerprint text, address text DEFAULT NULL) RETURNS text
+CREATE FUNCTION ledger.admit(name text, fingerprint text, address text DEFAULT NULL, kind text DEFAULT 'validator') RETURNS text
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT ledger.admit(ARRAY[$1], ARRAY[$2], CASE WHEN $3 IS NOT NULL THEN ARRAY[$3] END) $$;
-COMMENT ON FUNCTION ledger.admit(text, text, text) IS
-    'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address';
+    AS $$ SELECT ledger.admit(ARRAY[$1], ARRAY[$2], CASE WHEN $3 IS NOT NULL THEN ARRAY[$3] END, ARRAY[$4]) $$;
+COMMENT ON FUNCTION ledger.admit(text, text, text, text) IS
+    'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address; kind: validator, participant or observer';
 
 -- The change that removes exactly this member and sets nothing.
 CREATE FUNCTION ledger.remove(name text) RETURNS text
@@ -509,7 +505,7 @@ DECLARE
     wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
 BEGIN
     PERFORM ledger_internal.check_validator();
-    SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key) INTO new_leaf
+    SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key, m.recovery_key) INTO new_leaf
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
     IF new_leaf IS NULL THEN
         RAISE EXCEPTION 'there is no member "%"', set_roles.name
@@ -529,6 +525,37 @@ END $$;
 COMMENT ON FUNCTION ledger.set_roles(text, text[]) IS
     'proposes which business roles a member has (operator, regulator, ...), or approves of that proposal';
 
+-- A validator votes, a participant has a log and rows, an observer neither.
+CREATE FUNCTION ledger.set_kind(name text, kind text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    change bytea;
+    new_leaf bytea;
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    SELECT ledger_internal.make_leaf(m.member, m.name, set_kind.kind, m.roles, m.row_key, m.recovery_key) INTO new_leaf
+      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_kind.name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no member "%"', set_kind.name
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
+    END IF;
+    IF new_leaf IS NULL THEN
+        RAISE EXCEPTION 'a kind is needed' USING ERRCODE = 'null_value_not_allowed', HINT = 'Use validator, participant or observer.';
+    END IF;
+    IF EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.leaf = new_leaf) THEN
+        RAISE EXCEPTION 'member "%" is a % already', set_kind.name, set_kind.kind USING ERRCODE = 'duplicate_object',
+            HINT = 'SELECT name, kind FROM ledger.member shows them.';
+    END IF;
+    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
+    IF NOT FOUND THEN
+        change := ledger_internal.make_change(format('%s becomes %s', set_kind.name, set_kind.kind), '{}', ARRAY[new_leaf]);
+    END IF;
+    RETURN ledger_internal.ask_approval(change);
+END $$;
+COMMENT ON FUNCTION ledger.set_kind(text, text) IS
+    'proposes what a member is, validator, participant or observer, or approves of that proposal';
+
 -- An address that changes is said in the own log: a GOVERN row of which nobody
 -- else approves, since the one signature is all that it takes.
 CREATE FUNCTION ledger_internal.announce_to_members(address text) RETURNS void
@@ -536,10 +563,18 @@ CREATE FUNCTION ledger_internal.announce_to_members(address text) RETURNS void
     AS $$
 DECLARE
     notice text;
+    kind text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger_internal.order_mode)
-       OR NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
-                       WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+    IF NOT EXISTS (SELECT FROM ledger_internal.order_mode) THEN
+        RETURN;
+    END IF;
+    SELECT m.kind INTO kind FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member) WHERE m.left_height IS NULL;
+    IF kind IS DISTINCT FROM 'validator' THEN
+        IF kind IS NOT NULL THEN
+            RAISE NOTICE 'the other members do not learn of this address'
+                USING DETAIL = 'This node is no validator, and nothing that it says of itself is ordered.',
+                      HINT = 'Have each of them call ledger_internal.set_peer() as a superuser.';
+        END IF;
         RETURN;
     END IF;
     SELECT format('address %s %s', n.member, announce_to_members.address) INTO notice FROM ledger_internal.node AS n;
@@ -587,6 +622,8 @@ INSERT INTO ledger_internal.peer AS p (member, row_key, address)
         ON a.place[1]::bigint = m.member
      WHERE m.left_height IS NULL OR m.member = (SELECT member FROM ledger_internal.node)
     ON CONFLICT (member) DO UPDATE SET row_key = excluded.row_key, address = coalesce(p.address, excluded.address), left_at = NULL;
+UPDATE ledger_internal.peer AS p SET observes = (m.kind = 'observer')
+  FROM ledger_internal.members() AS m WHERE m.member = p.member AND p.observes <> (m.kind = 'observer');
 UPDATE ledger_internal.peer AS p SET left_at = clock_timestamp()
  WHERE p.left_at IS NULL AND EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = p.member AND m.left_height IS NOT NULL);
 SELECT ledger_internal.follow_addresses();
@@ -597,19 +634,19 @@ COMMENT ON FUNCTION ledger_internal.follow_members() IS 'what a change of the me
 CREATE VIEW ledger.member AS
     SELECT m.name, m.member, m.kind, m.roles, ledger_internal.fingerprint_of(m.row_key) AS fingerprint, p.address,
            m.since_height, m.left_height,
-           CASE WHEN m.left_height IS NULL THEN 'member' ELSE 'left' END AS state
+           CASE WHEN m.left_height IS NULL THEN 'member' ELSE 'left' END AS state, m.recovery_key
       FROM ledger_internal.members() AS m
       LEFT JOIN ledger_internal.peer AS p USING (member)
     UNION ALL
-    SELECT i.name, i.number, 'validator', i.roles, ledger_internal.fingerprint_of(i.row_key), NULL, NULL, NULL, 'invited'
+    SELECT i.name, i.number, NULL, i.roles, ledger_internal.fingerprint_of(i.row_key), NULL, NULL, NULL, 'invited', NULL
       FROM ledger_internal.invitation AS i
     UNION ALL
-    SELECT n.name, n.member, NULL, NULL, ledger_internal.fingerprint_of(n.public_key), p.address, NULL, NULL, 'joining'
+    SELECT n.name, n.member, NULL, NULL, ledger_internal.fingerprint_of(n.public_key), p.address, NULL, NULL, 'joining', NULL
       FROM ledger_internal.node AS n
       LEFT JOIN ledger_internal.peer AS p USING (member)
      WHERE NOT EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.member = n.member);
 COMMENT ON VIEW ledger.member IS
-    'who belongs to the ledger, or did: state is member, left, invited (by this node) or joining (this node, until it learns that it was admitted); since_height: the block that changed the members';
+    'who belongs to the ledger, or did: state is member, left, invited (by this node) or joining (this node, until it learns that it was admitted); since_height: the block that changed the members; recovery_key: the public half of a key that is kept offline';
 
 -- The reason is what the one who proposed has written.
 CREATE FUNCTION ledger_internal.motion_changes(removed bigint[], leaves bytea[]) RETURNS text[]
@@ -619,6 +656,7 @@ SELECT ARRAY(SELECT format('%s, member %s, leaves', coalesce(m.name, '(unknown)'
                FROM unnest($1) AS r (member) LEFT JOIN ledger_internal.members() AS m USING (member) ORDER BY r.member)
     || ARRAY(SELECT format('%s is member %s, %s, key %s, roles: %s', l.name, l.member, l.kind, ledger_internal.fingerprint_of(l.row_key),
                            coalesce(nullif(array_to_string(l.roles, ', '), ''), 'none'))
+                    || CASE WHEN l.recovery_key IS NOT NULL THEN format(', recovery key %s', encode(l.recovery_key, 'hex')) ELSE '' END
                FROM unnest($2) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l ORDER BY l.member)
 $$;
 COMMENT ON FUNCTION ledger_internal.motion_changes(bigint[], bytea[]) IS 'what a motion makes of the members, from its bytes';

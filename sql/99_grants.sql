@@ -1,12 +1,12 @@
 -- Least privilege: the schema `ledger` is open to read, what changes the node
 -- is not, and the tables of the chain are reached through views and functions.
 
-REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean), ledger.dispose(),
+REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean, bytea), ledger.dispose(),
     ledger.resume(text, boolean), ledger.accept_restore(text),
     ledger.announce(text), ledger.check_settings(), ledger.hba_rules(),
     ledger.fingerprint(), ledger.invite(text, text, text[]), ledger.join(text, text, text),
-    ledger.admit(text[], text[], text[]), ledger.admit(text, text, text),
-    ledger.remove(text), ledger.leave(), ledger.set_roles(text, text[]),
+    ledger.admit(text[], text[], text[], text[]), ledger.admit(text, text, text, text),
+    ledger.remove(text), ledger.leave(), ledger.set_roles(text, text[]), ledger.set_kind(text, text),
     ledger.deploy(text, text), ledger.approve(text, bytea), ledger.check_contract(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.check_contract(text) TO ledger_admin, ledger_submitter, ledger_auditor, ledger_reader;
 GRANT SELECT ON ledger.rejoin, ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;

@@ -76,6 +76,7 @@ static void check_database(void);
 static char *first_filled(void);
 static void add_member(Founding *founding, const text *name,
 					   const uint8_t *public_key);
+static void add_recovery(TlMember *member, const bytea *recovery_key);
 static void found(Founding *founding, int64_t time);
 static void store_node(const Founding *founding, const text *name,
 					   uint32_t member, const char *purpose,
@@ -86,26 +87,32 @@ static text *begin(Founding *founding, const text *name, uint32_t member,
 static void store_genesis(TlNodeHead *head, const Founding *founding, bool ordered);
 static void store_first_snapshot(void);
 
-/* ledger.create_node(name text, purpose text, ordered boolean) -> text */
+/* ledger.create_node(name text, purpose text, ordered boolean, recovery_key bytea) -> text */
 Datum
 tl_create_node(PG_FUNCTION_ARGS)
 {
-	text	   *name = PG_GETARG_TEXT_PP(0);
-	char	   *purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	TlPurpose	purpose_code = parse_purpose(purpose);
+	text	   *name;
+	char	   *purpose;
+	TlPurpose	purpose_code;
 	Founding   *founding = palloc0(sizeof(Founding));
 	TlNodeHead *head = palloc0(sizeof(TlNodeHead));
 	uint8_t		public_key[TL_XONLY_KEY_SIZE];
-	bool		ordered = PG_GETARG_BOOL(2);
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	name = PG_GETARG_TEXT_PP(0);
+	purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	purpose_code = parse_purpose(purpose);
 	check_name(name);
 	check_database();
 	(void) tl_node_key_may_sign(purpose_code == TL_PURPOSE_TEST, ERROR);
 	tl_node_key_create(public_key, head->secret);
 	tl_chain_genesis_init(&founding->genesis, purpose_code);
 	add_member(founding, name, public_key);
+	if (!PG_ARGISNULL(3))
+		add_recovery(&founding->genesis.members[0], PG_GETARG_BYTEA_PP(3));
 	found(founding, tl_chain_time_to_unix(GetCurrentTimestamp()));
-	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, ordered, head, public_key));
+	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, PG_GETARG_BOOL(2), head, public_key));
 }
 
 /* ledger_internal.make_key() -> bytea: a new signing key's public half */
@@ -313,6 +320,16 @@ add_member(Founding *founding, const text *name, const uint8_t *public_key)
 	member->name.data = (const uint8_t *) VARDATA_ANY(name);
 	member->name.size = VARSIZE_ANY_EXHDR(name);
 	memcpy(member->row_key, public_key, TL_XONLY_KEY_SIZE);
+}
+
+/* Approvals are signed with the row key; nothing is sealed yet. */
+static void
+add_recovery(TlMember *member, const bytea *recovery_key)
+{
+	tl_node_key_check_recovery(recovery_key, member->row_key);
+	member->has_keys = true;
+	memcpy(member->governance_key, member->row_key, TL_XONLY_KEY_SIZE);
+	memcpy(member->recovery_key, VARDATA_ANY(recovery_key), TL_XONLY_KEY_SIZE);
 }
 
 /* Genesis: body, header, chain id. */

@@ -65,6 +65,7 @@ enum
 /* Of ledger_internal.peer (sql/70_replication.sql). */
 #define PEER_MEMBER			1
 #define PEER_LEFT_AT		4
+#define PEER_OBSERVES		6
 
 static TlNodeIdentity identity;
 static bool identity_valid = false;
@@ -79,6 +80,8 @@ static bool any_row(const char *name,
 static bool is_there(HeapTuple row, TupleDesc description);
 static bool is_unnumbered(HeapTuple row, TupleDesc description);
 static bool is_own_end(HeapTuple row, TupleDesc description);
+static bool is_own_observer(HeapTuple row, TupleDesc description);
+static bool is_own_peer(HeapTuple row, TupleDesc description);
 static void check_mark(void);
 static void identity_from_row(HeapTuple row, TupleDesc description);
 static Datum column(HeapTuple row, TupleDesc description, int number);
@@ -188,6 +191,7 @@ identity_load(void)
 	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
+	identity.table.observes = identity.table.exists && any_row("peer", is_own_observer);
 }
 
 /* Has a table of ledger_internal a row of that kind? */
@@ -232,13 +236,29 @@ is_unnumbered(HeapTuple row, TupleDesc description)
 static bool
 is_own_end(HeapTuple row, TupleDesc description)
 {
-	bool		is_member;
+	bool		is_null;
+
+	(void) heap_getattr(row, PEER_LEFT_AT, description, &is_null);
+	return !is_null && is_own_peer(row, description);
+}
+
+/* The same row, while the members have this one observe. */
+static bool
+is_own_observer(HeapTuple row, TupleDesc description)
+{
+	bool		is_null;
+	Datum		observes = heap_getattr(row, PEER_OBSERVES, description, &is_null);
+
+	return !is_null && DatumGetBool(observes) && is_own_peer(row, description);
+}
+
+static bool
+is_own_peer(HeapTuple row, TupleDesc description)
+{
 	bool		is_null;
 	Datum		member = heap_getattr(row, PEER_MEMBER, description, &is_null);
 
-	is_member = !is_null && DatumGetInt64(member) == (int64) identity.table.member;
-	(void) heap_getattr(row, PEER_LEFT_AT, description, &is_null);
-	return is_member && !is_null;
+	return !is_null && DatumGetInt64(member) == (int64) identity.table.member;
 }
 
 /* N3; a standby lags behind, and is asked again when it is promoted. */

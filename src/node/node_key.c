@@ -98,6 +98,27 @@ tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 	explicit_bzero(text, sizeof(text));
 }
 
+/* The public half of a key that is kept elsewhere; an error if it cannot be one. */
+void
+tl_node_key_check_recovery(const bytea *recovery_key, const uint8_t row_key[TL_XONLY_KEY_SIZE])
+{
+	const uint8_t *key = (const uint8_t *) VARDATA_ANY(recovery_key);
+
+	if (VARSIZE_ANY_EXHDR(recovery_key) != TL_XONLY_KEY_SIZE ||
+		tl_crypto_xonly_key_check(key) != TL_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("this is no recovery key"),
+				errdetail("It is the public half of a key, 32 bytes as BIP-340 has them."),
+				errhint("SELECT substring(ledger.public_key(secret) FROM 2) makes it of a secret key, on a machine that is kept offline."));
+	if (memcmp(key, row_key, TL_XONLY_KEY_SIZE) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("a member's recovery key is another one than its row key"),
+				errdetail("It is for the day on which the row key is lost or stolen."),
+				errhint("Make a key for it, and keep it offline."));
+}
+
 static char *
 key_directory(void)
 {

@@ -16,6 +16,8 @@ extern void tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 							 const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 
 extern bool tl_node_key_may_sign(bool test, int level);
+extern void tl_node_key_check_recovery(const bytea *recovery_key,
+									   const uint8_t row_key[TL_XONLY_KEY_SIZE]);
 extern char *tl_node_key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE],
 							  const char *suffix);
 

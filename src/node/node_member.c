@@ -27,6 +27,7 @@
 #include "chain_genesis.h"
 #include "chain_statement.h"
 #include "consensus_epoch.h"
+#include "node_key.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
 #include "tl_compat.h"
@@ -40,7 +41,9 @@ PG_FUNCTION_INFO_V1(tl_make_leaf);
 PG_FUNCTION_INFO_V1(tl_make_change);
 PG_FUNCTION_INFO_V1(tl_make_notice);
 
-#define LEAF_COLUMNS	5		/* number, name, kind, roles, row key */
+/* number, name, kind, roles, row key, recovery key */
+#define LEAF_COLUMNS	6
+#define RECOVERY_COLUMN	5
 
 static const char *const kinds[] = {"validator", "participant", "observer"};
 
@@ -65,9 +68,10 @@ static void load_config(TlConsensusConfig *config);
 static List *known_of_genesis(TlSpan body);
 static List *known_after(List *known, const TlMotion *motion, int64 height);
 static Known *find_known(List *known, uint32_t number);
-static void leaf_values(Datum *values, const void *leaf, size_t size);
+static void leaf_values(Datum *values, bool *nulls, const void *leaf, size_t size);
 static Datum text_of(TlSpan span);
 static Datum roles_of(const TlMember *member);
+static void put_keys(TlMember *member, TlSpan row_key, const bytea *recovery_key);
 static void put_roles(TlWriter *writer, TlMember *member, ArrayType *roles);
 static void put_removed(TlWriter *writer, TlMotion *motion, ArrayType *numbers);
 static void put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves);
@@ -106,7 +110,7 @@ tl_members(PG_FUNCTION_ARGS)
 		Datum		values[LEAF_COLUMNS + 3];
 		bool		nulls[LEAF_COLUMNS + 3] = {false};
 
-		leaf_values(values, one->leaf, one->leaf_size);
+		leaf_values(values, nulls, one->leaf, one->leaf_size);
 		values[LEAF_COLUMNS] = Int64GetDatum(one->since);
 		values[LEAF_COLUMNS + 1] = Int64GetDatum(one->left);
 		nulls[LEAF_COLUMNS + 1] = one->left < 0;
@@ -150,7 +154,7 @@ tl_leaf_parts(PG_FUNCTION_ARGS)
 	bool		nulls[LEAF_COLUMNS] = {false};
 
 	InitMaterializedSRF(fcinfo, 0);
-	leaf_values(values, leaf.data, leaf.size);
+	leaf_values(values, nulls, leaf.data, leaf.size);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }
@@ -198,19 +202,24 @@ tl_motion_parts(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* ledger_internal.make_leaf(member, name, kind, roles text[], row_key) -> bytea */
+/* ledger_internal.make_leaf(member, name, kind, roles text[], row_key, recovery_key) -> bytea */
 Datum
 tl_make_leaf(PG_FUNCTION_ARGS)
 {
-	text	   *name = PG_GETARG_TEXT_PP(1);
-	char	   *kind = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	TlSpan		key = tl_chain_span(PG_GETARG_DATUM(4));
+	text	   *name;
+	char	   *kind;
 	uint8_t		roles[TL_MEMBER_ROLE_COUNT_MAX * (1 + TL_NAME_SIZE_MAX)];
 	uint8_t		leaf[TL_MEMBER_LEAF_SIZE_MAX];
-	TlMember	member = {.number = (uint32_t) PG_GETARG_INT64(0)};
+	TlMember	member = {.kind = 0};
 	TlWriter	writer;
 	TlStatus	status;
 
+	for (int i = 0; i < RECOVERY_COLUMN; i++)
+		if (PG_ARGISNULL(i))
+			PG_RETURN_NULL();
+	member.number = (uint32_t) PG_GETARG_INT64(0);
+	name = PG_GETARG_TEXT_PP(1);
+	kind = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	for (int i = 0; i < lengthof(kinds); i++)
 		if (strcmp(kind, kinds[i]) == 0)
 			member.kind = (uint8_t) (i + 1);
@@ -219,13 +228,8 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("unknown kind of member \"%s\"", kind),
 				errhint("Use validator, participant or observer."));
-	if (key.size != TL_XONLY_KEY_SIZE)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("a row key has 32 bytes"),
-				errdetail("This one has %zu.", key.size),
-				errhint("ledger_internal.key_of(fingerprint) returns the key of a fingerprint."));
-	memcpy(member.row_key, key.data, TL_XONLY_KEY_SIZE);
+	put_keys(&member, tl_chain_span(PG_GETARG_DATUM(4)),
+			 PG_ARGISNULL(RECOVERY_COLUMN) ? NULL : DatumGetByteaPP(PG_GETARG_DATUM(RECOVERY_COLUMN)));
 	member.name.data = (const uint8_t *) VARDATA_ANY(name);
 	member.name.size = VARSIZE_ANY_EXHDR(name);
 	tl_writer_init(&writer, roles, sizeof(roles));
@@ -240,6 +244,28 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 						  TL_MEMBER_NAME_SIZE_MAX, TL_MEMBER_ROLE_COUNT_MAX, TL_NAME_SIZE_MAX),
 				errhint("Choose a shorter name, without control characters, and other roles."));
 	PG_RETURN_DATUM(tl_chain_bytes(leaf, writer.size));
+}
+
+/*
+ * A leaf holds more than the row key only if there is a recovery key.  Approvals
+ * are signed with the row key; nothing is sealed yet.
+ */
+static void
+put_keys(TlMember *member, TlSpan row_key, const bytea *recovery_key)
+{
+	if (row_key.size != TL_XONLY_KEY_SIZE)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("a row key has 32 bytes"),
+				errdetail("This one has %zu.", row_key.size),
+				errhint("ledger_internal.key_of(fingerprint) returns the key of a fingerprint."));
+	memcpy(member->row_key, row_key.data, TL_XONLY_KEY_SIZE);
+	if (recovery_key == NULL)
+		return;
+	tl_node_key_check_recovery(recovery_key, row_key.data);
+	member->has_keys = true;
+	memcpy(member->governance_key, row_key.data, TL_XONLY_KEY_SIZE);
+	memcpy(member->recovery_key, VARDATA_ANY(recovery_key), TL_XONLY_KEY_SIZE);
 }
 
 /*
@@ -379,7 +405,7 @@ find_known(List *known, uint32_t number)
 }
 
 static void
-leaf_values(Datum *values, const void *leaf, size_t size)
+leaf_values(Datum *values, bool *nulls, const void *leaf, size_t size)
 {
 	TlMember	member;
 
@@ -389,6 +415,8 @@ leaf_values(Datum *values, const void *leaf, size_t size)
 	values[2] = CStringGetTextDatum(kinds[member.kind - 1]);
 	values[3] = roles_of(&member);
 	values[4] = tl_chain_bytes(member.row_key, TL_XONLY_KEY_SIZE);
+	nulls[RECOVERY_COLUMN] = !member.has_keys;
+	values[RECOVERY_COLUMN] = tl_chain_bytes(member.recovery_key, TL_XONLY_KEY_SIZE);
 }
 
 /* Bytes that others have chosen become text only if they are some. */

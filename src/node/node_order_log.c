@@ -54,7 +54,11 @@ tl_node_order_log_open(TlOrder *order)
 
 		given->member = order->config->members[i].number;
 		if (given->member == order->log.member)
+		{
+			/* what an observer signed before it was one the core takes from nobody */
+			order->own_more = !order->config->members[i].observer;
 			continue;
+		}
 		count = tl_node_order_nonces(nonces, given->member);
 		for (unsigned j = 0; j < count; j++)
 			(void) find_log(given, nonces[j]);

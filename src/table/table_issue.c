@@ -50,6 +50,7 @@ static struct
 static void issue_start(uint64_t transaction);
 static void issue_grow(uint32_t number);
 static void issue_at_end(XactEvent event, void *arg);
+static void check_may_insert(void);
 tl_noreturn static void refuse_ref(const TlRef *ref, const char *relation,
 								   const char *detail);
 
@@ -116,8 +117,24 @@ tl_next_ref(PG_FUNCTION_ARGS)
 {
 	TlRefBytes *result = palloc(sizeof(TlRefBytes));
 
+	check_may_insert();
 	tl_table_issue_next(result);
 	PG_RETURN_TLREF(result);
+}
+
+/* An observer's tables have definitions, which wait until it is something else. */
+static void
+check_may_insert(void)
+{
+	TlIdentity	identity;
+
+	tl_table_identity(&identity);
+	if (identity.observes)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this member is an observer of its ledger, and has no rows on it"),
+				errdetail("New rows would be committed here and never become final."),
+				errhint("Ask the validators to make it a participant: SELECT ledger.set_kind(name, 'participant'). For rows of its own use tables without USING ledger."));
 }
 
 /* Issue the next ref of this transaction. */

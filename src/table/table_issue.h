@@ -21,6 +21,7 @@ typedef struct TlIdentity
 	bool		copied;			/* own state names another server or database */
 	bool		rolled_back;	/* more was signed than the chain has here */
 	bool		left;			/* is a member of its ledger no more */
+	bool		observes;		/* is one that has no rows */
 	uint32_t	member;
 	uint16_t	incarnation;
 	TlHash		chain_id;
