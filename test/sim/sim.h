@@ -663,6 +663,8 @@ extern void sim_due_plan(SimWorld *world);
 extern void sim_due_give(SimWorld *world, SimNode *node);
 extern void sim_due_final(SimWorld *world, const SimNode *node,
 						  unsigned height);
+extern bool sim_due_by(const SimWorld *world, const SimNode *node,
+					   unsigned height, int64_t time);
 extern const char *sim_due_unfinished(const SimWorld *world,
 									  const SimNode *node);
 

@@ -60,16 +60,29 @@ sim_due_final(SimWorld *world, const SimNode *node, unsigned height)
 	const TlBlockHeader *header = &node->chain[height].header;
 	int64_t		due;
 
-	if (world->plan.due_every == 0 || height == 0 || !sim_is_honest(node))
+	if (height == 0 || !sim_is_honest(node) ||
+		!sim_due_by(world, node, height - 1, header->time) ||
+		!orders_nothing(node, height))
 		return;
 	due = due_after(world, node, height - 1);
-	if (due == 0 || header->time < due || !orders_nothing(node, height))
-		return;
 	world->seen[SIM_SEEN_DUE]++;
 	if (world->scenario != NULL && (world->scenario->expect & SIM_EXPECT_DUE) &&
 		!world->calm && header->time > due + LATE_US_MAX)
 		sim_fail(world, "V22: node %u: what is due in block %u runs %lld ms late",
 				 node->id, height, (long long) (header->time - due) / SIM_MS);
+}
+
+/* Has the state after that block something due at this time? */
+bool
+sim_due_by(const SimWorld *world, const SimNode *node, unsigned height,
+		   int64_t time)
+{
+	int64_t		due;
+
+	if (world->plan.due_every == 0)
+		return false;
+	due = due_after(world, node, height);
+	return due != 0 && time >= due;
 }
 
 /* V22: is there a timer that has had no block? */
