@@ -233,7 +233,8 @@ typedef enum SimLie
 	SIM_LIE_SCRIPT,				/* as sim_script.c says */
 	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
 	SIM_LIE_KEY,				/* approves with its row key */
-	SIM_LIE_MALFORMED			/* rows whose payload is none of their kind */
+	SIM_LIE_MALFORMED,			/* rows whose payload is none of their kind */
+	SIM_LIE_NO_BODIES			/* bodies to other liars only */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
@@ -318,6 +319,7 @@ typedef enum SimSeen
 	SIM_SEEN_SAME_BACKUP,		/* restored once more */
 	SIM_SEEN_LATE_BATCH,		/* of an incarnation that is over, ordered */
 	SIM_SEEN_COPY,
+	SIM_SEEN_COPIES,			/* made while another copy lives as well */
 	SIM_SEEN_LEADER_LEFT,		/* who proposed the change is no member then */
 	SIM_SEEN_THIRD,				/* a third left, and as many came */
 	SIM_SEEN_BACK_TO_BACK,		/* no block between two changes */
@@ -365,6 +367,10 @@ typedef struct SimPlan
 	SimForget	forget;
 	bool		same_backup;	/* is never renewed */
 	bool		twins_ask;		/* what others have seen, at a start */
+	unsigned	more_copies;	/* of each twin, beside the one */
+	bool		copies_of_copies;	/* each of the one made before */
+	bool		twins_apart;	/* each of a twin has half of the others */
+	unsigned	wrong_clocks;	/* an hour or more off, from the beginning */
 	unsigned	liars;
 	unsigned	twins;
 	unsigned	silent;
@@ -439,7 +445,9 @@ typedef struct SimScenario
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
 #define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
 #define SIM_EXPECT_SAFETY	8	/* nothing else: more may be off than f */
-#define SIM_EXPECT_DUE		16	/* timers get their blocks soon */
+#define SIM_EXPECT_HALT		16	/* too many are off: no block while that lasts */
+#define SIM_EXPECT_TIP		32	/* V9, though more lie than f */
+#define SIM_EXPECT_DUE		64	/* timers get their blocks soon */
 
 struct SimWorld
 {
@@ -567,6 +575,9 @@ extern void sim_forget_old_batch(SimWorld *world);
 extern void sim_forget_in_partition(SimWorld *world);
 extern void sim_forget_beside_liar(SimWorld *world);
 extern void sim_forget_copy(SimWorld *world);
+extern void sim_forget_copied_twice(SimWorld *world);
+extern void sim_forget_copy_of_copy(SimWorld *world);
+extern void sim_forget_copy_and_change(SimWorld *world);
 extern void sim_forget_ahead(SimWorld *world);
 extern void sim_forget_replier(SimWorld *world);
 extern void sim_forget_many(SimWorld *world);
@@ -652,6 +663,8 @@ extern void sim_due_plan(SimWorld *world);
 extern void sim_due_give(SimWorld *world, SimNode *node);
 extern void sim_due_final(SimWorld *world, const SimNode *node,
 						  unsigned height);
+extern bool sim_due_by(const SimWorld *world, const SimNode *node,
+					   unsigned height, int64_t time);
 extern const char *sim_due_unfinished(const SimWorld *world,
 									  const SimNode *node);
 
@@ -724,6 +737,12 @@ extern void sim_show(SimWorld *world);
 extern void sim_fail(SimWorld *world, const char *format,...)
 			__attribute__((format(printf, 2, 3), noreturn));
 
+/* sim_check_vote.c */
+extern void sim_check_vote(SimWorld *world, const SimNode *node,
+						   const TlLogRow *vote);
+extern void sim_check_vote_asked(SimWorld *world, const SimNode *node,
+								 const TlLogRow *vote);
+
 /* sim_check_block.c */
 extern void sim_check_block_reset(void);
 extern uint32_t sim_check_leader(SimWorld *world, uint64_t epoch,
@@ -733,6 +752,7 @@ extern bool sim_check_certificate(SimWorld *world, TlSpan span,
 extern unsigned sim_check_root(SimWorld *world, const TlLane *from,
 							   unsigned from_count, const TlLane *to,
 							   unsigned to_count, TlHash *root, uint64_t *size);
+extern unsigned sim_check_holders(const SimWorld *world, uint64_t epoch);
 extern void sim_check_final(SimWorld *world, SimNode *node,
 							const TlAction *action);
 

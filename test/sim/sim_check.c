@@ -44,6 +44,7 @@ static bool signed_both(SimWorld *world, const TlLogRow *row,
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
 static void count_votes(const SimNode *node, const SimLog *log);
+static bool is_asked_for_tip(const SimWorld *world);
 static void check_view(SimWorld *world, SimNode *node, const TlLogRow *row);
 static void check_floor(SimWorld *world, const SimNode *node,
 						const TlLogRow *row);
@@ -136,6 +137,7 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		case TL_LOG_NOTARIZE:
 			twice = votes->notarize;
 			votes->notarize = true;
+			sim_check_vote(world, node, row);
 			break;
 		case TL_LOG_FINALIZE:
 			twice = votes->finalize || votes->nullify;
@@ -344,7 +346,7 @@ sim_check_too_many(const SimWorld *world)
 bool
 sim_check_may_halt(const SimWorld *world)
 {
-	return sim_check_too_many(world) ||
+	return (sim_check_too_many(world) && !is_asked_for_tip(world)) ||
 		(world->scenario != NULL &&
 		 (world->scenario->expect & SIM_EXPECT_SAFETY) != 0);
 }
@@ -364,6 +366,11 @@ sim_check_faults(SimWorld *world)
 	}
 	world->seen[SIM_SEEN_BLOCK] += blocks;
 	world->seen[SIM_SEEN_HALT] += (blocks == 0);
+	if (scenario != NULL && (scenario->expect & SIM_EXPECT_HALT) &&
+		blocks > 0 && world->founder_count - world->plan.wrong_clocks <
+		tl_consensus_quorum(world->founder_count, world->config.quorum_of_three))
+		sim_fail(world, "V9: %u blocks are final without a quorum of right clocks",
+				 blocks);
 	if (scenario == NULL || sim_check_too_many(world))
 		return;
 	if ((scenario->expect & SIM_EXPECT_BLOCKS) && blocks < 3)
@@ -376,6 +383,14 @@ sim_check_faults(SimWorld *world)
 				 world->lost_views);
 }
 
+/* Does the scenario promise V9 whatever is off? */
+static bool
+is_asked_for_tip(const SimWorld *world)
+{
+	return world->scenario != NULL &&
+		(world->scenario->expect & SIM_EXPECT_TIP) != 0;
+}
+
 void
 sim_check_end(SimWorld *world)
 {
@@ -384,7 +399,8 @@ sim_check_end(SimWorld *world)
 	TlConsensusStatus status;
 
 	sim_script_end(world);
-	if (what == NULL || world->safety_only || sim_check_too_many(world))
+	if (what == NULL || world->safety_only ||
+		(sim_check_too_many(world) && !is_asked_for_tip(world)))
 		return;
 	if (world->verbose)
 		sim_show(world);

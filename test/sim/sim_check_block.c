@@ -100,6 +100,24 @@ find_lane(const TlConsensusBlock *block, uint32_t member)
 	return NULL;
 }
 
+/*
+ * V7, V13: how many honest nodes hold what a block orders.  q voted for it, and
+ * those of them who follow the rules hold it: f + 1 at least, if f do not.  Where disks forget beyond f nothing is promised.
+ */
+unsigned
+sim_check_holders(const SimWorld *world, uint64_t epoch)
+{
+	unsigned	validators = sim_govern_validators(world, epoch);
+	unsigned	quorum = tl_consensus_quorum(validators,
+											 world->epochs[epoch].quorum_of_three);
+	unsigned	bad = world->plan.liars + world->plan.twins + world->plan.silent +
+		world->plan.forgetful;
+
+	if (!sim_check_too_many(world))
+		return sim_check_may_halt(world) ? 0 : tl_consensus_faults(validators) + 1;
+	return (world->forgotten || bad > quorum) ? 0 : quorum - bad;
+}
+
 /* V5 and V2: cuts only grow, and name batches that somebody made; V7. */
 static void
 check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
@@ -145,8 +163,7 @@ check_cut(SimWorld *world, SimNode *node, const TlConsensusBlock *block,
 				sim_disk_has_body(&world->nodes[j], &block->cut[i].digest))
 				holders++;
 		}
-		if (!sim_check_may_halt(world) && holders <
-			tl_consensus_faults(sim_govern_validators(world, block->header.epoch)) + 1)
+		if (holders < sim_check_holders(world, block->header.epoch))
 			sim_fail(world, "V7: a body of block %llu is held by %u only",
 					 (unsigned long long) block->header.height, holders);
 	}

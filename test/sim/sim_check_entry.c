@@ -92,8 +92,7 @@ find_row(SimWorld *world, const SimNode *node, const TlConsensusBlock *block,
 				 node->id, height);
 	for (unsigned i = 0; i < world->node_count; i++)
 		count += sim_is_honest(&world->nodes[i]) && (holders >> i & 1);
-	if (!sim_check_may_halt(world) &&
-		count < tl_consensus_faults(sim_govern_validators(world, block->header.epoch)) + 1)
+	if (count < sim_check_holders(world, block->header.epoch))
 		sim_fail(world, "V13: a row of block %llu is held by %u only", height,
 				 count);
 	return row;

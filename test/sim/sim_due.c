@@ -72,6 +72,19 @@ sim_due_final(SimWorld *world, const SimNode *node, unsigned height)
 				 node->id, height, (long long) (header->time - due) / SIM_MS);
 }
 
+/* Has a block of that time something to run, on the one of that height? */
+bool
+sim_due_by(const SimWorld *world, const SimNode *node, unsigned height,
+		   int64_t time)
+{
+	int64_t		due;
+
+	if (world->plan.due_every == 0)
+		return false;
+	due = due_after(world, node, height);
+	return due != 0 && time >= due;
+}
+
 /* V22: is there a timer that has had no block? */
 const char *
 sim_due_unfinished(const SimWorld *world, const SimNode *node)

@@ -24,6 +24,8 @@ static void crash_somebody(SimWorld *world);
 static void drop_slot(SimWorld *world);
 static void hold(SimWorld *world);
 static void change_clock(SimWorld *world);
+static void part_twins(SimWorld *world);
+static void set_wrong(SimWorld *world, SimNode *node);
 static void fill_disk(SimWorld *world);
 
 /*
@@ -82,6 +84,10 @@ sim_fault_start(SimWorld *world)
 	again(world, SIM_DISK, plan->disk_weight);
 	again(world, SIM_FORGET, plan->forget_weight);
 	sim_script_start(world);
+	if (plan->twins_apart)
+		part_twins(world);
+	for (unsigned i = 0; i < plan->wrong_clocks; i++)
+		set_wrong(world, &world->nodes[world->member_count - 1 - i]);
 	for (unsigned i = 0; plan->link_us > 0 && i < world->node_count; i++)
 	{
 		for (unsigned j = 0; j < world->node_count; j++)
@@ -373,6 +379,33 @@ change_clock(SimWorld *world)
 		}
 	}
 	again(world, SIM_CLOCK, world->plan.clock_weight);
+}
+
+/* Originals and half of the others here, doubles and the other half there. */
+static void
+part_twins(SimWorld *world)
+{
+	bool		side[SIM_NODES_MAX];
+
+	for (unsigned i = 0; i < world->node_count; i++)
+		side[i] = (i >= world->member_count) ||
+			(sim_is_honest(&world->nodes[i]) && i % 2 == 1);
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		for (unsigned j = 0; j < world->node_count; j++)
+			world->cut[i][j] = (side[i] != side[j]);
+	}
+}
+
+/* By an hour or two, until everything is set right. */
+static void
+set_wrong(SimWorld *world, SimNode *node)
+{
+	int64_t		off = SIM_HOUR_US + (int64_t) sim_random(world, SIM_HOUR_US);
+
+	node->clock_wrong = true;
+	node->clock_skew_us = sim_chance(world, 50) ? off : -off;
+	world->seen[SIM_SEEN_CLOCK]++;
 }
 
 static void

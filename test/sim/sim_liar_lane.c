@@ -50,7 +50,7 @@ sim_liar_flood(SimWorld *world, SimNode *node)
 	}
 }
 
-/* Bodies may go to one member only: then nobody else can vote for the batch. */
+/* Bodies may go to one member only, or to none: who has none cannot vote. */
 bool
 sim_liar_gives_body(SimWorld *world, const SimNode *node, unsigned target)
 {
@@ -58,6 +58,8 @@ sim_liar_gives_body(SimWorld *world, const SimNode *node, unsigned target)
 
 	if (world->plan.lie == SIM_LIE_BODIES)
 		gives = (target == world->member_count - 1);
+	if (world->plan.lie == SIM_LIE_NO_BODIES)
+		gives = (world->nodes[target].role == SIM_LIAR);
 	if (world->plan.lie == SIM_LIE_FLOOD)
 		gives = (node->flood_head % 2 == 0);
 	if (!gives)

@@ -146,23 +146,35 @@ forget(SimWorld *world, SimNode *node, const SimBackup *backup, bool with_wire)
 			  .node = node->id});
 }
 
-/* The double of a twin is what its original was a moment ago. */
+/*
+ * The double of a twin is what its original was a moment ago.  The original of a
+ * second double may be the first.
+ */
 static void
 copy_disk(SimWorld *world)
 {
+	unsigned	one = world->member_count +
+		(unsigned) sim_random(world, 1 + world->plan.more_copies);
+
 	for (unsigned i = world->member_count; i < world->node_count; i++)
 	{
 		SimNode    *copy = &world->nodes[i];
 		SimNode    *original = &world->nodes[copy->number - 1];
+		bool		second = world->nodes[i - 1].number == copy->number &&
+			i > world->member_count;
 
-		if (!copy->up || !original->up)
+		if (second && world->plan.copies_of_copies)
+			original = &world->nodes[i - 1];
+		if (!copy->up || !original->up || (world->plan.more_copies > 0 && i != one))
 			continue;
 		sim_memory_save(world, original);
 		sim_node_crash(world, copy);
 		restore(world, copy, original->backup, true);
 		copy->forgot = copy->forgot_wire = false;
+		sim_check_forgotten(world, copy, NULL); /* another copy's votes */
 		sim_node_start(world, copy);
 		world->seen[SIM_SEEN_COPY]++;
+		world->seen[SIM_SEEN_COPIES] += second && world->nodes[i - 1].up;
 	}
 }
 

@@ -332,6 +332,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		switch (action->kind)
 		{
 			case TL_ACT_APPEND:
+				sim_check_vote_asked(world, node, &action->row);
 				row = sim_row(world, &action->row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);

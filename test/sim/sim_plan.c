@@ -127,9 +127,12 @@ sim_plan_nodes(SimWorld *world)
 		world->nodes[bad++].role = SIM_FORGETFUL;
 	for (unsigned i = 0; i < plan->twins; i++)
 	{
-		world->nodes[world->node_count].number = world->nodes[bad].number;
-		world->nodes[world->node_count].joined = true;
-		world->nodes[world->node_count++].role = SIM_TWIN;
+		for (unsigned j = 0; j <= plan->more_copies; j++)
+		{
+			world->nodes[world->node_count].number = world->nodes[bad].number;
+			world->nodes[world->node_count].joined = true;
+			world->nodes[world->node_count++].role = SIM_TWIN;
+		}
 		world->nodes[bad++].role = SIM_TWIN;
 	}
 	for (unsigned i = 0; i < world->node_count; i++)

@@ -57,6 +57,7 @@ static void set_twins_split(SimWorld *world);
 static void set_flood(SimWorld *world);
 static void set_number(SimWorld *world);
 static void set_bodies(SimWorld *world);
+static void set_no_bodies(SimWorld *world);
 static void set_accusations(SimWorld *world);
 static void set_full_disk(SimWorld *world);
 static void set_slow_disk(SimWorld *world);
@@ -74,6 +75,10 @@ static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
 static void set_views(SimWorld *world);
 static void set_liars_beyond(SimWorld *world);
+static void set_twins_beyond(SimWorld *world);
+static void set_bodies_beyond(SimWorld *world);
+static void set_withheld_beyond(SimWorld *world);
+static void set_clocks_beyond(SimWorld *world);
 static void set_silent_beyond(SimWorld *world);
 static void set_everything(SimWorld *world);
 
@@ -166,6 +171,9 @@ static const SimScenario scenarios[] = {
 	{"bodies_of_few", "a proposal whose body only the leader and liars hold",
 		"bodies go to one honest member only; such a batch waits, the others do not",
 	set_bodies, SIM_SEEN_LIE, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	{"bodies_of_liars", "a proposal whose body only the leader and liars hold",
+		"bodies of liars go to liars only; nobody votes for their batches, and no view of others is lost (R12)",
+	set_no_bodies, SIM_SEEN_LIE, 7, true, 5, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"forged_accusations", "7", "rows that the accused never signed; nobody believes them (R18)",
 	set_accusations, SIM_SEEN_FORGED, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"malformed_rows", "4, 7", "a liar's BATCH, ACK, CERT, GOVERN and REJOIN rows have payloads that are none; one of them convicts it (R46)",
@@ -226,6 +234,14 @@ static const SimScenario scenarios[] = {
 	sim_change_versions, SIM_SEEN_OUTDATED, 4, true, 10, 40000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
 	set_liars_beyond, SIM_SEEN_FORK, 4, false, 20, 3000, 0},
+	{"twins_beyond_f", "15, 6", "f + 1 members run twice, on two sides: where the ledger forks, enough are convicted",
+	set_twins_beyond, SIM_SEEN_FORK, 4, true, 20, 10000, 0},
+	{"bodies_beyond_f", "15, 7", "f + 1 keep bodies from all, or from all but one; what is ordered everybody gets, and all meet at one tip",
+	set_bodies_beyond, SIM_SEEN_LIE, 4, false, 10, 6000, SIM_EXPECT_TIP},
+	{"votes_beyond_f", "15, 5", "f + 1 send few votes, to few; nothing forks",
+	set_withheld_beyond, SIM_SEEN_LIE, 4, true, 5, 6000, 0},
+	{"clocks_beyond_f", "15, 11", "f + 1 clocks are an hour off, or more: nothing is final until they are right, and then everything",
+	set_clocks_beyond, SIM_SEEN_HALT, 4, true, 10, 3000, SIM_EXPECT_HALT},
 	{"silent_beyond_f", "15", "f + 1 members are silent: nothing is final, nothing forks",
 	set_silent_beyond, SIM_SEEN_HALT, 4, false, 5, 3000, 0},
 	{"everything_at_once", "1 to 12", "loss, crashes, links, disks and clocks together",
@@ -288,6 +304,12 @@ static const SimScenario scenarios[] = {
 	{"copy_lives", "8, clone",
 		"a copy of a member's server begins to live beside it",
 	sim_forget_copy, SIM_SEEN_COPY, 4, false, 10, 4000, 0},
+	{"copied_twice", "8, clone twice", "two copies of a member's server live beside it, with one key",
+	sim_forget_copied_twice, SIM_SEEN_COPIES, 4, false, 10, 6000, 0},
+	{"copy_of_copy", "8, clone twice", "and the second is a copy of the first",
+	sim_forget_copy_of_copy, SIM_SEEN_COPIES, 4, false, 10, 6000, 0},
+	{"copies_across_epoch", "8, clone during epoch change", "the members change meanwhile, the one with the copies among them",
+	sim_forget_copy_and_change, SIM_SEEN_COPIES, 4, false, 10, 8000, 0},
 	{"size_5", "18", "five members, a liar", set_last_moment, SIM_SEEN_BLOCK, 5, false, 5, 3000, 0},
 	{"size_6", "18", "six members, a liar", set_proposals, SIM_SEEN_BLOCK, 6, false, 5, 3000, 0},
 	{"size_7", "18", "seven members, two twins", set_twins, SIM_SEEN_BLOCK, 7, false, 5, 20000, 0},
@@ -667,6 +689,12 @@ set_bodies(SimWorld *world)
 }
 
 static void
+set_no_bodies(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_NO_BODIES);
+}
+
+static void
 set_accusations(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_EVIDENCE);
@@ -783,6 +811,36 @@ set_liars_beyond(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_FORK);
 	world->plan.liars++;
+}
+
+/* From the beginning each has half of the others, or links come and go. */
+static void
+set_twins_beyond(SimWorld *world)
+{
+	world->plan.twins = tl_consensus_faults(world->plan.nodes) + 1;
+	world->plan.twins_apart = sim_chance(world, 50);
+	if (!world->plan.twins_apart)
+		set_shape(world, SIM_SHAPE_SPLIT);
+}
+
+static void
+set_bodies_beyond(SimWorld *world)
+{
+	set_lie(world, sim_chance(world, 50) ? SIM_LIE_BODIES : SIM_LIE_NO_BODIES);
+	world->plan.liars++;
+}
+
+static void
+set_withheld_beyond(SimWorld *world)
+{
+	set_lie(world, SIM_LIE_WITHHOLD);
+	world->plan.liars = tl_consensus_faults(world->plan.nodes) + 1;
+}
+
+static void
+set_clocks_beyond(SimWorld *world)
+{
+	world->plan.wrong_clocks = tl_consensus_faults(world->plan.nodes) + 1;
 }
 
 static void

@@ -88,6 +88,30 @@ sim_forget_copy(SimWorld *world)
 	world->plan.twins_ask = sim_chance(world, 50);
 }
 
+/* Three live, with one key. */
+void
+sim_forget_copied_twice(SimWorld *world)
+{
+	sim_forget_copy(world);
+	world->plan.forget_weight = 20;
+	world->plan.more_copies = 1;
+}
+
+void
+sim_forget_copy_of_copy(SimWorld *world)
+{
+	sim_forget_copied_twice(world);
+	world->plan.copies_of_copies = true;
+}
+
+void
+sim_forget_copy_and_change(SimWorld *world)
+{
+	sim_forget_copied_twice(world);
+	sim_change_members(world);
+	world->plan.copies_of_copies = sim_chance(world, 50);
+}
+
 /* No look at a wire brings what the script withholds. */
 static void
 set_script(SimWorld *world, SimScriptKind script)
