@@ -445,9 +445,9 @@ typedef struct SimScenario
 #define SIM_EXPECT_VIEWS	2	/* no view of an honest leader is lost */
 #define SIM_EXPECT_PACE		4	/* two blocks in each second, at least */
 #define SIM_EXPECT_SAFETY	8	/* nothing else: more may be off than f */
-#define SIM_EXPECT_DUE		16	/* timers get their blocks soon */
-#define SIM_EXPECT_HALT		32	/* too many are off: no block while that lasts */
-#define SIM_EXPECT_TIP		64	/* V9, though more lie than f */
+#define SIM_EXPECT_HALT		16	/* too many are off: no block while that lasts */
+#define SIM_EXPECT_TIP		32	/* V9, though more lie than f */
+#define SIM_EXPECT_DUE		64	/* timers get their blocks soon */
 
 struct SimWorld
 {

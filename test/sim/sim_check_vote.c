@@ -8,8 +8,7 @@
  * it, or the block is stuck.  So these three are looked for at the vote itself:
  *	  V7   the bodies of what it adds to its parent are on the voter's disk (R12)
  *	  V15  it is of the members of its epoch (R24)
- *	  V11  it adds something, or its parent is not final yet, or runs what is
- *		  due (P5)
+ *	  V11  it adds something, or its parent is not final yet (P5)
  *
  *-------------------------------------------------------------------------
  */
@@ -59,7 +58,8 @@ sim_check_vote(SimWorld *world, const SimNode *node, const TlLogRow *vote)
 void
 sim_check_vote_asked(SimWorld *world, const SimNode *node, const TlLogRow *vote)
 {
-	unsigned	last = node->chain_count + node->final_pending - 1;
+	const TlConsensusBlock *tip =
+	&node->chain[node->chain_count + node->final_pending - 1];
 	TlProposal	proposal;
 	TlBlockHeader header;
 	TlHash		empty;
@@ -69,9 +69,9 @@ sim_check_vote_asked(SimWorld *world, const SimNode *node, const TlLogRow *vote)
 		return;
 	tl_merkle_empty_root(&empty);
 	if (proposal.entry_count == 0 && sim_same(&header.batch_root, &empty) &&
-		sim_same(&header.parent, &node->chain[last].hash) &&
-		!sim_due_by(world, node, last, header.time))
-		sim_fail(world, "V11: node %u votes in view %llu for a block that orders nothing, on one that is final",
+		sim_same(&header.parent, &tip->hash) &&
+		!sim_due_by(world, node, (unsigned) tip->header.height, header.time))
+		sim_fail(world, "V11: node %u votes in view %llu for a block that orders nothing and runs nothing, on one that is final",
 				 node->id, (unsigned long long) vote->view);
 }
 

@@ -60,11 +60,11 @@ sim_due_final(SimWorld *world, const SimNode *node, unsigned height)
 	const TlBlockHeader *header = &node->chain[height].header;
 	int64_t		due;
 
-	if (height == 0 || !sim_is_honest(node) ||
-		!sim_due_by(world, node, height - 1, header->time) ||
-		!orders_nothing(node, height))
+	if (world->plan.due_every == 0 || height == 0 || !sim_is_honest(node))
 		return;
 	due = due_after(world, node, height - 1);
+	if (due == 0 || header->time < due || !orders_nothing(node, height))
+		return;
 	world->seen[SIM_SEEN_DUE]++;
 	if (world->scenario != NULL && (world->scenario->expect & SIM_EXPECT_DUE) &&
 		!world->calm && header->time > due + LATE_US_MAX)
@@ -72,7 +72,7 @@ sim_due_final(SimWorld *world, const SimNode *node, unsigned height)
 				 node->id, height, (long long) (header->time - due) / SIM_MS);
 }
 
-/* Has the state after that block something due at this time? */
+/* Has a block of that time something to run, on the one of that height? */
 bool
 sim_due_by(const SimWorld *world, const SimNode *node, unsigned height,
 		   int64_t time)
