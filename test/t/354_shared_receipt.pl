@@ -141,8 +141,10 @@ foreach my $member (@members)
 	}
 }
 
-# Whoever says something else than what was ordered is not believed.
+# Whoever says something else than what was ordered is not believed.  The head is
+# another block than the rows'.
 {
+	$wires->sql(1, "SELECT ledger.wait_final('${\ $wires->sql(1, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref')}', '170 s')");
 	my $receipt = $wires->sql(1, "SELECT ledger.receipt('offer', '$ref{2}')");
 	my $other = $wires->sql(1, "SELECT ledger.receipt('offer', '$ref{1}')");
 	my $private = $wires->sql(2, "SELECT ledger.receipt('cdr', min(ledger_ref)) FROM cdr");
