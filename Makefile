@@ -78,6 +78,7 @@ OBJS_PURE = \
 	src/proof/proof_definition.o \
 	src/proof/proof_checkpoint.o \
 	src/proof/proof_epoch.o \
+	src/proof/proof_outcome.o \
 	src/proof/proof_step.o \
 	src/proof/proof_check.o \
 	src/proof/proof_json.o \
@@ -134,8 +135,10 @@ OBJS_BACKEND = \
 	src/proof/proof_section.o \
 	src/proof/proof_source.o \
 	src/proof/proof_source_epoch.o \
+	src/proof/proof_source_outcome.o \
 	src/proof/proof_row.o \
 	src/proof/proof_receipt.o \
+	src/proof/proof_asked.o \
 	src/proof/proof_receipts.o \
 	src/proof/proof_verdict.o \
 	src/proof/proof_progress.o \

@@ -45,6 +45,8 @@ typedef struct Tally
 	unsigned long long valid;
 	unsigned long long invalid;
 	unsigned long long defined; /* of these by another member than the row's */
+	unsigned long long rejected;
+	unsigned long long open;	/* not certified whether they were */
 	TlTrust		trust;			/* the weakest */
 } Tally;
 
@@ -254,7 +256,7 @@ static bool
 check_many(const Options *options, const TlJsonNode *root)
 {
 	static TlBundleChecker checker;
-	Tally		tally = {options, &checker.chain, 0, 0, 0, TL_TRUST_CHECKPOINT};
+	Tally		tally = {.options = options,.chain = &checker.chain,.trust = TL_TRUST_CHECKPOINT};
 	const char *problem;
 
 	problem = tl_proof_bundle_check(&checker, root,
@@ -278,6 +280,11 @@ check_many(const Options *options, const TlJsonNode *root)
 		print_before(&checker.chain.chain_before, checker.chain.height_before);
 	print_changes(checker.chain.members.epoch);
 	print_trust(options, tally.trust, checker.chain.head.height);
+	if (tally.rejected > 0)
+		printf("outcome: %llu rows were rejected by all members\n", tally.rejected);
+	if (tally.open > 0)
+		printf("outcome: of %llu rows it is not certified yet whether they were"
+			   " rejected\n", tally.open);
 	if (tally.defined > 0)
 		printf("definition: the columns of %llu rows have their names from another"
 			   " member's definition of a shared table\n", tally.defined);
@@ -304,6 +311,10 @@ tally_row(void *context, const TlBundleVerdict *verdict)
 		tally->trust = verdict->trust;
 	if (verdict->definer.size > 0)
 		tally->defined++;
+	if (verdict->outcome == TL_OUTCOME_REJECTED)
+		tally->rejected++;
+	if (verdict->outcome == TL_OUTCOME_OPEN)
+		tally->open++;
 	if (options->quiet)
 		return;
 	printf("row: ");
@@ -316,6 +327,8 @@ tally_row(void *context, const TlBundleVerdict *verdict)
 	print_printable(verdict->section->table);
 	printf(", block %" PRIu64 " of ", verdict->height);
 	print_printable(verdict->time);
+	if (verdict->outcome == TL_OUTCOME_REJECTED)
+		printf(", rejected with SQLSTATE %s", verdict->sqlstate);
 	printf("\n");
 	print_row(verdict->row->columns, verdict->row->column_count);
 }

@@ -30,5 +30,6 @@
 #define TL_RECEIPT_SIZE_MAX			(1024 * 1024 * 1024 - 1)
 #define TL_RECEIPTS_SIZE_MAX		(256 * 1024 * 1024 - 1)
 #define TL_RECEIPTS_ROWS_MAX		1000000
+#define TL_RECEIPT_OUTCOMES_MAX		4096	/* rejected between two checkpoints */
 
 #endif							/* TL_LIMITS_H */

@@ -30,6 +30,7 @@
 
 #include "merkle_cover.h"
 #include "merkle_range.h"
+#include "proof_outcome.h"
 
 #include <string.h>
 
@@ -44,6 +45,8 @@ typedef struct Place
 	TlSectionLeaf section;
 	TlDefinition definition;
 	uint32_t	definition_member;	/* 0: fixed */
+	uint64_t	outcome_height; /* of the block that says what was rejected */
+	bool		outcome_used;
 	TlTrust		trust;
 	const char *problem;
 } Place;
@@ -53,6 +56,7 @@ static const char *check_history(TlBundleChecker *checker,
 								 const TlJsonNode *node);
 static const char *walk_forest(TlBundleChecker *checker, const TlJsonNode *node);
 static const char *walk_block(TlBundleChecker *checker, Place *place);
+static const char *check_outcome(TlBundleChecker *checker, Place *place);
 static const char *find_batch(TlSpan digests, size_t *offset,
 							  const TlHash *digest);
 static const char *digests_root(TlHash *root, TlSpan digests);
@@ -206,6 +210,7 @@ walk_block(TlBundleChecker *checker, Place *place)
 									place->block_part.header));
 	note(place, tl_proof_step_height(&place->block, place->block_part.height,
 									 place->block_part.time));
+	note(place, check_outcome(checker, place));
 	note(place, digests_root(&root, place->block_part.digests));
 	if (place->problem == NULL &&
 		memcmp(&root, &place->block.batch_root, sizeof(TlHash)) != 0)
@@ -226,6 +231,23 @@ walk_block(TlBundleChecker *checker, Place *place)
 		problem = walk_batch(checker, place);
 		place->problem = above;
 	}
+	if (problem == NULL && place->block_part.outcome.present && !place->outcome_used)
+		problem = "an outcome is there where none can be";
+	return problem;
+}
+
+/* What became of the rows of the block. */
+static const char *
+check_outcome(TlBundleChecker *checker, Place *place)
+{
+	const TlReceiptOutcome *outcome = &place->block_part.outcome;
+	TlBlockHeader block;
+	const char *problem = tl_proof_outcome_check(&checker->chain, outcome,
+												 place->block.height);
+
+	if (problem == NULL && outcome->present &&
+		tl_chain_block_decode(&block, outcome->block.data, outcome->block.size) == TL_OK)
+		place->outcome_height = block.height;
 	return problem;
 }
 
@@ -341,6 +363,8 @@ walk_section(TlBundleChecker *checker, Place *place)
 		note(place, tl_proof_step_section(&place->section, &leaf,
 										  place->section_part.leaf,
 										  place->section_part.random));
+	place->outcome_used |= (place->problem != NULL ||
+							place->section.kind == TL_SECTION_PUBLIC);
 	if (place->problem == NULL)
 		note(place, find_definition(checker, place));
 	if (place->problem == NULL)
@@ -397,6 +421,8 @@ check_trust(TlBundleChecker *checker, Place *place)
 {
 	uint64_t	height = place->block.height;
 
+	if (place->section.kind == TL_SECTION_PUBLIC && place->outcome_height > height)
+		height = place->outcome_height;
 	place->trust = TL_TRUST_GENESIS;
 	if (checker->checkpoint == NULL || checker->of_definitions)
 		return NULL;
@@ -464,12 +490,20 @@ walk_row(TlBundleChecker *checker, Place *place, const TlJsonNode *node)
 		problem = place->problem;
 	if (problem == NULL)
 		problem = check_row(checker, place, &header, &row, &verdict.definer);
+	if (problem == NULL && !checker->of_definitions)
+	{
+		verdict.outcome = tl_proof_outcome_of(verdict.sqlstate, &place->block_part.outcome,
+											  place->section.kind, &header.ref, &leaf,
+											  place->block.height);
+		problem = tl_proof_outcome_shown(verdict.outcome, verdict.sqlstate, row.outcome_text);
+	}
 	if (checker->of_definitions)
 		return problem != NULL ? problem :
 			keep_definition(checker, place, &header, row.bytes);
 	checker->row_count++;
 	verdict.valid = (problem == NULL);
-	tl_proof_verdict_text(verdict.text, place->trust, verdict.definer.size > 0);
+	tl_proof_verdict_text(verdict.text, place->trust, verdict.outcome, verdict.sqlstate,
+						  verdict.definer.size > 0);
 	verdict.reason = verdict.valid ? verdict.text : problem;
 	verdict.node = node;
 	verdict.row = &row;

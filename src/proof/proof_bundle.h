@@ -22,7 +22,9 @@ typedef struct TlBundleVerdict
 	const char *reason;
 	char		text[TL_VERDICT_TEXT_SIZE]; /* room for it */
 	TlTrust		trust;
-	TlSpan		definer;		/* as in TlVerdict */
+	TlSpan		definer;		/* these as in TlVerdict */
+	TlOutcome	outcome;
+	char		sqlstate[TL_OUTCOME_SQLSTATE_SIZE];
 	const TlJsonNode *node;		/* of the row */
 	const TlBundleRow *row;		/* as it is shown */
 	const TlBundleSection *section;

@@ -10,6 +10,8 @@
  *		batch header		leaf of the block's batch root
  *		block header		leaf of the head's history root, or the head itself
  *		head				signed by a quorum of the members
+ *		outcome				of a row in a public section: signed by a quorum after
+ *							they had applied the block, if they have yet
  *		members				in the genesis body, bound by the genesis header; each
  *							change of them certified by those before
  *		genesis header		its hash is the chain id; of a ledger that goes on from
@@ -35,6 +37,7 @@
 
 #include "merkle_proof.h"
 #include "proof_definition.h"
+#include "proof_outcome.h"
 #include "proof_step.h"
 #include "table_row.h"
 
@@ -53,6 +56,7 @@ typedef struct Checker
 typedef struct ProvedRow
 {
 	TlRowHeader header;
+	TlHash		leaf;
 	uint8_t		section_kind;
 	TlBlockHeader block;
 } ProvedRow;
@@ -66,6 +70,8 @@ static const char *check_block(Checker *checker, TlBlockHeader *out,
 							   const TlReceiptRow *row, const TlHash *digest);
 static const char *check_definition(Checker *checker, const ProvedRow *row,
 									uint64_t *height, TlSpan *definer);
+static const char *check_outcome(Checker *checker, const ProvedRow *row,
+								 TlVerdict *verdict, uint64_t *height);
 static const char *check_shown(Checker *checker, const ProvedRow *row);
 static bool verify_path(const TlHash *leaf, uint64_t index, uint64_t size,
 						TlSpan path, const TlHash *root);
@@ -82,14 +88,24 @@ tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
 	checker.receipt = receipt;
 	problem = check_all(&checker, out, checkpoint, consistency);
 	out->valid = (problem == NULL);
-	tl_proof_verdict_text(out->text, out->trust, out->definer.size > 0);
+	tl_proof_verdict_text(out->text, out->trust, out->outcome, out->sqlstate,
+						  out->definer.size > 0);
 	out->reason = (problem != NULL) ? problem : out->text;
 }
 
 void
-tl_proof_verdict_text(char out[TL_VERDICT_TEXT_SIZE], TlTrust trust, bool has_definer)
+tl_proof_verdict_text(char out[TL_VERDICT_TEXT_SIZE], TlTrust trust, TlOutcome outcome,
+					  const char *sqlstate, bool has_definer)
 {
-	(void) snprintf(out, TL_VERDICT_TEXT_SIZE, "%s%s", tl_proof_trust_text(trust),
+	char		became[TL_OUTCOME_TEXT_SIZE] = "";
+
+	if (outcome == TL_OUTCOME_OPEN)
+		(void) snprintf(became, sizeof(became), "; whether it was rejected is not certified yet");
+	else if (outcome == TL_OUTCOME_ACCEPTED)
+		(void) snprintf(became, sizeof(became), "; all members accepted it");
+	else if (outcome == TL_OUTCOME_REJECTED)
+		(void) snprintf(became, sizeof(became), "; all members rejected it with SQLSTATE %s", sqlstate);
+	(void) snprintf(out, TL_VERDICT_TEXT_SIZE, "%s%s%s", tl_proof_trust_text(trust), became,
 					has_definer ? "; the columns have their names from another member's definition of this shared table" : "");
 }
 
@@ -130,6 +146,8 @@ check_all(Checker *checker, TlVerdict *verdict, const TlCheckpoint *checkpoint,
 	if (problem == NULL)
 		problem = check_definition(checker, &row, &height_max, &verdict->definer);
 	if (problem == NULL)
+		problem = check_outcome(checker, &row, verdict, &height_max);
+	if (problem == NULL)
 		problem = check_shown(checker, &row);
 	if (problem == NULL && checkpoint != NULL)
 	{
@@ -161,19 +179,18 @@ check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 {
 	TlSectionLeaf section;
 	TlBatchHeader batch;
-	TlHash		leaf;
 	TlHash		section_leaf;
 	TlHash		digest;
 	const char *problem;
 
-	problem = tl_proof_step_row(&out->header, &leaf, row->bytes);
+	problem = tl_proof_step_row(&out->header, &out->leaf, row->bytes);
 	if (problem == NULL)
 		problem = tl_proof_step_section(&section, &section_leaf, row->section,
 										row->section_random);
 	if (problem == NULL)
 		problem = tl_proof_step_row_section(&out->header, &section);
 	out->section_kind = section.kind;
-	if (problem == NULL && !verify_path(&leaf, row->index, section.row_count,
+	if (problem == NULL && !verify_path(&out->leaf, row->index, section.row_count,
 										row->path, &section.root))
 		problem = "the row's path does not lead to its section";
 	if (problem == NULL)
@@ -249,6 +266,33 @@ check_definition(Checker *checker, const ProvedRow *row, uint64_t *height,
 		*height = proved.block.height;
 	}
 	return tl_proof_step_row_definition(&row->header, definition);
+}
+
+/* Whether the row was rejected; *height rises to the block that says so. */
+static const char *
+check_outcome(Checker *checker, const ProvedRow *row, TlVerdict *verdict,
+			  uint64_t *height)
+{
+	const TlReceipt *receipt = checker->receipt;
+	const char *problem;
+	TlBlockHeader block;
+
+	verdict->outcome = tl_proof_outcome_of(verdict->sqlstate, &receipt->outcome,
+										   row->section_kind, &row->header.ref, &row->leaf,
+										   row->block.height);
+	problem = tl_proof_outcome_shown(verdict->outcome, verdict->sqlstate,
+									 receipt->outcome_text);
+	if (problem != NULL || !receipt->outcome.present)
+		return problem;
+	if (verdict->outcome == TL_OUTCOME_NONE)
+		return "an outcome is there where none can be";
+	problem = tl_proof_outcome_check(&checker->chain, &receipt->outcome, row->block.height);
+	if (problem == NULL &&
+		tl_chain_block_decode(&block, receipt->outcome.block.data,
+							  receipt->outcome.block.size) == TL_OK &&
+		block.height > *height)
+		*height = block.height;
+	return problem;
 }
 
 /* What stands above the proof for people to read. */

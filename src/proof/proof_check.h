@@ -39,6 +39,27 @@ typedef struct TlReceiptRow
 	TlSpan		block_path;		/* to the head's history root */
 } TlReceiptRow;
 
+/* What became of the rows of some blocks (proof_outcome.c). */
+typedef struct TlReceiptOutcome
+{
+	bool		present;
+	TlSpan		certificate;	/* of a stable checkpoint */
+	TlSpan		block;			/* header of the checkpoint's block */
+	TlSpan		path;			/* to the head's history root */
+	TlSpan		leaves;			/* what was rejected since the checkpoint before */
+} TlReceiptOutcome;
+
+/* What became of a row that a block has. */
+typedef enum TlOutcome
+{
+	TL_OUTCOME_NONE,			/* it is in a private section: nobody else asks */
+	TL_OUTCOME_OPEN,			/* no outcome is in the receipt */
+	TL_OUTCOME_ACCEPTED,
+	TL_OUTCOME_REJECTED			/* by all members */
+} TlOutcome;
+
+#define TL_OUTCOME_SQLSTATE_SIZE	6
+
 /* Of a ledger that a RESTART began: what of it the genesis block does not say. */
 typedef struct TlReceiptRestart
 {
@@ -59,6 +80,7 @@ typedef struct TlReceipt
 	TlSpan		ref;
 	uint64_t	height;
 	TlSpan		time;
+	TlSpan		outcome_text;	/* only of a row in a public section */
 	uint32_t	column_count;
 	const TlReceiptColumn *columns;
 
@@ -66,6 +88,7 @@ typedef struct TlReceipt
 	TlReceiptRow row;
 	bool		has_definition; /* not for rows of ledger.table_version */
 	TlReceiptRow definition;
+	TlReceiptOutcome outcome;
 	TlSpan		head;			/* header of a certified block */
 	TlSpan		certificate;
 	TlSpan		genesis_header;
@@ -105,6 +128,8 @@ typedef struct TlVerdict
 	TlTrust		trust;
 	TlSpan		definer;		/* name of the member whose definition names the
 								 * columns, empty if it is the row's */
+	TlOutcome	outcome;
+	char		sqlstate[TL_OUTCOME_SQLSTATE_SIZE];	/* if it was rejected */
 	TlHash		chain_id;
 	bool		test;			/* a test ledger */
 	bool		restarted;		/* by a RESTART, after that block of that ledger */
@@ -128,11 +153,12 @@ extern void tl_proof_check(TlVerdict *out, const TlReceipt *receipt,
 						   const TlConsistency *consistency);
 
 /*
- * The reason of a valid verdict: what it rests on, and whether somebody else than
- * the row's member says what the columns are called.
+ * The reason of a valid verdict: what it rests on, what became of the row, and
+ * whether somebody else than its member says what the columns are called.
  */
 extern const char *tl_proof_trust_text(TlTrust trust);
 extern void tl_proof_verdict_text(char out[TL_VERDICT_TEXT_SIZE], TlTrust trust,
+								  TlOutcome outcome, const char *sqlstate,
 								  bool has_definer);
 
 #endif							/* PROOF_CHECK_H */

@@ -71,6 +71,20 @@ tl_proof_epoch_follow(TlProofMembers *members, const TlHash *chain_id,
 	return problem;
 }
 
+const char *
+tl_proof_epoch_follow_to(TlProofMembers *members, const TlHash *chain_id,
+						 TlSpan changes, uint64_t epoch)
+{
+	TlReader	reader;
+	const char *problem = NULL;
+
+	tl_reader_init(&reader, changes.data, changes.size);
+	while (problem == NULL && members->epoch < epoch)
+		problem = reader.offset < reader.size ? follow_one(members, chain_id, &reader) :
+			"a change of members is missing";
+	return problem;
+}
+
 const TlMember *
 tl_proof_epoch_find(const TlProofMembers *members, uint32_t number)
 {

@@ -35,6 +35,11 @@ extern void tl_proof_epoch_begin(TlProofMembers *out, const TlGenesis *genesis);
 extern const char *tl_proof_epoch_follow(TlProofMembers *members,
 										 const TlHash *chain_id, TlSpan changes);
 
+/* The same up to the change that founds that epoch; those after it are not read. */
+extern const char *tl_proof_epoch_follow_to(TlProofMembers *members,
+											const TlHash *chain_id, TlSpan changes,
+											uint64_t epoch);
+
 /* Somebody who is a member, or was one; NULL if nobody has that number. */
 extern const TlMember *tl_proof_epoch_find(const TlProofMembers *members,
 										   uint32_t number);

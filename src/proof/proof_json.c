@@ -5,7 +5,8 @@
  *
  * The tables below are the format (README.md tells what the keys mean).  Each
  * object has exactly the keys listed, in any order; restart only in receipts of a
- * ledger that a RESTART began, epochs only if the members have changed.
+ * ledger that a RESTART began, epochs only if the members have changed, outcome
+ * only of shared tables.
  *
  *		string		as it is
  *		hex			string of lower-case hex digits, two a byte
@@ -39,8 +40,9 @@ typedef enum FieldKind
 	FIELD_COLUMNS,				/* object: column name to string or null */
 	FIELD_OBJECT,
 	FIELD_DEFINITION,			/* object, or null if there is none */
-	FIELD_RESTART,				/* object that begins with whether it is there */
+	FIELD_OPTIONAL,				/* object that begins with whether it is there */
 	FIELD_EPOCHS,				/* hex, or absent */
+	FIELD_OUTCOME,				/* string, or absent */
 	FIELD_BUNDLE_FORMAT,		/* the string TL_RECEIPTS_FORMAT */
 	FIELD_DEFINITION_NUMBER,	/* number, or null if there is none */
 	FIELD_FOREST,				/* object, read and written by the caller */
@@ -114,13 +116,24 @@ static const Shape restart_shape = SHAPE(restart_fields);
 static const Field genesis_fields[] = {
 	{"header", FIELD_HEX, IN_TOP(genesis_header), NULL},
 	{"body", FIELD_HEX, IN_TOP(genesis_body), NULL},
-	{"restart", FIELD_RESTART, IN_TOP(restart), &restart_shape},
+	{"restart", FIELD_OPTIONAL, IN_TOP(restart), &restart_shape},
 };
 static const Shape genesis_shape = SHAPE(genesis_fields);
+
+#define IN_OUTCOME(member)	offsetof(TlReceiptOutcome, member)
+
+static const Field outcome_fields[] = {
+	{"certificate", FIELD_HEX, IN_OUTCOME(certificate), NULL},
+	{"block", FIELD_HEX, IN_OUTCOME(block), NULL},
+	{"path", FIELD_HASHES, IN_OUTCOME(path), NULL},
+	{"leaves", FIELD_HEX, IN_OUTCOME(leaves), NULL},
+};
+static const Shape outcome_shape = SHAPE(outcome_fields);
 
 static const Field proof_fields[] = {
 	{"row", FIELD_OBJECT, IN_TOP(row), &row_shape},
 	{"definition", FIELD_DEFINITION, IN_TOP(definition), &row_shape},
+	{"outcome", FIELD_OPTIONAL, IN_TOP(outcome), &outcome_shape},
 	{"head", FIELD_OBJECT, 0, &head_shape},
 	{"genesis", FIELD_OBJECT, 0, &genesis_shape},
 };
@@ -136,6 +149,7 @@ static const Field receipt_fields[] = {
 	{"ref", FIELD_STRING, IN_TOP(ref), NULL},
 	{"height", FIELD_NUMBER, IN_TOP(height), NULL},
 	{"time", FIELD_STRING, IN_TOP(time), NULL},
+	{"outcome", FIELD_OUTCOME, IN_TOP(outcome_text), NULL},
 	{"row", FIELD_COLUMNS, 0, NULL},
 	{"proof", FIELD_OBJECT, 0, &proof_shape},
 };
@@ -167,7 +181,7 @@ static const Shape bundle_head_shape = SHAPE(bundle_head_fields);
 static const Field bundle_genesis_fields[] = {
 	{"header", FIELD_HEX, IN_BUNDLE(genesis_header), NULL},
 	{"body", FIELD_HEX, IN_BUNDLE(genesis_body), NULL},
-	{"restart", FIELD_RESTART, IN_BUNDLE(restart), &restart_shape},
+	{"restart", FIELD_OPTIONAL, IN_BUNDLE(restart), &restart_shape},
 };
 static const Shape bundle_genesis_shape = SHAPE(bundle_genesis_fields);
 
@@ -192,6 +206,7 @@ static const Field bundle_block_fields[] = {
 	{"time", FIELD_STRING, IN_BLOCK(time), NULL},
 	{"header", FIELD_HEX, IN_BLOCK(header), NULL},
 	{"digests", FIELD_HASHES, IN_BLOCK(digests), NULL},
+	{"outcome", FIELD_OPTIONAL, IN_BLOCK(outcome), &outcome_shape},
 	{"batches", FIELD_LIST, IN_BLOCK(batches), NULL},
 };
 
@@ -215,6 +230,7 @@ static const Field bundle_section_fields[] = {
 
 static const Field bundle_row_fields[] = {
 	{"ref", FIELD_STRING, IN_MEMBER(ref), NULL},
+	{"outcome", FIELD_OUTCOME, IN_MEMBER(outcome_text), NULL},
 	{"row", FIELD_COLUMNS, 0, NULL},
 	{"index", FIELD_NUMBER, IN_MEMBER(index), NULL},
 	{"bytes", FIELD_HEX, IN_MEMBER(bytes), NULL},
@@ -265,6 +281,7 @@ static bool is_text(const TlJsonNode *node, const char *text);
 static const char *read_string(TlSpan *out, const TlJsonNode *node);
 static const char *read_hex(TlSpan *out, const TlJsonNode *node);
 static const char *read_epochs(TlSpan *out, const TlJsonNode *node);
+static const char *read_outcome(TlSpan *out, const TlJsonNode *node);
 static const char *read_hashes(TlSpan *out, const TlJsonNode *node);
 static const char *read_number(uint64_t *out, const TlJsonNode *node);
 static const char *read_columns(Reading *reading, const TlJsonNode *node);
@@ -442,7 +459,8 @@ read_object(Reading *reading, char *base, const TlJsonNode *node,
 static bool
 may_be_absent(const Field *field)
 {
-	return field->kind == FIELD_RESTART || field->kind == FIELD_EPOCHS;
+	return field->kind == FIELD_OPTIONAL || field->kind == FIELD_EPOCHS ||
+		field->kind == FIELD_OUTCOME;
 }
 
 static const char *
@@ -489,11 +507,13 @@ read_field(Reading *reading, char *base, const TlJsonNode *node,
 			return NULL;
 		case FIELD_OBJECT:
 			return read_object(reading, target, node, field->shape);
-		case FIELD_RESTART:
+		case FIELD_OPTIONAL:
 			*(bool *) target = true;
 			return read_object(reading, target, node, field->shape);
 		case FIELD_EPOCHS:
 			return read_epochs((TlSpan *) target, node);
+		case FIELD_OUTCOME:
+			return read_outcome((TlSpan *) target, node);
 	}
 	return "a field of unknown kind";
 }
@@ -538,6 +558,17 @@ read_epochs(TlSpan *out, const TlJsonNode *node)
 
 	if (problem == NULL && out->size == 0)
 		problem = "no change of members is there where one should be";
+	return problem;
+}
+
+/* And one to say nothing of an outcome. */
+static const char *
+read_outcome(TlSpan *out, const TlJsonNode *node)
+{
+	const char *problem = read_string(out, node);
+
+	if (problem == NULL && out->size == 0)
+		problem = "no outcome is there where one should be";
 	return problem;
 }
 
@@ -669,9 +700,10 @@ write_fields(TlWriter *writer, const Writing *writing, const char *base,
 static bool
 is_absent(const Field *field, const char *source)
 {
-	if (field->kind == FIELD_RESTART)
+	if (field->kind == FIELD_OPTIONAL)
 		return !*(const bool *) source;
-	return field->kind == FIELD_EPOCHS && ((const TlSpan *) source)->size == 0;
+	return (field->kind == FIELD_EPOCHS || field->kind == FIELD_OUTCOME) &&
+		((const TlSpan *) source)->size == 0;
 }
 
 static void
@@ -689,6 +721,7 @@ write_field(TlWriter *writer, const Writing *writing, const char *base,
 			write_text(writer, "\"" TL_RECEIPTS_FORMAT "\"");
 			break;
 		case FIELD_STRING:
+		case FIELD_OUTCOME:
 			write_string(writer, *(const TlSpan *) source);
 			break;
 		case FIELD_HEX:
@@ -717,7 +750,7 @@ write_field(TlWriter *writer, const Writing *writing, const char *base,
 				write_text(writer, "null");
 			break;
 		case FIELD_OBJECT:
-		case FIELD_RESTART:
+		case FIELD_OPTIONAL:
 			write_object(writer, writing, source, field->shape);
 			break;
 		case FIELD_FOREST:

@@ -91,6 +91,7 @@ typedef struct TlBundleBlock
 	TlSpan		time;			/* shown */
 	TlSpan		header;
 	TlSpan		digests;		/* of all batches of the block, in order */
+	TlReceiptOutcome outcome;	/* if a row is in a public section */
 	const TlJsonNode *batches;
 } TlBundleBlock;
 
@@ -118,6 +119,7 @@ typedef struct TlBundleSection
 typedef struct TlBundleRow
 {
 	TlSpan		ref;			/* shown */
+	TlSpan		outcome_text;	/* shown, only of a public section */
 	uint64_t	index;			/* in the section */
 	TlSpan		bytes;
 	uint32_t	column_count;

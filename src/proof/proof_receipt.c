@@ -126,6 +126,7 @@ read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
 {
 	TlProofSource source;
 	TlBlockHeader head;
+	TlSectionLeaf section;
 	TlRef		definition;
 	TlRef		unused;
 	TlRefBytes	definition_ref;
@@ -142,6 +143,11 @@ read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
 						newest);
 	tl_proof_source_covers(size, height, ref);
 	out->row.block_path = tl_proof_source_history(height, head.height);
+	tl_proof_source_check(tl_chain_section_decode(&section, out->row.section.data,
+												  out->row.section.size),
+						  "leaf of a section");
+	if (section.kind == TL_SECTION_PUBLIC)
+		tl_proof_source_outcome(&out->outcome, height, &head, size != TL_SIZE_NEWEST);
 	out->has_definition = (definition.member != 0);
 	if (out->has_definition)
 	{

@@ -34,9 +34,9 @@
 #include "utils/uuid.h"
 
 #include "merkle_cover.h"
+#include "proof_asked.h"
 #include "proof_bundle.h"
 #include "proof_jsonb.h"
-#include "proof_row.h"
 #include "proof_section.h"
 #include "proof_show.h"
 #include "proof_source.h"
@@ -49,27 +49,18 @@ PG_FUNCTION_INFO_V1(tl_receipts);
 #define GAP_SIZE_MAX	(2 * TL_MERKLE_DEPTH_MAX * TL_HASH_SIZE)
 
 static TlStatement select_version = {
-	"SELECT s.section, s.table_version, b.member, b.incarnation,"
+	"SELECT s.section, s.table_version, s.kind, b.member, b.incarnation,"
 	" ('x' || encode(substring(b.header FROM 41 FOR 8), 'hex'))::bit(64)::bigint"
 	" FROM ledger_internal.section AS s JOIN ledger_internal.batch AS b USING (batch)"
 	" WHERE s.batch = $1 AND s.table_id = $2",
 	2, {INT8OID, UUIDOID}
 };
 static TlStatement select_foreign_version = {
-	"SELECT section, table_version, member, incarnation, batch"
+	"SELECT section, table_version, 0::smallint, member, incarnation, batch"
 	" FROM ledger_internal.foreign_section"
 	" WHERE member = $1 AND incarnation = $2 AND batch = $3 AND section = $4",
 	4, {INT8OID, INT4OID, INT8OID, INT4OID}
 };
-
-/* A row that is asked for. */
-typedef struct Entry
-{
-	TlRefBytes	ref;
-	Oid			relation;
-	TlSourcePlace place;
-	struct Version *defines;	/* of a definition */
-} Entry;
 
 /* Rows of one section. */
 typedef struct RowGroup
@@ -79,8 +70,9 @@ typedef struct RowGroup
 	uint16_t	incarnation;
 	int64_t		batch;
 	int			section;		/* its number */
+	uint8_t		kind;
 	Oid			relation;
-	const Entry *entries;
+	const TlAskedRow *entries;
 	int			entry_count;
 	struct Version *version;
 } RowGroup;
@@ -102,7 +94,7 @@ typedef struct Version
 
 typedef struct Forest
 {
-	Entry	   *entries;
+	TlAskedRow	   *entries;
 	int			entry_count;
 	RowGroup	   *groups;
 	int			group_count;
@@ -116,6 +108,7 @@ typedef struct Build
 	HTAB	   *versions;
 	TlProofMembers members;
 	TlBlockHeader head;
+	TlReceiptOutcome outcome;	/* of the block that is being written */
 	int64_t		size;			/* of the tree head that was asked for */
 	uint64_t	newest;			/* height */
 	TlWriter	out;			/* the document */
@@ -134,8 +127,6 @@ typedef struct SectionWriter
 	TlWriter	nodes;
 } SectionWriter;
 
-static TlRefBytes *read_refs(ArrayType *array, int *count);
-static Entry *find_rows(Oid relation, const TlRefBytes *refs, int count);
 static void build_document(Build *build, Forest *rows);
 static void place_entries(Build *build, Forest *forest);
 static void make_groups(Build *build, Forest *forest);
@@ -171,12 +162,8 @@ static void reserve(TlWriter *writer, size_t size);
 static Jsonb *parse_document(Build *build);
 static void check(Jsonb *document);
 static void note_problem(void *context, const TlBundleVerdict *verdict);
-static int	compare_refs(const void *left, const void *right);
-static int	compare_entries(const void *left, const void *right);
-static int	compare_sections(const Entry *a, const Entry *b);
 static int	compare_groups(const void *left, const void *right);
 static int	compare_batches(const RowGroup *a, const RowGroup *b);
-static int	compare_numbers(int64_t a, int64_t b);
 
 /* ledger.receipts(relation, refs, size) -> jsonb */
 Datum
@@ -185,7 +172,6 @@ tl_receipts(PG_FUNCTION_ARGS)
 	Build	   *build = palloc0(sizeof(Build));
 	TlProofSource source;
 	Forest		rows;
-	TlRefBytes *refs;
 	Jsonb	   *document;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -194,74 +180,14 @@ tl_receipts(PG_FUNCTION_ARGS)
 	build->size = PG_ARGISNULL(2) ? TL_SIZE_NEWEST : PG_GETARG_INT64(2);
 	build->columns = palloc0(sizeof(TlReceiptColumn) * TL_COLUMN_COUNT_MAX);
 	memset(&rows, 0, sizeof(rows));
-	refs = read_refs(PG_GETARG_ARRAYTYPE_P(1), &rows.entry_count);
-	rows.entries = find_rows(PG_GETARG_OID(0), refs, rows.entry_count);
+	rows.entries = tl_proof_asked_read(PG_GETARG_OID(0), PG_GETARG_ARRAYTYPE_P(1),
+									   &rows.entry_count);
 	tl_proof_source_begin(&source);
 	build_document(build, &rows);
 	tl_proof_source_end(&source);
 	document = parse_document(build);
 	check(document);
 	PG_RETURN_JSONB_P(document);
-}
-
-/* In order, each once. */
-static TlRefBytes *
-read_refs(ArrayType *array, int *count)
-{
-	Datum	   *values;
-	bool	   *nulls;
-	int			value_count;
-	int16		type_size;
-	bool		by_value;
-	char		alignment;
-	TlRefBytes *refs;
-	int			kept = 0;
-
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &type_size, &by_value, &alignment);
-	deconstruct_array(array, ARR_ELEMTYPE(array), type_size, by_value, alignment,
-					  &values, &nulls, &value_count);
-	if (value_count == 0 || value_count > TL_RECEIPTS_ROWS_MAX)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("receipts are made for 1 to %d rows at once",
-					   TL_RECEIPTS_ROWS_MAX),
-				errdetail("The array of refs has %d elements.", value_count),
-				errhint("Ask for at least one row, and for very many in several documents, with one size of tree head."));
-	refs = palloc(sizeof(TlRefBytes) * value_count);
-	for (int i = 0; i < value_count; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("the array of refs must not contain nulls"),
-					errhint("Use array_agg(ledger_ref) ... WHERE ledger_ref IS NOT NULL, or array_remove(refs, NULL)."));
-		refs[i] = *DatumGetTlRefBytes(values[i]);
-	}
-	qsort(refs, value_count, sizeof(TlRefBytes), compare_refs);
-	for (int i = 0; i < value_count; i++)
-	{
-		if (kept == 0 || compare_refs(&refs[i], &refs[kept - 1]) != 0)
-			refs[kept++] = refs[i];
-	}
-	*count = kept;
-	return refs;
-}
-
-static Entry *
-find_rows(Oid relation, const TlRefBytes *refs, int count)
-{
-	Entry	   *entries = MemoryContextAllocHuge(CurrentMemoryContext,
-												 sizeof(Entry) * (Size) count);
-	Oid		   *relations = palloc(sizeof(Oid) * count);
-
-	tl_proof_row_find_all(relations, relation, refs, count);
-	for (int i = 0; i < count; i++)
-	{
-		entries[i].ref = refs[i];
-		entries[i].relation = relations[i];
-		entries[i].defines = NULL;
-	}
-	return entries;
 }
 
 static void
@@ -309,7 +235,7 @@ place_entries(Build *build, Forest *forest)
 {
 	for (int i = 0; i < forest->entry_count; i++)
 	{
-		Entry	   *entry = &forest->entries[i];
+		TlAskedRow	   *entry = &forest->entries[i];
 		MemoryContext old = MemoryContextSwitchTo(build->block_context);
 		bool		found = tl_proof_source_place(&entry->place, &entry->ref);
 		uint64_t	height = (uint64_t) entry->place.height;
@@ -321,7 +247,7 @@ place_entries(Build *build, Forest *forest)
 			tl_proof_source_not_final(&entry->ref);
 		tl_proof_source_covers(build->size, height, &entry->ref);
 	}
-	qsort(forest->entries, forest->entry_count, sizeof(Entry), compare_entries);
+	tl_proof_asked_sort(forest->entries, forest->entry_count);
 }
 
 /* Rows of one section become a group, with the version that it was made by. */
@@ -334,10 +260,10 @@ make_groups(Build *build, Forest *forest)
 											sizeof(RowGroup) * (Size) forest->entry_count);
 	for (int i = 0; i < forest->entry_count; i++)
 	{
-		const Entry *entry = &forest->entries[i];
+		const TlAskedRow *entry = &forest->entries[i];
 		RowGroup	   *group;
 
-		if (count > 0 && compare_sections(&forest->entries[i - 1], entry) == 0)
+		if (count > 0 && tl_proof_asked_same_section(&forest->entries[i - 1], entry))
 		{
 			forest->groups[count - 1].entry_count++;
 			continue;
@@ -373,9 +299,10 @@ read_version(Build *build, RowGroup *group)
 		 tl_proof_source_execute(&select_version, own)) != 1)
 		tl_proof_source_damaged("the section of a row is missing");
 	group->section = DatumGetInt32(tl_chain_result(0, 0, NULL));
-	group->member = (uint32_t) DatumGetInt64(tl_chain_result(0, 2, NULL));
-	group->incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 3, NULL));
-	group->batch = DatumGetInt64(tl_chain_result(0, 4, NULL));
+	group->kind = (uint8_t) DatumGetInt16(tl_chain_result(0, 2, NULL));
+	group->member = (uint32_t) DatumGetInt64(tl_chain_result(0, 3, NULL));
+	group->incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 4, NULL));
+	group->batch = DatumGetInt64(tl_chain_result(0, 5, NULL));
 	key.version = (uint32_t) DatumGetInt32(tl_chain_result(0, 1, NULL));
 	group->version = find_version(build, &key);
 }
@@ -405,11 +332,11 @@ list_definitions(Build *build, Forest *out)
 	Version    *version;
 
 	memset(out, 0, sizeof(*out));
-	out->entries = palloc0(sizeof(Entry) * hash_get_num_entries(build->versions));
+	out->entries = palloc0(sizeof(TlAskedRow) * hash_get_num_entries(build->versions));
 	hash_seq_init(&status, build->versions);
 	while ((version = hash_seq_search(&status)) != NULL)
 	{
-		Entry	   *entry = &out->entries[out->entry_count];
+		TlAskedRow	   *entry = &out->entries[out->entry_count];
 
 		if (version->table.ref.member == 0)
 			continue;			/* fixed by code */
@@ -495,8 +422,14 @@ write_block(Build *build, const char *before, const RowGroup *groups, int count)
 	int			next = 0;
 
 	memset(&part, 0, sizeof(part));
+	memset(&build->outcome, 0, sizeof(build->outcome));
 	tl_proof_source_header(&part.header, &block, groups->place.height);
 	part.digests = tl_proof_source_digests(groups->place.height);
+	for (int i = 0; i < count && !build->outcome.present; i++)
+		if (groups[i].kind == TL_SECTION_PUBLIC)
+			tl_proof_source_outcome(&build->outcome, block.height, &build->head,
+									build->size != TL_SIZE_NEWEST);
+	part.outcome = build->outcome;
 	do
 		text_init(build, &text);
 	while (text_grew(build, &text, tl_proof_show_block(&part, &text)));
@@ -659,7 +592,7 @@ write_row(void *context, const TlSourceTile *tile, int index, TlSpan bytes)
 	SectionWriter *writer = context;
 	const RowGroup *group = writer->group;
 	Build	   *build = writer->build;
-	const Entry *entry = &group->entries[writer->next];
+	const TlAskedRow *entry = &group->entries[writer->next];
 	TlBundleRow part;
 	TlWriter	text;
 
@@ -676,7 +609,8 @@ write_row(void *context, const TlSourceTile *tile, int index, TlSpan bytes)
 		text_init(build, &text);
 	while (text_grew(build, &text,
 					 tl_proof_show_row(&part, build->columns, &text,
-									   &writer->definition)));
+									   &writer->definition, &build->outcome, group->kind,
+									   (uint64_t) group->place.height)));
 	put_row(build, writer->next == 0 ? "" : ", ", &part);
 	writer->next++;
 	if (entry->defines != NULL)
@@ -827,68 +761,26 @@ note_problem(void *context, const TlBundleVerdict *verdict)
 		*wrong = verdict->reason;
 }
 
-static int
-compare_refs(const void *left, const void *right)
-{
-	return tl_table_ref_compare(left, right);
-}
-
-/* As sections are found; in one, by ref. */
-static int
-compare_entries(const void *left, const void *right)
-{
-	const Entry *a = left;
-	const Entry *b = right;
-	int			order = compare_sections(a, b);
-
-	return order != 0 ? order : tl_table_ref_compare(&a->ref, &b->ref);
-}
-
-/* By block, batch, section; an own batch has one section of a table. */
-static int
-compare_sections(const Entry *a, const Entry *b)
-{
-	int			order = compare_numbers(a->place.height, b->place.height);
-
-	if (order == 0)
-		order = compare_numbers(a->place.foreign, b->place.foreign);
-	if (order == 0)
-		order = compare_numbers(a->place.member, b->place.member);
-	if (order == 0)
-		order = compare_numbers(a->place.incarnation, b->place.incarnation);
-	if (order == 0)
-		order = compare_numbers(a->place.batch, b->place.batch);
-	if (order == 0)
-		order = compare_numbers(a->place.section, b->place.section);
-	return order != 0 ? order : compare_numbers(a->relation, b->relation);
-}
-
 /* As they stand in the document: by block, batch, section. */
 static int
 compare_groups(const void *left, const void *right)
 {
 	const RowGroup *a = left;
 	const RowGroup *b = right;
-	int			order = compare_numbers(a->place.height, b->place.height);
+	int			order = tl_proof_asked_order(a->place.height, b->place.height);
 
 	if (order == 0)
 		order = compare_batches(a, b);
-	return order != 0 ? order : compare_numbers(a->section, b->section);
+	return order != 0 ? order : tl_proof_asked_order(a->section, b->section);
 }
 
 /* In the order of the block. */
 static int
 compare_batches(const RowGroup *a, const RowGroup *b)
 {
-	int			order = compare_numbers(a->member, b->member);
+	int			order = tl_proof_asked_order(a->member, b->member);
 
 	if (order == 0)
-		order = compare_numbers(a->incarnation, b->incarnation);
-	return order != 0 ? order : compare_numbers(a->batch, b->batch);
-}
-
-static int
-compare_numbers(int64_t a, int64_t b)
-{
-	return a < b ? -1 : a > b;
+		order = tl_proof_asked_order(a->incarnation, b->incarnation);
+	return order != 0 ? order : tl_proof_asked_order(a->batch, b->batch);
 }

@@ -5,7 +5,9 @@
  *
  * With them anybody can write a second implementation.  The row is looked for
  * with the caller's own rights, all columns of it, row level security
- * included; only then its section is read with the library's.
+ * included; only then its section is read with the library's.  What all members
+ * rejected is in the table of its author only: elsewhere it is found by whoever
+ * may read the whole table.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +19,14 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 
+#include "chain_foreign.h"
 #include "merkle_hash.h"
 #include "proof_row.h"
 #include "proof_source.h"
 #include "table_catalog.h"
+#include "table_shared.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -30,6 +35,7 @@ PG_FUNCTION_INFO_V1(tl_leaf_hash);
 
 static TlSpan row_bytes(Oid relation, const TlRefBytes *ref);
 static Datum bytea_of(const void *data, size_t size);
+static bool was_refused(Oid relation, const TlRefBytes *ref);
 static void check_ledger_table(Oid relation);
 static ArrayType *ref_array(const TlRefBytes *refs, int count);
 static void note_found(Oid *out, const TlRefBytes *refs, int count, uint64 row);
@@ -136,9 +142,31 @@ tl_proof_row_find_all(Oid *out, Oid relation, const TlRefBytes *refs, int count)
 	MemoryContextSwitchTo(context);
 	for (int i = 0; i < count; i++)
 	{
+		if (!OidIsValid(out[i]) && was_refused(relation, &refs[i]))
+			out[i] = relation;
 		if (!OidIsValid(out[i]))
 			not_found(name, &refs[i]);
 	}
+}
+
+/* Is it a row of this table that all members rejected?  The caller may SELECT. */
+static bool
+was_refused(Oid relation, const TlRefBytes *ref)
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlForeignPlace found;
+	TlPlace		place;
+	TlSpan		bytes;
+
+	if (check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED ||
+		!tl_table_is_shared(relation) || !tl_table_catalog_id(table_id, relation) ||
+		!tl_chain_foreign_find(ref, &found))
+		return false;
+	place.height = found.height;
+	place.batch = found.batch;
+	return tl_chain_foreign_refused_bytes(ref, &place, &bytes) &&
+		bytes.size >= TL_ROW_HEADER_SIZE &&
+		memcmp(bytes.data + TL_ROW_TABLE_ID_OFFSET, table_id, TL_TABLE_ID_SIZE) == 0;
 }
 
 static void

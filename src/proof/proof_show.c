@@ -14,6 +14,8 @@
 #include "proof_show.h"
 
 #include "chain_batch.h"
+#include "merkle_hash.h"
+#include "proof_outcome.h"
 #include "proof_text.h"
 #include "table_row.h"
 
@@ -32,6 +34,9 @@ static TlSpan end(const TlWriter *writer, size_t start);
 static TlSpan show_string(TlWriter *writer, TlSpan value);
 static TlSpan show_ref(TlWriter *writer, const TlRef *ref);
 static TlSpan show_time(TlWriter *writer, const TlBlockHeader *block);
+static TlSpan show_outcome(TlWriter *writer, const TlReceiptOutcome *outcome,
+						   uint8_t section_kind, const TlRef *ref, TlSpan bytes,
+						   uint64_t height);
 
 TlStatus
 tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
@@ -39,12 +44,16 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 	TlDefinition definition;
 	TlBlockHeader block;
 	TlProofMembers members;
+	TlSectionLeaf section;
 	TlRowDecoder decoder;
 	TlRowHeader header;
 	TlStatus	status;
 
 	status = tl_table_row_open(&decoder, &header, receipt->row.bytes.data,
 							   receipt->row.bytes.size);
+	if (status == TL_OK)
+		status = tl_chain_section_decode(&section, receipt->row.section.data,
+										 receipt->row.section.size);
 	if (status == TL_OK)
 		status = tl_chain_block_decode(&block, receipt->row.block.data,
 									   receipt->row.block.size);
@@ -69,6 +78,8 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 	receipt->ref = show_ref(writer, &header.ref);
 	receipt->height = block.height;
 	receipt->time = show_time(writer, &block);
+	receipt->outcome_text = show_outcome(writer, &receipt->outcome, section.kind, &header.ref,
+										 receipt->row.bytes, block.height);
 	receipt->columns = columns;
 	status = show_columns(columns, &receipt->column_count, writer, &definition,
 						  receipt->row.bytes);
@@ -153,7 +164,9 @@ tl_proof_show_section(TlBundleSection *part, TlWriter *writer,
 
 TlStatus
 tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
-				  TlWriter *writer, const TlDefinition *definition)
+				  TlWriter *writer, const TlDefinition *definition,
+				  const TlReceiptOutcome *outcome, uint8_t section_kind,
+				  uint64_t height)
 {
 	TlRowDecoder decoder;
 	TlRowHeader header;
@@ -164,6 +177,8 @@ tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 	if (status != TL_OK)
 		return status;
 	part->ref = show_ref(writer, &header.ref);
+	part->outcome_text = show_outcome(writer, outcome, section_kind, &header.ref,
+									  part->bytes, height);
 	part->columns = columns;
 	status = show_columns(columns, &part->column_count, writer, definition,
 						  part->bytes);
@@ -265,5 +280,21 @@ show_time(TlWriter *writer, const TlBlockHeader *block)
 	size_t		start = begin(&sink, writer);
 
 	tl_proof_text_block_time(&sink, block->time);
+	return end(writer, start);
+}
+
+static TlSpan
+show_outcome(TlWriter *writer, const TlReceiptOutcome *outcome, uint8_t section_kind,
+			 const TlRef *ref, TlSpan bytes, uint64_t height)
+{
+	size_t		start = writer->size;
+	char		sqlstate[TL_OUTCOME_SQLSTATE_SIZE];
+	char		text[TL_OUTCOME_TEXT_SIZE];
+	TlHash		leaf;
+
+	tl_merkle_leaf_hash(&leaf, bytes.data, bytes.size);
+	tl_proof_outcome_text(text, tl_proof_outcome_of(sqlstate, outcome, section_kind, ref,
+													&leaf, height), sqlstate);
+	tl_put_bytes(writer, text, strlen(text));
 	return end(writer, start);
 }

@@ -14,7 +14,7 @@
 #include "proof_json.h"
 
 /*
- * Fill in chain, purpose, member, schema, table, ref, height, time and the
+ * Fill in chain, purpose, member, schema, table, ref, height, time, outcome and the
  * columns (room for TL_COLUMN_COUNT_MAX) of a receipt whose other fields are
  * set.  Texts go into the writer and the spans point there; with a writer that
  * only counts they are empty, and its size is the room needed.
@@ -34,6 +34,8 @@ extern TlStatus tl_proof_show_section(TlBundleSection *part, TlWriter *writer,
 									  const TlDefinition *definition);
 extern TlStatus tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 								  TlWriter *writer,
-								  const TlDefinition *definition);
+								  const TlDefinition *definition,
+								  const TlReceiptOutcome *outcome,
+								  uint8_t section_kind, uint64_t height);
 
 #endif							/* PROOF_SHOW_H */

@@ -91,6 +91,14 @@ extern void tl_proof_source_row(TlReceiptRow *out, uint64_t *height,
 								TlRef *definition, Oid relation,
 								const TlRefBytes *ref, uint64_t newest);
 
+/*
+ * proof_source_outcome.c: what became of the rows of the block at that height, as a
+ * quorum has certified it up to the head, or below it if a tree head is to cover it.
+ * Not present if there is no such certificate yet.
+ */
+extern void tl_proof_source_outcome(TlReceiptOutcome *out, uint64_t height,
+									const TlBlockHeader *head, bool below);
+
 /* The path from block `height` to the history root of block `head`. */
 extern TlSpan tl_proof_source_history(uint64_t height, uint64_t head);
 

@@ -114,6 +114,7 @@ tl_proof_step_head(TlProofChain *chain, TlSpan header, TlSpan certificate,
 		return "the head is not a block header";
 	if (head->height == 0 || !same_hash(&head->chain_id, &chain->chain_id))
 		return "the head is not a block of this chain";
+	chain->epochs = epochs;
 	tl_proof_epoch_begin(members, &chain->genesis);
 	problem = tl_proof_epoch_follow(members, &chain->chain_id, epochs);
 	if (problem != NULL)

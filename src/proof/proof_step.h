@@ -28,7 +28,8 @@ typedef struct TlProofChain
 	bool		restarted;		/* the ledger goes on from another one, */
 	TlHash		chain_before;	/* this one, */
 	uint64_t	height_before;	/* after this block */
-	TlProofMembers members;		/* of the head's epoch */
+	TlProofMembers members;		/* of the head's epoch, */
+	TlSpan		epochs;			/* which these changes lead to */
 	TlBlockHeader head;			/* certified */
 	TlHash		head_hash;
 } TlProofChain;

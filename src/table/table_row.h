@@ -27,6 +27,7 @@
 #define TL_COLUMN_COMMITMENT	1	/* Hash(0x06 || salt || value) */
 
 /* Where in the header stands what differs from row to row. */
+#define TL_ROW_TABLE_ID_OFFSET		2
 #define TL_ROW_REF_OFFSET			18
 #define TL_ROW_BLINDING_OFFSET		38
 #define TL_ROW_COLUMN_COUNT_OFFSET	54

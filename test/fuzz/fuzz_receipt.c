@@ -82,6 +82,15 @@ read_receipt(TlReader *reader, TlReceipt *receipt)
 		read_span(reader, &receipt->restart.last);
 		read_span(reader, &receipt->restart.reason);
 	}
+	receipt->outcome.present = (flags & 8) != 0;
+	if (receipt->outcome.present)
+	{
+		read_span(reader, &receipt->outcome_text);
+		read_span(reader, &receipt->outcome.certificate);
+		read_span(reader, &receipt->outcome.block);
+		read_span(reader, &receipt->outcome.path);
+		read_span(reader, &receipt->outcome.leaves);
+	}
 	receipt->columns = columns;
 	receipt->column_count = tl_get_u8(reader) % COLUMNS_MAX;
 	for (uint32_t i = 0; i < receipt->column_count; i++)
@@ -131,6 +140,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{
 			require(same(shown.member, receipt.member) && same(shown.ref, receipt.ref));
 			require(same(shown.time, receipt.time) && shown.height == receipt.height);
+			require(same(shown.outcome_text, receipt.outcome_text));
 			require(shown.column_count == receipt.column_count);
 		}
 		else

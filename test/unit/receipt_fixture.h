@@ -21,6 +21,7 @@
 #include "merkle_hash.h"
 #include "merkle_proof.h"
 #include "merkle_range.h"
+#include "chain_state.h"
 #include "proof_definition.h"
 #include "proof_show.h"
 #include "table_row.h"
@@ -47,6 +48,10 @@ typedef struct FixtureOptions
 	uint32_t	numbers[FIXTURE_COLUMNS];	/* of the definition's columns */
 	bool		foreign_definition; /* the definition is of another version */
 	unsigned	definer;		/* the member whose it is */
+	unsigned	outcome;		/* height of the checkpoint, 0: none */
+	unsigned	outcome_after;	/* of the one that it names */
+	uint64_t	outcome_signers;
+	bool		rejected;
 	bool		restarted;		/* the ledger goes on from another one */
 	bool		changes;		/* block 3 decides that 5 comes in place of 2 */
 	uint64_t	change_signers; /* who signs block 3 */
@@ -58,6 +63,7 @@ typedef struct Fixture
 	TlReceipt	receipt;
 	TlReceiptColumn columns[TL_COLUMN_COUNT_MAX];
 	TlCheckpoint checkpoint;
+	uint64_t	checkpoint_named;	/* by blocks from 4 on */
 	TlHash		chain_id;
 	TlGenesis	genesis;
 	uint8_t		secrets[TL_MEMBER_COUNT_MAX][TL_SECRET_SIZE];
@@ -436,6 +442,8 @@ fixture_block(unsigned height, const TlHash *digest)
 	header->parent = fixture.hashes[height - 1];
 	header->parent_view = parent->view;
 	header->time = parent->time + 5;
+	if (height > 3)
+		header->checkpoint_height = fixture.checkpoint_named;
 	if (digest != NULL)
 		header->batch_root = *digest;
 	fixture_must(tl_chain_entries_root(&header->entries_root, fixture.entries,
@@ -498,6 +506,80 @@ fixture_certificate(TlLogKind kind, unsigned height, uint64_t signers)
 	return fixture_take(&writer);
 }
 
+/* A rejection in another block, that of the row if there is one, of another row. */
+static TlSpan
+fixture_leaves(const FixtureOptions *options, const TlReceiptRow *row)
+{
+	TlRejection rejection = {.height = 2,.sqlstate = {'2', '3', '5', '1', '4'}};
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	TlWriter	writer = fixture_writer();
+
+	memcpy(rejection.ref, row->bytes.data + TL_ROW_REF_OFFSET, TL_REF_SIZE);
+	tl_merkle_leaf_hash(&rejection.row, row->bytes.data, row->bytes.size);
+	for (int i = 0; i < 3; i++)
+	{
+		TlRejection other = rejection;
+
+		if (i == 0)
+			other.height++;
+		if (i == 2)
+			other.row.bytes[0] ^= 1;
+		if (i == 1 && !options->rejected)
+			other.ref[15] ^= 1;
+		fixture_must(tl_chain_state_rejection(leaf, &other));
+		tl_put_bytes(&writer, leaf, sizeof(leaf));
+	}
+	return fixture_take(&writer);
+}
+
+/* What a quorum has signed of the state after a block. */
+static void
+fixture_outcome(const FixtureOptions *options, TlReceipt *receipt)
+{
+	unsigned	height = options->outcome;
+	TlCertificate certificate = {.kind = TL_LOG_STATE,.epoch = fixture.headers[height].epoch,
+		.view = fixture.headers[height].view,.block = fixture.hashes[height],
+	.height = height,.state_root = {{7}}};
+	TlReceiptOutcome *outcome = &receipt->outcome;
+	TlHash		leaves[3];
+	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
+	size_t		payload_size;
+	TlWriter	writer;
+
+	outcome->present = true;
+	outcome->leaves = fixture_leaves(options, &receipt->row);
+	for (int i = 0; i < 3; i++)
+		tl_merkle_leaf_hash(&leaves[i], outcome->leaves.data + i * TL_OUTCOME_LEAF_SIZE,
+							TL_OUTCOME_LEAF_SIZE);
+	fixture_root(&certificate.outcome_root, leaves, 3);
+	tl_writer_init(&writer, payload, sizeof(payload));
+	fixture_must(tl_consensus_certificate_payload(&writer, &certificate));
+	payload_size = writer.size;
+	writer = fixture_writer();
+	for (unsigned i = 0; i < TL_MEMBER_COUNT_MAX && options->outcome_signers >> i != 0; i++)
+	{
+		TlLogRow	row = {.member = i + 1,.sequence = 1,.kind = TL_LOG_STATE,
+			.epoch = certificate.epoch,.view = certificate.view,
+		.payload = {payload, payload_size}};
+		TlVote		vote;
+
+		if ((options->outcome_signers >> i & 1) == 0)
+			continue;
+		fixture_must(tl_consensus_row_sign(&row, &fixture.chain_id, fixture.secrets[i], NULL));
+		tl_consensus_certificate_row_vote(&vote, &row);
+		tl_consensus_certificate_put_vote(&writer, &vote);
+		certificate.vote_count++;
+	}
+	certificate.votes = fixture_take(&writer);
+	writer = fixture_writer();
+	fixture_must(tl_consensus_certificate_encode(&writer, &certificate));
+	outcome->certificate = fixture_take(&writer);
+	outcome->block = fixture_block_bytes(height);
+	outcome->path.size = 0;
+	if (height < options->head)
+		outcome->path = fixture_path(height, fixture.hashes, options->head);
+}
+
 /* The change that block 3 has made, as a receipt holds it. */
 static TlSpan
 fixture_changes(const FixtureOptions *options)
@@ -557,6 +639,7 @@ fixture_build(const FixtureOptions *options)
 	TlHash		digests[2];
 
 	memset(&fixture, 0, sizeof(fixture));
+	fixture.checkpoint_named = options->outcome_after;
 	fixture_genesis(options);
 	definition = fixture_definition(options, table_id);
 	for (unsigned i = 0; i < options->rows; i++)
@@ -584,6 +667,8 @@ fixture_build(const FixtureOptions *options)
 	receipt->head = fixture_block_bytes(options->head);
 	receipt->certificate = fixture_certificate(TL_LOG_FINALIZE, options->head,
 											   options->signers);
+	if (options->outcome > 0)
+		fixture_outcome(options, receipt);
 	fixture_show();
 	if (options->changes)
 		receipt->epochs = fixture_changes(options);

@@ -240,7 +240,7 @@ definers(void)
 	fixture_build(&options);
 	tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
 	UNIT_CHECK(verdict.valid && verdict.definer.size == 0);
-	UNIT_CHECK(strcmp(verdict.reason, tl_proof_trust_text(TL_TRUST_GENESIS)) == 0);
+	UNIT_CHECK(strcmp(verdict.reason, "a quorum of the members in genesis ordered this row; whether it was rejected is not certified yet") == 0);
 	options.definer = 3;
 	fixture_build(&options);
 	tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
@@ -253,6 +253,77 @@ definers(void)
 	options.definer = 5;
 	fixture_build(&options);
 	UNIT_CHECK(refused(NULL, reason));
+}
+
+/* What a quorum has signed of a row of a shared table, and what nobody has. */
+static void
+outcomes(void)
+{
+	FixtureOptions options = fixture_defaults();
+	TlReceiptOutcome *outcome = &fixture.receipt.outcome;
+	TlReceiptOutcome kept;
+	TlVerdict	verdict;
+
+	options.members = 4;
+	options.signers = options.outcome_signers = 7;
+	options.is_private = false;
+	for (options.outcome = 2; options.outcome <= options.head; options.outcome++)
+	{
+		for (int i = 0; i < 2; i++)
+		{
+			options.rejected = (i == 1);
+			fixture_build(&options);
+			tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
+			unit_context("%u: %s", options.outcome, verdict.reason);
+			UNIT_CHECK(verdict.valid);
+			UNIT_CHECK(verdict.outcome == (i == 1 ? TL_OUTCOME_REJECTED : TL_OUTCOME_ACCEPTED));
+			UNIT_CHECK(strcmp(verdict.sqlstate, i == 1 ? "23514" : "") == 0);
+			UNIT_CHECK(passes(&fixture.checkpoint) == (options.outcome < options.head));
+		}
+	}
+	options.outcome = 4;
+	fixture_build(&options);
+	kept = *outcome;
+	flip_all(outcome->certificate, "certificate of the outcome");
+	flip_all(outcome->block, "block of the outcome");
+	flip_all(outcome->path, "path of the outcome");
+	flip_all(outcome->leaves, "leaves");
+	fixture.receipt.outcome_text = writable(fixture.receipt.outcome_text);
+	flip_all(fixture.receipt.outcome_text, "outcome shown");
+
+	/* that the row was rejected cannot be left out, nor said of an accepted one */
+	outcome->leaves.size -= TL_OUTCOME_LEAF_SIZE;
+	UNIT_CHECK(refused(NULL, "the outcomes are not those that were certified"));
+	*outcome = kept;
+	outcome->leaves.size--;
+	UNIT_CHECK(refused(NULL, "there are too many outcomes, or they are cut off"));
+	outcome->present = false;
+	UNIT_CHECK(refused(NULL, "the outcome shown is not the row's"));
+	fixture.receipt.outcome_text.size = 0;
+	UNIT_CHECK(refused(NULL, "the outcome shown is not the row's"));
+	fixture_build(&options);
+	outcome->path.size = 0;
+	UNIT_CHECK(refused(NULL, "the path of the outcomes' block does not lead to the head"));
+
+	options.outcome = 1;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "the outcomes are not those of the row's block"));
+	options.outcome = 4;
+	options.outcome_after = 2;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "the outcomes are not those of the row's block"));
+	options.outcome_after = 1;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+	options.outcome_signers = 3;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "the outcomes are not signed by a quorum of the members"));
+	outcome->certificate = fixture_certificate(TL_LOG_FINALIZE, 4, 7);
+	UNIT_CHECK(refused(NULL, "the certificate of the outcomes is not one of their block's state"));
+	options.outcome_signers = 7;
+	options.is_private = true;
+	fixture_build(&options);
+	UNIT_CHECK(refused(NULL, "an outcome is there where none can be"));
 }
 
 /* A row with a value that the definition does not name must not pass. */
@@ -405,7 +476,7 @@ restarted(void)
 
 UNIT_MAIN(UNIT_CASE(all_shapes_of_trees), UNIT_CASE(every_bit),
 		  UNIT_CASE(quorums), UNIT_CASE(certificates_of_something_else),
-		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(definers),
+		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(definers), UNIT_CASE(outcomes),
 		  UNIT_CASE(columns),
 		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers),
 		  UNIT_CASE(restarted))

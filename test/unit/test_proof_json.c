@@ -161,6 +161,9 @@ refusals(void)
 	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"epochs\": null, "));
 	UNIT_CHECK(refuses("\"head\": {", "\"head\": {\"epochs\": \"\", "));
 	UNIT_CHECK(!refuses("\"head\": {", "\"head\": {\"epochs\": \"00\", "));
+	UNIT_CHECK(refuses("\"time\": ", "\"outcome\": \"\", \"time\": "));
+	UNIT_CHECK(refuses("\"time\": ", "\"outcome\": null, \"time\": "));
+	UNIT_CHECK(!refuses("\"time\": ", "\"outcome\": \"accepted\", \"time\": "));
 	options.restarted = true;
 	fixture_build(&options);
 	write_text(text, &fixture.receipt);
