@@ -34,6 +34,7 @@
 #include "tl_error.h"
 
 #define REQUEST_AGAIN_US	3000000 /* before the same one is sent once more */
+#define NOTHING_COMES_US	3000000 /* without an own row: no wire has more of them */
 
 static TlStatement select_newest = {
 	"SELECT incarnation, substring(message FROM 6 FOR 16) FROM ledger_internal.own_log"
@@ -105,6 +106,7 @@ static void give(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_reply(TlOrder *order, const TlLogRow *row);
 static void take_back(TlOrder *order, const TlLogRow *row);
 static void take_back_rejoin(TlOrder *order, const TlLogRow *row);
+static void take_back_without(TlOrder *order, const TlLogRow *row);
 static void store_own(TlOrder *order, const TlLogRow *row);
 static void open_log(TlOrder *order, const TlLogRow *row);
 static void number(TlOrder *order, const TlConsensusStatus *status);
@@ -185,6 +187,7 @@ tl_node_order_rejoin_look(TlOrder *order)
 	input.rejoin.reason.size = strlen(reason);
 	tl_error_check(tl_node_order_step(order, &input), "rejoin");
 	order->rejoin_given = true;
+	order->own_taken_us = tl_node_order_now_us();
 	tl_replication_request_take_back(order->wire, order->log.nonce, order->log.sequence);
 }
 
@@ -326,6 +329,32 @@ take_back_rejoin(TlOrder *order, const TlLogRow *row)
 		tl_node_order_rejoin_cut(order, &zeros);
 	else if (tl_chain_execute(&select_place, &value, NULL, false) > 0)
 		tl_node_order_rejoin_cut(order, &rejoin.digest);
+	else if (tl_consensus_may_begin_with(order->core, row))
+		take_back_without(order, row);
+}
+
+/*
+ * The row that it follows is nowhere: whoever had it has lost memory since, and
+ * none of those before it matters any more.  What this log has goes first, as it
+ * may be a branch that nobody has seen; what others have of it comes back.
+ */
+static void
+take_back_without(TlOrder *order, const TlLogRow *row)
+{
+	static const TlHash zeros;
+
+	if (tl_node_order_now_us() < order->own_taken_us + NOTHING_COMES_US)
+		return;
+	if (order->log.sequence > 0 && !order->own_returned)
+	{
+		tl_node_order_rejoin_cut(order, &zeros);
+		order->own_returned = true;
+		return;
+	}
+	ereport(LOG,
+			errmsg("an own REJOIN is taken back without the rows that it follows"),
+			errdetail("No member has them any more; a later block is final, so that none of them matters."));
+	store_own(order, row);
 }
 
 static void
@@ -354,6 +383,7 @@ store_own(TlOrder *order, const TlLogRow *row)
 		order->anew = true;
 	}
 	order->own_more = true;
+	order->own_taken_us = tl_node_order_now_us();
 	order->wire->own_due = 0;
 	for (int i = 0; i < order->wire->peer_count; i++)
 		order->wire->peers[i].own_due = 0;
@@ -444,6 +474,7 @@ tl_node_order_rejoin_opened(TlOrder *order, const TlLogRow *row)
 	open_log(order, row);
 	tl_chain_execute(&update_opened, &value, NULL, false);
 	order->rejoin_opened = true;
+	order->own_returned = false;
 	order->wire->takes_back = false;
 	ereport(LOG,
 			errmsg("this member goes on as a new incarnation, in view %llu",

@@ -119,6 +119,8 @@ struct TlOrder
 	bool		rejoins;		/* is under way */
 	bool		rejoin_given;	/* the core was told */
 	bool		rejoin_opened;	/* its REJOIN is in the own log */
+	bool		own_returned;	/* all of the own log was dropped, to come back */
+	int64_t		own_taken_us;	/* when the last own row came back */
 	uint8_t		rejoin_nonce[TL_NONCE_SIZE];
 	uint8_t		request_before[TL_NONCE_SIZE];	/* that the REQUEST given now names */
 	bool		replied;		/* this turn stored a REPLY */
