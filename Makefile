@@ -156,6 +156,8 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_gather.o \
 	src/proof/proof_verify_walk.o \
 	src/proof/proof_verify_sweep.o \
+	src/proof/proof_verify_foreign.o \
+	src/proof/proof_verify_foreign_batch.o \
 	src/proof/proof_verify_rows.o \
 	src/proof/proof_verify_blocks.o \
 	src/proof/proof_state.o \

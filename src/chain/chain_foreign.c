@@ -235,6 +235,8 @@ find_run(const TlRefBytes *lowest, const TlRefBytes *highest, TlForeignPlace *ou
 			DatumGetInt32(tl_chain_stored_value(row, description, "incarnation"));
 		out->batch = DatumGetInt64(tl_chain_stored_value(row, description, "batch"));
 		out->section = DatumGetInt32(tl_chain_stored_value(row, description, "section"));
+		out->first = *DatumGetTlRefBytes(tl_chain_stored_value(row, description, "first_ref"));
+		out->last = *last;
 		found = tl_table_ref_compare(lowest, last) <= 0;
 	}
 	tl_chain_stored_close(relation);

@@ -38,6 +38,8 @@ typedef struct TlForeignPlace
 	uint16_t	incarnation;
 	int64_t		batch;
 	int			section;
+	TlRefBytes	first;			/* of the run of neighbours */
+	TlRefBytes	last;
 } TlForeignPlace;
 
 extern void tl_chain_foreign_store(const TlBatchHeader *header, int64_t height,

@@ -87,6 +87,12 @@ static TlStatement insert_outcome = {
 	"INSERT INTO ledger_internal.outcome (height, number, leaf) VALUES ($1, $2, $3)",
 	3, {INT8OID, INT4OID, BYTEAOID}
 };
+static TlStatement exists_rejection = {
+	"SELECT FROM ledger_internal.outcome WHERE height = $1"
+	" AND substring(leaf FOR 3) = '\\x070103' AND substring(leaf FROM 12 FOR 16) = $2"
+	" AND substring(leaf FROM 33) = $3 LIMIT 1",
+	3, {INT8OID, BYTEAOID, BYTEAOID}
+};
 static TlStatement select_outcomes = {
 	"SELECT height, number, leaf FROM ledger_internal.outcome"
 	" WHERE (height, number) > ($1, $2) AND height <= $3 ORDER BY height, number LIMIT $4",
@@ -274,6 +280,20 @@ tl_chain_outcome_store(int64_t height, int number, const uint8_t leaf[TL_OUTCOME
 
 	tl_chain_execute(&insert_outcome, values, NULL, false);
 	pfree(DatumGetPointer(values[2]));
+}
+
+/* Does an outcome of the block say that it has rejected this row? */
+bool
+tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height, const TlHash *row)
+{
+	Datum		values[] = {
+		Int64GetDatum(height), tl_chain_bytes(ref->bytes, TL_REF_SIZE),
+		tl_chain_bytes(row->bytes, TL_HASH_SIZE)
+	};
+	bool		found = tl_chain_execute(&exists_rejection, values, NULL, true) > 0;
+
+	SPI_freetuptable(SPI_tuptable);
+	return found;
 }
 
 /*

@@ -9,6 +9,7 @@
 #define CHAIN_STATE_STORE_H
 
 #include "chain_state.h"
+#include "table_ref.h"
 #include "merkle_range.h"
 
 /* The leaves of an outcome root as far as they have been read; all zero: not at all. */
@@ -38,6 +39,8 @@ extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 
 extern void tl_chain_outcome_store(int64_t height, int number,
 								   const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
+extern bool tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height,
+										 const TlHash *row);
 extern void tl_chain_outcome_root(TlHash *out, TlOutcomes *kept, int64_t after,
 								  int64_t height);
 

@@ -13,6 +13,8 @@
  *		proof_verify_sweep.c		rows of each table against the sections:
  *		proof_verify_rows.c			quickly, and if that says no, exactly
  *		proof_verify_section.c
+ *		proof_verify_foreign.c		rows that other members wrote, and their sections
+ *		proof_verify_foreign_batch.c
  *		proof_verify_state.c		the state of shared tables, if all is read
  *
  * Nothing that is stored is believed before it has been recomputed.  What is
@@ -189,6 +191,8 @@ verify(TlVerification *run, List *tables)
 	tl_proof_verify_definitions(run, tables);
 	if (!OidIsValid(run->relation))
 		tl_proof_verify_lost_tables(run);
+	if (run->quorum)
+		tl_proof_verify_foreign_batches(run);
 	foreach(cell, tables)
 	{
 		if (!list_member_oid(run->unreadable, lfirst_oid(cell)))

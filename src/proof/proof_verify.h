@@ -143,6 +143,7 @@ extern int64_t tl_proof_verify_record(const TlVerification *run,
 									  TimestampTz started_at);
 extern void tl_proof_verify_definitions(TlVerification *run, List *tables);
 extern void tl_proof_verify_lost_tables(TlVerification *run);
+extern void tl_proof_verify_foreign_batches(TlVerification *run);
 extern void tl_proof_verify_table(TlVerification *run, Oid relation);
 extern void tl_proof_verify_rows(TlVerification *run, Oid relation);
 

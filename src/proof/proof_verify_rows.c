@@ -48,6 +48,7 @@
 #include "chain_lookup.h"
 #include "chain_statement.h"
 #include "proof_progress.h"
+#include "proof_verify_foreign.h"
 #include "proof_verify_rows.h"
 #include "proof_verify_sweep.h"
 #include "table_catalog.h"
@@ -123,6 +124,8 @@ tl_proof_verify_rows(TlVerification *run, Oid relation)
 		if (choose_range(pass) && !tl_proof_verify_sweep(pass))
 			verify_exactly(pass);
 		report_disposed(pass);
+		if (run->quorum && tl_table_is_shared(relation))
+			tl_proof_foreign_rows(pass);
 	}
 	table_close(pass->relation, NoLock);
 	MemoryContextSwitchTo(caller);
@@ -156,6 +159,8 @@ tl_proof_rows_step(TlVerification *run, Oid relation, int64_t *batch,
 		pass->part = TL_SWEEP_COUNT;
 		clean = tl_proof_verify_sweep(pass);
 		report_disposed(pass);
+		if (clean && run->quorum && tl_table_is_shared(relation))
+			tl_proof_foreign_rows(pass);
 	}
 	table_close(pass->relation, NoLock);
 	if (!clean)

@@ -41,7 +41,8 @@ static TlStatement select_checkpoints = {
 	"SELECT c.height, c.block, c.state_root, c.outcome_root, c.certificate, b.hash,"
 	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
 	" ORDER BY s.height DESC LIMIT 1),"
-	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height)"
+	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height),"
+	" ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
 	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",
 	3, {INT8OID, INT8OID, INT4OID}
@@ -60,12 +61,21 @@ typedef struct TableState
 	TlHash		of_rows;
 } TableState;
 
+/* A stable checkpoint, whose outcomes are those since the one that its header names. */
+typedef struct Checkpoint
+{
+	int64_t		after;
+	int64_t		height;
+	TlHash		outcome_root;
+} Checkpoint;
+
 static TableState *read_tables(TlVerification *run, uint64 *count);
 static void check_table(TableState *state);
 static void scan_table(void *argument);
 static void check_root(TlVerification *run);
 static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
 static void check_certificate(TlVerification *run, uint64 row);
+static void check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint);
 static void report(TlVerification *run, Oid relation, int64_t height, const TlHash *expected,
 				   const TlHash *found, const char *detail);
 static bool read_hash(TlHash *out, uint64 row, int column);
@@ -190,15 +200,27 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 		Int64GetDatum(after), Int64GetDatum(run->tip_height), Int32GetDatum(CHECKPOINTS_MAX)
 	};
 	uint64		count = tl_chain_execute(&select_checkpoints, values, NULL, true);
+	Checkpoint *applied = palloc(sizeof(Checkpoint) * (count + 1));
+	int			applied_count = 0;
+	TlOutcomes	outcomes = {0};
 	int64_t		height = -1;
 	TlHash		stable;
 	TlHash		own;
 
 	for (uint64 i = 0; i < count; i++)
 	{
+		bool		no_block;
+		Datum		after = tl_chain_result(i, 8, &no_block);
+
 		CHECK_FOR_INTERRUPTS();
 		height = DatumGetInt64(tl_chain_result(i, 0, NULL));
 		check_certificate(run, i);
+		if (height <= applied_height && !no_block &&
+			read_hash(&applied[applied_count].outcome_root, i, 3))
+		{
+			applied[applied_count].after = DatumGetInt64(after);
+			applied[applied_count++].height = height;
+		}
 		if (height > applied_height || DatumGetBool(tl_chain_result(i, 7, NULL)) ||
 			!read_hash(&stable, i, 2))
 			continue;
@@ -209,7 +231,22 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 				   "The state of this node after the block is not the one that a quorum has signed.");
 	}
 	SPI_freetuptable(SPI_tuptable);
+	for (int i = 0; i < applied_count; i++)
+		check_outcomes(run, &outcomes, &applied[i]);
+	pfree(applied);
 	return height;
+}
+
+/* What was rejected here is what a quorum has signed. */
+static void
+check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint)
+{
+	TlHash		root;
+
+	tl_chain_outcome_root(&root, outcomes, checkpoint->after, checkpoint->height);
+	if (memcmp(&root, &checkpoint->outcome_root, sizeof(root)) != 0)
+		report(run, InvalidOid, checkpoint->height, &checkpoint->outcome_root, &root,
+			   "What ledger_internal.outcome has of the blocks up to this checkpoint is not what a quorum has signed.");
 }
 
 /* Does the certificate of a checkpoint hold, and say what is kept beside it? */
