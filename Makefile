@@ -119,6 +119,7 @@ OBJS_BACKEND = \
 	src/chain/chain_snapshot.o \
 	src/chain/chain_progress.o \
 	src/chain/chain_statement.o \
+	src/chain/chain_begin.o \
 	src/chain/chain_collect.o \
 	src/chain/chain_reject.o \
 	src/chain/chain_writer.o \
@@ -219,6 +220,7 @@ OBJS_BACKEND = \
 	src/node/node_finality.o \
 	src/node/node_status.o \
 	src/node/node_create.o \
+	src/node/node_restart.o \
 	src/node/node_dispose.o \
 	src/node/node_rejoin.o \
 	src/telco_ledger.o
@@ -244,6 +246,7 @@ SQL_MODULES = \
 	sql/91_order.sql \
 	sql/92_member.sql \
 	sql/93_rejoin.sql \
+	sql/94_restart.sql \
 	sql/95_deploy.sql \
 	sql/99_grants.sql
 

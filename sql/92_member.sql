@@ -266,6 +266,8 @@ BEGIN
                                                                               ORDER BY l.place)
                                                                FROM unnest(o.alone_nonces, o.alone_sequences) WITH ORDINALITY AS l (nonce, row, place)))
                             FROM ledger_internal.order_mode AS o WHERE o.alone_height > 0),
+                'restart', (SELECT ledger_internal.restart_text(r.document, r.members, r.quorum_of_three)::jsonb
+                              FROM ledger_internal.restart AS r WHERE r.begins),
                 'checkpoint', (SELECT jsonb_build_object('height', b.height, 'hash', encode(b.hash, 'hex'))
                                  FROM ledger_internal.ordered_block AS b ORDER BY b.height DESC LIMIT 1))::text
               FROM ledger_internal.node AS n);
@@ -326,6 +328,11 @@ BEGIN
                   DETAIL = format('It names %s; the key of this database is %s.', paper ->> 'fingerprint',
                                   coalesce(ledger_internal.fingerprint_of(key), 'not made yet')),
                   HINT = 'Tell the one who invites what SELECT ledger.fingerprint() prints here.';
+    END IF;
+    IF jsonb_typeof(paper -> 'restart') = 'object' THEN
+        INSERT INTO ledger_internal.restart (begins, document, members, quorum_of_three)
+            SELECT true, d.* FROM ledger_internal.restart_from_text(paper ->> 'restart') AS d;
+        PERFORM ledger_internal.judge_restart(r.document, r.members, r.quorum_of_three) FROM ledger_internal.restart AS r;
     END IF;
     IF ledger_internal.join_chain("join".name, (paper ->> 'number')::bigint, decode(paper ->> 'genesis_header', 'hex'),
                                   decode(paper ->> 'genesis_body', 'hex'), key) <> paper ->> 'chain' THEN

@@ -30,7 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "chain_genesis.h"
+#include "chain_begin.h"
 #include "chain_statement.h"
 #include "node_block.h"
 #include "node_identity.h"
@@ -204,9 +204,9 @@ tl_join_chain(PG_FUNCTION_ARGS)
 	memcpy(founding->header_bytes, VARDATA_ANY(header), TL_BLOCK_HEADER_SIZE);
 	founding->body_size = VARSIZE_ANY_EXHDR(body);
 	memcpy(founding->body, VARDATA_ANY(body), founding->body_size);
-	if (tl_chain_genesis_check(&founding->genesis, &founding->chain_id,
-							   founding->header_bytes, TL_BLOCK_HEADER_SIZE,
-							   founding->body, founding->body_size) != TL_OK)
+	if (tl_chain_begin_check(&founding->genesis, &founding->chain_id,
+							 tl_chain_span(PointerGetDatum(header)),
+							 tl_chain_span(PointerGetDatum(body))) != TL_OK)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_BAD_FORMAT)),
 				errmsg("the first block of the ledger does not fit its contents"),

@@ -46,7 +46,7 @@ static const char *const stored_tables =
 " ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
 " ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.contract, ledger_internal.contract_schema,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation,"
-" ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
+" ledger_internal.restart, ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"
 " ledger_internal.node";
 

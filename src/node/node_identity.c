@@ -37,8 +37,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "chain_genesis.h"
+#include "chain_begin.h"
 #include "chain_lookup.h"
+#include "chain_statement.h"
 #include "node_identity.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -62,6 +63,9 @@ enum
 /* Of ledger_internal.rejoin (sql/93_rejoin.sql). */
 #define REJOIN_NUMBERED_AT	6
 
+/* Of ledger_internal.restart (sql/94_restart.sql), never null. */
+#define RESTART_BEGINS		1
+
 /* Of ledger_internal.peer (sql/70_replication.sql). */
 #define PEER_MEMBER			1
 #define PEER_LEFT_AT		4
@@ -79,6 +83,7 @@ static bool any_row(const char *name,
 					bool (*is_one) (HeapTuple row, TupleDesc description));
 static bool is_there(HeapTuple row, TupleDesc description);
 static bool is_unnumbered(HeapTuple row, TupleDesc description);
+static bool is_end(HeapTuple row, TupleDesc description);
 static bool is_own_end(HeapTuple row, TupleDesc description);
 static bool is_own_observer(HeapTuple row, TupleDesc description);
 static bool is_own_peer(HeapTuple row, TupleDesc description);
@@ -191,6 +196,7 @@ identity_load(void)
 	identity.rejoining = identity.table.exists && any_row("rejoin", is_unnumbered);
 	identity.table.rolled_back |= identity.rejoining;
 	identity.table.left = identity.table.exists && any_row("peer", is_own_end);
+	identity.table.ended = identity.table.exists && any_row("restart", is_end);
 	identity.table.observes = identity.table.exists && any_row("peer", is_own_observer);
 }
 
@@ -230,6 +236,15 @@ is_unnumbered(HeapTuple row, TupleDesc description)
 
 	(void) heap_getattr(row, REJOIN_NUMBERED_AT, description, &is_null);
 	return is_null;
+}
+
+/* A RESTART that does not begin this ledger ends it (node_restart.c). */
+static bool
+is_end(HeapTuple row, TupleDesc description)
+{
+	bool		is_null;
+
+	return !DatumGetBool(heap_getattr(row, RESTART_BEGINS, description, &is_null));
 }
 
 /* The own row of ledger_internal.peer, since the epoch that began without it. */
@@ -349,9 +364,9 @@ purpose_is_test(HeapTuple row, TupleDesc description)
 	TlGenesis	genesis;
 	TlStatus	status;
 
-	status = tl_chain_genesis_check(&genesis, &identity.chain_id,
-									VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
-									VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body));
+	status = tl_chain_begin_check(&genesis, &identity.chain_id,
+								  tl_chain_span(PointerGetDatum(header)),
+								  tl_chain_span(PointerGetDatum(body)));
 	if (status != TL_OK)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),

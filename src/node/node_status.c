@@ -99,6 +99,7 @@ tl_node_status(PG_FUNCTION_ARGS)
 												TYPALIGN_INT));
 	nulls[8] = published->waiting_count == 0;
 	values[9] = CStringGetTextDatum(identity->table.copied ? "copied" :
+									identity->table.ended ? "ended" :
 									identity->rejoining ? "rejoining" :
 									identity->table.rolled_back ? "rolled back" : "live");
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

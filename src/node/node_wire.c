@@ -380,7 +380,7 @@ make_wire(TlOrder **order)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	identity = tl_node_identity();
 	if (tl_table_identity_is_live(&identity->table) ||
-		(identity->rejoining && !identity->table.copied))
+		(identity->rejoining && !identity->table.copied && !identity->table.ended))
 	{
 		conninfo = tl_replication_setting_conninfo(&is_default);
 		if (is_default)

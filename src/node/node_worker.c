@@ -269,8 +269,13 @@ is_wanted(const TlNodeIdentity *identity)
 				errdetail("This member has signed blocks that are not stored here."),
 				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
 	}
+	if (identity->table.ended)
+		ereport(LOG,
+				errmsg("the ledger of database \"%s\" has ended, and this node signs nothing",
+					   get_database_name(MyDatabaseId)),
+				errhint("SELECT * FROM ledger.restart shows as what it goes on."));
 	return tl_table_identity_is_live(&identity->table) ||
-		(identity->rejoining && !identity->table.copied);
+		(identity->rejoining && !identity->table.copied && !identity->table.ended);
 }
 
 /* The reason why not is told once. */

@@ -137,6 +137,7 @@ read_proof(TlReceipt *out, Oid relation, const TlRefBytes *ref, int64_t size)
 	memset(out, 0, sizeof(*out));
 	tl_proof_source_begin(&source);
 	tl_proof_source_genesis(&out->genesis_header, &out->genesis_body);
+	tl_proof_source_restart(&out->restart);
 	tl_proof_source_head(&out->head, &head, &newest, size);
 	out->epochs = tl_proof_source_epochs(head.epoch);
 	tl_proof_source_row(&out->row, &height, &definition, relation, ref,

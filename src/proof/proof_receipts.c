@@ -209,6 +209,7 @@ build_document(Build *build, Forest *rows)
 	build->versions = hash_create("telco_ledger versions", 64, &control,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	tl_proof_source_genesis(&bundle.genesis_header, &bundle.genesis_body);
+	tl_proof_source_restart(&bundle.restart);
 	tl_proof_source_head(&bundle.head, &build->head, &build->newest, build->size);
 	bundle.certificate = tl_proof_source_certificate(&build->head);
 	bundle.epochs = tl_proof_source_epochs(build->head.epoch);

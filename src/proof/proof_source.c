@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
+#include "chain_begin.h"
 #include "chain_foreign.h"
 #include "chain_history.h"
 #include "chain_lookup.h"
@@ -173,6 +174,21 @@ tl_proof_source_genesis(TlSpan *header, TlSpan *body)
 		tl_error_not_a_node();
 	*header = tl_proof_source_bytes(0, 0);
 	*body = tl_proof_source_bytes(0, 1);
+}
+
+void
+tl_proof_source_restart(TlReceiptRestart *out)
+{
+	TlRestart	restart;
+
+	memset(out, 0, sizeof(*out));
+	out->present = tl_chain_begin_restart(&restart);
+	if (!out->present)
+		return;
+	out->chain.data = memcpy(palloc(TL_HASH_SIZE), restart.chain_id.bytes, TL_HASH_SIZE);
+	out->chain.size = TL_HASH_SIZE;
+	out->last = restart.last;
+	out->reason = restart.reason;
 }
 
 void

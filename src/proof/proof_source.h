@@ -55,8 +55,12 @@ typedef struct TlSourceBatch
 extern void tl_proof_source_begin(TlProofSource *source);
 extern void tl_proof_source_end(TlProofSource *source);
 
-/* Genesis, and the header of a block: the newest one with height < 0. */
+/*
+ * Genesis; the RESTART that it holds, if any; the header of a block, the newest
+ * one with height < 0.
+ */
 extern void tl_proof_source_genesis(TlSpan *header, TlSpan *body);
+extern void tl_proof_source_restart(TlReceiptRestart *out);
 extern void tl_proof_source_header(TlSpan *bytes, TlBlockHeader *out,
 								   int64_t height);
 

@@ -275,9 +275,9 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	body = DatumGetByteaPCopy(tl_chain_result(0, 2, NULL));
 	if (VARSIZE_ANY_EXHDR(chain) == TL_HASH_SIZE)
 		memcpy(run->chain_id.bytes, VARDATA_ANY(chain), TL_HASH_SIZE);
-	tl_error_check(tl_chain_genesis_check(&run->genesis, &run->chain_id,
-										  VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header),
-										  VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)),
+	tl_error_check(tl_chain_begin_check(&run->genesis, &run->chain_id,
+										tl_chain_span(PointerGetDatum(header)),
+										tl_chain_span(PointerGetDatum(body))),
 				   "genesis in ledger_internal.node");
 	tl_error_check(tl_chain_block_decode(&first, VARDATA_ANY(header),
 										 VARSIZE_ANY_EXHDR(header)),

@@ -13,7 +13,7 @@
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
 
-#include "chain_genesis.h"
+#include "chain_begin.h"
 #include "consensus_message.h"
 #include "chain_store.h"
 #include "table_encode.h"

@@ -159,6 +159,12 @@ tl_table_issue_next(TlRefBytes *out)
 				errmsg("this database was restored to an older point"),
 				errdetail("The member has signed more than is stored here, so refs that were issued before could be issued again."),
 				errhint("Restore the newest state, or run SELECT ledger.accept_restore('reason')."));
+	if (identity.ended)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("this ledger has ended, and goes on as another one"),
+				errdetail("New rows would be committed here and never become final. What is on the ledger stays, and can be verified and proved."),
+				errhint("Write to the database in which ledger.begin_ledger() was called; SELECT * FROM ledger.restart shows the ledger that it has."));
 	if (identity.left)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

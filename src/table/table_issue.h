@@ -21,6 +21,7 @@ typedef struct TlIdentity
 	bool		copied;			/* own state names another server or database */
 	bool		rolled_back;	/* more was signed than the chain has here */
 	bool		left;			/* is a member of its ledger no more */
+	bool		ended;			/* the ledger goes on as another one */
 	bool		observes;		/* is one that has no rows */
 	uint32_t	member;
 	uint16_t	incarnation;
@@ -34,7 +35,8 @@ extern PGDLLIMPORT TlIdentityHook tl_table_identity_hook;
 static inline bool
 tl_table_identity_is_live(const TlIdentity *identity)
 {
-	return identity->exists && !identity->copied && !identity->rolled_back;
+	return identity->exists && !identity->copied && !identity->rolled_back &&
+		!identity->ended;
 }
 
 /* Restore mode: rows come with the refs that they had elsewhere. */
