@@ -48,6 +48,7 @@ tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 		if (lane >= core->config.member_count)
 			continue;
 		core->acks[index * core->config.member_count + lane] = lanes[i];
+		tl_consensus_hop_acked(core, index, &lanes[i]);
 		core->lanes[lane].stale = true;
 	}
 	if (ack.final_height > core->peers[index].final_height)

@@ -656,7 +656,10 @@ take_row(TlConsensus *core, const TlInput *input)
 	if (row->epoch > core->config.epoch)
 		return TL_NOT_FINAL;
 	if (input->kind == TL_INPUT_ROW && index == core->own.index)
+	{
 		take_own_row(core, row);
+		tl_consensus_hop_own_row(core, row);
+	}
 	else if (input->kind == TL_INPUT_ROW)
 	{
 		status = (row->kind == TL_LOG_REJOIN) ?
@@ -665,6 +668,7 @@ take_row(TlConsensus *core, const TlInput *input)
 		if (status != TL_OK)
 			return status;
 		tl_consensus_pace_heard(core, index, row);
+		tl_consensus_hop_voted(core, index, row);
 	}
 	read_row(core, input, index);
 	return TL_OK;

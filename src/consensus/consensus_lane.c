@@ -156,7 +156,7 @@ tl_consensus_lane_want(TlConsensus *core)
 		for (unsigned i = 0; i < core->lanes[lane].count; i++)
 		{
 			TlKnownBatch *batch = &core->lanes[lane].batches[i];
-			int64_t		pause = core->config.pace.fetch_us;
+			int64_t		pause = tl_consensus_hop_fetch(core);
 			TlAction   *action;
 
 			if (batch->held || TL_FORGOTTEN(108))

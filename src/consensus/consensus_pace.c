@@ -27,7 +27,9 @@ static bool nullified_by_some(TlConsensus *core);
 int64_t
 tl_consensus_pace_timer(const TlConsensus *core)
 {
-	return back_off(core, core->config.pace.timer_us);
+	unsigned	leader = tl_consensus_leader(core, core->own.view);
+
+	return back_off(core, tl_consensus_hop_timer(core, leader));
 }
 
 /* At the end of each step.  True if a vote was cast. */
@@ -136,14 +138,15 @@ tl_consensus_pace_acked(TlConsensus *core, unsigned index)
 bool
 tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us)
 {
-	if (*asked_us != 0 &&
-		core->now_us < *asked_us + core->config.pace.fetch_us)
+	int64_t		pause = tl_consensus_hop_fetch(core);
+
+	if (*asked_us != 0 && core->now_us < *asked_us + pause)
 	{
-		tl_consensus_pace_wake(core, *asked_us + core->config.pace.fetch_us);
+		tl_consensus_pace_wake(core, *asked_us + pause);
 		return false;
 	}
 	*asked_us = core->now_us;
-	tl_consensus_pace_wake(core, core->now_us + core->config.pace.fetch_us);
+	tl_consensus_pace_wake(core, core->now_us + pause);
 	return true;
 }
 
@@ -162,8 +165,8 @@ tl_consensus_pace_may_be_empty(TlConsensus *core,
 		return true;
 	if (!TL_RULE(105, !tl_consensus_same(&parent->hash, &core->base.hash)))
 		return false;
-	if (patience > core->config.pace.dead_us / 2)
-		patience = core->config.pace.dead_us / 2;
+	if (patience > tl_consensus_hop_dead(core, core->own.index) / 2)
+		patience = tl_consensus_hop_dead(core, core->own.index) / 2;
 	if (core->now_us >= core->pace.entered_us + patience)
 		return true;
 	tl_consensus_pace_wake(core, core->pace.entered_us + patience);
@@ -318,7 +321,7 @@ leave_view(TlConsensus *core, int64_t since_us)
 		if (peer->skip)
 			return true;
 		suspected = (peer->heard_us > since_us) ? peer->heard_us : since_us;
-		suspected += back_off(core, core->config.pace.dead_us);
+		suspected += back_off(core, tl_consensus_hop_dead(core, leader));
 		if (suspected < deadline)
 			deadline = suspected;
 	}

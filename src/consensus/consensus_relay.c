@@ -19,6 +19,7 @@
  */
 #include "consensus_state.h"
 
+static int64_t patience(const TlConsensus *core, unsigned index);
 static bool is_implied(const TlConsensus *core, const TlView *view);
 
 /*
@@ -65,16 +66,14 @@ void
 tl_consensus_relay_final(TlConsensus *core)
 {
 	const TlConsensusPace *pace = &core->config.pace;
-	TlView	   *view = tl_consensus_view(core, core->low);
-	int64_t		patience = pace->timer_us / 2;
+	TlView	   *view = tl_consensus_view(core, core->final_view);
+	bool		at_once = view != NULL && view->certified[VOTE_FINALIZE].present &&
+	!is_implied(core, view) && !TL_FORGOTTEN(114);
 
-	if (view != NULL && view->certified[VOTE_FINALIZE].present &&
-		!is_implied(core, view) && !TL_FORGOTTEN(114))
-		patience = 0;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
 		TlPeer	   *peer = &core->peers[i];
-		int64_t		due = peer->owing_us + patience;
+		int64_t		due = peer->owing_us + (at_once ? 0 : patience(core, i));
 
 		if (i == core->own.index || !core->config.members[i].validator ||
 			peer->owing_us == 0)
@@ -93,6 +92,15 @@ tl_consensus_relay_final(TlConsensus *core)
 				 !TL_FORGOTTEN(107))
 			(void) tl_consensus_relay(core, view, VOTE_FINALIZE);
 	}
+}
+
+/* Half a timer, and a whole round trip if he is further away. */
+static int64_t
+patience(const TlConsensus *core, unsigned index)
+{
+	int64_t		time = tl_consensus_hop_timer(core, index);
+
+	return ((time > core->config.pace.timer_us) ? time : core->config.pace.timer_us) / 2;
 }
 
 /* Does somebody's log show this finalization, or all logs together? */

@@ -233,6 +233,7 @@ typedef struct TlPeer
 	TlHash		held;			/* digest of that row, if the own log has it */
 	int64_t		rejoin_asked_us;	/* for his newest REJOIN row, last */
 	int64_t		follow_asked_us;	/* for blocks that lead to his epoch, last */
+	int64_t		round_us;		/* longest round trip of late (P15), 0: none */
 	bool		early;			/* batches came before their REJOIN was final */
 } TlPeer;
 
@@ -270,6 +271,23 @@ typedef struct TlPaceState
 	uint64_t	due_height;		/* after the block there, the state */
 	int64_t		due_us;			/* has something due at this time; 0: nothing */
 } TlPaceState;
+
+/* An own row whose answers are measured. */
+typedef struct TlProbe
+{
+	TlHash		subject;		/* batch or block */
+	int64_t		left_us;		/* 0: none yet */
+	uint64_t	answered;		/* by these members */
+} TlProbe;
+
+/* How long rows take: P15. */
+typedef struct TlHop
+{
+	TlProbe		batch;
+	TlLane		place;			/* of that batch */
+	TlProbe		block;
+	int64_t		quorum_us;		/* in which a quorum answers, 0: not known */
+} TlHop;
 
 /* A REPLY to this node, encoded. */
 typedef struct TlKeptReply
@@ -338,6 +356,7 @@ struct TlConsensus
 	TlKnownBlock **path;		/* view_count: from a block down to the base */
 	TlOwn		own;
 	TlPaceState pace;
+	TlHop		hop;
 	TlCheckpoint checkpoint;
 	TlRecover	recover;
 
@@ -631,6 +650,16 @@ extern void tl_consensus_relay_final(TlConsensus *core);
 extern void tl_consensus_relay_decided(TlConsensus *core);
 extern bool tl_consensus_relay(TlConsensus *core, TlView *view,
 							   TlVoteKind kind);
+
+/* consensus_hop.c */
+extern void tl_consensus_hop_own_row(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_hop_acked(TlConsensus *core, unsigned index,
+								   const TlLane *lane);
+extern void tl_consensus_hop_voted(TlConsensus *core, unsigned index,
+								   const TlLogRow *row);
+extern int64_t tl_consensus_hop_timer(const TlConsensus *core, unsigned leader);
+extern int64_t tl_consensus_hop_dead(const TlConsensus *core, unsigned leader);
+extern int64_t tl_consensus_hop_fetch(const TlConsensus *core);
 
 /* consensus_due.c */
 extern bool tl_consensus_due_input(TlConsensus *core, uint64_t height,

@@ -83,7 +83,10 @@ typedef struct TlStanding
 /* How fast, never how safe. */
 typedef struct TlConsensusPace
 {
-	int64_t		timer_us;		/* of a view, before back-off */
+	int64_t		timer_us;		/* of a view, before back-off; if timer_min_us is
+								 * not 0, until rows are measured */
+	int64_t		timer_min_us;	/* then the least: timer, dead and fetch follow
+								 * how long rows take (P15); 0: they do not */
 	int64_t		timer_max_us;	/* after back-off */
 	int64_t		dead_us;		/* silence after which a leader is suspected */
 	int64_t		active_us;		/* silence after which a debtor is inactive */

@@ -53,9 +53,12 @@
 #define LANE_LENGTH			64
 #define TURNS_MAX			16		/* without a look at the sockets */
 
-/* Liveness only; generous, as several members may share one small machine. */
+/*
+ * Liveness only; generous, as several members may share one small machine.  Once
+ * a quorum has answered, timers follow how long rows take.
+ */
 static const TlConsensusPace pace = {
-	.timer_us = 500000, .timer_max_us = 10000000, .dead_us = 500000,
+	.timer_us = 500000, .timer_min_us = 50000, .timer_max_us = 10000000, .dead_us = 500000,
 	.active_us = 10000000, .fetch_us = 200000, .start_wait_us = 10000000
 };
 

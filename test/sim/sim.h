@@ -394,6 +394,7 @@ typedef struct SimPlan
 	unsigned	fail_percent;	/* of transactions */
 	unsigned	commit_crash_percent;
 	unsigned	slow_percent;	/* of transactions, up to two seconds */
+	int64_t		far_us;			/* delay of the last founder's links, beside */
 	int64_t		link_us;		/* largest delay that is a link's own */
 	bool		stream;			/* what one member sends stays in order */
 	int64_t		poll_us;		/* between two looks at a wire, about */
@@ -412,6 +413,7 @@ typedef struct SimPlan
 	unsigned	checkpoint_interval;
 	unsigned	diverged;		/* honest members who apply wrongly */
 	uint64_t	diverges_at;	/* height from which on */
+	int64_t		timer_min_us;	/* least timer, if timers follow the rows (P15) */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
 } SimPlan;
@@ -448,6 +450,7 @@ typedef struct SimScenario
 #define SIM_EXPECT_HALT		16	/* too many are off: no block while that lasts */
 #define SIM_EXPECT_TIP		32	/* V9, though more lie than f */
 #define SIM_EXPECT_DUE		64	/* timers get their blocks soon */
+#define SIM_EXPECT_SETTLED	128 /* no view of an honest leader is lost in the end */
 
 struct SimWorld
 {
@@ -503,6 +506,7 @@ struct SimWorld
 		unsigned	blocks;		/* final ones, of anybody */
 	}			script;
 	unsigned	lost_views;		/* of honest leaders */
+	unsigned	lost_late;		/* of these in the second half of the run */
 	unsigned	command_disks;	/* how often they fail; 0: the seed decides */
 	unsigned	command_views;	/* remembered by a core; 0: the seed decides */
 };
@@ -584,6 +588,13 @@ extern void sim_forget_many(SimWorld *world);
 extern void sim_forget_fork(SimWorld *world);
 extern void sim_forget_below(SimWorld *world);
 extern void sim_forget_at_border(SimWorld *world);
+
+/* sim_scenario_pace.c */
+extern void sim_pace_slow(SimWorld *world);
+extern void sim_pace_far(SimWorld *world);
+extern void sim_pace_quick(SimWorld *world);
+extern void sim_pace_due(SimWorld *world);
+extern void sim_pace_due_skewed(SimWorld *world);
 
 /* sim_scenario_change.c */
 extern void sim_change_members(SimWorld *world);

@@ -121,7 +121,10 @@ sim_check_own_row(SimWorld *world, SimNode *node, const TlLogRow *row)
 		sim_fail(world, "V6: node %u sends a certificate that is none", node->id);
 	if (sim_is_honest(node) && row->kind == TL_LOG_NULLIFY &&
 		sim_is_honest(&world->nodes[sim_check_leader(world, row->epoch, row->view) - 1]))
+	{
 		world->lost_views++;
+		world->lost_late += (!world->calm && world->events_done > world->steps_max / 2);
+	}
 	world->seen[SIM_SEEN_NULLIFIED] += (row->kind == TL_LOG_NULLIFY);
 	check_epoch(world, node, row);
 	if (sim_is_honest(node))
@@ -378,6 +381,9 @@ sim_check_faults(SimWorld *world)
 	if ((scenario->expect & SIM_EXPECT_PACE) &&
 		blocks * 500 * SIM_MS < world->now_us)
 		sim_fail(world, "V9: only %u blocks are final", blocks);
+	if ((scenario->expect & SIM_EXPECT_SETTLED) && world->lost_late > 0)
+		sim_fail(world, "V24: timers follow the rows, and in the second half of the run honest members left views of honest leaders %u times",
+				 world->lost_late);
 	if ((scenario->expect & SIM_EXPECT_VIEWS) && world->lost_views > 0)
 		sim_fail(world, "V9: honest members left views of honest leaders, %u times",
 				 world->lost_views);

@@ -88,6 +88,9 @@ sim_fault_start(SimWorld *world)
 		part_twins(world);
 	for (unsigned i = 0; i < plan->wrong_clocks; i++)
 		set_wrong(world, &world->nodes[world->member_count - 1 - i]);
+	for (unsigned i = 0; i + 1 < world->founder_count; i++)
+		world->link_us[i][world->founder_count - 1] =
+			world->link_us[world->founder_count - 1][i] = plan->far_us;
 	for (unsigned i = 0; plan->link_us > 0 && i < world->node_count; i++)
 	{
 		for (unsigned j = 0; j < world->node_count; j++)

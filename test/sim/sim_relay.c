@@ -16,8 +16,7 @@
 static bool may_sign(const SimWorld *world, const SimNode *node);
 static bool has_finalization(const SimLog *log, unsigned count, uint64_t epoch,
 							 uint64_t view);
-static bool is_implied(const SimWorld *world, const SimNode *node,
-					   const TlConsensusBlock *base);
+static bool is_implied(const SimWorld *world, const SimNode *node);
 static bool somebody_lacks(const SimWorld *world, const SimNode *node,
 						   const TlConsensusBlock *base);
 
@@ -62,7 +61,7 @@ sim_relay_begun(SimWorld *world, SimNode *node)
 		return;
 	if (node->begun == node->chain_count && node->final_pending == 0 &&
 		base->header.epoch == node->epoch &&
-		!is_implied(world, node, base) && somebody_lacks(world, node, base))
+		!is_implied(world, node) && somebody_lacks(world, node, base))
 	{
 		if (!has_finalization(&node->pending, node->pending.count, node->epoch,
 							  base->header.view) &&
@@ -116,11 +115,16 @@ has_finalization(const SimLog *log, unsigned count, uint64_t epoch, uint64_t vie
 
 /* Do the logs that the core was given show it, alone or together? */
 static bool
-is_implied(const SimWorld *world, const SimNode *node,
-		   const TlConsensusBlock *base)
+is_implied(const SimWorld *world, const SimNode *node)
 {
 	const TlConsensusConfig *config = &world->epochs[node->epoch];
+	TlCertificate shown;
 	unsigned	count = 0;
+
+	/* It may be that of a later block. */
+	if (tl_consensus_certificate_decode(&shown, node->certificate,
+										node->certificate_size) != TL_OK)
+		return true;
 
 	for (unsigned i = 0; i < world->member_count; i++)
 	{
@@ -132,10 +136,10 @@ is_implied(const SimWorld *world, const SimNode *node,
 			const TlLogRow *row = &log->rows[j]->row;
 
 			voted |= row->kind == TL_LOG_FINALIZE && row->epoch == node->epoch &&
-				row->view == base->header.view;
+				row->view == shown.view;
 		}
 		count += voted;
-		if (has_finalization(log, node->read[i], node->epoch, base->header.view))
+		if (has_finalization(log, node->read[i], node->epoch, shown.view))
 			return true;
 	}
 	return count >= tl_consensus_quorum(sim_govern_validators(world, node->epoch),

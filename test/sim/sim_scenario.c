@@ -69,8 +69,6 @@ static void set_diverged_more(SimWorld *world);
 static void set_diverged_half(SimWorld *world);
 static void set_state_liar(SimWorld *world);
 static void set_slots(SimWorld *world);
-static void set_due(SimWorld *world);
-static void set_due_skewed(SimWorld *world);
 static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
 static void set_views(SimWorld *world);
@@ -200,9 +198,15 @@ static const SimScenario scenarios[] = {
 	set_idle_days, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"timers_due", "timers of a contract on an idle ledger",
 		"a batch an hour sets a timer, which gets a block of its own, soon; no view is lost (P12)",
-	set_due, SIM_SEEN_DUE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS | SIM_EXPECT_DUE},
+	sim_pace_due, SIM_SEEN_DUE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS | SIM_EXPECT_DUE},
 	{"timers_due_and_clocks", "11, timers of a contract", "clocks differ by up to a second; each timer gets its block",
-	set_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
+	sim_pace_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
+	{"slow_links_measured", "3", "the same, but timers follow the rows: after a while no view is lost (P15)",
+	sim_pace_slow, SIM_SEEN_BLOCK, 4, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},
+	{"far_member_measured", "3", "one member is three times as far away as the others; its turns are not lost (P15)",
+	sim_pace_far, SIM_SEEN_BLOCK, 5, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},
+	{"quick_links_measured", "3", "hops of milliseconds and timers of seconds, until rows are measured; then a leader who crashes costs little (P15)",
+	sim_pace_quick, SIM_SEEN_CRASH, 4, false, 5, 30000, SIM_EXPECT_PACE},
 	{"left_behind", "3", "a member is off for more views than it remembers (P9)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
 	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
@@ -774,25 +778,6 @@ set_idle_days(SimWorld *world)
 {
 	world->plan.batch_every_us = 72 * SIM_HOUR_US * world->plan.nodes;
 	world->plan.poll_us = 7 * SIM_HOUR_US;
-}
-
-static void
-set_due(SimWorld *world)
-{
-	set_idle_hour(world);
-	world->plan.due_every = 1;
-	world->plan.due_us = 120 * 1000 * SIM_MS;
-}
-
-static void
-set_due_skewed(SimWorld *world)
-{
-	world->plan.skew_us = 900 * SIM_MS;
-	world->plan.batch_every_us = 8000 * SIM_MS;
-	world->plan.due_every = 1;
-	world->plan.due_us = 4000 * SIM_MS;
-	world->plan.crash_weight = 2;
-	world->plan.loss_percent = 5;
 }
 
 static void
