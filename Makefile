@@ -177,6 +177,8 @@ OBJS_BACKEND = \
 	src/replication/replication_arrival.o \
 	src/replication/replication_fetch.o \
 	src/replication/replication_copy.o \
+	src/replication/replication_body.o \
+	src/replication/replication_prune.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \
 	src/replication/replication_link.o \
@@ -196,6 +198,8 @@ OBJS_BACKEND = \
 	src/node/node_mark.o \
 	src/node/node_identity.o \
 	src/node/node_body.o \
+	src/node/node_rebuild.o \
+	src/node/node_prune.o \
 	src/node/node_block.o \
 	src/node/node_round.o \
 	src/node/node_apply_batch.o \

@@ -57,6 +57,7 @@ CREATE TABLE ledger_internal.batch (
     digest bytea
 );
 CREATE INDEX batch_by_height ON ledger_internal.batch (height);
+CREATE INDEX batch_by_digest ON ledger_internal.batch (digest);
 CREATE INDEX batch_not_final ON ledger_internal.batch (batch) WHERE height IS NULL;
 CREATE INDEX batch_by_snapshot ON ledger_internal.batch (snapshot, last_ref);
 COMMENT ON COLUMN ledger_internal.batch.batch IS
@@ -162,6 +163,7 @@ CREATE TABLE ledger_internal.foreign_batch (
 );
 COMMENT ON TABLE ledger_internal.foreign_batch IS
     'batches of final blocks whose sections are not here: those of other members, and bodies that were submitted';
+CREATE INDEX foreign_batch_by_digest ON ledger_internal.foreign_batch (digest);
 
 CREATE TABLE ledger_internal.late_rows (
     first_ref ledger.ref PRIMARY KEY,

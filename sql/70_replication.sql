@@ -119,6 +119,38 @@ ALTER TABLE ledger_internal.own_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
 COMMENT ON TABLE ledger_internal.own_body IS
     'chunks of this member''s batches, in the order in which they leave; audience NULL means everybody';
 
+-- Bodies of applied batches are dropped some day, and made again from the tables
+-- for who lacks them (src/node/node_prune.c).  What is asked for is no part of
+-- the ledger: a crash may forget it.
+CREATE TABLE ledger_internal.pruned (
+    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
+    body_height bigint NOT NULL
+);
+COMMENT ON TABLE ledger_internal.pruned IS
+    'one row: bodies of batches in blocks up to body_height were dropped, but for those that cannot be made again';
+
+CREATE UNLOGGED TABLE ledger_internal.asked_body (
+    batch_digest bytea PRIMARY KEY CHECK (octet_length(batch_digest) = 32),
+    number bigint GENERATED ALWAYS AS IDENTITY
+);
+COMMENT ON TABLE ledger_internal.asked_body IS 'batches whose bodies another member lacks and no wire has';
+
+CREATE UNLOGGED TABLE ledger_internal.rebuilt_body (
+    digest bytea PRIMARY KEY,
+    chunk bytea NOT NULL
+);
+ALTER TABLE ledger_internal.rebuilt_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
+COMMENT ON TABLE ledger_internal.rebuilt_body IS 'chunks of such bodies, on their way into the own wire';
+
+CREATE TABLE ledger_internal.wire_mark (
+    wire uuid NOT NULL,
+    arrival bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (wire, arrival)
+);
+COMMENT ON TABLE ledger_internal.wire_mark IS 'which numbers had been given to arrivals in the own wire by then';
+
+SELECT pg_extension_config_dump('ledger_internal.pruned', '');
 SELECT pg_extension_config_dump('ledger_internal.peer', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_log', '');
 SELECT pg_extension_config_dump('ledger_internal.contradiction', '');

@@ -143,11 +143,23 @@ BEGIN
     PERFORM pg_notify(''ledger_wire'', ''request'');
     RETURN NEW;
 END'$$
-            UNION ALL SELECT 2, 'function refuse', to_regprocedure('ledger_wire.refuse()') IS NOT NULL,
-                $$CREATE FUNCTION ledger_wire.refuse() RETURNS trigger LANGUAGE plpgsql AS '
+            -- nobody but the owner has the right to delete, so nobody else can forget
+            UNION ALL SELECT 2, 'function refuse',
+                (SELECT prosrc LIKE '%ledger_wire.forgets%' FROM pg_proc WHERE oid = to_regprocedure('ledger_wire.refuse()')),
+                $$CREATE OR REPLACE FUNCTION ledger_wire.refuse() RETURNS trigger LANGUAGE plpgsql AS '
 BEGIN
+    IF TG_OP = ''DELETE'' AND current_setting(''ledger_wire.forgets'', true) = ''on'' THEN
+        RETURN OLD;
+    END IF;
     RAISE EXCEPTION ''% on %.% is refused: a wire only grows'', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME;
 END'$$
+            UNION ALL SELECT 2, 'function forget_bodies', to_regprocedure('ledger_wire.forget_bodies(bigint,bigint[])') IS NOT NULL,
+                $$CREATE FUNCTION ledger_wire.forget_bodies(member bigint, arrivals bigint[]) RETURNS void LANGUAGE plpgsql
+                    SET search_path = pg_catalog, pg_temp SET ledger_wire.forgets = 'on' AS '
+BEGIN
+    EXECUTE format(''DELETE FROM ledger_wire.body_%s WHERE arrival = ANY ($1)'', member) USING arrivals;
+END';
+                  REVOKE ALL ON FUNCTION ledger_wire.forget_bodies(bigint, bigint[]) FROM PUBLIC$$
             -- numbers begin anew with the sequence, so it is another wire then
             UNION ALL SELECT 3, 'identity',
                 to_regclass('ledger_wire.identity') IS NOT NULL AND to_regclass('ledger_wire.arrival') IS NOT NULL,
@@ -172,6 +184,12 @@ END'$$
                 $$CREATE TABLE ledger_wire.reply (
                       member bigint PRIMARY KEY,
                       message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 16384))$$
+            UNION ALL SELECT 4, 'table rebuilt', to_regclass('ledger_wire.rebuilt') IS NOT NULL,
+                $$CREATE UNLOGGED TABLE ledger_wire.rebuilt (
+                      digest bytea PRIMARY KEY,
+                      chunk bytea NOT NULL CHECK (octet_length(chunk) BETWEEN 1 AND 1048576),
+                      made_at timestamptz NOT NULL DEFAULT clock_timestamp());
+                  ALTER TABLE ledger_wire.rebuilt ALTER COLUMN chunk SET STORAGE EXTERNAL$$
             UNION ALL SELECT 4, format('table %s_%s', kind, m),
                 (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
                    FROM pg_attribute
@@ -269,9 +287,10 @@ END'$$
                 AND has_table_privilege(role, to_regclass('ledger_wire.identity'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.head'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.reply'), 'SELECT')
+                AND has_table_privilege(role, to_regclass('ledger_wire.rebuilt'), 'SELECT')
                 AND has_column_privilege(role, to_regclass('ledger_wire.request'), 'message', 'INSERT'),
                 format('GRANT CONNECT ON DATABASE %1$I TO %2$s; GRANT USAGE ON SCHEMA ledger_wire TO %2$s;'
-                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply TO %2$s;'
+                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply, ledger_wire.rebuilt TO %2$s;'
                        || ' GRANT INSERT (message) ON ledger_wire.request TO %2$s', current_database(), role)
               FROM (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self) AS r (role)
             UNION ALL SELECT 12, 'privileges of %prefix%_apply',

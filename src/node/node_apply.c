@@ -21,6 +21,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "chain_applied.h"
 #include "chain_state_store.h"
@@ -28,10 +29,14 @@
 #include "node_apply.h"
 #include "node_apply_batch.h"
 #include "node_body.h"
+#include "node_prune.h"
 #include "node_shared.h"
 #include "tl_error.h"
 
 #define HOOKS_MAX		4
+
+/* A body that has not come after that may have been dropped here. */
+#define WAIT_MS			2000
 
 static TlStatement select_block = {
 	"SELECT FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
@@ -61,6 +66,7 @@ typedef struct StoredBatch
 static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
 
+static bool wait_for(const TlBatchHeader *header, int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 
 /* From _PG_init; called in the order in which they were added. */
@@ -106,7 +112,7 @@ tl_node_apply_block(int64_t height)
 
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_here(&batches[i].header))
-			return false;
+			return wait_for(&batches[i].header, height);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->begin != NULL)
 			hooks[i]->begin(height);
@@ -120,6 +126,30 @@ tl_node_apply_block(int64_t height)
 			hooks[i]->end(height);
 	tl_chain_applied_store(height);
 	return true;
+}
+
+/*
+ * A chunk is missing.  It is asked for since its BATCH row came, unless it was here
+ * then, as an older batch has it too, and has gone with that one's body.
+ */
+static bool
+wait_for(const TlBatchHeader *header, int64_t height)
+{
+	static int64_t waiting = 0;
+	static TimestampTz since = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (waiting != height)
+	{
+		waiting = height;
+		since = now;
+	}
+	else if (TimestampDifferenceExceeds(since, now, WAIT_MS))
+	{
+		tl_node_prune_want(header);
+		since = now;
+	}
+	return false;
 }
 
 /* Those that have a body, in the order in which the block has them. */

@@ -40,6 +40,7 @@ static const char *const stored_tables =
 " ledger_internal.peer, ledger_internal.peer_log, ledger_internal.contradiction,"
 " ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk,"
 " ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body,"
+	" ledger_internal.pruned, ledger_internal.asked_body, ledger_internal.rebuilt_body, ledger_internal.wire_mark,"
 " ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
 " ledger_internal.applied, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
 " ledger_internal.outcome, ledger_internal.apply_stop,"

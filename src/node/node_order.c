@@ -67,6 +67,7 @@ static void on_held(void *context, const TlLane *lane);
 static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
+static void on_asked(void *context);
 static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
 static void begin_anew(TlOrder *order);
@@ -117,6 +118,7 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	sink->request = tl_node_order_rejoin_on_request;
 	sink->reply = tl_node_order_rejoin_on_reply;
 	sink->own = tl_node_order_rejoin_on_own;
+	sink->asked = on_asked;
 	return order;
 }
 
@@ -291,6 +293,9 @@ turn(TlOrder *order)
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
 		tl_node_shared_advance(MyDatabaseId);
 	}
+	if (order->checkpoint)
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
+	order->checkpoint = false;
 	if (order->replied)
 		tl_replication_request_replied(order->wire);
 	if (order->asked)
@@ -365,6 +370,13 @@ on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other)
 	order->contradictions = lappend(lappend(order->contradictions, tl_node_order_copy(row)),
 									tl_node_order_copy(other));
 	MemoryContextSwitchTo(caller);
+}
+
+/* The worker makes the bodies again (node_prune.c). */
+static void
+on_asked(void *context)
+{
+	tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
 }
 
 TlLogRow *
@@ -532,6 +544,7 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_CHECKPOINT:
 				order->ordered |= tl_node_order_checkpoint_store(action);
+				order->checkpoint = true;
 				break;
 			case TL_ACT_PRUNE:
 				break;			/* everything is kept */

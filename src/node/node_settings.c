@@ -71,6 +71,13 @@ tl_node_settings_init(void)
 							10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.keep_bodies",
+							"Time for which the bodies of applied batches are kept beside the rows of shared tables.",
+							"After that they are dropped, at or below a stable checkpoint, in this database and in its wire, and made again from the tables for members who lack them. -1 keeps them for ever.",
+							&tl_replication_keep_bodies_s,
+							86400, -1, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 	DefineCustomStringVariable("telco_ledger.key_directory",
 							   "Directory of the files that hold signing keys.",
 							   "Must not lie in the data directory. Empty means .telco_ledger in the home directory of the server's operating system user.",

@@ -39,6 +39,7 @@ typedef struct TlDirtyKey
 #define TL_NEWS_COMMITTED	1	/* ledger rows were committed */
 #define TL_NEWS_AWAITED		2	/* and somebody waits until they are final */
 #define TL_NEWS_ORDERED		4	/* the members have ordered a batch of ours */
+#define TL_NEWS_PRUNE		8	/* a checkpoint is stable, or a body is asked for */
 
 /*
  * One database that is a node.  All fields under the lock `nodes`, but

@@ -255,6 +255,7 @@ tl_node_wire_main(Datum database)
 		if (GetCurrentTimestamp() >= look)
 		{
 			tl_replication_wire_wake(wire);
+			wire->wants_chunks = true;	/* the worker may miss some */
 			look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
 		}
 		wait(wire, poll_all(wire, order));

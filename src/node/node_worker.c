@@ -51,6 +51,7 @@
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_order.h"
+#include "node_prune.h"
 #include "node_round.h"
 #include "node_scrub.h"
 #include "node_settings.h"
@@ -308,10 +309,13 @@ run(TlRoundState *state, bool test)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			flush_before_publishing();
+			tl_node_prune_wake();
 		}
 		news = tl_node_shared_take_news(own_slot);
 		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
 		state->tip_moved |= (news & TL_NEWS_ORDERED) != 0;
+		if (news & TL_NEWS_PRUNE)
+			tl_node_prune_wake();
 		applied = apply(state);
 		if (applied == TL_APPLY_MORE)
 			tl_node_wire_wake();	/* the core is told the state */
@@ -333,6 +337,7 @@ run(TlRoundState *state, bool test)
 		/* also where there is always more to do */
 		(void) tl_node_scrub_tend();
 		(void) tl_node_wire_tend();
+		(void) tl_node_prune_tend();
 		if (!state->progress.partial && applied != TL_APPLY_MORE)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
@@ -394,12 +399,15 @@ static void
 wait_for_work(TlRoundResult result, TlApplyResult applied)
 {
 	bool		blocked = result == TL_ROUND_BLOCKED;
-	uint32		wakers = TL_NEWS_COMMITTED | TL_NEWS_AWAITED | TL_NEWS_ORDERED;
+	uint32		wakers = TL_NEWS_COMMITTED | TL_NEWS_AWAITED | TL_NEWS_ORDERED | TL_NEWS_PRUNE;
 	long		wait_ms = tl_node_scrub_tend();
 	long		wire_ms = tl_node_wire_tend();
+	long		prune_ms = tl_node_prune_tend();
 
 	if (wire_ms >= 0 && (wait_ms < 0 || wait_ms > wire_ms))
 		wait_ms = wire_ms;
+	if (prune_ms >= 0 && (wait_ms < 0 || wait_ms > prune_ms))
+		wait_ms = prune_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
 	if (applied == TL_APPLY_WAITS && (wait_ms < 0 || wait_ms > BODY_RETRY_MS))
@@ -407,6 +415,6 @@ wait_for_work(TlRoundResult result, TlApplyResult applied)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(true);
 	if (result == TL_ROUND_FULL)
-		wakers = TL_NEWS_ORDERED;
+		wakers = TL_NEWS_ORDERED | TL_NEWS_PRUNE;
 	tl_node_shared_sleep(own_slot, wakers, wait_ms);
 }

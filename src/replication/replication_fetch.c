@@ -37,6 +37,9 @@
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
+#define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
+#define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
+#define REBUILT_PAUSE_MS	100
 #define PASSED_MAX			256 /* answers of one wire without a row to keep */
 #define HEADS_MAX			1024	/* of one wire, part of a SQL text */
 #define PLACE_OFFSET		5	/* of the place in a row */
@@ -72,7 +75,11 @@ static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const u
 static bool pass_over(TlPeerLog *log, PGresult *result);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
+static char *chunk_query(uint32_t member, bool rebuilt);
 static void on_arrived_chunks(void *context, PGresult *result);
+static bool waits_for_rebuilt(TlWire *wire, const TlQuestion *asked, const PGresult *result);
+static bool next_chunk_source(TlWire *wire);
+static void end_chunk_round(TlWire *wire);
 static void on_chunks(void *context, PGresult *result);
 static int	take_chunks(const TlQuestion *asked, PGresult *result);
 static bool ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
@@ -100,7 +107,7 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 	if (wire->wants_chunks)
 	{
 		while (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source) &&
-			   !tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms))
+			   !next_chunk_source(wire))
 			continue;
 		wake = Min(wake, tl_replication_fetch_wake(wire, wire->chunk_source, wire->chunks_due));
 		if (wire->bodies_arrived)
@@ -369,14 +376,16 @@ pass_over(TlPeerLog *log, PGresult *result)
 static bool
 ask_chunks(TlWire *wire, int source, TimestampTz now)
 {
+	bool		rebuilt = wire->asks_rebuilt && source >= 0;
 	Datum		values[] = {
 		Int64GetDatum((int64) wire->chunk_member),
-		BoolGetDatum(wire->chunks_shuffled),
-		Int32GetDatum(CHUNKS_MAX)
+		BoolGetDatum(wire->chunks_shuffled && !rebuilt),
+		Int32GetDatum(rebuilt ? REBUILT_CHUNKS_MAX : CHUNKS_MAX)
 	};
-	Datum		digests[CHUNKS_MAX];
+	Datum		digests[REBUILT_CHUNKS_MAX];
 	uint64		count;
 	bool		asked = false;
+	uint32_t	member = 0;
 	bool		look;
 
 	look = source < 0 && wire->bodies_arrived;
@@ -392,6 +401,7 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 		TlParameter parameter = {NULL, 0, true};
 
 		values[0] = tl_chain_result(0, 0, NULL);
+		member = (uint32_t) DatumGetInt64(values[0]);
 		count = tl_chain_execute(&select_wanted, values, NULL, true);
 		for (uint64 i = 0; i < count; i++)
 			digests[i] = tl_chain_result(i, 0, NULL);
@@ -399,17 +409,36 @@ ask_chunks(TlWire *wire, int source, TimestampTz now)
 		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 		parameter.data = VARDATA(bytes);
 		parameter.size = VARSIZE(bytes) - VARHDRSZ;
-		wire->chunk_member = (uint32_t) DatumGetInt64(values[0]) - 1;
-		asked = ask(wire, source, 0, NULL,
-					psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
-							 " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)",
-							 (uint32_t) DatumGetInt64(values[0])),
-					&parameter, 1, look ? on_arrived_chunks : on_chunks);
+		wire->chunk_member = member - 1;
+		if (!rebuilt || !wire->body_requests)
+			asked = ask(wire, source, 0, NULL, chunk_query(member, rebuilt), &parameter, 1,
+						look ? on_arrived_chunks : on_chunks);
 		if (look)
 			wire->bodies_arrived = false;
 	}
 	tl_replication_wire_end(wire);
+	if (wire->wants_chunks && rebuilt && wire->body_requests)
+	{
+		asked = tl_replication_body_request(wire, source, member);
+		if (!asked)
+		{
+			wire->chunks_due = TimestampTzPlusMilliseconds(now, Max(wire->chunk_pause_ms, PAUSE_MS_MIN));
+			end_chunk_round(wire);
+		}
+	}
 	return asked;
+}
+
+/* In a member's wire, or made again there, for whom this member has asked. */
+static char *
+chunk_query(uint32_t member, bool rebuilt)
+{
+	if (rebuilt)
+		return pstrdup("SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
+					   " FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
+					   " WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX));
+	return psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
+					" WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", member);
 }
 
 /* Something has come of itself: that is no turn of the own wire. */
@@ -431,17 +460,54 @@ on_chunks(void *context, PGresult *result)
 	TlWire	   *wire = asked->wire;
 
 	if (take_chunks(asked, result) > 0)
-		wire->chunk_pause_ms = PAUSE_MS_MIN;
-	else
 	{
-		tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms);
-		if (wire->chunk_source < 0)
-		{
-			wire->chunks_shuffled = true;
-			wire->chunk_member++;	/* others may have theirs */
-		}
+		wire->chunk_pause_ms = PAUSE_MS_MIN;
+		wire->body_tries = 0;
+	}
+	else if (!waits_for_rebuilt(wire, asked, result))
+	{
+		wire->body_tries = 0;
+		(void) next_chunk_source(wire);
 	}
 	pfree(asked);
+}
+
+/* True after the last one. */
+static bool
+next_chunk_source(TlWire *wire)
+{
+	if (!tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms))
+		return false;
+	end_chunk_round(wire);
+	return true;
+}
+
+/* Nothing of it is made again there yet: he is asked, and given some time. */
+static bool
+waits_for_rebuilt(TlWire *wire, const TlQuestion *asked, const PGresult *result)
+{
+	if (!wire->asks_rebuilt || asked->source < 0 || result == NULL ||
+		!tl_replication_result_ok(result) || wire->body_tries == REBUILT_TRIES_MAX)
+		return false;
+	wire->body_requests = wire->body_tries == 0;
+	if (wire->body_tries > 0)
+		wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_PAUSE_MS);
+	wire->body_tries++;
+	return true;
+}
+
+/* All sources were asked in vain: after their wires the members themselves. */
+static void
+end_chunk_round(TlWire *wire)
+{
+	wire->body_requests = false;
+	wire->body_tries = 0;
+	wire->chunk_source = -1;
+	wire->asks_rebuilt = !wire->asks_rebuilt;
+	if (wire->asks_rebuilt)
+		return;
+	wire->chunks_shuffled = true;
+	wire->chunk_member++;		/* others may have theirs */
 }
 
 /* How many were wanted. */

@@ -178,7 +178,15 @@ on_requests(void *context, PGresult *result)
 		PQnfields(result) != 1)
 		return;
 	for (int i = 0; i < PQntuples(result); i++)
-		take_request(wire, PQgetvalue(result, i, 0), PQgetlength(result, i, 0));
+	{
+		const char *data = PQgetvalue(result, i, 0);
+		int			size = PQgetlength(result, i, 0);
+
+		if (tl_replication_body_is_asked(data, size))
+			tl_replication_body_asked(wire, data, size);
+		else
+			take_request(wire, data, size);
+	}
 	wire->requests_arrived = PQntuples(result) == REQUESTS_MAX;
 }
 

@@ -22,6 +22,9 @@
 /* Connection string of the wire database; empty: one beside this database. */
 char	   *tl_replication_wire_conninfo = NULL;
 
+/* How long bodies of applied batches are kept beside their rows; -1: for ever. */
+int			tl_replication_keep_bodies_s = 86400;
+
 /*
  * The connection string of this database's wire.  The default is for trying
  * things out: a database of the same server, over its own socket, as the

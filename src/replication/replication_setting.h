@@ -13,6 +13,7 @@
 #include "tl_types.h"
 
 extern char *tl_replication_wire_conninfo;
+extern int	tl_replication_keep_bodies_s;
 
 extern char *tl_replication_setting_conninfo(bool *is_default);
 extern char *tl_replication_setting_other_database(const char *conninfo,

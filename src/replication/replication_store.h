@@ -39,6 +39,7 @@ typedef struct TlSink
 	void		(*reply) (void *context, const TlLogRow *row);	/* TL_INPUT_REPLY */
 	void		(*own) (void *context, const TlLogRow *row);	/* of the own log, as
 																 * a wire has it */
+	void		(*asked) (void *context);	/* ledger_internal.asked_body has grown */
 } TlSink;
 
 /* What a row can be asked for by. */

@@ -86,6 +86,7 @@ tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member,
 										  ALLOCSET_DEFAULT_SIZES);
 	wire->chunk_source = -1;
 	wire->wants_chunks = true;
+	wire->prune_member = -1;
 	tl_replication_connection_init(&wire->admin, "wire", true, ANSWER_SIZE_MAX);
 	tl_replication_connection_init(&wire->reader, "wire for arrivals", true, ANSWER_SIZE_MAX);
 	tl_replication_send_init(&wire->log_sender, wire, false);
@@ -176,6 +177,8 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 	tl_replication_arrival_poll(wire, now);
 	wake = tl_replication_fetch_poll(wire, now);
 	tl_replication_copy_poll(wire, now);
+	tl_replication_body_poll(wire, now);
+	tl_replication_prune_poll(wire, now);
 	put_status(wire, now);
 	MemoryContextSwitchTo(caller);
 	if (wire->admin.state == TL_CONNECTION_IDLE)
@@ -208,6 +211,7 @@ tl_replication_wire_wake(TlWire *wire)
 {
 	wire->log_sender.caught_up = false;
 	wire->body_sender.caught_up = false;
+	wire->bodies_rebuilt = GetCurrentTimestamp() < wire->shows_until;
 }
 
 /* A transaction with SPI, for a callback or a script. */

@@ -126,6 +126,19 @@ struct TlWire
 	int			chunk_pause_ms;
 	bool		chunks_shuffled;	/* the first ones cannot be had */
 	uint32_t	chunk_member;	/* whose were asked for last */
+	bool		asks_rebuilt;	/* no wire has them: members make them again */
+	bool		body_requests;	/* a member is to be asked for that */
+	int			body_tries;		/* looks at what he shows, in vain */
+	bool		bodies_rebuilt; /* the worker may have made some for others */
+	TimestampTz shows_until;	/* since somebody has asked for some */
+
+	/* bodies that leave the own wire (replication_prune.c) */
+	TimestampTz prune_due;
+	int			prune_member;	/* whose table is next: a peer's index, the count of
+								 * them for the own one; -1: none */
+	int64_t		prune_arrival;	/* looked at up to here */
+	int64_t		prune_mark;		/* what arrived later is too young */
+	int64_t		prune_height;	/* of bodies dropped, when that was looked at */
 
 	TlWant		wants[TL_WANTS_MAX];
 	uint8_t		own_nonce[TL_NONCE_SIZE];	/* of the log that is asked about */
@@ -184,6 +197,15 @@ extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 extern void tl_replication_copy_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_copy_later(TlWire *wire, uint32_t member, const void *chunk,
 									  int size, const char *audience);
+
+/* from replication_body.c */
+extern bool tl_replication_body_is_asked(const void *data, size_t size);
+extern void tl_replication_body_asked(TlWire *wire, const void *data, size_t size);
+extern bool tl_replication_body_request(TlWire *wire, int source, uint32_t member);
+extern void tl_replication_body_poll(TlWire *wire, TimestampTz now);
+
+/* from replication_prune.c */
+extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
