@@ -150,7 +150,7 @@ typedef struct SimNode
 
 	/* what the checks remember */
 	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
-	uint64_t	doubled_view[SIM_NODES_MAX];	/* from which on, 0: never */
+	unsigned   *doubled[SIM_NODES_MAX]; /* rows read by then, per log, or NULL */
 	uint64_t	voted_epoch;
 	uint64_t	voted_view;
 	uint64_t	lane_head;		/* own batches made, durable */
@@ -801,6 +801,7 @@ extern bool sim_check_entry_convicted(SimWorld *world, const SimNode *node,
 									  uint32_t member, uint64_t epoch);
 
 /* sim_check_copy.c */
+extern void sim_check_copy_forget(SimNode *node);
 extern void sim_check_copy_alarm(SimWorld *world, SimNode *node,
 								 uint32_t member);
 extern void sim_check_copy_row(SimWorld *world, const SimNode *node,

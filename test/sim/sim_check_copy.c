@@ -3,33 +3,52 @@
  * sim_check_copy.c
  *	  Whoever knows that two copies of a member live counts no vote of it (V17).
  *
- * A certificate that an honest node shows, of a view in which it knew that, has a
- * vote of that member only if somebody else showed it the same certificate: in
- * those it stands (C3), in own tallies it does not (R45).  A copy that was started
- * again ends the doubt, and a core that is made anew has to see both once more.
+ * A certificate that an honest node shows has a vote of that member only if
+ * somebody else showed it the same certificate, in which it stands (C3), or if
+ * the node had read all of its votes before it knew, and so had counted them: in
+ * tallies after that the member counts no more (R45).  The view of the core says
+ * nothing about it: of a burst of rows all are counted before a view is left.  A
+ * copy that was started again ends the doubt, and a core that is made anew has to
+ * see both once more.
  *
  *-------------------------------------------------------------------------
  */
 #define _GNU_SOURCE				/* memmem */
 #include "sim.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void check_certificate(SimWorld *world, const SimNode *node,
 							  TlSpan bytes);
+static bool was_counted(const SimNode *node, const TlCertificate *certificate,
+						const unsigned *read);
+static bool was_read(const SimLog *log, unsigned read, uint8_t kind,
+					 const TlVote *vote);
 static bool was_shown(const SimNode *node, TlSpan bytes);
 static bool log_shows(const SimLog *log, TlSpan bytes);
 static bool was_started_again(const SimWorld *world, uint32_t number);
 
-/* TL_ALARM_INSTANCES */
+/* TL_ALARM_INSTANCES: what had it read of all logs? */
 void
 sim_check_copy_alarm(SimWorld *world, SimNode *node, uint32_t member)
 {
-	TlConsensusStatus status;
+	unsigned  **read = &node->doubled[member - 1];
 
-	tl_consensus_status(node->core, &status);
 	node->doubled_epoch = node->epoch;
-	node->doubled_view[member - 1] = status.view + 1;
+	*read = realloc(*read, sizeof(node->read));
+	memcpy(*read, node->read, sizeof(node->read));
+}
+
+/* Its core is made anew, or the run is over. */
+void
+sim_check_copy_forget(SimNode *node)
+{
+	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+	{
+		free(node->doubled[i]);
+		node->doubled[i] = NULL;
+	}
 }
 
 /* V17, of a row of an honest node. */
@@ -67,14 +86,48 @@ check_certificate(SimWorld *world, const SimNode *node, TlSpan bytes)
 		return;
 	for (unsigned i = 0; i < certificate.vote_count; i++)
 	{
+		const unsigned *read;
+
 		(void) tl_consensus_certificate_get_vote(&vote, &certificate, i);
-		if (node->doubled_view[vote.member - 1] == 0 ||
-			certificate.view < node->doubled_view[vote.member - 1] ||
-			was_started_again(world, vote.member) || was_shown(node, bytes))
+		read = node->doubled[vote.member - 1];
+		if (read == NULL || was_started_again(world, vote.member) ||
+			was_counted(node, &certificate, read) || was_shown(node, bytes))
 			continue;
 		sim_fail(world, "V17: node %u counts a vote of member %u, of whom two live, in view %llu",
 				 node->id, vote.member, (unsigned long long) certificate.view);
 	}
+}
+
+/* Had it read each of those votes by then, so that they made a quorum? */
+static bool
+was_counted(const SimNode *node, const TlCertificate *certificate,
+			const unsigned *read)
+{
+	for (unsigned i = 0; i < certificate->vote_count; i++)
+	{
+		TlVote		vote;
+
+		(void) tl_consensus_certificate_get_vote(&vote, certificate, i);
+		if (!was_read(&node->logs[vote.member - 1], read[vote.member - 1],
+					  certificate->kind, &vote))
+			return false;
+	}
+	return true;
+}
+
+static bool
+was_read(const SimLog *log, unsigned read, uint8_t kind, const TlVote *vote)
+{
+	for (unsigned i = read; i-- > 0;)
+	{
+		const TlLogRow *row = &log->rows[i]->row;
+
+		if (row->kind == kind && row->sequence == vote->sequence &&
+			memcmp(row->nonce, vote->nonce, TL_NONCE_SIZE) == 0 &&
+			memcmp(row->signature, vote->signature, TL_SIGNATURE_SIZE) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Has somebody else shown it that certificate? */

@@ -138,6 +138,7 @@ sim_world_free(SimWorld *world)
 			free(node->stories[j].rows);
 		}
 		sim_memory_free(node);
+		sim_check_copy_forget(node);
 		free(node->loose.rows);
 		free(node->pending.rows);
 		free(node->inbox.rows);
