@@ -60,7 +60,8 @@ tl_consensus_relay_view(TlConsensus *core)
 
 /*
  * P7: an active member's ACK does not show the final tip: show it to him, after
- * half a timer; at once if the logs do not (P14).
+ * half a timer; at once if the logs do not (P14).  What is known may be the
+ * finalization of a descendant, of which something is still missing here.
  */
 void
 tl_consensus_relay_final(TlConsensus *core)
