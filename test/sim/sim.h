@@ -282,6 +282,7 @@ typedef enum SimScriptKind
 	SIM_SCRIPT_MANY,			/* f + 1 forget at once */
 	SIM_SCRIPT_FORK,			/* a quorum does, and does not know it */
 	SIM_SCRIPT_BORDER,			/* one alone is in the next epoch, and forgets */
+	SIM_SCRIPT_LATE,			/* what one sent comes when it has forgotten */
 	SIM_SCRIPT_BELOW			/* a liar rejoins */
 } SimScriptKind;
 
@@ -501,7 +502,9 @@ struct SimWorld
 		unsigned	step;
 		int64_t		since_us;	/* of that step */
 		uint64_t	view;
-		uint64_t	told;		/* NULLIFY of the liar up to this view */
+		uint64_t	told;		/* NULLIFY of the liar up to this view; or a bit
+								 * for each who was shown what came late */
+		uint64_t	left;		/* rows that its author sent */
 		const SimRow *votes[4]; /* of that view */
 		unsigned	blocks;		/* final ones, of anybody */
 	}			script;
@@ -588,6 +591,7 @@ extern void sim_forget_many(SimWorld *world);
 extern void sim_forget_fork(SimWorld *world);
 extern void sim_forget_below(SimWorld *world);
 extern void sim_forget_at_border(SimWorld *world);
+extern void sim_forget_late(SimWorld *world);
 
 /* sim_scenario_pace.c */
 extern void sim_pace_slow(SimWorld *world);
@@ -806,6 +810,10 @@ extern void sim_check_copy_alarm(SimWorld *world, SimNode *node,
 								 uint32_t member);
 extern void sim_check_copy_row(SimWorld *world, const SimNode *node,
 							   const TlLogRow *row);
+
+/* sim_check_reply.c */
+extern void sim_check_reply_row(SimWorld *world, const SimNode *node,
+								const TlLogRow *row);
 
 /* sim_check_fork.c */
 extern void sim_check_fork(SimWorld *world, unsigned node);

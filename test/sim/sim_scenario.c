@@ -298,6 +298,8 @@ static const SimScenario scenarios[] = {
 	sim_forget_replier, SIM_SEEN_SCRIPT, 4, false, 10, 60000, SIM_EXPECT_SAFETY},
 	{"forgets_at_border", "8, rejoin across a final set change", "one alone knows that the epoch has ended, votes in the next one, and loses its disk (R38)",
 	sim_forget_at_border, SIM_SEEN_SCRIPT, 4, false, 10, 60000, 0},
+	{"forgets_before_rows_come", "8, lost disks", "its votes reach each of the others when he has said what he saw of it: too late (R34)",
+	sim_forget_late, SIM_SEEN_SCRIPT, 4, true, 10, 60000, 0},
 	{"forgets_beyond_f", "15, 8", "f + 1 lose their disks at once: nobody rejoins, nothing is final any more, nothing forks",
 	sim_forget_many, SIM_SEEN_SCRIPT, 7, false, 5, 60000, SIM_EXPECT_SAFETY},
 	{"forgets_beyond_f_unknown", "15, 8",

@@ -143,6 +143,12 @@ sim_forget_at_border(SimWorld *world)
 }
 
 void
+sim_forget_late(SimWorld *world)
+{
+	set_script(world, SIM_SCRIPT_LATE);
+}
+
+void
 sim_forget_many(SimWorld *world)
 {
 	world->plan.script = SIM_SCRIPT_MANY;

@@ -21,6 +21,9 @@
  *		BORDER	the votes that finalize the end of the epoch reach one member
  *				alone; it votes in the next epoch and loses its disk.  It may not
  *				go on before the others are there as well (R38)
+ *		LATE	nobody hears the last one, which votes and loses its disk; its
+ *				rows come to each of the others as soon as that one has said what
+ *				it saw of them.  They come too late (R34)
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +52,11 @@ static void go_many(SimWorld *world);
 static void go_fork(SimWorld *world);
 static void go_below(SimWorld *world);
 static void go_border(SimWorld *world);
+static void go_late(SimWorld *world);
+static void show_unheard(SimWorld *world, SimNode *author);
+static bool votes_beyond(const SimLog *log, uint64_t sequence);
+static SimRow *find_first(SimWorld *world, uint32_t member,
+						  uint64_t sequence);
 static bool ends_epoch(SimWorld *world, const TlHash *block);
 static bool votes_in_epoch(const SimNode *node, uint64_t epoch);
 static void compare_chains(SimWorld *world);
@@ -99,6 +107,9 @@ sim_script_step(SimWorld *world)
 			break;
 		case SIM_SCRIPT_BORDER:
 			go_border(world);
+			break;
+		case SIM_SCRIPT_LATE:
+			go_late(world);
 			break;
 		default:
 			go_below(world);
@@ -424,6 +435,98 @@ go_border(SimWorld *world)
 		default:
 			return;
 	}
+}
+
+static void
+go_late(SimWorld *world)
+{
+	SimNode    *author = &world->nodes[world->founder_count - 1];
+	const SimLog *wire = &author->wire;
+
+	switch (world->script.step)
+	{
+		case 0:
+			if (!is_warm(world))
+				return;
+			for (unsigned i = 0; i < author->id; i++)
+				world->cut[author->id][i] = true;
+			world->script.left = wire->rows[wire->count - 1]->row.sequence;
+			next_step(world);
+			return;
+		case 1:
+			if (!votes_beyond(wire, world->script.left))
+				return;
+			world->script.left = wire->rows[wire->count - 1]->row.sequence;
+			memset(world->cut, 0, sizeof(world->cut));
+			sim_memory_lose(world, author);
+			world->plan.poll_us = 400 * SIM_MS;
+			for (unsigned i = 0; i < world->node_count; i++)
+				sim_later(world, 1, (SimEvent) {.kind = SIM_POLL, .node = i});
+			next_step(world);
+			return;
+		default:
+			show_unheard(world, author);
+			if (!has_rejoined(author))
+				return;
+			world->seen[SIM_SEEN_SCRIPT] +=
+				(world->script.told == (UINT64_C(1) << author->id) - 1);
+			world->script.step = ENDED;
+			return;
+	}
+}
+
+/* To each that has replied, once: what left before the disk was lost. */
+static void
+show_unheard(SimWorld *world, SimNode *author)
+{
+	for (unsigned i = 0; i < author->id; i++)
+	{
+		const SimNode *node = &world->nodes[i];
+		const SimLog *log = &node->logs[author->number - 1];
+		uint64_t	sequence = log->count;
+
+		if (node->replies[author->number - 1] == NULL ||
+			(world->script.told >> i & 1))
+			continue;
+		while (++sequence <= world->script.left)
+			sim_later(world, (int64_t) sequence,
+					  (SimEvent) {.kind = SIM_ARRIVE, .node = i,
+					  .life = node->life,
+					  .row = find_first(world, author->number, sequence)});
+		world->script.told |= UINT64_C(1) << i;
+	}
+}
+
+static bool
+votes_beyond(const SimLog *log, uint64_t sequence)
+{
+	for (unsigned i = log->count; i-- > 0;)
+	{
+		uint8_t		kind = log->rows[i]->row.kind;
+
+		if (log->rows[i]->row.sequence <= sequence)
+			return false;
+		if (kind == TL_LOG_NOTARIZE || kind == TL_LOG_FINALIZE ||
+			kind == TL_LOG_NULLIFY)
+			return true;
+	}
+	return false;
+}
+
+/* A row of somebody's first incarnation, whether anybody has it still or not. */
+static SimRow *
+find_first(SimWorld *world, uint32_t member, uint64_t sequence)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	SimRow	   *row = world->rows;
+
+	while (row != NULL && (row->row.member != member ||
+						   row->row.sequence != sequence ||
+						   memcmp(row->row.nonce, zeros, TL_NONCE_SIZE) != 0))
+		row = row->next;
+	if (row == NULL)
+		sim_fail(world, "the script's row is none");
+	return row;
 }
 
 /* Is that row kept from that member on its way? */
