@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -255,7 +256,9 @@ read_document(TlRestart *out, bytea *document)
 {
 	TlSpan		bytes = tl_chain_span(PointerGetDatum(document));
 
-	if (tl_consensus_restart_decode(out, bytes.data, bytes.size) != TL_OK)
+	/* its reason becomes text */
+	if (tl_consensus_restart_decode(out, bytes.data, bytes.size) != TL_OK ||
+		!pg_verify_mbstr(PG_UTF8, (const char *) out->reason.data, (int) out->reason.size, true))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_BAD_FORMAT)),
 				errmsg("this is no document of a restart"),

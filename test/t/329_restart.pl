@@ -135,4 +135,60 @@ my $last = $guest->safe_psql('postgres', 'INSERT INTO cdr VALUES (5) RETURNING l
 like($guest->safe_psql('postgres', "SELECT ledger.wait_final('$last', '170 s')"), qr/^\d+$/, 'a row of the new member is final');
 is(verdict($server, 'postgres', receipt($guest, 'postgres', $last), ''), 't|', 'its receipt is valid');
 is($guest->safe_psql('postgres', q{SELECT count(*) FROM ledger.verify(mode => 'full')}), '0', 'and its ledger verified');
+
+# Two of four are left, and a third has only its recovery key: a quorum signs.  The
+# ledger that they end is made up here; its last block is a first one.
+my @place = ([ $server, 'third' ], [ $guest, 'fourth' ]);
+my @prints;
+
+foreach (@place)
+{
+	my ($node, $database) = @$_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'");
+	$node->create_extension($database);
+	push @prints, $node->safe_psql($database, 'SELECT ledger.fingerprint()');
+}
+
+sub secret_of { return '\\x' . sprintf '%064x', 4000 + $_[0] }
+
+sub leaf
+{
+	my ($number, $print) = @_;
+	my $key = defined $print ? "ledger_internal.key_of('$print')" : "'" . $wires->public_key('\\x' . sprintf '%064x', 5000 + $number) . "'";
+
+	return "ledger_internal.make_leaf($number, 'M$number', 'validator', '{}', $key, '" . $wires->public_key(secret_of($number)) . "')";
+}
+
+sub sign
+{
+	my ($document, $number, $secret) = @_;
+
+	return $wires->sql(1, "SELECT ledger_internal.add_restart_signature('$document', $number, ledger.schnorr_sign(p.digest, '$secret')) FROM ledger_internal.restart_parts('$document') AS p");
+}
+
+my $four = 'ARRAY[' . join(',', map { leaf($_) } 1 .. 4) . ']';
+my $two = 'ARRAY[' . leaf(1, $prints[0]) . ',' . leaf(3, $prints[1]) . ']';
+my $made_up = "(SELECT ledger_internal.make_restart(chain_id, genesis_header, genesis_body, $four, 1, clock_timestamp(), 'made up') FROM ledger_internal.node)";
+my $document = $wires->sql(1, "SELECT ledger_internal.make_restart(p.new_chain, p.genesis_header, p.genesis_body, $two, 1, clock_timestamp(), 'two burnt down') FROM ledger_internal.restart_parts($made_up) AS p");
+my $where = "ARRAY['M1', 'M3'], ARRAY[" . join(',', map { sprintf q{'host=%s port=%d dbname=%s_wire'}, $_->[0]->host, $_->[0]->port, $_->[1] } @place) . ']';
+
+sub as_text { return $wires->sql(1, "SELECT ledger_internal.restart_text('$_[0]', $four, 3)") }
+$document = sign($document, $_, secret_of($_)) foreach (3, 1);
+is($wires->sql(1, "SELECT members, signers, signatures_needed FROM ledger.restart_contents('" . as_text($document) . "')"), '{M1,M3}|{M1,M3}|3', 'three of four have to sign');
+like(error_in('third', "SELECT ledger.begin_ledger('" . as_text($document) . "', 'M1', $where)"), qr/the restart has 2 of 3 signatures/, 'two are not enough');
+like(error_in('third', "SELECT ledger.begin_ledger('" . as_text(sign($document, 4, secret_of(2))) . "', 'M1', $where)"), qr/signature/, 'nor is the third by the wrong key');
+$document = as_text(sign($document, 4, secret_of(4)));
+like(error_in('third', "SELECT ledger.begin_ledger('$document', 'M3', $where)"), qr/the restart is for another key/, 'each begins as itself');
+my @chains = map { $place[$_][0]->safe_psql($place[$_][1], "SELECT ledger.begin_ledger('$document', 'M" . (1 + 2 * $_) . "', $where)") } (0, 1);
+is($chains[1], $chains[0], 'both begin the same ledger');
+foreach (@place)
+{
+	my ($node, $database) = @$_;
+
+	$node->safe_psql($database, 'CREATE TABLE cdr (id bigint) USING ledger');
+	my $row = $node->safe_psql($database, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
+
+	like($node->safe_psql($database, "SELECT ledger.wait_final('$row', '170 s')"), qr/^\d+$/, "a row of $database is final");
+}
 done_testing();
