@@ -56,6 +56,7 @@ typedef struct TlPeer
 	TlConnection wire;
 	char		label[32];
 	TimestampTz heads_due;
+	bool		heads_prepared; /* the question for them, in this connection */
 	bool		ask_last_seen;	/* what it has of the own log */
 	TimestampTz last_seen_due;
 	uint8_t    *request;		/* a row to be put into its wire, or NULL */
