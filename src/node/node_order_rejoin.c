@@ -501,7 +501,8 @@ tl_node_order_rejoin_settle(TlOrder *order)
 	order->numbered = status.numbered && !status.lost;
 	order->number = status.incarnation;
 	order->wire->holds = !order->started || status.asking || status.lost;
-	order->asked |= held && !order->wire->holds;
+	if (held && !order->wire->holds)
+		order->asked = order->signed_now = true;
 	if (order->rejoins && order->rejoin_opened && order->numbered &&
 		memcmp(order->rejoin_nonce, order->log.nonce, TL_NONCE_SIZE) == 0)
 		number(order, &status);

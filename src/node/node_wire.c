@@ -302,7 +302,11 @@ poll_all(TlWire *wire, TlOrder *order)
 	order_wake = tl_node_order_poll(order, now);
 	wake = Min(wake, tl_replication_want_poll(wire, now));	/* it may want some now */
 	if (!wire->log_sender.caught_up)
+	{
 		wake = tl_replication_wire_poll(wire, GetCurrentTimestamp());
+		if (order_wake <= now)
+			order_wake = tl_node_order_poll(order, now);
+	}
 	return Min(wake, order_wake);
 }
 

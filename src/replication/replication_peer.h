@@ -45,6 +45,7 @@ typedef struct TlPeer
 
 	/* arrivals in the own wire */
 	int64_t		arrival;		/* all up to here have been read */
+	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
 	bool		prepared;		/* the question for them, in this connection */
 	int			log_count;

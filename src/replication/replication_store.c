@@ -299,6 +299,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 	peer->arrival = 0;
 	if (tl_chain_execute(&select_position, values, NULL, true) > 0)
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	peer->unnoted = PG_INT16_MAX;	/* the wire may be another one */
 	peer->arrived = true;
 	peer->bodies_fetched = true;
 	memset(peer->logs, 0, sizeof(peer->logs));
