@@ -48,6 +48,7 @@
 #include "node_shared.h"
 #include "node_state.h"
 #include "replication_own_log.h"
+#include "replication_signature.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -413,10 +414,10 @@ tl_node_order_give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 	TlLane		lane;
-	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_replication_signature_check,
 											NULL, &input.certificates_valid);
 
-	/* the signature was checked when it was stored, and is again */
+	/* was checked when it was stored; another one, if what is stored was changed */
 	if (status != TL_OK)
 	{
 		if (status != TL_NOT_FINAL && kind != TL_INPUT_LOOSE_ROW)

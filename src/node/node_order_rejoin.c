@@ -30,6 +30,7 @@
 #include "node_order_batch.h"
 #include "node_order_state.h"
 #include "node_order_store.h"
+#include "replication_signature.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -264,7 +265,7 @@ give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 
-	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_replication_signature_check,
 											NULL, &input.certificates_valid);
 
 	if (status == TL_OK || kind == TL_INPUT_REPLIED ||
