@@ -35,6 +35,8 @@
 #define PAUSE_MS_MAX		30000
 #define CONNECT_TIMEOUT_MS	10000
 
+static uint64 attempts = 0;
+
 static void start(TlConnection *connection, TimestampTz now);
 static void go_on_starting(TlConnection *connection);
 static void go_on_asking(TlConnection *connection);
@@ -219,6 +221,7 @@ start(TlConnection *connection, TimestampTz now)
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("out of memory"));
 	}
+	connection->number = ++attempts;
 	connection->state = TL_CONNECTION_STARTING;
 	connection->events = WL_SOCKET_WRITEABLE;
 	connection->deadline = TimestampTzPlusMilliseconds(now, CONNECT_TIMEOUT_MS);
