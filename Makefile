@@ -181,6 +181,7 @@ OBJS_BACKEND = \
 	src/replication/replication_prune.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \
+	src/replication/replication_signature.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
 	src/replication/replication_sql.o \

@@ -17,6 +17,7 @@
 
 #define TL_NONCE_SIZE			16
 #define TL_LOG_ROW_SIZE_FIXED	146 /* without payload */
+#define TL_LOG_ROW_KIND_OFFSET	61
 
 /* Kinds of rows.  The numbers are part of the format (README.md). */
 typedef enum TlLogKind

@@ -174,14 +174,12 @@ load_batches(int64_t height, int *count)
 	return batches;
 }
 
-/* Does anybody want to know of each row? */
-bool
-tl_node_apply_is_heard(void)
+void
+tl_node_apply_rows_end(bool count)
 {
 	for (int i = 0; i < hook_count; i++)
-		if (hooks[i]->row != NULL)
-			return true;
-	return false;
+		if (hooks[i]->rows_end != NULL)
+			hooks[i]->rows_end(count);
 }
 
 void

@@ -26,6 +26,8 @@ typedef struct TlApplyHook
 {
 	/* before the first row: entries of the block (contracts) take effect */
 	void		(*begin) (int64_t height);
+	/* what was told of rows since the last call counts, or does not (an attempt) */
+	void		(*rows_end) (bool count);
 	/* each row that becomes part of a shared table, own and foreign, in order */
 	void		(*row) (int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 						const TlRefBytes *ref, TlSpan bytes);

@@ -20,8 +20,9 @@
  * each and contradict each other.  A section whose table is not shared here, or
  * which is of another version of it, is refused alone.
  *
- * The body is read once more at the end, when it is known what became of each
- * row, for those who want to hear of it (TlApplyHook).
+ * Those who want to hear of each row (TlApplyHook) are told as it is read, and at
+ * the end of the attempt whether that counts.  Of refused rows they are told when it
+ * is known what became of all: the body is read once more for that.
  *
  * Memory: a chunk and a row of the body, a thousand rows in the making, the
  * manifests of all sections until the batch ends, and 16 bytes for each row up to
@@ -65,6 +66,7 @@ typedef struct Batch
 	bool		own;			/* its rows are in their tables */
 	bool		built;			/* and its sections in ledger_internal.section */
 	TlStatus	broken;			/* what is wrong with the batch as a whole */
+	bool		refused_sections;	/* or with one of its sections */
 	Refusal	   *refusals;		/* by row of the batch; NULL: none */
 	uint32_t	refusal_count;	/* room for so many rows */
 	TlBodyReader reader;
@@ -114,7 +116,7 @@ static void ask_all(Batch *batch);
 static void ask_alone(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes);
 static void try_asked(Batch *batch);
 static void note_refusal(Batch *batch, const Refusal *refusal);
-static void tell_all(Batch *batch);
+static void tell_refused(Batch *batch);
 static bool is_elsewhere(const Batch *batch, const TlRefBytes *ref);
 static void refuse(Refusal *out, int sqlstate, const char *reason);
 
@@ -128,6 +130,7 @@ tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool 
 
 	for (int tries = 0; !attempt(&batch, try_batch, &verdict); tries++)
 	{
+		tl_node_apply_rows_end(false);
 		batch.broken = TL_OK;
 		if (batch.asking && tries < TRIES_MAX)
 			note_refusal(&batch, &verdict);
@@ -142,13 +145,14 @@ tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool 
 			break;
 		}
 	}
+	tl_node_apply_rows_end(batch.broken == TL_OK);
 	if (batch.broken != TL_OK)
 		ereport(LOG,
 				errmsg("batch %llu of member %u is refused",
 					   (unsigned long long) header->batch, header->member),
 				errdetail("%s.", tl_status_text(batch.broken)));
-	if (batch.broken != TL_OK || batch.refusals != NULL || tl_node_apply_is_heard())
-		tell_all(&batch);
+	if (batch.broken != TL_OK || batch.refusals != NULL || batch.refused_sections)
+		tell_refused(&batch);
 	CommandCounterIncrement();
 }
 
@@ -382,6 +386,7 @@ open_target(Batch *batch, Section *section, bool only_check)
 	else
 		section->target = tl_table_target_open(relation, version, section->built.row_key,
 											   only_check);
+	batch->refused_sections |= section->target == NULL;
 }
 
 /* A statement's rows cannot be read before they are inserted. */
@@ -425,6 +430,8 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 	if (has_own_place(batch, ref, &place))
 		refuse_ref(&place);
 	tl_chain_foreign_runs_add(&section->runs, &header->ref);
+	if (refusal == NULL)
+		tl_node_apply_tell(batch->height, header->table_id, ref, bytes, NULL);
 }
 
 /*
@@ -564,9 +571,9 @@ note_refusal(Batch *batch, const Refusal *refusal)
 	MemoryContextSwitchTo(caller);
 }
 
-/* What became of each row. */
+/* Which rows were refused, and why. */
 static void
-tell_all(Batch *batch)
+tell_refused(Batch *batch)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger told batch",
@@ -610,11 +617,13 @@ tell_all(Batch *batch)
 			if (refusal != NULL && is_elsewhere(batch, &ref))
 				refusal = &taken;
 			if (refusal != NULL)
+			{
 				tl_chain_foreign_refuse(row.table_id, &ref, &place,
 										unpack_sql_state(refusal->sqlstate),
 										refusal->reason, bytes);
-			tl_node_apply_tell(batch->height, row.table_id, &ref, bytes,
-							   refusal == NULL ? NULL : unpack_sql_state(refusal->sqlstate));
+				tl_node_apply_tell(batch->height, row.table_id, &ref, bytes,
+								   unpack_sql_state(refusal->sqlstate));
+			}
 			batch->row++;
 		} while (tl_node_body_left(&batch->reader) > 0 &&
 				 next_row(batch, section, &row, &bytes));

@@ -14,7 +14,7 @@
 extern void tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool built);
 
 /* node_apply.c: tell the hooks, and list what is refused. */
-extern bool tl_node_apply_is_heard(void);
+extern void tl_node_apply_rows_end(bool count);
 extern void tl_node_apply_tell(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 							   const TlRefBytes *ref, TlSpan bytes,
 							   const char *sqlstate);

@@ -36,6 +36,7 @@
 #include "chain_statement.h"
 #include "chain_store.h"
 #include "consensus_core.h"
+#include "consensus_payload.h"
 #include "merkle_hash.h"
 #include "node_body.h"
 #include "node_key.h"
@@ -47,11 +48,19 @@
 #include "node_shared.h"
 #include "node_state.h"
 #include "replication_own_log.h"
+#include "replication_signature.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
 #define LANE_LENGTH			64
 #define TURNS_MAX			16		/* without a look at the sockets */
+
+/*
+ * So long an ACK that says no more than that a block is final waits for a row that
+ * it can leave with: a quarter of what everybody sends when rows follow each other.
+ * Whoever waits for it is patient (P7: half of timer_us).
+ */
+#define ACK_HOLD_US			100000
 
 /*
  * Liveness only; generous, as several members may share one small machine.  Once
@@ -78,8 +87,10 @@ static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
 static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
+static bool may_wait(const TlLogRow *row);
+static int64_t send_what_waited(TlOrder *order);
 static void read_lane(TlOrder *order, const TlLane *lane);
-static void alarm_operator(const TlOrder *order, const TlAction *action);
+static void alarm_operator(TlOrder *order, const TlAction *action);
 static void place_batches(TlOrder *order);
 static void make_batch(TlOrder *order);
 static void make_approvals(TlOrder *order);
@@ -208,7 +219,7 @@ tl_node_order_wake(TlOrder *order)
 TimestampTz
 tl_node_order_poll(TlOrder *order, TimestampTz now)
 {
-	int64_t		left_us;
+	int64_t		wake_us;
 
 	if (order->walk != NULL)
 	{
@@ -221,11 +232,28 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 		if (turns == TURNS_MAX)
 			return now;			/* others want their turn too */
 		turn(order);
+		if (order->signed_now)
+			return now;			/* what it has made leaves first */
 	}
-	if (order->wake_us == 0)
+	wake_us = send_what_waited(order);
+	if (order->wake_us != 0)
+		wake_us = Min(wake_us, order->wake_us);
+	if (wake_us == PG_INT64_MAX)
 		return DT_NOEND;
-	left_us = order->wake_us - tl_node_order_now_us();
-	return now + Max(left_us, 0);
+	return now + Max(wake_us - tl_node_order_now_us(), 0);
+}
+
+/* When there is something to send that waits now. */
+static int64_t
+send_what_waited(TlOrder *order)
+{
+	if (order->ack_due_us == 0)
+		return PG_INT64_MAX;
+	if (order->ack_due_us > tl_node_order_now_us())
+		return order->ack_due_us;
+	order->ack_due_us = 0;
+	tl_replication_wire_wake_log(order->wire);
+	return PG_INT64_MAX;
 }
 
 static bool
@@ -246,6 +274,8 @@ turn(TlOrder *order)
 	bool		governed = order->governed;
 
 	order->asked = false;
+	order->signed_now = false;
+	order->bodied = false;
 	order->replied = false;
 	order->cuts = false;
 	order->ordered = false;
@@ -298,12 +328,14 @@ turn(TlOrder *order)
 	order->checkpoint = false;
 	if (order->replied)
 		tl_replication_request_replied(order->wire);
-	if (order->asked)
-	{
-		/* own rows leave, and come back to the core */
+	if (order->bodied)
 		tl_replication_wire_wake(order->wire);
-		order->own_more = true;
+	if (order->signed_now)
+	{
+		tl_replication_wire_wake_log(order->wire);
+		order->ack_due_us = 0;
 	}
+	order->own_more |= order->asked;	/* own rows come back to the core */
 	if (order->anew)
 		begin_anew(order);
 }
@@ -397,10 +429,10 @@ tl_node_order_give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 	TlLane		lane;
-	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_replication_signature_check,
 											NULL, &input.certificates_valid);
 
-	/* the signature was checked when it was stored, and is again */
+	/* was checked when it was stored; another one, if what is stored was changed */
 	if (status != TL_OK)
 	{
 		if (status != TL_NOT_FINAL && kind != TL_INPUT_LOOSE_ROW)
@@ -570,6 +602,21 @@ append(TlOrder *order, const TlLogRow *row)
 								  row->view, order->height, row->payload,
 								  order->secret);
 	order->asked = true;
+	if (!may_wait(row))
+		order->signed_now = true;
+	else if (order->ack_due_us == 0)
+		order->ack_due_us = tl_node_order_now_us() + ACK_HOLD_US;
+}
+
+/* An ACK that names no batch. */
+static bool
+may_wait(const TlLogRow *row)
+{
+	TlAck		ack;
+
+	return row->kind == TL_LOG_ACK &&
+		tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) == TL_OK &&
+		ack.lanes.size == 0;
 }
 
 /* A vote stands once more under its view; again: one that comes back. */
@@ -621,7 +668,7 @@ read_lane(TlOrder *order, const TlLane *lane)
 }
 
 static void
-alarm_operator(const TlOrder *order, const TlAction *action)
+alarm_operator(TlOrder *order, const TlAction *action)
 {
 	static const char *const texts[] = {
 		"", "two final blocks at one height",
@@ -651,7 +698,10 @@ alarm_operator(const TlOrder *order, const TlAction *action)
 			errhint("%s", hints[action->alarm]));
 	if (action->alarm == TL_ALARM_SPLIT ||
 		(action->alarm == TL_ALARM_DIVERGED && action->member == order->log.member))
+	{
 		tl_node_state_differs(action);
+		order->unsure = true;
+	}
 }
 
 /* Batches of the worker, as many as there is room for in the own lane. */
@@ -717,6 +767,7 @@ make_batch(TlOrder *order)
 		return;					/* R27: never */
 	tl_error_check(status, "own batch");
 	tl_node_order_taken(&submitted);
+	order->bodied = true;
 	order->lane.batch = header.batch;
 	tl_chain_batch_digest(&order->lane.digest, bytes, writer.size);
 	order->submitted = submitted.count == TL_ORDER_CHUNKS_MAX;

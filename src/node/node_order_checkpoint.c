@@ -64,6 +64,7 @@ tl_node_order_checkpoint_open(TlOrder *order)
 
 	memset(&order->outcomes, 0, sizeof(order->outcomes));
 	order->checkpoint_told = false;
+	order->unsure = true;
 	order->stated = Max(founding_height(), told > BLOCKS_AGAIN ? told - BLOCKS_AGAIN : 0);
 }
 
@@ -96,18 +97,25 @@ tl_node_order_checkpoint_tell(TlOrder *order)
 		tell(order, order->stated, applied);
 }
 
-/* Blocks are applied again: the core is to forget that the state differed. */
+/*
+ * Blocks are applied again: the core is to forget that the state differed.  This
+ * process alone stops the applying of blocks, so it need not ask while it has not.
+ */
 static void
 look_at_stop(TlOrder *order)
 {
-	bool		stopped = tl_chain_state_is_stopped();
+	bool		stopped;
 
+	if (!order->unsure)
+		return;
+	stopped = tl_chain_state_is_stopped();
 	if (order->stopped && !stopped)
 	{
 		order->anew = true;
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
 	}
 	order->stopped = stopped;
+	order->unsure = stopped;
 }
 
 static void

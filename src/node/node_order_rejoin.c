@@ -30,6 +30,7 @@
 #include "node_order_batch.h"
 #include "node_order_state.h"
 #include "node_order_store.h"
+#include "replication_signature.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -264,7 +265,7 @@ give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 {
 	TlInput		input = {.kind = kind, .row = *row, .more = true};
 
-	TlStatus	status = tl_consensus_judge(order->core, row, tl_consensus_check_signature,
+	TlStatus	status = tl_consensus_judge(order->core, row, tl_replication_signature_check,
 											NULL, &input.certificates_valid);
 
 	if (status == TL_OK || kind == TL_INPUT_REPLIED ||
@@ -501,7 +502,8 @@ tl_node_order_rejoin_settle(TlOrder *order)
 	order->numbered = status.numbered && !status.lost;
 	order->number = status.incarnation;
 	order->wire->holds = !order->started || status.asking || status.lost;
-	order->asked |= held && !order->wire->holds;
+	if (held && !order->wire->holds)
+		order->asked = order->signed_now = true;
 	if (order->rejoins && order->rejoin_opened && order->numbered &&
 		memcmp(order->rejoin_nonce, order->log.nonce, TL_NONCE_SIZE) == 0)
 		number(order, &status);

@@ -86,8 +86,12 @@ struct TlOrder
 	uint64_t	stated;			/* the core was told the state up to here */
 	TlOutcomes	outcomes;		/* that such a state was last computed from */
 	bool		stopped;		/* no block is applied here */
+	bool		unsure;			/* or that may be so: it is to be read */
 	bool		checkpoint_told;	/* and that after the last header's checkpoint */
 	bool		asked;			/* this turn appended or stored something */
+	bool		signed_now;		/* it appended a row that others wait for */
+	bool		bodied;			/* or stored bodies */
+	int64_t		ack_due_us;		/* when one that may wait is sent, 0: none does */
 	bool		submitted;		/* somebody says that there is something to be ordered */
 	bool		offers;			/* there may be: batches, approvals or bodies wait */
 	bool		ordered;		/* this turn stored a final block */

@@ -5,8 +5,8 @@
  *	  block; and when it is not that of the others.
  *
  * Hooks of node_apply.c: what a block adds to each shared table is summed up
- * while it is applied, and goes into the stored set hashes at its end, in the
- * same transaction.  What is rejected gets a leaf of the outcome root at once.
+ * while it is applied, an attempt at a batch apart from the batches before, and goes
+ * into the stored set hashes at its end, in the same transaction.  What is rejected gets a leaf of the outcome root at once.
  *
  * If a quorum has signed another state than this node has (src/consensus,
  * R43), or no quorum agrees on one, no block is applied any more: a row of
@@ -51,9 +51,13 @@ static TlStatement select_shared = {
 };
 
 static HTAB *sums = NULL;		/* in the context of the transaction */
+static HTAB *attempted = NULL;	/* rows since the last on_rows_end */
 static int	rejected_count;
 
 static void on_begin(int64_t height);
+static HTAB *make_sums(void);
+static TableSum *sum_of(HTAB *table, const uint8_t table_id[TL_TABLE_ID_SIZE]);
+static void on_rows_end(bool count);
 static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 				   const TlRefBytes *ref, TlSpan bytes);
 static void on_rejected(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
@@ -63,7 +67,7 @@ static bool is_of_before(int64_t height);
 static void add_sum(const TableSum *sum, int64_t height);
 
 static const TlApplyHook hook = {
-	.begin = on_begin,.row = on_row,.rejected = on_rejected,.end = on_end
+	.begin = on_begin,.rows_end = on_rows_end,.row = on_row,.rejected = on_rejected,.end = on_end
 };
 
 void
@@ -76,13 +80,46 @@ tl_node_state_init(void)
 static void
 on_begin(int64_t height)
 {
+	sums = make_sums();
+	attempted = make_sums();
+	rejected_count = 0;
+}
+
+static HTAB *
+make_sums(void)
+{
 	HASHCTL		control = {
 		.keysize = TL_TABLE_ID_SIZE,.entrysize = sizeof(TableSum),.hcxt = CurTransactionContext
 	};
 
-	sums = hash_create("telco_ledger state of a block", 16, &control,
+	return hash_create("telco_ledger state of a block", 16, &control,
 					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	rejected_count = 0;
+}
+
+static TableSum *
+sum_of(HTAB *table, const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	bool		found;
+	TableSum   *sum = hash_search(table, table_id, HASH_ENTER, &found);
+
+	if (!found)
+		tl_crypto_set_hash_init(&sum->set);
+	return sum;
+}
+
+static void
+on_rows_end(bool count)
+{
+	HASH_SEQ_STATUS scan;
+	TableSum   *sum;
+
+	hash_seq_init(&scan, attempted);
+	while ((sum = hash_seq_search(&scan)) != NULL)
+	{
+		if (count)
+			tl_crypto_set_hash_combine(&sum_of(sums, sum->table_id)->set, &sum->set);
+		(void) hash_search(attempted, sum->table_id, HASH_REMOVE, NULL);
+	}
 }
 
 static void
@@ -99,11 +136,8 @@ on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 void
 tl_node_state_add(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *element)
 {
-	bool		found;
-	TableSum   *sum = hash_search(sums, table_id, HASH_ENTER, &found);
+	TableSum   *sum = sum_of(attempted, table_id);
 
-	if (!found)
-		tl_crypto_set_hash_init(&sum->set);
 	if (!tl_crypto_set_hash_add(&sum->set, tl_crypto_set_hasher(), element))
 		elog(ERROR, "could not encrypt with AES-256-CTR");
 }
@@ -125,15 +159,18 @@ on_rejected(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 static void
 on_end(int64_t height)
 {
-	bool		changed = hash_get_num_entries(sums) > 0;
+	bool		changed;
 	HASH_SEQ_STATUS scan;
 	TableSum   *sum;
 
+	on_rows_end(true);			/* elements beside those of batches */
+	changed = hash_get_num_entries(sums) > 0;
 	hash_seq_init(&scan, sums);
 	while ((sum = hash_seq_search(&scan)) != NULL)
 		add_sum(sum, height);
 	hash_destroy(sums);
-	sums = NULL;
+	hash_destroy(attempted);
+	sums = attempted = NULL;
 	if (changed)
 		tl_chain_state_store_root(height);
 }

@@ -71,6 +71,7 @@ static TimestampTz poll_all(TlWire *wire, TlOrder *order);
 static bool take_news(void);
 static bool take_batch_news(void);
 static void wait(TlWire *wire, TimestampTz wake);
+static WaitEventSet *wait_set(TlWire *wire);
 
 void
 tl_node_wire_init(void)
@@ -303,7 +304,11 @@ poll_all(TlWire *wire, TlOrder *order)
 	order_wake = tl_node_order_poll(order, now);
 	wake = Min(wake, tl_replication_want_poll(wire, now));	/* it may want some now */
 	if (!wire->log_sender.caught_up)
+	{
 		wake = tl_replication_wire_poll(wire, GetCurrentTimestamp());
+		if (order_wake <= now)
+			order_wake = tl_node_order_poll(order, now);
+	}
 	return Min(wake, order_wake);
 }
 
@@ -439,19 +444,52 @@ take_batch_news(void)
 static void
 wait(TlWire *wire, TimestampTz wake)
 {
-	TlConnection *connections[TL_WIRE_CONNECTIONS_MAX];
 	WaitEvent	event;
-	int			count = tl_replication_wire_connections(wire, connections);
-	WaitEventSet *set = tl_wait_set_create(count + 2);
+	WaitEventSet *set = wait_set(wire);
 	long		wait_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake);
 
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pgstat_report_stat(false);	/* not more than once a second */
+	(void) WaitEventSetWait(set, Max(wait_ms, 1), &event, 1, PG_WAIT_EXTENSION);
+}
+
+/*
+ * Made anew only when a connection has come or gone: that is a dozen system calls.
+ * While one is being made its socket may change.
+ */
+static WaitEventSet *
+wait_set(TlWire *wire)
+{
+	static WaitEventSet *set = NULL;
+	static uint64 numbers[TL_WIRE_CONNECTIONS_MAX];
+	static int	places[TL_WIRE_CONNECTIONS_MAX];
+	static int	set_count;
+	TlConnection *connections[TL_WIRE_CONNECTIONS_MAX];
+	int			count = tl_replication_wire_connections(wire, connections);
+	bool		same = set != NULL && count == set_count;
+	MemoryContext caller;
+
+	for (int i = 0; same && i < count; i++)
+		same = connections[i]->number == numbers[i] &&
+			connections[i]->state != TL_CONNECTION_STARTING;
+	for (int i = 0; same && i < count; i++)
+		ModifyWaitEvent(set, places[i], connections[i]->events, NULL);
+	if (same)
+		return set;
+	if (set != NULL)
+		FreeWaitEventSet(set);
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	set = tl_wait_set_create(count + 2);
+	MemoryContextSwitchTo(caller);
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	for (int i = 0; i < count; i++)
-		AddWaitEventToSet(set, connections[i]->events,
-						  PQsocket(connections[i]->conn), NULL, NULL);
-	(void) WaitEventSetWait(set, Max(wait_ms, 1), &event, 1, PG_WAIT_EXTENSION);
-	FreeWaitEventSet(set);
+	{
+		places[i] = AddWaitEventToSet(set, connections[i]->events,
+									  PQsocket(connections[i]->conn), NULL, NULL);
+		/* one that is being made is no part of what can stay */
+		numbers[i] = connections[i]->state == TL_CONNECTION_STARTING ? 0 : connections[i]->number;
+	}
+	set_count = count;
+	return set;
 }

@@ -5,8 +5,9 @@
  *
  * The wire's triggers number each row that arrives, whatever the publisher
  * says, and notify; the number up to which a log has been read is committed
- * with what was kept of it, so that nothing is read twice after a crash and
- * nothing is left out.  Numbers are those of one wire: of one that was made
+ * with what was kept of it, so that nothing is left out after a crash.  That is
+ * done once in a while: up to UNNOTED_ROWS_MAX rows may be read twice, which are
+ * known then, and none that was refused.  Numbers are those of one wire: of one that was made
  * anew, everything is read.
  *
  *-------------------------------------------------------------------------
@@ -21,6 +22,9 @@
 #include "tl_compat.h"
 
 #define READ_TIMEOUT_MS		60000
+
+/* Rows that may be read once more after a crash, if all of them were well. */
+#define UNNOTED_ROWS_MAX	64
 
 /* Of one log in one question: a further row only if those before are smaller. */
 #define READ_ROWS_MAX		256
@@ -94,7 +98,9 @@ on_listening(void *context, PGresult *result)
 	if (result != NULL && !tl_replication_result_ok(result))
 		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 	else if (result != NULL)
-		tl_replication_connection_ask(&wire->reader, "SET plan_cache_mode = force_generic_plan", NULL, 0,
+		/* plans are made while a wire may be empty, and kept */
+		tl_replication_connection_ask(&wire->reader, "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),"
+									  " pg_catalog.set_config('enable_seqscan', 'off', false)", NULL, 0,
 									  READ_TIMEOUT_MS, on_prepared, wire);
 }
 
@@ -213,7 +219,12 @@ on_arrivals(void *context, PGresult *result)
 	commit_without_flush();
 	tl_replication_arrival_take(wire, peer, result, false, true);
 	peer->arrival = (int64_t) pg_ntoh64(last);
-	tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
+	peer->unnoted += count;
+	if (peer->unnoted >= UNNOTED_ROWS_MAX)
+	{
+		tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
+		peer->unnoted = 0;
+	}
 	tl_replication_wire_end(wire);
 	for (int i = 0; i < count; i++)
 		size += PQgetlength(result, i, 0);
@@ -246,6 +257,7 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 	TlLinkStatus *status = &wire->status[peer - wire->peers];
 	uint64_t	before[TL_PEER_LOGS_MAX] = {0};
 	int			kept = 0;
+	int			batches = 0;
 
 	for (int i = 0; i < peer->log_count; i++)
 		before[i] = peer->logs[i].sequence;
@@ -260,6 +272,7 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 		{
 			case TL_ROW_KEPT:
 				kept++;
+				batches += ((const uint8_t *) data)[TL_LOG_ROW_KIND_OFFSET] == TL_LOG_BATCH;
 				status->rows++;
 				status->fetched += fetched;
 				status->last_row_at = GetCurrentTimestamp();
@@ -269,18 +282,21 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 				break;
 			case TL_ROW_REFUSED:
 				status->quarantined++;
+				peer->unnoted = UNNOTED_ROWS_MAX;	/* it is written down once */
 				if (!fetched)
 					tl_replication_store_refused(peer->member, reason, data, size);
 				break;
-			case TL_ROW_AHEAD:
 			case TL_ROW_CONTRADICTS:
+				peer->unnoted = UNNOTED_ROWS_MAX;
+				break;
+			case TL_ROW_AHEAD:
 				break;
 		}
 	}
 	for (int i = 0; i < peer->log_count && in_own_wire; i++)
 		if (peer->logs[i].copied == before[i])
 			peer->logs[i].copied = peer->logs[i].sequence;
-	if (kept > 0)
+	if (batches > 0)
 	{
 		wire->wants_chunks = true;
 		wire->bodies_arrived = true;	/* they may have been here first */

@@ -35,6 +35,8 @@
 #define PAUSE_MS_MAX		30000
 #define CONNECT_TIMEOUT_MS	10000
 
+static uint64 attempts = 0;
+
 static void start(TlConnection *connection, TimestampTz now);
 static void go_on_starting(TlConnection *connection);
 static void go_on_asking(TlConnection *connection);
@@ -111,6 +113,7 @@ tl_replication_connection_ask(TlConnection *connection, const char *query,
 	const char *values[TL_CONNECTION_PARAMETERS_MAX];
 	int			sizes[TL_CONNECTION_PARAMETERS_MAX];
 	int			formats[TL_CONNECTION_PARAMETERS_MAX];
+	int			flushed;
 
 	Assert(count <= TL_CONNECTION_PARAMETERS_MAX);
 	if (connection->state != TL_CONNECTION_IDLE)
@@ -122,13 +125,14 @@ tl_replication_connection_ask(TlConnection *connection, const char *query,
 		formats[i] = parameters[i].binary;
 	}
 	if (!PQsendQueryParams(connection->conn, query, count, NULL, values, sizes,
-						   formats, 1))
+						   formats, 1) ||
+		(flushed = PQflush(connection->conn)) < 0)
 	{
 		tl_replication_connection_close(connection, NULL);
 		return false;
 	}
 	connection->state = TL_CONNECTION_BUSY;
-	connection->events = WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
+	connection->events = WL_SOCKET_READABLE | (flushed > 0 ? WL_SOCKET_WRITEABLE : 0);
 	connection->received = 0;
 	connection->notices = 0;
 	connection->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -217,6 +221,7 @@ start(TlConnection *connection, TimestampTz now)
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("out of memory"));
 	}
+	connection->number = ++attempts;
 	connection->state = TL_CONNECTION_STARTING;
 	connection->events = WL_SOCKET_WRITEABLE;
 	connection->deadline = TimestampTzPlusMilliseconds(now, CONNECT_TIMEOUT_MS);

@@ -38,6 +38,7 @@ typedef struct TlConnection
 	char	   *conninfo;		/* NULL: do not connect */
 	PGconn	   *conn;
 	int			events;			/* WL_SOCKET_* to wait for */
+	uint64		number;			/* of this attempt to connect, among all */
 	bool		fresh;			/* connected since the owner looked */
 	TimestampTz deadline;		/* of what is going on */
 	TimestampTz retry_at;

@@ -34,6 +34,8 @@
 #define HEADS_PERIOD_MS		2000	/* while the link to a peer works */
 #define HEADS_PERIOD_FETCH_MS	100	/* while there is nothing but fetch */
 #define SILENT_MS			30000	/* after rows that the link did not bring */
+#define GRACE_MS			1000	/* for what a link that works will bring */
+#define GRACE_MS_MAX		5000	/* while it brings something */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define CHUNKS_MAX			16	/* asked for at once */
@@ -67,6 +69,9 @@ static TlStatement select_wanted_member = {
 
 static TimestampTz poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now);
 static int	heads_period_ms(const TlWire *wire, int source);
+static bool link_brings(const TlWire *wire, int peer);
+static void prepare_heads(TlWire *wire, int source);
+static void on_heads_prepared(void *context, PGresult *result);
 static void ask_heads(TlWire *wire, int source);
 static void on_heads(void *context, PGresult *result);
 static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place);
@@ -97,7 +102,10 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 
 		tl_replication_connection_poll(&peer->wire, now);
 		if (tl_replication_connection_take_fresh(&peer->wire))
+		{
 			peer->heads_due = 0;
+			peer->heads_prepared = false;
+		}
 		if (peer->wire.state == TL_CONNECTION_IDLE)
 			tl_replication_fetch_from(wire, i);
 		wake = Min(wake, tl_replication_fetch_wake(wire, i, peer->heads_due));
@@ -154,17 +162,47 @@ tl_replication_fetch_from(TlWire *wire, int source)
 		tl_replication_want_ask(wire, source, now) ||
 		ask_gap(wire, source, now) || ask_chunks(wire, source, now))
 		return;
-	if (source >= 0 && now >= wire->peers[source].heads_due)
+	if (source < 0 || now < wire->peers[source].heads_due)
+		return;
+	if (wire->peers[source].heads_prepared)
 		ask_heads(wire, source);
+	else
+		prepare_heads(wire, source);
 }
 
 static int
 heads_period_ms(const TlWire *wire, int source)
 {
-	/* one that streams may be silent: its publisher was restored to older WAL */
-	return wire->links[source][0].state == TL_LINK_STREAMING &&
-		GetCurrentTimestamp() > wire->peers[source].silent_until ?
-		HEADS_PERIOD_MS : HEADS_PERIOD_FETCH_MS;
+	return link_brings(wire, source) ? HEADS_PERIOD_MS : HEADS_PERIOD_FETCH_MS;
+}
+
+/* One that streams may be silent: its publisher was restored to older WAL. */
+static bool
+link_brings(const TlWire *wire, int peer)
+{
+	return wire->links[peer][0].state == TL_LINK_STREAMING &&
+		GetCurrentTimestamp() > wire->peers[peer].silent_until;
+}
+
+/* Once for each connection: to plan it costs ten times what it costs to run. */
+static void
+prepare_heads(TlWire *wire, int source)
+{
+	wire->peers[source].heads_prepared = true;	/* or the connection is closed */
+	(void) ask(wire, source, source, NULL,
+			   "PREPARE heads AS SELECT member, key FROM ledger_wire.head LIMIT " CppAsString2(HEADS_MAX),
+			   NULL, 0, on_heads_prepared);
+}
+
+static void
+on_heads_prepared(void *context, PGresult *result)
+{
+	TlQuestion *asked = context;
+
+	if (result != NULL && !tl_replication_result_ok(result))
+		tl_replication_connection_close(&asked->wire->peers[asked->source].wire,
+										"does not tell its heads");
+	pfree(asked);
 }
 
 static void
@@ -174,7 +212,7 @@ ask_heads(TlWire *wire, int source)
 
 	peer->heads_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), heads_period_ms(wire, source));
 	(void) ask(wire, source, source, NULL,
-			   "SELECT member, key FROM ledger_wire.head LIMIT " CppAsString2(HEADS_MAX), NULL, 0, on_heads);
+			   "EXECUTE heads", NULL, 0, on_heads);
 }
 
 static void
@@ -228,6 +266,8 @@ learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 			log->known = Max(log->known, log->end);
 			if (memcmp(log->nonce, place, TL_NONCE_SIZE) != 0 || sequence > PG_INT64_MAX)
 				continue;
+			if (log->known <= log->sequence && link_brings(wire, i))
+				log->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), GRACE_MS);
 			log->known = Max(log->known, sequence);
 			found = true;
 		}

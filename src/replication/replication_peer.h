@@ -45,6 +45,7 @@ typedef struct TlPeer
 
 	/* arrivals in the own wire */
 	int64_t		arrival;		/* all up to here have been read */
+	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
 	bool		prepared;		/* the question for them, in this connection */
 	int			log_count;
@@ -56,6 +57,7 @@ typedef struct TlPeer
 	TlConnection wire;
 	char		label[32];
 	TimestampTz heads_due;
+	bool		heads_prepared; /* the question for them, in this connection */
 	bool		ask_last_seen;	/* what it has of the own log */
 	TimestampTz last_seen_due;
 	uint8_t    *request;		/* a row to be put into its wire, or NULL */

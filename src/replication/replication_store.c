@@ -28,6 +28,7 @@
 #include "chain_statement.h"
 #include "consensus_rejoin.h"
 #include "crypto_hash.h"
+#include "replication_signature.h"
 #include "replication_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -299,6 +300,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 	peer->arrival = 0;
 	if (tl_chain_execute(&select_position, values, NULL, true) > 0)
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	peer->unnoted = PG_INT16_MAX;	/* the wire may be another one */
 	peer->arrived = true;
 	peer->bodies_fetched = true;
 	memset(peer->logs, 0, sizeof(peer->logs));
@@ -346,8 +348,7 @@ check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
 	if (row->sequence > PG_INT64_MAX || row->epoch > PG_INT64_MAX || row->view > PG_INT64_MAX)
 		return "number out of range";
 	tl_consensus_row_digest(digest, chain_id, row);
-	if (!tl_crypto_schnorr_verify(row->signature, digest->bytes, TL_HASH_SIZE,
-								  peer->row_key))
+	if (!tl_replication_signature_check(NULL, row->signature, digest, peer->row_key))
 		return tl_status_text(TL_BAD_SIGNATURE);
 	return NULL;
 }

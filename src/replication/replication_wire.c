@@ -214,6 +214,13 @@ tl_replication_wire_wake(TlWire *wire)
 	wire->bodies_rebuilt = GetCurrentTimestamp() < wire->shows_until;
 }
 
+/* There is something in own_log. */
+void
+tl_replication_wire_wake_log(TlWire *wire)
+{
+	wire->log_sender.caught_up = false;
+}
+
 /* A transaction with SPI, for a callback or a script. */
 void
 tl_replication_wire_begin(TlWire *wire)

@@ -174,6 +174,7 @@ extern int	tl_replication_wire_reload(TlWire *wire);
 extern TimestampTz tl_replication_wire_poll(TlWire *wire, TimestampTz now);
 extern int	tl_replication_wire_connections(TlWire *wire, TlConnection **out);
 extern void tl_replication_wire_wake(TlWire *wire);
+extern void tl_replication_wire_wake_log(TlWire *wire);
 extern void tl_replication_wire_begin(TlWire *wire);
 extern void tl_replication_wire_end(TlWire *wire);
 extern char *tl_replication_wire_text(TlWire *wire, const char *query, const Datum *values,
