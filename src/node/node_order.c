@@ -579,7 +579,8 @@ obey(TlOrder *order)
 				order->checkpoint = true;
 				break;
 			case TL_ACT_PRUNE:
-				break;			/* everything is kept */
+				tl_replication_own_vote_prune(order->config->epoch, action->view);
+				break;
 			case TL_ACT_ALARM:
 				alarm_operator(order, action);
 				break;

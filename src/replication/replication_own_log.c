@@ -23,6 +23,8 @@
 #include "tl_compat.h"
 #include "tl_error.h"
 
+#define VOTES_MAX	1000		/* pruned at one time */
+
 static TlStatement select_last = {
 	"SELECT seq, digest FROM ledger_internal.own_log WHERE incarnation = $1"
 	" ORDER BY seq DESC LIMIT 1",
@@ -36,6 +38,13 @@ static TlStatement insert_row = {
 static TlStatement insert_vote = {
 	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
+};
+static TlStatement delete_votes = {
+	"DELETE FROM ledger_internal.own_vote AS v USING"
+	" (SELECT epoch, view, slot FROM ledger_internal.own_vote WHERE (epoch, view) < ($1, $2)"
+	" ORDER BY epoch, view, slot LIMIT " CppAsString2(VOTES_MAX) ") AS o"
+	" WHERE (v.epoch, v.view, v.slot) = (o.epoch, o.view, o.slot)",
+	2, {INT8OID, INT8OID}
 };
 static TlStatement insert_vote_again = {
 	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)"
@@ -138,4 +147,13 @@ tl_replication_own_vote(uint64_t epoch, uint64_t view, TlVoteSlot slot,
 	};
 
 	tl_chain_execute(again ? &insert_vote_again : &insert_vote, values, NULL, false);
+}
+
+/* No vote can be cast in a view before that one any more: the oldest ones go. */
+void
+tl_replication_own_vote_prune(uint64_t epoch, uint64_t view)
+{
+	Datum		values[] = {Int64GetDatum((int64) epoch), Int64GetDatum((int64) view)};
+
+	tl_chain_execute(&delete_votes, values, NULL, false);
 }

@@ -37,5 +37,6 @@ extern void tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row,
 										uint64_t height);
 extern void tl_replication_own_vote(uint64_t epoch, uint64_t view,
 									TlVoteSlot slot, const TlHash *block, bool again);
+extern void tl_replication_own_vote_prune(uint64_t epoch, uint64_t view);
 
 #endif							/* REPLICATION_OWN_LOG_H */

@@ -75,6 +75,9 @@ foreach my $member (1, 2)
 	is($wires->sql($member, "SELECT bool_and((ledger.verify_receipt(ledger.receipt('roaming.notice', ledger_ref))).valid) FROM roaming.notice WHERE ledger.member(ledger_ref) = $member AND length(body) < 100"), 't', 'receipts of old rows hold');
 }
 
+# So do votes in views in which nobody votes any more; the log has them still.
+everybody('old votes go', 'SELECT (SELECT min(view) FROM ledger_internal.own_vote) > (SELECT min(view) FROM ledger_internal.own_log WHERE kind IN (4, 5, 6))', 1, 2);
+
 # Only who owns the wire can have it forget, and nothing but bodies.
 like(($wires->node(1)->psql(LedgerWire::WIRE, 'DELETE FROM ledger_wire.log_1'))[2], qr/is refused: a wire only grows/, 'a wire loses nothing else');
 like(($wires->node(1)->psql(LedgerWire::WIRE, 'SET ROLE ' . $wires->sql(1, 'SELECT ledger_internal.wire_role(2)') . '; SELECT ledger_wire.forget_bodies(1, ARRAY[1])'))[2], qr/permission denied/, 'and nothing for a peer');
