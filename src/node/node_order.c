@@ -82,6 +82,7 @@ static void begin_core(TlOrder *order);
 static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
 static void turn(TlOrder *order);
+static void tell_worker(TlOrder *order);
 static void give_news(TlOrder *order);
 static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
@@ -318,14 +319,7 @@ turn(TlOrder *order)
 	tl_replication_wire_end(order->wire);
 	if (governed)
 		(void) tl_replication_wire_reload(order->wire);
-	if (order->ordered)
-	{
-		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
-		tl_node_shared_advance(MyDatabaseId);
-	}
-	if (order->checkpoint)
-		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
-	order->checkpoint = false;
+	tell_worker(order);
 	if (order->replied)
 		tl_replication_request_replied(order->wire);
 	if (order->bodied)
@@ -338,6 +332,20 @@ turn(TlOrder *order)
 	order->own_more |= order->asked;	/* own rows come back to the core */
 	if (order->anew)
 		begin_anew(order);
+}
+
+/* What is committed now: blocks to apply, bodies that may be dropped. */
+static void
+tell_worker(TlOrder *order)
+{
+	if (order->ordered)
+	{
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
+		tl_node_shared_advance(MyDatabaseId);
+	}
+	if (order->checkpoint)
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
+	order->checkpoint = false;
 }
 
 /* What the sink is told */
