@@ -578,8 +578,9 @@ obey(TlOrder *order)
 				order->ordered |= tl_node_order_checkpoint_store(action);
 				order->checkpoint = true;
 				break;
-			case TL_ACT_PRUNE:
-				break;			/* everything is kept */
+			case TL_ACT_ASK_TIP:	/* ask_us is 0: never */
+			case TL_ACT_PRUNE:	/* everything is kept */
+				break;
 			case TL_ACT_ALARM:
 				alarm_operator(order, action);
 				break;
