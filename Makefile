@@ -46,6 +46,7 @@ OBJS_PURE = \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_due.o \
+	src/consensus/consensus_tip.o \
 	src/consensus/consensus_hop.o \
 	src/consensus/consensus_relay.o \
 	src/consensus/consensus_ack.o \

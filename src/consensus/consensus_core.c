@@ -41,6 +41,7 @@ static void set_members(TlConsensus *core);
 static void set_schedule(TlConsensus *core);
 static void set_base(TlConsensus *core);
 static TlStatus take_input(TlConsensus *core, const TlInput *input);
+static TlStatus take_answer(TlConsensus *core, const TlInput *input);
 static void begin(TlConsensus *core, bool fresh);
 static TlStatus take_outdated(TlConsensus *core, const TlInput *input);
 static TlStatus take_row(TlConsensus *core, const TlInput *input);
@@ -129,6 +130,7 @@ tl_consensus_step(TlConsensus *core, TlActions *actions,
 		tl_consensus_entry_want(core);
 		tl_consensus_lane_read_again(core);
 		tl_consensus_ack_write(core);
+		tl_consensus_tip_ask(core);
 		if (core->pace.wake_us != 0)
 		{
 			TlAction   *action = tl_consensus_act(core, TL_ACT_WAKE);
@@ -599,22 +601,45 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_START:
 			begin(core, input->fresh);
 			return TL_OK;
+		case TL_INPUT_TIP:
 		case TL_INPUT_LAST_SEEN:
+		case TL_INPUT_REJOIN:
+		case TL_INPUT_REQUEST:
+		case TL_INPUT_REPLY:
+		case TL_INPUT_REPLIED:
+			return take_answer(core, input);
+	}
+	return TL_BUG;
+}
+
+/* What is said outside of the logs. */
+static TlStatus
+take_answer(TlConsensus *core, const TlInput *input)
+{
+	switch (input->kind)
+	{
+		case TL_INPUT_TIP:
+			tl_consensus_tip_input(core, input);
+			break;
+		case TL_INPUT_LAST_SEEN:
+			tl_consensus_pace_answered(core, tl_consensus_index(core, input->member));
 			tl_consensus_recover_last_seen(core, input);
-			return TL_OK;
+			break;
 		case TL_INPUT_REJOIN:
 			return tl_consensus_recover_begin(core, &input->rejoin);
 		case TL_INPUT_REQUEST:
+			tl_consensus_pace_answered(core, tl_consensus_index(core, input->row.member));
 			tl_consensus_answer_request(core, &input->row);
-			return TL_OK;
+			break;
 		case TL_INPUT_REPLY:
+			tl_consensus_pace_answered(core, tl_consensus_index(core, input->row.member));
 			tl_consensus_recover_reply(core, input);
-			return TL_OK;
-		case TL_INPUT_REPLIED:
+			break;
+		default:
 			tl_consensus_answer_replied(core, &input->row);
-			return TL_OK;
+			break;
 	}
-	return TL_BUG;
+	return TL_OK;
 }
 
 /* All that is stored was read. */

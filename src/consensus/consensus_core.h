@@ -63,6 +63,10 @@ extern TlStatus tl_consensus_judge(const TlConsensus *core,
 								   TlSignatureCheck check, void *context,
 								   bool *certificates_valid);
 
+/* The same for the finalization that a member keeps (TL_INPUT_TIP). */
+extern bool tl_consensus_judge_tip(const TlConsensus *core, TlSpan certificate,
+								   TlSignatureCheck check, void *context);
+
 /*
  * In a rejoin: may the own log go on with this REJOIN of its own, although the
  * row that it follows is not here?  Ask when the others have shown no more, and

@@ -73,6 +73,13 @@ tl_consensus_judge(const TlConsensus *core, const TlLogRow *row,
 	return TL_OK;
 }
 
+bool
+tl_consensus_judge_tip(const TlConsensus *core, TlSpan certificate,
+					   TlSignatureCheck check, void *context)
+{
+	return judge_certificate(core, certificate, check, context);
+}
+
 /* The signatures in the payload of a row. */
 bool
 tl_consensus_judge_inside(const TlConsensus *core, const TlLogRow *row,

@@ -83,6 +83,14 @@ tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 		peer->view = row->view;
 }
 
+/* He is there, whether or not his log comes. */
+void
+tl_consensus_pace_answered(TlConsensus *core, unsigned index)
+{
+	if (index < core->config.member_count)
+		core->peers[index].answered_us = core->now_us;
+}
+
 /* P4: a leader who let his turn pass is not waited for the next time. */
 void
 tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
@@ -251,12 +259,15 @@ tl_consensus_pace_follow(TlConsensus *core, unsigned index)
 	action->member = core->config.members[index].number;
 }
 
-/* Has anything come from him lately? */
+/* Has anything come from him lately, a row or an answer? */
 bool
 tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)
 {
-	return core->peers[index].heard_us > 0 &&
-		core->now_us <= core->peers[index].heard_us + core->config.pace.active_us;
+	const TlPeer *peer = &core->peers[index];
+	int64_t		last = (peer->heard_us > peer->answered_us) ?
+		peer->heard_us : peer->answered_us;
+
+	return last > 0 && core->now_us <= last + core->config.pace.active_us;
 }
 
 /* P2: reasons for a view to have a timer at all. */

@@ -85,8 +85,8 @@ tl_consensus_relay_final(TlConsensus *core)
 			continue;
 		}
 		if (core->now_us > peer->owing_us + pace->active_us &&
-			core->now_us > peer->heard_us + pace->active_us)
-			continue;			/* inactive */
+			!tl_consensus_pace_is_active(core, i))
+			continue;
 		if (core->now_us < due)
 			tl_consensus_pace_wake(core, due);
 		else if (view != NULL && view->certified[VOTE_FINALIZE].present &&

@@ -209,6 +209,7 @@ typedef struct TlPeer
 	uint64_t	certified;		/* highest view that a certificate of his
 								 * rows is of */
 	int64_t		heard_us;		/* last row */
+	int64_t		answered_us;	/* last answer outside of his log, or question */
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
@@ -338,6 +339,7 @@ struct TlConsensus
 	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
 	int64_t		beyond_asked_us;
 	unsigned	beyond_count;	/* how often */
+	int64_t		tip_us;			/* when to ask for others' final blocks */
 	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */
 	TlLane	   *acks;			/* [member][lane]: the newest ACK */
@@ -626,6 +628,7 @@ extern bool tl_consensus_answer_was_before(const TlConsensus *core);
 extern void tl_consensus_pace_entered(TlConsensus *core);
 extern void tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 									const TlLogRow *row);
+extern void tl_consensus_pace_answered(TlConsensus *core, unsigned index);
 extern void tl_consensus_pace_nullified(TlConsensus *core, const TlView *view);
 extern void tl_consensus_pace_left(TlConsensus *core);
 extern void tl_consensus_pace_final(TlConsensus *core);
@@ -660,6 +663,10 @@ extern void tl_consensus_hop_voted(TlConsensus *core, unsigned index,
 extern int64_t tl_consensus_hop_timer(const TlConsensus *core, unsigned leader);
 extern int64_t tl_consensus_hop_dead(const TlConsensus *core, unsigned leader);
 extern int64_t tl_consensus_hop_fetch(const TlConsensus *core);
+
+/* consensus_tip.c */
+extern void tl_consensus_tip_ask(TlConsensus *core);
+extern void tl_consensus_tip_input(TlConsensus *core, const TlInput *input);
 
 /* consensus_due.c */
 extern bool tl_consensus_due_input(TlConsensus *core, uint64_t height,

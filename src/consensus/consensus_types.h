@@ -91,6 +91,8 @@ typedef struct TlConsensusPace
 	int64_t		dead_us;		/* silence after which a leader is suspected */
 	int64_t		active_us;		/* silence after which a debtor is inactive */
 	int64_t		fetch_us;		/* between two requests for one thing */
+	int64_t		ask_us;			/* without rows of a quorum, until others are asked
+								 * for their last final block; 0: never */
 	int64_t		start_wait_us;	/* for what others have seen of the own log */
 } TlConsensusPace;
 
@@ -141,6 +143,8 @@ typedef enum TlInputKind
 								 * epoch, or the one that founds it; before a
 								 * start, after the checkpoint that the base
 								 * names, too */
+	TL_INPUT_TIP,				/* payload is the finalization of the last final
+								 * block that member keeps */
 	TL_INPUT_DUE,				/* what the state after the final block at height
 								 * has due next, and when: after each block that
 								 * is applied, and again after each start */
@@ -169,15 +173,16 @@ typedef struct TlInput
 	TlLogRow	row;			/* _ROW, _LOOSE_ROW, _AGAIN, _CONTRADICTION,
 								 * _LAST_SEEN, _REQUEST, _REPLY, _REPLIED */
 	TlLogRow	other;			/* _CONTRADICTION */
-	bool		certificates_valid; /* those inside the row, tl_consensus_judge */
+	bool		certificates_valid; /* those inside the row, tl_consensus_judge;
+									 * _TIP: that one, tl_consensus_judge_tip */
 	TlLane		lane;			/* _HELD */
-	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL */
+	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL, _TIP */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
 	uint64_t	height;			/* _DUE */
 	int64_t		due_us;			/* _DUE: block time, since 1970 UTC; 0: nothing */
 	bool		fresh;			/* _START: of the server, or of a copy */
-	uint32_t	member;			/* _LAST_SEEN: whose answer it is */
+	uint32_t	member;			/* _LAST_SEEN, _TIP: whose answer it is */
 	bool		held;			/* _LAST_SEEN: the own log has that row */
 	uint32_t	ticket;			/* _LAST_SEEN: one more than in his newest REPLY
 								 * to this node, 0 if there is none */
@@ -198,6 +203,8 @@ typedef enum TlActionKind
 	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
 								 * over: make the next core (consensus_epoch.h) */
 
+	TL_ACT_ASK_TIP,				/* ask all others for the finalization of their
+								 * last final block: TL_INPUT_TIP */
 	TL_ACT_ASK_LAST_SEEN,		/* ask all others for their newest own row */
 	TL_ACT_CUT_LOG,				/* drop what the own log has after the row of
 								 * digest hash (zeros: all); make a new core */

@@ -589,6 +589,8 @@ obey(TlOrder *order)
 			case TL_ACT_PRUNE:
 				tl_replication_own_vote_prune(order->config->epoch, action->view);
 				break;
+			case TL_ACT_ASK_TIP:	/* ask_us is 0: never */
+				break;
 			case TL_ACT_ALARM:
 				alarm_operator(order, action);
 				break;

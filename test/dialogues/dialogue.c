@@ -181,6 +181,8 @@ hear(Dialogue *dialogue, const Line *line)
 
 	if (strcmp(line->words[1], "saw") == 0)
 		dialogue_saw(dialogue, line);
+	else if (strcmp(line->words[1], "tells") == 0 && line->count > 4)
+		dialogue_tells(dialogue, line);
 	else if (strcmp(line->words[1], "requests") == 0)
 		dialogue_request(dialogue, line);
 	else if (strcmp(line->words[1], "replies") == 0)

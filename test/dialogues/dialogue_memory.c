@@ -269,6 +269,21 @@ dialogue_takes(Dialogue *dialogue, const Line *line)
 	dialogue_restart(dialogue, line);
 }
 
+/* MEMBER tells BLOCK by VOTERS: that is his last final block. */
+void
+dialogue_tells(Dialogue *dialogue, const Line *line)
+{
+	const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[2])->block;
+	TlCertificate certificate = {.kind = TL_LOG_FINALIZE, .view = block->header.view,
+	.block = block->hash};
+	TlInput		input = {.kind = TL_INPUT_TIP, .member = line_member(dialogue, line->words[0])};
+
+	input.payload = dialogue_certificate(dialogue, &certificate, line_after(line, "by"));
+	input.certificates_valid = tl_consensus_judge_tip(dialogue->core, input.payload,
+													  dialogue_check, NULL);
+	(void) dialogue_give(dialogue, &input);
+}
+
 /* An own row that the disk had forgotten comes back from somebody who has it. */
 void
 dialogue_returned(Dialogue *dialogue, const Line *line)

@@ -200,6 +200,8 @@ set(Dialogue *dialogue, const char *word, const char *value)
 		config->lane_length = number;
 	else if (strcmp(word, "checkpoints") == 0)
 		config->checkpoint_interval = number;
+	else if (strcmp(word, "asks") == 0)
+		config->pace.ask_us = number * MS;
 	else if (strcmp(word, "least") == 0)
 		config->pace.timer_min_us = number * MS;
 	else

@@ -65,6 +65,9 @@ dialogue_show(Dialogue *dialogue, const TlAction *action)
 		case TL_ACT_EPOCH:
 			printf("the epoch ends: make the next core");
 			break;
+		case TL_ACT_ASK_TIP:
+			printf("ask all others for their last final block");
+			break;
 		case TL_ACT_ASK_LAST_SEEN:
 			printf("ask all others what they saw last");
 			break;

@@ -146,6 +146,7 @@ typedef struct SimNode
 	unsigned	begun;			/* blocks, when its core began, 0: seen to */
 	uint64_t	decided_epoch;	/* a block that decides a motion is handed over, */
 	uint64_t	decided_view;	/* in that view, 0: none */
+	uint64_t	tips;			/* peers that told their last final block */
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
@@ -195,6 +196,7 @@ typedef enum SimEventKind
 	SIM_DISK,					/* a disk is full for a while */
 	SIM_FORGET,					/* a disk is lost, restored, or copied */
 	SIM_REJOIN,					/* the operator lets a node rejoin */
+	SIM_TIP,					/* answer to a question for the last block */
 	SIM_LAST_SEEN,				/* answer to LAST_SEEN: row, or none */
 	SIM_REQUEST,
 	SIM_REPLY
@@ -415,6 +417,8 @@ typedef struct SimPlan
 	unsigned	diverged;		/* honest members who apply wrongly */
 	uint64_t	diverges_at;	/* height from which on */
 	int64_t		timer_min_us;	/* least timer, if timers follow the rows (P15) */
+	int64_t		ask_us;			/* until others are asked for their last block */
+	bool		deaf;			/* nobody's log comes to the last founder */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
 } SimPlan;
@@ -598,6 +602,8 @@ extern void sim_pace_slow(SimWorld *world);
 extern void sim_pace_far(SimWorld *world);
 extern void sim_pace_quick(SimWorld *world);
 extern void sim_pace_due(SimWorld *world);
+extern void sim_pace_deaf(SimWorld *world);
+extern void sim_pace_deaf_beyond(SimWorld *world);
 extern void sim_pace_due_skewed(SimWorld *world);
 
 /* sim_scenario_change.c */
@@ -672,6 +678,13 @@ extern void sim_relay_final(const SimWorld *world, SimNode *node,
 							const TlAction *action);
 extern void sim_relay_commit(SimWorld *world, SimNode *node);
 extern void sim_relay_begun(SimWorld *world, SimNode *node);
+
+/* sim_tip.c */
+extern void sim_tip_ask(SimWorld *world, SimNode *node);
+extern void sim_tip_deliver(SimWorld *world, SimNode *node, unsigned peer);
+extern void sim_tip_read(SimWorld *world, SimNode *node);
+extern bool sim_tip_is_deaf(const SimWorld *world, const SimNode *node);
+extern void sim_tip_check(SimWorld *world);
 
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);

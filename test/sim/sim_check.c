@@ -361,6 +361,7 @@ sim_check_faults(SimWorld *world)
 	const SimScenario *scenario = world->scenario;
 	unsigned	blocks = 0;
 
+	sim_tip_check(world);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
 		if (sim_is_honest(&world->nodes[i]) &&

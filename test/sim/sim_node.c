@@ -24,6 +24,7 @@ static int64_t poll_us(SimWorld *world);
 static void commit(SimWorld *world, SimNode *node, bool send);
 static void finish(SimWorld *world, SimNode *node);
 static void fail(SimWorld *world, SimNode *node);
+static void say(SimWorld *world, SimNode *node, const TlAction *action);
 static void wake(SimWorld *world, SimNode *node, int64_t at_us);
 static void catch_up(SimWorld *world, SimNode *node, uint32_t member);
 static void make_batch(SimWorld *world, SimNode *node);
@@ -48,6 +49,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->answers.count = 0;
 	node->wants_batch = node->wants_approval = false;
 	node->clash[0] = NULL;
+	node->tips = 0;
 	node->wake_us = 0;
 	sim_govern_upgrade(world, node);
 	sim_disk_open(world, node, true);
@@ -126,6 +128,9 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			sim_disk_add_body(node, &event->hash);
 			sim_node_ask(world, node);
 			break;
+		case SIM_TIP:
+			sim_tip_deliver(world, node, event->peer);
+			break;
 		case SIM_CATCH_UP:
 			sim_disk_catch_up(world, node, event->peer);
 			world->seen[SIM_SEEN_CATCH_UP]++;
@@ -192,6 +197,7 @@ run(SimWorld *world, SimNode *node)
 	sim_due_give(world, node);
 	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
+	sim_tip_read(world, node);
 	sim_node_step(world, node, &input, false);
 	sim_memory_settle(world, node);
 	for (unsigned again = 0; node->actions->more; again++)
@@ -363,20 +369,6 @@ sim_node_obey(SimWorld *world, SimNode *node)
 			case TL_ACT_EPOCH:
 				sim_govern_epoch(world, node, action);
 				break;
-			case TL_ACT_ASK_LAST_SEEN:
-				sim_memory_ask(world, node);
-				break;
-			case TL_ACT_CUT_LOG:
-				node->cut = true;
-				node->cut_after = action->hash;
-				sim_node_ask(world, node);
-				break;
-			case TL_ACT_REQUEST:
-				sim_memory_request(world, node, action);
-				break;
-			case TL_ACT_REPLY:
-				sim_memory_reply(world, node, action);
-				break;
 			case TL_ACT_WAKE:
 				wake(world, node, action->wake_us);
 				break;
@@ -389,9 +381,40 @@ sim_node_obey(SimWorld *world, SimNode *node)
 			case TL_ACT_ALARM:
 				sim_check_alarm(world, node, action);
 				break;
+			default:
+				say(world, node, action);
+				break;
 		}
 	}
 	node->actions->count = 0;
+}
+
+/* What goes to others, or is cut, outside of the logs. */
+static void
+say(SimWorld *world, SimNode *node, const TlAction *action)
+{
+	switch (action->kind)
+	{
+		case TL_ACT_ASK_TIP:
+			sim_tip_ask(world, node);
+			break;
+		case TL_ACT_ASK_LAST_SEEN:
+			sim_memory_ask(world, node);
+			break;
+		case TL_ACT_CUT_LOG:
+			node->cut = true;
+			node->cut_after = action->hash;
+			sim_node_ask(world, node);
+			break;
+		case TL_ACT_REQUEST:
+			sim_memory_request(world, node, action);
+			break;
+		case TL_ACT_REPLY:
+			sim_memory_reply(world, node, action);
+			break;
+		default:
+			sim_fail(world, "node %u: no such action", node->id);
+	}
 }
 
 /* At that time at the latest. */

@@ -57,3 +57,20 @@ sim_pace_due_skewed(SimWorld *world)
 	world->plan.crash_weight = 2;
 	world->plan.loss_percent = 5;
 }
+
+void
+sim_pace_deaf(SimWorld *world)
+{
+	world->plan.deaf = true;
+	world->plan.ask_us = 500 * SIM_MS;
+}
+
+/* And it remembers few views: what it is told lies beyond. */
+void
+sim_pace_deaf_beyond(SimWorld *world)
+{
+	sim_pace_deaf(world);
+	world->plan.ask_us = 1000 * SIM_MS;
+	world->plan.view_count = 12;
+	world->plan.batch_every_us = 100 * SIM_MS;
+}

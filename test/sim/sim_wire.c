@@ -111,6 +111,8 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	TlConsensusStatus status;
 
 	sim_check_arrival(world, row);
+	if (sim_tip_is_deaf(world, node))
+		return;
 	/* Own rows come back from others in a rejoin only, before the REJOIN. */
 	tl_consensus_status(node->core, &status);
 	if (row->row.member == node->number && !(node->rejoining && status.lost))
@@ -160,7 +162,7 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 	unsigned	choice = (unsigned) sim_random(world, world->node_count);
 	SimNode    *peer = &world->nodes[choice];
 
-	if (choice == node->id || !peer->up ||
+	if (choice == node->id || !peer->up || sim_tip_is_deaf(world, node) ||
 		!sim_wire_linked(world, choice, node->id) ||
 		world->held_until_us[choice][node->id] > world->now_us)
 		return;
