@@ -225,7 +225,8 @@ append_body(TlBuiltSection *built, TlSpan bytes)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("a row of a shared table has %zu bytes", bytes.size),
-				errdetail("They are limited to %d.", TL_SHARED_ROW_SIZE_MAX));
+				errdetail("They are limited to %d, and INSERT refuses larger ones.", TL_SHARED_ROW_SIZE_MAX),
+				tl_error_hint_damaged());
 	appendBinaryStringInfo(&built->body, (char *) &size, sizeof(size));
 	appendBinaryStringInfo(&built->body, (const char *) bytes.data, (int) bytes.size);
 }

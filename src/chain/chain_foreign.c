@@ -58,6 +58,16 @@ static TlStatement insert_refused = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
 	7, {TL_STATEMENT_REF, UUIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}
 };
+static TlStatement delete_sections = {
+	"DELETE FROM ledger_internal.foreign_section"
+	" WHERE member = $1 AND incarnation = $2 AND batch = $3",
+	3, {INT8OID, INT4OID, INT8OID}
+};
+static TlStatement delete_rows = {
+	"DELETE FROM ledger_internal.foreign_rows"
+	" WHERE ledger.member(first_ref) = $1 AND incarnation = $2 AND batch = $3",
+	3, {INT8OID, INT4OID, INT8OID}
+};
 typedef bool (*RefusedRow) (HeapTuple row, TupleDesc description, const TlPlace *place);
 
 static void store_run(TlForeignRuns *runs);
@@ -275,6 +285,19 @@ tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out)
 		found = true;
 	}
 	return found;
+}
+
+/* An own batch that came back is in ledger_internal.section now; SPI is connected. */
+void
+tl_chain_foreign_forget(const TlBatchHeader *header)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) header->member), Int32GetDatum(header->incarnation),
+		Int64GetDatum((int64) header->batch)
+	};
+
+	if (tl_chain_execute(&delete_sections, values, NULL, false) > 0)
+		tl_chain_execute(&delete_rows, values, NULL, false);
 }
 
 /* The row breaks a rule, and all members say so; SPI is connected. */

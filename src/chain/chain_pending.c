@@ -122,7 +122,9 @@ static TlStatement update_claim = {
 static TlStatement select_returned = {
 	"SELECT header, digest, height FROM ledger_internal.foreign_batch"
 	" WHERE height >= (SELECT coalesce(max(height), 0) FROM ledger_internal.batch)"
-	" AND member = $1 AND octet_length(header) = 134"
+	" AND member = $1 AND (octet_length(header) = 134"
+	" OR substring(header FROM 97 FOR 2) <> '\\x0001'"
+	" OR substring(header FROM 99 FOR 32) <> sha256('\\x00'::bytea || substring(header FROM 135)))"
 	" ORDER BY height, member, incarnation, batch LIMIT $2",
 	2, {INT8OID, INT4OID}
 };
@@ -254,7 +256,10 @@ tl_chain_pending_claim(const TlBatchHeader *header, TlSpan bytes, const TlHash *
 	tl_chain_execute(&update_claim, values, NULL, false);
 }
 
-/* The first own batches that are final, not older than the last one stored whole. */
+/*
+ * The first own batches that are final, not older than the last one stored whole; not
+ * those of bodies that were submitted by themselves (node_body.c).
+ */
 int
 tl_chain_pending_returned(TlReturned *out, int limit, uint32_t member)
 {

@@ -5,7 +5,8 @@
  *
  * Every member, the batch's own among them, reads the same bytes by the same
  * rules, so that all refuse the same rows.  Own rows are in their table already
- * and are only asked whether they may be.
+ * and are only asked whether they may be; those that a restore has lost are inserted
+ * again, under the refs that they had.
  *
  * Mostly nothing is wrong.  So the batch is tried as a whole first: rows are
  * decoded, checked, gathered and inserted, in one subtransaction.  If a row
@@ -47,6 +48,7 @@
 #include "table_definition.h"
 #include "table_insert.h"
 #include "table_requirement.h"
+#include "table_scan.h"
 #include "table_shared.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -87,6 +89,9 @@ typedef struct Section
 	TlBuiltSection built;
 	TlSectionWriter writer;
 	TlTableTarget *target;		/* NULL: rows are only looked at */
+	TlTableTarget *lost;		/* own rows that the table lacks; NULL: none yet */
+	TlRefScan  *scan;			/* for these; NULL: not needed yet */
+	TlTableVersion *version;
 	Refusal		refusal;		/* of the section as a whole */
 	TlForeignRuns runs;
 } Section;
@@ -109,9 +114,11 @@ static bool per_statement(Oid relation);
 static const Refusal *refusal_of(const Batch *batch, const Section *section, uint32_t row);
 static void take_row(Batch *batch, Section *section, const TlRowHeader *header,
 					 const TlRefBytes *ref, TlSpan bytes);
+static TlTableTarget *target_of(const Batch *batch, Section *section, const TlRefBytes *ref);
+static void close_targets(Section *section);
 static bool has_own_place(const Batch *batch, const TlRefBytes *ref, TlPlace *out);
 tl_noreturn static void refuse_ref(const TlPlace *place);
-static void ask_row(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes);
+static void ask_row(Batch *batch, TlTableTarget *target, const TlRefBytes *ref, TlSpan bytes);
 static void ask_all(Batch *batch);
 static void ask_alone(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes);
 static void try_asked(Batch *batch);
@@ -308,8 +315,7 @@ try_section(Batch *batch, Section *section)
 	} while (next_row(batch, section, &row, &bytes));
 	if (tl_node_body_left(&batch->reader) > 0)
 		return false;
-	if (section->target != NULL)
-		tl_table_target_close(section->target);
+	close_targets(section);
 	tl_chain_writer_finish(&section->writer);
 	tl_chain_foreign_runs_end(&section->runs);
 	if (!batch->built)
@@ -374,6 +380,7 @@ open_target(Batch *batch, Section *section, bool only_check)
 	Oid			relation = tl_table_shared_relation(leaf->table_id);
 	TlTableVersion *version = palloc0(sizeof(TlTableVersion));
 
+	section->version = version;
 	if (!OidIsValid(relation))
 		refuse(&section->refusal, ERRCODE_UNDEFINED_TABLE, "there is no such shared table");
 	else if (!tl_table_definition_load_exact(version, leaf->table_id, leaf->table_version,
@@ -421,8 +428,10 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 
 	if (refusal == NULL)
 	{
-		tl_table_target_make_room(section->target);
-		ask_row(batch, section, ref, bytes);
+		TlTableTarget *target = target_of(batch, section, ref);
+
+		tl_table_target_make_room(target);
+		ask_row(batch, target, ref, bytes);
 	}
 	batch->row++;
 	if (refusal != NULL && refusal->sqlstate == tl_error_sqlstate(TL_BAD_REF))
@@ -432,6 +441,37 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 	tl_chain_foreign_runs_add(&section->runs, &header->ref);
 	if (refusal == NULL)
 		tl_node_apply_tell(batch->height, header->table_id, ref, bytes, NULL);
+}
+
+/* Of an own batch that came back the table may lack rows. */
+static TlTableTarget *
+target_of(const Batch *batch, Section *section, const TlRefBytes *ref)
+{
+	Relation	relation = tl_table_target_relation(section->target);
+	TlRefBytes	found;
+
+	if (!batch->own || batch->built)
+		return section->target;
+	if (section->scan == NULL)
+		section->scan = tl_table_scan_open(relation, GetActiveSnapshot());
+	tl_table_scan_start(section->scan, ref, ref);
+	if (tl_table_scan_next(section->scan, &found))
+		return section->target;
+	if (section->lost == NULL)
+		section->lost = tl_table_target_open(RelationGetRelid(relation), section->version,
+											 section->built.row_key, false);
+	return section->lost;
+}
+
+static void
+close_targets(Section *section)
+{
+	if (section->scan != NULL)
+		tl_table_scan_close(section->scan);
+	if (section->lost != NULL)
+		tl_table_target_close(section->lost);
+	if (section->target != NULL)
+		tl_table_target_close(section->target);
 }
 
 /*
@@ -455,15 +495,15 @@ refuse_ref(const TlPlace *place)
 
 /* Decode and check the row; ERROR if it breaks a rule. */
 static void
-ask_row(Batch *batch, Section *section, const TlRefBytes *ref, TlSpan bytes)
+ask_row(Batch *batch, TlTableTarget *target, const TlRefBytes *ref, TlSpan bytes)
 {
 	TlCollectedRow row = {.ref = *ref};
 	const char *reason;
 	TlStatus	status;
 
 	batch->asking = true;
-	row.slot = tl_table_target_row(section->target, bytes);
-	row.relation = tl_table_target_relation(section->target);
+	row.slot = tl_table_target_row(target, bytes);
+	row.relation = tl_table_target_relation(target);
 	if (tl_chain_check_applies(batch->check, &row))
 	{
 		reason = tl_chain_check_row(batch->check, &row, &status);
@@ -543,7 +583,7 @@ try_asked(Batch *batch)
 	open_target(batch, section, true);
 	if (section->target == NULL)
 		return;
-	ask_row(batch, section, &batch->asked_ref, batch->asked_bytes);
+	ask_row(batch, section->target, &batch->asked_ref, batch->asked_bytes);
 	tl_table_target_close(section->target);
 }
 

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_alone.h"
+#include "chain_foreign.h"
 #include "crypto_hash.h"
 #include "node_block.h"
 #include "node_body.h"
@@ -104,6 +105,7 @@ tl_node_block_take_back(TlNodeHead *head, const TlBuiltBatch *batch,
 	store_batch(head, batch, place, &returned->header, returned->bytes,
 				(uint64_t) returned->height, &returned->digest);
 	tl_chain_pending_known(&returned->digest);
+	tl_chain_foreign_forget(&returned->header);
 }
 
 /* BATCH: header, log row, stored sections. */

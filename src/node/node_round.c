@@ -33,6 +33,8 @@
  * batch that is final and of which only the header came back.  Before it makes
  * batches of its own a round builds the difference under the time of each such
  * header, and compares roots where a batch can have ended: what fits is that batch.
+ * It waits for this until such batches with bodies are applied, which puts rows of
+ * shared tables back.
  * What does not, since rows of it are lost, is batched once more.
  *
  * Invariants
@@ -55,7 +57,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "chain_applied.h"
 #include "chain_lookup.h"
+#include "chain_state_store.h"
 #include "node_identity.h"
 #include "node_round.h"
 #include "node_shared.h"
@@ -196,15 +200,26 @@ tl_node_round(TlRoundState *state)
 
 /*
  * Are there batches of before a restore to compare with, and others that have to
- * be in blocks first?  What is made before that would have their rows.
+ * be in blocks first?  What is made before that would have their rows.  So has what
+ * is made before they are applied: rows of shared tables that are lost come back then.
  */
 static bool
 waits_to_compare(const TlRoundState *state)
 {
-	TlReturned *list = palloc(sizeof(TlReturned) * RETURNED_MAX);
+	TlReturned *list;
+	int			count;
+	int64_t		applied;
 
-	return state->recognises && state->ordered && state->pending.count > 0 &&
-		tl_chain_pending_returned(list, RETURNED_MAX, state->head.log.member) > 0;
+	if (!state->recognises || !state->ordered)
+		return false;
+	list = palloc(sizeof(TlReturned) * RETURNED_MAX);
+	count = tl_chain_pending_returned(list, RETURNED_MAX, state->head.log.member);
+	applied = tl_chain_state_is_stopped() ? PG_INT64_MAX : tl_chain_applied_height();
+	for (int i = 0; i < count; i++)
+		if (state->pending.count > 0 ||
+			(list[i].header.chunk_count > 0 && list[i].height > applied))
+			return true;
+	return false;
 }
 
 /* Start the transaction.  False if the ledger is no more. */

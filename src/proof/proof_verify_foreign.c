@@ -30,6 +30,9 @@
  * belong to their batches, is for proof_verify_state.c and
  * proof_verify_foreign_batch.c.
  *
+ * Own batches that came back after a restore, and of which something was lost, have
+ * their sections there too; their rows are read like those of others.
+ *
  * An incremental run reads the sections of new blocks, and of the rows in the
  * table those in such a section, or in none.
  *
@@ -81,8 +84,8 @@ enum
 };
 
 static TlStatement select_total = {
-	"SELECT coalesce(sum(row_count), 0)::bigint FROM ledger_internal.foreign_section"
-	" WHERE table_id = $1 AND member <> $2 AND height > $3",
+	"SELECT coalesce(sum(row_count), 0)::bigint, coalesce(bool_or(member = $2), false)"
+	" FROM ledger_internal.foreign_section WHERE table_id = $1 AND height > $3",
 	3, {UUIDOID, INT8OID, INT8OID}
 };
 static TlStatement select_manifest = {
@@ -104,6 +107,7 @@ typedef struct Foreign
 	TlRowsPass *pass;
 	AttrNumber	ref_attribute;
 	int64_t		problems;		/* of the run before */
+	bool		returned;		/* there are sections of own batches */
 	uint64		key;			/* of the sums */
 	uint64		stored_count;
 	uint64		stored_sum;
@@ -225,10 +229,11 @@ begin(Foreign *state, TlRowsPass *pass)
 	tl_chain_execute(&select_total, values, NULL, true);
 	tl_proof_progress_phase(TL_PHASE_ROWS, RelationGetRelid(pass->relation),
 							DatumGetInt64(tl_chain_result(0, 0, NULL)));
+	state->returned = DatumGetBool(tl_chain_result(0, 1, NULL));
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Every row of another member that the table has. */
+/* Every row of another member that the table has, and of own batches that came back. */
 static void
 read_table(Foreign *state)
 {
@@ -250,7 +255,8 @@ read_table(Foreign *state)
 		if (is_null)
 			continue;			/* the pass over the own rows says so */
 		tl_table_ref_unpack(&ref, DatumGetTlRefBytes(value));
-		if (ref.member == pass->run->identity.member)
+		if (ref.member == pass->run->identity.member &&
+			!(state->returned && find_place(state, DatumGetTlRefBytes(value))))
 			continue;
 		take_row(state, walk, DatumGetTlRefBytes(value), &slot->tts_tid);
 		MemoryContextReset(state->context);
@@ -277,7 +283,8 @@ take_row(Foreign *state, TlRefWalk *walk, const TlRefBytes *ref, const ItemPoint
 		return;
 	at.height = state->place.height;
 	at.batch = state->place.batch;
-	if (tl_chain_foreign_is_refused(ref, &at))
+	if (state->place.member != state->pass->run->identity.member &&
+		tl_chain_foreign_is_refused(ref, &at))
 	{
 		report(state, "row_added", ref, at.height, place,
 			   "All members have rejected the row, so it is to be in its author's table only.");
@@ -333,21 +340,20 @@ keep_stray(Foreign *state, const TlRefBytes *ref, const ItemPointerData *place, 
 static void
 read_sections(Foreign *state)
 {
-	Oid			types[] = {UUIDOID, INT8OID, INT8OID};
+	Oid			types[] = {UUIDOID, INT8OID};
 	TlRowsPass *pass = state->pass;
 	MemoryContext caller = CurrentMemoryContext;
 	pg_uuid_t	table_id;
-	Datum		values[3] = {
-		UUIDPGetDatum(&table_id), Int64GetDatum((int64) pass->run->identity.member),
-		Int64GetDatum(state->all_sections ? -1 : pass->run->from_height)
+	Datum		values[2] = {
+		UUIDPGetDatum(&table_id), Int64GetDatum(state->all_sections ? -1 : pass->run->from_height)
 	};
 	TlCursor	cursor;
 
 	memcpy(table_id.data, pass->table_id, UUID_LEN);
 	tl_proof_cursor_open(&cursor, "SELECT height, member, batch, section, table_version, row_count,"
 						 " row_key, root, nodes, manifest FROM ledger_internal.foreign_section"
-						 " WHERE table_id = $1 AND member <> $2 AND height > $3"
-						 " ORDER BY height, member, incarnation, batch, section", 3, types, values, 16);
+						 " WHERE table_id = $1 AND height > $2"
+						 " ORDER BY height, member, incarnation, batch, section", 2, types, values, 16);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -662,7 +668,7 @@ read_again(Foreign *state)
 		if (is_null)
 			continue;
 		tl_table_ref_unpack(&ref, DatumGetTlRefBytes(value));
-		if (ref.member == pass->run->identity.member ||
+		if ((ref.member == pass->run->identity.member && !state->returned) ||
 			!find_place(state, DatumGetTlRefBytes(value)) ||
 			state->place.height <= pass->run->from_height)
 			continue;

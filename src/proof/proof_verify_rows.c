@@ -45,6 +45,7 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
+#include "chain_foreign.h"
 #include "chain_lookup.h"
 #include "chain_statement.h"
 #include "proof_progress.h"
@@ -100,6 +101,7 @@ static void judge(TlRowsPass *pass, RefGroup *group);
 static void judge_index(TlRowsPass *pass, const RefGroup *group);
 static void judge_missing(TlRowsPass *pass, const RefGroup *group);
 static void judge_added(TlRowsPass *pass, const RefGroup *group);
+static bool is_of_returned(const TlRowsPass *pass, const RefGroup *group);
 static bool is_rightly_rejected(TlRowsPass *pass, const RefGroup *group);
 static bool leads_to(TlRowsPass *pass, const ItemPointerData *entry,
 					 const ItemPointerData *place);
@@ -496,11 +498,21 @@ judge_added(TlRowsPass *pass, const RefGroup *group)
 		detail = "The ref of the row was never issued: there was no such transaction yet.";
 	else if (pass->progress == NULL ||
 			 !tl_chain_progress_done(pass->progress, &group->ref, xid) ||
-			 tl_proof_verify_doubts_ref(run, &group->ref))
+			 tl_proof_verify_doubts_ref(run, &group->ref) || is_of_returned(pass, group))
 		return;
 	for (int i = first; i < group->heap_count; i++)
 		tl_proof_rows_report(pass, "row_added", &group->ref, 0, NULL,
 							 place_text(&group->heap[i]), detail);
+}
+
+/* Is it in an own batch that came back after a restore?  proof_verify_foreign.c reads those. */
+static bool
+is_of_returned(const TlRowsPass *pass, const RefGroup *group)
+{
+	TlForeignPlace place;
+
+	return pass->run->quorum && group->heap_count == 1 &&
+		tl_chain_foreign_find(&group->ref, &place);
 }
 
 /* Is what stands in the table not signed as the table demands? */

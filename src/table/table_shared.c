@@ -59,7 +59,7 @@ static bool find_row(Oid *relation, const char *index_name, AttrNumber attribute
 					 RegProcedure equal, Datum value);
 static void put_name(TlWriter *writer, const char *name);
 static void check_markable(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE]);
-static const char *column_reason(Oid relation_oid);
+static bool has_generated_column(Oid relation_oid);
 static void add_row(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE],
 					const char *contract, int64_t height);
 
@@ -167,6 +167,7 @@ static void
 check_markable(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 {
 	const char *reason = NULL;
+	const char *hint = "Create a new table for it.";
 	uint8_t		current[TL_TABLE_ID_SIZE];
 	bool		same = tl_table_catalog_id(current, relation) &&
 		memcmp(current, table_id, TL_TABLE_ID_SIZE) == 0;
@@ -176,37 +177,48 @@ check_markable(Oid relation, const uint8_t table_id[TL_TABLE_ID_SIZE])
 	if (!tl_table_identity_is_live(&identity))
 		tl_error_not_a_node();
 	if (!tl_table_catalog_is_ledger(relation))
+	{
 		reason = "It is no ledger table.";
+		hint = "Create it USING ledger.";
+	}
 	else if (tl_table_is_shared(relation))
+	{
 		reason = "It is shared already.";
+		hint = "Nothing is left to do for it: ledger_internal.shared_table shows its id.";
+	}
 	else if (get_rel_relispartition(relation))
 		reason = "It is a partition.";
 	else if (tl_table_access_has_rows(relation))
 		reason = "It has rows.";
 	else if (!same && tl_table_requirement_load(relation) != NIL)
-		reason = "Its rows have to be signed already; create the trigger afterwards.";
-	else
-		reason = column_reason(relation);
+	{
+		reason = "Its rows have to be signed already, under the id that it has now.";
+		hint = "Create the trigger when the table is shared.";
+	}
+	else if (has_generated_column(relation))
+	{
+		reason = "It has a generated column, which nobody could check in the row of another member.";
+		hint = "Let a view compute the column.";
+	}
 	if (reason != NULL)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("table \"%s\" cannot become a shared table", get_rel_name(relation)),
-				errdetail_internal("%s", reason));
+				errdetail_internal("%s", reason),
+				errhint("%s", hint));
 }
 
-/* What cannot be asked of another member's row. */
-static const char *
-column_reason(Oid relation_oid)
+static bool
+has_generated_column(Oid relation_oid)
 {
 	Relation	relation = table_open(relation_oid, AccessShareLock);
 	TupleDesc	descriptor = RelationGetDescr(relation);
-	const char *reason = NULL;
+	bool		found = false;
 
 	for (int i = 0; i < descriptor->natts; i++)
-		if (TupleDescAttr(descriptor, i)->attgenerated != '\0')
-			reason = "It has a generated column.";
+		found |= TupleDescAttr(descriptor, i)->attgenerated != '\0';
 	table_close(relation, NoLock);
-	return reason;
+	return found;
 }
 
 static void
@@ -237,13 +249,15 @@ tl_share_table(PG_FUNCTION_ARGS)
 	if (!superuser())
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("only a superuser makes a table shared by hand"));
+				errmsg("only a superuser makes a table shared by hand"),
+				errhint("Deploy a contract that creates it: ledger.deploy(name, source)."));
 	tl_table_identity(&identity);
 	if (identity.exists && !identity.test)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("tables of a production ledger are not shared by hand"),
-				errhint("Deploy a contract."));
+				errdetail("All members have to make the same table in the same block."),
+				errhint("Deploy a contract that creates it: ledger.deploy(name, source)."));
 	tl_table_shared_mark(PG_GETARG_OID(0), PG_GETARG_UUID_P(1)->data,
 						 text_to_cstring(PG_GETARG_TEXT_PP(2)), PG_GETARG_INT64(3));
 	PG_RETURN_VOID();

@@ -91,7 +91,8 @@ too_much(const char *detail)
 	ereport(ERROR,
 			errcode(TL_ERRCODE(TL_TOO_LARGE)),
 			errmsg("a value is too complex for a shared table"),
-			errdetail_internal("%s", detail));
+			errdetail_internal("%s", detail),
+			errhint("Spread it over several rows; or keep it elsewhere, and its hash in the row."));
 }
 
 /* Allocates in the current memory context; the rules of domains are asked. */

@@ -28,9 +28,17 @@ foreach my $member (@members)
 	$wires->sql($member, "SELECT ledger_internal.share_table('paper', '${\ ($id =~ s/ff$/fe/r)}')");
 }
 is($wires->sql(1, "SELECT s.relation, s.table_id, s.contract, t.table_id = s.table_id FROM ledger_internal.shared_table AS s JOIN ledger_internal.ledger_table AS t USING (relation) WHERE s.relation = 'offer'::regclass"), "offer|$id|test|t", 'a table is shared under an id');
-like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('offer', gen_random_uuid())"))[2], qr/table "offer" cannot become a shared table.*\n.*It is shared already\./, 'once');
+like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('offer', gen_random_uuid())"))[2], qr/table "offer" cannot become a shared table.*\n.*It is shared already\..*\nHINT:  Nothing is left to do for it/, 'once');
 $wires->sql(1, 'INSERT INTO cdr VALUES (1)');
-like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('cdr', gen_random_uuid())"))[2], qr/table "cdr" cannot become a shared table.*\n.*It has rows\./, 'and before it has rows');
+like(($wires->node(1)->psql('postgres', "SELECT ledger_internal.share_table('cdr', gen_random_uuid())"))[2], qr/table "cdr" cannot become a shared table.*\n.*It has rows\..*\nHINT:  Create a new table for it\./, 'and before it has rows');
+{
+	my %reasons = (
+		'USING heap' => qr/It is no ledger table\..*\nHINT:  Create it USING ledger\./,
+		'USING ledger' => qr/It has a generated column, .*\nHINT:  Let a view compute the column\./);
+
+	like(($wires->node(1)->psql('postgres', "BEGIN; CREATE TABLE made (id bigint, twice bigint GENERATED ALWAYS AS (2 * id) STORED) $_; SELECT ledger_internal.share_table('made', gen_random_uuid())"))[2], qr/table "made" cannot become a shared table.*\n.*$reasons{$_}/, "nor one $_") foreach (sort keys %reasons);
+}
+like(($wires->node(1)->psql('postgres', "BEGIN; CREATE ROLE nobody; GRANT USAGE ON SCHEMA ledger_internal TO nobody; GRANT EXECUTE ON FUNCTION ledger_internal.share_table(regclass, uuid, text, bigint) TO nobody; SET ROLE nobody; SELECT ledger_internal.share_table('pg_class', gen_random_uuid())"))[2], qr/only a superuser makes a table shared by hand.*\nHINT:  Deploy a contract/, 'and a superuser only');
 
 # A row of each is everywhere, under the ref that its origin gave it.
 my %ref;
@@ -91,7 +99,7 @@ like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VAL
 {
 	my $deep = sub { '[' x $_[0] . ']' x $_[0] };
 	my %refused = (
-		jsonb => ["content) VALUES ('" . $deep->(65) . "'", qr/value is too complex for a shared table.*\n.*nested more than 64 times/],
+		jsonb => ["content) VALUES ('" . $deep->(65) . "'", qr/value is too complex for a shared table.*\n.*nested more than 64 times.*\nHINT:  Spread it over several rows/],
 		'json in an array' => ["old) VALUES (ARRAY['1', '" . $deep->(65) . "']::json[]", qr/nested more than 64 times/],
 		'a long array' => ["codes) SELECT (array_agg(NULL::name)) FROM generate_series(1, 1000001", qr/more than 1000000 elements/]);
 
