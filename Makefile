@@ -172,6 +172,7 @@ OBJS_BACKEND = \
 	src/replication/replication_connection.o \
 	src/replication/replication_setting.o \
 	src/replication/replication_peer.o \
+	src/replication/replication_key.o \
 	src/replication/replication_status.o \
 	src/replication/replication_store.o \
 	src/replication/replication_send.o \
@@ -219,6 +220,7 @@ OBJS_BACKEND = \
 	src/node/node_order_epoch.o \
 	src/node/node_order_decision.o \
 	src/node/node_member.o \
+	src/node/node_member_key.o \
 	src/node/node_order.o \
 	src/node/node_wire.o \
 	src/node/node_worker.o \
@@ -253,6 +255,7 @@ SQL_MODULES = \
 	sql/91_order.sql \
 	sql/92_member.sql \
 	sql/93_rejoin.sql \
+	sql/94_key.sql \
 	sql/94_restart.sql \
 	sql/95_deploy.sql \
 	sql/99_grants.sql

@@ -292,7 +292,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_new(text, bytea) IS 'an error if a member of now has that name or key';
 
-CREATE FUNCTION ledger.join(invitation text, name text, address text) RETURNS text
+CREATE FUNCTION ledger.join(invitation text, name text, address text, recovery_key bytea DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -351,6 +351,10 @@ BEGIN
                   HINT = 'Ask for a new invitation.';
     END IF;
     DELETE FROM ledger_internal.prepared_key;
+    IF "join".recovery_key IS NOT NULL THEN
+        PERFORM ledger_internal.make_leaf(1, "join".name, 'validator', '{}', key, "join".recovery_key); -- an error if it is none
+        INSERT INTO ledger_internal.key_wanted (recovery_key, proposes) VALUES ("join".recovery_key, true);
+    END IF;
     INSERT INTO ledger_internal.peer (member, row_key, address)
         SELECT m.number, decode(m.key, 'hex'), left(m.address, 255)
           FROM jsonb_to_recordset(paper -> 'members') AS m (number bigint, key text, address text);
@@ -368,8 +372,8 @@ BEGIN
     PERFORM ledger_internal.wire_changed();
     RETURN ledger_internal.fingerprint_of(key);
 END $$;
-COMMENT ON FUNCTION ledger.join(text, text, text) IS
-    'makes this database a node of the ledger that the invitation is to, with its wire at that address; it follows at once, and votes when the members have admitted it (ledger.admit()); returns its fingerprint';
+COMMENT ON FUNCTION ledger.join(text, text, text, bytea) IS
+    'makes this database a node of the ledger that the invitation is to, with its wire at that address; it follows at once, and votes when the members have admitted it (ledger.admit()); recovery_key: the public half of a key that is kept offline, which it registers then; returns its fingerprint';
 
 -- Of a newcomer the first line that says an address counts (follow_members).
 CREATE FUNCTION ledger_internal.check_proposed_address(motion bytea, name text, address text) RETURNS void

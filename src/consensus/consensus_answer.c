@@ -25,8 +25,11 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_epoch.h"
+
 #include <string.h>
 
+static bool has_one_key(const TlConsensus *core, const TlEvidence *evidence);
 static bool certify(TlConsensus *core, uint64_t view, TlReply *reply);
 static bool is_known(const TlPeer *peer, const uint8_t *nonce);
 static TlStatus check_rejoin(const TlConsensus *core, const TlLogRow *row,
@@ -91,7 +94,8 @@ tl_consensus_answer_compare(uint64_t epoch, uint64_t view, const uint8_t *nonce,
  * Do two contradicting rows convict their author?  Where everybody is needed, a
  * new incarnation knows only what its repliers had seen, and no view is barred:
  * a row of another incarnation that comes to light later has never counted.
- * What was so in an epoch before stays so.
+ * What was so in an epoch before stays so.  Of rows that two of his keys have
+ * signed one may be by whoever has the one that he has given up (R48).
  */
 bool
 tl_consensus_answer_convicts(const TlConsensus *core,
@@ -100,6 +104,8 @@ tl_consensus_answer_convicts(const TlConsensus *core,
 	const TlConsensusConfig *config = &core->config;
 	bool		lenient = tl_consensus_answer_unanimous(core);
 
+	if (!TL_RULE(48, has_one_key(core, evidence)))
+		return false;
 	for (int i = 0; i < 2; i++)
 		lenient |= (evidence->rows[i].row.epoch < config->lenient_until);
 	if (!lenient || evidence->kind == TL_EVIDENCE_ILLEGAL)
@@ -107,6 +113,24 @@ tl_consensus_answer_convicts(const TlConsensus *core,
 	return evidence->kind != TL_EVIDENCE_FLOOR &&
 		memcmp(evidence->rows[0].row.nonce, evidence->rows[1].row.nonce,
 			   TL_NONCE_SIZE) == 0;
+}
+
+/* Is one row key that of its author in the epochs of both rows? */
+static bool
+has_one_key(const TlConsensus *core, const TlEvidence *evidence)
+{
+	const TlConsensusMember *member;
+	unsigned	index;
+
+	if (evidence->kind == TL_EVIDENCE_ILLEGAL)
+		return true;
+	index = tl_consensus_index(core, evidence->rows[0].row.member);
+	if (index >= core->config.member_count)
+		return false;
+	member = &core->config.members[index];
+	return memcmp(tl_consensus_epoch_key(member, evidence->rows[0].row.epoch),
+				  tl_consensus_epoch_key(member, evidence->rows[1].row.epoch),
+				  TL_XONLY_KEY_SIZE) == 0;
 }
 
 /*

@@ -20,6 +20,8 @@
  * Invariants
  *	  W1  a member's number is never given to another one
  *	  W2  no two members share a row key; at least one is a validator
+ *	  W4  a row key that a member has given up is never his again, and he has
+ *		  TL_MEMBER_KEYS_MAX of them at most
  *	  W3  the hash of the next set is an entry of R, so that who certifies R
  *		  certifies the set
  *
@@ -47,6 +49,8 @@ static TlStatus change(MemberSet *out, const TlConsensusConfig *config,
 					   const TlMotion *motion);
 static TlStatus set_member(MemberSet *set, const TlConsensusConfig *config,
 						   TlSpan leaf);
+static TlStatus change_key(TlConsensusMember *member,
+						   const TlConsensusMember *before, uint64_t epoch);
 static bool is_removed(const TlMotion *motion, uint32_t number);
 static const TlConsensusMember *find_member(const TlConsensusConfig *config,
 											uint32_t number, unsigned *place);
@@ -77,6 +81,17 @@ tl_consensus_epoch_member(TlConsensusMember *out, TlSpan leaf)
 	out->observer = (member.kind == TL_MEMBER_OBSERVER);
 	tl_merkle_leaf_hash(&out->leaf, leaf.data, leaf.size);
 	return TL_OK;
+}
+
+const uint8_t *
+tl_consensus_epoch_key(const TlConsensusMember *member, uint64_t epoch)
+{
+	for (unsigned i = 0; i < member->before_count; i++)
+	{
+		if (epoch < member->before[i].until)
+			return member->before[i].key;
+	}
+	return member->row_key;
 }
 
 TlStatus
@@ -324,14 +339,9 @@ set_member(MemberSet *set, const TlConsensusConfig *config, TlSpan leaf)
 		set->members[set->count++] = member;
 		return TL_OK;
 	}
-	/* Rows of earlier epochs stay checkable after a change of the key. */
-	memcpy(member.key_before, before->key_before, TL_XONLY_KEY_SIZE);
-	member.key_epoch = before->key_epoch;
-	if (memcmp(member.row_key, before->row_key, TL_XONLY_KEY_SIZE) != 0)
-	{
-		memcpy(member.key_before, before->row_key, TL_XONLY_KEY_SIZE);
-		member.key_epoch = config->epoch + 1;
-	}
+	status = change_key(&member, before, config->epoch + 1);
+	if (status != TL_OK)
+		return status;
 	for (unsigned i = 0; i < set->count; i++)
 	{
 		if (set->members[i].number != member.number)
@@ -340,6 +350,31 @@ set_member(MemberSet *set, const TlConsensusConfig *config, TlSpan leaf)
 		return TL_OK;
 	}
 	return TL_BAD_ORDER;		/* set and removed */
+}
+
+/* W4.  Rows of earlier epochs stay checkable after a change of the key. */
+static TlStatus
+change_key(TlConsensusMember *member, const TlConsensusMember *before,
+		   uint64_t epoch)
+{
+	TlKeyBefore *last;
+
+	member->before_count = before->before_count;
+	memcpy(member->before, before->before, sizeof(member->before));
+	if (memcmp(member->row_key, before->row_key, TL_XONLY_KEY_SIZE) == 0)
+		return TL_OK;
+	for (unsigned i = 0; i < before->before_count; i++)
+	{
+		if (memcmp(member->row_key, before->before[i].key,
+				   TL_XONLY_KEY_SIZE) == 0)
+			return TL_BAD_KEY;
+	}
+	if (before->before_count == TL_MEMBER_KEYS_MAX - 1)
+		return TL_TOO_LARGE;
+	last = &member->before[member->before_count++];
+	memcpy(last->key, before->row_key, TL_XONLY_KEY_SIZE);
+	last->until = epoch;
+	return TL_OK;
 }
 
 static bool

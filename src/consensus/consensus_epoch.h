@@ -28,6 +28,10 @@ typedef struct TlEpochCertificate
 /* A member of a configuration, from his leaf. */
 extern TlStatus tl_consensus_epoch_member(TlConsensusMember *out, TlSpan leaf);
 
+/* The row key with which a member signs rows of that epoch. */
+extern const uint8_t *tl_consensus_epoch_key(const TlConsensusMember *member,
+											 uint64_t epoch);
+
 /* TL_OK if this change can be made to these members; the hash of the next set. */
 extern TlStatus tl_consensus_epoch_check(const TlConsensusConfig *config,
 										 const TlMotion *motion,

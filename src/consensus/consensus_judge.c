@@ -15,6 +15,7 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_epoch.h"
 #include "consensus_govern.h"
 
 #include <string.h>
@@ -177,9 +178,7 @@ judge_approval(const TlConsensus *core, const TlLogRow *row,
 static const uint8_t *
 key_of(const TlConsensus *core, unsigned index, uint64_t epoch)
 {
-	const TlConsensusMember *member = &core->config.members[index];
-
-	return (epoch < member->key_epoch) ? member->key_before : member->row_key;
+	return tl_consensus_epoch_key(&core->config.members[index], epoch);
 }
 
 /* R35: signed replies of others to this author, one each. */

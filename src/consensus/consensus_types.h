@@ -23,6 +23,7 @@
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
+#define TL_MEMBER_KEYS_MAX	16	/* row keys of one member, from first to last */
 #define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)
 #define TL_CONSENSUS_PROTOCOL_MAX	1	/* highest version that this core acts by */
@@ -39,6 +40,13 @@ typedef struct TlConsensusBlock
 	TlMerkleRange history;		/* over the hashes up to its own */
 } TlConsensusBlock;
 
+/* A row key that a member had. */
+typedef struct TlKeyBefore
+{
+	uint64_t	until;			/* it signed rows of epochs below this one */
+	uint8_t		key[TL_XONLY_KEY_SIZE];
+} TlKeyBefore;
+
 /* A member of the epoch, ascending by number in any list. */
 typedef struct TlConsensusMember
 {
@@ -47,8 +55,8 @@ typedef struct TlConsensusMember
 	bool		validator;		/* votes; others have a lane only */
 	bool		observer;		/* not even that */
 	uint8_t		governance_key[TL_XONLY_KEY_SIZE];	/* approves motions */
-	uint8_t		key_before[TL_XONLY_KEY_SIZE];	/* signed his rows before */
-	uint64_t	key_epoch;		/* this one, from which on row_key signs */
+	unsigned	before_count;
+	TlKeyBefore before[TL_MEMBER_KEYS_MAX - 1]; /* ascending by epoch */
 	TlHash		leaf;			/* hash of his leaf (chain_member.h) */
 } TlConsensusMember;
 

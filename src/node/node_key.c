@@ -3,6 +3,9 @@
  * node_key.c
  *	  The row key of this member: a file, never SQL.
  *
+ * A member that has another key since some epoch (node_order_epoch.c) has its file
+ * beside that of the old one, written before anybody is told of the new key.
+ *
  * File: <key directory>/<x-only public key in hex>.key, mode 0600, content the
  * 32 secret bytes in hex and a newline.  It lies outside the data directory,
  * so that a base backup does not carry it away, and is written and flushed
@@ -117,6 +120,13 @@ tl_node_key_check_recovery(const bytea *recovery_key, const uint8_t row_key[TL_X
 				errmsg("a member's recovery key is another one than its row key"),
 				errdetail("It is for the day on which the row key is lost or stolen."),
 				errhint("Make a key for it, and keep it offline."));
+}
+
+/* Is there a file that has it, or should? */
+bool
+tl_node_key_is_there(const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
+	return access(tl_node_key_path(public_key, KEY_SUFFIX), F_OK) == 0;
 }
 
 static char *

@@ -525,8 +525,9 @@ check_change(const TlConsensusConfig *config, const TlMotion *motion)
 			errcode(TL_ERRCODE(status)),
 			errmsg("the members cannot be changed like this"),
 			status == TL_BAD_ORDER ? errdetail("A new member's number must be higher than all that were ever given.") :
-			status == TL_BAD_KEY ? errdetail("Two members would have the same key.") :
-			status == TL_TOO_LARGE ? errdetail("A ledger has at most %d members.", TL_MEMBER_COUNT_MAX) :
+			status == TL_BAD_KEY ? errdetail("Two members would have the same key, or one a key that it had before.") :
+			status == TL_TOO_LARGE ? errdetail("A ledger has at most %d members, and each of them has at most %d keys, one after the other.",
+											   TL_MEMBER_COUNT_MAX, TL_MEMBER_KEYS_MAX) :
 			errdetail("No validator would be left, or somebody is to leave who is no member."),
 			status == TL_BAD_ORDER ? errhint("Invite the new member once more.") : 0);
 }

@@ -75,12 +75,15 @@ static void on_row(void *context, const TlLogRow *row);
 static void on_held(void *context, const TlLane *lane);
 static void on_loose(void *context, const TlLogRow *row);
 static void on_last_seen(void *context, uint32_t member, const TlLogRow *row);
+static void on_later(void *context);
 static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow *other);
 static void on_asked(void *context);
 static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
+static void load_key(TlOrder *order, const TlConsensusConfig *config);
 static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
+static void follow_motions(TlOrder *order);
 static void turn(TlOrder *order);
 static void tell_worker(TlOrder *order);
 static void give_news(TlOrder *order);
@@ -116,7 +119,7 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	order->log.incarnation = identity->table.incarnation;
 	order->log.chain_id = identity->chain_id;
 	memcpy(order->log.nonce, identity->nonce, TL_NONCE_SIZE);
-	tl_node_key_load(order->secret, identity->public_key);
+	memcpy(order->row_key, identity->public_key, TL_XONLY_KEY_SIZE);
 	order->memory = AllocSetContextCreate(TopMemoryContext, "telco_ledger order core",
 										  ALLOCSET_DEFAULT_SIZES);
 	order->news = AllocSetContextCreate(TopMemoryContext, "telco_ledger order news",
@@ -126,6 +129,7 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	sink->held = on_held;
 	sink->loose = on_loose;
 	sink->last_seen = on_last_seen;
+	sink->later = on_later;
 	sink->contradiction = on_contradiction;
 	sink->request = tl_node_order_rejoin_on_request;
 	sink->reply = tl_node_order_rejoin_on_reply;
@@ -167,8 +171,9 @@ begin_core(TlOrder *order)
 	tl_node_order_rejoin_load(order);
 	tl_replication_own_log_load(&order->log);
 	config->chain_id = order->log.chain_id;
-	config->member = order->log.member;
 	tl_node_order_load(config);
+	load_key(order, config);
+	config->member = order->has_key ? order->log.member : 0;
 	config->view_count = (unsigned) tl_setting_order_views;
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
@@ -190,8 +195,30 @@ begin_core(TlOrder *order)
 	order->started = false;
 	order->anew = false;
 	order->offers = true;
+	order->governed = true;		/* of the epoch that begins some may be stored */
 	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
+}
+
+/*
+ * The key of the epoch: that of the leaf, or what this database has made to become
+ * a member.  Whoever has lost it follows, so that it can learn of another one.
+ */
+static void
+load_key(TlOrder *order, const TlConsensusConfig *config)
+{
+	for (unsigned i = 0; i < config->member_count; i++)
+		if (config->members[i].number == order->log.member)
+			memcpy(order->row_key, config->members[i].row_key, TL_XONLY_KEY_SIZE);
+	order->has_key = tl_node_key_is_there(order->row_key);
+	if (order->has_key)
+		tl_node_key_load(order->secret, order->row_key);
+	else
+		ereport(WARNING,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("there is no signing key \"%s\"", tl_node_key_path(order->row_key, ".key")),
+				errdetail("This node follows the other members and signs nothing."),
+				errhint("Put the file back, or have the members approve of another key: SELECT ledger.new_fingerprint() makes it."));
 }
 
 /*
@@ -204,7 +231,9 @@ begin_anew(TlOrder *order)
 	TlConsensusStatus status;
 
 	tl_consensus_status(order->core, &status);
-	order->fresh = status.asking || status.lost;
+	/* R30: what was shown of a later epoch can be checked with the next one's keys */
+	order->fresh = status.asking || status.lost || order->later;
+	order->later = false;
 	begin_core(order);
 	(void) tl_replication_wire_reload(order->wire);
 }
@@ -227,6 +256,11 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 		if (order->alone_news && tl_node_order_alone_follow(order))
 			open_core(order);
 		return order->walk == NULL || order->alone_news ? now : DT_NOEND;
+	}
+	if (!order->has_key && order->started && tl_node_key_is_there(order->row_key))
+	{
+		order->later = true;	/* what others have seen is to be asked for */
+		begin_anew(order);
 	}
 	for (int turns = 0; has_work(order); turns++)
 	{
@@ -295,7 +329,7 @@ turn(TlOrder *order)
 		tl_node_order_rejoin_begin(order);
 		input.kind = TL_INPUT_START;
 		/* others may have seen more */
-		input.fresh = order->fresh && order->log.sequence > 0;
+		input.fresh = order->fresh && order->log.sequence > 0 && order->has_key;
 		order->started = true;
 	}
 	tl_error_check(tl_node_order_step(order, &input), "consensus");
@@ -314,7 +348,7 @@ turn(TlOrder *order)
 		make_batch(order);
 	}
 	if (governed)
-		tl_node_order_follow_addresses();
+		follow_motions(order);
 	order->governed = false;
 	tl_replication_wire_end(order->wire);
 	if (governed)
@@ -346,6 +380,17 @@ tell_worker(TlOrder *order)
 	if (order->checkpoint)
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
 	order->checkpoint = false;
+}
+
+/* Members may have said where their wires are, or which keys they want to have. */
+static void
+follow_motions(TlOrder *order)
+{
+	tl_node_order_follow_addresses();
+	if (!order->has_key)
+		return;
+	tl_node_order_follow_keys();
+	order->submitted = true;	/* an approval may have been asked for */
 }
 
 /* What the sink is told */
@@ -399,6 +444,14 @@ on_last_seen(void *context, uint32_t member, const TlLogRow *row)
 	seen->row = row == NULL ? NULL : tl_node_order_copy(row);
 	order->seen = lappend(order->seen, seen);
 	MemoryContextSwitchTo(caller);
+}
+
+static void
+on_later(void *context)
+{
+	TlOrder    *order = context;
+
+	order->later = true;
 }
 
 static void

@@ -51,8 +51,14 @@ static TlStatement insert_epoch = {
 static TlStatement follow_members = {
 	"SELECT ledger_internal.follow_members()", 0, {0}
 };
+static TlStatement follow_keys = {
+	"SELECT ledger_internal.follow_keys()", 0, {0}
+};
 static TlStatement follow_addresses = {
 	"SELECT ledger_internal.follow_addresses()", 0, {0}
+};
+static TlStatement approve_keys = {
+	"SELECT ledger_internal.approve_keys()", 0, {0}
 };
 static TlStatement select_asked = {
 	"SELECT a.number, a.motion FROM ledger_internal.approval_asked AS a WHERE a.source IS NULL"
@@ -123,6 +129,7 @@ tl_node_order_epoch_store(const TlConsensusConfig *config, const TlAction *actio
 	values[3] = tl_chain_bytes(action->certificate.data, action->certificate.size);
 	tl_chain_execute(&insert_epoch, values, NULL, false);
 	tl_chain_execute(&follow_members, NULL, NULL, false);
+	tl_chain_execute(&follow_keys, NULL, NULL, false);
 	/* sessions ask whether this member is one any more */
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	ereport(LOG,
@@ -206,6 +213,13 @@ void
 tl_node_order_follow_addresses(void)
 {
 	tl_chain_execute(&follow_addresses, NULL, NULL, false);
+}
+
+/* Members may have asked for other keys. */
+void
+tl_node_order_follow_keys(void)
+{
+	tl_chain_execute(&approve_keys, NULL, NULL, false);
 }
 
 /* E2 */

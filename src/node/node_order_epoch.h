@@ -27,6 +27,7 @@ extern bool tl_node_order_approval(TlApprovalAsked *out,
 								   const uint8_t secret[TL_SECRET_SIZE]);
 extern void tl_node_order_approved(const TlApprovalAsked *asked);
 extern void tl_node_order_follow_addresses(void);
+extern void tl_node_order_follow_keys(void);
 extern void tl_node_order_check_trusted(const TlConsensusBlock *block);
 
 #endif							/* NODE_ORDER_EPOCH_H */

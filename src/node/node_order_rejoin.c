@@ -67,6 +67,12 @@ static TlStatement upsert_reply = {
 	" closed_seq = excluded.closed_seq, message = excluded.message, given_at = clock_timestamp()",
 	4, {INT8OID, BYTEAOID, INT8OID, BYTEAOID}
 };
+static TlStatement select_last = {
+	/* bytes 29 to 60 of a row are the digest of the one before */
+	"SELECT substring(message FROM 30 FOR 32), epoch FROM ledger_internal.own_log"
+	" WHERE incarnation = $1 AND seq = $2",
+	2, {INT4OID, INT8OID}
+};
 static TlStatement select_place = {
 	"SELECT incarnation, seq FROM ledger_internal.own_log WHERE digest = $1"
 	" ORDER BY incarnation DESC LIMIT 1",
@@ -106,6 +112,7 @@ static void keep(TlOrder *order, List **list, const TlLogRow *row);
 static void give(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_reply(TlOrder *order, const TlLogRow *row);
 static void take_back(TlOrder *order, const TlLogRow *row);
+static void drop_last(TlOrder *order, const TlLogRow *row);
 static void take_back_rejoin(TlOrder *order, const TlLogRow *row);
 static void take_back_without(TlOrder *order, const TlLogRow *row);
 static void store_own(TlOrder *order, const TlLogRow *row);
@@ -179,7 +186,7 @@ tl_node_order_rejoin_look(TlOrder *order)
 		return;
 	copy_nonce(order->rejoin_nonce, 0, 0);
 	order->rejoin_opened = DatumGetBool(tl_chain_result(0, 3, NULL));
-	if (order->rejoin_opened || order->rejoin_given)
+	if (order->rejoin_opened || order->rejoin_given || !order->has_key)
 		return;
 	reason = TextDatumGetCString(tl_chain_result(0, 2, NULL));
 	input.rejoin.cause = (uint8_t) DatumGetInt16(tl_chain_result(0, 1, NULL));
@@ -302,8 +309,30 @@ take_back(TlOrder *order, const TlLogRow *row)
 	else if (same && row->sequence > 0 && row->sequence <= order->log.sequence)
 		tl_node_order_rejoin_cut(order, &row->previous);	/* nobody has seen what stands
 															 * here instead */
+	else if (same && row->sequence == order->log.sequence + 1)
+		drop_last(order, row);
 	else if (!same && row->kind == TL_LOG_REJOIN && row->sequence == 1)
 		take_back_rejoin(order, row);
+}
+
+/*
+ * What comes back follows another row than the last one here.  In an epoch that is
+ * over this member had all of its rows, and went on; later it had another key (R30).
+ * What it signed with the old one has never counted beside that.
+ */
+static void
+drop_last(TlOrder *order, const TlLogRow *row)
+{
+	Datum		values[] = {
+		Int32GetDatum(order->log.incarnation), Int64GetDatum((int64) order->log.sequence)
+	};
+	TlHash		previous;
+
+	if (tl_chain_execute(&select_last, values, NULL, false) == 0 ||
+		DatumGetInt64(tl_chain_result(0, 1, NULL)) >= (int64) row->epoch)
+		return;
+	memcpy(previous.bytes, VARDATA_ANY(DatumGetByteaPP(tl_chain_result(0, 0, NULL))), TL_HASH_SIZE);
+	tl_node_order_rejoin_cut(order, &previous);
 }
 
 /* An own REJOIN: it follows a row, and what stands here after that one goes. */

@@ -71,6 +71,10 @@ struct TlOrder
 	TlWire	   *wire;
 	TlOwnLog	log;
 	uint8_t		secret[TL_SECRET_SIZE];
+	uint8_t		row_key[TL_XONLY_KEY_SIZE]; /* that signs in this epoch */
+	bool		has_key;		/* its secret is there; if not: follows, signs nothing */
+	bool		later;			/* somebody has shown an own row that could not be
+								 * checked in this epoch */
 	TlConsensusConfig *config;
 	TlConsensus *core;			/* NULL: blocks from before are not here yet */
 	TlActions  *actions;

@@ -287,6 +287,7 @@ still_this_node(const TlRoundState *state)
 	identity = tl_node_identity();
 	return identity->table.exists && identity->ordered == state->ordered &&
 		identity->table.incarnation == state->head.incarnation &&
+		memcmp(identity->public_key, state->public_key, TL_XONLY_KEY_SIZE) == 0 &&
 		memcmp(&identity->chain_id, &state->head.log.chain_id, TL_HASH_SIZE) == 0;
 }
 

@@ -28,6 +28,8 @@ typedef struct TlRoundState
 	TlProgress	progress;
 
 	bool		ordered;		/* several members make the blocks */
+	bool		has_key;		/* without it nothing is batched */
+	uint8_t		public_key[TL_XONLY_KEY_SIZE];	/* of the key in head */
 	bool		tip_moved;		/* and have made one: read it */
 	bool		recognises;		/* rows may be in batches that are not here */
 	TlPending	pending;		/* batches that are in none yet */

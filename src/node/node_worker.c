@@ -78,6 +78,7 @@ static bool load_state(TlRoundState *state);
 static void drop_stale_batches(const TlNodeIdentity *identity);
 static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
+static TlRoundResult wait_for_key(const TlRoundState *state);
 static void run(TlRoundState *state, bool test);
 static TlApplyResult apply(TlRoundState *state);
 static void wait_for_work(TlRoundResult result, TlApplyResult applied);
@@ -221,7 +222,11 @@ load_state(TlRoundState *state)
 		state->head.log.incarnation = identity->table.incarnation;
 		state->head.log.chain_id = identity->chain_id;
 		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
-		tl_node_key_load(state->head.secret, identity->public_key);
+		memcpy(state->public_key, identity->public_key, TL_XONLY_KEY_SIZE);
+		/* others may give the member another key meanwhile: what they order is followed */
+		state->has_key = !identity->ordered || tl_node_key_is_there(identity->public_key);
+		if (state->has_key)
+			tl_node_key_load(state->head.secret, identity->public_key);
 		drop_stale_batches(identity);
 		SPI_connect();
 		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
@@ -320,7 +325,9 @@ run(TlRoundState *state, bool test)
 		if (applied == TL_APPLY_MORE)
 			tl_node_wire_wake();	/* the core is told the state */
 		INSTR_TIME_SET_CURRENT(start);
-		if (may_sign(state, test))
+		if (!state->has_key)
+			result = wait_for_key(state);
+		else if (may_sign(state, test))
 			result = tl_node_round(state);
 		if (result == TL_ROUND_MORE)
 			tl_node_wire_wake();
@@ -341,6 +348,23 @@ run(TlRoundState *state, bool test)
 		if (!state->progress.partial && applied != TL_APPLY_MORE)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
+}
+
+/*
+ * The file of the key is not there.  Nothing is batched until it is, or until the
+ * members have given this one another key: a successor begins with it.
+ */
+static TlRoundResult
+wait_for_key(const TlRoundState *state)
+{
+	bool		same;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	same = memcmp(tl_node_identity()->public_key, state->public_key, TL_XONLY_KEY_SIZE) == 0;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return same && !tl_node_key_is_there(state->public_key) ? TL_ROUND_BLOCKED : TL_ROUND_NOT_A_NODE;
 }
 
 /* The next final block, if any may be there that is not applied. */

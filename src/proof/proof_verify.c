@@ -120,6 +120,7 @@ static void verify_in_view(TlVerification *run, List *tables);
 static void verify(TlVerification *run, List *tables);
 static bool parse_mode(const char *mode);
 static void check_node(TlVerification *run);
+static void check_node_key(TlVerification *run, const bytea *key);
 static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
@@ -264,6 +265,7 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	TlBlockHeader first;
 	bytea	   *chain;
 	bytea	   *header;
+	bytea	   *key;
 	bytea	   *body;
 
 	tl_table_identity(&run->identity);
@@ -286,8 +288,10 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	run->quorum = run->genesis.member_count > 1 ||
 		DatumGetBool(tl_chain_result(0, 7, NULL));
 	run->member = run->quorum ? run->identity.member : run->genesis.members[0].number;
+	key = DatumGetByteaPCopy(tl_chain_result(0, 6, NULL));
 	check_node(run);
 	tl_proof_verify_load_members(run, &first);
+	check_node_key(run, key);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
@@ -300,7 +304,6 @@ check_node(TlVerification *run)
 	const TlMember *member = &run->genesis.members[0];
 	char	   *name = TextDatumGetCString(tl_chain_result(0, 3, NULL));
 	char	   *purpose = TextDatumGetCString(tl_chain_result(0, 5, NULL));
-	bytea	   *key = DatumGetByteaPP(tl_chain_result(0, 6, NULL));
 
 	for (int i = 1; i < run->genesis.member_count; i++)
 		if (run->genesis.members[i].number == run->member)
@@ -310,9 +313,7 @@ check_node(TlVerification *run)
 	if (strlen(name) == member->name.size &&
 		memcmp(name, member->name.data, member->name.size) == 0 &&
 		DatumGetInt64(tl_chain_result(0, 4, NULL)) == member->number &&
-		strcmp(purpose, purposes[run->genesis.purpose]) == 0 &&
-		VARSIZE_ANY_EXHDR(key) == TL_XONLY_KEY_SIZE &&
-		memcmp(VARDATA_ANY(key), member->row_key, TL_XONLY_KEY_SIZE) == 0)
+		strcmp(purpose, purposes[run->genesis.purpose]) == 0)
 		return;
 	tl_proof_verify_report(run, &(TlProblem) {
 		.kind = "block_changed",
@@ -324,7 +325,25 @@ check_node(TlVerification *run)
 		.found = psprintf("%lld %s %s",
 						  (long long) DatumGetInt64(tl_chain_result(0, 4, NULL)),
 						  name, purpose),
-		.detail = "Name, number, purpose or key in ledger_internal.node are not those of the genesis block."
+		.detail = "Name, number or purpose in ledger_internal.node are not those of the genesis block."
+	});
+}
+
+/* The key that signs now is that of the newest members; who is none proves his by his rows. */
+static void
+check_node_key(TlVerification *run, const bytea *key)
+{
+	const uint8_t *expected = tl_proof_verify_row_key(run, run->member, PG_UINT64_MAX);
+
+	if (expected == NULL ||
+		(VARSIZE_ANY_EXHDR(key) == TL_XONLY_KEY_SIZE &&
+		 memcmp(VARDATA_ANY(key), expected, TL_XONLY_KEY_SIZE) == 0))
+		return;
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "block_changed",
+		.has_height = true,
+		.height = 0,
+		.detail = "The key in ledger_internal.node is not the one that the members know."
 	});
 }
 

@@ -267,7 +267,7 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 		size_t		size = PQgetlength(result, i, 0);
 		const char *reason;
 
-		switch (tl_replication_store_row(peer, &wire->chain_id, data, size,
+		switch (tl_replication_store_row(peer, &wire->chain_id, wire->epoch, data, size,
 										 &reason, &wire->sink))
 		{
 			case TL_ROW_KEPT:

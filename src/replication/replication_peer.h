@@ -10,6 +10,7 @@
 
 #include "consensus_message.h"
 #include "replication_connection.h"
+#include "replication_key.h"
 
 /* Incarnations of one member that are followed. */
 #define TL_PEER_LOGS_MAX		8
@@ -40,7 +41,7 @@ typedef struct TlPeerLog
 typedef struct TlPeer
 {
 	uint32_t	member;
-	uint8_t		row_key[TL_XONLY_KEY_SIZE];
+	TlRowKeys	keys;
 	char		address[TL_PEER_ADDRESS_SIZE_MAX + 1];	/* may be empty */
 
 	/* arrivals in the own wire */

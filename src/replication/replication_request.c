@@ -201,7 +201,7 @@ take_request(TlWire *wire, const void *data, size_t size)
 		return;
 	for (int i = 0; i < wire->peer_count; i++)
 		if (wire->peers[i].member == row.member &&
-			tl_consensus_row_verify(&row, &wire->chain_id, wire->peers[i].row_key))
+			tl_replication_key_verify(&wire->peers[i].keys, &wire->chain_id, &row))
 			wire->sink.request(wire->sink.context, &row);
 }
 
@@ -307,7 +307,7 @@ on_own(void *context, PGresult *result)
 		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
 									PQgetlength(result, i, 0)) == TL_OK &&
 			row.member == wire->member &&
-			tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
+			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row))
 			wire->sink.own(wire->sink.context, &row);
 	}
 }

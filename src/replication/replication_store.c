@@ -7,12 +7,14 @@
  * replication, or an answer to a question of ours.
  *
  * Invariants
- *	  W1  a row of peer_log is signed by its member's row key
+ *	  W1  a row of peer_log is signed by the row key that its member has in the
+ *		  epoch of the row; of an epoch that is still to come here, by the one
+ *		  that he has now, until that epoch begins
  *	  W2  it follows the row before in its incarnation: sequence and digest;
  *		  an incarnation but the first begins with REJOIN
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
- *	  W4  nothing of it is ever changed
+ *	  W4  nothing of it is ever changed, but for what W1 takes back
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -114,12 +116,15 @@ static TlStatement insert_chunk = {
 	2, {BYTEAOID, BYTEAOID}
 };
 
+static const char to_come[] = "of an epoch to come, by a key that is not known yet";
+
 static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
-								const TlHash *chain_id, const void *data, size_t size);
+								const TlHash *chain_id, uint64_t epoch, const void *data,
+								size_t size);
 static TlPeerLog *find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE]);
 static void note_end(TlPeer *peer, const TlLogRow *row);
 static void load_ends(TlPeer *peer);
-static TlVerdict compare(const TlLogRow *row, const TlHash *digest, const void *data,
+static TlVerdict compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data,
 						 size_t size, const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
@@ -129,18 +134,21 @@ static bool is_wanted(const TlLogRow *row, const TlHash *row_digest,
 static Datum uuid_datum(const uint8_t bytes[16]);
 
 /*
- * One row.  The sink learns of it if it is kept, in the order of its log, or
+ * One row, while this node is in that epoch.  The sink learns of it if it is kept, in the order of its log, or
  * if it contradicts; *reason says why it was refused.
  */
 TlVerdict
-tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
-						 size_t size, const char **reason, const TlSink *sink)
+tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
+						 const void *data, size_t size, const char **reason,
+						 const TlSink *sink)
 {
 	TlLogRow	row;
 	TlHash		digest;
 	TlPeerLog  *log;
 
-	*reason = check_signed(&row, &digest, peer, chain_id, data, size);
+	*reason = check_signed(&row, &digest, peer, chain_id, epoch, data, size);
+	if (*reason == to_come)
+		return TL_ROW_AHEAD;
 	if (*reason == NULL && row.sequence == 0)
 		*reason = "the row has no place in a log";
 	if (*reason != NULL)
@@ -153,7 +161,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 	}
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
-		return compare(&row, &digest, data, size, reason, sink);
+		return compare(peer, &row, &digest, data, size, reason, sink);
 	if (row.sequence > log->sequence + 1)
 		return TL_ROW_AHEAD;
 	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
@@ -179,14 +187,14 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, const void *data,
 /* A row outside the order of its log, if it is the one that was asked for. */
 bool
 tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_id,
-						   const void *data, size_t size, TlWantKind kind,
+						   uint64_t epoch, const void *data, size_t size, TlWantKind kind,
 						   const TlHash *digest, const TlSink *sink)
 {
 	TlLogRow	row;
 	TlHash		row_digest;
 	Datum		values[4];
 
-	if (check_signed(&row, &row_digest, peer, chain_id, data, size) != NULL ||
+	if (check_signed(&row, &row_digest, peer, chain_id, epoch, data, size) != NULL ||
 		!is_wanted(&row, &row_digest, kind, digest))
 		return false;
 	values[0] = tl_chain_bytes(row_digest.bytes, TL_HASH_SIZE);
@@ -337,7 +345,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 /* W1.  NULL, or why not. */
 static const char *
 check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
-			 const TlHash *chain_id, const void *data, size_t size)
+			 const TlHash *chain_id, uint64_t epoch, const void *data, size_t size)
 {
 	TlStatus	status = tl_consensus_row_decode(row, data, size);
 
@@ -348,8 +356,9 @@ check_signed(TlLogRow *row, TlHash *digest, const TlPeer *peer,
 	if (row->sequence > PG_INT64_MAX || row->epoch > PG_INT64_MAX || row->view > PG_INT64_MAX)
 		return "number out of range";
 	tl_consensus_row_digest(digest, chain_id, row);
-	if (!tl_replication_signature_check(NULL, row->signature, digest, peer->row_key))
-		return tl_status_text(TL_BAD_SIGNATURE);
+	if (!tl_replication_signature_check(NULL, row->signature, digest,
+										tl_replication_key_of(&peer->keys, row->epoch)))
+		return row->epoch > epoch ? to_come : tl_status_text(TL_BAD_SIGNATURE);
 	return NULL;
 }
 
@@ -413,7 +422,7 @@ load_ends(TlPeer *peer)
  * kept there is lost, that is no reason to end for a row of somebody else's.
  */
 static TlVerdict
-compare(const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
+compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
 		const char **reason, const TlSink *sink)
 {
 	TlLogRow	stored;
@@ -436,6 +445,12 @@ compare(const TlLogRow *row, const TlHash *digest, const void *data, size_t size
 	if (VARSIZE_ANY_EXHDR(message) == size &&
 		memcmp(VARDATA_ANY(message), data, size - TL_SIGNATURE_SIZE) == 0)
 		return TL_ROW_KNOWN;
+	/* R48: both convict nobody */
+	if (!tl_replication_key_is_same(&peer->keys, stored.epoch, row->epoch))
+	{
+		*reason = "beside the row that is kept in its place, which another key has signed";
+		return TL_ROW_REFUSED;
+	}
 	values[4] = tl_chain_bytes(data, size);
 	values[3] = values[2];
 	values[2] = values[1];

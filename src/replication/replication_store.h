@@ -30,6 +30,8 @@ typedef struct TlSink
 	void		(*row) (void *context, const TlLogRow *row);	/* TL_INPUT_ROW */
 	void		(*held) (void *context, const TlLane *lane);	/* TL_INPUT_HELD */
 	void		(*loose) (void *context, const TlLogRow *row);	/* TL_INPUT_LOOSE_ROW */
+	void		(*later) (void *context);	/* somebody shows an own row of a later
+										 * epoch, which cannot be checked yet */
 	void		(*last_seen) (void *context, uint32_t member,
 							  const TlLogRow *row); /* TL_INPUT_LAST_SEEN; NULL: he
 													 * has none */
@@ -51,11 +53,11 @@ typedef enum TlWantKind
 } TlWantKind;
 
 extern TlVerdict tl_replication_store_row(TlPeer *peer, const TlHash *chain_id,
-										  const void *data, size_t size,
-										  const char **reason,
+										  uint64_t epoch, const void *data,
+										  size_t size, const char **reason,
 										  const TlSink *sink);
 extern bool tl_replication_store_loose(const TlPeer *peer, const TlHash *chain_id,
-									   const void *data, size_t size,
+									   uint64_t epoch, const void *data, size_t size,
 									   TlWantKind kind, const TlHash *digest,
 									   const TlSink *sink);
 extern void tl_replication_store_wanted(const TlLogRow *row, const TlSink *sink);

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "port/pg_bswap.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +41,7 @@ static char *make_query(const TlWire *wire, TlWantKind kind);
 static void on_rows(void *context, PGresult *result);
 static bool ask_last_seen(TlWire *wire, int source, TimestampTz now);
 static void on_last_seen(void *context, PGresult *result);
+static void take_seen(TlWire *wire, TlPeer *peer, const TlLogRow *row);
 static void take_reply(TlWire *wire, const TlPeer *peer, const void *data, size_t size);
 static bool take(TlWire *wire, const TlWant *want, const void *data, size_t size);
 
@@ -196,8 +198,8 @@ take(TlWire *wire, const TlWant *want, const void *data, size_t size)
 		return false;
 	for (int i = 0; i < wire->peer_count; i++)
 		if (wire->peers[i].member == row.member)
-			return tl_replication_store_loose(&wire->peers[i], &wire->chain_id, data,
-											  size, want->kind, &want->digest,
+			return tl_replication_store_loose(&wire->peers[i], &wire->chain_id, wire->epoch,
+											  data, size, want->kind, &want->digest,
 											  &wire->sink);
 	return false;
 }
@@ -209,7 +211,10 @@ ask_last_seen(TlWire *wire, int source, TimestampTz now)
 	TlPeer	   *peer = &wire->peers[source];
 	uint8_t		first[TL_PLACE_SIZE];
 	uint8_t		last[TL_PLACE_SIZE];
-	TlParameter parameters[] = {{first, sizeof(first), true}, {last, sizeof(last), true}};
+	uint64_t	epoch = pg_hton64(wire->epoch);
+	TlParameter parameters[] = {
+		{first, sizeof(first), true}, {last, sizeof(last), true}, {&epoch, sizeof(epoch), true}
+	};
 
 	if (now < peer->last_seen_due)
 		return false;
@@ -224,10 +229,15 @@ ask_last_seen(TlWire *wire, int source, TimestampTz now)
 											   "(SELECT message FROM ledger_wire.log_%1$u ORDER BY arrival DESC LIMIT 1)"
 											   " UNION ALL (SELECT message FROM ledger_wire.log_%1$u"
 											   " WHERE ledger_wire.row_key(message) BETWEEN $1::bytea AND $2::bytea"
+											   " ORDER BY ledger_wire.row_key(message) DESC LIMIT 1)"
+	/* bytes 62 to 69 of a row are its epoch */
+											   " UNION ALL (SELECT message FROM ledger_wire.log_%1$u"
+											   " WHERE ledger_wire.row_key(message) BETWEEN $1::bytea AND $2::bytea"
+											   " AND substring(message FROM 63 FOR 8) <= $3::bytea"
 											   " ORDER BY ledger_wire.row_key(message) DESC LIMIT 1)) AS l ON true"
 											   " LEFT JOIN ledger_wire.reply AS r ON r.member = %1$u",
 											   wire->member),
-									  parameters, 2, WANT_TIMEOUT_MS, on_last_seen, question))
+									  parameters, 3, WANT_TIMEOUT_MS, on_last_seen, question))
 		return true;
 	pfree(question);
 	return false;
@@ -257,13 +267,22 @@ on_last_seen(void *context, PGresult *result)
 		if (!PQgetisnull(result, i, 0) &&
 			tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
 									PQgetlength(result, i, 0)) == TL_OK &&
-			row.member == wire->member &&
-			tl_consensus_row_verify(&row, &wire->chain_id, wire->row_key))
-		{
-			peer->ask_last_seen = false;
-			if (wire->sink.last_seen != NULL)
-				wire->sink.last_seen(wire->sink.context, peer->member, &row);
-		}
+			row.member == wire->member)
+			take_seen(wire, peer, &row);
+}
+
+/* R30: a row of a later epoch may be by a key that only that epoch tells. */
+static void
+take_seen(TlWire *wire, TlPeer *peer, const TlLogRow *row)
+{
+	if (tl_replication_key_verify(&wire->keys, &wire->chain_id, row))
+	{
+		peer->ask_last_seen = false;
+		if (wire->sink.last_seen != NULL)
+			wire->sink.last_seen(wire->sink.context, peer->member, row);
+	}
+	else if (row->epoch > wire->epoch && wire->sink.later != NULL)
+		wire->sink.later(wire->sink.context);
 }
 
 /* What it has answered to a REQUEST, this one or an earlier. */
@@ -275,6 +294,6 @@ take_reply(TlWire *wire, const TlPeer *peer, const void *data, size_t size)
 	if (wire->sink.reply != NULL &&
 		tl_consensus_row_decode(&row, data, size) == TL_OK &&
 		row.kind == TL_LOG_REPLY && row.member == peer->member &&
-		tl_consensus_row_verify(&row, &wire->chain_id, peer->row_key))
+		tl_replication_key_verify(&peer->keys, &wire->chain_id, &row))
 		wire->sink.reply(wire->sink.context, &row);
 }

@@ -54,6 +54,7 @@ static TlStatement select_peers = {
 };
 
 static void load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *address);
+static void load_keys(TlWire *wire);
 static void tend_admin(TlWire *wire, TimestampTz now);
 static void ask_script(TlWire *wire, const char *function);
 static void on_repaired(void *context, PGresult *result);
@@ -76,7 +77,7 @@ tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member,
 	wire->database = database;
 	wire->member = member;
 	wire->chain_id = *chain_id;
-	memcpy(wire->row_key, row_key, TL_XONLY_KEY_SIZE);
+	tl_replication_key_init(&wire->keys, row_key);
 	wire->sink = *sink;
 	wire->peers = MemoryContextAllocZero(TopMemoryContext,
 										 sizeof(TlPeer) * TL_MEMBER_COUNT_MAX);
@@ -111,6 +112,7 @@ tl_replication_wire_reload(TlWire *wire)
 		load_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(i, 0, NULL)),
 				  DatumGetByteaPP(tl_chain_result(i, 1, NULL)),
 				  TextDatumGetCString(tl_chain_result(i, 2, NULL)));
+	load_keys(wire);
 	for (int i = before; i < wire->peer_count && wire->identified; i++)
 		tl_replication_store_load_logs(&wire->peers[i], wire->wire_id);
 	tl_replication_wire_end(wire);
@@ -118,6 +120,40 @@ tl_replication_wire_reload(TlWire *wire)
 		wire->repair_due = 0;
 	wire->look_due = 0;
 	return wire->peer_count;
+}
+
+/*
+ * Which key signs in which epoch.  Of a member who has another one since the
+ * epoch that has begun some rows may be here that were taken for its, and are
+ * not kept any more, and others may wait that could not be checked.
+ */
+static void
+load_keys(TlWire *wire)
+{
+	wire->epoch = tl_replication_key_epoch();
+	tl_replication_key_load(&wire->keys, wire->member, wire->keys.list[0].key);
+	for (int i = 0; i < wire->peer_count; i++)
+	{
+		TlPeer	   *peer = &wire->peers[i];
+		uint8_t		first[TL_XONLY_KEY_SIZE];
+		int			before = peer->keys.count;
+
+		memcpy(first, peer->keys.list[0].key, sizeof(first));
+		tl_replication_key_load(&peer->keys, peer->member, first);
+		if (!wire->identified ||
+			(peer->keys.count == before &&
+			 memcmp(first, peer->keys.list[0].key, sizeof(first)) == 0))
+			continue;
+		tl_replication_store_load_logs(peer, wire->wire_id);
+		for (int j = 0; j < peer->log_count; j++)
+		{
+			/* the next row may be one that had to wait: it is looked for at once */
+			peer->logs[j].known = Max(peer->logs[j].known, peer->logs[j].sequence + 1);
+			peer->logs[j].source = -1;
+			peer->logs[j].due = 0;
+			peer->logs[j].pause_ms = 0;
+		}
+	}
 }
 
 static void
@@ -144,7 +180,7 @@ load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *addre
 		peer = &wire->peers[index];
 		memset(peer, 0, sizeof(*peer));
 		peer->member = member;
-		memcpy(peer->row_key, VARDATA_ANY(row_key), TL_XONLY_KEY_SIZE);
+		tl_replication_key_init(&peer->keys, (const uint8_t *) VARDATA_ANY(row_key));
 		peer->log_count = 1;
 		for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
 			peer->logs[i].source = -1;

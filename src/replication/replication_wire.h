@@ -88,7 +88,8 @@ struct TlWire
 	Oid			database;
 	uint32_t	member;
 	TlHash		chain_id;
-	uint8_t		row_key[TL_XONLY_KEY_SIZE];
+	TlRowKeys	keys;			/* own ones */
+	uint64_t	epoch;			/* in which this node is */
 	TlSink		sink;
 
 	int			peer_count;

@@ -15,12 +15,12 @@
 
 static TlSpan accuse_of(Dialogue *dialogue, const Line *line, const char *of);
 static void sign_as(Dialogue *dialogue, uint32_t member, TlEvidenceRow *out,
-					uint8_t salt);
+					uint8_t salt, uint64_t epoch);
 static TlSpan encode_evidence(const TlEvidence *evidence);
 
 /*
- * MEMBER accuses MEMBER [falsely]: of two rows at one place of his log, of which
- * he has signed none if falsely.  MEMBER accuses MEMBER of ROW [with BLOCK]: of
+ * MEMBER accuses MEMBER [falsely|across]: of two rows at one place of his log, of
+ * which he has signed none if falsely, and one in the epoch before if across.  MEMBER accuses MEMBER of ROW [with BLOCK]: of
  * a row that its bytes convict, or with its parent's.
  */
 TlSpan
@@ -38,7 +38,8 @@ dialogue_accuse(Dialogue *dialogue, const Line *line)
 	dialogue->accusations++;
 	for (uint8_t i = 0; i < 2; i++)
 	{
-		sign_as(dialogue, accused, &rows[i], i + 1);
+		sign_as(dialogue, accused, &rows[i], i + 1,
+				dialogue->config.epoch - (i == 0 && line_has(line, "across")));
 		rows[i].row.signature[0] ^= line_has(line, "falsely");
 	}
 	if (tl_consensus_evidence_make(&evidence, &dialogue->config.chain_id,
@@ -80,16 +81,18 @@ accuse_of(Dialogue *dialogue, const Line *line, const char *of)
 
 /* A row of his at a place that this dialogue does not reach. */
 static void
-sign_as(Dialogue *dialogue, uint32_t member, TlEvidenceRow *out, uint8_t salt)
+sign_as(Dialogue *dialogue, uint32_t member, TlEvidenceRow *out, uint8_t salt,
+		uint64_t epoch)
 {
 	TlLogRow	row = {.member = member, .kind = TL_LOG_NULLIFY, .view = 1,
-	.epoch = dialogue->config.epoch};
+	.epoch = epoch};
 	TlHash		digest;
 
 	row.sequence = 900 + dialogue->accusations;
 	row.previous.bytes[0] = salt;
 	tl_consensus_row_digest(&digest, &dialogue->config.chain_id, &row);
-	dialogue_stamp(&digest, dialogue_member(dialogue, member)->row_key,
+	dialogue_stamp(&digest,
+				   tl_consensus_epoch_key(dialogue_member(dialogue, member), epoch),
 				   row.signature);
 	tl_consensus_evidence_row(out, &row);
 }
@@ -136,7 +139,7 @@ dialogue_approve(Dialogue *dialogue, uint32_t member, const char *motion,
 	return dialogue_keep(bytes, writer.size);
 }
 
-/* motion NAME removes MEMBER, adds LETTER [version N], deploys */
+/* motion NAME removes MEMBER, adds LETTER, rekeys MEMBER [version N], deploys */
 void
 dialogue_motion(Dialogue *dialogue, const Line *line)
 {
@@ -162,7 +165,8 @@ dialogue_motion(Dialogue *dialogue, const Line *line)
 		motion.removed_count = 1;
 		motion.removed = (TlSpan) {list, writer.size};
 	}
-	else if (strcmp(line->words[2], "adds") == 0)
+	else if (strcmp(line->words[2], "adds") == 0 ||
+			 strcmp(line->words[2], "rekeys") == 0)
 	{
 		TlSpan		leaf = dialogue_leaf(number, TL_MEMBER_VALIDATOR, key);
 

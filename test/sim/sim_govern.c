@@ -384,7 +384,7 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 			tl_put_u32(&writer, member->number);
 			motion.removed_count++;
 		}
-		if (removed[i] || i != rotated || member->row_key[1] != 0)
+		if (removed[i] || i != rotated)
 			continue;
 		tl_writer_init(&one, leaf, sizeof(leaf));
 		put_leaf(&one, member->number, member->validator ? TL_MEMBER_VALIDATOR :

@@ -113,7 +113,7 @@ my @each = (
 	[ "UPDATE ledger_internal.block SET view = view + 1 WHERE height = $many", 'block_changed: Column view' ],
 	[ "UPDATE ledger_internal.block SET time = time + interval '1 s' WHERE height = $many", 'block_changed: Column time' ],
 	[ "UPDATE ledger_internal.block SET subtree_roots = subtree_roots || subtree_roots WHERE height = $many", 'block_changed: Column subtree_roots' ],
-	[ "UPDATE ledger_internal.node SET name = 'other'", 'block_changed: Name, number, purpose or key in ledger_internal.node are not those of the genesis block' ],
+	[ "UPDATE ledger_internal.node SET name = 'other'", 'block_changed: Name, number or purpose in ledger_internal.node are not those of the genesis block' ],
 	[ "INSERT INTO ledger_internal.own_vote VALUES (0, 1000, 'phase2', '')", 'tail_cut: .* ledger_internal.own_vote knows a vote in a later view' ],
 	[ 'UPDATE ledger.verification SET to_height = 1000', 'tail_cut: An earlier run in ledger.verification read blocks that are not there any more' ],
 

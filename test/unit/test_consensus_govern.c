@@ -9,7 +9,7 @@
  */
 #include "consensus_core.h"
 #include "consensus_epoch.h"
-
+#include "consensus_evidence.h"
 #include "merkle_hash.h"
 #include "unit.h"
 
@@ -303,9 +303,10 @@ next_configuration(void)
 			   config.founding.bytes[0] == 9 && config.base.hash.bytes[0] == 9);
 	UNIT_CHECK(config.members[1].number == 3 && config.members[1].validator &&
 			   config.members[1].row_key[1] == 9 &&
-			   config.members[1].key_before[1] == 0 &&
-			   config.members[1].key_epoch == 1);
-	UNIT_CHECK(config.members[2].number == 6 && config.members[2].key_epoch == 0);
+			   config.members[1].before_count == 1 &&
+			   tl_consensus_epoch_key(&config.members[1], 0)[1] == 0 &&
+			   tl_consensus_epoch_key(&config.members[1], 1)[1] == 9);
+	UNIT_CHECK(config.members[2].number == 6 && config.members[2].before_count == 0);
 	UNIT_CHECK(config.standing.members[1].convicted == 7 &&
 			   config.standing.members[1].incarnation == 3 &&
 			   config.standing.members[1].approvals == 0 &&
@@ -315,6 +316,121 @@ next_configuration(void)
 	/* The number of the one who left is not given again. */
 	config.member_count = 2;
 	UNIT_CHECK(config.number_max == 6);
+}
+
+/* The status of a change that gives member 3 the key of that generation. */
+static TlStatus
+rekey(uint8_t generation)
+{
+	static TlStanding standing;
+	TlConsensusBlock founding = {.header.height = 1};
+	uint8_t		bytes[1024];
+	TlSpan		leaves[] = {leaf(3, 3, TL_MEMBER_PARTICIPANT, generation)};
+	TlMotion	motion = motion_of(0, NULL, 1, leaves);
+	TlWriter	writer;
+
+	motion.epoch = config.epoch;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_motion_encode(&writer, &motion) == TL_OK);
+	return tl_consensus_epoch_next(&config, &founding, &standing,
+								   (TlSpan) {bytes, writer.size});
+}
+
+/* W4: each row is checked with the key of its epoch, whatever keys came later. */
+static void
+keys_of_epochs(void)
+{
+	configure();
+	UNIT_CHECK(rekey(0) == TL_OK && config.members[2].before_count == 0);
+	for (uint8_t i = 1; i < TL_MEMBER_KEYS_MAX; i++)
+		UNIT_CHECK(rekey(i) == TL_OK);
+	UNIT_CHECK(config.epoch == TL_MEMBER_KEYS_MAX);
+	for (uint8_t i = 0; i < TL_MEMBER_KEYS_MAX; i++)
+		UNIT_CHECK(tl_consensus_epoch_key(&config.members[2], i + 1u)[1] == i);
+	UNIT_CHECK(tl_consensus_epoch_key(&config.members[2], 0)[1] == 0 &&
+			   tl_consensus_epoch_key(&config.members[2], 1000)[1] == TL_MEMBER_KEYS_MAX - 1);
+	UNIT_CHECK(rekey(TL_MEMBER_KEYS_MAX) == TL_TOO_LARGE);
+	UNIT_CHECK(rekey(0) == TL_BAD_KEY);
+	UNIT_CHECK(rekey(TL_MEMBER_KEYS_MAX - 1) == TL_OK);
+}
+
+/* A row of member 3 in that epoch, signed with that secret; at one place. */
+static void
+row_of_three(TlEvidenceRow *out, uint64_t epoch, uint8_t salt, const uint8_t with[32])
+{
+	TlLogRow	row = {.member = 3, .sequence = 2, .kind = TL_LOG_ACK, .epoch = epoch,
+		.previous = {{salt}}};
+	TlHash		digest;
+
+	tl_consensus_row_digest(&digest, &config.chain_id, &row);
+	UNIT_CHECK(tl_crypto_schnorr_sign(row.signature, digest.bytes, TL_HASH_SIZE, with,
+									  digest.bytes) == TL_OK);
+	tl_consensus_evidence_row(out, &row);
+}
+
+/* Does an accusation of these two rows of member 3 hold?  Member 1 makes it. */
+static bool
+accusation_holds(const TlConsensus *core, const TlEvidenceRow *left, const TlEvidenceRow *right)
+{
+	uint8_t		payload[TL_EVIDENCE_SIZE];
+	TlEvidence	evidence;
+	TlLogRow	row = {.member = 1, .sequence = 1, .kind = TL_LOG_EVIDENCE, .epoch = 1};
+	TlHash		digest;
+	TlWriter	writer;
+	bool		valid;
+
+	UNIT_CHECK(tl_consensus_evidence_make(&evidence, &config.chain_id, left, right) ==
+			   TL_EVIDENCE_FORK);
+	tl_writer_init(&writer, payload, sizeof(payload));
+	UNIT_CHECK(tl_consensus_evidence_encode(&writer, &evidence) == TL_OK);
+	row.payload = (TlSpan) {payload, writer.size};
+	tl_consensus_row_digest(&digest, &config.chain_id, &row);
+	UNIT_CHECK(tl_crypto_schnorr_sign(row.signature, digest.bytes, TL_HASH_SIZE, secret,
+									  digest.bytes) == TL_OK);
+	UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL, &valid) == TL_OK);
+	return valid;
+}
+
+/* R48, and that a row of the new epoch by the old key is nobody's. */
+static void
+two_keys(void)
+{
+	uint8_t		before[32] = {[31] = 7};
+	uint8_t		after[32] = {[31] = 8};
+	uint8_t		key[TL_XONLY_KEY_SIZE];
+	TlEvidenceRow rows[4];
+	TlConsensus *core;
+	TlLogRow	row;
+	size_t		size;
+	bool		valid;
+
+	configure();
+	UNIT_CHECK(tl_crypto_xonly_key(config.members[2].row_key, before) == TL_OK);
+	UNIT_CHECK(rekey(1) == TL_OK);
+	UNIT_CHECK(tl_crypto_xonly_key(key, after) == TL_OK);
+	memcpy(config.members[2].row_key, key, sizeof(key));
+	size = tl_consensus_size(&config);
+	core = tl_consensus_init(malloc(size), size, &config);
+	UNIT_CHECK(core != NULL);
+	row_of_three(&rows[0], 0, 1, before);
+	row_of_three(&rows[1], 0, 2, before);
+	row_of_three(&rows[2], 1, 3, after);
+	row_of_three(&rows[3], 1, 4, after);
+	UNIT_CHECK(accusation_holds(core, &rows[0], &rows[1]));
+	UNIT_CHECK(accusation_holds(core, &rows[2], &rows[3]));
+	UNIT_CHECK(!accusation_holds(core, &rows[0], &rows[2]));
+	row = rows[2].row;
+	row.payload = (TlSpan) {NULL, 0};
+	UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL, &valid) == TL_OK);
+	row_of_three(&rows[2], 1, 3, before);
+	row = rows[2].row;
+	UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL, &valid) ==
+			   TL_BAD_SIGNATURE);
+	row_of_three(&rows[0], 0, 3, after);
+	row = rows[0].row;
+	UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL, &valid) ==
+			   TL_BAD_SIGNATURE);
+	free(core);
 }
 
 /* Sign an approval of these motion bytes; in out. */
@@ -553,4 +669,5 @@ approvals_that_are_none(void)
 
 UNIT_MAIN(UNIT_CASE(vectors), UNIT_CASE(motions_that_are_none),
 		  UNIT_CASE(next_sets), UNIT_CASE(next_configuration),
+		  UNIT_CASE(keys_of_epochs), UNIT_CASE(two_keys),
 		  UNIT_CASE(decides), UNIT_CASE(approvals_that_are_none))

@@ -1,0 +1,171 @@
+# A member takes another signing key: proposed by the one of now, approved by the
+# others' nodes without a call, in force when an epoch begins.  Each row is checked
+# with the key of its epoch, before and after, and nobody is convicted by two keys.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerContract;
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+
+sub in_epoch
+{
+	my ($epoch, @who) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($wires->poll($_, 'SELECT ledger_internal.epoch_now()', $epoch), "epoch $epoch begins at member $_") foreach (@who ? @who : @members);
+	return;
+}
+
+sub rows_of
+{
+	my ($name, @who) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	foreach my $member (@who)
+	{
+		my $ref = $wires->sql($member, "INSERT INTO cdr VALUES ($member) RETURNING ledger_ref");
+
+		like($wires->sql($member, "SELECT ledger.wait_final('$ref', '170 s')"), qr/^\d+$/, "$name: a row of member $member is final");
+	}
+	return;
+}
+
+sub print_of { my ($at, $member) = @_; return $wires->sql($at, "SELECT fingerprint FROM ledger.member WHERE member = $member") }
+
+# Which rows of a member's log does this key sign, of the epochs that member 1 has?
+sub signed_by
+{
+	my ($member, $key) = @_;
+
+	return $wires->sql(1, "SELECT string_agg(DISTINCT epoch::text, ' ') FROM ledger_internal.peer_log WHERE member = $member AND ledger.schnorr_verify(digest, substring(message FROM octet_length(message) - 63), '$key')");
+}
+
+rows_of('first keys', @members);
+my $before = $wires->sql(2, 'SELECT public_key FROM ledger_internal.node');
+my $old_print = print_of(1, 2);
+my $old_receipt = $wires->sql(2, q{SELECT ledger.receipt('cdr', ledger_ref) FROM cdr ORDER BY ledger_ref LIMIT 1});
+
+# The call makes the key; the rest goes by itself.
+my $new_print = $wires->sql(2, 'SELECT ledger.rotate_key()');
+isnt($new_print, $old_print, 'rotate_key() makes another key');
+in_epoch(1);
+is(print_of($_, 2), $new_print, "member $_ knows it") foreach (@members);
+is($wires->sql(2, 'SELECT ledger.fingerprint()'), $new_print, 'and its own database is known by it');
+is($wires->sql(1, 'SELECT reason FROM ledger.motion'), "member2 has another key: $new_print", 'the motion says so');
+is($wires->sql(2, 'SELECT count(*) FROM ledger_internal.key_wanted'), '0', 'nothing is wanted any more');
+rows_of('another key', @members);
+my $after = $wires->sql(2, 'SELECT public_key FROM ledger_internal.node');
+isnt($after, $before, 'the node has the new key');
+is(signed_by(2, $before), '0', 'the old key has signed rows of epoch 0 only');
+is(signed_by(2, $after), '1', 'the new one those of epoch 1 only');
+my @files = map { $wires->node(2)->basedir . '/keys/' . ($_ =~ s/^\\x//r) . '.key' } ($before, $after);
+ok(-f $_, 'the file of each is there') foreach (@files);
+
+# A second time, and a third by another one; then two begin anew, from the first rows.
+$wires->sql(2, 'SELECT ledger.rotate_key()');
+in_epoch(2);
+$wires->sql(3, 'SELECT ledger.rotate_key()');
+in_epoch(3);
+rows_of('three changes', @members);
+$wires->restart_wire($_) foreach (1, 2);
+rows_of('after a start', @members);
+$wires->agree('everybody keeps everybody\'s log');
+is($wires->sql($_, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $_ verifies clean") foreach (@members);
+is($wires->sql(2, "BEGIN; UPDATE ledger_internal.node SET public_key = '$before'; SELECT kind, detail FROM ledger.verify(mode => 'full'); ROLLBACK"),
+	'block_changed|The key in ledger_internal.node is not the one that the members know.', 'a key that was put back is named');
+
+# Receipts of before and after are believed, with a database and without.
+my $verifier = $wires->node(1)->config_data('--bindir') . '/telco_verifier';
+my $new_receipt = $wires->sql(2, q{SELECT ledger.receipt('cdr', ledger_ref) FROM cdr ORDER BY ledger_ref DESC LIMIT 1});
+my $again = $wires->sql(2, q{SELECT ledger.receipt('cdr', ledger_ref) FROM cdr ORDER BY ledger_ref LIMIT 1});
+
+foreach my $case ([ 'made before the change', $old_receipt ], [ 'of a row before it', $again ], [ 'of a row after it', $new_receipt ])
+{
+	my ($name, $receipt) = @$case;
+
+	is($wires->sql(1, "SELECT valid FROM ledger.verify_receipt(\$r\$$receipt\$r\$)"), 't', "a receipt $name is believed");
+	SKIP:
+	{
+		skip "$verifier is not installed", 1 unless -x $verifier;
+		my $file = PostgreSQL::Test::Utils::tempdir() . '/receipt.json';
+
+		unlink $file;
+		PostgreSQL::Test::Utils::append_to_file($file, $receipt);
+		ok(system($verifier, $file) == 0, "and by telco_verifier");
+	}
+}
+
+# Whoever has a key that was given up signs nothing with it that is taken.
+my $secret = '\\x' . substr(PostgreSQL::Test::Utils::slurp_file($files[0]), 0, 64);
+my $chain = $wires->sql(1, 'SELECT chain_id FROM ledger_internal.node');
+
+$wires->sql(1, <<'END');
+CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
+    RETURNS bytea LANGUAGE sql AS $$
+SELECT '\x01'::bytea || fixed || int4send(octet_length(payload)) || payload || ledger.schnorr_sign(d, secret)
+  FROM (SELECT int4send(member) || '\x00000000000000000000000000000000'::bytea || int8send(seq) || previous
+               || set_byte('\x00', 0, kind) || int8send(epoch) || int8send(0) AS fixed) AS f,
+       LATERAL (SELECT sha256('telco_ledger/1/row'::bytea || chain || fixed
+                              || sha256('telco_ledger/1/'::bytea || set_byte('\x00', 0, kind) || payload)) AS d) AS g
+$$
+END
+
+sub forge
+{
+	my ($epoch, $seq, $with) = @_;
+	my $previous = $wires->sql(1, "SELECT digest FROM ledger_internal.peer_log WHERE member = 2 AND seq < $seq ORDER BY seq DESC LIMIT 1");
+	my $row = $wires->sql(1, "SELECT signed_row('$chain', 2, $seq, '$previous', 6, $epoch, '', '$with')");
+
+	$wires->wire(1, "INSERT INTO ledger_wire.log_2 (message) VALUES ('$row')");
+	return;
+}
+
+$wires->rest(@members);
+my $last = $wires->sql(1, 'SELECT max(seq) FROM ledger_internal.peer_log WHERE member = 2');
+
+forge(3, $last + 1, $secret);
+ok($wires->poll(1, q{SELECT reason = 'the signature is not valid' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'a row of this epoch by the old key is refused')
+  || diag($wires->sql(1, 'SELECT number, reason FROM ledger_internal.quarantine'));
+forge(0, $last, $secret);
+ok($wires->poll(1, q{SELECT reason LIKE 'beside the row that is kept in its place, which another key has signed' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'one of an old epoch in the place of one of the new key is no evidence');
+is($wires->sql(1, 'SELECT count(*) FROM ledger.evidence'), '0', 'and stands nowhere as such');
+forge(9, $last + 1, $secret);
+forge(3, $last + 1, $secret);
+ok($wires->poll(1, q{SELECT count(*) = 3 FROM ledger_internal.quarantine WHERE member = 2}), 'one of an epoch to come is not kept');
+is($wires->sql(1, 'SELECT max(seq) FROM ledger_internal.peer_log WHERE member = 2'), $last, 'the log has none of them');
+rows_of('nobody minds', @members);
+
+# A crash with the key made and nothing decided: no quorum is there to do it.
+$wires->node($_)->stop('immediate') foreach (3, 4);
+my $pending = $wires->sql(1, 'SELECT ledger.rotate_key()');
+is($wires->sql(1, 'SELECT ledger.rotate_key()'), $pending, 'to ask again is to ask for the same key');
+$wires->node(1)->stop('immediate');
+$wires->node(1)->start;
+isnt($wires->sql(1, 'SELECT ledger.fingerprint()'), $pending, 'after a crash the old key signs');
+$wires->node($_)->start foreach (3, 4);
+in_epoch(4);
+is(print_of($_, 1), $pending, "then the change is decided, and member $_ knows it") foreach (@members);
+rows_of('after the crash', @members);
+
+# Two at once compete for an epoch; the one that loses is proposed again by itself.
+my %wanted = map { $_ => $wires->sql($_, 'SELECT ledger.rotate_key()') } (3, 4);
+foreach my $member (@members)
+{
+	ok($wires->poll($member, "SELECT count(*) = 2 FROM ledger.member WHERE fingerprint IN ('$wanted{3}', '$wanted{4}')"), "member $member knows both new keys");
+}
+rows_of('both', @members);
+my $given_up = $wires->sql(1, "SELECT ledger_internal.fingerprint_of('$before')");
+refused($wires, 1, "SELECT ledger.set_key('member2', '$given_up')", qr/the members cannot be changed like this.*a key that it had before/s, 'a key that was given up does not come back');
+is($wires->sql($_, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $_ verifies clean") foreach (@members);
+ok(!$wires->node($_)->log_contains('consensus alarm'), "no alarm was raised at $_") foreach (@members);
+
+done_testing();
