@@ -110,7 +110,7 @@ CREATE FUNCTION ledger_internal.members(
 COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
 
 CREATE FUNCTION ledger_internal.members(before_height bigint,
-        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea,
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea,
         OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;

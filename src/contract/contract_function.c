@@ -31,6 +31,7 @@
 #include "contract_function.h"
 #include "contract_query.h"
 #include "contract_words.h"
+#include "table_am.h"
 
 /* The suffix of the table's name has to fit behind it. */
 #define NAME_SIZE_MAX	(NAMEDATALEN - 1 - (int) sizeof(TL_CALL_TABLE_SUFFIX) + 1)
@@ -81,6 +82,8 @@ words_parameters(TlRefusals *refusals, const CreateFunctionStmt *statement)
 		if (parameter->name == NULL)
 			tl_contract_refuse(refusals, -1, "argument without a name",
 							   "the columns of its calls are called as the arguments are", "a name");
+		else if (strcmp(parameter->name, TL_REF_COLUMN) == 0)
+			tl_contract_refuse(refusals, -1, TL_REF_COLUMN, "every call has it as its own", "another name");
 		tl_contract_words_type(refusals, parameter->argType);
 		tl_contract_words_expression(refusals, parameter->defexpr);
 	}
