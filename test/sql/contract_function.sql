@@ -152,6 +152,10 @@ SELECT body('BEGIN ATOMIC UPDATE t SET v = repeat(v, 1000000); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = hashtext(v); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET v = pg_sleep(5)::text; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = public.own(1); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = xmlelement(name a)::text; END');
+SELECT refused('CREATE TYPE c AS (a integer, b integer); CREATE TABLE t (k integer PRIMARY KEY, c c) USING ledger_state;
+CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET c.a = 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b IS NULL THEN coalesce(n, 1) ELSE greatest(n, 2) END, v = coalesce(nullif(b, ''x''), (ARRAY[b, ''y''])[1]) WHERE (a, k) IN (SELECT p.a, p.b FROM p) OR n IS DISTINCT FROM 3; END');
 -- which row, in which order
 SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
 SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');

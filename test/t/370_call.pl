@@ -140,12 +140,26 @@ is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member 
 
 # A superuser who changes a row below the access method is found out by a scan,
 # and by the others.
-my $relam = 'UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname =';
+sub below
+{
+	my ($change) = @_;
+	my $relam = 'UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname =';
 
-$wires->sql(4, "SET allow_system_table_mods = on; BEGIN; $relam 'heap') WHERE oid = 'account.balance'::regclass; UPDATE account.balance SET amount = amount + 1 WHERE account = 'acc2'; $relam 'ledger_state') WHERE oid = 'account.balance'::regclass; COMMIT");
+	$wires->sql(4, "SET allow_system_table_mods = on; BEGIN; $relam 'heap') WHERE oid = 'account.balance'::regclass; $change; $relam 'ledger_state') WHERE oid = 'account.balance'::regclass; COMMIT");
+	return;
+}
+
+below(q{UPDATE account.balance SET amount = amount + 1 WHERE account = 'acc2'});
 is($wires->sql(4, q{SELECT kind, relation, detail FROM ledger.verify(mode => 'full')}), 'state_changed|account.balance|The set hash stored for the table is not that of its rows.', 'a row that was changed shows');
 is(outcome(2, q{pay('acc2', 'acc1', 1)}), 'done|00000|', 'calls that use it');
 ok($wires->poll(4, q{SELECT stopped_by = 'diverged' FROM ledger.status}), 'and member 4 learns that its state is not that of the others');
 is(everywhere(q{SELECT amount FROM account.balance WHERE account = 'acc2'}, 1, 2, 3), 300 + 200 * 201 / 2 - 101, 'who go on');
+
+# When the row is right again, its state is computed anew.
+below(q{UPDATE account.balance SET amount = amount - 1 WHERE account = 'acc2'});
+like($wires->sql(4, 'SELECT ledger.recompute_state()'), qr/^\d+$/, 'with the right rows the state is computed again');
+is(outcome(4, q{pay('acc4', 'acc1', 1)}), 'refused|P0001|only its owner pays from an account', 'and calls are executed there as well');
+like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'with the same state everywhere');
+is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
 
 done_testing();
