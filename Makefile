@@ -116,6 +116,7 @@ OBJS_BACKEND = \
 	src/table/table_alter.o \
 	src/table/table_guard.o \
 	src/table/table_am.o \
+	src/table/table_state.o \
 	src/table/table_shared.o \
 	src/table/table_insert.o \
 	src/chain/chain_snapshot.o \
@@ -192,9 +193,13 @@ OBJS_BACKEND = \
 	src/contract/contract_words_table.o \
 	src/contract/contract_expression.o \
 	src/contract/contract_view.o \
+	src/contract/contract_query.o \
+	src/contract/contract_function.o \
 	src/contract/contract_made.o \
 	src/contract/contract_run.o \
 	src/contract/contract_deploy.o \
+	src/contract/contract_entry.o \
+	src/contract/contract_execute.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
 	src/node/node_key.o \
@@ -208,6 +213,7 @@ OBJS_BACKEND = \
 	src/node/node_apply_batch.o \
 	src/node/node_apply.o \
 	src/node/node_state.o \
+	src/node/node_call.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \
@@ -258,6 +264,7 @@ SQL_MODULES = \
 	sql/94_key.sql \
 	sql/94_restart.sql \
 	sql/95_deploy.sql \
+	sql/96_call.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)
@@ -271,7 +278,7 @@ PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parame
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function finality node_restore
 
 ISOLATION = table_conflict finality_open
 

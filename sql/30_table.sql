@@ -148,6 +148,11 @@ CREATE FUNCTION ledger_internal.table_am_handler(internal) RETURNS table_am_hand
 CREATE ACCESS METHOD ledger TYPE TABLE HANDLER ledger_internal.table_am_handler;
 COMMENT ON ACCESS METHOD ledger IS 'append-only, hash-chained tables';
 
+CREATE FUNCTION ledger_internal.state_am_handler(internal) RETURNS table_am_handler
+    AS 'MODULE_PATHNAME', 'tl_state_am_handler' LANGUAGE C STRICT;
+CREATE ACCESS METHOD ledger_state TYPE TABLE HANDLER ledger_internal.state_am_handler;
+COMMENT ON ACCESS METHOD ledger_state IS 'tables of contracts, changed by their calls alone';
+
 
 CREATE TABLE ledger_internal.ledger_table (
     relation regclass PRIMARY KEY,

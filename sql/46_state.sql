@@ -11,7 +11,7 @@ CREATE TABLE ledger_internal.table_state (
 -- In the row itself: it changes with nearly every block.
 ALTER TABLE ledger_internal.table_state ALTER COLUMN set_hash SET STORAGE PLAIN;
 COMMENT ON TABLE ledger_internal.table_state IS
-    'set hash of the rows of each shared table, its digest, and the last block that changed it';
+    'set hash of the rows of each shared table and each state table, its digest, and the last block that changed it';
 
 CREATE TABLE ledger_internal.state (
     height bigint PRIMARY KEY,
@@ -28,7 +28,7 @@ CREATE TABLE ledger_internal.outcome (
     leaf bytea NOT NULL,
     PRIMARY KEY (height, number)
 );
-COMMENT ON TABLE ledger_internal.outcome IS 'leaves of the outcome root: rows that blocks have rejected';
+COMMENT ON TABLE ledger_internal.outcome IS 'leaves of the outcome root: rows that blocks have rejected, and calls';
 
 CREATE TABLE ledger_internal.apply_stop (
     is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
@@ -43,18 +43,6 @@ SELECT pg_extension_config_dump('ledger_internal.table_state', '');
 SELECT pg_extension_config_dump('ledger_internal.state', '');
 SELECT pg_extension_config_dump('ledger_internal.outcome', '');
 SELECT pg_extension_config_dump('ledger_internal.apply_stop', '');
-
-CREATE VIEW ledger.state AS
-    SELECT t.relation, s.table_id, s.height, s.digest, s.damaged_at
-      FROM ledger_internal.table_state AS s
-      LEFT JOIN ledger_internal.ledger_table AS t USING (table_id);
-GRANT SELECT ON ledger.state TO PUBLIC;
-COMMENT ON VIEW ledger.state IS
-    'shared tables as of the last block applied here: digest of the set of their rows, the same on all members that have applied as much';
-COMMENT ON COLUMN ledger.state.height IS 'of the last block that changed the table';
-
-COMMENT ON COLUMN ledger.state.damaged_at IS
-    'block before which this node found that the stored set hash was changed; NULL: it never did';
 
 CREATE FUNCTION ledger.recompute_state() RETURNS bigint
     AS 'MODULE_PATHNAME', 'tl_recompute_state' LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -61,3 +61,30 @@ CREATE FUNCTION ledger.check_contract(source text,
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.check_contract(text) IS
     'what in this script no contract may have, one row each, with what to write instead; no row: it can be deployed';
+
+-- State tables: made by contracts, known by where they lie.  Their ids are
+-- those of shared tables (src/table/table_shared.c).
+CREATE VIEW ledger_internal.state_table AS
+    SELECT c.oid::regclass AS relation, s.contract,
+           encode(substring(sha256('telco_ledger/1/table'::bytea
+                   || int2send(octet_length(n.nspname::text)::int2) || convert_to(n.nspname::text, 'UTF8')
+                   || int2send(octet_length(c.relname::text)::int2) || convert_to(c.relname::text, 'UTF8')) FOR 16), 'hex')::uuid AS table_id
+      FROM pg_class AS c
+      JOIN pg_am AS a ON a.oid = c.relam
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      JOIN ledger_internal.contract_schema AS s ON s.schema = n.nspname
+     WHERE a.amname = 'ledger_state' AND c.relkind = 'r';
+COMMENT ON VIEW ledger_internal.state_table IS 'state tables of contracts, with the ids under which they are in the state root';
+
+CREATE VIEW ledger.state AS
+    SELECT coalesce(t.relation, v.relation) AS relation, s.table_id, s.height, s.digest, s.damaged_at
+      FROM ledger_internal.table_state AS s
+      LEFT JOIN ledger_internal.ledger_table AS t USING (table_id)
+      LEFT JOIN ledger_internal.state_table AS v USING (table_id);
+GRANT SELECT ON ledger.state TO PUBLIC;
+COMMENT ON VIEW ledger.state IS
+    'shared tables, and state tables of contracts, as of the last block applied here: digest of the set of their rows, the same on all members that have applied as much';
+COMMENT ON COLUMN ledger.state.height IS 'of the last block that changed the table';
+
+COMMENT ON COLUMN ledger.state.damaged_at IS
+    'block before which this node found that the stored set hash was changed; NULL: it never did';

@@ -109,6 +109,13 @@ CREATE FUNCTION ledger_internal.members(
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
 
+CREATE FUNCTION ledger_internal.members(before_height bigint,
+        OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea,
+        OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger_internal.members(bigint) IS 'the same as the block at that height finds them';
+
 CREATE VIEW ledger.status AS
     SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.state,
            tip.height, tip.time AS block_time,

@@ -16,6 +16,7 @@
 
 #include "contract_deploy.h"
 #include "node_apply.h"
+#include "node_call.h"
 #include "node_commit.h"
 #include "node_identity.h"
 #include "node_settings.h"
@@ -54,6 +55,7 @@ _PG_init(void)
 	tl_proof_progress_init();
 	tl_replication_status_init();
 	tl_node_commit_init();
+	tl_node_call_init();
 	tl_node_state_init();
 	tl_node_wire_init();
 	tl_node_launcher_init();

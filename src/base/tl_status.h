@@ -38,7 +38,8 @@
 	X(TL_TIMEOUT,			"TL020", "the time ran out") \
 	X(TL_CHAIN_DAMAGED,		"TL021", "the stored chain does not fit together") \
 	X(TL_KEY_UNAVAILABLE,	"TL022", "the signing key cannot be used") \
-	X(TL_REJECTED,			"TL023", "the row was rejected")
+	X(TL_REJECTED,			"TL023", "the row was rejected") \
+	X(TL_STATE_TABLE,		"TL024", "state tables are changed by contracts only")
 
 typedef enum TlStatus
 {

@@ -25,11 +25,23 @@
  *
  *		0		1		leaf kind, 0x07
  *		1		1		format, 1
- *		2		1		3: rejection (1 and 2 are for outcomes and events)
+ *		2		1		3: rejection (1 is a call's outcome, below; 2 is for events)
  *		3		8		height of the block
  *		11		16		ref
  *		27		5		SQLSTATE
  *		32		32		leaf hash of the row, as its section has it
+ *
+ * A call of a contract:
+ *
+ *		2		1		1: outcome
+ *		3		8		height of the block
+ *		11		16		ref of the call
+ *		27		5		SQLSTATE: 00000 done; P0001 refused by the contract in its
+ *						own words; 2F000 an error of data or constraints: which
+ *						of several is met first may follow from the order in
+ *						which rows are stored, so it is not said here
+ *		32		32		Hash(0x00 || the contract's own words), UTF-8; of nothing
+ *						unless they are such
  *
  * Invariants
  *	  V1  a state has one root: the tables ascend, none is empty
@@ -50,9 +62,14 @@
 #define LEAF_OUTCOME	0x07
 #define LEAF_STATE		0x09
 #define LEAF_FORMAT		1
+#define OUTCOME_CALL		1
 #define OUTCOME_REJECTION	3
 
 #define BLINDING_END	(TL_ROW_BLINDING_OFFSET + TL_BLINDING_SIZE)
+
+static TlStatus put_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], uint8_t what, uint64_t height,
+							const uint8_t ref[TL_REF_SIZE],
+							const char sqlstate[TL_SQLSTATE_SIZE], const TlHash *hash);
 
 /* What stands for this row in its table's set. */
 TlStatus
@@ -121,24 +138,37 @@ TlStatus
 tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 						 const TlRejection *rejection)
 {
+	return put_outcome(leaf, OUTCOME_REJECTION, rejection->height, rejection->ref,
+					   rejection->sqlstate, &rejection->row);
+}
+
+/* What became of a call. */
+TlStatus
+tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlCallOutcome *outcome)
+{
+	return put_outcome(leaf, OUTCOME_CALL, outcome->height, outcome->ref, outcome->sqlstate,
+					   &outcome->words);
+}
+
+static TlStatus
+put_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], uint8_t what, uint64_t height,
+			const uint8_t ref[TL_REF_SIZE], const char sqlstate[TL_SQLSTATE_SIZE],
+			const TlHash *hash)
+{
 	TlWriter	writer;
 
 	for (int i = 0; i < TL_SQLSTATE_SIZE; i++)
-	{
-		char		c = rejection->sqlstate[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')))
+		if (!((sqlstate[i] >= '0' && sqlstate[i] <= '9') || (sqlstate[i] >= 'A' && sqlstate[i] <= 'Z')))
 			return TL_BAD_FORMAT;
-	}
-	if (rejection->height == 0)
+	if (height == 0)
 		return TL_BAD_FORMAT;
 	tl_writer_init(&writer, leaf, TL_OUTCOME_LEAF_SIZE);
 	tl_put_u8(&writer, LEAF_OUTCOME);
 	tl_put_u8(&writer, LEAF_FORMAT);
-	tl_put_u8(&writer, OUTCOME_REJECTION);
-	tl_put_u64(&writer, rejection->height);
-	tl_put_bytes(&writer, rejection->ref, TL_REF_SIZE);
-	tl_put_bytes(&writer, rejection->sqlstate, TL_SQLSTATE_SIZE);
-	tl_put_hash(&writer, &rejection->row);
+	tl_put_u8(&writer, what);
+	tl_put_u64(&writer, height);
+	tl_put_bytes(&writer, ref, TL_REF_SIZE);
+	tl_put_bytes(&writer, sqlstate, TL_SQLSTATE_SIZE);
+	tl_put_hash(&writer, hash);
 	return tl_writer_finish(&writer);
 }

@@ -38,6 +38,15 @@ typedef struct TlRejection
 	TlHash		row;			/* its leaf hash */
 } TlRejection;
 
+/* What became of a call that a block ordered. */
+typedef struct TlCallOutcome
+{
+	uint64_t	height;
+	uint8_t		ref[TL_REF_SIZE];
+	char		sqlstate[TL_SQLSTATE_SIZE];
+	TlHash		words;			/* leaf hash of the contract's own ones */
+} TlCallOutcome;
+
 extern TlStatus tl_chain_state_row_element(TlHash *out, const void *row,
 										   size_t size);
 
@@ -49,5 +58,7 @@ extern void tl_chain_state_root(TlHash *out, const TlStateTree *tree);
 
 extern TlStatus tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 										 const TlRejection *rejection);
+extern TlStatus tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+									   const TlCallOutcome *outcome);
 
 #endif							/* CHAIN_STATE_H */

@@ -43,8 +43,8 @@ static TlStatement update_damages = {
 	1, {INT8OID}
 };
 static TlStatement select_damaged = {
-	"SELECT string_agg(coalesce(t.relation::text, s.table_id::text), ', ' ORDER BY s.table_id)"
-	" FROM ledger_internal.table_state AS s LEFT JOIN ledger_internal.ledger_table AS t USING (table_id)"
+	"SELECT string_agg(coalesce(s.relation::text, s.table_id::text), ', ' ORDER BY s.table_id)"
+	" FROM ledger.state AS s"
 	" WHERE s.damaged_at IS NOT NULL AND ($1 IS NULL OR s.table_id = $1)",
 	1, {UUIDOID}
 };

@@ -31,6 +31,7 @@ typedef struct Look
 	TlRefusals *refusals;
 	int			location;
 	const char *where;
+	Oid			schema;			/* whose immutable functions count as PostgreSQL's */
 } Look;
 
 /*
@@ -56,11 +57,20 @@ static const char *const careless[] = {
 	"character_length", "octet_length", "bit_length", "left", "right", "substr", "substring",
 	"text_substr", "position", "strpos", "btrim", "ltrim", "rtrim", "lpad", "rpad", "repeat",
 	"reverse", "replace", "split_part", "overlay", "md5", "sha256", "convert_to", "encode",
-	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name"
+	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name", "count",
+	"date_trunc", "extract"
+};
+
+/* STABLE, since they look at the time zone, which is the same in all calls. */
+static const char *const pinned[] = {
+	"timestamptz_pl_interval", "timestamptz_mi_interval", "interval_pl_timestamptz", "date_trunc", "extract",
+	"date", "timestamp", "timestamptz"
 };
 
 static bool walker(Node *node, void *context);
+static bool look_at_node(Look *look, Node *node);
 static bool check_function(Oid function, void *context);
+static bool is_pinned(Oid function, const char *name);
 static bool is_unsteady(const char *name);
 static void check_collation(Look *look, Node *node);
 static void check_row_collations(Look *look, const RowCompareExpr *comparison);
@@ -74,13 +84,26 @@ tl_contract_expression(TlRefusals *refusals, int location, const char *where, No
 	(void) walker(expression, &look);
 }
 
+void
+tl_contract_expression_node(TlRefusals *refusals, const char *where, Oid schema, Node *node)
+{
+	Look		look = {.refusals = refusals, .location = -1, .where = where, .schema = schema};
+
+	(void) look_at_node(&look, node);
+}
+
 static bool
 walker(Node *node, void *context)
 {
-	Look	   *look = context;
-
-	if (node == NULL)
+	if (node == NULL || !look_at_node(context, node))
 		return false;
+	return expression_tree_walker(node, walker, context);
+}
+
+/* False where what is in it need not be looked at any more. */
+static bool
+look_at_node(Look *look, Node *node)
+{
 	switch (nodeTag(node))
 	{
 		case T_SQLValueFunction:
@@ -99,10 +122,10 @@ walker(Node *node, void *context)
 		default:
 			break;
 	}
-	(void) check_functions_in_node(node, check_function, context);
+	(void) check_functions_in_node(node, check_function, look);
 	check_collation(look, node);
 	check_identity(look, node);
-	return expression_tree_walker(node, walker, context);
+	return true;
 }
 
 static bool
@@ -111,7 +134,15 @@ check_function(Oid function, void *context)
 	Look	   *look = context;
 	char	   *name = get_func_name(function);
 
-	if (get_func_namespace(function) != PG_CATALOG_NAMESPACE &&
+	if (OidIsValid(look->schema) && func_volatile(function) != PROVOLATILE_IMMUTABLE &&
+		(get_func_namespace(function) == look->schema || strcmp(name, "require") == 0))
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
+						   "what changes state, or ends a call, is called by a statement of its own",
+						   "SELECT function(...) and nothing else");
+	else if (OidIsValid(look->schema) && (get_func_namespace(function) == look->schema ||
+										  is_pinned(function, name)))
+		return false;
+	else if (get_func_namespace(function) != PG_CATALOG_NAMESPACE &&
 		get_func_namespace(function) != get_namespace_oid("ledger", true))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "other members may have another function of that name, or none",
@@ -125,6 +156,14 @@ check_function(Oid function, void *context)
 						   "it may give another result on another machine or release",
 						   "let the application give the value");
 	return false;
+}
+
+/* In calls the time zone is UTC; a time zone by name would be the third argument. */
+static bool
+is_pinned(Oid function, const char *name)
+{
+	return get_func_namespace(function) == PG_CATALOG_NAMESPACE && get_func_nargs(function) <= 2 &&
+		tl_contract_is_listed(pinned, lengthof(pinned), name);
 }
 
 /* Hashes depend on the machine, and those of enums on OIDs. */
@@ -157,6 +196,9 @@ check_collation(Look *look, Node *node)
 			break;
 		case T_FuncExpr:
 			function = ((FuncExpr *) node)->funcid;
+			break;
+		case T_Aggref:
+			function = ((Aggref *) node)->aggfnoid;
 			break;
 		default:
 			break;

@@ -13,4 +13,8 @@
 extern void tl_contract_expression(TlRefusals *refusals, int location, const char *where,
 								   Node *expression);
 
+/* One node of a function's query, without what is in it. */
+extern void tl_contract_expression_node(TlRefusals *refusals, const char *where, Oid schema,
+										Node *node);
+
 #endif							/* CONTRACT_EXPRESSION_H */

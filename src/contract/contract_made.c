@@ -15,6 +15,8 @@
  *	  M3  a shared table has no unique index but that on ledger_ref
  *	  M4  every row fits: into a page of the heap, when all that can be stored
  *		  apart is, and into each index of the contract
+ *	  M5  a state table has a primary key, columns that can be encoded, no floats,
+ *		  foreign keys to state tables of the contract alone, and no triggers
  *
  * What a view reads and calls: contract_view.c.
  *
@@ -42,11 +44,15 @@
 #include "utils/typcache.h"
 
 #include "contract_expression.h"
+#include "contract_function.h"
 #include "contract_made.h"
+#include "contract_query.h"
 #include "contract_view.h"
 #include "table_am.h"
 #include "table_catalog.h"
 #include "table_scan.h"
+#include "table_state.h"
+#include "table_type.h"
 
 /*
  * Of a page's 8160 bytes, less the head of a tuple and its NULLs; and what a
@@ -54,6 +60,9 @@
  */
 #define ROW_WIDTH_MAX		7680
 #define STORED_APART_SIZE	32
+
+/* A third of a page, less what is around it. */
+#define INDEX_WIDTH_MAX		2000
 
 /* One statement's work. */
 typedef struct Look
@@ -67,6 +76,10 @@ static void look_at_columns(Look *look, const List *elements, Relation relation)
 static void look_at_type(Look *look, int location, Oid type);
 static void look_at_constraints(Look *look, AttrNumber key, Oid index, Oid object);
 static void look_at_indexes(Look *look, Relation relation);
+static void look_at_index_width(Look *look, Relation relation, Relation index);
+static int	size_at_most(Oid type, int32 modifier);
+static void look_at_state(Look *look, const CreateStmt *statement, Relation relation);
+static void look_at_trigger(Look *look, const CreateTrigStmt *statement);
 static bool has_wide_column(Relation relation, Relation index);
 static void look_at_width(Look *look, const CreateStmt *statement, Relation relation);
 static void look_at_domain(Look *look, const CreateDomainStmt *statement);
@@ -107,6 +120,12 @@ tl_contract_made(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		case T_CreateRangeStmt:
 			look_at_range(&look, (CreateRangeStmt *) node);
 			break;
+		case T_CreateFunctionStmt:
+			tl_contract_function(refusals, (CreateFunctionStmt *) node, schema);
+			break;
+		case T_CreateTrigStmt:
+			look_at_trigger(&look, (CreateTrigStmt *) node);
+			break;
 		case T_ViewStmt:
 			tl_contract_view(refusals, get_relname_relid(((ViewStmt *) node)->view->relname, schema), schema);
 			break;
@@ -125,6 +144,8 @@ look_at_table(Look *look, const CreateStmt *statement, Relation relation)
 						RelationGetRelid(relation));
 	look_at_indexes(look, relation);
 	look_at_width(look, statement, relation);
+	if (tl_table_state_is_ours(relation))
+		look_at_state(look, statement, relation);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
@@ -188,11 +209,16 @@ look_at_constraints(Look *look, AttrNumber key_attribute, Oid index, Oid object)
 	scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 		bool		is_null;
 		Datum		expression = heap_getattr(tuple, Anum_pg_constraint_conbin,
 											  RelationGetDescr(catalog), &is_null);
 
-		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_CHECK && !is_null)
+		if (form->contype == CONSTRAINT_FOREIGN && !tl_table_state_is_state(form->confrelid))
+			tl_contract_refuse(look->refusals, -1, "FOREIGN KEY", "rows of a ledger table are at their origin first",
+							   "a state table that this script makes");
+
+		if (form->contype == CONSTRAINT_CHECK && !is_null)
 			tl_contract_expression(look->refusals, -1, "CHECK",
 								   stringToNode(TextDatumGetCString(expression)));
 	}
@@ -220,6 +246,8 @@ look_at_indexes(Look *look, Relation relation)
 			tl_contract_refuse(look->refusals, -1, "INDEX with an expression",
 							   "a row for which it fails could not be stored",
 							   "an index on columns; each member can make others");
+		else if (tl_table_state_is_ours(relation) && index->rd_rel->relam != HASH_AM_OID)
+			look_at_index_width(look, relation, index);
 		else if (index->rd_rel->relam != HASH_AM_OID && has_wide_column(relation, index))
 			tl_contract_refuse(look->refusals, -1, "INDEX on a column without a fixed length",
 							   "a row with a long value could not be stored",
@@ -240,6 +268,80 @@ has_wide_column(Relation relation, Relation index)
 			return true;
 	}
 	return false;
+}
+
+/* M4: unique ones are needed, so of values that are bounded. */
+static void
+look_at_index_width(Look *look, Relation relation, Relation index)
+{
+	int			size = 0;
+
+	for (int i = 0; i < index->rd_index->indnatts; i++)
+	{
+		AttrNumber	column = index->rd_index->indkey.values[i];
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
+		int			value_size = size_at_most(attribute->atttypid, attribute->atttypmod);
+
+		if (value_size < 0)
+			tl_contract_refuse(look->refusals, -1, psprintf("key or INDEX on %s", NameStr(attribute->attname)),
+							   "a row with a long value could not be stored",
+							   "a type of a bounded length: varchar(n), numeric(p, s), uuid");
+		else
+			size += value_size;
+	}
+	if (size > INDEX_WIDTH_MAX)
+		tl_contract_refuse(look->refusals, -1, "key or INDEX",
+						   psprintf("its entries may have %d bytes, %d at most can be stored", size, INDEX_WIDTH_MAX),
+						   "fewer columns, or shorter ones");
+}
+
+/* -1 if there is no bound.  A character has at most 4 bytes. */
+static int
+size_at_most(Oid type, int32 modifier)
+{
+	int16		length;
+
+	type = getBaseTypeAndTypmod(type, &modifier);
+	length = get_typlen(type);
+	if (length > 0)
+		return TYPEALIGN(8, length);
+	if ((type == VARCHAROID || type == BPCHAROID) && modifier > VARHDRSZ)
+		return TYPEALIGN(8, VARHDRSZ + 4 * (modifier - VARHDRSZ));
+	if (type == NUMERICOID && modifier > VARHDRSZ)
+		return TYPEALIGN(8, 16 + ((modifier - VARHDRSZ) >> 16));
+	return -1;
+}
+
+/* M5 */
+static void
+look_at_state(Look *look, const CreateStmt *statement, Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	if (bms_is_empty(RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY)))
+		tl_contract_refuse(look->refusals, statement->relation->location, "CREATE TABLE ... USING ledger_state",
+						   "each row of it has to be the only one of its kind", "PRIMARY KEY");
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		int			place = location_of(statement->tableElts, NameStr(attribute->attname));
+		char	   *reason;
+
+		if (!tl_table_type_supported(attribute->atttypid, &reason))
+			tl_contract_refuse(look->refusals, place, format_type_be(attribute->atttypid), reason, "another type");
+		else if (tl_contract_query_is_float(attribute->atttypid))
+			tl_contract_refuse(look->refusals, place, format_type_be(attribute->atttypid),
+							   "sums of it depend on the order of rows, results on the machine",
+							   "numeric, or an integer in the smallest unit");
+	}
+}
+
+static void
+look_at_trigger(Look *look, const CreateTrigStmt *statement)
+{
+	if (tl_table_state_is_state(get_relname_relid(statement->relation->relname, look->schema)))
+		tl_contract_refuse(look->refusals, -1, "TRIGGER on a state table",
+						   "its rows are changed by functions of the contract alone", "do it in the function");
 }
 
 /* M4, of the heap. */

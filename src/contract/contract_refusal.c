@@ -20,6 +20,7 @@ tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 	refusals->source = source;
 	refusals->statement = 0;
 	refusals->depth = 0;
+	refusals->generated = false;
 	refusals->list = NIL;
 	refusals->count = 0;
 	refusals->context = CurrentMemoryContext;
@@ -37,7 +38,7 @@ tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 	if (list_length(refusals->list) < TL_CONTRACT_REFUSALS_MAX)
 	{
 		refusal = palloc(sizeof(TlRefusal));
-		refusal->line = line_of(refusals->source, location < 0 ? refusals->statement : location);
+		refusal->line = line_of(refusals->source, location < 0 || refusals->generated ? refusals->statement : location);
 		refusal->construct = pstrdup(construct);
 		refusal->why = pstrdup(why);
 		refusal->instead = pstrdup(instead);

@@ -38,6 +38,8 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "contract_entry.h"
+#include "contract_function.h"
 #include "contract_made.h"
 #include "contract_run.h"
 #include "contract_words.h"
@@ -84,6 +86,7 @@ static const char *const settings[][2] = {
 
 static void try_script(TlRefusals *refusals, Oid schema);
 static void try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema);
+static void complete(TlRefusals *refusals, const RawStmt *statement, Oid schema);
 static void begin_part(Saved *saved);
 static void end_part(const Saved *saved, bool keep);
 static void take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct);
@@ -166,6 +169,8 @@ try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		run(text);
 		CommandCounterIncrement();
 		tl_contract_made(refusals, statement, schema);
+		if (tl_contract_count(refusals) == before)
+			complete(refusals, statement, schema);
 		end_part(&saved, true);
 	}
 	PG_CATCH();
@@ -173,6 +178,30 @@ try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		take_error(refusals, &saved, statement->stmt_location, "statement");
 	}
 	PG_END_TRY();
+}
+
+/* What a function gets beside it; on trial (refusals) that is looked at too. */
+static void
+complete(TlRefusals *refusals, const RawStmt *statement, Oid schema)
+{
+	Oid			function;
+	ListCell   *cell;
+
+	if (!IsA(statement->stmt, CreateFunctionStmt))
+		return;
+	function = tl_contract_function_made((CreateFunctionStmt *) statement->stmt, schema);
+	foreach(cell, tl_contract_entry_statements(function))
+	{
+		const char *text = lfirst(cell);
+
+		run(text);
+		CommandCounterIncrement();
+		if (refusals == NULL || foreach_current_index(cell) > 0 || !tl_contract_entry_is_entry(function))
+			continue;
+		refusals->generated = true;
+		tl_contract_made(refusals, linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT)), schema);
+		refusals->generated = false;
+	}
 }
 
 /* The script for good, in a schema of that name; which schema that is. */
@@ -193,6 +222,8 @@ tl_contract_run(const char *contract, const char *source)
 		{
 			CHECK_FOR_INTERRUPTS();
 			run(text_of(source, lfirst_node(RawStmt, cell)));
+			CommandCounterIncrement();
+			complete(NULL, lfirst_node(RawStmt, cell), stage.schema);
 		}
 	}
 	PG_FINALLY();
@@ -236,6 +267,7 @@ take_error(TlRefusals *refusals, const Saved *saved, int start, const char *cons
 	ErrorData  *error;
 
 	MemoryContextSwitchTo(saved->context);
+	refusals->generated = false;
 	error = CopyErrorData();
 	FlushErrorState();
 	end_part(saved, false);

@@ -21,6 +21,7 @@
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
 
+#include "contract_function.h"
 #include "contract_words.h"
 
 static const char *const library_roles[] = {
@@ -80,6 +81,9 @@ tl_contract_words(TlRefusals *refusals, const RawStmt *statement)
 			break;
 		case T_GrantStmt:
 			words_grant(refusals, (GrantStmt *) node);
+			break;
+		case T_CreateFunctionStmt:
+			tl_contract_words_function(refusals, (CreateFunctionStmt *) node);
 			break;
 		case T_CreateTrigStmt:
 			words_trigger(refusals, (CreateTrigStmt *) node);
@@ -162,7 +166,7 @@ words_index(TlRefusals *refusals, const IndexStmt *statement)
 	if (statement->unique)
 		tl_contract_refuse(refusals, -1, "CREATE UNIQUE INDEX",
 						   "whether a row goes in may not depend on rows of other members",
-						   "an index that is not unique; claim keys in contract state");
+						   "an index that is not unique; UNIQUE in a state table");
 	if (statement->concurrent)
 		tl_contract_refuse(refusals, -1, "CONCURRENTLY", "the script runs as a whole or not at all",
 						   "leave it out: the table is empty");
@@ -227,12 +231,15 @@ words_comment(TlRefusals *refusals, const CommentStmt *statement)
 		case OBJECT_DOMAIN:
 			name = castNode(TypeName, statement->object)->names;
 			break;
+		case OBJECT_FUNCTION:
+			name = castNode(ObjectWithArgs, statement->object)->objname;
+			break;
 		case OBJECT_DOMCONSTRAINT:
 			name = linitial_node(TypeName, castNode(List, statement->object))->names;
 			break;
 		default:
 			tl_contract_refuse(refusals, -1, "COMMENT", "it is on nothing that a contract has",
-							   "comments on tables, columns, constraints, triggers, indexes, views, types and domains");
+							   "comments on tables, columns, constraints, triggers, indexes, views, functions, types and domains");
 			return;
 	}
 	names_alone(refusals, name, -1);
@@ -245,12 +252,12 @@ words_grant(TlRefusals *refusals, const GrantStmt *statement)
 
 	if (!statement->is_grant || statement->targtype != ACL_TARGET_OBJECT ||
 		(statement->objtype != OBJECT_TABLE && statement->objtype != OBJECT_TYPE &&
-		 statement->objtype != OBJECT_DOMAIN) ||
+		 statement->objtype != OBJECT_DOMAIN && statement->objtype != OBJECT_FUNCTION) ||
 		statement->grant_option || statement->grantor != NULL)
 	{
 		tl_contract_refuse(refusals, -1, statement->is_grant ? "GRANT" : "REVOKE",
-						   "a contract gives privileges on its own tables, views and types, and takes none away",
-						   "GRANT SELECT or INSERT ON a table, GRANT USAGE ON TYPE");
+						   "a contract gives privileges on its own tables, views, functions and types, and takes none away",
+						   "GRANT SELECT or INSERT ON a table, GRANT EXECUTE ON FUNCTION, GRANT USAGE ON TYPE");
 		return;
 	}
 	foreach(cell, statement->objects)
@@ -258,6 +265,8 @@ words_grant(TlRefusals *refusals, const GrantStmt *statement)
 		if (IsA(lfirst(cell), RangeVar))
 			tl_contract_words_new_name(refusals, ((RangeVar *) lfirst(cell))->schemaname,
 									   ((RangeVar *) lfirst(cell))->location);
+		else if (IsA(lfirst(cell), ObjectWithArgs))
+			names_alone(refusals, ((ObjectWithArgs *) lfirst(cell))->objname, -1);
 		else
 			names_alone(refusals, lfirst(cell), -1);
 	}
@@ -269,7 +278,7 @@ words_grant(TlRefusals *refusals, const GrantStmt *statement)
 		const char *name = lfirst_node(AccessPriv, cell)->priv_name;
 
 		if (name == NULL || (strcmp(name, "select") != 0 && strcmp(name, "insert") != 0 &&
-							 strcmp(name, "usage") != 0))
+							 strcmp(name, "usage") != 0 && strcmp(name, "execute") != 0))
 			tl_contract_refuse(refusals, -1, name == NULL ? "GRANT ALL" : name,
 							   "rows are never changed or deleted", "GRANT SELECT, INSERT");
 	}
@@ -312,13 +321,9 @@ words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement)
 static void
 words_other(TlRefusals *refusals, Node *statement)
 {
-	if (IsA(statement, CreateFunctionStmt))
-		tl_contract_refuse(refusals, -1, "CREATE FUNCTION", "contracts have no functions yet",
-						   "tables, types, domains, indexes and views");
-	else
-		tl_contract_refuse(refusals, -1, GetCommandTagName(CreateCommandTag(statement)),
-						   "a contract's script makes its own objects and does nothing else",
-						   "CREATE TABLE ... USING ledger, TYPE, DOMAIN, INDEX, VIEW, TRIGGER; COMMENT, GRANT");
+	tl_contract_refuse(refusals, -1, GetCommandTagName(CreateCommandTag(statement)),
+					   "a contract's script makes its own objects and does nothing else",
+					   "CREATE TABLE ... USING ledger or ledger_state, TYPE, DOMAIN, INDEX, VIEW, FUNCTION, TRIGGER; COMMENT, GRANT");
 }
 
 /* One level below what contains it. */

@@ -18,12 +18,16 @@
 #include "table_alter.h"
 
 static void words_form(TlRefusals *refusals, const CreateStmt *statement);
-static void words_column(TlRefusals *refusals, const ColumnDef *column);
-static void words_constraint(TlRefusals *refusals, const Constraint *constraint);
+static void words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state);
+static void words_constraints(TlRefusals *refusals, const List *constraints, bool is_state);
+static void words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state);
+static bool words_state_constraint(TlRefusals *refusals, const Constraint *constraint);
 
 void
 tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
 {
+	bool		is_state = statement->accessMethod != NULL &&
+		strcmp(statement->accessMethod, "ledger_state") == 0;
 	ListCell   *cell;
 
 	tl_contract_words_new_name(refusals, statement->relation->schemaname,
@@ -34,9 +38,9 @@ tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
 		Node	   *element = lfirst(cell);
 
 		if (IsA(element, ColumnDef))
-			words_column(refusals, (ColumnDef *) element);
+			words_column(refusals, (ColumnDef *) element, is_state);
 		else if (IsA(element, Constraint))
-			words_constraint(refusals, (Constraint *) element);
+			words_constraint(refusals, (Constraint *) element, is_state);
 		else
 			tl_contract_refuse(refusals, -1, "LIKE", "the source has to say what the table is",
 							   "list the columns");
@@ -48,10 +52,12 @@ words_form(TlRefusals *refusals, const CreateStmt *statement)
 {
 	int			place = statement->relation->location;
 
-	if (statement->accessMethod == NULL || strcmp(statement->accessMethod, "ledger") != 0)
+	if (statement->accessMethod == NULL || (strcmp(statement->accessMethod, "ledger") != 0 &&
+											strcmp(statement->accessMethod, "ledger_state") != 0))
 		tl_contract_refuse(refusals, place,
 						   statement->accessMethod == NULL ? "CREATE TABLE" : psprintf("USING %s", statement->accessMethod),
-						   "rows of a contract's table are on the ledger", "CREATE TABLE ... USING ledger");
+						   "rows of a contract's table are on the ledger",
+						   "CREATE TABLE ... USING ledger, or ledger_state for what its functions change");
 	if (statement->relation->relpersistence != RELPERSISTENCE_PERMANENT)
 		tl_contract_refuse(refusals, place, "TEMPORARY or UNLOGGED",
 						   "rows of a contract's table are there for ever", "leave it out");
@@ -73,7 +79,7 @@ words_form(TlRefusals *refusals, const CreateStmt *statement)
 }
 
 static void
-words_column(TlRefusals *refusals, const ColumnDef *column)
+words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state)
 {
 	if (tl_table_alter_is_serial(column->typeName))
 		tl_contract_refuse(refusals, column->location, strVal(linitial(column->typeName->names)),
@@ -89,19 +95,25 @@ words_column(TlRefusals *refusals, const ColumnDef *column)
 	if (column->collClause != NULL)
 		tl_contract_words_collation(refusals, column->collClause->collname,
 									column->collClause->location);
-	tl_contract_words_constraints(refusals, column->constraints);
+	words_constraints(refusals, column->constraints, is_state);
 }
 
-/* Those of a column or domain. */
+/* Those of a domain. */
 void
 tl_contract_words_constraints(TlRefusals *refusals, const List *constraints)
+{
+	words_constraints(refusals, constraints, false);
+}
+
+static void
+words_constraints(TlRefusals *refusals, const List *constraints, bool is_state)
 {
 	ListCell   *cell;
 
 	foreach(cell, constraints)
 	{
 		if (IsA(lfirst(cell), Constraint))
-			words_constraint(refusals, (Constraint *) lfirst(cell));
+			words_constraint(refusals, (Constraint *) lfirst(cell), is_state);
 		else if (IsA(lfirst(cell), CollateClause))
 			tl_contract_words_collation(refusals, ((CollateClause *) lfirst(cell))->collname,
 										((CollateClause *) lfirst(cell))->location);
@@ -109,10 +121,12 @@ tl_contract_words_constraints(TlRefusals *refusals, const List *constraints)
 }
 
 static void
-words_constraint(TlRefusals *refusals, const Constraint *constraint)
+words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state)
 {
 	static const char *const others = "whether a row goes in may not depend on rows of other members";
 
+	if (is_state && words_state_constraint(refusals, constraint))
+		return;
 	switch (constraint->contype)
 	{
 		case CONSTR_CHECK:
@@ -146,6 +160,38 @@ words_constraint(TlRefusals *refusals, const Constraint *constraint)
 			break;
 		default:
 			break;				/* NOT NULL, and words that go with another one */
+	}
+}
+
+/* In state rows of all members are decided upon in one order; false for what is as elsewhere. */
+static bool
+words_state_constraint(TlRefusals *refusals, const Constraint *constraint)
+{
+	switch (constraint->contype)
+	{
+		case CONSTR_FOREIGN:
+			tl_contract_words_new_name(refusals, constraint->pktable->schemaname, constraint->location);
+			/* FALLTHROUGH */
+		case CONSTR_PRIMARY:
+		case CONSTR_UNIQUE:
+			if (constraint->options != NIL || constraint->indexspace != NULL)
+				tl_contract_refuse(refusals, constraint->location, "storage of an index",
+								   "how rows are stored is each member's own business", "leave it out");
+			if (constraint->deferrable)
+				tl_contract_refuse(refusals, constraint->location, "DEFERRABLE",
+								   "a call keeps the constraints when each of its statements ends", "leave it out");
+			return true;
+		case CONSTR_EXCLUSION:
+			tl_contract_refuse(refusals, constraint->location, "EXCLUDE",
+							   "contracts have no exclusion constraints yet", "ledger.require() in the function");
+			return true;
+		case CONSTR_ATTR_DEFERRABLE:
+		case CONSTR_ATTR_DEFERRED:
+			tl_contract_refuse(refusals, constraint->location, "DEFERRABLE",
+							   "a call keeps the constraints when each of its statements ends", "leave it out");
+			return true;
+		default:
+			return false;
 	}
 }
 

@@ -77,7 +77,10 @@ static void put_removed(TlWriter *writer, TlMotion *motion, ArrayType *numbers);
 static void put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves);
 static void check_change(const TlConsensusConfig *config, const TlMotion *motion);
 
-/* ledger_internal.members(): all that are or were, by number */
+/*
+ * ledger_internal.members(): all that are or were, by number.  With a height: as
+ * the block at it finds them.
+ */
 Datum
 tl_members(PG_FUNCTION_ARGS)
 {
@@ -99,10 +102,13 @@ tl_members(PG_FUNCTION_ARGS)
 	{
 		TlMotion	motion;
 		TlSpan		bytes = tl_chain_span(tl_chain_result(i, 1, NULL));
+		int64		height = DatumGetInt64(tl_chain_result(i, 0, NULL));
 
+		if (PG_NARGS() > 0 && height >= PG_GETARG_INT64(0))
+			break;
 		tl_error_check(tl_consensus_motion_decode(&motion, bytes.data, bytes.size),
 					   "stored motion");
-		known = known_after(known, &motion, DatumGetInt64(tl_chain_result(i, 0, NULL)));
+		known = known_after(known, &motion, height);
 	}
 	foreach(cell, known)
 	{

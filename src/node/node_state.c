@@ -47,12 +47,13 @@ typedef struct TableSum
 } TableSum;
 
 static TlStatement select_shared = {
-	"SELECT relation FROM ledger_internal.shared_table ORDER BY table_id"
+	"SELECT relation FROM (SELECT relation, table_id FROM ledger_internal.shared_table"
+	" UNION ALL SELECT relation, table_id FROM ledger_internal.state_table) AS t ORDER BY table_id"
 };
 
 static HTAB *sums = NULL;		/* in the context of the transaction */
 static HTAB *attempted = NULL;	/* rows since the last on_rows_end */
-static int	rejected_count;
+static int	outcome_count;
 
 static void on_begin(int64_t height);
 static HTAB *make_sums(void);
@@ -82,7 +83,7 @@ on_begin(int64_t height)
 {
 	sums = make_sums();
 	attempted = make_sums();
-	rejected_count = 0;
+	outcome_count = 0;
 }
 
 static HTAB *
@@ -136,10 +137,29 @@ on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 void
 tl_node_state_add(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *element)
 {
-	TableSum   *sum = sum_of(attempted, table_id);
+	tl_node_state_change(table_id, element, 1);
+}
 
-	if (!tl_crypto_set_hash_add(&sum->set, tl_crypto_set_hasher(), element))
+/* So many more of that element; fewer, where it is below 0. */
+void
+tl_node_state_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *element, int count)
+{
+	TableSum   *sum = sum_of(attempted, table_id);
+	bool		done = true;
+
+	for (; done && count > 0; count--)
+		done = tl_crypto_set_hash_add(&sum->set, tl_crypto_set_hasher(), element);
+	for (; done && count < 0; count++)
+		done = tl_crypto_set_hash_remove(&sum->set, tl_crypto_set_hasher(), element);
+	if (!done)
 		elog(ERROR, "could not encrypt with AES-256-CTR");
+}
+
+/* One more leaf of the block that is being applied. */
+void
+tl_node_state_outcome(int64_t height, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
+{
+	tl_chain_outcome_store(height, ++outcome_count, leaf);
 }
 
 static void
@@ -153,7 +173,7 @@ on_rejected(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 	strncpy(rejection.sqlstate, sqlstate, TL_SQLSTATE_SIZE);
 	tl_merkle_leaf_hash(&rejection.row, bytes.data, bytes.size);
 	tl_error_check(tl_chain_state_rejection(leaf, &rejection), "rejection");
-	tl_chain_outcome_store(height, ++rejected_count, leaf);
+	tl_node_state_outcome(height, leaf);
 }
 
 static void

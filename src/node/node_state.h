@@ -19,6 +19,9 @@ extern void tl_node_state_init(void);
  * that is being applied, before the one at its end. */
 extern void tl_node_state_add(const uint8_t table_id[TL_TABLE_ID_SIZE],
 							  const TlHash *element);
+extern void tl_node_state_change(const uint8_t table_id[TL_TABLE_ID_SIZE],
+								 const TlHash *element, int count);
+extern void tl_node_state_outcome(int64_t height, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
 
 extern bool tl_node_state_read(TlState *state, TlOutcomes *outcomes,
 							   uint64_t checkpoint_height);

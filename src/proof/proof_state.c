@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * proof_state.c
- *	  The set hash of a shared table, computed again from its rows.
+ *	  The set hash of a shared or a state table, computed again from its rows.
  *
  * One sequential scan.  A row of another member is in the table because a block
  * that was applied has it; an own one is there from its commit on, and counts
  * once its block is applied, unless that rejected it.  Rows are encoded without
- * a key: the blinding is not in the element (chain_state.c).
+ * a key: the blinding is not in the element (chain_state.c).  All rows of a state
+ * table count: they are there because the blocks that are applied say so.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +27,7 @@
 #include "table_am.h"
 #include "table_definition.h"
 #include "table_encode.h"
+#include "table_state.h"
 #include "tl_error.h"
 
 static bool counts(const TlRefBytes *ref, uint32_t member, int64_t applied_height);
@@ -47,7 +49,9 @@ tl_proof_state_scan(TlSetHash *out, uint8_t table_id[TL_TABLE_ID_SIZE], Oid rela
 	TlTableVersion version;
 
 	tl_crypto_set_hash_init(out);
-	if (!tl_table_definition_load(&version, relation_oid, NULL, NULL, CurrentMemoryContext))
+	if (tl_table_state_is_ours(relation))
+		tl_table_state_version(&version, relation);
+	else if (!tl_table_definition_load(&version, relation_oid, NULL, NULL, CurrentMemoryContext))
 		elog(ERROR, "shared table \"%s\" has no definition", RelationGetRelationName(relation));
 	if (table_id != NULL)
 		memcpy(table_id, version.table_id, TL_TABLE_ID_SIZE);
@@ -57,12 +61,18 @@ tl_proof_state_scan(TlSetHash *out, uint8_t table_id[TL_TABLE_ID_SIZE], Oid rela
 	{
 		MemoryContext caller = MemoryContextSwitchTo(context);
 		bool		is_null;
-		Datum		ref = slot_getattr(slot, ref_attribute, &is_null);
+		bool		counted = ref_attribute == InvalidAttrNumber;
 		TlHash		element;
 		TlSpan		bytes;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!is_null && counts(DatumGetTlRefBytes(ref), member, applied_height))
+		if (!counted)
+		{
+			Datum		ref = slot_getattr(slot, ref_attribute, &is_null);
+
+			counted = !is_null && counts(DatumGetTlRefBytes(ref), member, applied_height);
+		}
+		if (counted)
 		{
 			bytes = tl_table_encoder_row(encoder, slot);
 			tl_error_check(tl_chain_state_row_element(&element, bytes.data, bytes.size),

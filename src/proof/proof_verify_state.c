@@ -4,7 +4,7 @@
  *	  The stored state against the rows of shared tables, and against the
  *	  checkpoints that a quorum has signed.
  *
- * For each shared table: the rows give a set hash, which must be the stored one,
+ * For each shared and each state table: the rows give a set hash, which must be the stored one,
  * whose digest stands beside it.  The digests of all tables give the newest
  * state root.  Each stable checkpoint that is kept has a certificate which
  * holds, and the state root that this node had after the same block.
@@ -31,7 +31,9 @@
 static TlStatement select_applied = {"SELECT height FROM ledger_internal.applied"};
 static TlStatement select_tables = {
 	"SELECT t.relation, coalesce(s.table_id, t.table_id), s.height, s.digest, sha256(s.set_hash)"
-	" FROM ledger_internal.table_state AS s FULL JOIN ledger_internal.shared_table AS t USING (table_id)"
+	" FROM ledger_internal.table_state AS s FULL JOIN"
+	" (SELECT relation, table_id FROM ledger_internal.shared_table"
+	" UNION ALL SELECT relation, table_id FROM ledger_internal.state_table) AS t USING (table_id)"
 	" ORDER BY 2"
 };
 static TlStatement select_root = {
@@ -144,7 +146,7 @@ check_table(TableState *state)
 	else if (!OidIsValid(state->relation))
 	{
 		report(state->run, InvalidOid, state->height, NULL, &state->digest,
-			   "A state is stored of a table that is not shared.");
+			   "A state is stored of a table that is neither shared nor a state table.");
 		return;
 	}
 	message = tl_proof_verify_try(scan_table, state);

@@ -19,7 +19,8 @@
  *	  F1  what lies in a contract's schema is made by its script
  *	  F2  and is neither altered, renamed, moved, dropped nor truncated, but that
  *		  an index which is not unique can be dropped
- *	  F3  a local index there is not unique
+ *	  F3  a local index there is not unique, and on a state table has no expression
+ *	  F4  nothing outside depends on rows of a state table
  *
  * The refusals stand in the object access hook, by OID, so that no path leads
  * around them; ALTER TABLE is refused by its words as well, since some of its
@@ -39,8 +40,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -55,6 +58,7 @@
 #include "table_catalog.h"
 #include "table_contract.h"
 #include "table_issue.h"
+#include "table_state.h"
 #include "tl_error.h"
 
 #define CONTRACT_SCHEMA			"contract_schema"
@@ -73,6 +77,7 @@ typedef struct Place
 static const Place places[] = {
 	{RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, 0, Anum_pg_class_relnamespace},
 	{TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, 0, Anum_pg_type_typnamespace},
+	{ProcedureRelationId, ProcedureOidIndexId, Anum_pg_proc_oid, 0, Anum_pg_proc_pronamespace},
 	{ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid, Anum_pg_constraint_conrelid, 0},
 	{TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, Anum_pg_trigger_tgrelid, 0},
 	{AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid, Anum_pg_attrdef_adrelid, 0},
@@ -95,6 +100,8 @@ static HeapTuple find_schema(Oid schema);
 static HeapTuple read_relation(ObjectAccessType access, Oid relation);
 static void guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract);
 static bool is_unique(Oid index);
+static void guard_state(ObjectAccessType access, Oid class_id, Oid object_id, void *argument);
+static bool has_expression(Oid index);
 static bool has_index(HeapTuple contract, const char *name);
 tl_noreturn static void refuse(const char *object, Oid schema);
 
@@ -134,8 +141,10 @@ tl_table_contract_guard(ObjectAccessType access, Oid class_id, Oid object_id,
 	Oid			schema;
 	TlIdentity	identity;
 
-	if (running != NULL || creating_extension ||
-		(access != OAT_POST_CREATE && access != OAT_POST_ALTER &&
+	if (running != NULL || creating_extension)
+		return;
+	guard_state(access, class_id, object_id, argument);
+	if ((access != OAT_POST_CREATE && access != OAT_POST_ALTER &&
 		 access != OAT_DROP && access != OAT_TRUNCATE) ||
 		(class_id != NamespaceRelationId && find_place(class_id) == NULL) ||
 		is_internal(access, argument))
@@ -352,6 +361,66 @@ guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple co
 				errmsg("index \"%s\" on a shared table cannot be unique", NameStr(form->relname)),
 				errdetail("A row that is final for all members could not be stored here."),
 				errhint("Leave out UNIQUE."));
+	if (has_expression(index))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("index \"%s\" on a state table can have neither expressions nor a predicate", NameStr(form->relname)),
+				errdetail("An error in one would be the result of a call at this member alone."),
+				errhint("Index the columns themselves."));
+}
+
+/*
+ * F4.  What is outside a contract's schema cannot depend on rows of state tables,
+ * nor add rows to what queries of them read.
+ */
+static void
+guard_state(ObjectAccessType access, Oid class_id, Oid object_id, void *argument)
+{
+	Oid			table = InvalidOid;
+	TlIdentity	identity;
+
+	if (class_id == ConstraintRelationId && access == OAT_POST_CREATE)
+	{
+		HeapTuple	tuple = read_object(find_place(class_id), object_id, SnapshotSelf);
+
+		if (HeapTupleIsValid(tuple) && ((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
+			table = ((Form_pg_constraint) GETSTRUCT(tuple))->confrelid;
+	}
+	else if (class_id == InheritsRelationId && access == OAT_POST_ALTER && argument != NULL)
+		table = tl_table_state_is_state(object_id) ? object_id :
+			((ObjectAccessPostAlter *) argument)->auxiliary_id;
+	if (!OidIsValid(table) || !tl_table_state_is_state(table))
+		return;
+	tl_table_identity(&identity);
+	if (!tl_table_identity_is_restoring(&identity))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("no other table can depend on state table \"%s\"", get_rel_name(table)),
+				errdetail("Its rows come and go as its contract says, at all members alike."),
+				errhint("Keep its key without a foreign key, or read it in a view."));
+}
+
+/* Of a state table; the new index is not in the syscache yet. */
+static bool
+has_expression(Oid index)
+{
+	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result;
+
+	ScanKeyInit(&key, Anum_pg_index_indexrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(index));
+	scan = systable_beginscan(catalog, IndexRelidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	result = HeapTupleIsValid(tuple) &&
+		tl_table_state_is_state(((Form_pg_index) GETSTRUCT(tuple))->indrelid) &&
+		(!heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) ||
+		 !heap_attisnull(tuple, Anum_pg_index_indpred, NULL));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
 }
 
 static bool

@@ -11,6 +11,9 @@
  * Memory: values are detoasted into a context that is reset with each row; the
  * buffer lives as long as the encoder, but not above ENCODER_KEEP_SIZE.
  *
+ * A row of a state table (table_state.c) has no ref and no blinding: 1.0.0.1, which
+ * no transaction issues, and zeros stand in their places.
+ *
  * Used by the worker (batches), by receipts, by verification and by
  * ledger.encode_row.
  *
@@ -81,7 +84,7 @@ tl_table_encoder_open(Relation relation, const TlTableVersion *version,
 	encoder->row_context = AllocSetContextCreate(own, "ledger row",
 												 ALLOCSET_DEFAULT_SIZES);
 	encoder->ref_attribute = tl_table_am_ref_attribute(relation);
-	if (encoder->ref_attribute == InvalidAttrNumber)
+	if (encoder->ref_attribute == InvalidAttrNumber && tl_table_am_is_ours(relation))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("ledger table \"%s\" has no column ledger_ref",
@@ -216,10 +219,18 @@ start_row(TlTableEncoder *encoder)
 static void
 append_header(TlTableEncoder *encoder, TupleTableSlot *slot)
 {
+	static const uint8_t no_ref[TL_REF_SIZE] = {0, 0, 0, 1,[TL_REF_SIZE - 1] = 1};
 	bool		is_null;
-	Datum		ref = slot_getattr(slot, encoder->ref_attribute, &is_null);
+	Datum		ref;
 	const uint8_t *bytes;
 
+	if (encoder->ref_attribute == InvalidAttrNumber)
+	{
+		appendBinaryStringInfo(&encoder->row, encoder->header, TL_ROW_HEADER_SIZE);
+		memcpy(encoder->row.data + TL_ROW_REF_OFFSET, no_ref, TL_REF_SIZE);
+		return;
+	}
+	ref = slot_getattr(slot, encoder->ref_attribute, &is_null);
 	if (is_null)
 		elog(ERROR, "ledger_ref of a stored row is null");
 	bytes = DatumGetTlRefBytes(ref)->bytes;

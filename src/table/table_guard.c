@@ -56,6 +56,7 @@
 #include "table_issue.h"
 #include "table_requirement.h"
 #include "table_scan.h"
+#include "table_state.h"
 #include "table_written.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -101,6 +102,7 @@ void
 tl_table_init(void)
 {
 	tl_table_am_enable();
+	tl_table_state_init();
 	tl_table_issue_init();
 	tl_table_written_init();
 	tl_table_access_init();

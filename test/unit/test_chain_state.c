@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_chain_state.c
- *	  The state root over shared tables, and leaves of rejected rows.
+ *	  The state root over shared tables, and leaves of rejected rows and calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -130,10 +130,41 @@ rejection_vector(const UnitRecord *record)
 }
 
 static void
+outcome_vector(const UnitRecord *record)
+{
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		words[ROW_MAX];
+	TlCallOutcome outcome;
+	TlHash		hash;
+	size_t		size = unit_bytes(words, sizeof(words), record, "words");
+
+	outcome.height = strtoull(unit_text(record, "height"), NULL, 10);
+	unit_bytes(outcome.ref, TL_REF_SIZE, record, "ref");
+	memcpy(outcome.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
+	tl_merkle_leaf_hash(&outcome.words, words, size);
+	UNIT_CHECK(tl_chain_state_outcome(leaf, &outcome) == TL_OK);
+	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
+	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
+	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
+	tl_merkle_range_root(&outcomes, &hash);
+	check_hash(record, "outcome_root", &hash);
+
+	outcome.sqlstate[4] = ' ';
+	UNIT_CHECK(tl_chain_state_outcome(leaf, &outcome) == TL_BAD_FORMAT);
+	outcome.sqlstate[4] = '0';
+	outcome.height = 0;
+	UNIT_CHECK(tl_chain_state_outcome(leaf, &outcome) == TL_BAD_FORMAT);
+}
+
+static void
 vector(const UnitRecord *record)
 {
 	if (strcmp(unit_text(record, "kind"), "row") == 0)
 		row_vector(record);
+	else if (strcmp(unit_text(record, "kind"), "outcome") == 0)
+		outcome_vector(record);
 	else
 		rejection_vector(record);
 }
@@ -144,7 +175,7 @@ vectors(void)
 	table_count = 0;
 	tl_merkle_range_init(&outcomes);
 	hasher = tl_crypto_set_hasher_open();
-	UNIT_CHECK(unit_vectors("state.txt", vector) == 9);
+	UNIT_CHECK(unit_vectors("state.txt", vector) == 12);
 	UNIT_CHECK(table_count == 3);
 	tl_crypto_set_hasher_close(hasher);
 }

@@ -126,6 +126,10 @@ def rejection(height, ref, sqlstate, leaf):
     return pack("BBBQ", 7, 1, 3, height) + ref + sqlstate + leaf
 
 
+def outcome(height, ref, sqlstate, words):
+    return pack("BBBQ", 7, 1, 1, height) + ref + sqlstate + leaf_hash(words)
+
+
 def write(here, name, records):
     with open(os.path.join(here, name), "w") as out:
         out.write("# Made by make_state.py, a second implementation of the formats.\n")
@@ -162,6 +166,12 @@ def main():
         leaves.append(leaf_hash(leaf))
         records.append([("kind", "rejection"), ("height", str(40 + n)), ("ref", pack("IQI", 2, 77, n)),
                         ("sqlstate", "23514"), ("row_hash", sha(b"%d" % n)), ("leaf", leaf),
+                        ("outcome_root", root(leaves))])
+    for n, (sqlstate, words) in enumerate([(b"00000", b""), (b"P0001", b"the account is closed"), (b"2F000", b"")]):
+        leaf = outcome(44 + n, pack("IQI", 3, 78, n + 1), sqlstate, words)
+        leaves.append(leaf_hash(leaf))
+        records.append([("kind", "outcome"), ("height", str(44 + n)), ("ref", pack("IQI", 3, 78, n + 1)),
+                        ("sqlstate", sqlstate.decode()), ("words", words), ("leaf", leaf),
                         ("outcome_root", root(leaves))])
     write(here, "state.txt", records)
 

@@ -1,0 +1,79 @@
+-- Contracts: what is called, and what becomes of it (src/contract/README.md).
+
+CREATE TYPE ledger.context AS (
+    member bigint,
+    roles text[],
+    signer bytea,
+    ref ledger.ref,
+    block_time timestamptz,
+    height bigint
+);
+COMMENT ON TYPE ledger.context IS
+    'first argument of an entry point of a contract: whose call it is, with the roles of that member, its ref, time and height of its block; signer is NULL, since calls are not signed yet';
+
+CREATE FUNCTION ledger.require(condition boolean, message text) RETURNS void
+    AS 'MODULE_PATHNAME', 'tl_require' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger.require(boolean, text) IS
+    'for contracts: ends the call with this message, of which nothing is left then, unless the condition is true';
+
+CREATE TABLE ledger_internal.call_outcome (
+    ref ledger.ref PRIMARY KEY,
+    height bigint NOT NULL,
+    sqlstate text NOT NULL,
+    words text,
+    error_sqlstate text,
+    error_message text
+);
+COMMENT ON TABLE ledger_internal.call_outcome IS
+    'what became of each call: sqlstate and words are the same at all members (src/chain/chain_state.c), the error beside them is what this server said';
+SELECT pg_extension_config_dump('ledger_internal.call_outcome', '');
+
+CREATE VIEW ledger.call_outcome AS
+    SELECT o.ref, o.height,
+           CASE o.sqlstate WHEN '00000' THEN 'done' WHEN 'P0001' THEN 'refused' ELSE 'failed' END AS state,
+           coalesce(o.error_sqlstate, o.sqlstate) AS sqlstate, coalesce(o.words, o.error_message) AS message
+      FROM ledger_internal.call_outcome AS o;
+COMMENT ON VIEW ledger.call_outcome IS
+    'what became of each call that is final here: done; refused by the contract, whose words are the message; or failed by an error, of which this server tells more';
+GRANT SELECT ON ledger.call_outcome TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
+
+CREATE FUNCTION ledger_internal.is_call(ref ledger.ref) RETURNS boolean
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT EXISTS (SELECT
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  JOIN ledger_internal.contract_schema AS s ON s.schema = n.nspname
+  JOIN pg_proc AS p ON p.pronamespace = n.oid AND c.relname = p.proname || '_call'
+ WHERE c.oid = ledger.relation_of($1) AND p.proargtypes[0] = 'ledger.context'::regtype)
+$$;
+COMMENT ON FUNCTION ledger_internal.is_call(ledger.ref) IS 'is a function of a contract called by that row?';
+
+CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
+        OUT state text, OUT sqlstate text, OUT message text, OUT height bigint)
+    LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF outcome.wait > '0' AND NOT ledger.is_final(outcome.ref) THEN
+        BEGIN
+            PERFORM ledger.wait_final(outcome.ref, outcome.wait);
+        EXCEPTION WHEN SQLSTATE 'TL020' THEN
+            NULL;
+        END;
+    END IF;
+    SELECT o.state, o.sqlstate, o.message, o.height INTO outcome.state, outcome.sqlstate, outcome.message, outcome.height
+      FROM ledger.call_outcome AS o WHERE o.ref = outcome.ref;
+    IF NOT FOUND THEN
+        IF (ledger.is_final(outcome.ref) AND NOT ledger_internal.is_call(outcome.ref))
+           OR EXISTS (SELECT FROM ledger.rejected AS r WHERE r.ref = outcome.ref) THEN
+            RAISE EXCEPTION 'row % is no call', outcome.ref
+                USING ERRCODE = 'TL018',
+                      DETAIL = 'It is final or rejected, and no function of a contract is called by it.',
+                      HINT = 'Give the ref that a function of a contract has returned.';
+        END IF;
+        outcome.state := 'waiting';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
+    'what became of a call, by the ref that it returned: done, refused, failed; waiting while its block is not applied here, for which wait says how long to wait';
+GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;

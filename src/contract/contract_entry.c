@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_entry.c
+ *	  Entry points of contracts: what can be called, and by what rows.
+ *
+ * A function of a contract whose first argument is a ledger.context is an entry
+ * point.  Beside it deployment makes
+ *
+ *		<name>_call		a shared table whose columns are the other arguments
+ *		<name>(...)		a function without the context, with the same names and
+ *						defaults, which inserts a row there and returns its ref
+ *
+ * So a call is a row on the ledger like any other, and what its values may be is
+ * judged where rows are.  Names are not overloaded, so the function follows from
+ * the table's name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+
+#include "contract_entry.h"
+#include "table_contract.h"
+
+/* An entry point, as the catalogs have it. */
+typedef struct Entry
+{
+	const char *name;
+	int			count;			/* of arguments, the context among them */
+	Oid		   *types;
+	char	  **names;
+	List	   *defaults;		/* of the last ones */
+} Entry;
+
+static void load(Entry *out, Oid function);
+static char *table_statement(const Entry *entry);
+static char *wrapper_statement(const Entry *entry);
+static char *signature(const Entry *entry, int first);
+
+Oid
+tl_contract_entry_context_type(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("context"),
+						   ObjectIdGetDatum(get_namespace_oid("ledger", false)));
+}
+
+bool
+tl_contract_entry_is_entry(Oid function)
+{
+	Oid			context = tl_contract_entry_context_type();
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	result = form->pronargs > 0 && OidIsValid(context) && form->proargtypes.values[0] == context;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* The entry point of that name, or InvalidOid. */
+Oid
+tl_contract_entry_find(Oid schema, const char *name)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	Oid			found = InvalidOid;
+
+	for (int i = 0; i < list->n_members && !OidIsValid(found); i++)
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->pronamespace == schema && tl_contract_entry_is_entry(form->oid))
+			found = form->oid;
+	}
+	ReleaseSysCacheList(list);
+	return found;
+}
+
+/* That whose calls are rows of this table, or InvalidOid. */
+Oid
+tl_contract_entry_of_table(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+	Oid			schema = get_rel_namespace(relation);
+	size_t		size = name == NULL ? 0 : strlen(name);
+
+	if (size <= strlen(TL_CALL_TABLE_SUFFIX) ||
+		strcmp(name + size - strlen(TL_CALL_TABLE_SUFFIX), TL_CALL_TABLE_SUFFIX) != 0 ||
+		!tl_table_contract_owns(schema))
+		return InvalidOid;
+	name[size - strlen(TL_CALL_TABLE_SUFFIX)] = '\0';
+	return tl_contract_entry_find(schema, name);
+}
+
+/*
+ * What is run behind the statement that makes a function: statements, as char *,
+ * the first of an entry point its table's.  What changes state is executed by
+ * calls, and what computes by whoever likes.
+ */
+List *
+tl_contract_entry_statements(Oid function)
+{
+	Entry		entry;
+	char	   *inner;
+
+	load(&entry, function);
+	if (!tl_contract_entry_is_entry(function))
+		return func_volatile(function) == PROVOLATILE_IMMUTABLE ? NIL :
+			list_make1(psprintf("REVOKE EXECUTE ON FUNCTION %s%s FROM PUBLIC",
+								quote_identifier(entry.name), signature(&entry, 0)));
+	inner = signature(&entry, 1);
+	return list_make4(table_statement(&entry), wrapper_statement(&entry),
+					  psprintf("REVOKE EXECUTE ON FUNCTION %s%s, %s%s FROM PUBLIC",
+							   quote_identifier(entry.name), inner,
+							   quote_identifier(entry.name), signature(&entry, 0)),
+					  psprintf("GRANT EXECUTE ON FUNCTION %s%s TO ledger_admin, ledger_submitter",
+							   quote_identifier(entry.name), inner));
+}
+
+static void
+load(Entry *out, Oid function)
+{
+	HeapTuple	tuple = SearchSysCacheCopy1(PROCOID, ObjectIdGetDatum(function));
+	char	   *modes;
+	Datum		value;
+	bool		is_null;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	out->name = pstrdup(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname));
+	out->count = get_func_arg_info(tuple, &out->types, &out->names, &modes);
+	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargdefaults, &is_null);
+	out->defaults = is_null ? NIL : castNode(List, stringToNode(TextDatumGetCString(value)));
+}
+
+static char *
+table_statement(const Entry *entry)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "CREATE TABLE %s (",
+					 quote_identifier(psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
+	for (int i = 1; i < entry->count; i++)
+		appendStringInfo(&text, "%s%s %s", i > 1 ? ", " : "", quote_identifier(entry->names[i]),
+						 format_type_be(entry->types[i]));
+	appendStringInfoString(&text, ") USING ledger");
+	return text.data;
+}
+
+/* Whoever may call it need not be able to insert there by hand. */
+static char *
+wrapper_statement(const Entry *entry)
+{
+	StringInfoData text;
+	int			first_default = entry->count - list_length(entry->defaults);
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "CREATE FUNCTION %s(", quote_identifier(entry->name));
+	for (int i = 1; i < entry->count; i++)
+	{
+		appendStringInfo(&text, "%s%s %s", i > 1 ? ", " : "", quote_identifier(entry->names[i]),
+						 format_type_be(entry->types[i]));
+		if (i >= first_default)
+			appendStringInfo(&text, " DEFAULT %s",
+							 deparse_expression(list_nth(entry->defaults, i - first_default), NIL, false, false));
+	}
+	appendStringInfo(&text, ") RETURNS ledger.ref LANGUAGE sql VOLATILE SECURITY DEFINER"
+					 " SET search_path = pg_catalog, pg_temp BEGIN ATOMIC INSERT INTO %s ",
+					 quote_identifier(psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
+	for (int i = 1; i < entry->count; i++)
+		appendStringInfo(&text, "%s%s", i > 1 ? ", " : "(", quote_identifier(entry->names[i]));
+	for (int i = 1; i < entry->count; i++)
+		appendStringInfo(&text, "%s$%d", i > 1 ? ", " : ") VALUES (", i);
+	appendStringInfo(&text, "%s RETURNING ledger_ref; END",
+					 entry->count > 1 ? ")" : "DEFAULT VALUES");
+	return text.data;
+}
+
+/* The types of its arguments from that one on. */
+static char *
+signature(const Entry *entry, int first)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '(');
+	for (int i = first; i < entry->count; i++)
+		appendStringInfo(&text, "%s%s", i > first ? ", " : "", format_type_be(entry->types[i]));
+	appendStringInfoChar(&text, ')');
+	return text.data;
+}

@@ -1,0 +1,295 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_execute.c
+ *	  One call of a contract, executed.
+ *
+ * In the transaction that applies the block, each call in a subtransaction of
+ * its own, as the role that owns all contracts, with settings pinned that decide
+ * what values mean and how queries are planned.
+ *
+ * What a call can end with is a list: it is done; it was refused by
+ * ledger.require() (P0001); it ran into an error of data (classes 21 and 22), of a
+ * constraint of the contract itself (class 23), or into a limit of values (54000,
+ * TL007).  All that would happen at every member.  Everything else (no memory, a
+ * full disk, a lock, a cancelled query) is this server's and is thrown on: the
+ * block is applied again, until it can be.
+ *
+ * Which of several errors is met first may depend on the order in which a table
+ * stores its rows.  So of those that are not in the contract's own words all
+ * members say the same (2F000), and each keeps beside it what its server said.
+ *
+ * Invariants
+ *	  X1  a call that is not done has changed nothing
+ *	  X2  what all members say of a call follows from the chain alone
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "contract_entry.h"
+#include "contract_execute.h"
+#include "contract_run.h"
+#include "table_scan.h"
+#include "table_state.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_require);
+
+#define SQLSTATE_DONE		"00000"
+#define SQLSTATE_REFUSED	"P0001"
+#define SQLSTATE_FAILED		"2F000"
+
+#define WORDS_SIZE_MAX		1000
+
+/* Columns of ledger.context. */
+#define CONTEXT_COLUMNS		6
+
+static const char *const settings[][2] = {
+	{"array_nulls", "on"},
+	{"bytea_output", "hex"},
+	{"constraint_exclusion", "partition"},
+	{"DateStyle", "ISO, MDY"},
+	{"default_toast_compression", "pglz"},
+	{"enable_bitmapscan", "on"},
+	{"enable_hashagg", "on"},
+	{"enable_hashjoin", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_indexscan", "on"},
+	{"enable_material", "on"},
+	{"enable_memoize", "on"},
+	{"enable_mergejoin", "on"},
+	{"enable_nestloop", "on"},
+	{"enable_seqscan", "on"},
+	{"enable_sort", "on"},
+	{"extra_float_digits", "1"},
+	{"from_collapse_limit", "8"},
+	{"geqo", "off"},
+	{"IntervalStyle", "postgres"},
+	{"jit", "off"},
+	{"join_collapse_limit", "8"},
+	{"lock_timeout", "0"},
+	{"max_parallel_workers_per_gather", "0"},
+	{"row_security", "on"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	{"TimeZone", "UTC"},
+	{"timezone_abbreviations", "Default"},
+	{"transform_null_equals", "off"},
+	{"xmloption", "content"}
+};
+
+static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
+static void run(const TlCall *call, const TlCallContext *context, HeapTuple row,
+				TupleDesc descriptor);
+static Datum make_context(const TlCall *call, const TlCallContext *context);
+static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
+static bool is_result(const ErrorData *error, Oid schema);
+
+int
+tl_contract_execute_begin(void)
+{
+	int			level = NewGUCNestLevel();
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+tl_contract_execute_end(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
+/* The result is made in the caller's memory. */
+void
+tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *context)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
+	Oid			schema = get_rel_namespace(call->table);
+	TupleDesc	descriptor;
+	HeapTuple	row;
+
+	memset(out, 0, sizeof(*out));
+	strcpy(out->sqlstate, SQLSTATE_DONE);
+	MemoryContextSwitchTo(own);
+	row = read_row(call, &descriptor);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(own);
+	PG_TRY();
+	{
+		tl_table_state_begin(schema, tl_chain_state_row_element);
+		run(call, context, row, descriptor);
+		tl_table_state_end();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		tl_table_state_end();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		if (!judge(out, error, schema))
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(own);
+}
+
+/* The arguments: a row that this transaction has inserted, or an own one. */
+static HeapTuple
+read_row(const TlCall *call, TupleDesc *descriptor)
+{
+	Relation	relation = table_open(call->table, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	TlRefScan  *scan = tl_table_scan_open(relation, snapshot);
+	TlRefBytes	ref;
+	HeapTuple	row;
+
+	tl_table_scan_start(scan, &call->ref, &call->ref);
+	if (!tl_table_scan_next(scan, &ref))
+		elog(ERROR, "a call's row is not in table \"%s\"", RelationGetRelationName(relation));
+	row = ExecCopySlotHeapTuple(tl_table_scan_slot(scan));
+	*descriptor = CreateTupleDescCopy(RelationGetDescr(relation));
+	tl_table_scan_close(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	return row;
+}
+
+/* Column n of the row is argument n; ledger_ref is the last column. */
+static void
+run(const TlCall *call, const TlCallContext *context, HeapTuple row, TupleDesc descriptor)
+{
+	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
+	FmgrInfo	function;
+	Datum		values[FUNC_MAX_ARGS + 1];
+	bool		nulls[FUNC_MAX_ARGS + 1];
+	Oid			user;
+	int			security;
+
+	if (descriptor->natts > FUNC_MAX_ARGS)
+		elog(ERROR, "a call has %d arguments", descriptor->natts);
+	heap_deform_tuple(row, descriptor, values, nulls);
+	fmgr_info(call->function, &function);
+	InitFunctionCallInfoData(*fcinfo, &function, descriptor->natts, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = make_context(call, context);
+	fcinfo->args[0].isnull = false;
+	for (int i = 1; i < descriptor->natts; i++)
+	{
+		fcinfo->args[i].value = values[i - 1];
+		fcinfo->args[i].isnull = nulls[i - 1];
+	}
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(get_role_oid(TL_CONTRACT_ROLE, false),
+						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) FunctionCallInvoke(fcinfo);
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(user, security);
+	CommandCounterIncrement();
+}
+
+static Datum
+make_context(const TlCall *call, const TlCallContext *context)
+{
+	TupleDesc	descriptor = lookup_rowtype_tupdesc(tl_contract_entry_context_type(), -1);
+	Datum		values[CONTEXT_COLUMNS];
+	bool		nulls[CONTEXT_COLUMNS] = {false};
+	TlRef		ref;
+	Datum		result;
+
+	if (descriptor->natts != CONTEXT_COLUMNS)
+		elog(ERROR, "type ledger.context has %d attributes", descriptor->natts);
+	tl_table_ref_unpack(&ref, &call->ref);
+	values[0] = Int64GetDatum((int64) ref.member);
+	values[1] = context->roles;
+	values[2] = (Datum) 0;
+	nulls[2] = true;			/* calls are not signed yet */
+	values[3] = TlRefBytesGetDatum(&call->ref);
+	values[4] = TimestampTzGetDatum(context->time);
+	values[5] = Int64GetDatum(context->height);
+	result = HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
+	ReleaseTupleDesc(descriptor);
+	return result;
+}
+
+/* X2; false if it is no result. */
+static bool
+judge(TlCallResult *out, const ErrorData *error, Oid schema)
+{
+	if (error->sqlerrcode == ERRCODE_RAISE_EXCEPTION)
+	{
+		strcpy(out->sqlstate, SQLSTATE_REFUSED);
+		out->words = pstrdup(error->message);
+		return true;
+	}
+	if (!is_result(error, schema))
+		return false;
+	strcpy(out->sqlstate, SQLSTATE_FAILED);
+	out->error_sqlstate = pstrdup(unpack_sql_state(error->sqlerrcode));
+	out->error_message = pstrdup(error->message);
+	return true;
+}
+
+/* Would it happen at every member?  A constraint has to be the contract's own. */
+static bool
+is_result(const ErrorData *error, Oid schema)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION ||
+		category == ERRCODE_CARDINALITY_VIOLATION ||
+		(category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION && error->schema_name != NULL &&
+		 strcmp(error->schema_name, get_namespace_name(schema)) == 0) ||
+		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		error->sqlerrcode == tl_error_sqlstate(TL_TOO_LARGE);
+}
+
+/* ledger.require(condition, message): ends the call that asks for it, unless the condition holds */
+Datum
+tl_require(PG_FUNCTION_ARGS)
+{
+	char	   *words;
+
+	if (!PG_ARGISNULL(0) && PG_GETARG_BOOL(0))
+		PG_RETURN_VOID();
+	words = PG_ARGISNULL(1) ? pstrdup("refused") : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	words[pg_mbcliplen(words, (int) strlen(words), WORDS_SIZE_MAX)] = '\0';
+	ereport(ERROR,
+			errcode(ERRCODE_RAISE_EXCEPTION),
+			errmsg_internal("%s", words));
+	PG_RETURN_VOID();
+}

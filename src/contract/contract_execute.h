@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_execute.h
+ *	  One call of a contract, executed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_EXECUTE_H
+#define CONTRACT_EXECUTE_H
+
+#include "datatype/timestamp.h"
+
+#include "chain_state.h"
+#include "table_ref.h"
+
+/* A row of an entry point's table that a final block has ordered. */
+typedef struct TlCall
+{
+	TlRefBytes	ref;
+	Oid			table;
+	Oid			function;
+} TlCall;
+
+/* What calls are told beside their arguments (ledger.context). */
+typedef struct TlCallContext
+{
+	int64_t		height;
+	TimestampTz time;			/* of the block */
+	Datum		roles;			/* of the caller's member, text[] */
+} TlCallContext;
+
+typedef struct TlCallResult
+{
+	char		sqlstate[TL_SQLSTATE_SIZE + 1]; /* as all members say it */
+	char	   *words;			/* the contract's own; NULL */
+	char	   *error_sqlstate; /* as this server says it; NULL where it has nothing to add */
+	char	   *error_message;
+} TlCallResult;
+
+/* Around the calls of a block. */
+extern int	tl_contract_execute_begin(void);
+extern void tl_contract_execute_end(int settings);
+extern void tl_contract_execute(TlCallResult *out, const TlCall *call,
+								const TlCallContext *context);
+
+#endif							/* CONTRACT_EXECUTE_H */

@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_function.c
+ *	  What a contract's function may be: by its words, and in the catalogs.
+ *
+ * Functions are written in SQL, with BEGIN ATOMIC or RETURN: names in such a body
+ * are bound when the function is made, so what is judged here is what runs.
+ * Its queries: contract_query.c.  Its calls: contract_entry.c.
+ *
+ * Invariants
+ *	  N1  a name stands for one function, besides the one by which it is called
+ *	  N2  an entry point returns nothing; what became of a call is its outcome
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "contract_entry.h"
+#include "contract_expression.h"
+#include "contract_function.h"
+#include "contract_query.h"
+#include "contract_words.h"
+#include "table_am.h"
+
+/* The suffix of the table's name has to fit behind it. */
+#define NAME_SIZE_MAX	(NAMEDATALEN - 1 - (int) sizeof(TL_CALL_TABLE_SUFFIX) + 1)
+
+static void words_parameters(TlRefusals *refusals, const CreateFunctionStmt *statement);
+static void words_options(TlRefusals *refusals, const CreateFunctionStmt *statement);
+static void words_body(TlRefusals *refusals, Node *body);
+static void words_statement(TlRefusals *refusals, Node *statement);
+static int	count_functions(Oid schema, const char *name);
+static void look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema);
+static void look_at_type(TlRefusals *refusals, Oid type, Oid schema);
+static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
+static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
+static void look_at_entry(TlRefusals *refusals, HeapTuple tuple);
+static List *queries_of(HeapTuple tuple);
+
+void
+tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *statement)
+{
+	const char *name = strVal(llast(statement->funcname));
+
+	if (list_length(statement->funcname) > 1)
+		tl_contract_words_new_name(refusals, strVal(linitial(statement->funcname)), -1);
+	if (statement->is_procedure)
+		tl_contract_refuse(refusals, -1, "PROCEDURE", "a call runs as a whole or not at all", "FUNCTION");
+	if (statement->replace)
+		tl_contract_refuse(refusals, -1, "OR REPLACE", "a script makes each object once", "leave it out");
+	if (strlen(name) > NAME_SIZE_MAX)
+		tl_contract_refuse(refusals, -1, name, "the table of its calls needs a name that ends in " TL_CALL_TABLE_SUFFIX,
+						   psprintf("a name of at most %d bytes", NAME_SIZE_MAX));
+	words_parameters(refusals, statement);
+	words_options(refusals, statement);
+	words_body(refusals, statement->sql_body);
+}
+
+static void
+words_parameters(TlRefusals *refusals, const CreateFunctionStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->parameters)
+	{
+		const FunctionParameter *parameter = lfirst_node(FunctionParameter, cell);
+
+		if (parameter->mode != FUNC_PARAM_IN && parameter->mode != FUNC_PARAM_DEFAULT)
+			tl_contract_refuse(refusals, -1, "OUT, INOUT, VARIADIC or TABLE",
+							   "what a call gives is its outcome", "arguments that go in");
+		if (parameter->name == NULL)
+			tl_contract_refuse(refusals, -1, "argument without a name",
+							   "the columns of its calls are called as the arguments are", "a name");
+		else if (strcmp(parameter->name, TL_REF_COLUMN) == 0)
+			tl_contract_refuse(refusals, -1, TL_REF_COLUMN, "every call has it as its own", "another name");
+		tl_contract_words_type(refusals, parameter->argType);
+		tl_contract_words_expression(refusals, parameter->defexpr);
+	}
+	if (statement->returnType == NULL)
+		tl_contract_refuse(refusals, -1, "CREATE FUNCTION", "it has to say what it returns", "RETURNS void");
+	else
+		tl_contract_words_type(refusals, statement->returnType);
+}
+
+static void
+words_options(TlRefusals *refusals, const CreateFunctionStmt *statement)
+{
+	bool		is_sql = false;
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		const DefElem *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "language") == 0)
+			is_sql = strcmp(strVal(option->arg), "sql") == 0;
+		else if (strcmp(option->defname, "as") == 0)
+			tl_contract_refuse(refusals, option->location, "AS",
+							   "names in a text are looked up when it runs", "BEGIN ATOMIC ... END, or RETURN");
+		else if (strcmp(option->defname, "volatility") == 0)
+		{
+			if (strcmp(strVal(option->arg), "stable") == 0)
+				tl_contract_refuse(refusals, option->location, "STABLE",
+								   "a function changes state, or computes with its arguments alone",
+								   "IMMUTABLE for what computes; leave it out otherwise");
+		}
+		else if (strcmp(option->defname, "strict") != 0)
+			tl_contract_refuse(refusals, option->location, option->defname,
+							   "a function of a contract runs with the rights and settings of contracts",
+							   "leave it out");
+	}
+	if (!is_sql)
+		tl_contract_refuse(refusals, -1, "LANGUAGE", "functions in other languages cannot be judged yet",
+						   "LANGUAGE sql");
+}
+
+/* One RETURN, or a list of lists of statements. */
+static void
+words_body(TlRefusals *refusals, Node *body)
+{
+	ListCell   *cell;
+	ListCell   *inner;
+
+	if (body == NULL)
+		return;
+	if (!IsA(body, List))
+	{
+		words_statement(refusals, body);
+		return;
+	}
+	foreach(cell, (List *) body)
+		foreach(inner, lfirst_node(List, cell))
+			words_statement(refusals, lfirst(inner));
+}
+
+static void
+words_statement(TlRefusals *refusals, Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_ReturnStmt:
+			tl_contract_words_expression(refusals, ((ReturnStmt *) statement)->returnval);
+			break;
+		case T_SelectStmt:
+		case T_InsertStmt:
+		case T_UpdateStmt:
+		case T_DeleteStmt:
+			tl_contract_words_expression(refusals, statement);
+			break;
+		default:
+			tl_contract_refuse(refusals, -1, "statement in a function", "contracts have no such statements",
+							   "SELECT, INSERT, UPDATE, DELETE, RETURN");
+	}
+}
+
+/* The function that the statement has made. */
+Oid
+tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema)
+{
+	const char *name = strVal(llast(statement->funcname));
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	Oid			found = InvalidOid;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->pronamespace == schema && !form->prosecdef)
+			found = form->oid;
+	}
+	ReleaseSysCacheList(list);
+	return found;
+}
+
+/* In the catalogs, before anything is made beside it. */
+void
+tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, Oid schema)
+{
+	const char *name = strVal(llast(statement->funcname));
+	HeapTuple	tuple;
+
+	if (count_functions(schema, name) > 1)
+	{
+		tl_contract_refuse(refusals, -1, name, "a contract has one function of a name", "another name");
+		return;
+	}
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(tl_contract_function_made(statement, schema)));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "function \"%s\" was not made", name);
+	look_at_types(refusals, tuple, schema);
+	look_at_defaults(refusals, tuple);
+	look_at_body(refusals, tuple, schema);
+	if (tl_contract_entry_is_entry(((Form_pg_proc) GETSTRUCT(tuple))->oid))
+		look_at_entry(refusals, tuple);
+	ReleaseSysCache(tuple);
+}
+
+static int
+count_functions(Oid schema, const char *name)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	int			count = 0;
+
+	for (int i = 0; i < list->n_members; i++)
+		count += ((Form_pg_proc) GETSTRUCT(&list->members[i]->tuple))->pronamespace == schema;
+	ReleaseSysCacheList(list);
+	return count;
+}
+
+static void
+look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+	for (int i = 0; i < form->pronargs; i++)
+		look_at_type(refusals, form->proargtypes.values[i], schema);
+	if (form->prorettype != VOIDOID)
+		look_at_type(refusals, form->prorettype, schema);
+}
+
+static void
+look_at_type(TlRefusals *refusals, Oid type, Oid schema)
+{
+	Oid			element = get_element_type(type);
+	Oid			base = OidIsValid(element) ? element : type;
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(base));
+	Form_pg_type form;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", base);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	if (form->typtype == TYPTYPE_PSEUDO ||
+		(form->typnamespace != schema && form->typnamespace != PG_CATALOG_NAMESPACE &&
+		 form->typnamespace != get_namespace_oid("ledger", false)))
+		tl_contract_refuse(refusals, -1, format_type_be(type),
+						   "other members may have another type of that name, or none",
+						   "a type of PostgreSQL, or one made in this script");
+	else if (tl_contract_query_is_float(type))
+		tl_contract_refuse(refusals, -1, format_type_be(type),
+						   "sums of it depend on the order of rows, results on the machine",
+						   "numeric, or an integer in the smallest unit");
+	ReleaseSysCache(tuple);
+}
+
+/* They are evaluated with the rights of whoever calls. */
+static void
+look_at_defaults(TlRefusals *refusals, HeapTuple tuple)
+{
+	bool		is_null;
+	Datum		value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargdefaults, &is_null);
+
+	if (!is_null)
+		tl_contract_expression(refusals, -1, "DEFAULT", stringToNode(TextDatumGetCString(value)));
+}
+
+static void
+look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+	TlQueryScope scope = {
+		.where = psprintf("FUNCTION %s", NameStr(form->proname)),
+		.schema = schema,
+		.pure = form->provolatile == PROVOLATILE_IMMUTABLE,
+		.gives_value = form->prorettype != VOIDOID
+	};
+
+	tl_contract_query(refusals, &scope, queries_of(tuple));
+}
+
+static List *
+queries_of(HeapTuple tuple)
+{
+	bool		is_null;
+	Datum		value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &is_null);
+	Node	   *body;
+
+	if (is_null)
+		elog(ERROR, "a contract's function has no body");
+	body = stringToNode(TextDatumGetCString(value));
+	return IsA(body, List) ? linitial_node(List, (List *) body) : list_make1(body);
+}
+
+/* N2 */
+static void
+look_at_entry(TlRefusals *refusals, HeapTuple tuple)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+	if (form->prorettype != VOIDOID)
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   "what became of a call is its outcome", "RETURNS void");
+	if (form->proisstrict)
+		tl_contract_refuse(refusals, -1, "STRICT", "a call that does nothing would seem done",
+						   "SELECT ledger.require(argument IS NOT NULL, 'a message')");
+	if (form->provolatile != PROVOLATILE_VOLATILE)
+		tl_contract_refuse(refusals, -1, "IMMUTABLE", "an entry point changes state", "leave it out");
+	if (form->pronargdefaults == form->pronargs)
+		tl_contract_refuse(refusals, -1, "DEFAULT", "the context is given by the block", "leave it out");
+}

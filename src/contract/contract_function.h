@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_function.h
+ *	  What a contract's function may be: by its words, and in the catalogs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_FUNCTION_H
+#define CONTRACT_FUNCTION_H
+
+#include "nodes/parsenodes.h"
+
+#include "contract_refusal.h"
+
+extern void tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *statement);
+extern Oid	tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema);
+extern void tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, Oid schema);
+
+#endif							/* CONTRACT_FUNCTION_H */

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_query.h
+ *	  Do the queries of a contract's function give the same at every member?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_QUERY_H
+#define CONTRACT_QUERY_H
+
+#include "nodes/parsenodes.h"
+
+#include "contract_refusal.h"
+
+/* What the function is. */
+typedef struct TlQueryScope
+{
+	const char *where;			/* what a refusal names */
+	Oid			schema;			/* of the contract */
+	bool		pure;			/* IMMUTABLE: it computes with its arguments */
+	bool		gives_value;	/* its last query's one row */
+} TlQueryScope;
+
+extern void tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries);
+extern bool tl_contract_query_is_float(Oid type);
+
+#endif							/* CONTRACT_QUERY_H */

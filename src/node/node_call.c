@@ -1,0 +1,318 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_call.c
+ *	  The calls of a block: gathered with its rows, executed behind them.
+ *
+ * Hooks of node_apply.c.  A row of an entry point's table (contract_entry.c) is
+ * a call.  When all rows of the block are in their tables, its calls run one after
+ * the other in the order of their refs, and what became of each is stored: a
+ * leaf of the outcome root, and a row of ledger_internal.call_outcome.
+ *
+ * What calls changed in state tables goes into the set hashes at the end, each
+ * element as often as it came more often than it went.  So a row that changed
+ * several times in the block is expanded once.
+ *
+ * The hook stands before that of node_state.c, which closes the sums of the
+ * block, and before that of deployment: a contract is called in the blocks after
+ * the one that decides on it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chain_state_store.h"
+#include "chain_statement.h"
+#include "contract_entry.h"
+#include "contract_execute.h"
+#include "merkle_hash.h"
+#include "node_apply.h"
+#include "node_call.h"
+#include "node_state.h"
+#include "table_shared.h"
+#include "table_state.h"
+#include "tl_error.h"
+
+#define CALLS_AT_FIRST	16
+
+/* Whether a shared table has calls; for each that the block has rows of. */
+typedef struct CallTable
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	Oid			table;
+	Oid			function;		/* InvalidOid: it has none */
+} CallTable;
+
+typedef struct Element
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlHash		element;
+} Element;
+
+typedef struct NetChange
+{
+	Element		key;
+	int			count;
+} NetChange;
+
+static TlStatement select_time = {
+	"SELECT time FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
+};
+static TlStatement select_roles = {
+	"SELECT member, roles FROM ledger_internal.members($1)", 1, {INT8OID}
+};
+static TlStatement insert_outcome = {
+	"INSERT INTO ledger_internal.call_outcome (ref, height, sqlstate, words, error_sqlstate, error_message)"
+	" VALUES ($1, $2, $3, $4, $5, $6)",
+	6, {TL_STATEMENT_REF, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+};
+
+/* Of the block that is being applied, in the context of the transaction. */
+static MemoryContext context = NULL;
+static HTAB *tables = NULL;
+static TlCall *calls = NULL;
+static int	call_count = 0;
+static int	call_room = 0;
+static int	counted = 0;		/* those that are calls, whatever becomes of an attempt */
+
+static void on_begin(int64_t height);
+static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
+				   const TlRefBytes *ref, TlSpan bytes);
+static void on_rows_end(bool count);
+static void on_end(int64_t height);
+static const CallTable *table_of(const uint8_t table_id[TL_TABLE_ID_SIZE]);
+static void execute_all(int64_t height);
+static int	compare_refs(const void *left, const void *right);
+static TimestampTz time_of(int64_t height);
+static Datum roles_of(uint64 count, const SPITupleTable *members, uint32_t member);
+static HTAB *make_net(void);
+static void take_changes(HTAB *net);
+static void store(int64_t height, const TlCall *call, const TlCallResult *result);
+static void add_net(HTAB *net);
+
+static const TlApplyHook hook = {
+	.begin = on_begin,.rows_end = on_rows_end,.row = on_row,.end = on_end
+};
+
+void
+tl_node_call_init(void)
+{
+	tl_node_apply_add_hook(&hook);
+}
+
+/* Of a block before that failed nothing is left. */
+static void
+on_begin(int64_t height)
+{
+	HASHCTL		control = {
+		.keysize = TL_TABLE_ID_SIZE,.entrysize = sizeof(CallTable)
+	};
+	int			left;
+
+	context = AllocSetContextCreate(CurTransactionContext, "telco_ledger calls of a block",
+									ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = context;
+	tables = hash_create("telco_ledger tables of calls", 16, &control,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	calls = NULL;
+	call_count = call_room = counted = 0;
+	(void) tl_table_state_take(&left);
+}
+
+static void
+on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefBytes *ref,
+	   TlSpan bytes)
+{
+	const CallTable *table = table_of(table_id);
+	TlCall	   *call;
+
+	if (!OidIsValid(table->function))
+		return;
+	if (call_room == 0)
+		calls = MemoryContextAlloc(context, (call_room = CALLS_AT_FIRST) * sizeof(TlCall));
+	else if (call_count == call_room)
+		calls = repalloc_huge(calls, (call_room *= 2) * sizeof(TlCall));
+	call = &calls[call_count++];
+	call->ref = *ref;
+	call->table = table->table;
+	call->function = table->function;
+}
+
+static void
+on_rows_end(bool count)
+{
+	if (count)
+		counted = call_count;
+	else
+		call_count = counted;
+}
+
+static const CallTable *
+table_of(const uint8_t table_id[TL_TABLE_ID_SIZE])
+{
+	bool		found;
+	CallTable  *table = hash_search(tables, table_id, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		table->table = tl_table_shared_relation(table_id);
+		table->function = OidIsValid(table->table) ?
+			tl_contract_entry_of_table(table->table) : InvalidOid;
+	}
+	return table;
+}
+
+static void
+on_end(int64_t height)
+{
+	on_rows_end(false);
+	if (call_count > 0)
+		execute_all(height);
+	MemoryContextDelete(context);
+	context = NULL;
+	tables = NULL;
+	calls = NULL;
+	call_count = call_room = counted = 0;
+}
+
+static void
+execute_all(int64_t height)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	MemoryContext one = AllocSetContextCreate(context, "telco_ledger outcome", ALLOCSET_DEFAULT_SIZES);
+	Datum		value = Int64GetDatum(height);
+	TlCallContext about = {.height = height,.time = time_of(height)};
+	uint64		member_count = tl_chain_execute(&select_roles, &value, NULL, false);
+	SPITupleTable *members = SPI_tuptable;
+	HTAB	   *net = make_net();
+	int			settings = tl_contract_execute_begin();
+
+	qsort(calls, call_count, sizeof(TlCall), compare_refs);
+	for (int i = 0; i < call_count; i++)
+	{
+		TlCallResult result;
+		TlRef		ref;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(one);
+		MemoryContextSwitchTo(one);
+		tl_table_ref_unpack(&ref, &calls[i].ref);
+		about.roles = roles_of(member_count, members, ref.member);
+		tl_contract_execute(&result, &calls[i], &about);
+		take_changes(net);
+		store(height, &calls[i], &result);
+	}
+	MemoryContextSwitchTo(context);
+	tl_contract_execute_end(settings);
+	SPI_freetuptable(members);
+	add_net(net);
+	MemoryContextSwitchTo(caller);
+}
+
+static int
+compare_refs(const void *left, const void *right)
+{
+	return tl_table_ref_compare(&((const TlCall *) left)->ref, &((const TlCall *) right)->ref);
+}
+
+static TimestampTz
+time_of(int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+	TimestampTz time;
+
+	if (tl_chain_execute(&select_time, &value, NULL, false) == 0)
+		elog(ERROR, "block %lld is not here", (long long) height);
+	time = DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	return time;
+}
+
+static Datum
+roles_of(uint64 count, const SPITupleTable *members, uint32_t member)
+{
+	bool		is_null;
+
+	for (uint64 i = 0; i < count; i++)
+		if (DatumGetInt64(SPI_getbinval(members->vals[i], members->tupdesc, 1, &is_null)) == member)
+			return SPI_getbinval(members->vals[i], members->tupdesc, 2, &is_null);
+	return PointerGetDatum(construct_empty_array(TEXTOID));
+}
+
+static HTAB *
+make_net(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(Element),.entrysize = sizeof(NetChange),.hcxt = context
+	};
+
+	StaticAssertStmt(sizeof(Element) == TL_TABLE_ID_SIZE + TL_HASH_SIZE, "the key has no gaps");
+	return hash_create("telco_ledger changes of a block", 256, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* What the last call has changed. */
+static void
+take_changes(HTAB *net)
+{
+	int			count;
+	const TlStateChange *changes = tl_table_state_take(&count);
+
+	for (int i = 0; i < count; i++)
+	{
+		Element		key;
+		NetChange  *change;
+		bool		found;
+
+		memcpy(key.table_id, changes[i].table_id, TL_TABLE_ID_SIZE);
+		key.element = changes[i].element;
+		change = hash_search(net, &key, HASH_ENTER, &found);
+		if (!found)
+			change->count = 0;
+		change->count += changes[i].sign;
+	}
+}
+
+static void
+store(int64_t height, const TlCall *call, const TlCallResult *result)
+{
+	TlCallOutcome outcome = {.height = (uint64_t) height};
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	const char *texts[] = {result->sqlstate, result->words, result->error_sqlstate, result->error_message};
+	Datum		values[2 + lengthof(texts)] = {TlRefBytesGetDatum(&call->ref), Int64GetDatum(height)};
+	char		nulls[] = "      ";
+
+	memcpy(outcome.ref, call->ref.bytes, TL_REF_SIZE);
+	memcpy(outcome.sqlstate, result->sqlstate, TL_SQLSTATE_SIZE);
+	tl_merkle_leaf_hash(&outcome.words, result->words == NULL ? "" : result->words,
+						result->words == NULL ? 0 : strlen(result->words));
+	tl_error_check(tl_chain_state_outcome(leaf, &outcome), "outcome of a call");
+	tl_node_state_outcome(height, leaf);
+	for (size_t i = 0; i < lengthof(texts); i++)
+	{
+		if (texts[i] == NULL)
+			nulls[2 + i] = 'n';
+		else
+			values[2 + i] = CStringGetTextDatum(texts[i]);
+	}
+	tl_chain_execute(&insert_outcome, values, nulls, false);
+}
+
+static void
+add_net(HTAB *net)
+{
+	HASH_SEQ_STATUS scan;
+	NetChange  *change;
+
+	hash_seq_init(&scan, net);
+	while ((change = hash_seq_search(&scan)) != NULL)
+		if (change->count != 0)
+			tl_node_state_change(change->key.table_id, &change->key.element, change->count);
+}

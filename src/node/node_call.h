@@ -1,0 +1,13 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_call.h
+ *	  The calls of a block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_CALL_H
+#define NODE_CALL_H
+
+extern void tl_node_call_init(void);
+
+#endif							/* NODE_CALL_H */

@@ -1,0 +1,479 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_state.c
+ *	  The access method `ledger_state`: tables that contracts change.
+ *
+ * Heap, with everything but reading refused to everybody, superusers included,
+ * unless a final block is being applied and a call of the contract runs in
+ * whose schema the table lies.  That is a state of this process (executing) and
+ * no setting.
+ *
+ * Every change is noted: the element of the row that came or went, in the set
+ * hash of its table (chain_state.c).  The bytes of a row are those of
+ * table_row.c with the ref 1.0.0.1 and version 1 of the table, since its
+ * definition is the contract's source and never changes.  The executor takes
+ * the notes after each call.  A subtransaction that ends in vain takes its notes
+ * with it: they are the last ones, since notes carry the subtransaction in which
+ * they were made and later ones have greater numbers.
+ *
+ * Invariants
+ *	  Y1  rows change only while a call of their contract runs
+ *	  Y2  whatever changes rows and is not undone is noted
+ *	  Y3  such tables are made by scripts of contracts alone, and never emptied
+ *
+ * In restore mode (the database is no live node) a superuser or the owner brings
+ * rows of a dump, and nothing is noted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "table_build.h"
+#include "table_catalog.h"
+#include "table_contract.h"
+#include "table_definition.h"
+#include "table_guard.h"
+#include "table_issue.h"
+#include "table_shared.h"
+#include "table_state.h"
+#include "tl_compat.h"
+#include "tl_error.h"
+
+PG_FUNCTION_INFO_V1(tl_state_am_handler);
+
+#define CHANGES_AT_FIRST	64
+
+/* Encoders of the tables that this transaction has changed. */
+typedef struct StateEncoder
+{
+	struct StateEncoder *next;
+	Oid			relation;
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlTableEncoder *encoder;
+	TupleTableSlot *old;		/* room for the row that goes, or NULL */
+} StateEncoder;
+
+static bool enabled = false;
+static Oid	executing = InvalidOid; /* schema of the contract whose call runs */
+static TlRowElement element_of = NULL;
+
+/* In the context of the top transaction; NULL and 0 between transactions. */
+static StateEncoder *encoders = NULL;
+static TlStateChange *changes = NULL;
+static int	change_count = 0;
+static int	change_room = 0;
+
+static void on_transaction(XactEvent event, void *argument);
+static void on_subtransaction(SubXactEvent event, SubTransactionId own,
+							  SubTransactionId parent, void *argument);
+static bool check_writable(Relation relation);
+tl_noreturn static void refuse(Relation relation);
+static bool may_restore(Relation relation);
+static StateEncoder *encoder_for(Relation relation);
+static void note(Relation relation, TupleTableSlot *slot, int sign);
+static void note_element(const StateEncoder *encoder, const TlHash *element, int sign);
+static bool element_of_stored(TlHash *out, Relation relation, ItemPointer tid);
+static bool may_have_new_storage(Relation relation);
+static const TableAmRoutine *routine(void);
+
+/* From _PG_init: the library was preloaded and its hooks are in place. */
+void
+tl_table_state_init(void)
+{
+	enabled = true;
+	RegisterXactCallback(on_transaction, NULL);
+	RegisterSubXactCallback(on_subtransaction, NULL);
+}
+
+bool
+tl_table_state_is_ours(Relation relation)
+{
+	return relation->rd_tableam == routine();
+}
+
+/* The OID of access method `ledger_state`, or InvalidOid without the extension. */
+Oid
+tl_table_state_access_method(void)
+{
+	return get_am_oid("ledger_state", true);
+}
+
+bool
+tl_table_state_is_state(Oid relation)
+{
+	Oid			method = tl_table_state_access_method();
+	HeapTuple	tuple;
+	bool		result;
+
+	if (!OidIsValid(method))
+		return false;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_class) GETSTRUCT(tuple))->relam == method;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Its definition: what the contract's source has made. */
+void
+tl_table_state_version(TlTableVersion *out, Relation relation)
+{
+	tl_table_definition_current(out, relation);
+	out->version = 1;
+	tl_table_shared_id(out->table_id, out->schema_name, out->table_name);
+}
+
+/* A call of the contract begins, inside a subtransaction of its own. */
+void
+tl_table_state_begin(Oid schema, TlRowElement element)
+{
+	executing = schema;
+	element_of = element;
+}
+
+void
+tl_table_state_end(void)
+{
+	executing = InvalidOid;
+}
+
+const TlStateChange *
+tl_table_state_take(int *count)
+{
+	*count = change_count;
+	change_count = 0;
+	return changes;
+}
+
+static void
+on_transaction(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		executing = InvalidOid;
+		encoders = NULL;
+		changes = NULL;
+		change_count = change_room = 0;
+	}
+}
+
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
+				  void *argument)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (change_count > 0 && changes[change_count - 1].subtransaction >= own)
+		change_count--;
+	/* what they hold is let go by the resource owner */
+	for (StateEncoder *encoder = encoders; encoder != NULL; encoder = encoder->next)
+		encoder->old = NULL;
+}
+
+/* Y1; false: a row of a dump comes, which is not noted. */
+static bool
+check_writable(Relation relation)
+{
+	if (OidIsValid(executing) && RelationGetNamespace(relation) == executing &&
+		!tl_table_build_active())
+		return true;
+	if (!may_restore(relation))
+		refuse(relation);
+	return false;
+}
+
+static void
+refuse(Relation relation)
+{
+	ereport(ERROR,
+			errcode(TL_ERRCODE(TL_STATE_TABLE)),
+			errmsg("cannot change state table \"%s\"", RelationGetRelationName(relation)),
+			errdetail("Its rows are changed by its contract alone, at all members alike, while a final block is applied."),
+			errhint("Call a function of the contract, and look at its outcome: SELECT * FROM ledger.outcome(ref, wait => '5 s')."));
+}
+
+static bool
+may_restore(Relation relation)
+{
+	TlIdentity	identity;
+
+	tl_table_identity(&identity);
+	return tl_table_identity_is_restoring(&identity) &&
+		(superuser() || tl_relation_is_owned(RelationGetRelid(relation), GetUserId()));
+}
+
+static StateEncoder *
+encoder_for(Relation relation)
+{
+	MemoryContext caller;
+	TlTableVersion version;
+	StateEncoder *found;
+
+	for (found = encoders; found != NULL; found = found->next)
+		if (found->relation == RelationGetRelid(relation))
+			return found;
+	caller = MemoryContextSwitchTo(TopTransactionContext);
+	found = palloc0(sizeof(StateEncoder));
+	found->relation = RelationGetRelid(relation);
+	tl_table_state_version(&version, relation);
+	memcpy(found->table_id, version.table_id, TL_TABLE_ID_SIZE);
+	found->encoder = tl_table_encoder_open(relation, &version, TopTransactionContext);
+	found->next = encoders;
+	encoders = found;
+	MemoryContextSwitchTo(caller);
+	return found;
+}
+
+/* Y2 */
+static void
+note(Relation relation, TupleTableSlot *slot, int sign)
+{
+	StateEncoder *encoder = encoder_for(relation);
+	TlSpan		bytes = tl_table_encoder_row(encoder->encoder, slot);
+	TlHash		element;
+
+	tl_error_check(element_of(&element, bytes.data, bytes.size), "row of a state table");
+	note_element(encoder, &element, sign);
+}
+
+static void
+note_element(const StateEncoder *encoder, const TlHash *element, int sign)
+{
+	TlStateChange *change;
+
+	if (change_room == 0)
+	{
+		change_room = CHANGES_AT_FIRST;
+		changes = MemoryContextAlloc(TopTransactionContext, change_room * sizeof(TlStateChange));
+	}
+	else if (change_count == change_room)
+	{
+		change_room *= 2;
+		changes = repalloc_huge(changes, change_room * sizeof(TlStateChange));
+	}
+	change = &changes[change_count++];
+	memcpy(change->table_id, encoder->table_id, TL_TABLE_ID_SIZE);
+	change->element = *element;
+	change->sign = sign;
+	change->subtransaction = GetCurrentSubTransactionId();
+}
+
+/* Of the row that will go; false if there is none any more. */
+static bool
+element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
+{
+	StateEncoder *encoder = encoder_for(relation);
+	TlSpan		bytes;
+
+	if (encoder->old == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+
+		encoder->old = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)),
+												table_slot_callbacks(relation));
+		MemoryContextSwitchTo(caller);
+	}
+	if (!table_tuple_fetch_row_version(relation, tid, SnapshotAny, encoder->old))
+		return false;
+	bytes = tl_table_encoder_row(encoder->encoder, encoder->old);
+	tl_error_check(element_of(out, bytes.data, bytes.size), "row of a state table");
+	ExecClearTuple(encoder->old);
+	return true;
+}
+
+static void
+state_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid, int options,
+				   BulkInsertState bistate)
+{
+	bool		noted = check_writable(relation);
+
+	GetHeapamTableAmRoutine()->tuple_insert(relation, slot, cid, options, bistate);
+	if (noted)
+		note(relation, slot, 1);
+}
+
+/* ON CONFLICT; noted when it is known that it stays. */
+static void
+state_tuple_insert_speculative(Relation relation, TupleTableSlot *slot, CommandId cid,
+							   int options, BulkInsertState bistate, uint32 token)
+{
+	(void) check_writable(relation);
+	GetHeapamTableAmRoutine()->tuple_insert_speculative(relation, slot, cid, options, bistate,
+														token);
+}
+
+static void
+state_tuple_complete_speculative(Relation relation, TupleTableSlot *slot, uint32 token,
+								 bool succeeded)
+{
+	GetHeapamTableAmRoutine()->tuple_complete_speculative(relation, slot, token, succeeded);
+	if (succeeded && check_writable(relation))
+		note(relation, slot, 1);
+}
+
+static void
+state_multi_insert(Relation relation, TupleTableSlot **slots, int slot_count, CommandId cid,
+				   int options, BulkInsertState bistate)
+{
+	bool		noted = check_writable(relation);
+
+	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid, options, bistate);
+	for (int i = 0; noted && i < slot_count; i++)
+		note(relation, slots[i], 1);
+}
+
+static TM_Result
+state_tuple_delete(Relation relation, ItemPointer tid, CommandId cid, Snapshot snapshot,
+				   Snapshot crosscheck, bool wait, TM_FailureData *failure,
+				   bool changing_partition)
+{
+	TM_Result	result;
+	TlHash		element;
+	bool		found;
+
+	if (!check_writable(relation))
+		refuse(relation);
+	found = element_of_stored(&element, relation, tid);
+	result = GetHeapamTableAmRoutine()->tuple_delete(relation, tid, cid, snapshot, crosscheck,
+													 wait, failure, changing_partition);
+	if (result == TM_Ok && !found)
+		elog(ERROR, "a row of state table \"%s\" went unseen", RelationGetRelationName(relation));
+	if (result == TM_Ok)
+		note_element(encoder_for(relation), &element, -1);
+	return result;
+}
+
+static TM_Result
+state_tuple_update(Relation relation, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
+				   Snapshot snapshot, Snapshot crosscheck, bool wait, TM_FailureData *failure,
+				   LockTupleMode *lock_mode, TlUpdateIndexes *update_indexes)
+{
+	TM_Result	result;
+	TlHash		element;
+	bool		found;
+
+	if (!check_writable(relation))
+		refuse(relation);
+	found = element_of_stored(&element, relation, tid);
+	result = GetHeapamTableAmRoutine()->tuple_update(relation, tid, slot, cid, snapshot,
+													 crosscheck, wait, failure, lock_mode,
+													 update_indexes);
+	if (result == TM_Ok && !found)
+		elog(ERROR, "a row of state table \"%s\" went unseen", RelationGetRelationName(relation));
+	if (result == TM_Ok)
+	{
+		note_element(encoder_for(relation), &element, -1);
+		note(relation, slot, 1);
+	}
+	return result;
+}
+
+/* A session's lock on a row would keep blocks from being applied. */
+static TM_Result
+state_tuple_lock(Relation relation, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot,
+				 CommandId cid, LockTupleMode mode, LockWaitPolicy wait_policy, uint8 flags,
+				 TM_FailureData *failure)
+{
+	(void) check_writable(relation);
+	return GetHeapamTableAmRoutine()->tuple_lock(relation, tid, snapshot, slot, cid, mode,
+												 wait_policy, flags, failure);
+}
+
+/* Y3: a new relation gets its storage here, TRUNCATE would come here too. */
+static void
+state_set_new_filelocator(Relation relation, const TlFileLocator *locator, char persistence,
+						  TransactionId *freeze_xid, MultiXactId *min_multi)
+{
+	if (persistence != RELPERSISTENCE_PERMANENT || !may_have_new_storage(relation))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_STATE_TABLE)),
+				errmsg("cannot create or empty state table \"%s\"", RelationGetRelationName(relation)),
+				errdetail("State tables are made by the scripts of contracts, and are the same at all members."),
+				errhint("Deploy a contract: ledger.deploy(name, source); or add USING heap."));
+	GetHeapamTableAmRoutine()->tl_set_new_filelocator(relation, locator, persistence, freeze_xid,
+													  min_multi);
+}
+
+/* Also VACUUM FULL and CLUSTER, which make a relation in the same schema. */
+static bool
+may_have_new_storage(Relation relation)
+{
+	TlIdentity	identity;
+
+	if (!tl_table_guard_active() || tl_table_contract_running() != NULL)
+		return true;
+	tl_table_identity(&identity);
+	return tl_table_identity_is_restoring(&identity) ||
+		(relation->rd_createSubid != InvalidSubTransactionId &&
+		 tl_table_contract_owns(RelationGetNamespace(relation)));
+}
+
+static void
+state_nontransactional_truncate(Relation relation)
+{
+	TlIdentity	identity;
+
+	tl_table_identity(&identity);
+	if (tl_table_guard_active() && !tl_table_identity_is_restoring(&identity))
+		refuse(relation);
+	GetHeapamTableAmRoutine()->relation_nontransactional_truncate(relation);
+}
+
+static Oid
+state_toast_am(Relation relation)
+{
+	return HEAP_TABLE_AM_OID;
+}
+
+/* The one routine table, made at first use. */
+static const TableAmRoutine *
+routine(void)
+{
+	static TableAmRoutine made;
+
+	if (made.type == T_TableAmRoutine)
+		return &made;
+	made = *GetHeapamTableAmRoutine();
+	made.tuple_insert = state_tuple_insert;
+	made.tuple_insert_speculative = state_tuple_insert_speculative;
+	made.tuple_complete_speculative = state_tuple_complete_speculative;
+	made.multi_insert = state_multi_insert;
+	made.tuple_delete = state_tuple_delete;
+	made.tuple_update = state_tuple_update;
+	made.tuple_lock = state_tuple_lock;
+	made.tl_set_new_filelocator = state_set_new_filelocator;
+	made.relation_nontransactional_truncate = state_nontransactional_truncate;
+	made.index_build_range_scan = tl_table_build_range_scan;
+	made.index_validate_scan = tl_table_build_validate_scan;
+	made.relation_toast_am = state_toast_am;
+	return &made;
+}
+
+Datum
+tl_state_am_handler(PG_FUNCTION_ARGS)
+{
+	if (!enabled)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_NOT_PRELOADED)),
+				errmsg("state tables need telco_ledger in shared_preload_libraries"),
+				errdetail("Without it the server cannot protect them."),
+				errhint("Set shared_preload_libraries = 'telco_ledger' in postgresql.conf and restart the server."));
+	PG_RETURN_POINTER(routine());
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_state.h
+ *	  The access method `ledger_state`: tables that contracts change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_STATE_H
+#define TABLE_STATE_H
+
+#include "access/tableam.h"
+
+#include "table_encode.h"
+#include "tl_status.h"
+
+/* A row came (1) or went (-1). */
+typedef struct TlStateChange
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlHash		element;
+	int			sign;
+	SubTransactionId subtransaction;
+} TlStateChange;
+
+/* What stands for a row in the set hash of its table; a floor above says it. */
+typedef TlStatus (*TlRowElement) (TlHash *out, const void *row, size_t size);
+
+extern void tl_table_state_init(void);
+extern bool tl_table_state_is_ours(Relation relation);
+extern Oid	tl_table_state_access_method(void);
+extern bool tl_table_state_is_state(Oid relation);
+extern void tl_table_state_version(TlTableVersion *out, Relation relation);
+
+/* The executor, around one call; schema: of the contract. */
+extern void tl_table_state_begin(Oid schema, TlRowElement element);
+extern void tl_table_state_end(void);
+
+/* What has changed since this was asked last, in this transaction. */
+extern const TlStateChange *tl_table_state_take(int *count);
+
+#endif							/* TABLE_STATE_H */

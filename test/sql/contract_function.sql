@@ -1,0 +1,348 @@
+-- State tables and functions of a contract: what they may be, and each thing
+-- that they may not.
+\pset format unaligned
+\pset footer off
+\pset tuples_only on
+
+CREATE FUNCTION refused(source text) RETURNS SETOF text LANGUAGE sql AS
+    $$ SELECT c.line || ' ' || c.construct || ': ' || c.why || ' -> ' || c.replacement FROM ledger.check_contract(source) AS c $$;
+-- one function with this body, beside two state tables and a ledger table
+CREATE FUNCTION body(text, kind text DEFAULT 'void') RETURNS SETOF text LANGUAGE sql AS $$
+SELECT refused(
+'CREATE TABLE t (k integer PRIMARY KEY, u varchar(5) UNIQUE, n numeric, v text, d date) USING ledger_state;
+CREATE TABLE p (a integer, b integer, PRIMARY KEY (a, b)) USING ledger_state;
+CREATE TABLE l (x integer) USING ledger;
+CREATE FUNCTION pure(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n + 1;
+CREATE FUNCTION acts(n integer) RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM t WHERE k = n; END;
+CREATE FUNCTION called(context ledger.context, n integer) RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM t WHERE k = n; END;
+CREATE FUNCTION f(a integer, b text, c timestamptz) RETURNS ' || $2 || ' LANGUAGE sql ' || $1)
+$$;
+
+-- allowed
+SELECT refused($$
+CREATE TYPE kind AS ENUM ('a', 'b');
+CREATE DOMAIN title AS varchar(20) CHECK (length(VALUE) > 1);
+CREATE TABLE party (party title PRIMARY KEY, kind kind, since timestamptz, limit_ numeric(20,2) CHECK (limit_ >= 0)) USING ledger_state;
+CREATE TABLE debt (
+    debtor title REFERENCES party ON DELETE CASCADE,
+    creditor title,
+    asset char(3),
+    amount bigint NOT NULL DEFAULT 0 CHECK (amount >= 0),
+    note text,
+    PRIMARY KEY (debtor, creditor, asset),
+    UNIQUE (creditor, debtor, asset),
+    FOREIGN KEY (creditor) REFERENCES party
+) USING ledger_state;
+CREATE INDEX ON debt (asset, amount);
+CREATE INDEX ON debt USING hash (note);
+CREATE FUNCTION half(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT RETURN n / 2;
+CREATE FUNCTION kind_of(party title) RETURNS kind LANGUAGE sql RETURN (SELECT p.kind FROM party AS p WHERE p.party = kind_of.party);
+CREATE FUNCTION net(x title, y title) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    UPDATE debt SET amount = half(amount) WHERE debtor = x AND creditor = y;
+    DELETE FROM debt WHERE debtor = x AND amount = 0;
+END;
+CREATE FUNCTION owe(context ledger.context, creditor title, amount bigint, asset char(3) DEFAULT 'EUR') RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require((context).member = 2 AND 'operator' = ANY ((context).roles), 'only member 2 owes');
+    SELECT ledger.require((SELECT count(*) < 10 AND sum(d.amount) < 100 FROM debt AS d WHERE d.creditor = owe.creditor), 'too much for ' || owe.creditor);
+    INSERT INTO debt (debtor, creditor, asset, amount) VALUES ('me', owe.creditor, owe.asset, owe.amount)
+        ON CONFLICT (debtor, creditor, asset) DO UPDATE SET amount = debt.amount + excluded.amount;
+    INSERT INTO debt SELECT d.debtor, d.creditor, 'SUM', sum(d.amount), max(d.note COLLATE "C") FROM debt AS d JOIN party AS p ON p.party = d.debtor
+        WHERE d.asset IN ('EUR', 'USD') AND NOT EXISTS (SELECT FROM debt WHERE asset = 'SUM') GROUP BY d.debtor, d.creditor;
+    UPDATE party SET since = (context).block_time, limit_ = (SELECT max(d.amount) FROM debt AS d WHERE d.debtor = party.party);
+    SELECT net('me', owe.creditor);
+END;
+CREATE FUNCTION nothing(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(true, ''); END;
+CREATE VIEW debts AS SELECT debtor, sum(amount) AS amount FROM debt GROUP BY debtor;
+COMMENT ON FUNCTION owe(ledger.context, title, bigint, char) IS 'a debt';
+GRANT SELECT ON debt, debts TO PUBLIC;
+GRANT EXECUTE ON FUNCTION owe(title, bigint, char) TO ledger_reader;
+$$);
+SELECT body('RETURN (SELECT t.v FROM t WHERE t.k = a AND t.d > ''2020-01-01'')', 'text');
+SELECT body('RETURN (SELECT p.a FROM p WHERE p.a = 1 AND f.a = p.b)', 'integer');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = (c + interval ''1 day'')::date, n = extract(year FROM date_trunc(''month'', c)); END');
+
+-- state tables
+SELECT refused('CREATE TABLE t (a integer) USING ledger_state');
+SELECT refused('CREATE TABLE t (a text PRIMARY KEY) USING ledger_state');
+SELECT refused('CREATE TABLE t (a varchar PRIMARY KEY) USING ledger_state');
+SELECT refused('CREATE TABLE t (a varchar(300), b varchar(300), PRIMARY KEY (a, b)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a numeric(1000, 2) PRIMARY KEY, b numeric UNIQUE) USING ledger_state');
+SELECT refused(E'CREATE TABLE t (a integer PRIMARY KEY,\n b float8, c real[], e tsvector) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY DEFERRABLE) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer, PRIMARY KEY (a) DEFERRABLE INITIALLY DEFERRED) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY WITH (fillfactor = 50)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, EXCLUDE (a WITH =)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b timestamptz DEFAULT now()) USING ledger_state');
+SELECT refused('CREATE TABLE l (a integer) USING ledger; CREATE TABLE t (a integer PRIMARY KEY, b ledger.ref REFERENCES l (ledger_ref)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY REFERENCES public.x) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b text) USING ledger_state; CREATE INDEX ON t (b)');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE INDEX ON t ((a / b))');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE UNIQUE INDEX ON t (b)');
+SELECT refused('CREATE TABLE t (a bytea, b bytea, PRIMARY KEY (a)) USING ledger_state');
+SELECT refused($$CREATE TABLE t (a integer PRIMARY KEY, k bytea, s bytea) USING ledger_state;
+CREATE TRIGGER s BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('k', 's', 'a', 'bip340')$$);
+
+-- the words of a function
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS ''SELECT 1''');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS ''BEGIN RETURN 1; END''');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE c AS ''x''');
+SELECT refused('CREATE PROCEDURE f() LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE OR REPLACE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a integer, OUT b integer) LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(VARIADIC a integer[]) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS SETOF integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS TABLE (a integer) LANGUAGE sql BEGIN ATOMIC SELECT 1; END');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql SECURITY DEFINER SET work_mem = 64 COST 5 PARALLEL SAFE LEAKPROOF RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql STABLE RETURN 1');
+SELECT refused('CREATE FUNCTION ' || repeat('f', 59) || '() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql BEGIN ATOMIC CREATE TABLE x (); END');
+SELECT refused('CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE sql RETURN 1; CREATE FUNCTION f(a text) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a anyelement) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a public.own) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a float8 DEFAULT 1) RETURNS real LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a text DEFAULT CURRENT_USER) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a text DEFAULT pg_read_file(''x'')) RETURNS integer LANGUAGE sql RETURN 1');
+
+-- entry points
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql STRICT BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql IMMUTABLE BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context DEFAULT NULL) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context, ledger_ref integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TYPE e AS ENUM (''a'');\nCREATE FUNCTION f(c ledger.context, a tsquery) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE f_call (a integer) USING ledger;\nCREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
+
+-- what is read and changed
+SELECT body('BEGIN ATOMIC INSERT INTO l VALUES (a); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k IN (SELECT x FROM l); END');
+SELECT body('RETURN (SELECT count(*) FROM pg_class)', 'bigint');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE EXISTS (SELECT FROM ledger.member); END');
+SELECT body('IMMUTABLE RETURN (SELECT count(*) FROM t)', 'bigint');
+SELECT body('BEGIN ATOMIC SELECT called(a); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE acts(k) IS NULL; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE ledger.require(k > 1, '''') IS NULL; END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(true, ''''), acts(1); END');
+SELECT body('IMMUTABLE BEGIN ATOMIC SELECT ledger.require(true, ''''); END');
+-- clock, chance, server
+SELECT body('BEGIN ATOMIC UPDATE t SET d = now(); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = CURRENT_DATE; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = ''today''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = random(); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = nextval(''q''); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = CURRENT_USER; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = current_setting(''server_version''); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE ctid = ''(0,1)''; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE xmin = ''1''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = t::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = b::date; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE b::timestamptz > c; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = c::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = date_trunc(''day'', c, ''Europe/Berlin''); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = n::float8 * 2; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = sqrt(2); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = ln(n); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE v < b; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = upper(v); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = repeat(v, 1000000); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = hashtext(v); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = pg_sleep(5)::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = public.own(1); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = xmlelement(name a)::text; END');
+SELECT refused('CREATE TYPE c AS (a integer, b integer); CREATE TABLE t (k integer PRIMARY KEY, c c) USING ledger_state;
+CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET c.a = 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b IS NULL THEN coalesce(n, 1) ELSE greatest(n, 2) END, v = coalesce(nullif(b, ''x''), (ARRAY[b, ''y''])[1]) WHERE (a, k) IN (SELECT p.a, p.b FROM p) OR n IS DISTINCT FROM 3; END');
+-- which row, in which order
+SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k > a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a OR k = 2; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT p.a FROM p WHERE p.a = 1; END', 'integer');
+SELECT body('BEGIN ATOMIC SELECT t.v FROM t WHERE k = (SELECT max(p.a) FROM p WHERE p.b = t.k); END', 'text');
+SELECT body('BEGIN ATOMIC SELECT t.v FROM t, p WHERE t.k = 1; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT DISTINCT ON (d) v FROM t WHERE k = a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a UNION SELECT v FROM t; END', 'text');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, rank() OVER (ORDER BY n) FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, generate_series(1, 1000) FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT a, g FROM generate_series(1, 1000) AS g; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x FROM r) SELECT x, x FROM r; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT string_agg(p.a::text, '','') FROM p); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = cardinality(ARRAY(SELECT p.a FROM p)); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT max(n) FROM t); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT sum(DISTINCT n) FROM t); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT max(v) FROM t); END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t GROUP BY n; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT DISTINCT n, 1 FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT n, 1 FROM t UNION SELECT n, 1 FROM t; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = p.b FROM p WHERE p.a = t.k; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t USING p WHERE p.a = t.k; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET k = k + 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET u = ''x''; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT p.a FROM p ON CONFLICT DO NOTHING; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1), (1) ON CONFLICT DO NOTHING; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) ON CONFLICT (k) DO UPDATE SET k = 2; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) RETURNING k; END', 'integer');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a FOR UPDATE; END', 'text');
+SELECT body('BEGIN ATOMIC WITH x AS (DELETE FROM t RETURNING k) SELECT count(*) FROM x; END', 'bigint');
+SELECT body('BEGIN ATOMIC UPDATE t SET (n, d) = (SELECT 1, NULL::date); END');
+SELECT body('BEGIN ATOMIC SELECT v FROM t TABLESAMPLE system (10) WHERE k = a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT count(*) FROM t GROUP BY GROUPING SETS ((d), ()); END', 'bigint');
+DROP FUNCTION body;
+DROP FUNCTION refused;
+
+-- what ends a call
+\set VERBOSITY terse
+SELECT ledger.require(true, ''); END;
+CREATE VIEW debts AS SELECT debtor, sum(amount) AS amount FROM debt GROUP BY debtor;
+COMMENT ON FUNCTION owe(ledger.context, title, bigint, char) IS 'a debt';
+GRANT SELECT ON debt, debts TO PUBLIC;
+GRANT EXECUTE ON FUNCTION owe(title, bigint, char) TO ledger_reader;
+$$);
+SELECT body('RETURN (SELECT t.v FROM t WHERE t.k = a AND t.d > ''2020-01-01'')', 'text');
+SELECT body('RETURN (SELECT p.a FROM p WHERE p.a = 1 AND f.a = p.b)', 'integer');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = (c + interval ''1 day'')::date, n = extract(year FROM date_trunc(''month'', c)); END');
+
+-- state tables
+SELECT refused('CREATE TABLE t (a integer) USING ledger_state');
+SELECT refused('CREATE TABLE t (a text PRIMARY KEY) USING ledger_state');
+SELECT refused('CREATE TABLE t (a varchar PRIMARY KEY) USING ledger_state');
+SELECT refused('CREATE TABLE t (a varchar(300), b varchar(300), PRIMARY KEY (a, b)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a numeric(1000, 2) PRIMARY KEY, b numeric UNIQUE) USING ledger_state');
+SELECT refused(E'CREATE TABLE t (a integer PRIMARY KEY,\n b float8, c real[], e tsvector) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY DEFERRABLE) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer, PRIMARY KEY (a) DEFERRABLE INITIALLY DEFERRED) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY WITH (fillfactor = 50)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, EXCLUDE (a WITH =)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b timestamptz DEFAULT now()) USING ledger_state');
+SELECT refused('CREATE TABLE l (a integer) USING ledger; CREATE TABLE t (a integer PRIMARY KEY, b ledger.ref REFERENCES l (ledger_ref)) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY REFERENCES public.x) USING ledger_state');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b text) USING ledger_state; CREATE INDEX ON t (b)');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE INDEX ON t ((a / b))');
+SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE UNIQUE INDEX ON t (b)');
+SELECT refused('CREATE TABLE t (a bytea, b bytea, PRIMARY KEY (a)) USING ledger_state');
+SELECT refused($$CREATE TABLE t (a integer PRIMARY KEY, k bytea, s bytea) USING ledger_state;
+CREATE TRIGGER s BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('k', 's', 'a', 'bip340')$$);
+
+-- the words of a function
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS ''SELECT 1''');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS ''BEGIN RETURN 1; END''');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE c AS ''x''');
+SELECT refused('CREATE PROCEDURE f() LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE OR REPLACE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a integer, OUT b integer) LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(VARIADIC a integer[]) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS SETOF integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS TABLE (a integer) LANGUAGE sql BEGIN ATOMIC SELECT 1; END');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql SECURITY DEFINER SET work_mem = 64 COST 5 PARALLEL SAFE LEAKPROOF RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql STABLE RETURN 1');
+SELECT refused('CREATE FUNCTION ' || repeat('f', 59) || '() RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql BEGIN ATOMIC CREATE TABLE x (); END');
+SELECT refused('CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE sql RETURN 1; CREATE FUNCTION f(a text) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a anyelement) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a public.own) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a float8 DEFAULT 1) RETURNS real LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a text DEFAULT CURRENT_USER) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(a text DEFAULT pg_read_file(''x'')) RETURNS integer LANGUAGE sql RETURN 1');
+
+-- entry points
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS integer LANGUAGE sql RETURN 1');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql STRICT BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql IMMUTABLE BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context DEFAULT NULL) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context, ledger_ref integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TYPE e AS ENUM (''a'');\nCREATE FUNCTION f(c ledger.context, a tsquery) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE f_call (a integer) USING ledger;\nCREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
+
+-- what is read and changed
+SELECT body('BEGIN ATOMIC INSERT INTO l VALUES (a); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k IN (SELECT x FROM l); END');
+SELECT body('RETURN (SELECT count(*) FROM pg_class)', 'bigint');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE EXISTS (SELECT FROM ledger.member); END');
+SELECT body('IMMUTABLE RETURN (SELECT count(*) FROM t)', 'bigint');
+SELECT body('BEGIN ATOMIC SELECT called(a); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE acts(k) IS NULL; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE ledger.require(k > 1, '''') IS NULL; END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(true, ''''), acts(1); END');
+SELECT body('IMMUTABLE BEGIN ATOMIC SELECT ledger.require(true, ''''); END');
+-- clock, chance, server
+SELECT body('BEGIN ATOMIC UPDATE t SET d = now(); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = CURRENT_DATE; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = ''today''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = random(); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = nextval(''q''); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = CURRENT_USER; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = current_setting(''server_version''); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE ctid = ''(0,1)''; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE xmin = ''1''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = t::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = b::date; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE b::timestamptz > c; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = c::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = date_trunc(''day'', c, ''Europe/Berlin''); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = n::float8 * 2; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = sqrt(2); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = ln(n); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE v < b; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = upper(v); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = repeat(v, 1000000); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = hashtext(v); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = pg_sleep(5)::text; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = public.own(1); END');
+-- which row, in which order
+SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k > a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a OR k = 2; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT p.a FROM p WHERE p.a = 1; END', 'integer');
+SELECT body('BEGIN ATOMIC SELECT t.v FROM t WHERE k = (SELECT max(p.a) FROM p WHERE p.b = t.k); END', 'text');
+SELECT body('BEGIN ATOMIC SELECT t.v FROM t, p WHERE t.k = 1; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT DISTINCT ON (d) v FROM t WHERE k = a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a UNION SELECT v FROM t; END', 'text');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, rank() OVER (ORDER BY n) FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, generate_series(1, 1000) FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT a, g FROM generate_series(1, 1000) AS g; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x FROM r) SELECT x, x FROM r; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT string_agg(p.a::text, '','') FROM p); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = cardinality(ARRAY(SELECT p.a FROM p)); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT max(n) FROM t); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT sum(DISTINCT n) FROM t); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT max(v) FROM t); END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t GROUP BY n; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT DISTINCT n, 1 FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT n, 1 FROM t UNION SELECT n, 1 FROM t; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = p.b FROM p WHERE p.a = t.k; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t USING p WHERE p.a = t.k; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET k = k + 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET u = ''x''; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT p.a FROM p ON CONFLICT DO NOTHING; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1), (1) ON CONFLICT DO NOTHING; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) ON CONFLICT (k) DO UPDATE SET k = 2; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) RETURNING k; END', 'integer');
+SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a FOR UPDATE; END', 'text');
+SELECT body('BEGIN ATOMIC WITH x AS (DELETE FROM t RETURNING k) SELECT count(*) FROM x; END', 'bigint');
+SELECT body('BEGIN ATOMIC UPDATE t SET (n, d) = (SELECT 1, NULL::date); END');
+SELECT body('BEGIN ATOMIC SELECT v FROM t TABLESAMPLE system (10) WHERE k = a; END', 'text');
+SELECT body('BEGIN ATOMIC SELECT count(*) FROM t GROUP BY GROUPING SETS ((d), ()); END', 'bigint');
+DROP FUNCTION body;
+DROP FUNCTION refused;
+
+-- nobody makes state tables by hand
+\set VERBOSITY terse
+CREATE TABLE hand (a integer PRIMARY KEY) USING ledger_state;
+SET default_table_access_method = ledger_state;
+CREATE TABLE hand AS SELECT 1 AS a;
+CREATE MATERIALIZED VIEW hand AS SELECT 1 AS a;
+RESET default_table_access_method;
+CREATE TABLE hand (a integer);
+ALTER TABLE hand SET ACCESS METHOD ledger_state;
+DROP TABLE hand;
+SELECT ledger.require(true, 'x') IS NOT NULL;
+SELECT ledger.require(false, 'in words');
+SELECT ledger.require(NULL, NULL);

@@ -1,0 +1,135 @@
+# State tables and functions of a contract on a ledger of one member: nobody but
+# the contract changes them, superusers included; a dump restores them.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerContract;
+use LedgerWire;
+
+my $wires = LedgerWire->new(1, ordered => 1);
+my $node = $wires->node(1);
+my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
+my $source = slurp_file("$FindBin::RealBin/../contracts/account.sql");
+
+$wires->announce(1);
+deploy($wires, 1, 'account', $source);
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'account'}, 'deployed'), 'the contract is deployed');
+
+sub outcome
+{
+	my ($call) = @_;
+	my $ref = $wires->sql(1, "SELECT account.$call");
+
+	return $wires->sql(1, "SELECT state, message FROM ledger.outcome('$ref', '$wait')");
+}
+
+is(outcome(q{open('alice')}), 'done|', 'it is called');
+is(outcome(q{deposit('alice', 1000)}), 'done|', 'and again');
+my $balance = $wires->sql(1, 'SELECT * FROM account.balance');
+
+is($balance, 'alice|1|EUR|990', 'which changes its state');
+
+# Nobody else does.
+my $state = qr/ERROR:.*cannot change state table "balance".*\n.*DETAIL:.*by its contract alone.*\n.*HINT:.*Call a function of the contract/;
+
+foreach my $change (
+	q{INSERT INTO account.balance VALUES ('mallory', 1, 'EUR', 1)},
+	q{INSERT INTO account.balance VALUES ('alice', 1, 'EUR', 1) ON CONFLICT (account) DO UPDATE SET amount = 5},
+	q{INSERT INTO account.balance VALUES ('bob', 1, 'EUR', 1) ON CONFLICT DO NOTHING},
+	'UPDATE account.balance SET amount = 5',
+	'DELETE FROM account.balance',
+	q{MERGE INTO account.balance AS b USING (VALUES ('alice')) AS v (a) ON b.account = v.a WHEN MATCHED THEN DELETE},
+	q{COPY account.balance FROM PROGRAM 'echo "bob,1,EUR,1"' WITH (FORMAT csv)},
+	'SELECT FROM account.balance FOR UPDATE',
+	'SET ROLE ledger_contract; UPDATE account.balance SET amount = 5',
+	q{SELECT account.open(ROW(1, '{}', NULL, NULL, now(), 1)::ledger.context, 'eve')},
+	q{SET session_replication_role = replica; DELETE FROM account.balance}
+  )
+{
+	refused($wires, 1, $change, $state, "refused: $change");
+}
+foreach my $change (
+	'TRUNCATE account.balance',
+	'ALTER TABLE account.balance ADD COLUMN a integer',
+	'ALTER TABLE account.balance DROP CONSTRAINT enough',
+	'ALTER TABLE account.balance SET ACCESS METHOD heap',
+	'ALTER TABLE account.balance DISABLE TRIGGER ALL',
+	'DROP TABLE account.balance CASCADE',
+	'CREATE TRIGGER t BEFORE UPDATE ON account.balance FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+	'CREATE UNIQUE INDEX ON account.balance (amount)',
+	'CREATE INDEX ON account.balance ((1 / amount))',
+	'CREATE INDEX ON account.balance (owner) WHERE 1 / amount > 0',
+	'CREATE INDEX CONCURRENTLY ON account.balance ((1 / amount))',
+	'CREATE TABLE child () INHERITS (account.balance)',
+	'CREATE TABLE parent (account varchar(40) REFERENCES account.balance)',
+	'DROP FUNCTION account.fee(bigint) CASCADE',
+	'DROP FUNCTION account.open(varchar, varchar)',
+	'CREATE OR REPLACE FUNCTION account.fee(amount bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 0',
+	'CREATE FUNCTION account.other() RETURNS bigint LANGUAGE sql RETURN 0',
+	'ALTER FUNCTION account.fee(bigint) STABLE',
+	'ALTER FUNCTION account.fee(bigint) OWNER TO postgres',
+	'ALTER FUNCTION account.fee(bigint) RENAME TO other',
+	'ALTER FUNCTION account.fee(bigint) SET SCHEMA public',
+	'ALTER TABLE account.open_call ADD COLUMN a integer',
+	'TRUNCATE account.open_call'
+  )
+{
+	refused($wires, 1, $change, qr/ERROR:  (cannot change|index "\w+" on a (shared table cannot be unique|state table can have neither)|no other table can depend on state table|cannot (alter|drop|truncate))/, "refused: $change");
+}
+my $by_hand = qr/ERROR:  cannot create or empty state table "hand".*\n.*DETAIL:.*made by the scripts of contracts.*\n.*HINT:.*ledger.deploy/;
+
+$wires->sql(1, 'CREATE TABLE plain (a integer); CREATE TABLE filled AS SELECT 1 AS a');
+refused($wires, 1, $_, $by_hand, "refused: $_")
+  foreach ('CREATE TABLE hand (a integer PRIMARY KEY) USING ledger_state',
+	'SET default_table_access_method = ledger_state; CREATE TABLE hand AS SELECT 1 AS a',
+	'CREATE MATERIALIZED VIEW hand USING ledger_state AS SELECT 1 AS a');
+refused($wires, 1, 'ALTER TABLE filled SET ACCESS METHOD ledger_state', qr/ERROR:  cannot create or empty state table/, 'no table becomes one');
+$wires->sql(1, $_) foreach ('VACUUM FULL account.balance', 'CREATE INDEX mine ON account.balance (owner)', 'CLUSTER account.balance USING mine', 'REINDEX TABLE account.balance', 'ANALYZE account.balance', 'CREATE INDEX CONCURRENTLY more ON account.balance (amount)', 'DROP INDEX account.mine');
+is($wires->sql(1, 'SELECT * FROM account.balance'), $balance, 'what members do with their own storage is not, and nothing has changed');
+
+# Who calls: those to whom it was given.
+$wires->sql(1, 'CREATE ROLE app; GRANT ledger_submitter TO app; CREATE ROLE other');
+refused($wires, 1, q{SET ROLE other; SELECT account.open('bob')}, qr/permission denied for function open/, 'not everybody may call');
+refused($wires, 1, q{SET ROLE app; INSERT INTO account.open_call VALUES ('bob', 'EUR')}, qr/permission denied for table open_call/, 'who may call need not insert');
+my $ref = $wires->sql(1, q{SET ROLE app; SELECT account.open(account => 'bob')});
+
+is($wires->sql(1, "SET ROLE app; SELECT state FROM ledger.outcome('$ref', '$wait')"), 'done', 'who may sees its outcome');
+is($wires->sql(1, "SELECT account, asset FROM account.open_call WHERE ledger_ref = '$ref'"), 'bob|EUR', 'a call is a row like any other');
+refused($wires, 1, 'SET ROLE app; SELECT * FROM account.total; SELECT account.move(\'alice\', \'bob\', 1)', qr/permission denied for function move/, 'what entry points use is not called by others');
+$ref = $wires->sql(1, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
+$wires->sql(1, "SELECT ledger.wait_final('$ref', '$wait')");
+refused($wires, 1, "SELECT * FROM ledger.outcome('$ref')", qr/row \Q$ref\E is no call/, 'another row has no outcome');
+
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
+
+# The contract of the README: a row that is made or changed by the same call.
+deploy($wires, 1, 'meter', slurp_file("$FindBin::RealBin/../contracts/meter.sql"));
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'meter'}, 'deployed'), 'another contract is deployed');
+foreach my $call (q{'M-1', 5}, q{'M-1'}, q{'M-2', units => 3}, q{'M-1', -1})
+{
+	my $ref = $wires->sql(1, "SELECT meter.count_up($call)");
+
+	is($wires->sql(1, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$ref', '$wait')"), $call =~ /-1$/ ? 'refused: units are above zero' : 'done', "count_up($call)");
+}
+is($wires->sql(1, 'SELECT * FROM meter.reading ORDER BY meter'), "M-1|1|6\nM-2|1|3", 'each meter has been counted up');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and its state is known');
+
+# A dump brings back tables, functions, rows and outcomes.
+command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr('postgres') ], 'it can be dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
+is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
+  foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total',
+	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
+
+# A test ledger can be ended, with what its contracts have made.
+$wires->sql(1, 'SELECT ledger.dispose()');
+is($wires->sql(1, q{SELECT to_regnamespace('account') IS NULL, (SELECT count(*) FROM ledger_internal.call_outcome)}), 't|0', 'nothing is left when the ledger is ended');
+
+done_testing();
