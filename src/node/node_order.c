@@ -36,7 +36,6 @@
 #include "chain_statement.h"
 #include "chain_store.h"
 #include "consensus_core.h"
-#include "consensus_payload.h"
 #include "merkle_hash.h"
 #include "node_body.h"
 #include "node_key.h"
@@ -54,13 +53,6 @@
 
 #define LANE_LENGTH			64
 #define TURNS_MAX			16		/* without a look at the sockets */
-
-/*
- * So long an ACK that says no more than that a block is final waits for a row that
- * it can leave with: a quarter of what everybody sends when rows follow each other.
- * Whoever waits for it is patient (P7: half of timer_us).
- */
-#define ACK_HOLD_US			100000
 
 /*
  * Liveness only; generous, as several members may share one small machine.  Once
@@ -91,8 +83,6 @@ static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
 static void obey(TlOrder *order);
 static void append(TlOrder *order, const TlLogRow *row);
-static bool may_wait(const TlLogRow *row);
-static int64_t send_what_waited(TlOrder *order);
 static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(TlOrder *order, const TlAction *action);
 static void place_batches(TlOrder *order);
@@ -249,7 +239,7 @@ tl_node_order_wake(TlOrder *order)
 TimestampTz
 tl_node_order_poll(TlOrder *order, TimestampTz now)
 {
-	int64_t		wake_us;
+	int64_t		left_us;
 
 	if (order->walk != NULL)
 	{
@@ -270,25 +260,10 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 		if (order->signed_now)
 			return now;			/* what it has made leaves first */
 	}
-	wake_us = send_what_waited(order);
-	if (order->wake_us != 0)
-		wake_us = Min(wake_us, order->wake_us);
-	if (wake_us == PG_INT64_MAX)
+	if (order->wake_us == 0)
 		return DT_NOEND;
-	return now + Max(wake_us - tl_node_order_now_us(), 0);
-}
-
-/* When there is something to send that waits now. */
-static int64_t
-send_what_waited(TlOrder *order)
-{
-	if (order->ack_due_us == 0)
-		return PG_INT64_MAX;
-	if (order->ack_due_us > tl_node_order_now_us())
-		return order->ack_due_us;
-	order->ack_due_us = 0;
-	tl_replication_wire_wake_log(order->wire);
-	return PG_INT64_MAX;
+	left_us = order->wake_us - tl_node_order_now_us();
+	return now + Max(left_us, 0);
 }
 
 static bool
@@ -359,10 +334,7 @@ turn(TlOrder *order)
 	if (order->bodied)
 		tl_replication_wire_wake(order->wire);
 	if (order->signed_now)
-	{
 		tl_replication_wire_wake_log(order->wire);
-		order->ack_due_us = 0;
-	}
 	order->own_more |= order->asked;	/* own rows come back to the core */
 	if (order->anew)
 		begin_anew(order);
@@ -666,21 +638,7 @@ append(TlOrder *order, const TlLogRow *row)
 								  row->view, order->height, row->payload,
 								  order->secret);
 	order->asked = true;
-	if (!may_wait(row))
-		order->signed_now = true;
-	else if (order->ack_due_us == 0)
-		order->ack_due_us = tl_node_order_now_us() + ACK_HOLD_US;
-}
-
-/* An ACK that names no batch. */
-static bool
-may_wait(const TlLogRow *row)
-{
-	TlAck		ack;
-
-	return row->kind == TL_LOG_ACK &&
-		tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) == TL_OK &&
-		ack.lanes.size == 0;
+	order->signed_now = true;
 }
 
 /* A vote stands once more under its view; again: one that comes back. */

@@ -93,9 +93,8 @@ struct TlOrder
 	bool		unsure;			/* or that may be so: it is to be read */
 	bool		checkpoint_told;	/* and that after the last header's checkpoint */
 	bool		asked;			/* this turn appended or stored something */
-	bool		signed_now;		/* it appended a row that others wait for */
+	bool		signed_now;		/* it appended a row */
 	bool		bodied;			/* or stored bodies */
-	int64_t		ack_due_us;		/* when one that may wait is sent, 0: none does */
 	bool		submitted;		/* somebody says that there is something to be ordered */
 	bool		offers;			/* there may be: batches, approvals or bodies wait */
 	bool		ordered;		/* this turn stored a final block */

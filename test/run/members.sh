@@ -8,14 +8,17 @@
 #	remove_members				stop all and remove what they have
 #	conninfo N					of its ledger's database
 #	member_query N PSQL-ARG...	psql at a member, only values
+#	wire_query N PSQL-ARG...	the same in its wire
 #	await N QUERY				until that query says t
 #	member_links				wait until every link of all streams
 #
 # Where to find a member is said by ADDRESS_OF N, if the caller defines such a
-# function: for a proxy between members.  Sourced by bash, with `set -eu`.
+# function: for a proxy between members.  With WIRES=apart each wire lies in a server
+# of its own, as in production; otherwise in its member's server.
+# Sourced by bash, with `set -eu`.
 
 member_count=0
-declare -A member_port
+declare -A member_port wire_port
 
 start_members()
 {
@@ -49,6 +52,12 @@ make_member()
 	as_server_user initdb -D "$directory" -U postgres --no-locale -E UTF8 -A trust \
 		--no-instructions >"$work/log/initdb" 2>&1 ||
 		{ cat "$work/log/initdb" >&2; fail 'initdb failed'; }
+	if [ "${WIRES:-}" = apart ]; then
+		make_wire "$number"
+		set -- "$@" "telco_ledger.wire_conninfo = 'host=$work/socket port=${wire_port[$number]} user=postgres dbname=postgres_wire'"
+	else
+		wire_port[$number]=${member_port[$number]}
+	fi
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "unix_socket_directories = '$work/socket'" \
 		"port = ${member_port[$number]}" "shared_preload_libraries = 'telco_ledger'" \
 		"telco_ledger.key_directory = '$work/keys/$number'" \
@@ -59,6 +68,25 @@ make_member()
 		as_server_user tee -a "$directory/postgresql.conf" >/dev/null
 	start_member "$number"
 	member_query "$number" -c 'CREATE EXTENSION telco_ledger CASCADE' 2>/dev/null
+}
+
+# A server for its wire.
+make_wire()
+{
+	local directory=$work/wire$1
+
+	wire_port[$1]=$(free_port)
+	as_server_user initdb -D "$directory" -U postgres --no-locale -E UTF8 -A trust \
+		--no-instructions >"$work/log/initdb" 2>&1 ||
+		{ cat "$work/log/initdb" >&2; fail 'initdb failed'; }
+	printf '%s\n' "listen_addresses = '127.0.0.1'" "unix_socket_directories = '$work/socket'" \
+		"port = ${wire_port[$1]}" "wal_level = logical" "max_slot_wal_keep_size = '1GB'" \
+		"max_connections = 60" "max_worker_processes = 40" "max_logical_replication_workers = 24" \
+		"max_replication_slots = 40" "max_wal_senders = 40" "max_wal_size = 2GB" \
+		"wal_retrieve_retry_interval = '200ms'" "shared_buffers = 64MB" |
+		as_server_user tee -a "$directory/postgresql.conf" >/dev/null
+	as_server_user pg_ctl start -w -s -D "$directory" -l "$work/log/wire$1" >/dev/null ||
+		fail "the server of wire $1 did not start"
 }
 
 # Tell a member of all the others, whose keys these are.
@@ -78,7 +106,7 @@ wire_address()
 	if declare -F ADDRESS_OF >/dev/null; then
 		ADDRESS_OF "$1" "$2"
 	else
-		echo "host=$work/socket port=${member_port[$2]} dbname=postgres_wire"
+		echo "host=$work/socket port=${wire_port[$2]} dbname=postgres_wire"
 	fi
 }
 
@@ -99,7 +127,8 @@ remove_members()
 
 	for number in $(seq "$member_count"); do
 		stop_member "$number" immediate 2>/dev/null || true
-		rm -rf "$work/member$number" "$work/keys/$number"
+		[ ! -d "$work/wire$number" ] || as_server_user pg_ctl stop -w -s -D "$work/wire$number" -m immediate || true
+		rm -rf "$work/member$number" "$work/wire$number" "$work/keys/$number"
 	done
 }
 
@@ -114,6 +143,14 @@ member_query()
 
 	shift
 	as_server_user psql -X -q -A -t -v ON_ERROR_STOP=1 -p "${member_port[$number]}" "$@"
+}
+
+wire_query()
+{
+	local number=$1
+
+	shift
+	as_server_user psql -X -q -A -t -v ON_ERROR_STOP=1 -p "${wire_port[$number]}" -d postgres_wire "$@"
 }
 
 await()
