@@ -19,7 +19,7 @@
 static TlStatus check_targets(TlConsensus *core, const TlConsensusBlock *parent,
 							  const TlConsensusBlock *block);
 static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
-					   const TlLane *to, bool final);
+					   const TlLane *to, bool mark, bool again);
 
 /*
  * The cut of a block on that parent: of each lane as far as q hold it, of the
@@ -251,8 +251,8 @@ check_targets(TlConsensus *core, const TlConsensusBlock *parent,
 
 /*
  * Ask for what is missing of a block: per lane the batch nearest to its cut,
- * then the one before.  What a final block orders keeps its place against what
- * a proposal does.  True if nothing is missing.
+ * then the one before as soon as that has come.  What a final block orders keeps
+ * its place against what a proposal does.  True if nothing is missing.
  */
 bool
 tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
@@ -268,6 +268,7 @@ tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 		const TlLane *from = tl_consensus_lane_find(parent, to->member);
 		unsigned	lane = tl_consensus_index(core, to->member);
 		TlKnownBatch *batch;
+		bool		mark;
 
 		if (lane >= core->config.member_count ||
 			(from != NULL && tl_consensus_same(&from->digest, &to->digest)))
@@ -278,24 +279,30 @@ tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 		if (all)
 			may = tl_consensus_pace_may_fetch(core, asked_us);
 		all = false;
-		if (may)
-			fetch_lane(core, lane, from, to, final);
+		mark = final || !core->lanes[lane].bound;
+		if (!may && !(mark && core->lanes[lane].came))
+			continue;
+		fetch_lane(core, lane, from, to, mark, may);
+		core->lanes[lane].bound |= final;
 	}
 	return all;
 }
 
-/* Walk down to what is missing; ask for everything on the way. */
+/*
+ * Walk down to what is missing; ask for it, and once more for all bodies on the
+ * way that are not here.
+ */
 static void
 fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
-		   const TlLane *to, bool final)
+		   const TlLane *to, bool mark, bool again)
 {
 	TlLaneState *state = &core->lanes[lane];
-	bool		mark = final || !state->bound;
 	TlLane		wanted = *to;
 
 	for (unsigned i = 0; mark && i < state->count; i++)
 		state->batches[i].wanted = false;
-	state->bound |= final;
+	if (mark)
+		state->came = false;
 	for (unsigned steps = 0; steps < core->config.lane_length; steps++)
 	{
 		TlKnownBatch *batch = tl_consensus_batch_find(core, lane, &wanted.digest);
@@ -305,7 +312,7 @@ fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 			batch->wanted = true;
 		if (batch == NULL && mark)
 			state->missing = wanted.digest;
-		if (batch == NULL || !batch->held)
+		if (batch == NULL || (again && !batch->held))
 		{
 			action = tl_consensus_act(core, TL_ACT_FETCH_BATCH);
 			if (action == NULL)

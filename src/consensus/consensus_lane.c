@@ -68,6 +68,7 @@ tl_consensus_lane_batch(TlConsensus *core, const TlLogRow *row, bool loose)
 	batch.body_size = body_size(&header);
 	batch.held = (header.chunk_count == 0);
 	batch.asked_us = core->now_us;
+	core->lanes[lane].came |= batch.wanted;
 	(void) tl_consensus_batch_add(core, lane, &batch);
 }
 

@@ -131,6 +131,8 @@ typedef struct TlLaneState
 	bool		dropped;		/* there was no room for a batch */
 	bool		bound;			/* wanted are those of a final block */
 	TlHash		missing;		/* wanted and not here */
+	bool		came;			/* that one has; what is before it is not asked
+								 * for yet */
 	int64_t		strict_us;		/* until then all active members have to hold
 								 * what is ordered of it */
 	unsigned	strikes;		/* views lost to a missing body */
