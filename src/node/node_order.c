@@ -324,7 +324,6 @@ turn(TlOrder *order)
 	}
 	if (governed)
 		follow_motions(order);
-	order->governed = false;
 	tl_replication_wire_end(order->wire);
 	if (governed)
 		(void) tl_replication_wire_reload(order->wire);
@@ -358,6 +357,7 @@ tell_worker(TlOrder *order)
 static void
 follow_motions(TlOrder *order)
 {
+	order->governed = false;
 	tl_node_order_follow_addresses();
 	if (!order->has_key)
 		return;
