@@ -82,6 +82,7 @@ static void give_news(TlOrder *order);
 static void give_held(TlOrder *order, const TlLane *lane);
 static void give_seen(TlOrder *order, const TlLastSeen *seen);
 static void obey(TlOrder *order);
+static void take_block(TlOrder *order, const TlAction *action);
 static void append(TlOrder *order, const TlLogRow *row);
 static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(TlOrder *order, const TlAction *action);
@@ -562,13 +563,7 @@ obey(TlOrder *order)
 				append(order, &action->row);
 				break;
 			case TL_ACT_FINAL:
-				tl_node_order_check_trusted(action->block);
-				tl_node_order_store(order->config, action, order->actions->standing);
-				order->height = action->block->header.height;
-				order->base_view = action->block->header.view;
-				order->asked = true;
-				order->ordered = true;
-				tl_node_order_log_moved(order);
+				take_block(order, action);
 				break;
 			case TL_ACT_FETCH_BLOCK:
 				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
@@ -622,6 +617,19 @@ obey(TlOrder *order)
 		}
 	}
 	order->actions->count = 0;
+}
+
+/* A block is final. */
+static void
+take_block(TlOrder *order, const TlAction *action)
+{
+	tl_node_order_check_trusted(action->block);
+	tl_node_order_store(order->config, action, order->actions->standing);
+	order->height = action->block->header.height;
+	order->base_view = action->block->header.view;
+	order->asked = true;
+	order->ordered = true;
+	tl_node_order_log_moved(order);
 }
 
 /* Sign and store; the row's place was the core's to decide. */
