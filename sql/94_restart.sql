@@ -109,9 +109,8 @@ BEGIN
       JOIN ledger_internal.members() AS m ON m.name = u.name AND m.left_height IS NULL;
     RETURN ledger_internal.restart_text(
         ledger_internal.make_restart(own.chain_id, last.header, own.genesis_body, leaves, own.member, clock_timestamp(), reason),
-        -- who is a member since that block does not sign for it
-        (SELECT array_agg(m.leaf ORDER BY m.member) FROM ledger_internal.members() AS m
-          WHERE (m.since_height < last.height OR m.since_height = 0) AND coalesce(m.left_height >= last.height, true)),
+        -- a change that came with that block does not say who signs for it
+        (SELECT array_agg(m.leaf ORDER BY m.member) FROM ledger_internal.members(last.height) AS m WHERE m.left_height IS NULL),
         get_byte(own.genesis_body, 12));
 END $$;
 COMMENT ON FUNCTION ledger.propose_restart(text[], text[], text) IS

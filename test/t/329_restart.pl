@@ -33,6 +33,14 @@ $wires->final($_ == 0 ? 1 : $lost, $refs[$_], "row $_ is final") foreach (0, 1);
 ok($wires->poll(1, "SELECT max(height) > 1 AND count(*) FILTER (WHERE height = (SELECT since_height FROM ledger.member WHERE member = 2)) = 1 FROM ledger.block"), 'blocks of both');
 my $old = receipt($server, 'postgres', $refs[0]);
 
+# The newest block changes the members.
+my $change = $wires->sql(1, q{SELECT ledger.set_roles('member1', '{operator}')});
+
+$wires->poll($lost, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$change')");
+$wires->sql($lost, q{SELECT ledger.set_roles('member1', '{operator}')});
+ok($wires->poll(1, q{SELECT roles = '{operator}' FROM ledger.member WHERE member = 1}), 'the members change');
+is($wires->sql(1, 'SELECT (SELECT max(height) FROM ledger_internal.epoch) - max(height) FROM ledger_internal.block'), '0', 'with the last block that there is');
+
 # Member 2 is gone: nothing becomes final any more.
 $wires->node($lost)->stop('immediate');
 my $waits = $wires->sql(1, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref');
