@@ -109,9 +109,8 @@ BEGIN
       JOIN ledger_internal.members() AS m ON m.name = u.name AND m.left_height IS NULL;
     RETURN ledger_internal.restart_text(
         ledger_internal.make_restart(own.chain_id, last.header, own.genesis_body, leaves, own.member, clock_timestamp(), reason),
-        -- who is a member since that block does not sign for it
-        (SELECT array_agg(m.leaf ORDER BY m.member) FROM ledger_internal.members() AS m
-          WHERE (m.since_height < last.height OR m.since_height = 0) AND coalesce(m.left_height >= last.height, true)),
+        -- a change that came with that block does not say who signs for it
+        (SELECT array_agg(m.leaf ORDER BY m.member) FROM ledger_internal.members(last.height) AS m WHERE m.left_height IS NULL),
         get_byte(own.genesis_body, 12));
 END $$;
 COMMENT ON FUNCTION ledger.propose_restart(text[], text[], text) IS
@@ -136,12 +135,14 @@ COMMENT ON FUNCTION ledger.restart_contents(text) IS
     'what the document of a restart says; digest is what is signed by BIP-340 with the recovery keys';
 
 -- On a node of the ledger that ends: is that its end, as far as it is known here?
-CREATE FUNCTION ledger_internal.check_restart_here(document bytea) RETURNS void
+-- Who signs, and how many have to, it knows by itself: the document may be made up.
+CREATE FUNCTION ledger_internal.check_restart_here(document bytea, members bytea[], quorum_of_three integer) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     own record;
     said record;
+    due record;
 BEGIN
     PERFORM ledger_internal.check_ordered();
     SELECT p.chain, p.height, p.hash INTO said FROM ledger_internal.restart_parts(check_restart_here.document) AS p;
@@ -150,6 +151,14 @@ BEGIN
             DETAIL = format('It ends %s.', encode(said.chain, 'hex')), HINT = 'SELECT chain FROM ledger.status shows the one of this database.';
     END IF;
     SELECT max(b.height) AS height INTO own FROM ledger_internal.block AS b;
+    SELECT get_byte(n.genesis_body, 12) AS quorum_of_three,
+           ARRAY(SELECT m.leaf FROM ledger_internal.members(said.height) AS m WHERE m.left_height IS NULL ORDER BY m.member) AS members
+      INTO due FROM ledger_internal.node AS n;
+    IF check_restart_here.quorum_of_three IS DISTINCT FROM due.quorum_of_three THEN
+        RAISE EXCEPTION 'the restart counts another quorum than this ledger' USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('Of three validators it wants %s; this ledger wants %s.', check_restart_here.quorum_of_three, due.quorum_of_three),
+            HINT = 'Prepare the restart here: ledger.propose_restart().';
+    END IF;
     IF own.height > said.height THEN
         RAISE EXCEPTION 'this node has final blocks that the restart leaves out' USING ERRCODE = 'invalid_parameter_value',
             DETAIL = format('The restart ends the ledger with block %s, and block %s is final here.', said.height, own.height),
@@ -160,8 +169,19 @@ BEGIN
             DETAIL = format('They differ at height %s: two histories were signed.', said.height),
             HINT = 'Compare ledger.block and ledger.evidence of all members that are left.';
     END IF;
+    IF check_restart_here.members IS DISTINCT FROM due.members AND own.height < said.height THEN
+        RAISE EXCEPTION 'this node has to catch up first' USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = format('Block %s, with which the restart ends the ledger, is to be of other members than block %s makes them here.', said.height, own.height),
+            HINT = 'Have it fetch the blocks between from who has them (SELECT height FROM ledger.status). If nobody has any, the restart is made up: ledger.propose_restart() makes another.';
+    END IF;
+    IF check_restart_here.members IS DISTINCT FROM due.members THEN
+        RAISE EXCEPTION 'the restart''s last block is not of the members who sign it' USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('Block %s is here, and its members are others.', said.height),
+            HINT = 'Prepare the restart here: ledger.propose_restart().';
+    END IF;
 END $$;
-COMMENT ON FUNCTION ledger_internal.check_restart_here(bytea) IS 'an error if this node knows that the ledger does not end there';
+COMMENT ON FUNCTION ledger_internal.check_restart_here(bytea, bytea[], integer) IS
+    'an error if this node knows that the ledger does not end there, or that others are to sign that';
 
 CREATE FUNCTION ledger.add_restart_signature(document text, name text, signature bytea) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -171,7 +191,7 @@ DECLARE
     signer record;
 BEGIN
     SELECT d.* INTO given FROM ledger_internal.restart_from_text(add_restart_signature.document) AS d;
-    PERFORM ledger_internal.check_restart_here(given.document);
+    PERFORM ledger_internal.check_restart_here(given.document, given.members, given.quorum_of_three);
     SELECT l.* INTO signer FROM unnest(given.members) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l
      WHERE l.name = add_restart_signature.name AND l.kind = 'validator';
     IF signer.recovery_key IS NULL THEN
@@ -199,11 +219,11 @@ DECLARE
     given record;
 BEGIN
     SELECT d.* INTO given FROM ledger_internal.restart_from_text(end_ledger.document) AS d;
-    PERFORM ledger_internal.check_restart_here(given.document);
+    PERFORM ledger_internal.check_restart_here(given.document, given.members, given.quorum_of_three);
     PERFORM ledger_internal.judge_restart(given.document, given.members, given.quorum_of_three);
     PERFORM ledger_internal.stop_node();
     -- what came meanwhile
-    PERFORM ledger_internal.check_restart_here(given.document);
+    PERFORM ledger_internal.check_restart_here(given.document, given.members, given.quorum_of_three);
     INSERT INTO ledger_internal.restart (begins, document, members, quorum_of_three)
         VALUES (false, given.document, given.members, given.quorum_of_three);
 END $$;

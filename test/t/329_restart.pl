@@ -33,6 +33,14 @@ $wires->final($_ == 0 ? 1 : $lost, $refs[$_], "row $_ is final") foreach (0, 1);
 ok($wires->poll(1, "SELECT max(height) > 1 AND count(*) FILTER (WHERE height = (SELECT since_height FROM ledger.member WHERE member = 2)) = 1 FROM ledger.block"), 'blocks of both');
 my $old = receipt($server, 'postgres', $refs[0]);
 
+# The newest block changes the members.
+my $change = $wires->sql(1, q{SELECT ledger.set_roles('member1', '{operator}')});
+
+$wires->poll($lost, "SELECT EXISTS (SELECT FROM ledger.motion WHERE motion = '$change')");
+$wires->sql($lost, q{SELECT ledger.set_roles('member1', '{operator}')});
+ok($wires->poll(1, q{SELECT roles = '{operator}' FROM ledger.member WHERE member = 1}), 'the members change');
+is($wires->sql(1, 'SELECT (SELECT max(height) FROM ledger_internal.epoch) - max(height) FROM ledger_internal.block'), '0', 'with the last block that there is');
+
 # Member 2 is gone: nothing becomes final any more.
 $wires->node($lost)->stop('immediate');
 my $waits = $wires->sql(1, 'INSERT INTO cdr VALUES (3) RETURNING ledger_ref');
@@ -89,6 +97,28 @@ like($wires->error_of(1, "SELECT ledger.end_ledger('$moved')"), qr/signature/, '
 my $stranger = $wires->sql(1, "SELECT ledger_internal.restart_text(d.document, ARRAY[ledger_internal.make_leaf(1, 'member1', 'validator', '{}', '$recovery', '" . $wires->public_key('\\x' . '11' x 32) . "')], d.quorum_of_three) FROM ledger_internal.restart_from_text('$signed') AS d");
 
 like($wires->error_of(1, "SELECT ledger.end_ledger('$stranger')"), qr/last block is not of the members who sign it/, 'nor in the name of a set that the last block does not have');
+
+# Nor does a last block that nobody has made, by members who are none: their keys are
+# those of whoever wrote the document, so that its signatures are good.
+my $thief = '\\x' . '11' x 32;
+my $their_leaves = "ARRAY[ledger_internal.make_leaf(1, 'member1', 'validator', '{}', ledger_internal.key_of('$print'), '" . $wires->public_key($thief) . "')]";
+my $made_up = $wires->sql(1, "SELECT ledger_internal.make_restart(n.chain_id,"
+	. " overlay(overlay(b.header PLACING int8send(b.height + 1000) FROM 35) PLACING substring(p.genesis_header FROM 215 FOR 32) FROM 215),"
+	. " n.genesis_body, $their_leaves, 1, clock_timestamp(), 'for me')"
+	. " FROM ledger_internal.node AS n, (SELECT * FROM ledger_internal.block ORDER BY height DESC LIMIT 1) AS b,"
+	. " LATERAL ledger_internal.restart_parts(ledger_internal.make_restart(n.chain_id, b.header, n.genesis_body, $their_leaves, 1, clock_timestamp(), 'for me')) AS p");
+my $their_name = $wires->sql(1, "SELECT ledger_internal.restart_text('$made_up', $their_leaves, 3)");
+my $their_digest = $wires->sql(1, "SELECT digest FROM ledger.restart_contents('$their_name')");
+my $their_signature = $wires->sql(1, "SELECT ledger.schnorr_sign('$their_digest', '$thief')");
+my $theirs = $wires->sql(1, "SELECT ledger_internal.restart_text(ledger_internal.add_restart_signature('$made_up', 1, '$their_signature'), $their_leaves, 3)");
+
+is($wires->sql(1, "SELECT signers, signatures_needed, height - $height FROM ledger.restart_contents('$theirs')"), '{member1}|1|1000', 'somebody makes up a last block and signs it alone');
+is($wires->sql(1, "SELECT ledger_internal.judge_restart(d.document, d.members, d.quorum_of_three) FROM ledger_internal.restart_from_text('$theirs') AS d"), '', 'which fits together');
+like($wires->error_of(1, "SELECT ledger.end_ledger('$theirs')"), qr/this node has to catch up first.*other members than block $height makes them here.*HINT/s, 'it does not end the ledger');
+like($wires->error_of(1, "SELECT ledger.add_restart_signature('$their_name', 'member1', '$their_signature')"), qr/this node has to catch up first/, 'nor is a signature put to it');
+like($wires->error_of(1, "SELECT ledger.add_restart_signature('$stranger', 'member1', '$signature')"), qr/last block is not of the members who sign it.*HINT/s, 'nor one to a document that names other members of the last block');
+(my $lesser = $signed) =~ s/("quorum_of_three": )3/${1}2/ or die $signed;
+like($wires->error_of(1, "SELECT ledger.end_ledger('$lesser')"), qr/counts another quorum than this ledger.*wants 2; this ledger wants 3/s, 'how many sign is what the ledger says');
 
 # The old ledger ends.
 $wires->sql(1, "SELECT ledger.end_ledger('$signed')");
@@ -169,8 +199,8 @@ sub sign
 
 my $four = 'ARRAY[' . join(',', map { leaf($_) } 1 .. 4) . ']';
 my $two = 'ARRAY[' . leaf(1, $prints[0]) . ',' . leaf(3, $prints[1]) . ']';
-my $made_up = "(SELECT ledger_internal.make_restart(chain_id, genesis_header, genesis_body, $four, 1, clock_timestamp(), 'made up') FROM ledger_internal.node)";
-my $document = $wires->sql(1, "SELECT ledger_internal.make_restart(p.new_chain, p.genesis_header, p.genesis_body, $two, 1, clock_timestamp(), 'two burnt down') FROM ledger_internal.restart_parts($made_up) AS p");
+my $first = "(SELECT ledger_internal.make_restart(chain_id, genesis_header, genesis_body, $four, 1, clock_timestamp(), 'made up') FROM ledger_internal.node)";
+my $document = $wires->sql(1, "SELECT ledger_internal.make_restart(p.new_chain, p.genesis_header, p.genesis_body, $two, 1, clock_timestamp(), 'two burnt down') FROM ledger_internal.restart_parts($first) AS p");
 my $where = "ARRAY['M1', 'M3'], ARRAY[" . join(',', map { sprintf q{'host=%s port=%d dbname=%s_wire'}, $_->[0]->host, $_->[0]->port, $_->[1] } @place) . ']';
 
 sub as_text { return $wires->sql(1, "SELECT ledger_internal.restart_text('$_[0]', $four, 3)") }
