@@ -53,22 +53,32 @@ CREATE FUNCTION ledger_internal.restart_from_text(paper text, OUT document bytea
     AS $$
 DECLARE
     given jsonb;
+    fault text;
 BEGIN
     BEGIN
-        given := paper::jsonb;
-    EXCEPTION WHEN invalid_text_representation THEN
-        given := NULL;
+        IF octet_length(paper) <= 1048576 THEN
+            given := paper::jsonb;
+        END IF;
+        IF given ->> 'telco_ledger' = 'restart 1' AND given ->> 'document' ~ '^([0-9a-f]{2})+$' AND given ->> 'quorum_of_three' ~ '^[23]$'
+           AND (CASE WHEN jsonb_typeof(given -> 'members') = 'array'
+                     THEN (SELECT count(*) BETWEEN 1 AND 64 AND bool_and(jsonb_typeof(leaf) = 'string' AND leaf #>> '{}' ~ '^([0-9a-f]{2})+$')
+                             FROM jsonb_array_elements(given -> 'members') AS leaf) END) THEN
+            document := decode(given ->> 'document', 'hex');
+            members := ARRAY(SELECT decode(leaf, 'hex') FROM jsonb_array_elements_text(given -> 'members') WITH ORDINALITY AS l (leaf, place) ORDER BY place);
+            -- errors if they are none
+            PERFORM FROM ledger_internal.restart_parts(document);
+            PERFORM FROM unnest(members) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf);
+            quorum_of_three := (given ->> 'quorum_of_three')::integer;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        fault := SQLERRM;
     END;
-    IF given ->> 'telco_ledger' IS DISTINCT FROM 'restart 1'
-       OR NOT coalesce(given ->> 'document' ~ '^([0-9a-f]{2})+$' AND given ->> 'quorum_of_three' ~ '^[23]$'
-                       AND jsonb_typeof(given -> 'members') = 'array', false) THEN
+    IF quorum_of_three IS NULL THEN
         RAISE EXCEPTION 'this is no document of a restart'
             USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = coalesce(fault, 'It is of another kind, or something in it is missing or too long.'),
                   HINT = 'Copy the whole text that ledger.propose_restart() has returned.';
     END IF;
-    document := decode(given ->> 'document', 'hex');
-    members := ARRAY(SELECT decode(leaf, 'hex') FROM jsonb_array_elements_text(given -> 'members') WITH ORDINALITY AS l (leaf, place) ORDER BY place);
-    quorum_of_three := (given ->> 'quorum_of_three')::integer;
 END $$;
 COMMENT ON FUNCTION ledger_internal.restart_from_text(text) IS 'what ledger_internal.restart_text() made into text; an error for any other';
 
@@ -223,6 +233,10 @@ BEGIN
     PERFORM ledger_internal.judge_restart(given.document, given.members, given.quorum_of_three);
     PERFORM ledger_internal.stop_node();
     -- what came meanwhile
+    IF EXISTS (SELECT FROM ledger_internal.restart AS r WHERE NOT r.begins) THEN
+        RAISE EXCEPTION 'this ledger has ended already' USING ERRCODE = 'duplicate_object',
+            HINT = 'SELECT * FROM ledger.restart shows where, and as which one it goes on.';
+    END IF;
     PERFORM ledger_internal.check_restart_here(given.document, given.members, given.quorum_of_three);
     INSERT INTO ledger_internal.restart (begins, document, members, quorum_of_three)
         VALUES (false, given.document, given.members, given.quorum_of_three);

@@ -120,9 +120,26 @@ like($wires->error_of(1, "SELECT ledger.add_restart_signature('$stranger', 'memb
 (my $lesser = $signed) =~ s/("quorum_of_three": )3/${1}2/ or die $signed;
 like($wires->error_of(1, "SELECT ledger.end_ledger('$lesser')"), qr/counts another quorum than this ledger.*wants 2; this ledger wants 3/s, 'how many sign is what the ledger says');
 
+# What is no document says so, in whatever part it is none; and it is not for everybody.
+sub altered { my ($from, $to) = @_; (my $text = $signed) =~ s/$from/$to/ or die $signed; return $text }
+
+foreach my $case (['no JSON', 'hello'], ['another kind', '{}'], ['a character that no text has', '{"telco_ledger": "\\u0000"}'],
+	['no members', altered(qr/"members": \[[^]]*\]/, '"members": []')], ['a null among the members', altered(qr/"members": \[/, '"members": [null, ')],
+	['one that is not hexadecimal', altered(qr/"members": \["/, '"members": ["zz')], ['one that is no leaf', altered(qr/"members": \[/, '"members": ["00", ')],
+	['members that are no list', altered(qr/"members": \[[^]]*\]/, '"members": 1')], ['more than 64', altered(qr/"members": \[/, '"members": [' . '"00", ' x 64)],
+	['half of it', altered(qr/(?<="document": ")[0-9a-f]*/, '00' x 200)])
+{
+	my ($name, $text) = @$case;
+
+	like($wires->error_of(1, "SELECT * FROM ledger.restart_contents('$text')"), qr/ERROR:  this is no document of a restart.*DETAIL.*HINT/s, "no document: $name");
+}
+like($wires->error_of(1, "SELECT * FROM ledger.restart_contents('$signed' || repeat(' ', 1048576))"), qr/ERROR:  this is no document of a restart.*too long/s, 'nor is it too long');
+like($wires->error_of(1, "CREATE ROLE stranger; SET ROLE stranger; SELECT * FROM ledger.restart_contents('{}')"), qr/permission denied/, 'nor does it tell everybody');
+
 # The old ledger ends.
 $wires->sql(1, "SELECT ledger.end_ledger('$signed')");
 is($wires->sql(1, 'SELECT state FROM ledger.status'), 'ended', 'the old ledger has ended');
+like($wires->error_of(1, "SELECT ledger.end_ledger('$signed')"), qr/ERROR:  this ledger has ended already.*HINT:.*ledger\.restart/s, 'once');
 like($wires->error_of(1, 'INSERT INTO cdr VALUES (4)'), qr/this ledger has ended, and goes on as another one.*HINT:.*ledger\.restart/s, 'it takes no rows any more');
 ok($wires->poll(1, "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'postgres' AND backend_type LIKE 'telco_ledger w%'"), 'and its processes leave');
 is($wires->sql(1, q{SELECT count(*) FROM ledger.verify(mode => 'full')}), '0', 'it is verified');
