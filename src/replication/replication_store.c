@@ -15,6 +15,8 @@
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back
+ *	  W9  a chunk of peer_body says which batch has named it; NULL if a second one
+ *		  has, as nobody could make it again for that one before it is applied
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -90,6 +92,10 @@ static TlStatement insert_wanted = {
 	" ON CONFLICT DO NOTHING",
 	6, {BYTEAOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT4OID}
 };
+static TlStatement update_named = {
+	"UPDATE ledger_internal.peer_body SET batch_digest = NULL WHERE digest = $1 AND batch_digest <> $2",
+	2, {BYTEAOID, BYTEAOID}
+};
 static TlStatement select_wanted = {
 	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1",
 	1, {BYTEAOID}
@@ -112,8 +118,10 @@ static TlStatement insert_loose = {
 	4, {BYTEAOID, INT8OID, INT2OID, BYTEAOID}
 };
 static TlStatement insert_chunk = {
-	"INSERT INTO ledger_internal.peer_body (digest, chunk) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-	2, {BYTEAOID, BYTEAOID}
+	"INSERT INTO ledger_internal.peer_body AS p (digest, chunk, batch_digest) VALUES ($1, $2, $3)"
+	" ON CONFLICT (digest) DO UPDATE SET batch_digest = NULL WHERE p.batch_digest <> excluded.batch_digest"
+	" OR excluded.batch_digest IS NULL",
+	3, {BYTEAOID, BYTEAOID, BYTEAOID}
 };
 
 static const char to_come[] = "of an epoch to come, by a key that is not known yet";
@@ -245,7 +253,8 @@ bool
 tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
 {
 	TlHash		digest;
-	Datum		values[2];
+	Datum		values[3] = {0};
+	char		nulls[] = {' ', ' ', ' '};
 	uint64		count;
 	TlLane	   *complete;
 	int			complete_count = 0;
@@ -271,7 +280,11 @@ tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
 		complete_count++;
 	}
 	values[1] = tl_chain_bytes(data, size);
-	tl_chain_execute(&insert_chunk, values, NULL, false);
+	if (count == 1)
+		values[2] = PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 0, NULL)));
+	else
+		nulls[2] = 'n';
+	tl_chain_execute(&insert_chunk, values, nulls, false);
 	for (int i = 0; i < complete_count; i++)
 		if (sink->held != NULL)
 			sink->held(sink->context, &complete[i]);
@@ -482,8 +495,11 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	log->digest = *digest;
 }
 
-/* A batch that names no chunks is held at once.  One that is no batch is kept
- * like every signed row, and held never. */
+/*
+ * A batch that names no chunks is held at once.  One that is no batch is kept
+ * like every signed row, and held never.  A chunk that is here is marked first: this
+ * waits for who drops it, and then it is wanted.
+ */
 static void
 want_bodies(const TlLogRow *row, const TlSink *sink)
 {
@@ -508,6 +524,7 @@ want_bodies(const TlLogRow *row, const TlSink *sink)
 		tl_error_check(tl_chain_batch_get_chunk(&chunk, &header, i), "chunk");
 		values[0] = tl_chain_bytes(chunk.hash.bytes, TL_HASH_SIZE);
 		values[5] = Int32GetDatum((int32) chunk.size);
+		tl_chain_execute(&update_named, values, NULL, false);
 		tl_chain_execute(&insert_wanted, values, NULL, false);
 		pfree(DatumGetPointer(values[0]));
 	}
