@@ -11,7 +11,9 @@
  *		  epoch of the row; of an epoch that is still to come here, by the one
  *		  that he has now, until that epoch begins
  *	  W2  it follows the row before in its incarnation: sequence and digest;
- *		  an incarnation but the first begins with REJOIN
+ *		  an incarnation but the first begins with REJOIN; epochs do not go
+ *		  back, so that a key which was given up adds nothing to a log that
+ *		  its member has gone on with
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back
@@ -52,7 +54,7 @@ static TlStatement select_row = {
 	3, {INT8OID, BYTEAOID, INT8OID}
 };
 static TlStatement select_logs = {
-	"SELECT DISTINCT ON (nonce) nonce, seq, digest FROM ledger_internal.peer_log"
+	"SELECT DISTINCT ON (nonce) nonce, seq, digest, epoch FROM ledger_internal.peer_log"
 	" WHERE member = $1 ORDER BY nonce, seq DESC",
 	1, {INT8OID}
 };
@@ -180,6 +182,11 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	if (memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
 	{
 		*reason = "does not name the row before";
+		return TL_ROW_REFUSED;
+	}
+	if (log->sequence > 0 && row.epoch < log->epoch)
+	{
+		*reason = "of an earlier epoch than the row before";
 		return TL_ROW_REFUSED;
 	}
 	keep(log, &row, &digest, data, size);
@@ -348,6 +355,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		}
 		memcpy(log->nonce, VARDATA_ANY(nonce), TL_NONCE_SIZE);
 		log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(i, 1, NULL));
+		log->epoch = (uint64_t) DatumGetInt64(tl_chain_result(i, 3, NULL));
 		log->known = log->sequence;
 		log->copied = log->sequence - 1;	/* the newest is looked for there */
 		memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
@@ -492,6 +500,7 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 
 	tl_chain_execute(&insert_row, values, NULL, false);
 	log->sequence = row->sequence;
+	log->epoch = row->epoch;
 	log->digest = *digest;
 }
 

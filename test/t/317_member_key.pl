@@ -138,9 +138,12 @@ ok($wires->poll(1, q{SELECT reason = 'the signature is not valid' FROM ledger_in
 forge(0, $last, $secret);
 ok($wires->poll(1, q{SELECT reason LIKE 'beside the row that is kept in its place, which another key has signed' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'one of an old epoch in the place of one of the new key is no evidence');
 is($wires->sql(1, 'SELECT count(*) FROM ledger.evidence'), '0', 'and stands nowhere as such');
+forge(0, $last + 1, $secret);
+ok($wires->poll(1, q{SELECT reason = 'of an earlier epoch than the row before' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'nor does one of an old epoch follow those of the new key')
+  || diag($wires->sql(1, 'SELECT number, reason FROM ledger_internal.quarantine'));
 forge(9, $last + 1, $secret);
 forge(3, $last + 1, $secret);
-ok($wires->poll(1, q{SELECT count(*) = 3 FROM ledger_internal.quarantine WHERE member = 2}), 'one of an epoch to come is not kept');
+ok($wires->poll(1, q{SELECT count(*) = 4 FROM ledger_internal.quarantine WHERE member = 2}), 'one of an epoch to come is not kept');
 is($wires->sql(1, 'SELECT max(seq) FROM ledger_internal.peer_log WHERE member = 2'), $last, 'the log has none of them');
 rows_of('nobody minds', @members);
 
