@@ -25,11 +25,23 @@
  *
  *		0		1		leaf kind, 0x07
  *		1		1		format, 1
- *		2		1		3: rejection (1 is a call's outcome, below; 2 is for events)
+ *		2		1		3: rejection (1 is a call's outcome, 4 a batch's, below; 2 is for
+ *						events)
  *		3		8		height of the block
  *		11		16		ref
  *		27		5		SQLSTATE
- *		32		32		leaf hash of the row, as its section has it
+ *		32		32		Hash(0x01 || digest of the batch || leaf hash of the row, as its
+ *						section has it): another batch may have the same row
+ *
+ * A batch that was refused as a whole, since its bytes are no body, or not the one
+ * of its root, or since rows contradict each other.  Nobody can say of all its rows
+ * which they are, so it has this leaf, before those of the rows that can be named:
+ *
+ *		2		1		4: refused batch
+ *		3		8		height of the block
+ *		11		16		zeros
+ *		27		5		SQLSTATE
+ *		32		32		digest of the batch
  *
  * A call of a contract:
  *
@@ -64,6 +76,7 @@
 #define LEAF_FORMAT		1
 #define OUTCOME_CALL		1
 #define OUTCOME_REJECTION	3
+#define OUTCOME_BATCH		4
 
 #define BLINDING_END	(TL_ROW_BLINDING_OFFSET + TL_BLINDING_SIZE)
 
@@ -138,8 +151,28 @@ TlStatus
 tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 						 const TlRejection *rejection)
 {
+	TlHash		hash;
+
+	tl_chain_state_rejected_row(&hash, &rejection->batch, &rejection->row);
 	return put_outcome(leaf, OUTCOME_REJECTION, rejection->height, rejection->ref,
-					   rejection->sqlstate, &rejection->row);
+					   rejection->sqlstate, &hash);
+}
+
+/* What the leaf of a rejected row says of it: the row in this batch, not in another. */
+void
+tl_chain_state_rejected_row(TlHash *out, const TlHash *batch, const TlHash *row)
+{
+	tl_merkle_node_hash(out, batch, row);
+}
+
+TlStatus
+tl_chain_state_refused_batch(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+							 const TlRefusedBatch *refused)
+{
+	static const uint8_t no_ref[TL_REF_SIZE] = {0};
+
+	return put_outcome(leaf, OUTCOME_BATCH, refused->height, no_ref, refused->sqlstate,
+					   &refused->batch);
 }
 
 /* What became of a call. */

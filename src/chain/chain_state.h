@@ -35,8 +35,17 @@ typedef struct TlRejection
 	uint64_t	height;
 	uint8_t		ref[TL_REF_SIZE];
 	char		sqlstate[TL_SQLSTATE_SIZE];
+	TlHash		batch;			/* digest of its header */
 	TlHash		row;			/* its leaf hash */
 } TlRejection;
+
+/* A batch of which no member took any row. */
+typedef struct TlRefusedBatch
+{
+	uint64_t	height;
+	char		sqlstate[TL_SQLSTATE_SIZE];
+	TlHash		batch;			/* digest of its header */
+} TlRefusedBatch;
 
 /* What became of a call that a block ordered. */
 typedef struct TlCallOutcome
@@ -58,6 +67,9 @@ extern void tl_chain_state_root(TlHash *out, const TlStateTree *tree);
 
 extern TlStatus tl_chain_state_rejection(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 										 const TlRejection *rejection);
+extern void tl_chain_state_rejected_row(TlHash *out, const TlHash *batch, const TlHash *row);
+extern TlStatus tl_chain_state_refused_batch(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+											 const TlRefusedBatch *refused);
 extern TlStatus tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 									   const TlCallOutcome *outcome);
 

@@ -282,15 +282,20 @@ tl_chain_outcome_store(int64_t height, int number, const uint8_t leaf[TL_OUTCOME
 	pfree(DatumGetPointer(values[2]));
 }
 
-/* Does an outcome of the block say that it has rejected this row? */
+/* Does an outcome of the block say that it has rejected this row of that batch? */
 bool
-tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height, const TlHash *row)
+tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height, const TlHash *batch,
+							 const TlHash *row)
 {
+	TlHash		hash;
 	Datum		values[] = {
-		Int64GetDatum(height), tl_chain_bytes(ref->bytes, TL_REF_SIZE),
-		tl_chain_bytes(row->bytes, TL_HASH_SIZE)
+		Int64GetDatum(height), tl_chain_bytes(ref->bytes, TL_REF_SIZE), (Datum) 0
 	};
-	bool		found = tl_chain_execute(&exists_rejection, values, NULL, true) > 0;
+	bool		found;
+
+	tl_chain_state_rejected_row(&hash, batch, row);
+	values[2] = tl_chain_bytes(hash.bytes, TL_HASH_SIZE);
+	found = tl_chain_execute(&exists_rejection, values, NULL, true) > 0;
 
 	SPI_freetuptable(SPI_tuptable);
 	return found;

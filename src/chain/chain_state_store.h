@@ -40,7 +40,7 @@ extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 extern void tl_chain_outcome_store(int64_t height, int number,
 								   const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
 extern bool tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height,
-										 const TlHash *row);
+										 const TlHash *batch, const TlHash *row);
 extern void tl_chain_outcome_root(TlHash *out, TlOutcomes *kept, int64_t after,
 								  int64_t height);
 

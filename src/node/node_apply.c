@@ -59,6 +59,7 @@ static TlStatement select_batches = {
 typedef struct StoredBatch
 {
 	TlBatchHeader header;
+	TlHash		digest;
 	bool		own;			/* its rows are in their tables */
 	bool		built;			/* from these, in this database: not lost with a backup */
 } StoredBatch;
@@ -119,8 +120,8 @@ tl_node_apply_block(int64_t height)
 	CommandCounterIncrement();
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_submitted(&batches[i].header))
-			tl_node_apply_batch(&batches[i].header, height, batches[i].own,
-								batches[i].built);
+			tl_node_apply_batch(&batches[i].header, &batches[i].digest, height,
+								batches[i].own, batches[i].built);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->end != NULL)
 			hooks[i]->end(height);
@@ -167,6 +168,7 @@ load_batches(int64_t height, int *count)
 		tl_error_check(tl_chain_batch_decode(&batches[i].header, VARDATA_ANY(bytes),
 											 VARSIZE_ANY_EXHDR(bytes)),
 					   "header of a batch");
+		tl_chain_batch_digest(&batches[i].digest, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 		batches[i].own = DatumGetBool(tl_chain_result(i, 1, NULL));
 		batches[i].built = DatumGetBool(tl_chain_result(i, 2, NULL));
 	}
@@ -184,15 +186,20 @@ tl_node_apply_rows_end(bool count)
 
 void
 tl_node_apply_tell(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
-				   const TlRefBytes *ref, TlSpan bytes, const char *sqlstate)
+				   const TlRefBytes *ref, TlSpan bytes)
 {
 	for (int i = 0; i < hook_count; i++)
-	{
-		if (sqlstate == NULL && hooks[i]->row != NULL)
+		if (hooks[i]->row != NULL)
 			hooks[i]->row(height, table_id, ref, bytes);
-		if (sqlstate != NULL && hooks[i]->rejected != NULL)
-			hooks[i]->rejected(height, table_id, ref, sqlstate, bytes);
-	}
+}
+
+void
+tl_node_apply_tell_rejected(int64_t height, const TlHash *batch, const TlRefBytes *ref,
+							const char *sqlstate, TlSpan bytes)
+{
+	for (int i = 0; i < hook_count; i++)
+		if (hooks[i]->rejected != NULL)
+			hooks[i]->rejected(height, batch, ref, sqlstate, bytes);
 }
 
 /*

@@ -31,9 +31,9 @@ typedef struct TlApplyHook
 	/* each row that becomes part of a shared table, own and foreign, in order */
 	void		(*row) (int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 						const TlRefBytes *ref, TlSpan bytes);
-	/* each row that does not */
-	void		(*rejected) (int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
-							 const TlRefBytes *ref, const char *sqlstate, TlSpan bytes);
+	/* each row that does not, of a batch with that digest; ref NULL: the batch as a whole */
+	void		(*rejected) (int64_t height, const TlHash *batch, const TlRefBytes *ref,
+							 const char *sqlstate, TlSpan bytes);
 	/* after the last one */
 	void		(*end) (int64_t height);
 } TlApplyHook;

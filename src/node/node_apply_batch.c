@@ -17,8 +17,9 @@
  * applied later.
  *
  * Bytes that are no body, or that do not give the root in the batch's header,
- * refuse the batch: all rows in it that can be named.  So do rows that are good
- * each and contradict each other.  A section whose table is not shared here, or
+ * refuse the batch: as a whole, as it may have rows that nobody can read, and all
+ * rows in it that can be named.  So do rows that are good each and contradict each
+ * other.  A section whose table is not shared here, or
  * which is of another version of it, is refused alone.
  *
  * Those who want to hear of each row (TlApplyHook) are told as it is read, and at
@@ -64,6 +65,7 @@ typedef struct Refusal
 typedef struct Batch
 {
 	const TlBatchHeader *header;
+	const TlHash *digest;
 	int64_t		height;
 	bool		own;			/* its rows are in their tables */
 	bool		built;			/* and its sections in ledger_internal.section */
@@ -129,9 +131,10 @@ static void refuse(Refusal *out, int sqlstate, const char *reason);
 
 /* In the transaction that applies the block; all chunks are here. */
 void
-tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool built)
+tl_node_apply_batch(const TlBatchHeader *header, const TlHash *digest, int64_t height,
+					bool own, bool built)
 {
-	Batch		batch = {.header = header, .height = height, .own = own, .built = built};
+	Batch		batch = {.header = header, .digest = digest, .height = height, .own = own, .built = built};
 	Refusal		verdict = {0};
 	bool		all_asked = false;
 
@@ -154,10 +157,15 @@ tl_node_apply_batch(const TlBatchHeader *header, int64_t height, bool own, bool 
 	}
 	tl_node_apply_rows_end(batch.broken == TL_OK);
 	if (batch.broken != TL_OK)
+	{
 		ereport(LOG,
 				errmsg("batch %llu of member %u is refused",
 					   (unsigned long long) header->batch, header->member),
 				errdetail("%s.", tl_status_text(batch.broken)));
+		tl_node_apply_tell_rejected(height, digest, NULL,
+									unpack_sql_state(tl_error_sqlstate(batch.broken)),
+									(TlSpan) {NULL, 0});
+	}
 	if (batch.broken != TL_OK || batch.refusals != NULL || batch.refused_sections)
 		tell_refused(&batch);
 	CommandCounterIncrement();
@@ -440,7 +448,7 @@ take_row(Batch *batch, Section *section, const TlRowHeader *header, const TlRefB
 		refuse_ref(&place);
 	tl_chain_foreign_runs_add(&section->runs, &header->ref);
 	if (refusal == NULL)
-		tl_node_apply_tell(batch->height, header->table_id, ref, bytes, NULL);
+		tl_node_apply_tell(batch->height, header->table_id, ref, bytes);
 }
 
 /* Of an own batch that came back the table may lack rows. */
@@ -661,8 +669,8 @@ tell_refused(Batch *batch)
 				tl_chain_foreign_refuse(row.table_id, &ref, &place,
 										unpack_sql_state(refusal->sqlstate),
 										refusal->reason, bytes);
-				tl_node_apply_tell(batch->height, row.table_id, &ref, bytes,
-								   unpack_sql_state(refusal->sqlstate));
+				tl_node_apply_tell_rejected(batch->height, batch->digest, &ref,
+											unpack_sql_state(refusal->sqlstate), bytes);
 			}
 			batch->row++;
 		} while (tl_node_body_left(&batch->reader) > 0 &&

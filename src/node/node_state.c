@@ -61,8 +61,9 @@ static TableSum *sum_of(HTAB *table, const uint8_t table_id[TL_TABLE_ID_SIZE]);
 static void on_rows_end(bool count);
 static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 				   const TlRefBytes *ref, TlSpan bytes);
-static void on_rejected(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
-						const TlRefBytes *ref, const char *sqlstate, TlSpan bytes);
+static void on_rejected(int64_t height, const TlHash *batch, const TlRefBytes *ref,
+						const char *sqlstate, TlSpan bytes);
+static void on_refused_batch(int64_t height, const TlHash *batch, const char *sqlstate);
 static void on_end(int64_t height);
 static bool is_of_before(int64_t height);
 static void add_sum(const TableSum *sum, int64_t height);
@@ -163,16 +164,32 @@ tl_node_state_outcome(int64_t height, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
 }
 
 static void
-on_rejected(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
-			const TlRefBytes *ref, const char *sqlstate, TlSpan bytes)
+on_rejected(int64_t height, const TlHash *batch, const TlRefBytes *ref,
+			const char *sqlstate, TlSpan bytes)
 {
-	TlRejection rejection = {.height = (uint64_t) height};
+	TlRejection rejection = {.height = (uint64_t) height,.batch = *batch};
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
 
+	if (ref == NULL)
+	{
+		on_refused_batch(height, batch, sqlstate);
+		return;
+	}
 	memcpy(rejection.ref, ref->bytes, TL_REF_SIZE);
 	strncpy(rejection.sqlstate, sqlstate, TL_SQLSTATE_SIZE);
 	tl_merkle_leaf_hash(&rejection.row, bytes.data, bytes.size);
 	tl_error_check(tl_chain_state_rejection(leaf, &rejection), "rejection");
+	tl_node_state_outcome(height, leaf);
+}
+
+static void
+on_refused_batch(int64_t height, const TlHash *batch, const char *sqlstate)
+{
+	TlRefusedBatch refused = {.height = (uint64_t) height,.batch = *batch};
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+
+	memcpy(refused.sqlstate, sqlstate, TL_SQLSTATE_SIZE);
+	tl_error_check(tl_chain_state_refused_batch(leaf, &refused), "refused batch");
 	tl_node_state_outcome(height, leaf);
 }
 

@@ -42,6 +42,7 @@ typedef struct Place
 	TlBundleSection section_part;
 	TlBlockHeader block;
 	TlBatchHeader batch;
+	TlHash		digest;			/* of the batch */
 	TlSectionLeaf section;
 	TlDefinition definition;
 	uint32_t	definition_member;	/* 0: fixed */
@@ -218,16 +219,15 @@ walk_block(TlBundleChecker *checker, Place *place)
 	for (size_t i = 0; problem == NULL && i < batches->count; i++)
 	{
 		const char *above = place->problem;
-		TlHash		digest;
 
 		problem = tl_proof_json_part(&place->batch_part, TL_BUNDLE_BATCH,
 									 &batches->children[i]);
 		if (problem != NULL)
 			break;
-		note(place, tl_proof_step_batch(&place->batch, &digest, &checker->chain,
+		note(place, tl_proof_step_batch(&place->batch, &place->digest, &checker->chain,
 										place->batch_part.header));
 		if (place->problem == NULL)
-			note(place, find_batch(place->block_part.digests, &offset, &digest));
+			note(place, find_batch(place->block_part.digests, &offset, &place->digest));
 		problem = walk_batch(checker, place);
 		place->problem = above;
 	}
@@ -363,6 +363,9 @@ walk_section(TlBundleChecker *checker, Place *place)
 		note(place, tl_proof_step_section(&place->section, &leaf,
 										  place->section_part.leaf,
 										  place->section_part.random));
+	if (place->problem == NULL)
+		note(place, tl_proof_step_body(&place->section, place->section_part.index,
+									   &place->batch));
 	place->outcome_used |= (place->problem != NULL ||
 							place->section.kind == TL_SECTION_PUBLIC);
 	if (place->problem == NULL)
@@ -493,8 +496,8 @@ walk_row(TlBundleChecker *checker, Place *place, const TlJsonNode *node)
 	if (problem == NULL && !checker->of_definitions)
 	{
 		verdict.outcome = tl_proof_outcome_of(verdict.sqlstate, &place->block_part.outcome,
-											  place->section.kind, &header.ref, &leaf,
-											  place->block.height);
+											  place->section.kind, &header.ref,
+											  &place->digest, &leaf, place->block.height);
 		problem = tl_proof_outcome_shown(verdict.outcome, verdict.sqlstate, row.outcome_text);
 	}
 	if (checker->of_definitions)

@@ -58,6 +58,7 @@ typedef struct ProvedRow
 	TlRowHeader header;
 	TlHash		leaf;
 	uint8_t		section_kind;
+	TlHash		digest;			/* of the batch */
 	TlBlockHeader block;
 } ProvedRow;
 
@@ -180,7 +181,6 @@ check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 	TlSectionLeaf section;
 	TlBatchHeader batch;
 	TlHash		section_leaf;
-	TlHash		digest;
 	const char *problem;
 
 	problem = tl_proof_step_row(&out->header, &out->leaf, row->bytes);
@@ -194,7 +194,7 @@ check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 										row->path, &section.root))
 		problem = "the row's path does not lead to its section";
 	if (problem == NULL)
-		problem = tl_proof_step_batch(&batch, &digest, &checker->chain, row->batch);
+		problem = tl_proof_step_batch(&batch, &out->digest, &checker->chain, row->batch);
 	if (problem == NULL)
 		problem = tl_proof_step_row_batch(&out->header, &batch);
 	if (problem == NULL && !verify_path(&section_leaf, row->section_index,
@@ -202,7 +202,9 @@ check_row(Checker *checker, ProvedRow *out, const TlReceiptRow *row)
 										&batch.root))
 		problem = "the section's path does not lead to its batch";
 	if (problem == NULL)
-		problem = check_block(checker, &out->block, row, &digest);
+		problem = tl_proof_step_body(&section, row->section_index, &batch);
+	if (problem == NULL)
+		problem = check_block(checker, &out->block, row, &out->digest);
 	return problem;
 }
 
@@ -278,8 +280,8 @@ check_outcome(Checker *checker, const ProvedRow *row, TlVerdict *verdict,
 	TlBlockHeader block;
 
 	verdict->outcome = tl_proof_outcome_of(verdict->sqlstate, &receipt->outcome,
-										   row->section_kind, &row->header.ref, &row->leaf,
-										   row->block.height);
+										   row->section_kind, &row->header.ref, &row->digest,
+										   &row->leaf, row->block.height);
 	problem = tl_proof_outcome_shown(verdict->outcome, verdict->sqlstate,
 									 receipt->outcome_text);
 	if (problem != NULL || !receipt->outcome.present)

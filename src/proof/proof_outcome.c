@@ -15,7 +15,9 @@
  *		leaves			64 bytes each (chain_state.c)
  *
  * All of them are there, and not a path from one: nobody could leave out that a
- * row was rejected.  A private section's rows are asked by nobody else.
+ * row was rejected.  A row that members could not read is in a batch that they have
+ * refused as a whole, which is a leaf too.  A private section's rows are asked by
+ * nobody else.
  *
  * Pure code: no PostgreSQL, no allocation.
  * Used by the checks of receipts, and where they are made.
@@ -40,6 +42,7 @@ static const char *check_block(TlBlockHeader *out, TlHash *hash, const TlProofCh
 static const char *check_certificate(const TlProofChain *chain, const TlReceiptOutcome *given,
 									 const TlBlockHeader *block, const TlHash *hash);
 static bool is_signed(const TlProofChain *chain, const TlCertificate *certificate);
+static bool same_leaf(uint8_t wanted[TL_OUTCOME_LEAF_SIZE], const uint8_t *found);
 
 const char *
 tl_proof_outcome_check(const TlProofChain *chain, const TlReceiptOutcome *given,
@@ -134,11 +137,15 @@ is_signed(const TlProofChain *chain, const TlCertificate *certificate)
 
 TlOutcome
 tl_proof_outcome_of(char sqlstate[TL_OUTCOME_SQLSTATE_SIZE], const TlReceiptOutcome *given,
-					uint8_t section_kind, const TlRef *ref, const TlHash *leaf,
-					uint64_t height)
+					uint8_t section_kind, const TlRef *ref, const TlHash *batch,
+					const TlHash *leaf, uint64_t height)
 {
-	TlRejection rejection = {.height = height,.sqlstate = {'0', '0', '0', '0', '0'},.row = *leaf};
+	TlRejection rejection = {.height = height,.sqlstate = {'0', '0', '0', '0', '0'},
+	.batch = *batch,.row = *leaf};
+	TlRefusedBatch refused = {.height = height,.sqlstate = {'0', '0', '0', '0', '0'},
+	.batch = *batch};
 	uint8_t		wanted[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		wanted_batch[TL_OUTCOME_LEAF_SIZE];
 	TlWriter	writer;
 
 	memset(sqlstate, 0, TL_OUTCOME_SQLSTATE_SIZE);
@@ -148,20 +155,28 @@ tl_proof_outcome_of(char sqlstate[TL_OUTCOME_SQLSTATE_SIZE], const TlReceiptOutc
 		return TL_OUTCOME_OPEN;
 	tl_writer_init(&writer, rejection.ref, sizeof(rejection.ref));
 	tl_put_ref(&writer, ref);
-	if (tl_chain_state_rejection(wanted, &rejection) != TL_OK)
+	if (tl_chain_state_rejection(wanted, &rejection) != TL_OK ||
+		tl_chain_state_refused_batch(wanted_batch, &refused) != TL_OK)
 		return TL_OUTCOME_OPEN;
 	for (size_t at = 0; at + TL_OUTCOME_LEAF_SIZE <= given->leaves.size;
 		 at += TL_OUTCOME_LEAF_SIZE)
 	{
 		const uint8_t *found = given->leaves.data + at;
 
-		memcpy(wanted + SQLSTATE_OFFSET, found + SQLSTATE_OFFSET, TL_SQLSTATE_SIZE);
-		if (memcmp(found, wanted, sizeof(wanted)) != 0)
+		if (!same_leaf(wanted, found) && !same_leaf(wanted_batch, found))
 			continue;
 		memcpy(sqlstate, found + SQLSTATE_OFFSET, TL_SQLSTATE_SIZE);
 		return TL_OUTCOME_REJECTED;
 	}
 	return TL_OUTCOME_ACCEPTED;
+}
+
+/* Whatever its SQLSTATE is. */
+static bool
+same_leaf(uint8_t wanted[TL_OUTCOME_LEAF_SIZE], const uint8_t *found)
+{
+	memcpy(wanted + SQLSTATE_OFFSET, found + SQLSTATE_OFFSET, TL_SQLSTATE_SIZE);
+	return memcmp(found, wanted, TL_OUTCOME_LEAF_SIZE) == 0;
 }
 
 void

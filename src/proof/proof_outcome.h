@@ -22,13 +22,15 @@ extern const char *tl_proof_outcome_check(const TlProofChain *chain,
 										  uint64_t height);
 
 /*
- * What the leaves say of a row in a section of that kind, in the block at that
- * height; they were checked, or are one's own.  sqlstate is set if it was rejected.
+ * What the leaves say of a row in a section of that kind, in the batch with that
+ * digest, in the block at that height; they were checked, or are one's own.  That the
+ * batch names the section's body is for tl_proof_step_body to say.  sqlstate is set if
+ * it was rejected.
  */
 extern TlOutcome tl_proof_outcome_of(char sqlstate[TL_OUTCOME_SQLSTATE_SIZE],
 									 const TlReceiptOutcome *given, uint8_t section_kind,
-									 const TlRef *ref, const TlHash *leaf,
-									 uint64_t height);
+									 const TlRef *ref, const TlHash *batch,
+									 const TlHash *leaf, uint64_t height);
 
 /* As it is shown; empty of a row in a private section. */
 extern void tl_proof_outcome_text(char out[TL_OUTCOME_TEXT_SIZE], TlOutcome outcome,

@@ -109,6 +109,7 @@ typedef struct Build
 	TlProofMembers members;
 	TlBlockHeader head;
 	TlReceiptOutcome outcome;	/* of the block that is being written */
+	TlHash		digest;			/* of its batch that is */
 	int64_t		size;			/* of the tree head that was asked for */
 	uint64_t	newest;			/* height */
 	TlWriter	out;			/* the document */
@@ -456,6 +457,7 @@ write_batch(Build *build, const char *before, const RowGroup *groups, int count)
 	memset(&part, 0, sizeof(part));
 	tl_proof_source_batch(&batch, &groups->place);
 	part.header = batch.header;
+	tl_chain_batch_digest(&build->digest, part.header.data, part.header.size);
 	part.nodes = batch_nodes(&batch, groups, count);
 	do
 		text_init(build, &text);
@@ -611,7 +613,7 @@ write_row(void *context, const TlSourceTile *tile, int index, TlSpan bytes)
 	while (text_grew(build, &text,
 					 tl_proof_show_row(&part, build->columns, &text,
 									   &writer->definition, &build->outcome, group->kind,
-									   (uint64_t) group->place.height)));
+									   &build->digest, (uint64_t) group->place.height)));
 	put_row(build, writer->next == 0 ? "" : ", ", &part);
 	writer->next++;
 	if (entry->defines != NULL)

@@ -35,8 +35,8 @@ static TlSpan show_string(TlWriter *writer, TlSpan value);
 static TlSpan show_ref(TlWriter *writer, const TlRef *ref);
 static TlSpan show_time(TlWriter *writer, const TlBlockHeader *block);
 static TlSpan show_outcome(TlWriter *writer, const TlReceiptOutcome *outcome,
-						   uint8_t section_kind, const TlRef *ref, TlSpan bytes,
-						   uint64_t height);
+						   uint8_t section_kind, const TlRef *ref, const TlHash *digest,
+						   TlSpan bytes, uint64_t height);
 
 TlStatus
 tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
@@ -47,6 +47,7 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 	TlSectionLeaf section;
 	TlRowDecoder decoder;
 	TlRowHeader header;
+	TlHash		digest;
 	TlStatus	status;
 
 	status = tl_table_row_open(&decoder, &header, receipt->row.bytes.data,
@@ -78,8 +79,9 @@ tl_proof_show(TlReceipt *receipt, TlReceiptColumn *columns, TlWriter *writer)
 	receipt->ref = show_ref(writer, &header.ref);
 	receipt->height = block.height;
 	receipt->time = show_time(writer, &block);
+	tl_chain_batch_digest(&digest, receipt->row.batch.data, receipt->row.batch.size);
 	receipt->outcome_text = show_outcome(writer, &receipt->outcome, section.kind, &header.ref,
-										 receipt->row.bytes, block.height);
+										 &digest, receipt->row.bytes, block.height);
 	receipt->columns = columns;
 	status = show_columns(columns, &receipt->column_count, writer, &definition,
 						  receipt->row.bytes);
@@ -166,7 +168,7 @@ TlStatus
 tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 				  TlWriter *writer, const TlDefinition *definition,
 				  const TlReceiptOutcome *outcome, uint8_t section_kind,
-				  uint64_t height)
+				  const TlHash *digest, uint64_t height)
 {
 	TlRowDecoder decoder;
 	TlRowHeader header;
@@ -178,7 +180,7 @@ tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 		return status;
 	part->ref = show_ref(writer, &header.ref);
 	part->outcome_text = show_outcome(writer, outcome, section_kind, &header.ref,
-									  part->bytes, height);
+									  digest, part->bytes, height);
 	part->columns = columns;
 	status = show_columns(columns, &part->column_count, writer, definition,
 						  part->bytes);
@@ -285,7 +287,7 @@ show_time(TlWriter *writer, const TlBlockHeader *block)
 
 static TlSpan
 show_outcome(TlWriter *writer, const TlReceiptOutcome *outcome, uint8_t section_kind,
-			 const TlRef *ref, TlSpan bytes, uint64_t height)
+			 const TlRef *ref, const TlHash *digest, TlSpan bytes, uint64_t height)
 {
 	size_t		start = writer->size;
 	char		sqlstate[TL_OUTCOME_SQLSTATE_SIZE];
@@ -294,7 +296,7 @@ show_outcome(TlWriter *writer, const TlReceiptOutcome *outcome, uint8_t section_
 
 	tl_merkle_leaf_hash(&leaf, bytes.data, bytes.size);
 	tl_proof_outcome_text(text, tl_proof_outcome_of(sqlstate, outcome, section_kind, ref,
-													&leaf, height), sqlstate);
+													digest, &leaf, height), sqlstate);
 	tl_put_bytes(writer, text, strlen(text));
 	return end(writer, start);
 }

@@ -36,6 +36,7 @@ extern TlStatus tl_proof_show_row(TlBundleRow *part, TlReceiptColumn *columns,
 								  TlWriter *writer,
 								  const TlDefinition *definition,
 								  const TlReceiptOutcome *outcome,
-								  uint8_t section_kind, uint64_t height);
+								  uint8_t section_kind, const TlHash *digest,
+								  uint64_t height);
 
 #endif							/* PROOF_SHOW_H */

@@ -239,6 +239,43 @@ tl_proof_step_row_batch(const TlRowHeader *row, const TlBatchHeader *batch)
 	return NULL;
 }
 
+/*
+ * Chunks stand in order of section (chain_batch.c), so that the first one is found
+ * by halves; 33 bytes are reached after 33 of them at most.
+ */
+const char *
+tl_proof_step_body(const TlSectionLeaf *section, uint64_t index, const TlBatchHeader *batch)
+{
+	TlBatchChunk chunk;
+	uint32_t	first = 0;
+	uint32_t	end = batch->chunk_count;
+	uint64_t	size = 0;
+
+	if (section->kind != TL_SECTION_PUBLIC)
+		return NULL;
+	while (first < end)
+	{
+		uint32_t	middle = first + (end - first) / 2;
+
+		if (tl_chain_batch_get_chunk(&chunk, batch, middle) != TL_OK)
+			return "the batch header is not one";
+		if (chunk.section < index)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	for (; size <= TL_HASH_SIZE && first < batch->chunk_count; first++)
+	{
+		if (tl_chain_batch_get_chunk(&chunk, batch, first) != TL_OK)
+			return "the batch header is not one";
+		if (chunk.section != index)
+			break;
+		size += chunk.size;
+	}
+	return size > TL_HASH_SIZE ? NULL :
+		"the batch does not name the bytes of the row's section, so nobody has seen them";
+}
+
 const char *
 tl_proof_step_row_definition(const TlRowHeader *row,
 							 const TlDefinition *definition)

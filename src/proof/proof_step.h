@@ -59,6 +59,13 @@ extern const char *tl_proof_step_row_section(const TlRowHeader *row,
 											 const TlSectionLeaf *section);
 extern const char *tl_proof_step_row_batch(const TlRowHeader *row,
 										   const TlBatchHeader *batch);
+
+/*
+ * Does the batch name the bytes of this section, if it is public?  Without them, or
+ * with the 32 that stand for a private one, no member has seen the rows.
+ */
+extern const char *tl_proof_step_body(const TlSectionLeaf *section, uint64_t index,
+									  const TlBatchHeader *batch);
 extern const char *tl_proof_step_row_definition(const TlRowHeader *row,
 												const TlDefinition *definition);
 

@@ -80,7 +80,8 @@ enum
 	SECTION_ROW_KEY,
 	SECTION_ROOT,
 	SECTION_NODES,
-	SECTION_MANIFEST
+	SECTION_MANIFEST,
+	SECTION_DIGEST
 };
 
 static TlStatement select_total = {
@@ -125,6 +126,7 @@ typedef struct Foreign
 	int64_t		height;
 	uint32_t	member;
 	int64_t		batch;
+	TlHash		digest;			/* of the batch; zeros if it is not there */
 	TlSpan		manifest;
 	TlRef		ref;			/* the row */
 	TlRefBytes	packed;
@@ -351,7 +353,9 @@ read_sections(Foreign *state)
 
 	memcpy(table_id.data, pass->table_id, UUID_LEN);
 	tl_proof_cursor_open(&cursor, "SELECT height, member, batch, section, table_version, row_count,"
-						 " row_key, root, nodes, manifest FROM ledger_internal.foreign_section"
+						 " row_key, root, nodes, manifest, (SELECT b.digest FROM ledger_internal.foreign_batch AS b"
+						 " WHERE b.height = s.height AND b.member = s.member AND b.incarnation = s.incarnation"
+						 " AND b.batch = s.batch) FROM ledger_internal.foreign_section AS s"
 						 " WHERE table_id = $1 AND height > $2"
 						 " ORDER BY height, member, incarnation, batch, section", 2, types, values, 16);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
@@ -368,6 +372,7 @@ read_sections(Foreign *state)
 static void
 read_section(Foreign *state, const TlCursor *cursor)
 {
+	TlSpan		digest = tl_proof_cursor_bytes(cursor, SECTION_DIGEST);
 	TlManifestReader manifest;
 	ListCell   *cell;
 	TlStatus	status;
@@ -377,6 +382,9 @@ read_section(Foreign *state, const TlCursor *cursor)
 	state->member = (uint32_t) tl_proof_cursor_number(cursor, SECTION_MEMBER);
 	state->batch = tl_proof_cursor_number(cursor, SECTION_BATCH);
 	state->manifest = tl_proof_cursor_bytes(cursor, SECTION_MANIFEST);
+	memset(&state->digest, 0, sizeof(state->digest));
+	if (digest.size == TL_HASH_SIZE)
+		memcpy(&state->digest, digest.data, TL_HASH_SIZE);
 	state->reports = NIL;
 	state->wanted = state->height > state->pass->run->from_height &&
 		choose_encoder(state, cursor);
@@ -550,7 +558,8 @@ was_rejected(Foreign *state)
 		state->known = false;
 		note(state, "rejection_changed", "The bytes listed of the rejected row do not have the hash that its author has batched.");
 	}
-	else if (!tl_chain_state_has_rejection(&state->packed, state->height, &state->leaf_hash))
+	else if (!tl_chain_state_has_rejection(&state->packed, state->height, &state->digest,
+										   &state->leaf_hash))
 		note(state, "rejection_changed", "The row is listed as rejected, but no outcome of the block says so.");
 	return true;
 }

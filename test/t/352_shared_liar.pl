@@ -1,5 +1,6 @@
 # A member sends batches under refs that it has used before: what the others have
-# in their tables stays final.
+# in their tables stays final.  Batches that are refused as a whole leave an outcome, so
+# that no receipt says of a row in them that all have accepted it.
 use strict;
 use warnings;
 
@@ -46,6 +47,24 @@ foreach my $member (@members)
 	like($wires->sql($member, $refused), qr/^\Q$known\E TL003, \Q$new\E TL0(?!03)\d\d$/, "member $member refuses both, the known one as known");
 	is($wires->sql($member, "SELECT ledger.is_final('$known'), ledger.is_final('$new')"), 't|f', 'and it stays what it was');
 	is($wires->sql($member, 'SELECT stopped_at FROM ledger.status'), '', "member $member goes on");
+}
+
+# Outcomes of batches as a whole, which come before those of rows.
+my $whole = q{SELECT count(*) FROM ledger_internal.outcome AS o JOIN ledger_internal.foreign_batch AS b USING (height)
+	WHERE o.number = 1 AND b.member = 4 AND overlay(o.leaf placing 'TL000'::bytea from 28)
+	= '\x070104'::bytea || int8send(b.height) || decode(repeat('00', 16), 'hex') || 'TL000'::bytea || b.digest};
+
+is($wires->sql($_, "$whole AND b.batch = 1"), '1', "member $_ has an outcome of the batch as a whole") foreach (@members);
+
+# Bytes without any row, below a root that may be one over rows: nobody can name these.
+my $nothing = '\\x' . 'ff' x 40;
+
+$liar->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$nothing')");
+$liar->publish(kind => 1, payload => $liar->batch(2, $wires->sql(1, "SELECT digest FROM ledger_internal.foreign_batch WHERE member = 4"), $nothing));
+foreach my $member (@members)
+{
+	ok($wires->poll($member, "$whole AND b.batch = 2", '1'), "member $member has one of a batch in which no row can be read");
+	is($wires->sql($member, 'SELECT count(*), (SELECT count(*) FROM ledger_internal.outcome) FROM ledger.rejected'), '2|4', 'and none beside it');
 }
 
 done_testing();

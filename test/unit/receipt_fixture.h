@@ -33,6 +33,7 @@
 #define FIXTURE_ROWS_MAX	300
 #define FIXTURE_BLOCKS_MAX	20
 #define FIXTURE_COLUMNS		3
+#define FIXTURE_LEAVES		4
 
 typedef struct FixtureOptions
 {
@@ -52,6 +53,11 @@ typedef struct FixtureOptions
 	unsigned	outcome_after;	/* of the one that it names */
 	uint64_t	outcome_signers;
 	bool		rejected;
+	bool		elsewhere;		/* in another batch of the block */
+	bool		refused;		/* the batch is, as a whole */
+	unsigned	body_sizes[2];	/* of the chunks that the batch names for the rows'
+								 * section, if it is public; 0: none */
+	unsigned	body_section;	/* which section these are said to be of */
 	bool		restarted;		/* the ledger goes on from another one */
 	bool		changes;		/* block 3 decides that 5 comes in place of 2 */
 	uint64_t	change_signers; /* who signs block 3 */
@@ -224,8 +230,8 @@ fixture_row(const uint8_t *table_id, unsigned number)
 
 /* A batch of one section with these rows, ordered by block `height`. */
 static void
-fixture_batch(TlReceiptRow *out, const TlSpan *rows, unsigned count,
-			  unsigned index, bool is_private, unsigned height,
+fixture_batch(TlReceiptRow *out, const FixtureOptions *options, const TlSpan *rows,
+			  unsigned count, unsigned index, bool is_private, unsigned height,
 			  const TlHash *previous, TlHash *digest)
 {
 	static const uint8_t random[TL_SECTION_RANDOM_SIZE] = {1, 2, 3};
@@ -260,6 +266,16 @@ fixture_batch(TlReceiptRow *out, const TlSpan *rows, unsigned count,
 	out->section_random.size = is_private ? sizeof(random) : 0;
 	out->section_index = 0;
 	out->section_path = fixture_path(0, section_leaves, 2);
+	writer = fixture_writer();
+	for (int i = 0; i < 2 && !is_private && options->body_sizes[i] > 0; i++)
+	{
+		TlBatchChunk chunk = {.section = (uint16_t) options->body_section,
+		.size = options->body_sizes[i]};
+
+		tl_chain_batch_put_chunk(&writer, &chunk);
+		batch.chunk_count++;
+	}
+	batch.chunks = fixture_take(&writer);
 	writer = fixture_writer();
 	fixture_must(tl_chain_batch_encode(&writer, &batch));
 	out->batch = fixture_take(&writer);
@@ -506,16 +522,22 @@ fixture_certificate(TlLogKind kind, unsigned height, uint64_t signers)
 	return fixture_take(&writer);
 }
 
-/* A rejection in another block, that of the row if there is one, of another row. */
+/*
+ * A rejection in another block, that of the row if there is one, of another row; then
+ * a batch that was refused: the row's, or another one.
+ */
 static TlSpan
 fixture_leaves(const FixtureOptions *options, const TlReceiptRow *row)
 {
 	TlRejection rejection = {.height = 2,.sqlstate = {'2', '3', '5', '1', '4'}};
+	TlRefusedBatch refused = {.height = 2,.sqlstate = {'T', 'L', '0', '0', '6'}};
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
 	TlWriter	writer = fixture_writer();
 
 	memcpy(rejection.ref, row->bytes.data + TL_ROW_REF_OFFSET, TL_REF_SIZE);
 	tl_merkle_leaf_hash(&rejection.row, row->bytes.data, row->bytes.size);
+	tl_chain_batch_digest(&rejection.batch, row->batch.data, row->batch.size);
+	refused.batch = rejection.batch;
 	for (int i = 0; i < 3; i++)
 	{
 		TlRejection other = rejection;
@@ -526,9 +548,17 @@ fixture_leaves(const FixtureOptions *options, const TlReceiptRow *row)
 			other.row.bytes[0] ^= 1;
 		if (i == 1 && !options->rejected)
 			other.ref[15] ^= 1;
+		if (i == 1 && options->elsewhere)
+			other.batch.bytes[0] ^= 1;
 		fixture_must(tl_chain_state_rejection(leaf, &other));
 		tl_put_bytes(&writer, leaf, sizeof(leaf));
 	}
+	if (!options->refused && options->elsewhere)
+		refused.height++;
+	else if (!options->refused)
+		refused.batch.bytes[0] ^= 1;
+	fixture_must(tl_chain_state_refused_batch(leaf, &refused));
+	tl_put_bytes(&writer, leaf, sizeof(leaf));
 	return fixture_take(&writer);
 }
 
@@ -541,17 +571,17 @@ fixture_outcome(const FixtureOptions *options, TlReceipt *receipt)
 		.view = fixture.headers[height].view,.block = fixture.hashes[height],
 	.height = height,.state_root = {{7}}};
 	TlReceiptOutcome *outcome = &receipt->outcome;
-	TlHash		leaves[3];
+	TlHash		leaves[FIXTURE_LEAVES];
 	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
 	size_t		payload_size;
 	TlWriter	writer;
 
 	outcome->present = true;
 	outcome->leaves = fixture_leaves(options, &receipt->row);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < FIXTURE_LEAVES; i++)
 		tl_merkle_leaf_hash(&leaves[i], outcome->leaves.data + i * TL_OUTCOME_LEAF_SIZE,
 							TL_OUTCOME_LEAF_SIZE);
-	fixture_root(&certificate.outcome_root, leaves, 3);
+	fixture_root(&certificate.outcome_root, leaves, FIXTURE_LEAVES);
 	tl_writer_init(&writer, payload, sizeof(payload));
 	fixture_must(tl_consensus_certificate_payload(&writer, &certificate));
 	payload_size = writer.size;
@@ -613,7 +643,7 @@ fixture_defaults(void)
 {
 	FixtureOptions options = {.members = 1,.signers = 1,.quorum_of_three = 3,
 		.rows = 5,.row = 3,.head = 6,.is_private = true,
-	.names = {"id", "note", "amount"},.numbers = {1, 2, 3},.definer = 1};
+	.body_sizes = {33},.names = {"id", "note", "amount"},.numbers = {1, 2, 3},.definer = 1};
 
 	return options;
 }
@@ -644,9 +674,9 @@ fixture_build(const FixtureOptions *options)
 	definition = fixture_definition(options, table_id);
 	for (unsigned i = 0; i < options->rows; i++)
 		rows[i] = fixture_row(table_id, i);
-	fixture_batch(&receipt->definition, &definition, 1, 0, options->is_private, 1,
+	fixture_batch(&receipt->definition, options, &definition, 1, 0, options->is_private, 1,
 				  &zeros, &digests[0]);
-	fixture_batch(&receipt->row, rows, options->rows, options->row,
+	fixture_batch(&receipt->row, options, rows, options->rows, options->row,
 				  options->is_private, 2, &digests[0], &digests[1]);
 	if (options->changes)
 		fixture_decide(options);

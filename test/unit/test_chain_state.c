@@ -113,6 +113,7 @@ rejection_vector(const UnitRecord *record)
 	rejection.height = strtoull(unit_text(record, "height"), NULL, 10);
 	unit_bytes(rejection.ref, TL_REF_SIZE, record, "ref");
 	memcpy(rejection.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
+	unit_bytes(rejection.batch.bytes, TL_HASH_SIZE, record, "batch");
 	unit_bytes(rejection.row.bytes, TL_HASH_SIZE, record, "row_hash");
 	UNIT_CHECK(tl_chain_state_rejection(leaf, &rejection) == TL_OK);
 	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
@@ -127,6 +128,32 @@ rejection_vector(const UnitRecord *record)
 	rejection.sqlstate[2] = '5';
 	rejection.height = 0;
 	UNIT_CHECK(tl_chain_state_rejection(leaf, &rejection) == TL_BAD_FORMAT);
+}
+
+static void
+refused_vector(const UnitRecord *record)
+{
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	TlRefusedBatch refused;
+	TlHash		hash;
+
+	refused.height = strtoull(unit_text(record, "height"), NULL, 10);
+	memcpy(refused.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
+	unit_bytes(refused.batch.bytes, TL_HASH_SIZE, record, "batch");
+	UNIT_CHECK(tl_chain_state_refused_batch(leaf, &refused) == TL_OK);
+	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
+	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
+	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
+	tl_merkle_range_root(&outcomes, &hash);
+	check_hash(record, "outcome_root", &hash);
+
+	refused.sqlstate[0] = 't';
+	UNIT_CHECK(tl_chain_state_refused_batch(leaf, &refused) == TL_BAD_FORMAT);
+	refused.sqlstate[0] = 'T';
+	refused.height = 0;
+	UNIT_CHECK(tl_chain_state_refused_batch(leaf, &refused) == TL_BAD_FORMAT);
 }
 
 static void
@@ -165,6 +192,8 @@ vector(const UnitRecord *record)
 		row_vector(record);
 	else if (strcmp(unit_text(record, "kind"), "outcome") == 0)
 		outcome_vector(record);
+	else if (strcmp(unit_text(record, "kind"), "refused_batch") == 0)
+		refused_vector(record);
 	else
 		rejection_vector(record);
 }
@@ -175,7 +204,7 @@ vectors(void)
 	table_count = 0;
 	tl_merkle_range_init(&outcomes);
 	hasher = tl_crypto_set_hasher_open();
-	UNIT_CHECK(unit_vectors("state.txt", vector) == 12);
+	UNIT_CHECK(unit_vectors("state.txt", vector) == 13);
 	UNIT_CHECK(table_count == 3);
 	tl_crypto_set_hasher_close(hasher);
 }

@@ -326,6 +326,65 @@ outcomes(void)
 	UNIT_CHECK(refused(NULL, "an outcome is there where none can be"));
 }
 
+/* Leaves are about the row in its batch, in its block; or about that batch as a whole. */
+static void
+outcomes_of_batches(void)
+{
+	FixtureOptions options = fixture_defaults();
+	TlVerdict	verdict;
+
+	options.members = 4;
+	options.signers = options.outcome_signers = 7;
+	options.is_private = false;
+	options.outcome = 4;
+	for (int i = 0; i < 8; i++)
+	{
+		options.rejected = (i & 1) != 0;
+		options.elsewhere = (i & 2) != 0;
+		options.refused = (i & 4) != 0;
+		fixture_build(&options);
+		tl_proof_check(&verdict, &fixture.receipt, NULL, NULL);
+		unit_context("%d: %s", i, verdict.reason);
+		UNIT_CHECK(verdict.valid);
+		UNIT_CHECK(verdict.outcome == ((i >= 4 || i == 1) ? TL_OUTCOME_REJECTED : TL_OUTCOME_ACCEPTED));
+		UNIT_CHECK(strcmp(verdict.sqlstate, i % 4 == 1 ? "23514" : i >= 4 ? "TL006" : "") == 0);
+	}
+}
+
+/* Rows of a shared table whose bytes the batch does not name: nobody has seen them. */
+static void
+bodies(void)
+{
+	static const unsigned sizes[][3] = {
+		{0, 0, 0}, {32, 0, 0}, {16, 16, 0}, {31, 1, 0}, {100, 0, 1}, {100, 100, 1}
+	};
+	FixtureOptions options = fixture_defaults();
+
+	options.members = 4;
+	options.signers = options.outcome_signers = 7;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	{
+		for (options.outcome = 0; options.outcome <= 4; options.outcome += 4)
+		{
+			memcpy(options.body_sizes, sizes[i], sizeof(options.body_sizes));
+			options.body_section = sizes[i][2];
+			options.is_private = false;
+			fixture_build(&options);
+			UNIT_CHECK(refused(NULL, "the batch does not name the bytes of the row's section, so nobody has seen them"));
+		}
+		options.is_private = true;
+		options.outcome = 0;
+		fixture_build(&options);
+		UNIT_CHECK(passes(NULL));
+	}
+	options.is_private = false;
+	options.body_section = 0;
+	options.body_sizes[0] = 32;
+	options.body_sizes[1] = 1;
+	fixture_build(&options);
+	UNIT_CHECK(passes(NULL));
+}
+
 /* A row with a value that the definition does not name must not pass. */
 static void
 columns(void)
@@ -477,6 +536,7 @@ restarted(void)
 UNIT_MAIN(UNIT_CASE(all_shapes_of_trees), UNIT_CASE(every_bit),
 		  UNIT_CASE(quorums), UNIT_CASE(certificates_of_something_else),
 		  UNIT_CASE(checkpoints), UNIT_CASE(definitions), UNIT_CASE(definers), UNIT_CASE(outcomes),
+		  UNIT_CASE(outcomes_of_batches), UNIT_CASE(bodies),
 		  UNIT_CASE(columns),
 		  UNIT_CASE(commitments), UNIT_CASE(other_ledgers),
 		  UNIT_CASE(restarted))

@@ -122,8 +122,12 @@ def state_root(tables):
     return root([leaf_hash(leaf) for leaf in leaves])
 
 
-def rejection(height, ref, sqlstate, leaf):
-    return pack("BBBQ", 7, 1, 3, height) + ref + sqlstate + leaf
+def rejection(height, ref, sqlstate, batch, leaf):
+    return pack("BBBQ", 7, 1, 3, height) + ref + sqlstate + sha(b"\1" + batch + leaf)
+
+
+def refused_batch(height, sqlstate, batch):
+    return pack("BBBQ", 7, 1, 4, height) + bytes(16) + sqlstate + batch
 
 
 def outcome(height, ref, sqlstate, words):
@@ -162,11 +166,16 @@ def main():
                             ("digest", sha(tables[table])), ("state_root", state_root(tables))])
     leaves = []
     for n in range(1, 4):
-        leaf = rejection(40 + n, pack("IQI", 2, 77, n), b"23514", sha(b"%d" % n))
+        batch = sha(b"batch %d" % n)
+        leaf = rejection(40 + n, pack("IQI", 2, 77, n), b"23514", batch, sha(b"%d" % n))
         leaves.append(leaf_hash(leaf))
         records.append([("kind", "rejection"), ("height", str(40 + n)), ("ref", pack("IQI", 2, 77, n)),
-                        ("sqlstate", "23514"), ("row_hash", sha(b"%d" % n)), ("leaf", leaf),
+                        ("sqlstate", "23514"), ("batch", batch), ("row_hash", sha(b"%d" % n)), ("leaf", leaf),
                         ("outcome_root", root(leaves))])
+    leaf = refused_batch(44, b"TL006", sha(b"batch"))
+    leaves.append(leaf_hash(leaf))
+    records.append([("kind", "refused_batch"), ("height", "44"), ("sqlstate", "TL006"), ("batch", sha(b"batch")),
+                    ("leaf", leaf), ("outcome_root", root(leaves))])
     for n, (sqlstate, words) in enumerate([(b"00000", b""), (b"P0001", b"the account is closed"), (b"2F000", b"")]):
         leaf = outcome(44 + n, pack("IQI", 3, 78, n + 1), sqlstate, words)
         leaves.append(leaf_hash(leaf))
