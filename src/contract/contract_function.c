@@ -21,9 +21,12 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "contract_entry.h"
@@ -47,6 +50,7 @@ static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static void look_at_entry(TlRefusals *refusals, HeapTuple tuple);
 static List *queries_of(HeapTuple tuple);
+static void plan(const List *queries);
 
 void
 tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *statement)
@@ -275,7 +279,27 @@ look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 		.gives_value = form->prorettype != VOIDOID
 	};
 
-	tl_contract_query(refusals, &scope, queries_of(tuple));
+	List	   *queries = queries_of(tuple);
+	int			before = tl_contract_count(refusals);
+
+	tl_contract_query(refusals, &scope, queries);
+	if (tl_contract_count(refusals) == before)
+		plan(queries);
+}
+
+/* Its body.  NIL if it is none of a contract's. */
+List *
+tl_contract_function_queries(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	List	   *queries = NIL;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	if (!heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL))
+		queries = queries_of(tuple);
+	ReleaseSysCache(tuple);
+	return queries;
 }
 
 static List *
@@ -289,6 +313,28 @@ queries_of(HeapTuple tuple)
 		elog(ERROR, "a contract's function has no body");
 	body = stringToNode(TextDatumGetCString(value));
 	return IsA(body, List) ? linitial_node(List, (List *) body) : list_make1(body);
+}
+
+/*
+ * Once, now: what is constant is computed there, and releases differ in when a
+ * function's statements are planned.  An error is one of the script.
+ */
+static void
+plan(const List *queries)
+{
+	ListCell   *cell;
+	ListCell   *inner;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, queries)
+	{
+		Query	   *query = copyObject(lfirst_node(Query, cell));
+
+		AcquireRewriteLocks(query, true, false);
+		foreach(inner, pg_rewrite_query(query))
+			(void) pg_plan_query(lfirst_node(Query, inner), "", 0, NULL);
+	}
+	PopActiveSnapshot();
 }
 
 /* N2 */

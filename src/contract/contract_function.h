@@ -13,6 +13,7 @@
 #include "contract_refusal.h"
 
 extern void tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *statement);
+extern List *tl_contract_function_queries(Oid function);
 extern Oid	tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema);
 extern void tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, Oid schema);
 

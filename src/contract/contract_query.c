@@ -23,7 +23,7 @@
  * Invariants
  *	  Q1  the set of rows in state tables after a query follows from the set before
  *		  it and the arguments
- *	  Q2  so does whether it ends with an error
+ *	  Q2  so does whether it ends with an error (contract_raise.c)
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +47,7 @@
 
 #include "contract_expression.h"
 #include "contract_query.h"
+#include "contract_raise.h"
 #include "table_ref.h"
 #include "table_state.h"
 
@@ -82,7 +83,6 @@ static void look_at_aggregate(Look *look, const Aggref *aggregate);
 static void look_at_sublink(Look *look, const SubLink *sublink);
 static bool is_wrapper(Oid function);
 static const Node *statement_call(const Look *look, const Query *query);
-static bool has_one_row(const Query *query);
 static bool is_whole_key(const Query *query, Oid relation_oid, int place);
 static void key_columns(const Node *condition, int place, Bitmapset **columns);
 static bool is_exact(Oid type);
@@ -101,8 +101,9 @@ tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries
 
 		look.statement_call = statement_call(&look, query);
 		(void) walker((Node *) query, &look);
+		tl_contract_raise(refusals, scope, query);
 	}
-	if (scope->gives_value && queries != NIL && !has_one_row(llast_node(Query, queries)))
+	if (scope->gives_value && queries != NIL && !tl_contract_query_has_one_row(llast_node(Query, queries)))
 		refuse(&look, "SELECT", "it is not certain which row gives the value",
 			   "an aggregate (min, max, count), or a condition on each column of the primary key");
 }
@@ -478,8 +479,8 @@ is_wrapper(Oid function)
 }
 
 /* At most. */
-static bool
-has_one_row(const Query *query)
+bool
+tl_contract_query_has_one_row(const Query *query)
 {
 	const RangeTblRef *reference;
 	const RangeTblEntry *entry;
@@ -535,10 +536,12 @@ key_columns(const Node *condition, int place, Bitmapset **columns)
 	{
 		const Node *side = lfirst(cell);
 		const Node *other = cell == list_head(operation->args) ? lsecond(operation->args) : linitial(operation->args);
+		bool		is_padded = getBaseType(exprType(side)) == BPCHAROID;
 
 		while (IsA(side, RelabelType))
 			side = (const Node *) ((const RelabelType *) side)->arg;
-		if (IsA(side, Var) && ((const Var *) side)->varno == place &&
+		/* as char(n), 'a' and 'a ' are equal */
+		if (IsA(side, Var) && is_padded == (getBaseType(exprType(side)) == BPCHAROID) && ((const Var *) side)->varno == place &&
 			((const Var *) side)->varlevelsup == 0 && !contain_var_clause((Node *) other) &&
 			!checkExprHasSubLink((Node *) other))
 			*columns = bms_add_member(*columns, ((const Var *) side)->varattno - FirstLowInvalidHeapAttributeNumber);

@@ -208,6 +208,49 @@ SELECT body('BEGIN ATOMIC WITH x AS (DELETE FROM t RETURNING k) SELECT count(*) 
 SELECT body('BEGIN ATOMIC UPDATE t SET (n, d) = (SELECT 1, NULL::date); END');
 SELECT body('BEGIN ATOMIC SELECT v FROM t TABLESAMPLE system (10) WHERE k = a; END', 'text');
 SELECT body('BEGIN ATOMIC SELECT count(*) FROM t GROUP BY GROUPING SETS ((d), ()); END', 'bigint');
+-- for which rows an expression is computed that may fail
+SELECT body('BEGIN ATOMIC SELECT ledger.require(EXISTS (SELECT FROM p WHERE 100 / p.a > 5), ''''); END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(5 IN (SELECT 100 / p.a FROM p), ''''); END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(5 = ANY (SELECT p.a FROM p) AND 100 / a = ALL (SELECT p.a FROM p), ''''); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k > 1 AND 100 / k > 5; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE CASE WHEN k > 0 THEN 100 / k > 5 ELSE coalesce(k + 1, 2) = 3 END; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k = a + 1; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE d > c::date; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE v LIKE ''x%''; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE pure(k) = 2; END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k::bigint = ANY (ARRAY[1, 2 + a]); END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT p.a FROM p JOIN p AS q ON q.a = p.a * 2; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(p.b) FROM p GROUP BY p.a HAVING sum(p.b) > p.a + 1; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(1 / p.b) FROM p GROUP BY p.a HAVING p.a > 5; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT 1 / p.a, count(*) FROM p GROUP BY 1 / p.a HAVING count(*) > 5; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(p.b) FILTER (WHERE 1 / p.b = 1) FROM p GROUP BY p.a; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT x.y FROM (SELECT 1 / p.a AS y, p.b FROM p) AS x WHERE x.b > 0; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) WITH x AS (SELECT 1 / p.a AS y FROM p) SELECT x.y FROM x; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT 1 / p.a FROM p UNION ALL SELECT p.a FROM p; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT x.y FROM (VALUES (1 / a)) AS x (y); END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) ON CONFLICT (k) DO UPDATE SET n = 1 WHERE t.n / a > 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT max(p.a) + 1 FROM p); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT sum(s.n) FROM t AS s); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k = (SELECT p.a FROM p); END');
+SELECT body('BEGIN ATOMIC DELETE FROM t WHERE u = (SELECT s.u FROM t AS s WHERE s.u = b::char(5)); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = pure(k + 1); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 / 0; END');
+SELECT refused('CREATE TABLE t (u varchar(5) PRIMARY KEY, v integer) USING ledger_state;
+CREATE FUNCTION f(a char(5)) RETURNS integer LANGUAGE sql RETURN 1;
+CREATE FUNCTION g(a char(5)) RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT t.v FROM t WHERE t.u = a; END');
+-- allowed
+SELECT body($b$BEGIN ATOMIC
+    UPDATE t SET n = 100 / k + pure(k) + CASE WHEN a > 0 THEN (SELECT p.b FROM p) ELSE 0 END, v = v || b WHERE k BETWEEN 1 AND a AND n >= 0 AND (u = b OR v IN ('x', 'y') OR v IS NULL);
+    DELETE FROM t WHERE (k, a) IN (SELECT p.a, p.b FROM p) AND d < '2020-01-01' AND k = (SELECT max(p.a) FROM p) AND a = (SELECT p.b FROM p WHERE p.a = t.k AND p.b = 1);
+    INSERT INTO t (k, n) SELECT p.a, sum(p.b * 2) / count(*) FROM p JOIN t AS s ON s.k = p.b AND s.k < 5::bigint GROUP BY p.a;
+    INSERT INTO t (k, n) SELECT p.a, sum(p.b) / count(*) FROM p GROUP BY p.a HAVING sum(p.b) > 2;
+    INSERT INTO p VALUES (a + 1, a / 2), (a, length(b));
+    INSERT INTO t (k, n) VALUES (a, a / 2) ON CONFLICT (k) DO UPDATE SET n = t.n / excluded.n WHERE t.n > excluded.n;
+    SELECT acts(a / 2);
+    SELECT ledger.require(a / 2 > 1 AND EXISTS (SELECT FROM p WHERE p.a = f.a), 'below ' || b);
+END$b$);
+SELECT refused('CREATE DOMAIN money2 AS numeric(20,2); CREATE TABLE t (k integer PRIMARY KEY, n numeric(20,2), m money2) USING ledger_state;
+CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET n = (SELECT sum(s.n) FROM t AS s), m = (SELECT sum(s.m) FROM t AS s); END');
 DROP FUNCTION body;
 DROP FUNCTION refused;
 
