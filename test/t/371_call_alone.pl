@@ -151,8 +151,10 @@ my @calls = (
 	[ q{keep(repeat('x', 1048576), 1)}, '', '' ],
 	[ q{keep(repeat('x', 1048576), 2)}, 'TL007', 'row is too large for ledger table "kept"' ],
 	[ q{spell(repeat('x', 1048576))}, 'XX000', 'invalid memory alloc request size' ],
-	[ q{keep('y', 3)}, '', '' ]
+	[ q{keep('y', 3)}, '', '' ],
+	[ q{code('abc', B'101', list => ARRAY['ab', 'cd'])}, '', '' ]
 );
+is($wires->sql(1, q{SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '"values".code_call'::regclass AND attnum IN (1, 2)}), "letters|bpchar\nflags|\"bit\"", 'columns of calls have no length of their own');
 foreach my $case (@calls)
 {
 	my ($call, $sqlstate, $message) = @$case;
