@@ -95,6 +95,7 @@ OBJS_BACKEND = \
 	src/table/table_ref.o \
 	src/table/table_catalog.o \
 	src/table/table_contract.o \
+	src/table/table_index.o \
 	src/table/table_type.o \
 	src/table/table_value.o \
 	src/table/table_value_sql.o \

@@ -47,6 +47,7 @@ static void load(Entry *out, Oid function);
 static char *table_statement(const Entry *entry);
 static char *wrapper_statement(const Entry *entry);
 static char *signature(const Entry *entry, int first);
+static char *type_name(Oid type);
 
 Oid
 tl_contract_entry_context_type(void)
@@ -156,7 +157,7 @@ table_statement(const Entry *entry)
 					 quote_identifier(psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
 	for (int i = 1; i < entry->count; i++)
 		appendStringInfo(&text, "%s%s %s", i > 1 ? ", " : "", quote_identifier(entry->names[i]),
-						 format_type_be(entry->types[i]));
+						 type_name(entry->types[i]));
 	appendStringInfoString(&text, ") USING ledger");
 	return text.data;
 }
@@ -173,7 +174,7 @@ wrapper_statement(const Entry *entry)
 	for (int i = 1; i < entry->count; i++)
 	{
 		appendStringInfo(&text, "%s%s %s", i > 1 ? ", " : "", quote_identifier(entry->names[i]),
-						 format_type_be(entry->types[i]));
+						 type_name(entry->types[i]));
 		if (i >= first_default)
 			appendStringInfo(&text, " DEFAULT %s",
 							 deparse_expression(list_nth(entry->defaults, i - first_default), NIL, false, false));
@@ -199,7 +200,14 @@ signature(const Entry *entry, int first)
 	initStringInfo(&text);
 	appendStringInfoChar(&text, '(');
 	for (int i = first; i < entry->count; i++)
-		appendStringInfo(&text, "%s%s", i > first ? ", " : "", format_type_be(entry->types[i]));
+		appendStringInfo(&text, "%s%s", i > first ? ", " : "", type_name(entry->types[i]));
 	appendStringInfoChar(&text, ')');
 	return text.data;
+}
+
+/* Without a length of its own: `character` and `bit` would be of one. */
+static char *
+type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN);
 }

@@ -50,6 +50,7 @@
 #include "contract_view.h"
 #include "table_am.h"
 #include "table_catalog.h"
+#include "table_index.h"
 #include "table_scan.h"
 #include "table_state.h"
 #include "table_type.h"
@@ -60,9 +61,6 @@
  */
 #define ROW_WIDTH_MAX		7680
 #define STORED_APART_SIZE	32
-
-/* A third of a page, less what is around it. */
-#define INDEX_WIDTH_MAX		2000
 
 /* One statement's work. */
 typedef struct Look
@@ -77,7 +75,6 @@ static void look_at_type(Look *look, int location, Oid type);
 static void look_at_constraints(Look *look, AttrNumber key, Oid index, Oid object);
 static void look_at_indexes(Look *look, Relation relation);
 static void look_at_index_width(Look *look, Relation relation, Relation index);
-static int	size_at_most(Oid type, int32 modifier);
 static void look_at_state(Look *look, const CreateStmt *statement, Relation relation);
 static void look_at_trigger(Look *look, const CreateTrigStmt *statement);
 static bool has_wide_column(Relation relation, Relation index);
@@ -280,7 +277,7 @@ look_at_index_width(Look *look, Relation relation, Relation index)
 	{
 		AttrNumber	column = index->rd_index->indkey.values[i];
 		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
-		int			value_size = size_at_most(attribute->atttypid, attribute->atttypmod);
+		int			value_size = tl_table_index_value_size(attribute->atttypid, attribute->atttypmod);
 
 		if (value_size < 0)
 			tl_contract_refuse(look->refusals, -1, psprintf("key or INDEX on %s", NameStr(attribute->attname)),
@@ -289,27 +286,10 @@ look_at_index_width(Look *look, Relation relation, Relation index)
 		else
 			size += value_size;
 	}
-	if (size > INDEX_WIDTH_MAX)
+	if (size > TL_INDEX_WIDTH_MAX)
 		tl_contract_refuse(look->refusals, -1, "key or INDEX",
-						   psprintf("its entries may have %d bytes, %d at most can be stored", size, INDEX_WIDTH_MAX),
+						   psprintf("its entries may have %d bytes, %d at most can be stored", size, TL_INDEX_WIDTH_MAX),
 						   "fewer columns, or shorter ones");
-}
-
-/* -1 if there is no bound.  A character has at most 4 bytes. */
-static int
-size_at_most(Oid type, int32 modifier)
-{
-	int16		length;
-
-	type = getBaseTypeAndTypmod(type, &modifier);
-	length = get_typlen(type);
-	if (length > 0)
-		return TYPEALIGN(8, length);
-	if ((type == VARCHAROID || type == BPCHAROID) && modifier > VARHDRSZ)
-		return TYPEALIGN(8, VARHDRSZ + 4 * (modifier - VARHDRSZ));
-	if (type == NUMERICOID && modifier > VARHDRSZ)
-		return TYPEALIGN(8, 16 + ((modifier - VARHDRSZ) >> 16));
-	return -1;
 }
 
 /* M5 */

@@ -19,7 +19,8 @@
  *	  F1  what lies in a contract's schema is made by its script
  *	  F2  and is neither altered, renamed, moved, dropped nor truncated, but that
  *		  an index which is not unique can be dropped
- *	  F3  a local index there is not unique, and on a state table has no expression
+ *	  F3  a local index there is not unique, and on a state table computes nothing and
+ *		  has room for every value (table_index.c)
  *	  F4  nothing outside depends on rows of a state table
  *
  * The refusals stand in the object access hook, by OID, so that no path leads
@@ -57,6 +58,7 @@
 
 #include "table_catalog.h"
 #include "table_contract.h"
+#include "table_index.h"
 #include "table_issue.h"
 #include "table_state.h"
 #include "tl_error.h"
@@ -101,7 +103,6 @@ static HeapTuple read_relation(ObjectAccessType access, Oid relation);
 static void guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract);
 static bool is_unique(Oid index);
 static void guard_state(ObjectAccessType access, Oid class_id, Oid object_id, void *argument);
-static bool has_expression(Oid index);
 static bool has_index(HeapTuple contract, const char *name);
 tl_noreturn static void refuse(const char *object, Oid schema);
 
@@ -361,12 +362,7 @@ guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple co
 				errmsg("index \"%s\" on a shared table cannot be unique", NameStr(form->relname)),
 				errdetail("A row that is final for all members could not be stored here."),
 				errhint("Leave out UNIQUE."));
-	if (has_expression(index))
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
-				errmsg("index \"%s\" on a state table can have neither expressions nor a predicate", NameStr(form->relname)),
-				errdetail("An error in one would be the result of a call at this member alone."),
-				errhint("Index the columns themselves."));
+	tl_table_index_guard(index, form);
 }
 
 /*
@@ -400,29 +396,7 @@ guard_state(ObjectAccessType access, Oid class_id, Oid object_id, void *argument
 				errhint("Keep its key without a foreign key, or read it in a view."));
 }
 
-/* Of a state table; the new index is not in the syscache yet. */
-static bool
-has_expression(Oid index)
-{
-	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		result;
-
-	ScanKeyInit(&key, Anum_pg_index_indexrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(index));
-	scan = systable_beginscan(catalog, IndexRelidIndexId, true, SnapshotSelf, 1, &key);
-	tuple = systable_getnext(scan);
-	result = HeapTupleIsValid(tuple) &&
-		tl_table_state_is_state(((Form_pg_index) GETSTRUCT(tuple))->indrelid) &&
-		(!heap_attisnull(tuple, Anum_pg_index_indexprs, NULL) ||
-		 !heap_attisnull(tuple, Anum_pg_index_indpred, NULL));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return result;
-}
-
+/* A new one is not in the syscache yet. */
 static bool
 is_unique(Oid index)
 {

@@ -40,3 +40,9 @@ CREATE FUNCTION spell(context ledger.context, a text) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(times_16(times_16(a COLLATE "C")) ~ 'x', 'nothing there');
 END;
+
+CREATE FUNCTION code(context ledger.context, letters char(3), flags bit(3), more bit varying(5) DEFAULT B'11', list char(2)[] DEFAULT NULL) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(length(letters) = 3 AND length(flags) = 3 AND letters = 'abc', 'cut off');
+END;
+COMMENT ON FUNCTION code(char, bit, bit varying, char[]) IS 'what has a length of one where none is said';
