@@ -32,6 +32,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -53,6 +54,9 @@
 #define PAUSE_FACTOR	4
 #define RETRY_MS		60000	/* after what could not be tried */
 #define REBUILT_MAX		256		/* chunks that the process of the wire has to show */
+#define LATER_MS		5000	/* after a question for rows that are locked */
+#define AGAIN_MS		60000	/* what was made is shown for longer */
+#define ANSWERS_MAX		4096	/* that are remembered */
 
 static TlStatement select_bounds = {
 	"SELECT coalesce((SELECT body_height FROM ledger_internal.pruned), 0),"
@@ -102,6 +106,10 @@ static TlStatement take_asked = {
 	" AND NOT EXISTS (SELECT FROM ledger_internal.rebuilt_body OFFSET " CppAsString2(REBUILT_MAX) ")"
 	" RETURNING batch_digest"
 };
+static TlStatement insert_asked = {
+	"INSERT INTO ledger_internal.asked_body (batch_digest) VALUES ($1) ON CONFLICT DO NOTHING",
+	1, {BYTEAOID}
+};
 static TlStatement select_asked = {
 	"SELECT header, batch, height FROM ledger_internal.batch WHERE digest = $1 AND height <= $2"
 	" UNION ALL SELECT header, 0, height FROM ledger_internal.foreign_batch WHERE digest = $1 AND height <= $2"
@@ -135,6 +143,16 @@ typedef struct StoredBatch
 	bool		can_go;			/* its body could be made again */
 } StoredBatch;
 
+/* What became of the last question for a batch, since this process began. */
+typedef struct Answer
+{
+	TlHash		batch;			/* its digest */
+	TimestampTz at;
+	bool		told;			/* the log says that it cannot be made */
+} Answer;
+
+static HTAB *answers = NULL;
+static TimestampTz later = DT_NOEND;	/* when what was put back is tried again */
 static TimestampTz due = 0;		/* when there may be something to drop */
 static TimestampTz rest_until = 0;	/* after a step */
 static bool asked = true;		/* there may be something to make again */
@@ -143,8 +161,10 @@ static bool shows = false;		/* the process of the wire may have something to sho
 
 static long next_ms(TimestampTz now);
 static bool step(TimestampTz now);
-static bool answer(void);
-static bool find_asked(StoredBatch *out, int64_t *height);
+static bool answer(TimestampTz now);
+static Answer *recall(Datum digest);
+static bool make(const StoredBatch *batch, int64_t height, Answer *last);
+static bool find_asked(StoredBatch *out, int64_t *height, Datum digest);
 static bool drop_next(TimestampTz now);
 static int64_t next_height(TimestampTz *time);
 static bool drop(int64_t height);
@@ -190,9 +210,9 @@ tl_node_prune_tend(void)
 static long
 next_ms(TimestampTz now)
 {
-	TimestampTz next = asked ? rest_until : Max(due, rest_until);
+	TimestampTz next = asked ? rest_until : Max(Min(due, later), rest_until);
 
-	if (!asked && due == DT_NOEND)
+	if (!asked && next == DT_NOEND)
 		return -1;
 	return next <= now ? 0 : Max(TimestampDifferenceMilliseconds(now, next), 1);
 }
@@ -211,11 +231,16 @@ step(TimestampTz now)
 	if (!tl_node_order_is_on())
 	{
 		asked = false;
-		due = DT_NOEND;
+		due = later = DT_NOEND;
 	}
 	else
 	{
-		asked = asked && answer();
+		if (later <= now)
+		{
+			asked = true;
+			later = DT_NOEND;
+		}
+		asked = asked && answer(now);
 		more = asked || (due <= now && drop_next(now));
 	}
 	SPI_finish();
@@ -227,42 +252,92 @@ step(TimestampTz now)
 	return more;
 }
 
-/* Make the body of one batch again that is asked for; false if none is. */
+/*
+ * Make the body of one batch again that is asked for; false if none is, or what is
+ * has to wait.
+ */
 static bool
-answer(void)
+answer(TimestampTz now)
 {
 	StoredBatch batch;
 	int64_t		height;
-	char	   *reason = NULL;
-	Datum		value;
+	Datum		digest;
+	Answer	   *last;
 
 	if (tl_chain_execute(&take_asked, NULL, NULL, false) == 0)
 		return false;
+	digest = PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 0, NULL)));
 	shows = true;
-	if (!find_asked(&batch, &height))
+	if (!find_asked(&batch, &height, digest))
 		return true;			/* it is not applied here */
-	if (tl_node_body_is_here(&batch.header))
+	last = recall(digest);
+	if (last->at != 0 && !TimestampDifferenceExceeds(last->at, now, AGAIN_MS))
+		return true;			/* who asks finds it, or hears the same */
+	if (make(&batch, height, last))
 	{
-		value = digests(&batch.header);
-		tl_chain_execute(&copy_kept, &value, NULL, false);
+		last->at = now;
+		return true;
 	}
-	else if (tl_node_rebuild(&batch.header, height, batch.built, keep_chunk, NULL,
-							 &reason) != TL_REBUILD_DONE)
+	tl_chain_execute(&insert_asked, &digest, NULL, false);
+	later = TimestampTzPlusMilliseconds(now, LATER_MS);
+	return false;
+}
+
+static Answer *
+recall(Datum digest)
+{
+	HASHCTL		control = {.keysize = sizeof(TlHash),.entrysize = sizeof(Answer)};
+	bool		found;
+	Answer	   *out;
+
+	if (answers != NULL && hash_get_num_entries(answers) >= ANSWERS_MAX)
+	{
+		hash_destroy(answers);
+		answers = NULL;
+	}
+	if (answers == NULL)
+		answers = hash_create("telco_ledger answers", 64, &control, HASH_ELEM | HASH_BLOBS);
+	out = hash_search(answers, VARDATA_ANY(DatumGetPointer(digest)), HASH_ENTER, &found);
+	if (!found)
+	{
+		out->at = 0;
+		out->told = false;
+	}
+	return out;
+}
+
+/* False if it is to be tried later. */
+static bool
+make(const StoredBatch *batch, int64_t height, Answer *last)
+{
+	char	   *reason = NULL;
+	TlRebuildResult result;
+
+	if (tl_node_body_is_here(&batch->header))
+	{
+		Datum		value = digests(&batch->header);
+
+		tl_chain_execute(&copy_kept, &value, NULL, false);
+		return true;
+	}
+	result = tl_node_rebuild(&batch->header, height, batch->built, keep_chunk, NULL, &reason);
+	if (result == TL_REBUILD_LATER)
+		return false;
+	if (result != TL_REBUILD_DONE && !last->told)
+	{
+		last->told = true;
 		ereport(LOG,
 				errmsg("the body of batch %llu of member %u is asked for and cannot be made again",
-					   (unsigned long long) batch.header.batch, batch.header.member),
+					   (unsigned long long) batch->header.batch, batch->header.member),
 				reason != NULL ? errdetail_internal("%s", reason) : 0);
+	}
 	return true;
 }
 
-/* The batch whose digest was read last. */
 static bool
-find_asked(StoredBatch *out, int64_t *height)
+find_asked(StoredBatch *out, int64_t *height, Datum digest)
 {
-	Datum		values[] = {
-		PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 0, NULL))),
-		Int64GetDatum(tl_chain_applied_height())
-	};
+	Datum		values[] = {digest, Int64GetDatum(tl_chain_applied_height())};
 	bytea	   *bytes;
 
 	if (tl_chain_execute(&select_asked, values, NULL, false) == 0)

@@ -181,5 +181,7 @@ on_shown(void *context, PGresult *result)
 	array = PointerGetDatum(construct_array(digests, wire->copy_count, BYTEAOID, -1, false,
 											TYPALIGN_INT));
 	tl_chain_execute(&delete_rebuilt, &array, NULL, false);
+	wire->rebuilt_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													(SHOWN_MINUTES + 1) * 60000);
 	tl_replication_wire_end(wire);
 }

@@ -35,6 +35,7 @@
 #define GRACE_S_MIN			2	/* a chunk may be here before its BATCH row */
 #define PERIOD_S_MIN		1
 #define PERIOD_S_MAX		600
+#define REBUILT_MS			60000	/* until what was shown is looked through again */
 #define PERIODS				8	/* in the time for which bodies are kept */
 
 static TlStatement insert_mark = {
@@ -63,6 +64,8 @@ static TlStatement select_useless = {
 	2, {INT8ARRAYOID, BYTEAARRAYOID}
 };
 
+static void ask_rebuilt(TlWire *wire);
+static void on_rebuilt(void *context, PGresult *result);
 static int	grace_s(void);
 static int	period_s(void);
 static uint32_t member_of(const TlWire *wire);
@@ -74,26 +77,43 @@ static void on_chunks(void *context, PGresult *result);
 static char *useless(TlWire *wire, PGresult *result);
 static void forget(TlWire *wire, uint32_t member, const char *arrivals);
 static void on_forgotten(void *context, PGresult *result);
-static void on_done(void *context, PGresult *result);
 
 /* One question at a time, when nothing has to be sent. */
 void
 tl_replication_prune_poll(TlWire *wire, TimestampTz now)
 {
-	if (tl_replication_keep_bodies_s < 0 || !wire->identified || now < wire->prune_due ||
-		wire->body_sender.connection.state != TL_CONNECTION_IDLE)
+	if (!wire->identified || wire->body_sender.connection.state != TL_CONNECTION_IDLE)
 		return;
-	if (wire->prune_member < 0)
+	if (now >= wire->rebuilt_due)
+		ask_rebuilt(wire);
+	else if (tl_replication_keep_bodies_s < 0 || now < wire->prune_due)
+		return;
+	else if (wire->prune_member < 0)
 		ask_mark(wire);
 	else if (wire->prune_member <= wire->peer_count)
 		ask_chunks(wire);
 	else
-	{
 		rest(wire);
-		tl_replication_connection_ask(&wire->body_sender.connection,
-									  "DELETE FROM ledger_wire.rebuilt WHERE made_at < now() - interval '10 minutes'",
-									  NULL, 0, TIMEOUT_MS, on_done, wire);
-	}
+}
+
+/* What was made again for others goes ten minutes later, also on a ledger at rest. */
+static void
+ask_rebuilt(TlWire *wire)
+{
+	wire->rebuilt_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_MS);
+	tl_replication_connection_ask(&wire->body_sender.connection,
+								  "WITH old AS (DELETE FROM ledger_wire.rebuilt WHERE made_at < now() - interval '10 minutes')"
+								  " SELECT FROM ledger_wire.rebuilt WHERE made_at >= now() - interval '10 minutes' LIMIT 1",
+								  NULL, 0, TIMEOUT_MS, on_rebuilt, wire);
+}
+
+static void
+on_rebuilt(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result != NULL && tl_replication_result_ok(result) && PQntuples(result) == 0)
+		wire->rebuilt_due = DT_NOEND;
 }
 
 /* What is younger stays. */
@@ -272,9 +292,4 @@ on_forgotten(void *context, PGresult *result)
 	rest(wire);
 	wire->prune_mark = 0;
 	wire->repair_due = 0;
-}
-
-static void
-on_done(void *context, PGresult *result)
-{
 }

@@ -135,6 +135,8 @@ struct TlWire
 
 	/* bodies that leave the own wire (replication_prune.c) */
 	TimestampTz prune_due;
+	TimestampTz rebuilt_due;	/* when what was shown is looked through; never,
+								 * if nothing is left of it */
 	int			prune_member;	/* whose table is next: a peer's index, the count of
 								 * them for the own one; -1: none */
 	int64_t		prune_arrival;	/* looked at up to here */

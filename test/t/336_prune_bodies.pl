@@ -120,6 +120,42 @@ $wires->wire(1, "INSERT INTO ledger_wire.request (message) VALUES ('\\x02'), ('\
 ok($wires->poll(1, "SELECT pg_read_file('$log') ~ 'the body of batch \\d+ of member 2 is asked for and cannot be made again'"), 'what was changed is not made again');
 is($wires->wire(1, 'SELECT count(*) FROM ledger_wire.request'), '0', 'and no question waits');
 
+# The log says so once, however often it is asked.
+my $question = sub { return "INSERT INTO ledger_wire.request (message) VALUES ('\\x02'::bytea || '" . $wires->sql(1, "SELECT digest FROM ledger_internal.foreign_batch JOIN ledger_internal.foreign_rows AS r USING (height, batch) WHERE r.first_ref <= '$_[0]' AND r.last_ref >= '$_[0]'") . "')" };
+my $asked = sub {
+	$wires->wire(1, $question->($_[0]));
+	$wires->poll(1, 'SELECT count(*) FROM ledger_wire.request', '0', LedgerWire::WIRE);
+	return $wires->poll(1, 'SELECT count(*) FROM ledger_internal.asked_body', $_[1]);
+};
+ok($asked->($changed, 0), 'it is asked again') foreach (1, 2);
+is(scalar(() = slurp_file($log) =~ /LOG:  the body of batch \d+ of member 2 is asked for and cannot/g), 1, 'and said that once');
+
+# Rows that are locked are made again when they are not.  A worker that begins does not
+# know what the one before has made.
+{
+	my $worker = $wires->node(1)->worker_pid;
+
+	$wires->sql(1, "SELECT pg_terminate_backend($worker, 60000)");
+	$wires->wire(1, 'DELETE FROM ledger_wire.rebuilt');
+	my $session = $wires->node(1)->background_psql('postgres');
+
+	$session->query_safe('BEGIN; LOCK TABLE roaming.notice');
+	ok($asked->($rest, 1), 'its rows are locked: the question waits');
+	$session->quit;
+	ok($wires->poll(1, 'SELECT count(*) FROM ledger_internal.asked_body', '0'), 'until they are not');
+	ok($wires->poll(1, 'SELECT count(*) > 0 FROM ledger_wire.rebuilt', 't', LedgerWire::WIRE), 'and the body is made');
+	is(scalar(() = slurp_file($log) =~ /LOG:  the body of batch \d+ of member 2 is asked for and cannot/g), 1, 'of which the log says nothing');
+}
+
+# What was made again goes in the end, also where bodies are kept.
+$wires->sql(1, 'ALTER SYSTEM SET telco_ledger.keep_bodies = -1');
+$wires->sql(1, 'SELECT pg_reload_conf()');
+$wires->wire(1, q{UPDATE ledger_wire.rebuilt SET made_at = made_at - interval '11 minutes'});
+$wires->restart_wire(1);
+ok($wires->poll(1, 'SELECT count(*) FROM ledger_wire.rebuilt', '0', LedgerWire::WIRE), 'what was made again for others goes');
+$wires->sql(1, 'ALTER SYSTEM RESET telco_ledger.keep_bodies');
+$wires->sql(1, 'SELECT pg_reload_conf()');
+
 # It is a member like any other, and drops them likewise.
 $wires->admit([$new], 1, 2);
 everybody('the members change', 'SELECT ledger_internal.epoch_now() = 1', 1, 2, $new);
