@@ -169,6 +169,12 @@ SELECT body('BEGIN ATOMIC UPDATE t SET v = xmlelement(name a)::text; END');
 SELECT refused('CREATE TYPE c AS (a integer, b integer); CREATE TABLE t (k integer PRIMARY KEY, c c) USING ledger_state;
 CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET c.a = 1; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b IS NULL THEN coalesce(n, 1) ELSE greatest(n, 2) END, v = coalesce(nullif(b, ''x''), (ARRAY[b, ''y''])[1]) WHERE (a, k) IN (SELECT p.a, p.b FROM p) OR n IS DISTINCT FROM 3; END');
+SELECT refused($$CREATE TYPE c AS (a integer, b text);
+CREATE TABLE t (k integer PRIMARY KEY, j jsonb CHECK (j > '{}'), a text[] CHECK (a < '{b}'), c c, m c[] CHECK (m > '{}'), o jsonb[] CHECK (array_le(o, '{}')), n integer[] CHECK (n > '{1}'),
+CHECK (greatest(j, '{}') IS NULL AND least(c, NULL) IS NULL), CHECK ((k, j) < (1, '{}')), CHECK (j > ANY (o)), CHECK (j = '{}' OR j IN ('{}', '1') OR j <> '1')) USING ledger_state;$$);
+SELECT refused($$CREATE TABLE l (j jsonb CHECK (j >= '1')) USING ledger; CREATE TYPE r AS RANGE (subtype = jsonb)$$);
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN ''1''::jsonb < ''2''::jsonb THEN 1 ELSE 2 END; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN int4range(1, a) < int4range(a, 2) THEN 1 ELSE 2 END; END');
 -- which row, in which order
 SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
 SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
