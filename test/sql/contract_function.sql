@@ -257,6 +257,16 @@ SELECT body($b$BEGIN ATOMIC
 END$b$);
 SELECT refused('CREATE DOMAIN money2 AS numeric(20,2); CREATE TABLE t (k integer PRIMARY KEY, n numeric(20,2), m money2) USING ledger_state;
 CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET n = (SELECT sum(s.n) FROM t AS s), m = (SELECT sum(s.m) FROM t AS s); END');
+-- how much it calls and joins
+CREATE FUNCTION chain(first integer, last integer, body text) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(format('CREATE FUNCTION f%s(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN ' || body || E';\n', i, i - 1), '' ORDER BY i) FROM generate_series(first, last) AS i $$;
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 10, 'f%2$s(n) + f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 34, 'f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 8, 'f%2$s(n) + f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 8, 'f%2$s(n) + f%2$s(n)') || E'CREATE FUNCTION g() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT f8(1);\nSELECT f8(2); END;');
+DROP FUNCTION chain;
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t, p); END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t); END');
 DROP FUNCTION body;
 DROP FUNCTION refused;
 
