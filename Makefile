@@ -196,6 +196,7 @@ OBJS_BACKEND = \
 	src/contract/contract_view.o \
 	src/contract/contract_query.o \
 	src/contract/contract_raise.o \
+	src/contract/contract_work.o \
 	src/contract/contract_function.o \
 	src/contract/contract_made.o \
 	src/contract/contract_run.o \

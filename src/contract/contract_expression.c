@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
@@ -74,6 +75,9 @@ static bool is_pinned(Oid function, const char *name);
 static bool is_unsteady(const char *name);
 static void check_collation(Look *look, Node *node);
 static void check_row_collations(Look *look, const RowCompareExpr *comparison);
+static void check_order(Look *look, Node *node);
+static void check_order_of(Look *look, const List *values);
+static bool is_order(Oid operator);
 static void check_identity(Look *look, Node *node);
 
 void
@@ -124,6 +128,7 @@ look_at_node(Look *look, Node *node)
 	}
 	(void) check_functions_in_node(node, check_function, look);
 	check_collation(look, node);
+	check_order(look, node);
 	check_identity(look, node);
 	return true;
 }
@@ -223,6 +228,81 @@ check_row_collations(Look *look, const RowCompareExpr *comparison)
 							   "it depends on the locale of the database", "COLLATE \"C\"");
 			return;
 		}
+}
+
+/* Which is less: of arrays, composites and JSON a locale may decide that no collation shows. */
+static void
+check_order(Look *look, Node *node)
+{
+	static const char *const functions[] = {
+		"array_lt", "array_le", "array_gt", "array_ge", "btarraycmp", "array_larger", "array_smaller",
+		"jsonb_lt", "jsonb_le", "jsonb_gt", "jsonb_ge", "jsonb_cmp", "record_larger", "record_smaller",
+		"range_lt", "range_le", "range_gt", "range_ge", "range_cmp", "multirange_lt", "multirange_le",
+		"multirange_gt", "multirange_ge", "multirange_cmp"
+	};
+	const RowCompareExpr *rows = (const RowCompareExpr *) node;
+
+	if ((IsA(node, OpExpr) || IsA(node, DistinctExpr) || IsA(node, NullIfExpr)) &&
+		is_order(((OpExpr *) node)->opno))
+		check_order_of(look, ((OpExpr *) node)->args);
+	else if (IsA(node, ScalarArrayOpExpr) && is_order(((ScalarArrayOpExpr *) node)->opno))
+		check_order_of(look, ((ScalarArrayOpExpr *) node)->args);
+	else if (IsA(node, RowCompareExpr))
+		check_order_of(look, rows->largs);
+	else if (IsA(node, MinMaxExpr))
+		check_order_of(look, ((MinMaxExpr *) node)->args);
+	else if (IsA(node, FuncExpr) &&
+			 tl_contract_is_listed(functions, lengthof(functions), get_func_name(((FuncExpr *) node)->funcid)))
+		check_order_of(look, ((FuncExpr *) node)->args);
+}
+
+static void
+check_order_of(Look *look, const List *values)
+{
+	ListCell   *cell;
+
+	foreach(cell, values)
+	{
+		Oid			type = getBaseType(exprType(lfirst(cell)));
+
+		/* text by itself has its collation judged */
+		if (tl_contract_expression_is_sorted_alike(type) ||
+			(type_is_collatable(type) && !OidIsValid(get_element_type(type))))
+			continue;
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with the order of %s", look->where, format_type_be(type)),
+						   "it may depend on the locale of the database", "comparisons of what is in it");
+		return;
+	}
+}
+
+/* < <= >= > */
+static bool
+is_order(Oid operator)
+{
+	ListCell   *cell;
+
+	foreach(cell, get_op_btree_interpretation(operator))
+	{
+		const OpBtreeInterpretation *meaning = lfirst(cell);
+
+		if (meaning->strategy != BTEqualStrategyNumber && meaning->strategy != ROWCOMPARE_NE)
+			return true;
+	}
+	return false;
+}
+
+/* Without a collation, seen or within. */
+bool
+tl_contract_expression_is_sorted_alike(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+	char		kind;
+
+	if (OidIsValid(element))
+		return tl_contract_expression_is_sorted_alike(element);
+	kind = get_typtype(base);
+	return base != JSONBOID && !type_is_collatable(base) && (kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM);
 }
 
 /* OIDs are each database's own, so nothing that is one, or stands for one, decides. */

@@ -16,5 +16,6 @@ extern void tl_contract_expression(TlRefusals *refusals, int location, const cha
 /* One node of a function's query, without what is in it. */
 extern void tl_contract_expression_node(TlRefusals *refusals, const char *where, Oid schema,
 										Node *node);
+extern bool tl_contract_expression_is_sorted_alike(Oid type);
 
 #endif							/* CONTRACT_EXPRESSION_H */

@@ -34,6 +34,7 @@
 #include "contract_function.h"
 #include "contract_query.h"
 #include "contract_words.h"
+#include "contract_work.h"
 #include "table_am.h"
 
 /* The suffix of the table's name has to fit behind it. */
@@ -283,6 +284,7 @@ look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 	int			before = tl_contract_count(refusals);
 
 	tl_contract_query(refusals, &scope, queries);
+	tl_contract_work(refusals, &scope, form->oid, queries);
 	if (tl_contract_count(refusals) == before)
 		plan(queries);
 }

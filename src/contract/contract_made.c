@@ -81,7 +81,6 @@ static bool has_wide_column(Relation relation, Relation index);
 static void look_at_width(Look *look, const CreateStmt *statement, Relation relation);
 static void look_at_domain(Look *look, const CreateDomainStmt *statement);
 static void look_at_range(Look *look, const CreateRangeStmt *statement);
-static bool is_sorted_alike(Oid type);
 static int	location_of(const List *elements, const char *column);
 
 void
@@ -369,23 +368,9 @@ look_at_range(Look *look, const CreateRangeStmt *statement)
 									   ObjectIdGetDatum(look->schema));
 
 	look_at_type(look, -1, get_range_subtype(type));
-	if (!is_sorted_alike(get_range_subtype(type)))
+	if (!tl_contract_expression_is_sorted_alike(get_range_subtype(type)))
 		tl_contract_refuse(look->refusals, -1, format_type_be(get_range_subtype(type)),
 						   "a range of it depends on the locale of the database", "a range of numbers or times");
-}
-
-/* Without a collation, seen or within. */
-static bool
-is_sorted_alike(Oid type)
-{
-	Oid			base = getBaseType(type);
-	Oid			element = get_element_type(base);
-	char		kind;
-
-	if (OidIsValid(element))
-		return is_sorted_alike(element);
-	kind = get_typtype(base);
-	return !type_is_collatable(base) && (kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM);
 }
 
 /* Where the column stands in the source; -1 if nowhere. */

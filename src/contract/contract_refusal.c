@@ -23,6 +23,8 @@ tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 	refusals->generated = false;
 	refusals->list = NIL;
 	refusals->count = 0;
+	refusals->texts = NIL;
+	refusals->work = NULL;
 	refusals->context = CurrentMemoryContext;
 }
 

@@ -31,6 +31,7 @@ typedef struct TlRefusals
 	bool		generated;		/* a statement that is not in the source is looked at */
 	List	   *list;			/* of TlRefusal; those beyond the limit are counted only */
 	int			count;
+	struct HTAB *work;			/* what each function needs (contract_work.c) */
 	MemoryContext context;		/* where they live */
 } TlRefusals;
 

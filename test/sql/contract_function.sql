@@ -169,6 +169,12 @@ SELECT body('BEGIN ATOMIC UPDATE t SET v = xmlelement(name a)::text; END');
 SELECT refused('CREATE TYPE c AS (a integer, b integer); CREATE TABLE t (k integer PRIMARY KEY, c c) USING ledger_state;
 CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET c.a = 1; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b IS NULL THEN coalesce(n, 1) ELSE greatest(n, 2) END, v = coalesce(nullif(b, ''x''), (ARRAY[b, ''y''])[1]) WHERE (a, k) IN (SELECT p.a, p.b FROM p) OR n IS DISTINCT FROM 3; END');
+SELECT refused($$CREATE TYPE c AS (a integer, b text);
+CREATE TABLE t (k integer PRIMARY KEY, j jsonb CHECK (j > '{}'), a text[] CHECK (a < '{b}'), c c, m c[] CHECK (m > '{}'), o jsonb[] CHECK (array_le(o, '{}')), n integer[] CHECK (n > '{1}'),
+CHECK (greatest(j, '{}') IS NULL AND least(c, NULL) IS NULL), CHECK ((k, j) < (1, '{}')), CHECK (j > ANY (o)), CHECK (j = '{}' OR j IN ('{}', '1') OR j <> '1')) USING ledger_state;$$);
+SELECT refused($$CREATE TABLE l (j jsonb CHECK (j >= '1')) USING ledger; CREATE TYPE r AS RANGE (subtype = jsonb)$$);
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN ''1''::jsonb < ''2''::jsonb THEN 1 ELSE 2 END; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN int4range(1, a) < int4range(a, 2) THEN 1 ELSE 2 END; END');
 -- which row, in which order
 SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
 SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
@@ -251,6 +257,16 @@ SELECT body($b$BEGIN ATOMIC
 END$b$);
 SELECT refused('CREATE DOMAIN money2 AS numeric(20,2); CREATE TABLE t (k integer PRIMARY KEY, n numeric(20,2), m money2) USING ledger_state;
 CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET n = (SELECT sum(s.n) FROM t AS s), m = (SELECT sum(s.m) FROM t AS s); END');
+-- how much it calls and joins
+CREATE FUNCTION chain(first integer, last integer, body text) RETURNS text LANGUAGE sql AS
+    $$ SELECT string_agg(format('CREATE FUNCTION f%s(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN ' || body || E';\n', i, i - 1), '' ORDER BY i) FROM generate_series(first, last) AS i $$;
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 10, 'f%2$s(n) + f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 34, 'f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 8, 'f%2$s(n) + f%2$s(n)'));
+SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;' || E'\n' || chain(1, 8, 'f%2$s(n) + f%2$s(n)') || E'CREATE FUNCTION g() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT f8(1);\nSELECT f8(2); END;');
+DROP FUNCTION chain;
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t, p); END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t); END');
 DROP FUNCTION body;
 DROP FUNCTION refused;
 
