@@ -214,19 +214,31 @@ load_key(TlOrder *order, const TlConsensusConfig *config)
 
 /*
  * Another core, as what is stored has changed under this one.  What it waited
- * for or knew to be lost the next one has to find out again.
+ * for or knew to be lost the next one has to find out again; and what one without a
+ * log, that signs nothing, has never asked: the next may have a voice.
  */
 static void
 begin_anew(TlOrder *order)
 {
 	TlConsensusStatus status;
+	bool		had_log = tl_node_order_has_log(order);
 
 	tl_consensus_status(order->core, &status);
 	/* R30: what was shown of a later epoch can be checked with the next one's keys */
-	order->fresh = status.asking || status.lost || order->later;
+	order->fresh = status.asking || status.lost || order->later || (order->fresh && !had_log);
 	order->later = false;
 	begin_core(order);
 	(void) tl_replication_wire_reload(order->wire);
+}
+
+/* May the core sign rows: is its member one of now, no observer, with its key? */
+bool
+tl_node_order_has_log(const TlOrder *order)
+{
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->config->members[i].number == order->log.member)
+			return order->has_key && !order->config->members[i].observer;
+	return false;
 }
 
 /* There may be something to order. */

@@ -108,6 +108,8 @@ static TlStatement move_batches = {
 	1, {INT4OID}
 };
 
+static bool observes(const TlOrder *order);
+static void close_without_log(TlOrder *order);
 static void keep(TlOrder *order, List **list, const TlLogRow *row);
 static void give(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_reply(TlOrder *order, const TlLogRow *row);
@@ -186,8 +188,14 @@ tl_node_order_rejoin_look(TlOrder *order)
 		return;
 	copy_nonce(order->rejoin_nonce, 0, 0);
 	order->rejoin_opened = DatumGetBool(tl_chain_result(0, 3, NULL));
-	if (order->rejoin_opened || order->rejoin_given || !order->has_key)
+	if (order->rejoin_opened || order->rejoin_given)
 		return;
+	if (!tl_node_order_has_log(order))
+	{
+		if (observes(order))
+			close_without_log(order);
+		return;					/* a key or an epoch may come that gives it one */
+	}
 	reason = TextDatumGetCString(tl_chain_result(0, 2, NULL));
 	input.rejoin.cause = (uint8_t) DatumGetInt16(tl_chain_result(0, 1, NULL));
 	memcpy(input.rejoin.nonce, order->rejoin_nonce, TL_NONCE_SIZE);
@@ -197,6 +205,30 @@ tl_node_order_rejoin_look(TlOrder *order)
 	order->rejoin_given = true;
 	order->own_taken_us = tl_node_order_now_us();
 	tl_replication_request_take_back(order->wire, order->log.nonce, order->log.sequence);
+}
+
+static bool
+observes(const TlOrder *order)
+{
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->config->members[i].number == order->log.member)
+			return order->config->members[i].observer;
+	return false;
+}
+
+/*
+ * It signs nothing, so there is nothing to rejoin.  If members give it a voice
+ * it asks what they have seen of it before it signs (begin_anew in node_order.c).
+ */
+static void
+close_without_log(TlOrder *order)
+{
+	tl_chain_execute(&update_numbered, NULL, NULL, false);
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
+	order->rejoins = false;
+	ereport(LOG,
+			errmsg("this member observes its ledger and goes on at once"),
+			errdetail("It has no log, and so there is nothing that the others could say of it."));
 }
 
 /* What the sink is told: it waits for the next turn. */

@@ -119,6 +119,7 @@ static void lock_tables(void);
 static uint32_t find_problems(bool accepted);
 static int64 rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin);
 static void take_place(const TlNodeIdentity *identity);
+static void go_on_or_ask(const TlRejoin *rejoin, bool observes);
 static void ask_others(const TlRejoin *rejoin);
 static void load_head(TlNodeHead *head, const TlNodeIdentity *identity);
 static uint64_t fill_rejoin(TlRejoin *rejoin, const TlNodeHead *head,
@@ -166,8 +167,10 @@ tl_resume(PG_FUNCTION_ARGS)
 	payload.problem_count = find_problems(accept_problems);
 	if (identity->ordered)
 	{
+		bool		observes = identity->table.observes;
+
 		take_place(identity);
-		ask_others(&payload);
+		go_on_or_ask(&payload, observes);
 	}
 	else
 		height = rejoin(tl_node_identity_reload(), &payload);
@@ -222,7 +225,7 @@ tl_accept_restore(PG_FUNCTION_ARGS)
 	lock_tables();
 	if (identity->ordered)
 	{
-		ask_others(&payload);
+		go_on_or_ask(&payload, identity->table.observes);
 		SPI_finish();
 		tl_node_worker_request_at_commit();
 		PG_RETURN_NULL();
@@ -419,6 +422,22 @@ take_place(const TlNodeIdentity *identity)
 	store_node(&same);
 }
 
+/* An observer has no log, so nothing of what it signed can be lost. */
+static void
+go_on_or_ask(const TlRejoin *rejoin, bool observes)
+{
+	/* a dump may have been made while one was under way: it is over */
+	tl_chain_execute(&delete_rejoin, NULL, NULL, false);
+	if (!observes)
+		ask_others(rejoin);
+	tl_chain_execute(&tell_wire, NULL, NULL, false);
+	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
+	if (observes)
+		ereport(NOTICE,
+				errmsg("this member observes its ledger and goes on at once"),
+				errdetail("It has no log, and so there is nothing that the others could say of it."));
+}
+
 /*
  * Among several members the others have to reply first: the process of the wire
  * does what there is to do (node_order_rejoin.c).
@@ -437,11 +456,7 @@ ask_others(const TlRejoin *rejoin)
 	values[1] = Int16GetDatum(rejoin->cause);
 	values[2] = PointerGetDatum(cstring_to_text_with_len((const char *) rejoin->reason.data,
 														 (int) rejoin->reason.size));
-	/* a dump may have been made while one was under way: it is over */
-	tl_chain_execute(&delete_rejoin, NULL, NULL, false);
 	tl_chain_execute(&insert_rejoin, values, NULL, false);
-	tl_chain_execute(&tell_wire, NULL, NULL, false);
-	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	ereport(NOTICE,
 			errmsg("the other members are asked what they have seen of this one"),
 			errhint("SELECT * FROM ledger.rejoin shows how far it is."));

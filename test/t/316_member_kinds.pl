@@ -122,6 +122,31 @@ rows_of('without the two', 'cdr', 1, 2);
 $wires->node($_)->start foreach ($participant, $observer);
 rows_of('the participant is back', 'cdr', $participant);
 
+# An observer that was restored has nothing to rejoin: it takes its place, and follows.
+sub follows
+{
+	my ($name) = @_;
+	my $height = $wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block');
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($wires->poll($observer, q{SELECT state = 'live' FROM ledger.status}), "$name: it is live");
+	ok($wires->poll($observer, "SELECT max(height) >= $height FROM ledger_internal.ordered_block"), "$name: it follows");
+	return;
+}
+
+is($wires->sql($observer, q{SELECT ledger.accept_restore('restored here') IS NULL}), 't', 'an observer accepts that it was restored');
+is($wires->sql($observer, 'SELECT count(*) FROM ledger.rejoin'), '0', 'and asks nobody');
+follows('restored');
+$wires->sql($observer, q{INSERT INTO ledger_internal.rejoin (nonce, cause, reason) VALUES (substring(sha256('x') FOR 16), 2, 'asked before it became an observer'); SELECT ledger_internal.wire_changed()});
+rows_of('somebody goes on', 'cdr', 1);
+ok($wires->poll($observer, q{SELECT state = 'done' FROM ledger.rejoin}), 'a rejoin that was asked for before is over');
+follows('asked before');
+$wires->sql($observer, 'UPDATE ledger_internal.node SET database_oid = (database_oid::bigint + 1)::oid');
+$wires->node($observer)->restart;
+is($wires->sql($observer, q{SELECT ledger.resume('a copy takes its place') IS NULL}), 't', 'a copy of an observer takes its place');
+rows_of('somebody goes on', 'cdr', 1);
+follows('a copy');
+
 # Validators make them what they shall be.
 refused($wires, 1, "SELECT ledger.set_kind('nobody', 'observer')", qr/there is no member "nobody"/, 'who is no member cannot become anything');
 refused($wires, 1, "SELECT ledger.set_kind('member3', 'participant')", qr/member "member3" is a participant already/, 'what a member is it need not become');

@@ -129,6 +129,38 @@ $wires->sql(3, q{SELECT ledger.accept_restore('restored to before its key was lo
 ok($wires->poll(3, q{SELECT state = 'live' FROM ledger.status}), 'it rejoins');
 is_final(3, row_of(3), 'and has rows again');
 
+# Restored from an older backup without its key, and given another one: in between it
+# could not ask, as it signs nothing; it asks before the new key signs (R30).
+my $second = $wires->node(2);
+my $older = PostgreSQL::Test::Utils::tempdir() . '/older';
+my $file = file_of(2);
+
+$wires->rest(@members);
+$second->stop;
+PostgreSQL::Test::RecursiveCopy::copypath($second->data_dir, $older);
+$second->start;
+my $signed = $wires->sql(1, 'SELECT count(*) FROM ledger_internal.peer_log WHERE member = 2');
+is_final(1, row_of(1), 'the others have rows');
+ok($wires->poll(1, "SELECT count(*) > $signed FROM ledger_internal.peer_log WHERE member = 2"), 'and member 2 has signed what its backup lacks');
+$second->stop;
+rmtree($second->data_dir);
+PostgreSQL::Test::RecursiveCopy::copypath($older, $second->data_dir);
+chmod 0700, $second->data_dir;
+rename $file, "$file.gone" or die "$file: $!";
+$log_size = -s $second->logfile;
+$second->start;
+$print = $wires->sql(2, 'SELECT ledger.new_fingerprint()');
+foreach my $member (1, 3, 4)
+{
+	$wires->sql($member, "SELECT ledger.set_key('member2', '$print')");
+}
+in_epoch(3, @members);
+ok($second->wait_for_log(qr/consensus alarm: others have rows of this node that it lacks/, $log_size), 'with its new key it is told what it lacks');
+is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.peer_log WHERE member = 2 AND epoch = 3'), '0', 'and has signed nothing with it');
+$wires->sql(2, q{SELECT ledger.accept_restore('restored without its key')});
+ok($wires->poll(2, q{SELECT state = 'live' FROM ledger.status}), 'it rejoins');
+is_final(2, row_of(2), 'and has rows again');
+
 # Whoever keeps the recovery key gives member 4 another signing key; any member passes it on.
 $print = $wires->sql(4, 'SELECT ledger.new_fingerprint()');
 my $digest = $wires->sql(1, "SELECT ledger.recovery_digest('member4', '$print')");
@@ -139,7 +171,7 @@ refused($wires, 1, "SELECT ledger.recover_key('member4', '$print', '$forged')", 
 refused($wires, 1, "SELECT ledger.recover_key('member4', '$print', '\\x00')", qr/that is no signature of the recovery key/, 'so is what is no signature');
 refused($wires, 1, "SELECT ledger.recover_key('member4', ledger_internal.fingerprint_of('$other'), '$signature')", qr/that is no signature of the recovery key/, 'and one for another fingerprint');
 $wires->sql(1, "SELECT ledger.recover_key('member4', '$print', '$signature')");
-in_epoch(3, @members);
+in_epoch(4, @members);
 is($wires->sql($_, 'SELECT fingerprint, recovery_key FROM ledger.member WHERE member = 4'), "$print|$recovery", "member $_ knows the recovered key") foreach (@members);
 is_final($_, row_of($_), "a row of member $_ is final") foreach (@members);
 refused($wires, 1, "SELECT ledger.recover_key('member4', '$print', '$signature')", qr/that is no signature of the recovery key/, 'what was signed is of use once');
