@@ -516,6 +516,10 @@ DECLARE
     wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
 BEGIN
     PERFORM ledger_internal.check_validator();
+    IF set_roles.roles IS NULL THEN
+        RAISE EXCEPTION 'a list of roles is needed' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'An empty one, ''{}'', takes all roles from that member.';
+    END IF;
     SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key, m.recovery_key) INTO new_leaf
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
     IF new_leaf IS NULL THEN
