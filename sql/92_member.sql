@@ -353,7 +353,7 @@ BEGIN
     DELETE FROM ledger_internal.prepared_key;
     IF "join".recovery_key IS NOT NULL THEN
         PERFORM ledger_internal.make_leaf(1, "join".name, 'validator', '{}', key, "join".recovery_key); -- an error if it is none
-        INSERT INTO ledger_internal.key_wanted (recovery_key, proposes) VALUES ("join".recovery_key, true);
+        INSERT INTO ledger_internal.key_wanted (recovery_key) VALUES ("join".recovery_key);
     END IF;
     INSERT INTO ledger_internal.peer (member, row_key, address)
         SELECT m.number, decode(m.key, 'hex'), left(m.address, 255)
