@@ -23,6 +23,8 @@ COMMENT ON TABLE ledger.verification IS
 COMMENT ON COLUMN ledger.verification.relation IS 'the table that was asked for, NULL for all';
 COMMENT ON COLUMN ledger.verification.from_height IS
     'first block that was read; an incremental run goes on from the last clean one';
+COMMENT ON COLUMN ledger.verification.to_height IS
+    'last block whose rows were all there to be read: the chain may have been longer where a member had not applied its end yet';
 COMMENT ON COLUMN ledger.verification.rows IS 'rows whose bytes were hashed';
 COMMENT ON COLUMN ledger.verification.workers IS
     'most background workers that helped at one time';

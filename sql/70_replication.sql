@@ -94,11 +94,14 @@ COMMENT ON TABLE ledger_internal.wanted_chunk IS
 
 CREATE TABLE ledger_internal.peer_body (
     digest bytea PRIMARY KEY,
-    chunk bytea NOT NULL
+    chunk bytea NOT NULL,
+    batch_digest bytea
 );
 ALTER TABLE ledger_internal.peer_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
 COMMENT ON TABLE ledger_internal.peer_body IS
     'chunks of peers'' batches; digest is the SHA-256 of the chunk';
+COMMENT ON COLUMN ledger_internal.peer_body.batch_digest IS
+    'the batch with which the chunk may be dropped; NULL: several name it, and it stays';
 
 CREATE TABLE ledger_internal.fetched_body (
     digest bytea PRIMARY KEY,

@@ -196,7 +196,8 @@ BEGIN
                   HINT = 'It signs what SELECT ledger.recovery_digest(name, fingerprint) returns, for this fingerprint and the member''s key of now.';
     END IF;
     SELECT ledger_internal.make_change(
-               format(E'%s has another key: %s\nsigned by its recovery key: %s', m.name, recover_key.fingerprint, encode(signature, 'hex')),
+               format(E'%s has another key: %s\nsigned by its recovery key: %s', m.name,
+                      ledger_internal.fingerprint_of(ledger_internal.key_of(recover_key.fingerprint)), encode(signature, 'hex')),
                '{}', ARRAY[ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, ledger_internal.key_of(recover_key.fingerprint), m.recovery_key)])
       INTO change FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = recover_key.name;
     RETURN ledger_internal.ask_approval(change);
@@ -204,54 +205,83 @@ END $$;
 COMMENT ON FUNCTION ledger.recover_key(text, text, bytea) IS
     'proposes the signing key with that fingerprint for a member whose recovery key has signed that (ledger.recovery_digest()); any validator can call it, and the other members'' nodes approve of themselves';
 
+CREATE FUNCTION ledger_internal.differs_in_keys(leaf bytea, before bytea) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'tl_differs_in_keys' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.differs_in_keys(bytea, bytea) IS
+    'two leaves of one member, which differ in keys at most, and those of the first are some? never an error';
+
 -- Of these motions this node approves without being asked: they change nothing but
--- the keys of one member, who has proposed it himself and leaves a recovery key as
--- it is, or whose recovery key has signed the change.
-CREATE FUNCTION ledger_internal.is_own_keys(motion bytea, reason text, leaf bytea) RETURNS boolean
+-- the keys of one member, who is a validator, has proposed it himself in this epoch
+-- and leaves a recovery key as it is, or whose recovery key has signed the change.
+-- Whoever has stolen the signing key must not use up all keys that a member can have:
+-- from the eighth on the rest is for the recovery key and for ledger.set_key().
+-- What a motion says somebody else has chosen: nothing here may raise an error for it.
+CREATE FUNCTION ledger_internal.own_keys_by(motion bytea, reason text, leaf bytea) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$
-SELECT coalesce(bool_or(
-           $3 = ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, l.row_key, l.recovery_key)
-           AND (EXISTS (SELECT FROM ledger_internal.approval AS a WHERE a.member = m.member AND a.motion = $1)
+SELECT CASE
+           WHEN l.recovery_key = m.recovery_key
+                AND $2 = format(E'%s has another key: %s\nsigned by its recovery key: %s', m.name, ledger_internal.fingerprint_of(l.row_key), encode(s.signature, 'hex'))
+                AND ledger.schnorr_verify(ledger_internal.recovery_digest(m.member, m.row_key, l.row_key), s.signature, m.recovery_key)
+               THEN 'recovery key'
+           WHEN m.kind = 'validator'
+                AND EXISTS (SELECT FROM ledger_internal.approval AS a
+                             WHERE a.member = m.member AND a.motion = $1 AND a.epoch = ledger_internal.epoch_now())
                 AND (m.recovery_key IS NULL OR l.recovery_key IS NOT DISTINCT FROM m.recovery_key)
-                OR l.recovery_key = m.recovery_key
-                AND coalesce(ledger.schnorr_verify(ledger_internal.recovery_digest(m.member, m.row_key, l.row_key), s.signature, m.recovery_key), false))
-           AND ledger_internal.keeps_parameters($1)), false)
+                AND (l.row_key = m.row_key
+                     OR (SELECT count(*) FROM ledger_internal.row_keys() AS k WHERE k.member = m.member) < 8)
+               THEN 'member'
+       END
   FROM ledger_internal.leaf_parts($3) AS l
   JOIN ledger_internal.members() AS m USING (member)
   LEFT JOIN (SELECT decode(substring($2 FROM '\nsigned by its recovery key: ([0-9a-f]{128})$'), 'hex')) AS s (signature) ON true
- WHERE m.left_height IS NULL
+ WHERE m.left_height IS NULL AND ledger_internal.differs_in_keys($3, m.leaf) AND ledger_internal.keeps_parameters($1)
 $$;
-COMMENT ON FUNCTION ledger_internal.is_own_keys(bytea, text, bytea) IS 'a motion that changes only keys, and that their member or its recovery key has signed?';
+COMMENT ON FUNCTION ledger_internal.own_keys_by(bytea, text, bytea) IS
+    'who has signed a motion that changes only keys of one member: that ''member'' itself, or its ''recovery key''; null if it is not like that';
 
--- Of a member's approvals the newest four count: one place is left for what somebody
--- approves of by hand.
+-- Of a member's approvals the newest four count.  So that nobody makes this one use
+-- them up it approves once in an epoch of what a member has proposed for itself, the
+-- first in its log, and once of what its recovery key has signed.
 CREATE FUNCTION ledger_internal.approve_keys() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    given integer;
+    given text[] := '{}';
+    signer text;
     item record;
 BEGIN
     IF NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
                     WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
         RETURN;
     END IF;
-    SELECT count(*) INTO given
-      FROM ledger_internal.open_motions() AS o
-     WHERE o.removed = '{}' AND cardinality(o.leaves) = 1
-       AND (EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = o.motion)
-            OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member) WHERE a.motion = o.motion))
-       AND ledger_internal.is_own_keys(o.motion, o.reason, o.leaves[1]);
     FOR item IN
-        SELECT o.motion FROM ledger_internal.open_motions() AS o
+        SELECT o.motion, o.reason, o.leaves[1] AS leaf, l.member,
+               EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = o.motion)
+               OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member) WHERE a.motion = o.motion) AS mine
+          FROM ledger_internal.open_motions() AS o,
+               LATERAL ledger_internal.leaf_parts(o.leaves[1]) AS l
          WHERE o.removed = '{}' AND cardinality(o.leaves) = 1
-           AND NOT EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = o.motion)
-           AND NOT EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member) WHERE a.motion = o.motion)
-           AND ledger_internal.is_own_keys(o.motion, o.reason, o.leaves[1])
-         LIMIT greatest(3 - given, 0)
+           AND (EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = o.motion)
+                OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.members() AS v USING (member)
+                            WHERE a.motion = o.motion AND a.epoch = ledger_internal.epoch_now()
+                              AND v.kind = 'validator' AND v.left_height IS NULL))
+         ORDER BY mine DESC, o.reason ~ '\nsigned by its recovery key: [0-9a-f]{128}$' DESC,
+                  (SELECT min(ARRAY[g.view, g.seq]) FROM ledger_internal.peer_log AS g
+                    WHERE g.kind = 9 AND g.member = l.member AND g.epoch = ledger_internal.epoch_now()
+                      AND substring(g.message FROM 156 FOR greatest(octet_length(g.message) - 219, 0)) = o.motion)
     LOOP
-        INSERT INTO ledger_internal.approval_asked (motion) VALUES (item.motion);
+        BEGIN
+            signer := ledger_internal.own_keys_by(item.motion, item.reason, item.leaf);
+        EXCEPTION WHEN OTHERS THEN
+            signer := NULL; -- a peer's motion must not stop this node
+        END;
+        CONTINUE WHEN signer IS NULL;
+        signer := format('%s, %s', item.member, signer);
+        IF NOT item.mine AND signer <> ALL (given) THEN
+            INSERT INTO ledger_internal.approval_asked (motion) VALUES (item.motion);
+        END IF;
+        given := given || signer;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION ledger_internal.approve_keys() IS 'has this member approve of what other members have signed about their own keys';

@@ -237,7 +237,10 @@ tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row)
 	memcpy(peer->awaited, reply.request, TL_NONCE_SIZE);
 }
 
-/* A row of another's log, no REJOIN.  TL_BAD_ORDER: it is not taken. */
+/*
+ * A row of another's log, no REJOIN.  TL_BAD_ORDER: it is not taken.  Epochs do not
+ * go back within a log: what does was signed with a key of then, by somebody else.
+ */
 TlStatus
 tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 {
@@ -246,6 +249,9 @@ tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	if (memcmp(row->nonce, peer->incarnations[0].nonce, TL_NONCE_SIZE) != 0)
 		return TL_BAD_ORDER;
 	if (!TL_RULE(34, !peer->closed))
+		return TL_BAD_ORDER;
+	if (peer->has_last && row->epoch < peer->last.row.epoch &&
+		memcmp(row->nonce, peer->last.row.nonce, TL_NONCE_SIZE) == 0)
 		return TL_BAD_ORDER;
 	peer->has_last = true;
 	tl_consensus_evidence_row(&peer->last, row);

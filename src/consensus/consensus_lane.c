@@ -157,12 +157,15 @@ tl_consensus_lane_want(TlConsensus *core)
 		for (unsigned i = 0; i < core->lanes[lane].count; i++)
 		{
 			TlKnownBatch *batch = &core->lanes[lane].batches[i];
-			int64_t		pause = tl_consensus_hop_fetch(core);
+			unsigned	doublings = (batch->asked_count < 8) ? batch->asked_count : 8;
+			int64_t		pause = core->config.pace.fetch_us << doublings;
 			TlAction   *action;
 
 			if (batch->held || TL_FORGOTTEN(108))
 				continue;
-			pause <<= (batch->asked_count < 8) ? batch->asked_count : 8;
+			/* Not doubled: what took seconds once would be minutes, then an hour. */
+			if (pause < tl_consensus_hop_fetch(core))
+				pause = tl_consensus_hop_fetch(core);
 			if (core->now_us < batch->asked_us + pause)
 			{
 				tl_consensus_pace_wake(core, batch->asked_us + pause);

@@ -26,10 +26,13 @@
  */
 #include "consensus_state.h"
 
+#include "consensus_epoch.h"
+
 #include <string.h>
 
 static bool ask(TlConsensus *core);
 static void ask_member(TlConsensus *core, unsigned index, const TlInput *seen);
+static bool is_by_old_key(const TlConsensus *core, const TlLogRow *row);
 static bool all_answered(const TlConsensus *core);
 static bool has_replies(const TlConsensus *core, uint64_t *view);
 static bool has_final(const TlConsensus *core);
@@ -89,7 +92,7 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	if (row->member != 0 && input->held)
 		tl_consensus_row_digest(&peer->held, &core->config.chain_id, row);
 	else if (row->member != 0 && !core->own.lost && !TL_FORGOTTEN(31) &&
-			 !tl_consensus_answer_is_over(core, row))
+			 !tl_consensus_answer_is_over(core, row) && !is_by_old_key(core, row))
 	{
 		core->own.lost = true;
 		core->own.asking = false;
@@ -98,6 +101,24 @@ tl_consensus_recover_last_seen(TlConsensus *core, const TlInput *input)
 	if (core->recover.running && is_other(core, index) &&
 		!core->recover.replies[index].present)
 		ask_member(core, index, input);
+}
+
+/*
+ * Is it of an epoch before that of the newest own row, with a key that was given up
+ * in between?  What this node signed in an epoch that is over it signed before that
+ * row, and has it.  So somebody else has signed this, with the old key, and nothing is
+ * lost.  By one key it would be a copy that signs: that is for R31.
+ */
+static bool
+is_by_old_key(const TlConsensus *core, const TlLogRow *row)
+{
+	const TlOwn *own = &core->own;
+	const TlConsensusMember *member = &core->config.members[own->index];
+
+	return row->epoch < own->epoch &&
+		memcmp(tl_consensus_epoch_key(member, row->epoch),
+			   tl_consensus_epoch_key(member, own->epoch),
+			   TL_XONLY_KEY_SIZE) != 0;
 }
 
 /* An answer to this node's REQUEST; those that do not hold are asked again. */

@@ -8,11 +8,17 @@
  * what values mean and how queries are planned.
  *
  * What a call can end with is a list: it is done; it was refused by
- * ledger.require() (P0001); it ran into an error of data (classes 21 and 22), of a
- * constraint of the contract itself (class 23), or into a limit of values (54000,
- * TL007).  All that would happen at every member.  Everything else (no memory, a
- * full disk, a lock, a cancelled query) is this server's and is thrown on: the
- * block is applied again, until it can be.
+ * ledger.require() (P0001); it ran into an error of data, of a constraint of the
+ * contract itself (class 23), or into a limit of values.  All that would happen at
+ * every member.  Everything else (no memory, a full disk, a lock, a cancelled
+ * query) is this server's and is thrown on: the block is applied again, until it
+ * can be.
+ *
+ * Both mistakes are bad, and not equally so.  An error of data that is thrown on
+ * stops all members for good, by a call that anybody makes.  An error of one
+ * server that is taken for one of data makes the state of this member another,
+ * which it learns from the next checkpoint.  So the list is long: all that
+ * functions of PostgreSQL and of this library say of values that they are given.
  *
  * Which of several errors is met first may depend on the order in which a table
  * stores its rows.  So of those that are not in the contract's own words all
@@ -49,6 +55,7 @@
 
 #include "contract_entry.h"
 #include "contract_execute.h"
+#include "contract_refusal.h"
 #include "contract_run.h"
 #include "table_scan.h"
 #include "table_state.h"
@@ -62,6 +69,9 @@ PG_FUNCTION_INFO_V1(tl_require);
 #define SQLSTATE_FAILED		"2F000"
 
 #define WORDS_SIZE_MAX		1000
+
+/* What a function can ask for, for a value of MaxAllocSize. */
+#define VALUE_REQUEST_MAX	(8 * (size_t) MaxAllocSize)
 
 /* Columns of ledger.context. */
 #define CONTEXT_COLUMNS		6
@@ -101,11 +111,14 @@ static const char *const settings[][2] = {
 };
 
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
-static void run(const TlCall *call, const TlCallContext *context, HeapTuple row,
+static void run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
 				TupleDesc descriptor);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
+static bool is_of_values(const ErrorData *error);
+static bool is_limit_of_values(const ErrorData *error);
+static bool is_too_large(const ErrorData *error);
 
 int
 tl_contract_execute_begin(void)
@@ -132,6 +145,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	ResourceOwner owner = CurrentResourceOwner;
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
 	Oid			schema = get_rel_namespace(call->table);
+	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
 	TupleDesc	descriptor;
 	HeapTuple	row;
 
@@ -144,7 +158,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	PG_TRY();
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
-		run(call, context, row, descriptor);
+		run(call, context, role, row, descriptor);
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
 	}
@@ -191,7 +205,8 @@ read_row(const TlCall *call, TupleDesc *descriptor)
 
 /* Column n of the row is argument n; ledger_ref is the last column. */
 static void
-run(const TlCall *call, const TlCallContext *context, HeapTuple row, TupleDesc descriptor)
+run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
+	TupleDesc descriptor)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 	FmgrInfo	function;
@@ -213,8 +228,7 @@ run(const TlCall *call, const TlCallContext *context, HeapTuple row, TupleDesc d
 		fcinfo->args[i].isnull = nulls[i - 1];
 	}
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(get_role_oid(TL_CONTRACT_ROLE, false),
-						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) FunctionCallInvoke(fcinfo);
 	PopActiveSnapshot();
@@ -268,14 +282,90 @@ judge(TlCallResult *out, const ErrorData *error, Oid schema)
 static bool
 is_result(const ErrorData *error, Oid schema)
 {
-	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_CARDINALITY_VIOLATION:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+			return true;
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+			return error->schema_name != NULL &&
+				strcmp(error->schema_name, get_namespace_name(schema)) == 0;
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return is_limit_of_values(error);
+		default:
+			return is_of_values(error) || is_too_large(error);
+	}
+}
 
-	return category == ERRCODE_DATA_EXCEPTION ||
-		category == ERRCODE_CARDINALITY_VIOLATION ||
-		(category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION && error->schema_name != NULL &&
-		 strcmp(error->schema_name, get_namespace_name(schema)) == 0) ||
-		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		error->sqlerrcode == tl_error_sqlstate(TL_TOO_LARGE);
+/*
+ * Of class 42 what functions say of values and their types while they run.  What
+ * a body names is bound when it is made, so nothing is looked up by a name that
+ * one member could lack, but the C function of a library that is older here.
+ */
+static bool
+is_of_values(const ErrorData *error)
+{
+	static const TlStatus statuses[] = {
+		TL_TOO_LARGE, TL_TRUNCATED, TL_TRAILING_BYTES, TL_BAD_FORMAT, TL_BAD_VERSION, TL_BAD_ORDER,
+		TL_BAD_KEY, TL_BAD_SIGNATURE, TL_BAD_PROOF
+	};
+
+	for (size_t i = 0; i < lengthof(statuses); i++)
+		if (error->sqlerrcode == tl_error_sqlstate(statuses[i]))
+			return true;
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_UNDEFINED_FUNCTION:
+			return error->filename == NULL ||
+				(strcmp(error->filename, "fmgr.c") != 0 && strcmp(error->filename, "dfmgr.c") != 0);
+		case ERRCODE_SYNTAX_ERROR:
+		case ERRCODE_DATATYPE_MISMATCH:
+		case ERRCODE_UNDEFINED_OBJECT:
+		case ERRCODE_WRONG_OBJECT_TYPE:
+		case ERRCODE_INDETERMINATE_COLLATION:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * 54000 is also said where something is stored: of an index that this member
+ * alone has, of transaction numbers that ran out.  The server keeps the name of
+ * the file without its directory.
+ */
+static bool
+is_limit_of_values(const ErrorData *error)
+{
+	static const char *const storage[] = {
+		"brin.c", "brin_pageops.c", "bufmgr.c", "ginbulk.c", "ginentrypage.c", "gist.c",
+		"hashinsert.c", "hashovfl.c", "hashpage.c", "indextuple.c", "ipc.c", "localbuf.c", "md.c",
+		"multixact.c", "nbtutils.c", "shmem.c", "spgdoinsert.c", "spgutils.c", "tuplesort.c",
+		"varsup.c", "xact.c"
+	};
+
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
+		(error->filename == NULL ||
+		 !tl_contract_is_listed(storage, lengthof(storage), error->filename));
+}
+
+/*
+ * A value that would be larger than any can be has no SQLSTATE of its own: the
+ * allocator refuses it by the size alone, before it looks for memory.  Functions
+ * ask for at most four bytes for each of values that exist.  More than that is a
+ * length that was read from a damaged page, here alone.  Such messages are not
+ * translated.
+ */
+static bool
+is_too_large(const ErrorData *error)
+{
+	size_t		size;
+
+	return error->sqlerrcode == ERRCODE_INTERNAL_ERROR && error->filename != NULL &&
+		strcmp(error->filename, "mcxt.c") == 0 &&
+		sscanf(error->message, "invalid memory alloc request size %zu", &size) == 1 &&
+		size > MaxAllocSize && size <= VALUE_REQUEST_MAX;
 }
 
 /* ledger.require(condition, message): ends the call that asks for it, unless the condition holds */

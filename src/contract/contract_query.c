@@ -73,6 +73,7 @@ static void look_at_form(Look *look, const Query *query);
 static void look_at_change(Look *look, const Query *query);
 static void look_at_keys(Look *look, Oid relation_oid, const List *targets);
 static void look_at_groups(Look *look, const Query *query);
+static void look_at_set_operation(Look *look, const Node *node);
 static void look_at_group_list(Look *look, const Query *query, const List *clauses);
 static void look_at_expression(Look *look, Node *node);
 static bool is_known(const Node *node);
@@ -252,18 +253,29 @@ look_at_keys(Look *look, Oid relation_oid, const List *targets)
 static void
 look_at_groups(Look *look, const Query *query)
 {
-	const SetOperationStmt *operation = (const SetOperationStmt *) query->setOperations;
-	ListCell   *cell;
-
 	look_at_group_list(look, query, query->groupClause);
 	look_at_group_list(look, query, query->distinctClause);
 	if (query->groupingSets != NIL)
 		refuse(look, "GROUPING SETS", "contracts have none yet", "several queries");
-	if (operation == NULL || operation->all)
+	look_at_set_operation(look, query->setOperations);
+}
+
+/* UNION ALL takes all rows; INTERSECT ALL and EXCEPT ALL take some of those that are equal. */
+static void
+look_at_set_operation(Look *look, const Node *node)
+{
+	const SetOperationStmt *operation = (const SetOperationStmt *) node;
+	ListCell   *cell;
+
+	if (node == NULL || !IsA(node, SetOperationStmt))
+		return;
+	look_at_set_operation(look, operation->larg);
+	look_at_set_operation(look, operation->rarg);
+	if (operation->op == SETOP_UNION && operation->all)
 		return;
 	foreach(cell, operation->colTypes)
 		if (!is_exact(lfirst_oid(cell)))
-			refuse(look, psprintf("UNION of %s", format_type_be(lfirst_oid(cell))),
+			refuse(look, psprintf("UNION, INTERSECT or EXCEPT of %s", format_type_be(lfirst_oid(cell))),
 				   "values of this type can be equal and not the same", "UNION ALL");
 }
 

@@ -27,6 +27,7 @@ typedef struct TlRefusals
 	const char *source;
 	int			statement;		/* offset of the statement looked at */
 	int			depth;			/* in an expression of it */
+	List	   *texts;			/* literals in what is looked at that are text for certain */
 	bool		generated;		/* a statement that is not in the source is looked at */
 	List	   *list;			/* of TlRefusal; those beyond the limit are counted only */
 	int			count;

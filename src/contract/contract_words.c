@@ -42,7 +42,13 @@ static void words_trigger(TlRefusals *refusals, const CreateTrigStmt *statement)
 static void words_other(TlRefusals *refusals, Node *statement);
 static bool expression_walker(Node *node, void *context);
 static bool look_at_node(TlRefusals *refusals, Node *node);
+static bool look_at_texts(TlRefusals *refusals, Node *node, List *texts);
+static List *message_literals(const FuncCall *call);
+static bool is_text(const TypeName *type);
 static void words_literal(TlRefusals *refusals, A_Const *literal);
+static bool has_word(const char *text, const char *word);
+static bool is_letter(char c);
+static char *without_quotes(const char *text);
 static void words_depth(TlRefusals *refusals, A_Const *literal);
 static void words_name(TlRefusals *refusals, const List *name, int location);
 static void names_alone(TlRefusals *refusals, const List *name, int location);
@@ -98,6 +104,7 @@ void
 tl_contract_words_expression(TlRefusals *refusals, Node *expression)
 {
 	refusals->depth = 0;
+	refusals->texts = NIL;
 	(void) expression_walker(expression, refusals);
 }
 
@@ -359,14 +366,15 @@ look_at_node(TlRefusals *refusals, Node *node)
 			break;
 		case T_FuncCall:
 			words_name(refusals, ((FuncCall *) node)->funcname, ((FuncCall *) node)->location);
-			break;
+			return look_at_texts(refusals, node, message_literals((FuncCall *) node));
 		case T_A_Expr:
 			if (list_length(((A_Expr *) node)->name) > 1)
 				words_name(refusals, ((A_Expr *) node)->name, ((A_Expr *) node)->location);
 			break;
 		case T_TypeCast:
 			tl_contract_words_type(refusals, ((TypeCast *) node)->typeName);
-			break;
+			return look_at_texts(refusals, node, is_text(((TypeCast *) node)->typeName) ?
+								 list_make1(((TypeCast *) node)->arg) : NIL);
 		case T_CollateClause:
 			tl_contract_words_collation(refusals, ((CollateClause *) node)->collname,
 										((CollateClause *) node)->location);
@@ -390,28 +398,105 @@ look_at_node(TlRefusals *refusals, Node *node)
 	return raw_expression_tree_walker(node, expression_walker, refusals);
 }
 
-/* 'now' and its like mean the day on which the script ran, at each member. */
+/* What is in it, where these literals are not read as anything else. */
+static bool
+look_at_texts(TlRefusals *refusals, Node *node, List *texts)
+{
+	List	   *outer = refusals->texts;
+	bool		done;
+
+	refusals->texts = texts;
+	done = raw_expression_tree_walker(node, expression_walker, refusals);
+	refusals->texts = outer;
+	return done;
+}
+
+/* Of ledger.require(condition, 'words' || argument || ...). */
+static List *
+message_literals(const FuncCall *call)
+{
+	List	   *literals = NIL;
+	const Node *node;
+
+	if (list_length(call->funcname) != 2 || strcmp(strVal(linitial(call->funcname)), "ledger") != 0 ||
+		strcmp(strVal(lsecond(call->funcname)), "require") != 0 || list_length(call->args) != 2)
+		return NIL;
+	node = lsecond(call->args);
+	for (int i = 0; i < TL_CONTRACT_DEPTH_MAX && IsA(node, A_Expr); i++)
+	{
+		const A_Expr *operation = (const A_Expr *) node;
+
+		if (operation->kind != AEXPR_OP || list_length(operation->name) != 1 ||
+			strcmp(strVal(linitial(operation->name)), "||") != 0 || operation->lexpr == NULL)
+			break;
+		literals = lappend(literals, operation->rexpr);
+		node = operation->lexpr;
+	}
+	return lappend(literals, unconstify(Node *, node));
+}
+
+/* PostgreSQL's own, which is found before any of that name in the script. */
+static bool
+is_text(const TypeName *type)
+{
+	const char *name = type->names != NIL ? strVal(llast(type->names)) : "";
+
+	return type->arrayBounds == NIL && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0) &&
+		(list_length(type->names) == 1 ||
+		 (list_length(type->names) == 2 && strcmp(strVal(linitial(type->names)), "pg_catalog") == 0));
+}
+
+/*
+ * 'now' and its like mean the day on which the script ran, at each member.  They
+ * may stand anywhere in a date or time, which may stand in an array, a range or a
+ * composite, with quotes and backslashes inside a word.
+ */
 static void
 words_literal(TlRefusals *refusals, A_Const *literal)
 {
 	static const char *const days[] = {"now", "today", "tomorrow", "yesterday"};
 	const char *text;
 
-	if (literal->isnull || !IsA(&literal->val, String))
+	if (literal->isnull || !IsA(&literal->val, String) || list_member_ptr(refusals->texts, literal))
 		return;
 	text = strVal(&literal->val);
-	while (*text == ' ' || *text == '\t' || *text == '\n')
-		text++;
 	for (size_t i = 0; i < lengthof(days); i++)
-	{
-		size_t		size = strlen(days[i]);
-
-		if (pg_strncasecmp(text, days[i], size) == 0 &&
-			!((text[size] >= 'a' && text[size] <= 'z') || (text[size] >= 'A' && text[size] <= 'Z')))
+		if (has_word(text, days[i]) || has_word(without_quotes(text), days[i]))
 			tl_contract_refuse(refusals, literal->location, psprintf("'%s'", days[i]),
 							   "as a date or time it would be another one at each member",
-							   "a date or time in digits");
-	}
+							   "a date or time in digits; for text '...'::text");
+}
+
+/* No letter beside it. */
+static bool
+has_word(const char *text, const char *word)
+{
+	size_t		size = strlen(word);
+
+	for (const char *place = text; *place != '\0'; place++)
+		if (pg_strncasecmp(place, word, size) == 0 &&
+			(place == text || !is_letter(place[-1])) && !is_letter(place[size]))
+			return true;
+	return false;
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static char *
+without_quotes(const char *text)
+{
+	char	   *result = palloc(strlen(text) + 1);
+	char	   *end = result;
+
+	for (; *text != '\0'; text++)
+		if (*text != '"' && *text != '\\')
+			*end++ = *text;
+	*end = '\0';
+	return result;
 }
 
 /* JSON, arrays, ranges and regular expressions are read recursively. */

@@ -22,6 +22,7 @@ static void words_column(TlRefusals *refusals, const ColumnDef *column, bool is_
 static void words_constraints(TlRefusals *refusals, const List *constraints, bool is_state);
 static void words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state);
 static bool words_state_constraint(TlRefusals *refusals, const Constraint *constraint);
+static void words_action(TlRefusals *refusals, const Constraint *constraint);
 
 void
 tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
@@ -171,6 +172,7 @@ words_state_constraint(TlRefusals *refusals, const Constraint *constraint)
 	{
 		case CONSTR_FOREIGN:
 			tl_contract_words_new_name(refusals, constraint->pktable->schemaname, constraint->location);
+			words_action(refusals, constraint);
 			/* FALLTHROUGH */
 		case CONSTR_PRIMARY:
 		case CONSTR_UNIQUE:
@@ -193,6 +195,23 @@ words_state_constraint(TlRefusals *refusals, const Constraint *constraint)
 		default:
 			return false;
 	}
+}
+
+/*
+ * The triggers of several keys fire in the order of their OIDs' digits.  Those that
+ * only look, after all rows of a statement, find the same in any order.
+ */
+static void
+words_action(TlRefusals *refusals, const Constraint *constraint)
+{
+	const char	actions[] = {constraint->fk_del_action, constraint->fk_upd_action};
+
+	for (size_t i = 0; i < lengthof(actions); i++)
+		if (actions[i] != FKCONSTR_ACTION_NOACTION && actions[i] != FKCONSTR_ACTION_RESTRICT)
+			tl_contract_refuse(refusals, constraint->location,
+							   actions[i] == FKCONSTR_ACTION_CASCADE ? "CASCADE" : "SET NULL or SET DEFAULT",
+							   "which of several foreign keys acts first differs among servers",
+							   "a statement of the function, before the one that deletes");
 }
 
 /* Others sort text in another way, or in that way by another release. */

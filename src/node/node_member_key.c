@@ -29,6 +29,7 @@
 #include "chain_genesis.h"
 #include "chain_statement.h"
 #include "consensus_epoch.h"
+#include "crypto_curve.h"
 #include "crypto_hash.h"
 #include "node_identity.h"
 #include "node_order_epoch.h"
@@ -39,6 +40,7 @@
 PG_FUNCTION_INFO_V1(tl_row_keys);
 PG_FUNCTION_INFO_V1(tl_keeps_parameters);
 PG_FUNCTION_INFO_V1(tl_recovery_digest);
+PG_FUNCTION_INFO_V1(tl_differs_in_keys);
 
 #define RECOVER_TAG		"telco_ledger/1/recover"
 
@@ -56,6 +58,8 @@ typedef struct Newest
 	uint8_t		key[TL_XONLY_KEY_SIZE];
 } Newest;
 
+static bool keys_are_some(const TlMember *member);
+static bool is_same(TlSpan one, TlSpan other);
 static List *note_key(List *newest, ReturnSetInfo *result, int64 epoch, const TlMember *member);
 
 /* ledger_internal.row_keys(): each key with the epoch from which on it signs */
@@ -177,4 +181,45 @@ tl_recovery_digest(PG_FUNCTION_ARGS)
 	tl_put_bytes(&writer, next.data, next.size);
 	tl_crypto_sha256(&digest, bytes, writer.size);
 	PG_RETURN_DATUM(tl_chain_bytes(digest.bytes, TL_HASH_SIZE));
+}
+
+/*
+ * ledger_internal.differs_in_keys(leaf bytea, before bytea) -> boolean: whoever made
+ * the leaf may have put anything into it, so this says false, and raises no error.
+ */
+Datum
+tl_differs_in_keys(PG_FUNCTION_ARGS)
+{
+	TlSpan		leaf = tl_chain_span(PG_GETARG_DATUM(0));
+	TlSpan		other = tl_chain_span(PG_GETARG_DATUM(1));
+	TlMember	member;
+	TlMember	before;
+
+	PG_RETURN_BOOL(tl_chain_member_decode(&member, leaf.data, leaf.size) == TL_OK &&
+				   tl_chain_member_decode(&before, other.data, other.size) == TL_OK &&
+				   member.number == before.number && member.kind == before.kind &&
+				   member.role_count == before.role_count &&
+				   is_same(member.name, before.name) && is_same(member.roles, before.roles) &&
+				   keys_are_some(&member));
+}
+
+/* As node_member.c makes them: approvals by the row key, nothing sealed yet. */
+static bool
+keys_are_some(const TlMember *member)
+{
+	static const uint8_t none[TL_XONLY_KEY_SIZE];
+
+	if (tl_crypto_xonly_key_check(member->row_key) != TL_OK)
+		return false;
+	return !member->has_keys ||
+		(memcmp(member->governance_key, member->row_key, TL_XONLY_KEY_SIZE) == 0 &&
+		 memcmp(member->sealing_key, none, TL_XONLY_KEY_SIZE) == 0 &&
+		 memcmp(member->recovery_key, member->row_key, TL_XONLY_KEY_SIZE) != 0 &&
+		 tl_crypto_xonly_key_check(member->recovery_key) == TL_OK);
+}
+
+static bool
+is_same(TlSpan one, TlSpan other)
+{
+	return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
 }

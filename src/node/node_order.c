@@ -534,6 +534,8 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 	{
 		input.row = *seen->row;
 		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
+		if (!input.held)
+			tl_node_order_rejoin_seen(order, seen->row);
 	}
 	tl_error_check(tl_node_order_step(order, &input), "last seen row");
 }

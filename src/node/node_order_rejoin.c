@@ -67,7 +67,7 @@ static TlStatement upsert_reply = {
 	" closed_seq = excluded.closed_seq, message = excluded.message, given_at = clock_timestamp()",
 	4, {INT8OID, BYTEAOID, INT8OID, BYTEAOID}
 };
-static TlStatement select_last = {
+static TlStatement select_own = {
 	/* bytes 29 to 60 of a row are the digest of the one before */
 	"SELECT substring(message FROM 30 FOR 32), epoch FROM ledger_internal.own_log"
 	" WHERE incarnation = $1 AND seq = $2",
@@ -112,7 +112,7 @@ static void keep(TlOrder *order, List **list, const TlLogRow *row);
 static void give(TlOrder *order, TlInputKind kind, const TlLogRow *row);
 static void give_reply(TlOrder *order, const TlLogRow *row);
 static void take_back(TlOrder *order, const TlLogRow *row);
-static void drop_last(TlOrder *order, const TlLogRow *row);
+static void take_branch(TlOrder *order, const TlLogRow *row);
 static void take_back_rejoin(TlOrder *order, const TlLogRow *row);
 static void take_back_without(TlOrder *order, const TlLogRow *row);
 static void store_own(TlOrder *order, const TlLogRow *row);
@@ -266,6 +266,16 @@ tl_node_order_rejoin_give(TlOrder *order)
 	order->requests = order->replies = order->returned = NIL;
 }
 
+/* Somebody has an own row that stands not here: what is here may reach beyond it. */
+void
+tl_node_order_rejoin_seen(TlOrder *order, const TlLogRow *row)
+{
+	if (order->rejoins && !order->rejoin_opened && row->sequence > 0 &&
+		row->sequence <= order->log.sequence &&
+		memcmp(row->nonce, order->log.nonce, TL_NONCE_SIZE) == 0)
+		tl_replication_request_take_back(order->wire, order->log.nonce, row->sequence - 1);
+}
+
 /* Signatures were checked when it came; what it holds is judged here. */
 static void
 give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
@@ -301,38 +311,50 @@ take_back(TlOrder *order, const TlLogRow *row)
 {
 	bool		same = memcmp(row->nonce, order->log.nonce, TL_NONCE_SIZE) == 0;
 
-	if (tl_node_order_has_own(row, &order->log.chain_id))
+	if (tl_node_order_has_own(row, &order->log.chain_id) ||
+		(same && row->sequence >= order->passed_from && row->epoch < order->passed_epoch))
 		return;
 	if (same && row->sequence == order->log.sequence + 1 &&
 		memcmp(&row->previous, &order->log.digest, sizeof(TlHash)) == 0)
 		store_own(order, row);
-	else if (same && row->sequence > 0 && row->sequence <= order->log.sequence)
-		tl_node_order_rejoin_cut(order, &row->previous);	/* nobody has seen what stands
-															 * here instead */
-	else if (same && row->sequence == order->log.sequence + 1)
-		drop_last(order, row);
+	else if (same && row->sequence > 0 && row->sequence <= order->log.sequence + 1)
+		take_branch(order, row);
 	else if (!same && row->kind == TL_LOG_REJOIN && row->sequence == 1)
 		take_back_rejoin(order, row);
 }
 
 /*
- * What comes back follows another row than the last one here.  In an epoch that is
- * over this member had all of its rows, and went on; later it had another key (R30).
- * What it signed with the old one has never counted beside that.
+ * It does not fit what stands here, in its place or before it.  Of one epoch:
+ * nobody has seen what stands here instead.  Otherwise the later epoch tells which
+ * is the log: in one that is over this member had all of its rows here, went on,
+ * and learnt later that it had another key by then (R30).  What it has signed
+ * with the old one meanwhile counts nowhere beside the other.
  */
 static void
-drop_last(TlOrder *order, const TlLogRow *row)
+take_branch(TlOrder *order, const TlLogRow *row)
 {
+	uint64_t	place = Min(row->sequence, order->log.sequence);
 	Datum		values[] = {
-		Int32GetDatum(order->log.incarnation), Int64GetDatum((int64) order->log.sequence)
+		Int32GetDatum(order->log.incarnation), Int64GetDatum((int64) place)
 	};
 	TlHash		previous;
+	int64		epoch;
 
-	if (tl_chain_execute(&select_last, values, NULL, false) == 0 ||
-		DatumGetInt64(tl_chain_result(0, 1, NULL)) >= (int64) row->epoch)
+	if (tl_chain_execute(&select_own, values, NULL, false) == 0)
 		return;
 	memcpy(previous.bytes, VARDATA_ANY(DatumGetByteaPP(tl_chain_result(0, 0, NULL))), TL_HASH_SIZE);
-	tl_node_order_rejoin_cut(order, &previous);
+	epoch = DatumGetInt64(tl_chain_result(0, 1, NULL));
+	if (epoch < (int64) row->epoch)
+	{
+		if (place == row->sequence)
+		{
+			order->passed_from = place;
+			order->passed_epoch = row->epoch;
+		}
+		tl_node_order_rejoin_cut(order, &previous);
+	}
+	else if (epoch == (int64) row->epoch && place == row->sequence)
+		tl_node_order_rejoin_cut(order, &row->previous);
 }
 
 /* An own REJOIN: it follows a row, and what stands here after that one goes. */

@@ -126,6 +126,8 @@ struct TlOrder
 	/* going on after a restore (node_order_rejoin.c) */
 	bool		rejoins;		/* is under way */
 	bool		rejoin_given;	/* the core was told */
+	uint64_t	passed_from;	/* own rows from this place on, of epochs before */
+	uint64_t	passed_epoch;	/* that one, are a branch that was given up */
 	bool		rejoin_opened;	/* its REJOIN is in the own log */
 	bool		own_returned;	/* all of the own log was dropped, to come back */
 	int64_t		own_taken_us;	/* when the last own row came back */
@@ -176,6 +178,7 @@ extern void tl_node_order_rejoin_on_reply(void *context, const TlLogRow *row);
 extern void tl_node_order_rejoin_on_own(void *context, const TlLogRow *row);
 extern bool tl_node_order_rejoin_waits(const TlOrder *order);
 extern void tl_node_order_rejoin_give(TlOrder *order);
+extern void tl_node_order_rejoin_seen(TlOrder *order, const TlLogRow *row);
 extern void tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after);
 extern void tl_node_order_rejoin_request(TlOrder *order, const TlAction *action);
 extern void tl_node_order_rejoin_reply(TlOrder *order, const TlAction *action);

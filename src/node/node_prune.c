@@ -10,7 +10,9 @@
  * made again from the tables, byte for byte (node_rebuild.c), so nothing goes
  * that could not come back.  What cannot be made again stays: bodies that were
  * submitted by themselves, those of batches that were refused as a whole, and those
- * whose rows somebody has changed.
+ * whose rows somebody has changed.  A chunk of another member's that two batches
+ * have named stays too: one of them may not be applied yet, and nobody could make the
+ * body of that one again.
  *
  * Who lacks such a body asks for its batch (replication_body.c), which leaves the
  * digest in ledger_internal.asked_body.  The chunks are made again into
@@ -78,10 +80,16 @@ static TlStatement delete_own = {
 	"DELETE FROM ledger_internal.own_body WHERE digest = ANY ($1)", 1, {BYTEAARRAYOID}
 };
 static TlStatement delete_fetched = {
-	"DELETE FROM ledger_internal.fetched_body WHERE digest = ANY ($1)", 1, {BYTEAARRAYOID}
+	"DELETE FROM ledger_internal.fetched_body AS f WHERE digest = ANY ($1)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.peer_body AS p WHERE p.digest = f.digest)",
+	1, {BYTEAARRAYOID}
 };
+
+/* One that is locked is being named by another batch just now (W9). */
 static TlStatement delete_foreign = {
-	"DELETE FROM ledger_internal.peer_body WHERE digest = ANY ($1)", 1, {BYTEAARRAYOID}
+	"DELETE FROM ledger_internal.peer_body WHERE digest IN (SELECT digest FROM ledger_internal.peer_body"
+	" WHERE digest = ANY ($1) AND batch_digest = $2 FOR UPDATE SKIP LOCKED)",
+	2, {BYTEAARRAYOID, BYTEAOID}
 };
 static TlStatement update_pruned = {
 	"INSERT INTO ledger_internal.pruned (body_height) VALUES ($1)"
@@ -124,6 +132,7 @@ typedef struct StoredBatch
 {
 	TlBatchHeader header;
 	int64_t		built;			/* its number in ledger_internal.batch, or 0 */
+	bool		can_go;			/* its body could be made again */
 } StoredBatch;
 
 static TimestampTz due = 0;		/* when there may be something to drop */
@@ -140,10 +149,12 @@ static bool drop_next(TimestampTz now);
 static int64_t next_height(TimestampTz *time);
 static bool drop(int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
-static bool drop_batch(const StoredBatch *batch, int64_t height);
+static bool try_batch(StoredBatch *batch, int64_t height);
+static void drop_batch(const TlBatchHeader *header);
 static void ignore_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static void keep_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static Datum digests(const TlBatchHeader *header);
+static Datum batch_digest(const TlBatchHeader *header);
 
 /* A batch is asked for, or a checkpoint has become stable. */
 void
@@ -312,7 +323,10 @@ next_height(TimestampTz *time)
 	return DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
 
-/* False if it could not be tried. */
+/*
+ * False if it could not be tried.  What is locked by deleting is what the process of
+ * the wire may wait for, so that comes last.
+ */
 static bool
 drop(int64_t height)
 {
@@ -321,8 +335,11 @@ drop(int64_t height)
 
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_submitted(&batches[i].header) &&
-			!drop_batch(&batches[i], height))
+			!try_batch(&batches[i], height))
 			return false;
+	for (int i = 0; i < count; i++)
+		if (batches[i].can_go)
+			drop_batch(&batches[i].header);
 	return true;
 }
 
@@ -347,10 +364,9 @@ load_batches(int64_t height, int *count)
 }
 
 static bool
-drop_batch(const StoredBatch *batch, int64_t height)
+try_batch(StoredBatch *batch, int64_t height)
 {
 	char	   *reason;
-	Datum		value;
 
 	switch (tl_node_rebuild(&batch->header, height, batch->built, ignore_chunk, NULL, &reason))
 	{
@@ -370,12 +386,20 @@ drop_batch(const StoredBatch *batch, int64_t height)
 		case TL_REBUILD_DONE:
 			break;
 	}
-	value = digests(&batch->header);
-	tl_chain_execute(&delete_own, &value, NULL, false);
-	tl_chain_execute(&delete_fetched, &value, NULL, false);
-	tl_chain_execute(&delete_foreign, &value, NULL, false);
-	pfree(DatumGetPointer(value));
+	batch->can_go = true;
 	return true;
+}
+
+static void
+drop_batch(const TlBatchHeader *header)
+{
+	Datum		values[] = {digests(header), batch_digest(header)};
+
+	tl_chain_execute(&delete_own, values, NULL, false);
+	tl_chain_execute(&delete_foreign, values, NULL, false);
+	tl_chain_execute(&delete_fetched, values, NULL, false);
+	pfree(DatumGetPointer(values[0]));
+	pfree(DatumGetPointer(values[1]));
 }
 
 /* That it can be made is what counts. */
@@ -413,24 +437,31 @@ digests(const TlBatchHeader *header)
 										   false, TYPALIGN_INT));
 }
 
-/*
- * Chunks of a batch that is to be applied and that have gone with those of an older
- * one, as somebody has made two batches of the same bytes.  They are asked for once
- * more.  In the transaction of the caller.
- */
-void
-tl_node_prune_want(const TlBatchHeader *header)
+static Datum
+batch_digest(const TlBatchHeader *header)
 {
 	size_t		size = TL_BATCH_SIZE_FIXED + header->chunks.size;
 	uint8_t    *bytes = palloc(size);
 	TlWriter	writer;
 	TlHash		digest;
-	Datum		values[6];
 
 	tl_writer_init(&writer, bytes, size);
 	tl_error_check(tl_chain_batch_encode(&writer, header), "batch header");
 	tl_chain_batch_digest(&digest, bytes, writer.size);
-	values[1] = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+	pfree(bytes);
+	return tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
+}
+
+/*
+ * Chunks of a batch that is to be applied, and that were here when it came and have
+ * gone.  They are asked for once more.  In the transaction of the caller.
+ */
+void
+tl_node_prune_want(const TlBatchHeader *header)
+{
+	Datum		values[6];
+
+	values[1] = batch_digest(header);
 	values[2] = Int64GetDatum((int64) header->member);
 	values[3] = Int32GetDatum(header->incarnation);
 	values[4] = Int64GetDatum((int64) header->batch);

@@ -11,7 +11,8 @@
  *
  *		mode			"scrub" or "steps": one run of each at a time
  *		next_height		blocks below are read
- *		to_height		the end of the chain, when it was reached; to_batch alike
+ *		to_height		the end of the chain, when it was reached, or how far it was
+ *						applied then; to_batch alike
  *		relation		tables up to this OID are read, in that order; NULL as
  *						long as definitions are not
  *		batch			sections of the next table, up to this batch
@@ -379,7 +380,7 @@ step_blocks(Scrub *scrub)
 		return;
 	tl_chain_execute(&select_last_batch, NULL, NULL, true);
 	scrub->has_end = true;
-	scrub->to_height = run->tip_height;
+	scrub->to_height = Min(run->tip_height, run->applied_height);
 	scrub->to_batch = DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
 

@@ -78,7 +78,8 @@ static TlStatement select_node = {
 	" EXISTS (SELECT FROM ledger_internal.order_mode) FROM ledger_internal.node"
 };
 static TlStatement select_tip = {
-	"SELECT coalesce(max(height), -1) FROM ledger_internal.block"
+	"SELECT coalesce(max(height), -1), least(coalesce(max(height), -1),"
+	" (SELECT height FROM ledger_internal.applied)) FROM ledger_internal.block"
 };
 static TlStatement select_verified = {
 	"SELECT coalesce(max(to_height), -1) FROM ledger.verification"
@@ -294,6 +295,7 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	check_node_key(run, key);
 	tl_chain_execute(&select_tip, NULL, NULL, true);
 	run->tip_height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	run->applied_height = DatumGetInt64(tl_chain_result(0, 1, NULL));
 }
 
 /* What ledger_internal.node shows to people is what genesis says. */
@@ -476,7 +478,10 @@ attempt_table(void *argument)
 	tl_proof_verify_rows(attempt->run, attempt->relation);
 }
 
-/* One row of ledger.verification, where rows can be written: its id, or 0. */
+/*
+ * One row of ledger.verification, where rows can be written: its id, or 0.  The next
+ * run goes on where others' rows were there to be read, not where the chain ended.
+ */
 int64_t
 tl_proof_verify_record(const TlVerification *run, TimestampTz started_at)
 {
@@ -485,7 +490,7 @@ tl_proof_verify_record(const TlVerification *run, TimestampTz started_at)
 		CStringGetTextDatum(run->mode),
 		ObjectIdGetDatum(run->relation),
 		Int64GetDatum(run->known.given || run->full ? 0 : Max(run->from_height, 0)),
-		Int64GetDatum(run->tip_height),
+		Int64GetDatum(Min(run->tip_height, run->applied_height)),
 		Int64GetDatum(run->rows),
 		Int64GetDatum(run->sections),
 		Int64GetDatum(run->blocks),

@@ -80,6 +80,7 @@ typedef struct TlVerification
 	int64_t		from_height;	/* verified before up to here, -1 if not */
 	int64_t		from_batch;
 	int64_t		tip_height;
+	int64_t		applied_height; /* up to here others' rows are in the tables */
 	Snapshot	snapshot;		/* of everything that is read */
 
 	/* the ledger */

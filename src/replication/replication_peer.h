@@ -22,6 +22,7 @@ typedef struct TlPeerLog
 {
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	sequence;		/* of the last row kept, 0 before the first */
+	uint64_t	epoch;			/* of that row */
 	TlHash		digest;			/* of that row */
 	uint64_t	known;			/* somebody has shown or claimed this one */
 	uint64_t	end;			/* last row, as the REJOIN that ended it says; 0:

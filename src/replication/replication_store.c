@@ -11,10 +11,14 @@
  *		  epoch of the row; of an epoch that is still to come here, by the one
  *		  that he has now, until that epoch begins
  *	  W2  it follows the row before in its incarnation: sequence and digest;
- *		  an incarnation but the first begins with REJOIN
+ *		  an incarnation but the first begins with REJOIN; epochs do not go
+ *		  back, so that a key which was given up adds nothing to a log that
+ *		  its member has gone on with
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back
+ *	  W9  a chunk of peer_body says which batch has named it; NULL if a second one
+ *		  has, as nobody could make it again for that one before it is applied
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -50,7 +54,7 @@ static TlStatement select_row = {
 	3, {INT8OID, BYTEAOID, INT8OID}
 };
 static TlStatement select_logs = {
-	"SELECT DISTINCT ON (nonce) nonce, seq, digest FROM ledger_internal.peer_log"
+	"SELECT DISTINCT ON (nonce) nonce, seq, digest, epoch FROM ledger_internal.peer_log"
 	" WHERE member = $1 ORDER BY nonce, seq DESC",
 	1, {INT8OID}
 };
@@ -90,6 +94,10 @@ static TlStatement insert_wanted = {
 	" ON CONFLICT DO NOTHING",
 	6, {BYTEAOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT4OID}
 };
+static TlStatement update_named = {
+	"UPDATE ledger_internal.peer_body SET batch_digest = NULL WHERE digest = $1 AND batch_digest <> $2",
+	2, {BYTEAOID, BYTEAOID}
+};
 static TlStatement select_wanted = {
 	"SELECT FROM ledger_internal.wanted_chunk WHERE batch_digest = $1 LIMIT 1",
 	1, {BYTEAOID}
@@ -112,8 +120,10 @@ static TlStatement insert_loose = {
 	4, {BYTEAOID, INT8OID, INT2OID, BYTEAOID}
 };
 static TlStatement insert_chunk = {
-	"INSERT INTO ledger_internal.peer_body (digest, chunk) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-	2, {BYTEAOID, BYTEAOID}
+	"INSERT INTO ledger_internal.peer_body AS p (digest, chunk, batch_digest) VALUES ($1, $2, $3)"
+	" ON CONFLICT (digest) DO UPDATE SET batch_digest = NULL WHERE p.batch_digest <> excluded.batch_digest"
+	" OR excluded.batch_digest IS NULL",
+	3, {BYTEAOID, BYTEAOID, BYTEAOID}
 };
 
 static const char to_come[] = "of an epoch to come, by a key that is not known yet";
@@ -172,6 +182,11 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	if (memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
 	{
 		*reason = "does not name the row before";
+		return TL_ROW_REFUSED;
+	}
+	if (log->sequence > 0 && row.epoch < log->epoch)
+	{
+		*reason = "of an earlier epoch than the row before";
 		return TL_ROW_REFUSED;
 	}
 	keep(log, &row, &digest, data, size);
@@ -245,7 +260,8 @@ bool
 tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
 {
 	TlHash		digest;
-	Datum		values[2];
+	Datum		values[3] = {0};
+	char		nulls[] = {' ', ' ', ' '};
 	uint64		count;
 	TlLane	   *complete;
 	int			complete_count = 0;
@@ -271,7 +287,11 @@ tl_replication_store_chunk(const void *data, size_t size, const TlSink *sink)
 		complete_count++;
 	}
 	values[1] = tl_chain_bytes(data, size);
-	tl_chain_execute(&insert_chunk, values, NULL, false);
+	if (count == 1)
+		values[2] = PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 0, NULL)));
+	else
+		nulls[2] = 'n';
+	tl_chain_execute(&insert_chunk, values, nulls, false);
 	for (int i = 0; i < complete_count; i++)
 		if (sink->held != NULL)
 			sink->held(sink->context, &complete[i]);
@@ -335,6 +355,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		}
 		memcpy(log->nonce, VARDATA_ANY(nonce), TL_NONCE_SIZE);
 		log->sequence = (uint64_t) DatumGetInt64(tl_chain_result(i, 1, NULL));
+		log->epoch = (uint64_t) DatumGetInt64(tl_chain_result(i, 3, NULL));
 		log->known = log->sequence;
 		log->copied = log->sequence - 1;	/* the newest is looked for there */
 		memcpy(log->digest.bytes, VARDATA_ANY(digest), TL_HASH_SIZE);
@@ -479,11 +500,15 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 
 	tl_chain_execute(&insert_row, values, NULL, false);
 	log->sequence = row->sequence;
+	log->epoch = row->epoch;
 	log->digest = *digest;
 }
 
-/* A batch that names no chunks is held at once.  One that is no batch is kept
- * like every signed row, and held never. */
+/*
+ * A batch that names no chunks is held at once.  One that is no batch is kept
+ * like every signed row, and held never.  A chunk that is here is marked first: this
+ * waits for who drops it, and then it is wanted.
+ */
 static void
 want_bodies(const TlLogRow *row, const TlSink *sink)
 {
@@ -508,6 +533,7 @@ want_bodies(const TlLogRow *row, const TlSink *sink)
 		tl_error_check(tl_chain_batch_get_chunk(&chunk, &header, i), "chunk");
 		values[0] = tl_chain_bytes(chunk.hash.bytes, TL_HASH_SIZE);
 		values[5] = Int32GetDatum((int32) chunk.size);
+		tl_chain_execute(&update_named, values, NULL, false);
 		tl_chain_execute(&insert_wanted, values, NULL, false);
 		pfree(DatumGetPointer(values[0]));
 	}

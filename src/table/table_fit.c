@@ -8,7 +8,9 @@
  * heap stores more than that, since it compresses, and a few stored bytes of
  * numeric or jsonb can stand for many of text.  Rows of a shared table travel to
  * all members and are limited to TL_SHARED_ROW_SIZE_MAX; what the others could not
- * decode (table_value.c) is told at once.
+ * decode (table_value.c) is told at once.  Rows of state tables, which a call has
+ * made at all members, have the same limit, so that no call makes more out of what
+ * earlier ones have made than a server can hold.
  *
  * Three steps, since this runs for every row: stored sizes so small that
  * nothing they hold can be too large; sizes by type; the bytes themselves.
@@ -51,15 +53,21 @@ tl_noreturn static void too_large(Relation relation, uint32_t row_size_max);
 void
 tl_table_fit_check(Relation relation, TupleTableSlot *slot, bool shared)
 {
-	uint32_t	row_size_max = shared ? TL_SHARED_ROW_SIZE_MAX : TL_ROW_SIZE_MAX;
+	slot_getallattrs(slot);
+	if (shared)
+		check_decodes(RelationGetDescr(relation), slot);
+	tl_table_fit_check_size(relation, slot, shared ? TL_SHARED_ROW_SIZE_MAX : TL_ROW_SIZE_MAX);
+}
+
+void
+tl_table_fit_check_size(Relation relation, TupleTableSlot *slot, uint32_t row_size_max)
+{
 	uint64_t	fit_size = FIT_SIZE(row_size_max);
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	uint64_t	size = 0;
 	uint64_t	bound = 0;
 
 	slot_getallattrs(slot);
-	if (shared)
-		check_decodes(descriptor, slot);
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		if (TupleDescAttr(descriptor, i)->attlen == -1 && !slot->tts_isnull[i])

@@ -13,5 +13,7 @@
 
 extern void tl_table_fit_check(Relation relation, TupleTableSlot *slot,
 							   bool shared);
+extern void tl_table_fit_check_size(Relation relation, TupleTableSlot *slot,
+									uint32_t row_size_max);
 
 #endif							/* TABLE_FIT_H */

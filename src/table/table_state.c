@@ -48,12 +48,14 @@
 #include "table_catalog.h"
 #include "table_contract.h"
 #include "table_definition.h"
+#include "table_fit.h"
 #include "table_guard.h"
 #include "table_issue.h"
 #include "table_shared.h"
 #include "table_state.h"
 #include "tl_compat.h"
 #include "tl_error.h"
+#include "tl_limits.h"
 
 PG_FUNCTION_INFO_V1(tl_state_am_handler);
 
@@ -304,6 +306,8 @@ state_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid, int o
 {
 	bool		noted = check_writable(relation);
 
+	if (noted)
+		tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
 	GetHeapamTableAmRoutine()->tuple_insert(relation, slot, cid, options, bistate);
 	if (noted)
 		note(relation, slot, 1);
@@ -314,7 +318,8 @@ static void
 state_tuple_insert_speculative(Relation relation, TupleTableSlot *slot, CommandId cid,
 							   int options, BulkInsertState bistate, uint32 token)
 {
-	(void) check_writable(relation);
+	if (check_writable(relation))
+		tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
 	GetHeapamTableAmRoutine()->tuple_insert_speculative(relation, slot, cid, options, bistate,
 														token);
 }
@@ -334,6 +339,8 @@ state_multi_insert(Relation relation, TupleTableSlot **slots, int slot_count, Co
 {
 	bool		noted = check_writable(relation);
 
+	for (int i = 0; noted && i < slot_count; i++)
+		tl_table_fit_check_size(relation, slots[i], TL_SHARED_ROW_SIZE_MAX);
 	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid, options, bistate);
 	for (int i = 0; noted && i < slot_count; i++)
 		note(relation, slots[i], 1);
@@ -371,6 +378,7 @@ state_tuple_update(Relation relation, ItemPointer tid, TupleTableSlot *slot, Com
 
 	if (!check_writable(relation))
 		refuse(relation);
+	tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
 	found = element_of_stored(&element, relation, tid);
 	result = GetHeapamTableAmRoutine()->tuple_update(relation, tid, slot, cid, snapshot,
 													 crosscheck, wait, failure, lock_mode,

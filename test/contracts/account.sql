@@ -9,7 +9,7 @@ CREATE TABLE balance (
 COMMENT ON TABLE balance IS 'what is in each account, after the last block';
 
 CREATE TABLE note (
-    account varchar(40) REFERENCES balance ON DELETE CASCADE,
+    account varchar(40) REFERENCES balance,
     number integer,
     body text NOT NULL,
     PRIMARY KEY (account, number)
@@ -60,6 +60,7 @@ END;
 
 CREATE FUNCTION close_empty(context ledger.context) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
+    DELETE FROM note WHERE account IN (SELECT b.account FROM balance AS b WHERE b.amount = 0 AND b.owner = (context).member);
     DELETE FROM balance WHERE amount = 0 AND owner = (context).member;
 END;
 

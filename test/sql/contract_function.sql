@@ -24,7 +24,7 @@ CREATE TYPE kind AS ENUM ('a', 'b');
 CREATE DOMAIN title AS varchar(20) CHECK (length(VALUE) > 1);
 CREATE TABLE party (party title PRIMARY KEY, kind kind, since timestamptz, limit_ numeric(20,2) CHECK (limit_ >= 0)) USING ledger_state;
 CREATE TABLE debt (
-    debtor title REFERENCES party ON DELETE CASCADE,
+    debtor title REFERENCES party,
     creditor title,
     asset char(3),
     amount bigint NOT NULL DEFAULT 0 CHECK (amount >= 0),
@@ -77,6 +77,9 @@ SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, EXCLUDE (a WITH =)) USING
 SELECT refused('CREATE TABLE t (a integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b timestamptz DEFAULT now()) USING ledger_state');
 SELECT refused('CREATE TABLE l (a integer) USING ledger; CREATE TABLE t (a integer PRIMARY KEY, b ledger.ref REFERENCES l (ledger_ref)) USING ledger_state');
 SELECT refused('CREATE TABLE t (a integer PRIMARY KEY REFERENCES public.x) USING ledger_state');
+SELECT refused(E'CREATE TABLE p (a integer PRIMARY KEY) USING ledger_state;
+CREATE TABLE t (a integer PRIMARY KEY REFERENCES p ON DELETE CASCADE,\n b integer REFERENCES p ON DELETE SET NULL ON UPDATE CASCADE,\n c integer,
+FOREIGN KEY (c) REFERENCES p ON DELETE SET DEFAULT, FOREIGN KEY (c) REFERENCES p ON DELETE RESTRICT ON UPDATE NO ACTION) USING ledger_state');
 SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b text) USING ledger_state; CREATE INDEX ON t (b)');
 SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE INDEX ON t ((a / b))');
 SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE UNIQUE INDEX ON t (b)');
@@ -132,6 +135,16 @@ SELECT body('IMMUTABLE BEGIN ATOMIC SELECT ledger.require(true, ''''); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET d = now(); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET d = CURRENT_DATE; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET d = ''today''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = ''{2020-01-01,now}''::date[]; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = lower(''[Today,infinity)''::daterange); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = ''12:00 tomorrow''::timestamp; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = E''\ryesterday''; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET d = ''now''::date::text; END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(''now''::date > ''2020-01-01'', ''today''); END');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(true, ''today'' || '' or '' || (''now''::date)); END');
+SELECT refused('CREATE TYPE c AS (a date, b date); CREATE TABLE t (k integer PRIMARY KEY, c c DEFAULT ''(2020-01-01,n"o"w)'', d c[] DEFAULT E''{"(n\\\\ow,)"}'') USING ledger_state');
+SELECT refused('CREATE TABLE t (k integer PRIMARY KEY, a text DEFAULT ''not now''::text, b text DEFAULT ''nowhere'', c varchar DEFAULT ''now''::varchar(9), d text DEFAULT ''now'') USING ledger_state');
+SELECT body('BEGIN ATOMIC SELECT ledger.require(a > 1, ''not now: '' || b || '' today''); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = random(); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = nextval(''q''); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET v = CURRENT_USER; END');
@@ -178,6 +191,10 @@ SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT max(v) FROM t); END');
 SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t GROUP BY n; END');
 SELECT body('BEGIN ATOMIC INSERT INTO p SELECT DISTINCT n, 1 FROM t; END');
 SELECT body('BEGIN ATOMIC INSERT INTO p SELECT n, 1 FROM t UNION SELECT n, 1 FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT n, n FROM t UNION SELECT n, n FROM t UNION ALL SELECT 1, 1; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT k, n FROM t INTERSECT ALL SELECT k, n FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT k, n FROM t UNION ALL (SELECT k, n FROM t EXCEPT ALL SELECT k, n FROM t); END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT k, n FROM t UNION ALL SELECT k, n FROM t; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = p.b FROM p WHERE p.a = t.k; END');
 SELECT body('BEGIN ATOMIC DELETE FROM t USING p WHERE p.a = t.k; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET k = k + 1; END');
@@ -196,153 +213,6 @@ DROP FUNCTION refused;
 
 -- what ends a call
 \set VERBOSITY terse
-SELECT ledger.require(true, ''); END;
-CREATE VIEW debts AS SELECT debtor, sum(amount) AS amount FROM debt GROUP BY debtor;
-COMMENT ON FUNCTION owe(ledger.context, title, bigint, char) IS 'a debt';
-GRANT SELECT ON debt, debts TO PUBLIC;
-GRANT EXECUTE ON FUNCTION owe(title, bigint, char) TO ledger_reader;
-$$);
-SELECT body('RETURN (SELECT t.v FROM t WHERE t.k = a AND t.d > ''2020-01-01'')', 'text');
-SELECT body('RETURN (SELECT p.a FROM p WHERE p.a = 1 AND f.a = p.b)', 'integer');
-SELECT body('BEGIN ATOMIC UPDATE t SET d = (c + interval ''1 day'')::date, n = extract(year FROM date_trunc(''month'', c)); END');
-
--- state tables
-SELECT refused('CREATE TABLE t (a integer) USING ledger_state');
-SELECT refused('CREATE TABLE t (a text PRIMARY KEY) USING ledger_state');
-SELECT refused('CREATE TABLE t (a varchar PRIMARY KEY) USING ledger_state');
-SELECT refused('CREATE TABLE t (a varchar(300), b varchar(300), PRIMARY KEY (a, b)) USING ledger_state');
-SELECT refused('CREATE TABLE t (a numeric(1000, 2) PRIMARY KEY, b numeric UNIQUE) USING ledger_state');
-SELECT refused(E'CREATE TABLE t (a integer PRIMARY KEY,\n b float8, c real[], e tsvector) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY DEFERRABLE) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer, PRIMARY KEY (a) DEFERRABLE INITIALLY DEFERRED) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY WITH (fillfactor = 50)) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, EXCLUDE (a WITH =)) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b timestamptz DEFAULT now()) USING ledger_state');
-SELECT refused('CREATE TABLE l (a integer) USING ledger; CREATE TABLE t (a integer PRIMARY KEY, b ledger.ref REFERENCES l (ledger_ref)) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY REFERENCES public.x) USING ledger_state');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b text) USING ledger_state; CREATE INDEX ON t (b)');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE INDEX ON t ((a / b))');
-SELECT refused('CREATE TABLE t (a integer PRIMARY KEY, b integer) USING ledger_state; CREATE UNIQUE INDEX ON t (b)');
-SELECT refused('CREATE TABLE t (a bytea, b bytea, PRIMARY KEY (a)) USING ledger_state');
-SELECT refused($$CREATE TABLE t (a integer PRIMARY KEY, k bytea, s bytea) USING ledger_state;
-CREATE TRIGGER s BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature('k', 's', 'a', 'bip340')$$);
-
--- the words of a function
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS ''SELECT 1''');
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS ''BEGIN RETURN 1; END''');
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE c AS ''x''');
-SELECT refused('CREATE PROCEDURE f() LANGUAGE sql BEGIN ATOMIC END');
-SELECT refused('CREATE OR REPLACE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a integer, OUT b integer) LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(VARIADIC a integer[]) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f() RETURNS SETOF integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f() RETURNS TABLE (a integer) LANGUAGE sql BEGIN ATOMIC SELECT 1; END');
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql SECURITY DEFINER SET work_mem = 64 COST 5 PARALLEL SAFE LEAKPROOF RETURN 1');
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql STABLE RETURN 1');
-SELECT refused('CREATE FUNCTION ' || repeat('f', 59) || '() RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f() RETURNS integer LANGUAGE sql BEGIN ATOMIC CREATE TABLE x (); END');
-SELECT refused('CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE sql RETURN 1; CREATE FUNCTION f(a text) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a anyelement) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a public.own) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a float8 DEFAULT 1) RETURNS real LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a text DEFAULT CURRENT_USER) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(a text DEFAULT pg_read_file(''x'')) RETURNS integer LANGUAGE sql RETURN 1');
-
--- entry points
-SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS integer LANGUAGE sql RETURN 1');
-SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql STRICT BEGIN ATOMIC END');
-SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql IMMUTABLE BEGIN ATOMIC END');
-SELECT refused('CREATE FUNCTION f(c ledger.context DEFAULT NULL) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
-SELECT refused('CREATE FUNCTION f(c ledger.context, ledger_ref integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
-SELECT refused(E'CREATE TYPE e AS ENUM (''a'');\nCREATE FUNCTION f(c ledger.context, a tsquery) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
-SELECT refused(E'CREATE TABLE f_call (a integer) USING ledger;\nCREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
-SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
-
--- what is read and changed
-SELECT body('BEGIN ATOMIC INSERT INTO l VALUES (a); END');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k IN (SELECT x FROM l); END');
-SELECT body('RETURN (SELECT count(*) FROM pg_class)', 'bigint');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE EXISTS (SELECT FROM ledger.member); END');
-SELECT body('IMMUTABLE RETURN (SELECT count(*) FROM t)', 'bigint');
-SELECT body('BEGIN ATOMIC SELECT called(a); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE acts(k) IS NULL; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = 1 WHERE ledger.require(k > 1, '''') IS NULL; END');
-SELECT body('BEGIN ATOMIC SELECT ledger.require(true, ''''), acts(1); END');
-SELECT body('IMMUTABLE BEGIN ATOMIC SELECT ledger.require(true, ''''); END');
--- clock, chance, server
-SELECT body('BEGIN ATOMIC UPDATE t SET d = now(); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET d = CURRENT_DATE; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET d = ''today''; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = random(); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = nextval(''q''); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = CURRENT_USER; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = current_setting(''server_version''); END');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE ctid = ''(0,1)''; END');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE xmin = ''1''; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = t::text; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET d = b::date; END');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE b::timestamptz > c; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = c::text; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET d = date_trunc(''day'', c, ''Europe/Berlin''); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = n::float8 * 2; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = sqrt(2); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = ln(n); END');
-SELECT body('BEGIN ATOMIC DELETE FROM t WHERE v < b; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = upper(v); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = repeat(v, 1000000); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = hashtext(v); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = pg_sleep(5)::text; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = public.own(1); END');
--- which row, in which order
-SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
-SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k > a; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a OR k = 2; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT p.a FROM p WHERE p.a = 1; END', 'integer');
-SELECT body('BEGIN ATOMIC SELECT t.v FROM t WHERE k = (SELECT max(p.a) FROM p WHERE p.b = t.k); END', 'text');
-SELECT body('BEGIN ATOMIC SELECT t.v FROM t, p WHERE t.k = 1; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT DISTINCT ON (d) v FROM t WHERE k = a; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a UNION SELECT v FROM t; END', 'text');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, rank() OVER (ORDER BY n) FROM t; END');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT k, generate_series(1, 1000) FROM t; END');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT a, g FROM generate_series(1, 1000) AS g; END');
-SELECT body('BEGIN ATOMIC INSERT INTO p WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x FROM r) SELECT x, x FROM r; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT string_agg(p.a::text, '','') FROM p); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = cardinality(ARRAY(SELECT p.a FROM p)); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT max(n) FROM t); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = (SELECT sum(DISTINCT n) FROM t); END');
-SELECT body('BEGIN ATOMIC UPDATE t SET v = (SELECT max(v) FROM t); END');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t GROUP BY n; END');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT DISTINCT n, 1 FROM t; END');
-SELECT body('BEGIN ATOMIC INSERT INTO p SELECT n, 1 FROM t UNION SELECT n, 1 FROM t; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET n = p.b FROM p WHERE p.a = t.k; END');
-SELECT body('BEGIN ATOMIC DELETE FROM t USING p WHERE p.a = t.k; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET k = k + 1; END');
-SELECT body('BEGIN ATOMIC UPDATE t SET u = ''x''; END');
-SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT p.a FROM p ON CONFLICT DO NOTHING; END');
-SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1), (1) ON CONFLICT DO NOTHING; END');
-SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) ON CONFLICT (k) DO UPDATE SET k = 2; END');
-SELECT body('BEGIN ATOMIC INSERT INTO t (k) VALUES (1) RETURNING k; END', 'integer');
-SELECT body('BEGIN ATOMIC SELECT v FROM t WHERE k = a FOR UPDATE; END', 'text');
-SELECT body('BEGIN ATOMIC WITH x AS (DELETE FROM t RETURNING k) SELECT count(*) FROM x; END', 'bigint');
-SELECT body('BEGIN ATOMIC UPDATE t SET (n, d) = (SELECT 1, NULL::date); END');
-SELECT body('BEGIN ATOMIC SELECT v FROM t TABLESAMPLE system (10) WHERE k = a; END', 'text');
-SELECT body('BEGIN ATOMIC SELECT count(*) FROM t GROUP BY GROUPING SETS ((d), ()); END', 'bigint');
-DROP FUNCTION body;
-DROP FUNCTION refused;
-
--- nobody makes state tables by hand
-\set VERBOSITY terse
-CREATE TABLE hand (a integer PRIMARY KEY) USING ledger_state;
-SET default_table_access_method = ledger_state;
-CREATE TABLE hand AS SELECT 1 AS a;
-CREATE MATERIALIZED VIEW hand AS SELECT 1 AS a;
-RESET default_table_access_method;
-CREATE TABLE hand (a integer);
-ALTER TABLE hand SET ACCESS METHOD ledger_state;
-DROP TABLE hand;
 SELECT ledger.require(true, 'x') IS NOT NULL;
 SELECT ledger.require(false, 'in words');
 SELECT ledger.require(NULL, NULL);

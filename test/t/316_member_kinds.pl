@@ -102,7 +102,19 @@ foreach my $member ($participant, $observer)
 	like(($wires->node($member)->psql('postgres', "SELECT ledger.announce('" . $wires->address($member) . "')"))[2], qr/NOTICE:  the other members do not learn of this address/, 'nor do others learn from it of a new address');
 }
 is($wires->sql($_, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $_ verifies clean") foreach (@all);
-is($wires->sql($observer, q{SELECT verdict, from_height, blocks = to_height + 1 FROM ledger.verification ORDER BY id DESC LIMIT 1}), 'clean|0|t', 'the observer has read all blocks');
+is($wires->sql($observer, q{SELECT verdict, from_height, blocks > to_height FROM ledger.verification ORDER BY id DESC LIMIT 1}), 'clean|0|t', 'the observer has read all blocks');
+
+# What a participant says about its own key makes no validator approve.
+is($wires->sql(1, <<'END'), 'nobody', 'a participant proposes nothing that is approved of without a call');
+BEGIN;
+INSERT INTO ledger_internal.peer_log (member, nonce, seq, kind, epoch, view, message, digest)
+SELECT 3, l.nonce, l.last + 1, 9, 1, 0, decode(repeat('00', 155), 'hex') || c.motion || decode(repeat('00', 64), 'hex'), sha256(c.motion)
+  FROM (SELECT nonce, max(seq) AS last FROM ledger_internal.peer_log WHERE member = 3 GROUP BY nonce) AS l,
+       (SELECT ledger_internal.make_change('another key', '{}', ARRAY[ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, (SELECT substring(ledger.public_key(decode(repeat('07', 32), 'hex')) FROM 2)), NULL)]) AS motion
+          FROM ledger_internal.members() AS m WHERE m.member = 3) AS c;
+SELECT coalesce(ledger_internal.own_keys_by(o.motion, o.reason, o.leaves[1]), 'nobody') FROM ledger_internal.open_motions() AS o;
+ROLLBACK
+END
 
 # Nobody waits for them.
 $wires->node($_)->stop('immediate') foreach ($participant, $observer);

@@ -138,11 +138,46 @@ ok($wires->poll(1, q{SELECT reason = 'the signature is not valid' FROM ledger_in
 forge(0, $last, $secret);
 ok($wires->poll(1, q{SELECT reason LIKE 'beside the row that is kept in its place, which another key has signed' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'one of an old epoch in the place of one of the new key is no evidence');
 is($wires->sql(1, 'SELECT count(*) FROM ledger.evidence'), '0', 'and stands nowhere as such');
+forge(0, $last + 1, $secret);
+ok($wires->poll(1, q{SELECT reason = 'of an earlier epoch than the row before' FROM ledger_internal.quarantine WHERE member = 2 ORDER BY number DESC LIMIT 1}), 'nor does one of an old epoch follow those of the new key')
+  || diag($wires->sql(1, 'SELECT number, reason FROM ledger_internal.quarantine'));
 forge(9, $last + 1, $secret);
 forge(3, $last + 1, $secret);
-ok($wires->poll(1, q{SELECT count(*) = 3 FROM ledger_internal.quarantine WHERE member = 2}), 'one of an epoch to come is not kept');
+ok($wires->poll(1, q{SELECT count(*) = 4 FROM ledger_internal.quarantine WHERE member = 2}), 'one of an epoch to come is not kept');
 is($wires->sql(1, 'SELECT max(seq) FROM ledger_internal.peer_log WHERE member = 2'), $last, 'the log has none of them');
 rows_of('nobody minds', @members);
+
+# What makes member 1 approve without being asked, in motions as logs could hold them.
+$wires->sql(1, <<'END');
+CREATE FUNCTION key_motion(about bigint, what text, key bytea) RETURNS bytea LANGUAGE sql AS $$
+SELECT ledger_internal.make_change(what, '{}', ARRAY[ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, key, m.recovery_key)])
+  FROM ledger_internal.members() AS m WHERE m.member = about
+$$;
+CREATE FUNCTION put_motion(by bigint, epoch bigint, motion bytea) RETURNS void LANGUAGE sql AS $$
+INSERT INTO ledger_internal.peer_log (member, nonce, seq, kind, epoch, view, message, digest)
+SELECT by, nonce, max(seq) + 1, 9, $2, 1000000, decode(repeat('00', 155), 'hex') || motion || decode(repeat('00', 64), 'hex'), sha256(motion)
+  FROM ledger_internal.peer_log WHERE member = by GROUP BY nonce ORDER BY max(seq) DESC LIMIT 1
+$$;
+CREATE FUNCTION signer(motion bytea) RETURNS text LANGUAGE sql AS $$
+SELECT coalesce(ledger_internal.own_keys_by(motion, p.reason, p.leaves[1]), 'nobody') FROM ledger_internal.motion_parts(motion) AS p
+$$;
+END
+my @other = map { $wires->public_key(LedgerWire::secret($_)) } (71 .. 74);
+my $motion = "key_motion(2, 'another key', '$other[0]')";
+
+is($wires->sql(1, "BEGIN; SELECT put_motion(2, 3, $motion); SELECT signer($motion); ROLLBACK"), "\nmember", 'a member proposes a key for itself in this epoch');
+is($wires->sql(1, "BEGIN; SELECT put_motion(2, 0, $motion); SELECT signer($motion); ROLLBACK"), "\nnobody", 'a row of an old epoch, by the old key, proposes none for now');
+is($wires->sql(1, "BEGIN; SELECT put_motion(3, 3, $motion); SELECT signer($motion); ROLLBACK"), "\nnobody", 'nor does another member');
+is($wires->sql(1, <<"END"), "\n\n\n\n\n2 first\n3 first", 'of the motions of each member one is approved of, the first in its log');
+BEGIN;
+SELECT put_motion(2, 3, key_motion(2, 'first', '$other[0]'));
+SELECT put_motion(2, 3, key_motion(2, 'second', '$other[1]'));
+SELECT put_motion(2, 3, key_motion(2, 'third', '$other[2]'));
+SELECT put_motion(3, 3, key_motion(3, 'first', '$other[3]'));
+SELECT ledger_internal.approve_keys();
+SELECT l.member || ' ' || p.reason FROM ledger_internal.approval_asked AS a, LATERAL ledger_internal.motion_parts(a.motion) AS p, LATERAL ledger_internal.leaf_parts(p.leaves[1]) AS l ORDER BY 1;
+ROLLBACK
+END
 
 # A crash with the key made and nothing decided: no quorum is there to do it.
 $wires->node($_)->stop('immediate') foreach (3, 4);
@@ -163,6 +198,25 @@ foreach my $member (@members)
 	ok($wires->poll($member, "SELECT count(*) = 2 FROM ledger.member WHERE fingerprint IN ('$wanted{3}', '$wanted{4}')"), "member $member knows both new keys");
 }
 rows_of('both', @members);
+# Not all keys that a member can have: whoever has the signing key could use them up.
+my $now = 6;
+
+foreach my $key (4 .. 8)
+{
+	$wires->sql(2, 'SELECT ledger.rotate_key()');
+	in_epoch(++$now, 1, 2);
+}
+is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.row_keys() WHERE member = 2'), '8', 'member 2 has had eight keys');
+my $ninth = $wires->sql(2, 'SELECT ledger.rotate_key()');
+foreach my $member (1, 3, 4)
+{
+	ok($wires->poll($member, q{SELECT count(*) = 1 FROM ledger.motion WHERE state = 'open'}), "member $member knows of the ninth");
+	is($wires->sql($member, 'SELECT count(*) FROM ledger_internal.open_motions() AS o WHERE ledger_internal.own_keys_by(o.motion, o.reason, o.leaves[1]) IS NOT NULL'), '0', 'and does not approve without being asked');
+}
+$wires->sql($_, "SELECT ledger.set_key('member2', '$ninth')") foreach (1, 3);
+in_epoch(++$now);
+is(print_of($_, 2), $ninth, "a quorum gives it to member 2, says member $_") foreach (@members);
+rows_of('nine keys', @members);
 my $given_up = $wires->sql(1, "SELECT ledger_internal.fingerprint_of('$before')");
 refused($wires, 1, "SELECT ledger.set_key('member2', '$given_up')", qr/the members cannot be changed like this.*a key that it had before/s, 'a key that was given up does not come back');
 is($wires->sql($_, q{SELECT kind, height, detail FROM ledger.verify(mode => 'full')}), '', "member $_ verifies clean") foreach (@members);

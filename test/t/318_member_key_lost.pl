@@ -59,11 +59,26 @@ refused($wires, 4, "SELECT ledger.set_recovery_key('$other')", qr/does not repla
 # Whoever has the signing key may propose that all the same; no node approves of itself.
 $wires->sql(4, "INSERT INTO ledger_internal.approval_asked (motion) SELECT ledger_internal.own_keys_motion(NULL, '$other'); SELECT ledger_internal.wire_changed()");
 ok($wires->poll(1, q{SELECT count(*) = 1 FROM ledger.motion WHERE state = 'open'}), 'a thief can propose another one');
-is($wires->sql(1, q{SELECT ledger_internal.is_own_keys(o.motion, o.reason, o.leaves[1]) FROM ledger_internal.open_motions() AS o}), 'f', 'of which nobody approves without being asked');
+is($wires->sql(1, q{SELECT ledger_internal.own_keys_by(o.motion, o.reason, o.leaves[1]) IS NULL FROM ledger_internal.open_motions() AS o}), 't', 'of which nobody approves without being asked');
 # Nor of what somebody says about another member's key.
 $wires->sql(1, "INSERT INTO ledger_internal.approval_asked (motion) SELECT ledger_internal.make_change('member2 has another key', '{}', ARRAY[ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, '$other', NULL)]) FROM ledger_internal.members() AS m WHERE m.member = 2; SELECT ledger_internal.wire_changed()");
 ok($wires->poll(3, q{SELECT count(*) = 2 FROM ledger.motion WHERE state = 'open'}), 'one member can propose a key for another');
-is($wires->sql(3, q{SELECT bool_or(ledger_internal.is_own_keys(o.motion, o.reason, o.leaves[1])) FROM ledger_internal.open_motions() AS o}), 'f', 'of which nobody approves without being asked either');
+is($wires->sql(3, q{SELECT count(ledger_internal.own_keys_by(o.motion, o.reason, o.leaves[1])) FROM ledger_internal.open_motions() AS o}), '0', 'of which nobody approves without being asked either');
+
+# A leaf may hold anything: recovery keys that are none, in motions of whom they are
+# about.  They are proposed, nobody approves of them, and everybody goes on.
+foreach my $bad ("decode(repeat('00', 32), 'hex')", "decode(repeat('ff', 32), 'hex')", 'm.row_key')
+{
+	$wires->sql(4, "INSERT INTO ledger_internal.approval_asked (motion) SELECT ledger_internal.make_change('member4 has a recovery key', '{}', ARRAY[substring(m.leaf FOR octet_length(m.leaf) - 32) || $bad]) FROM ledger_internal.members() AS m WHERE m.member = 4; SELECT ledger_internal.wire_changed()");
+}
+foreach my $member (1, 2, 3)
+{
+	ok($wires->poll($member, q{SELECT count(*) = 5 FROM ledger.motion WHERE state = 'open'}), "malformed leaves have come to member $member");
+	is($wires->sql($member, q{SELECT count(ledger_internal.own_keys_by(o.motion, o.reason, o.leaves[1])) FROM ledger_internal.open_motions() AS o}), '0', 'and are for nobody to approve of');
+}
+is_final($_, row_of($_), "after malformed leaves a row of member $_ is final") foreach (@members);
+$wires->restart_wire(1);
+is_final(1, row_of(1), 'and after a start');
 
 # The key of member 3 is lost.  A copy of its database is kept for later.
 $wires->rest(@members);

@@ -101,6 +101,21 @@ is($wires->sql(1, "BEGIN; DELETE FROM ledger_internal.outcome; SELECT kind, deta
 	finds("DELETE FROM ledger_internal.foreign_rows $of_ref", "(?:batch_changed\\|2\\.[0-9.]+\\|$height\\|ledger_internal.foreign_rows does not lead to the row's batch.*\n?)+", 'and tells that from one that only foreign_rows lacks', 'incremental');
 }
 
+# A run while a block is final here and not applied: its rows belong to the next run.
+{
+	my $worker = $wires->node(1)->worker_pid;
+
+	kill 'STOP', $worker;
+	my $late = $wires->sql(2, "INSERT INTO offer VALUES (6000, 6, 'late') RETURNING ledger_ref");
+
+	ok($wires->poll(1, 'SELECT max(height) > (SELECT height FROM ledger_internal.applied) FROM ledger_internal.foreign_batch'), 'a block waits to be applied');
+	is($wires->sql(1, q{SELECT kind, detail FROM ledger.verify()}), '', 'verification finds nothing wrong meanwhile');
+	is($wires->sql(1, 'SELECT to_height = (SELECT height FROM ledger_internal.applied) FROM ledger.verification ORDER BY id DESC LIMIT 1'), 't', 'and says how far it has seen all rows');
+	kill 'CONT', $worker;
+	ok($wires->poll(1, "SELECT EXISTS (SELECT FROM offer WHERE ledger_ref = '$late')"), 'the block is applied');
+	finds(as_heap("UPDATE offer SET price = 8 WHERE id = 6000"), "row_changed\\|\Q$late\E\\|\\d+\\|.*", 'the next run reads its rows', 'incremental');
+}
+
 # The scrub, in steps, reads them too.
 $wires->sql(1, 'CALL ledger.verify_in_steps()');
 is($wires->sql(1, 'SELECT kind, detail FROM ledger.verification_problem'), '', 'verification in steps finds nothing wrong');

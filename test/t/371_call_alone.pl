@@ -120,6 +120,29 @@ foreach my $call (q{'M-1', 5}, q{'M-1'}, q{'M-2', units => 3}, q{'M-1', -1})
 is($wires->sql(1, 'SELECT * FROM meter.reading ORDER BY meter'), "M-1|1|6\nM-2|1|3", 'each meter has been counted up');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and its state is known');
 
+# What functions say of values that they are given ends the call, and no more.
+deploy($wires, 1, 'values', slurp_file("$FindBin::RealBin/../contracts/values.sql"));
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'values'}, 'deployed'), 'a contract whose functions are given values');
+my @calls = (
+	[ q{signed('\x05')}, 'TL013', 'invalid length of the public key' ],
+	[ q{find('{{1}}')}, '0A000', 'searching for elements in multidimensional arrays is not supported' ],
+	[ q{part('timezone')}, '0A000', 'timezone' ],
+	[ q{range('x')}, '42601', 'invalid range bound flags' ],
+	[ q{same(ROW(1, '{}'))}, '42883', 'could not identify an equality operator for type json' ],
+	[ q{keep(repeat('x', 1048576), 1)}, '', '' ],
+	[ q{keep(repeat('x', 1048576), 2)}, 'TL007', 'row is too large for ledger table "kept"' ],
+	[ q{spell(repeat('x', 1048576))}, 'XX000', 'invalid memory alloc request size' ],
+	[ q{keep('y', 3)}, '', '' ]
+);
+foreach my $case (@calls)
+{
+	my ($call, $sqlstate, $message) = @$case;
+	my $ref = $wires->sql(1, qq{SELECT "values".$call});
+
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')"),
+		$sqlstate eq '' ? qr/^done/ : qr/^failed\|($sqlstate)\|.*\Q$message\E/, substr($call, 0, 40) . ($sqlstate eq '' ? ' is done' : ' fails'));
+}
+
 # A dump brings back tables, functions, rows and outcomes.
 command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr('postgres') ], 'it can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');

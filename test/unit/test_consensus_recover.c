@@ -34,6 +34,7 @@ static TlSpan replies[MORE + 1];
 static uint32_t reply_ticket;	/* of reply_of */
 static uint64_t reply_height;
 static uint8_t rejoin_before;	/* of rejoin_of */
+static bool rekeyed;			/* the first member has another key since this epoch */
 
 static void open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 					   uint32_t approvals);
@@ -64,6 +65,12 @@ open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 		config.members[i].number = i + 1;
 		config.members[i].row_key[0] = (uint8_t) (i + 1);
 		config.members[i].validator = true;
+	}
+	if (rekeyed)
+	{
+		config.members[0].before_count = 1;
+		config.members[0].before[0].key[0] = 99;
+		config.members[0].before[0].until = epoch;
 	}
 	config.quorum_of_three = 3;
 	config.drift_us = 1000000;
@@ -236,6 +243,56 @@ memory_is_lost(void)
 	UNIT_CHECK(signs());
 	seen(3, &own, false);
 	UNIT_CHECK(alarmed(TL_ALARM_MEMORY));
+}
+
+/* R31: of an epoch before that of the newest own row a key that was given up says nothing. */
+static void
+old_key_says_nothing(void)
+{
+	TlLogRow	own = row_of(1, 0, 1, TL_LOG_NULLIFY, 1, (TlSpan) {NULL, 0});
+	TlLogRow	row;
+
+	own.epoch = 1;
+	for (int i = 0; i < 6; i++)
+	{
+		rekeyed = (i != 0);
+		open_epoch(MEMBERS, 1, 1, 0);
+		if (i > 1)
+			UNIT_CHECK(give(TL_INPUT_ROW, own) == TL_OK);
+		start(true);
+		row = row_of(1, (uint8_t) (i == 3 ? 7 : 0), i == 4 ? 1 : 2, TL_LOG_NULLIFY, 3, (TlSpan) {NULL, 0});
+		row.epoch = (i == 5);
+		seen(2, &row, false);
+		/* by one key; by two, but no own row of the new one; of the epoch itself */
+		UNIT_CHECK(alarmed(TL_ALARM_MEMORY) == (i == 0 || i == 1 || i == 5));
+	}
+	rekeyed = false;
+	open_epoch(MEMBERS, 1, 1, 0);
+	UNIT_CHECK(give(TL_INPUT_ROW, own) == TL_OK);
+	start(true);
+	row = row_of(1, 0, 2, TL_LOG_NULLIFY, 3, (TlSpan) {NULL, 0});
+	seen(2, &row, false);		/* its key of now: a copy signs */
+	UNIT_CHECK(alarmed(TL_ALARM_MEMORY));
+}
+
+/* Within a log epochs do not go back; in a new one they begin anew. */
+static void
+epochs_do_not_go_back(void)
+{
+	TlLogRow	row = row_of(4, 0, 1, TL_LOG_NULLIFY, 1, (TlSpan) {NULL, 0});
+
+	open_epoch(MEMBERS, 1, 1, 0);
+	start(false);
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);	/* of epoch 0 */
+	row.epoch = 1;
+	row.sequence = 2;
+	row.previous.bytes[0] = 1;
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);
+	row.epoch = 0;
+	row.sequence = 3;
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_BAD_ORDER);
+	row.epoch = 1;
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);
 }
 
 static TlStatus
@@ -945,6 +1002,7 @@ pair_changes(void)
 }
 
 UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
+		  UNIT_CASE(old_key_says_nothing), UNIT_CASE(epochs_do_not_go_back),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
 		  UNIT_CASE(ordered_rejoin_stays), UNIT_CASE(others_judge),
