@@ -353,7 +353,7 @@ BEGIN
     DELETE FROM ledger_internal.prepared_key;
     IF "join".recovery_key IS NOT NULL THEN
         PERFORM ledger_internal.make_leaf(1, "join".name, 'validator', '{}', key, "join".recovery_key); -- an error if it is none
-        INSERT INTO ledger_internal.key_wanted (recovery_key, proposes) VALUES ("join".recovery_key, true);
+        INSERT INTO ledger_internal.key_wanted (recovery_key) VALUES ("join".recovery_key);
     END IF;
     INSERT INTO ledger_internal.peer (member, row_key, address)
         SELECT m.number, decode(m.key, 'hex'), left(m.address, 255)
@@ -516,6 +516,10 @@ DECLARE
     wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
 BEGIN
     PERFORM ledger_internal.check_validator();
+    IF set_roles.roles IS NULL THEN
+        RAISE EXCEPTION 'a list of roles is needed' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'An empty one, ''{}'', takes all roles from that member.';
+    END IF;
     SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key, m.recovery_key) INTO new_leaf
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
     IF new_leaf IS NULL THEN

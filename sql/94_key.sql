@@ -7,7 +7,7 @@ CREATE TABLE ledger_internal.key_wanted (
 );
 CREATE UNIQUE INDEX key_wanted_one ON ledger_internal.key_wanted ((true));
 COMMENT ON TABLE ledger_internal.key_wanted IS
-    'keys that this member made or named for itself and does not have yet; proposes: it asks for them by itself, in each epoch anew, until it has them';
+    'keys that this member made or named for itself and does not have yet; it asks for a recovery key by itself, in each epoch anew, until it has it, and for a row key likewise if that row proposes it';
 SELECT pg_extension_config_dump('ledger_internal.key_wanted', '');
 
 CREATE FUNCTION ledger_internal.row_keys(OUT member bigint, OUT epoch bigint, OUT row_key bytea) RETURNS SETOF record
@@ -51,7 +51,7 @@ BEGIN
     IF key IS NULL THEN
         key := ledger_internal.make_key();
         INSERT INTO ledger_internal.key_wanted (row_key) VALUES (key)
-            ON CONFLICT ((true)) DO UPDATE SET row_key = excluded.row_key;
+            ON CONFLICT ((true)) DO UPDATE SET row_key = excluded.row_key, proposes = false;
     END IF;
     RETURN ledger_internal.fingerprint_of(key);
 END $$;
@@ -80,7 +80,7 @@ CREATE FUNCTION ledger_internal.propose_keys() RETURNS text
 DECLARE
     change bytea;
 BEGIN
-    SELECT ledger_internal.own_keys_motion(k.row_key, k.recovery_key) INTO change FROM ledger_internal.key_wanted AS k WHERE k.proposes;
+    SELECT ledger_internal.own_keys_motion(CASE WHEN k.proposes THEN k.row_key END, k.recovery_key) INTO change FROM ledger_internal.key_wanted AS k;
     IF change IS NULL
        OR EXISTS (SELECT FROM ledger_internal.approval_asked AS a WHERE a.motion = change)
        OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.node USING (member) WHERE a.motion = change) THEN
@@ -130,9 +130,8 @@ BEGIN
     END IF;
     change := ledger_internal.own_keys_motion(NULL, set_recovery_key.recovery_key); -- an error if it is none
     LOCK TABLE ledger_internal.key_wanted IN SHARE ROW EXCLUSIVE MODE;
-    INSERT INTO ledger_internal.key_wanted (recovery_key, proposes) VALUES (set_recovery_key.recovery_key, true)
-        ON CONFLICT ((true)) DO UPDATE SET recovery_key = excluded.recovery_key, proposes = true,
-                                           row_key = CASE WHEN key_wanted.proposes THEN key_wanted.row_key END;
+    INSERT INTO ledger_internal.key_wanted (recovery_key) VALUES (set_recovery_key.recovery_key)
+        ON CONFLICT ((true)) DO UPDATE SET recovery_key = excluded.recovery_key;
     PERFORM ledger_internal.propose_keys();
 END $$;
 COMMENT ON FUNCTION ledger.set_recovery_key(bytea) IS

@@ -69,36 +69,41 @@ void
 tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 				 const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
+	char	   *fault = tl_node_key_try(secret_key, public_key);
+
+	if (fault != NULL)
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
+				errmsg("%s", fault),
+				errdetail("Rows are committed locally and wait; they become final when the key is back. Its file has mode 0600 and holds the 64 hexadecimal digits of the secret key and a newline."),
+				errhint("Put the file back, or correct telco_ledger.key_directory."));
+}
+
+/* The same; what is wrong with the file, as a message, or NULL. */
+char *
+tl_node_key_try(uint8_t secret_key[TL_SECRET_SIZE],
+				const uint8_t public_key[TL_XONLY_KEY_SIZE])
+{
 	char	   *path = tl_node_key_path(public_key, KEY_SUFFIX);
 	char		text[KEY_FILE_SIZE + 1];
 	uint8_t		found[TL_XONLY_KEY_SIZE];
+	char	   *fault = NULL;
 	struct stat status;
-	ssize_t		size;
 	int			file;
 
 	file = OpenTransientFile(path, O_RDONLY | PG_BINARY);
-	if (file < 0 || fstat(file, &status) != 0)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
-				errmsg("could not open signing key \"%s\": %m", path),
-				errdetail("Rows are committed locally and wait; they become final when the key is back."),
-				errhint("Put the file back, or correct telco_ledger.key_directory."));
-	if (status.st_mode & (S_IRWXG | S_IRWXO))
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
-				errmsg("signing key \"%s\" is accessible to others", path),
-				errhint("Run chmod 600 on the file."));
-	size = read(file, text, sizeof(text));
+	if (file < 0)
+		return psprintf("could not open signing key \"%s\": %s", path, strerror(errno));
+	if (fstat(file, &status) != 0 || (status.st_mode & (S_IRWXG | S_IRWXO)))
+		fault = psprintf("signing key \"%s\" is accessible to others", path);
+	else if (read(file, text, sizeof(text)) != KEY_FILE_SIZE ||
+			 !hex_decode_exact(secret_key, text, TL_SECRET_SIZE) ||
+			 tl_crypto_xonly_key(found, secret_key) != TL_OK ||
+			 memcmp(found, public_key, TL_XONLY_KEY_SIZE) != 0)
+		fault = psprintf("signing key \"%s\" does not belong to this node", path);
 	CloseTransientFile(file);
-	if (size != KEY_FILE_SIZE ||
-		!hex_decode_exact(secret_key, text, TL_SECRET_SIZE) ||
-		tl_crypto_xonly_key(found, secret_key) != TL_OK ||
-		memcmp(found, public_key, TL_XONLY_KEY_SIZE) != 0)
-		ereport(ERROR,
-				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
-				errmsg("signing key \"%s\" does not belong to this node", path),
-				errdetail("The file must hold the 64 hexadecimal digits of the secret key and a newline."));
 	explicit_bzero(text, sizeof(text));
+	return fault;
 }
 
 /* The public half of a key that is kept elsewhere; an error if it cannot be one. */
@@ -122,11 +127,18 @@ tl_node_key_check_recovery(const bytea *recovery_key, const uint8_t row_key[TL_X
 				errhint("Make a key for it, and keep it offline."));
 }
 
-/* Is there a file that has it, or should? */
+/* Is there a file that has it? */
 bool
-tl_node_key_is_there(const uint8_t public_key[TL_XONLY_KEY_SIZE])
+tl_node_key_is_usable(const uint8_t public_key[TL_XONLY_KEY_SIZE])
 {
-	return access(tl_node_key_path(public_key, KEY_SUFFIX), F_OK) == 0;
+	uint8_t		secret_key[TL_SECRET_SIZE];
+	char	   *fault = tl_node_key_try(secret_key, public_key);
+
+	explicit_bzero(secret_key, sizeof(secret_key));
+	if (fault == NULL)
+		return true;
+	pfree(fault);				/* whoever waits for it asks often */
+	return false;
 }
 
 static char *

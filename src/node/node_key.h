@@ -14,7 +14,9 @@ extern void tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
 							   uint8_t secret_key[TL_SECRET_SIZE]);
 extern void tl_node_key_load(uint8_t secret_key[TL_SECRET_SIZE],
 							 const uint8_t public_key[TL_XONLY_KEY_SIZE]);
-extern bool tl_node_key_is_there(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+extern char *tl_node_key_try(uint8_t secret_key[TL_SECRET_SIZE],
+							 const uint8_t public_key[TL_XONLY_KEY_SIZE]);
+extern bool tl_node_key_is_usable(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 
 extern bool tl_node_key_may_sign(bool test, int level);
 extern void tl_node_key_check_recovery(const bytea *recovery_key,

@@ -198,18 +198,19 @@ begin_core(TlOrder *order)
 static void
 load_key(TlOrder *order, const TlConsensusConfig *config)
 {
+	char	   *fault;
+
 	for (unsigned i = 0; i < config->member_count; i++)
 		if (config->members[i].number == order->log.member)
 			memcpy(order->row_key, config->members[i].row_key, TL_XONLY_KEY_SIZE);
-	order->has_key = tl_node_key_is_there(order->row_key);
-	if (order->has_key)
-		tl_node_key_load(order->secret, order->row_key);
-	else
+	fault = tl_node_key_try(order->secret, order->row_key);
+	order->has_key = fault == NULL;
+	if (!order->has_key)
 		ereport(WARNING,
 				errcode(TL_ERRCODE(TL_KEY_UNAVAILABLE)),
-				errmsg("there is no signing key \"%s\"", tl_node_key_path(order->row_key, ".key")),
+				errmsg("%s", fault),
 				errdetail("This node follows the other members and signs nothing."),
-				errhint("Put the file back, or have the members approve of another key: SELECT ledger.new_fingerprint() makes it."));
+				errhint("Put the file back, with mode 0600, or have the members approve of another key: SELECT ledger.new_fingerprint() makes it."));
 }
 
 /*
@@ -260,7 +261,7 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 			open_core(order);
 		return order->walk == NULL || order->alone_news ? now : DT_NOEND;
 	}
-	if (!order->has_key && order->started && tl_node_key_is_there(order->row_key))
+	if (!order->has_key && order->started && tl_node_key_is_usable(order->row_key))
 	{
 		order->later = true;	/* what others have seen is to be asked for */
 		begin_anew(order);

@@ -224,7 +224,7 @@ load_state(TlRoundState *state)
 		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
 		memcpy(state->public_key, identity->public_key, TL_XONLY_KEY_SIZE);
 		/* others may give the member another key meanwhile: what they order is followed */
-		state->has_key = !identity->ordered || tl_node_key_is_there(identity->public_key);
+		state->has_key = !identity->ordered || tl_node_key_is_usable(identity->public_key);
 		if (state->has_key)
 			tl_node_key_load(state->head.secret, identity->public_key);
 		drop_stale_batches(identity);
@@ -351,7 +351,7 @@ run(TlRoundState *state, bool test)
 }
 
 /*
- * The file of the key is not there.  Nothing is batched until it is, or until the
+ * The file of the key is not there, or of no use.  Nothing is batched until it is, or until the
  * members have given this one another key: a successor begins with it.
  */
 static TlRoundResult
@@ -364,7 +364,7 @@ wait_for_key(const TlRoundState *state)
 	same = memcmp(tl_node_identity()->public_key, state->public_key, TL_XONLY_KEY_SIZE) == 0;
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	return same && !tl_node_key_is_there(state->public_key) ? TL_ROUND_BLOCKED : TL_ROUND_NOT_A_NODE;
+	return same && !tl_node_key_is_usable(state->public_key) ? TL_ROUND_BLOCKED : TL_ROUND_NOT_A_NODE;
 }
 
 /* The next final block, if any may be there that is not applied. */

@@ -75,6 +75,7 @@ refused(1, "SELECT ledger.remove('nobody')", qr/there is no member "nobody".*HIN
 refused(1, "SELECT ledger.remove('member1')", qr/cannot be changed like this.*No validator would be left/s, 'the last one stays');
 refused(1, "SELECT ledger.set_roles('nobody', ARRAY['operator'])", qr/there is no member "nobody".*HINT/s, 'nor has it roles');
 refused(1, "SELECT ledger.set_roles('member1', '{}')", qr/member "member1" has just these roles/, 'roles that it has');
+refused(1, "SELECT ledger.set_roles('member1', NULL)", qr/a list of roles is needed.*HINT/s, 'no roles at all are said as an empty list');
 foreach my $call ("ledger.set_roles('x', '{}')", "ledger.invite('x', '$print')", "ledger.join('x', 'y', 'z')", "ledger.admit('x', '$print')", "ledger.remove('x')", 'ledger.leave()', 'ledger.fingerprint()')
 {
 	$wires->sql(1, 'CREATE ROLE clerk') if !$wires->sql(1, "SELECT count(*) FROM pg_roles WHERE rolname = 'clerk'");

@@ -86,6 +86,32 @@ my $lost = file_of(3);
 my $node = $wires->node(3);
 my $backup = PostgreSQL::Test::Utils::tempdir() . '/backup';
 
+# A file that others can read, or with another content, is like none.
+$node->stop;
+chmod 0644, $lost or die "$lost: $!";
+my $log = -s $node->logfile;
+
+$node->start;
+ok($node->wait_for_log(qr/WARNING:  signing key ".*" is accessible to others/, $log), 'a file of the key that others can read is of no use');
+my $held = row_of(3);
+
+is_final(1, row_of(1), 'the others go on');
+ok($wires->poll(3, 'SELECT max(height) >= ' . $wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block') . ' FROM ledger_internal.ordered_block'), 'and it follows them');
+rename $lost, "$lost.gone" or die "$lost: $!";
+append_to_file($lost, '1' x 64 . "\n");
+chmod 0600, $lost or die "$lost: $!";
+is_final(1, row_of(1), 'the same with another file under its name');
+ok($wires->poll(3, 'SELECT max(height) >= ' . $wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block') . ' FROM ledger_internal.ordered_block'), 'it follows');
+is($wires->sql(3, "SELECT ledger.finality('$held')"), 'committed', 'and a row of it waits');
+my $said = slurp_file($node->logfile, $log);
+
+is(scalar(() = $said =~ /signing key ".*" is accessible to others/g), 1, 'it has said so once');
+unlike($said, qr/ERROR|FATAL.*signing key/, 'and no process of it ends for that');
+rename "$lost.gone", $lost or die "$lost: $!";
+chmod 0600, $lost or die "$lost: $!";
+is_final(3, $held, 'with the key there again its row is final');
+$wires->rest(@members);
+
 $node->stop;
 PostgreSQL::Test::RecursiveCopy::copypath($node->data_dir, $backup);
 rename $lost, "$lost.gone" or die "$lost: $!";
@@ -93,7 +119,7 @@ $node->start;
 is_final(1, row_of(1), 'the others go on');
 my $height = $wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block');
 ok($wires->poll(3, "SELECT max(height) >= $height FROM ledger_internal.ordered_block"), 'and it follows them without its key');
-ok($node->log_contains('there is no signing key'), 'the log says what it lacks');
+ok($node->log_contains('WARNING:  could not open signing key'), 'the log says what it lacks');
 my $waits = row_of(3);
 is($wires->sql(3, "SELECT ledger.finality('$waits')"), 'committed', 'a row of it waits');
 my $print = $wires->sql(3, 'SELECT ledger.new_fingerprint()');

@@ -35,12 +35,20 @@ my $address = $wires->address($new);
 refused($wires, $new, "SELECT ledger.join('$paper', 'member2', '$address', recovery_key => '\\x01')", qr/this is no recovery key/, 'nor does a newcomer register anything else');
 $wires->sql($new, "SELECT ledger.join('$paper', 'member2', '$address', recovery_key => '$keys[1]')");
 $wires->sql($new, 'CREATE TABLE cdr (id bigint) USING ledger');
+# A key that is only made is nobody's before somebody gives it to this member.
+my $made = $wires->sql($new, 'SELECT ledger.new_fingerprint()');
+
 $wires->admit([$new], 1);
 foreach my $member (1, $new)
 {
 	ok($wires->poll($member, q{SELECT string_agg(recovery_key::text, ' ' ORDER BY member) FROM ledger.member WHERE state = 'member'}, "$keys[0] $keys[1]"), "member $member knows the keys of both");
 }
-is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.key_wanted'), '0', 'which is all that was wanted');
+foreach my $member (1, $new)
+{
+	is($wires->sql($member, 'SELECT fingerprint FROM ledger.member WHERE member = 2'), $wires->fingerprint($new), "at member $member the newcomer signs with the key that was admitted");
+}
+is($wires->sql($new, 'SELECT recovery_key IS NULL, ledger_internal.fingerprint_of(row_key) FROM ledger_internal.key_wanted'), "t|$made", 'the one that was made waits');
+is($wires->sql($new, 'SELECT ledger.new_fingerprint()'), $made, 'and is not made twice');
 
 # The founder's rows from when it was alone stay checkable after it has changed its key.
 $wires->sql(1, 'SELECT ledger.rotate_key()');
