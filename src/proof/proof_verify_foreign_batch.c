@@ -27,11 +27,17 @@
 #include "proof_verify_cursor.h"
 #include "table_row.h"
 
-/* The chunk count stands at byte 130 of a header. */
+/*
+ * The chunk count stands at byte 130 of a header.  A batch in which nobody can
+ * read a row leaves no refused row, but an outcome, which the members have signed
+ * (chain_state.c): kind, format and what in 3 bytes, the batch's digest from 32 on.
+ */
 static const char *const batches_text =
 "SELECT b.height, b.member, b.batch, b.header, s.section, s.leaf_hash, s.table_id,"
 " s.table_version, s.row_count, s.root, EXISTS (SELECT FROM ledger_internal.refused_row AS r"
-" WHERE r.height = b.height AND r.batch = b.batch AND ledger.member(r.ref) = b.member),"
+" WHERE r.height = b.height AND r.batch = b.batch AND ledger.member(r.ref) = b.member)"
+" OR EXISTS (SELECT FROM ledger_internal.outcome AS o WHERE o.height = b.height"
+" AND substring(o.leaf FROM 1 FOR 3) = '\\x070104' AND substring(o.leaf FROM 33) = b.digest),"
 " b.incarnation"
 " FROM ledger_internal.foreign_batch AS b LEFT JOIN ledger_internal.foreign_section AS s"
 " ON (s.member, s.incarnation, s.batch) = (b.member, b.incarnation, b.batch)"
@@ -74,7 +80,7 @@ typedef struct Batch
 	int64_t		number;
 	TlBatchHeader header;
 	bool		readable;
-	bool		refused;		/* rows of it, maybe all */
+	bool		refused;		/* rows of it, maybe all, or it as a whole */
 	TlMerkleRange range;
 	const char *problem;
 } Batch;

@@ -65,6 +65,7 @@ foreach my $member (@members)
 {
 	ok($wires->poll($member, "$whole AND b.batch = 2", '1'), "member $member has one of a batch in which no row can be read");
 	is($wires->sql($member, 'SELECT count(*), (SELECT count(*) FROM ledger_internal.outcome) FROM ledger.rejected'), '2|4', 'and none beside it');
+	is($wires->sql($member, "SELECT height, detail FROM ledger.verify(mode => 'full') WHERE kind = 'batch_changed'"), '', 'verification does not miss its rows');
 }
 
 done_testing();
