@@ -41,6 +41,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -72,6 +73,9 @@ PG_FUNCTION_INFO_V1(tl_require);
 
 /* What a function can ask for, for a value of MaxAllocSize. */
 #define VALUE_REQUEST_MAX	(8 * (size_t) MaxAllocSize)
+
+/* The default of max_stack_depth, in kB. */
+#define STACK_USUAL			2048
 
 /* Columns of ledger.context. */
 #define CONTEXT_COLUMNS		6
@@ -116,6 +120,7 @@ static void run(const TlCall *call, const TlCallContext *context, Oid role, Heap
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
+static bool is_lack_in_expression(const ErrorData *error);
 static bool is_of_values(const ErrorData *error);
 static bool is_limit_of_values(const ErrorData *error);
 static bool is_too_large(const ErrorData *error);
@@ -285,6 +290,7 @@ is_result(const ErrorData *error, Oid schema)
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_DATA_EXCEPTION:
+			return !is_lack_in_expression(error);
 		case ERRCODE_CARDINALITY_VIOLATION:
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
 			return true;
@@ -296,6 +302,22 @@ is_result(const ErrorData *error, Oid schema)
 		default:
 			return is_of_values(error) || is_too_large(error);
 	}
+}
+
+/*
+ * Whatever goes wrong with a regular expression has one SQLSTATE.  Its reason
+ * stands at the end in words that are not translated, and contain nothing of the
+ * pattern.  Memory is this server's.  A pattern is too complex by a budget that is
+ * the same everywhere, or by the depth of this server's stack.  Patterns are in a
+ * contract's source, and those that members approve fit into the usual stack, so
+ * with less it waits for more.
+ */
+static bool
+is_lack_in_expression(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_INVALID_REGULAR_EXPRESSION &&
+		(strstr(error->message, "out of memory") != NULL ||
+		 (max_stack_depth < STACK_USUAL && strstr(error->message, "too complex") != NULL));
 }
 
 /*

@@ -69,6 +69,7 @@ typedef struct StateEncoder
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	TlTableEncoder *encoder;
 	TupleTableSlot *old;		/* room for the row that goes, or NULL */
+	MemoryContext room;			/* where that is */
 } StateEncoder;
 
 static bool enabled = false;
@@ -186,7 +187,11 @@ on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId par
 		change_count--;
 	/* what they hold is let go by the resource owner */
 	for (StateEncoder *encoder = encoders; encoder != NULL; encoder = encoder->next)
-		encoder->old = NULL;
+		if (encoder->old != NULL)
+		{
+			encoder->old = NULL;
+			MemoryContextDelete(encoder->room);
+		}
 }
 
 /* Y1; false: a row of a dump comes, which is not noted. */
@@ -286,8 +291,11 @@ element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
 
 	if (encoder->old == NULL)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+		MemoryContext caller;
 
+		encoder->room = AllocSetContextCreate(TopTransactionContext, "row of a state table",
+											  ALLOCSET_SMALL_SIZES);
+		caller = MemoryContextSwitchTo(encoder->room);
 		encoder->old = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)),
 												table_slot_callbacks(relation));
 		MemoryContextSwitchTo(caller);

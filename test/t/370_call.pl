@@ -106,6 +106,26 @@ $wires->sql(3, 'ANALYZE account.balance');
 	is($wires->sql(1, "SELECT state FROM ledger.outcome('$back', '$wait')"), 'done', 'which is done everywhere');
 }
 is(everywhere(q{SELECT amount FROM account.balance WHERE account = 'acc2'}, @members), 300 + 200 * 201 / 2 - 100, 'all of them count');
+
+# At one member the rows lie in the opposite order.
+{
+	my $last = (split /\n/, $wires->sql(3, q{SELECT account.open('y' || n) FROM generate_series(1, 9) AS n}))[-1];
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$last', '$wait')"), 'done', 'more rows');
+}
+is(outcome(1, q{annotate('y1', 'one')}), 'done|00000|', 'a note on one');
+is(everywhere('SELECT count(*) FROM account.balance', @members), '13', 'everywhere');
+foreach my $table ('balance', 'note')
+{
+	$wires->sql(2, "CREATE INDEX ${table}_back ON account.$table (account DESC)");
+	$wires->sql(2, "CLUSTER account.$table USING ${table}_back");
+}
+isnt($wires->sql(2, 'SELECT account FROM account.balance ORDER BY ctid'), $wires->sql(1, 'SELECT account FROM account.balance ORDER BY ctid'), 'member 2 stores them in another order');
+is(outcome(3, q{annotate('y1', 'two')}), 'done|00000|', 'queries count');
+is(outcome(1, q{pay('acc1', 'y5', 7)}), 'done|00000|', 'change');
+is(everywhere('SELECT * FROM account.note ORDER BY account, number', @members), "y1|1|one\ny1|2|two", 'the same everywhere');
+is(outcome(3, 'close_empty()'), 'done|00000|', 'and delete');
+is(everywhere('SELECT account FROM account.balance ORDER BY account COLLATE "C"', @members), "acc1\nacc2\nacc3\nx\ny5", 'the same');
 is($wires->sql(1, $hash), 't', 'the set hash has kept up');
 like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'and is the same everywhere');
 
