@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
@@ -24,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "contract_expression.h"
 
@@ -47,6 +49,7 @@ static const char *const unsteady[] = {
 	"sin", "cos", "tan", "cot", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
 	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
 	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd",
+	"numeric_power", "numeric_exp", "numeric_ln", "numeric_log", "circle_poly", "quote_ident",
 	"byteaout", "float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
 	"poly_out", "line_out", "circle_out", "json_in", "jsonb_in", "record_lt", "record_le", "record_gt",
 	"record_ge", "btrecordcmp"
@@ -72,7 +75,11 @@ static bool walker(Node *node, void *context);
 static bool look_at_node(Look *look, Node *node);
 static bool check_function(Oid function, void *context);
 static bool is_pinned(Oid function, const char *name);
-static bool is_unsteady(const char *name);
+static bool is_unsteady(Oid function);
+static bool is_unsteady_name(const char *name);
+static char *source_of(Oid function);
+static void check_pattern(Look *look, Node *node);
+static bool has_value(Node *node, void *context);
 static void check_collation(Look *look, Node *node);
 static void check_row_collations(Look *look, const RowCompareExpr *comparison);
 static void check_order(Look *look, Node *node);
@@ -129,6 +136,8 @@ look_at_node(Look *look, Node *node)
 	(void) check_functions_in_node(node, check_function, look);
 	check_collation(look, node);
 	check_order(look, node);
+	if (OidIsValid(look->schema))
+		check_pattern(look, node);
 	check_identity(look, node);
 	return true;
 }
@@ -156,7 +165,7 @@ check_function(Oid function, void *context)
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "it may give another result at another time or at another member",
 						   "let the application give the value; compare with constants in full");
-	else if (is_unsteady(name))
+	else if (is_unsteady(function))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "it may give another result on another machine or release",
 						   "let the application give the value");
@@ -171,11 +180,43 @@ is_pinned(Oid function, const char *name)
 		tl_contract_is_listed(pinned, lengthof(pinned), name);
 }
 
-/* Hashes depend on the machine, and those of enums on OIDs. */
+/* One function of the server may have several names. */
 static bool
-is_unsteady(const char *name)
+is_unsteady(Oid function)
 {
-	return tl_contract_is_listed(unsteady, lengthof(unsteady), name) || strncmp(name, "hash", 4) == 0 ||
+	return is_unsteady_name(get_func_name(function)) || is_unsteady_name(source_of(function));
+}
+
+/* What it is called in the server. */
+static char *
+source_of(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		is_null;
+	Datum		value;
+	char	   *source;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &is_null);
+	source = is_null ? pstrdup("") : TextDatumGetCString(value);
+	ReleaseSysCache(tuple);
+	return source;
+}
+
+/*
+ * Hashes depend on the machine, and those of enums on OIDs; XML on how the server
+ * was built; paths of JSON compare by a locale, and in floats.
+ */
+static bool
+is_unsteady_name(const char *name)
+{
+	static const char *const beginnings[] = {"hash", "xml", "xpath", "jsonb_path"};
+
+	for (size_t i = 0; i < lengthof(beginnings); i++)
+		if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return tl_contract_is_listed(unsteady, lengthof(unsteady), name) ||
 		(strstr(name, "_hash") != NULL && strncmp(name, "merkle_", 7) != 0);
 }
 
@@ -303,6 +344,45 @@ tl_contract_expression_is_sorted_alike(Oid type)
 		return tl_contract_expression_is_sorted_alike(element);
 	kind = get_typtype(base);
 	return base != JSONBOID && !type_is_collatable(base) && (kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM);
+}
+
+/* A server's memory and stack decide which patterns it can compile, so they are in the source. */
+static void
+check_pattern(Look *look, Node *node)
+{
+	Oid			function = InvalidOid;
+	List	   *values = NIL;
+
+	if (IsA(node, OpExpr) || IsA(node, ScalarArrayOpExpr))
+	{
+		function = get_opcode(IsA(node, OpExpr) ? ((OpExpr *) node)->opno : ((ScalarArrayOpExpr *) node)->opno);
+		values = IsA(node, OpExpr) ? ((OpExpr *) node)->args : ((ScalarArrayOpExpr *) node)->args;
+	}
+	else if (IsA(node, FuncExpr))
+	{
+		function = ((FuncExpr *) node)->funcid;
+		values = ((FuncExpr *) node)->args;
+	}
+	if (list_length(values) < 2 || get_func_namespace(function) != PG_CATALOG_NAMESPACE ||
+		(function != F_SUBSTRING_TEXT_TEXT_TEXT && strstr(get_func_name(function), "regex") == NULL &&
+		 strstr(source_of(function), "regex") == NULL))
+		return;
+	if (has_value(lsecond(values), NULL))
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, get_func_name(function)),
+						   "whether a server can compile a pattern depends on its stack",
+						   "a pattern that is a constant");
+}
+
+/* Other than constants. */
+static bool
+has_value(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || IsA(node, Param) || IsA(node, SubLink) || IsA(node, Aggref) ||
+		IsA(node, CaseTestExpr) || IsA(node, CoerceToDomainValue))
+		return true;
+	return expression_tree_walker(node, has_value, context);
 }
 
 /* OIDs are each database's own, so nothing that is one, or stands for one, decides. */

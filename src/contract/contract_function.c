@@ -251,6 +251,9 @@ look_at_type(TlRefusals *refusals, Oid type, Oid schema)
 		tl_contract_refuse(refusals, -1, format_type_be(type),
 						   "other members may have another type of that name, or none",
 						   "a type of PostgreSQL, or one made in this script");
+	else if (tl_contract_query_is_xml(type))
+		tl_contract_refuse(refusals, -1, format_type_be(type),
+						   "XML depends on how a server was built", "text, json or jsonb");
 	else if (tl_contract_query_is_float(type))
 		tl_contract_refuse(refusals, -1, format_type_be(type),
 						   "sums of it depend on the order of rows, results on the machine",

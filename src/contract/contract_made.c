@@ -184,6 +184,9 @@ look_at_type(Look *look, int location, Oid type)
 		elog(ERROR, "cache lookup failed for type %u", type);
 	schema = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
 	ReleaseSysCache(tuple);
+	if (tl_contract_query_is_xml(type))
+		tl_contract_refuse(look->refusals, location, format_type_be(type),
+						   "XML depends on how a server was built", "text, json or jsonb");
 	if (schema == look->schema || schema == PG_CATALOG_NAMESPACE ||
 		schema == get_namespace_oid("ledger", false))
 		return;

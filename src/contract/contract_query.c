@@ -80,6 +80,7 @@ static void look_at_expression(Look *look, Node *node);
 static bool is_known(const Node *node);
 static bool check_growth(Oid function, void *context);
 static void look_at_aggregate(Look *look, const Aggref *aggregate);
+static void look_at_sum(Look *look, const Aggref *aggregate, const char *name);
 static void look_at_sublink(Look *look, const SubLink *sublink);
 static bool is_wrapper(Oid function);
 static const Node *statement_call(const Look *look, const Query *query);
@@ -334,6 +335,8 @@ look_at_expression(Look *look, Node *node)
 		default:
 			break;
 	}
+	if (OidIsValid(type) && tl_contract_query_is_xml(type))
+		refuse(look, format_type_be(type), "XML depends on how a server was built", "text, json or jsonb");
 	if (OidIsValid(type) && tl_contract_query_is_float(type))
 		refuse(look, format_type_be(type), "sums of it depend on the order of rows, results on the machine",
 			   "numeric, or an integer in the smallest unit");
@@ -421,6 +424,8 @@ look_at_aggregate(Look *look, const Aggref *aggregate)
 	if (!tl_contract_is_listed(aggregates, lengthof(aggregates), name))
 		refuse(look, name, "what it gives depends on the order of rows",
 			   "count, sum, avg, min, max, bool_and, bool_or");
+	if (strcmp(name, "sum") == 0 || strcmp(name, "avg") == 0)
+		look_at_sum(look, aggregate, name);
 	if (!extreme && aggregate->aggdistinct == NIL)
 		return;
 	foreach(cell, aggregate->args)
@@ -432,6 +437,20 @@ look_at_aggregate(Look *look, const Aggref *aggregate)
 				   "values of this type can be equal and not the same",
 				   "integers, text, dates and times, uuid");
 	}
+}
+
+/* An interval's parts carry over at a point that depends on the order. */
+static void
+look_at_sum(Look *look, const Aggref *aggregate, const char *name)
+{
+	static const Oid types[] = {INT2OID, INT4OID, INT8OID, NUMERICOID};
+	Oid			type = aggregate->aggargtypes != NIL ? linitial_oid(aggregate->aggargtypes) : InvalidOid;
+
+	for (size_t i = 0; i < lengthof(types); i++)
+		if (types[i] == type)
+			return;
+	refuse(look, psprintf("%s of %s", name, format_type_be(type)),
+		   "what it gives may depend on the order of rows", "smallint, integer, bigint or numeric");
 }
 
 static void
@@ -564,15 +583,32 @@ is_exact(Oid type)
 	return type == tl_table_ref_type() || get_typtype(type) == TYPTYPE_ENUM;
 }
 
-/* Or made of such. */
+/* Or an array of it. */
 bool
-tl_contract_query_is_float(Oid type)
+tl_contract_query_is_xml(Oid type)
 {
 	Oid			element;
 
 	type = getBaseType(type);
 	element = get_element_type(type);
-	return type == FLOAT4OID || type == FLOAT8OID || (OidIsValid(element) && tl_contract_query_is_float(element));
+	return type == XMLOID || (OidIsValid(element) && getBaseType(element) == XMLOID);
+}
+
+/* Or made of such. */
+bool
+tl_contract_query_is_float(Oid type)
+{
+	static const Oid types[] = {
+		FLOAT4OID, FLOAT8OID, POINTOID, LSEGOID, PATHOID, BOXOID, POLYGONOID, LINEOID, CIRCLEOID
+	};
+	Oid			element;
+
+	type = getBaseType(type);
+	element = get_element_type(type);
+	for (size_t i = 0; i < lengthof(types); i++)
+		if (types[i] == type)
+			return true;
+	return OidIsValid(element) && tl_contract_query_is_float(element);
 }
 
 static void

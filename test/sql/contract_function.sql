@@ -175,6 +175,24 @@ CHECK (greatest(j, '{}') IS NULL AND least(c, NULL) IS NULL), CHECK ((k, j) < (1
 SELECT refused($$CREATE TABLE l (j jsonb CHECK (j >= '1')) USING ledger; CREATE TYPE r AS RANGE (subtype = jsonb)$$);
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN ''1''::jsonb < ''2''::jsonb THEN 1 ELSE 2 END; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN int4range(1, a) < int4range(a, 2) THEN 1 ELSE 2 END; END');
+-- by other names, and patterns out of values
+SELECT body('BEGIN ATOMIC UPDATE t SET n = n ^ 2.5; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = numeric_exp(n) + numeric_log(n, 2) + numeric_power(n, 3); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = quote_ident(v); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = b WHERE polygon(4, circle ''((1,1),2)'') IS NULL AND point ''(1,2)'' IS NULL; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = (xpath(''/a'', ''<a/>''))[1]; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = xmlcomment(v); END');
+SELECT refused('CREATE TYPE c AS (x xml); CREATE DOMAIN d AS xml[]; CREATE TABLE m (y integer CHECK (xpath_exists(''/a'', ''<a/>'') AND y ^ 2 > 1 AND y::numeric ^ 2 > 1 AND quote_ident(''x'') = ''x'')) USING ledger;
+CREATE FUNCTION f(x xml, p point) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT extract(day FROM avg(interval ''1 day'')), 1 FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO p SELECT extract(day FROM sum(interval ''1 day'')), 1 FROM t; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, v) SELECT 1, sum(1::money)::text FROM t; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" ~ v THEN 1 ELSE 2 END; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = regexp_replace(b COLLATE "C", v, ''x'') || substring(b COLLATE "C" FROM v) || substring(b COLLATE "C" SIMILAR v ESCAPE ''x''); END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" !~* ANY (ARRAY[''x'', v]) OR b COLLATE "C" SIMILAR TO v THEN 1 ELSE 2 END; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN jsonb_path_exists(''{}'', ''$ ? (@ like_regex "a" flag "i")'') OR ''{}''::jsonb @? ''$.a'' THEN 1 ELSE 2 END; END');
+-- allowed
+SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" ~ (''^a'' || ''b'') OR b COLLATE "C" SIMILAR TO (''a%'' COLLATE "C") THEN 1 ELSE 2 END, v = regexp_replace(b COLLATE "C", ''a.*'', v) || substring(b COLLATE "C" FROM ''a'') WHERE k = 1; END');
 -- which row, in which order
 SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
 SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
