@@ -105,6 +105,7 @@ static const char *const settings[][2] = {
 	{"join_collapse_limit", "8"},
 	{"lock_timeout", "0"},
 	{"max_parallel_workers_per_gather", "0"},
+	{"plan_cache_mode", "force_generic_plan"},
 	{"row_security", "on"},
 	{"search_path", "pg_catalog, pg_temp"},
 	{"session_replication_role", "origin"},
