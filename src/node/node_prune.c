@@ -95,6 +95,10 @@ static TlStatement delete_foreign = {
 	" WHERE digest = ANY ($1) AND batch_digest = $2 FOR UPDATE SKIP LOCKED)",
 	2, {BYTEAARRAYOID, BYTEAOID}
 };
+static TlStatement select_left = {
+	"SELECT FROM ledger_internal.peer_body WHERE digest = ANY ($1) AND batch_digest = $2 LIMIT 1",
+	2, {BYTEAARRAYOID, BYTEAOID}
+};
 static TlStatement update_pruned = {
 	"INSERT INTO ledger_internal.pruned (body_height) VALUES ($1)"
 	" ON CONFLICT (is_on) DO UPDATE SET body_height = excluded.body_height",
@@ -170,7 +174,7 @@ static int64_t next_height(TimestampTz *time);
 static bool drop(int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 static bool try_batch(StoredBatch *batch, int64_t height);
-static void drop_batch(const TlBatchHeader *header);
+static bool drop_batch(const TlBatchHeader *header);
 static void ignore_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static void keep_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static Datum digests(const TlBatchHeader *header);
@@ -399,7 +403,7 @@ next_height(TimestampTz *time)
 }
 
 /*
- * False if it could not be tried.  What is locked by deleting is what the process of
+ * False if it could not be tried, or not to the end.  What is locked by deleting is what the process of
  * the wire may wait for, so that comes last.
  */
 static bool
@@ -407,6 +411,7 @@ drop(int64_t height)
 {
 	int			count;
 	StoredBatch *batches = load_batches(height, &count);
+	bool		gone = true;
 
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_submitted(&batches[i].header) &&
@@ -414,8 +419,8 @@ drop(int64_t height)
 			return false;
 	for (int i = 0; i < count; i++)
 		if (batches[i].can_go)
-			drop_batch(&batches[i].header);
-	return true;
+			gone &= drop_batch(&batches[i].header);
+	return gone;
 }
 
 static StoredBatch *
@@ -465,16 +470,20 @@ try_batch(StoredBatch *batch, int64_t height)
 	return true;
 }
 
-static void
+/* False if the process of the wire holds a chunk just now, and may leave it to this batch. */
+static bool
 drop_batch(const TlBatchHeader *header)
 {
 	Datum		values[] = {digests(header), batch_digest(header)};
+	bool		gone;
 
 	tl_chain_execute(&delete_own, values, NULL, false);
 	tl_chain_execute(&delete_foreign, values, NULL, false);
 	tl_chain_execute(&delete_fetched, values, NULL, false);
+	gone = tl_chain_execute(&select_left, values, NULL, false) == 0;
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
+	return gone;
 }
 
 /* That it can be made is what counts. */
