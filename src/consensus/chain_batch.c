@@ -110,6 +110,17 @@ tl_chain_batch_digest(TlHash *out, const void *data, size_t size)
 	tl_merkle_leaf_hash(out, data, size);
 }
 
+bool
+tl_chain_batch_is_submitted(const TlBatchHeader *header)
+{
+	TlHash		root;
+
+	if (header->section_count != 1 || header->chunk_count == 0)
+		return false;
+	tl_merkle_leaf_hash(&root, header->chunks.data, header->chunks.size);
+	return memcmp(&root, &header->root, sizeof(root)) == 0;
+}
+
 void
 tl_chain_batch_put_chunk(TlWriter *writer, const TlBatchChunk *chunk)
 {

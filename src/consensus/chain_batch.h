@@ -48,6 +48,12 @@ extern TlStatus tl_chain_batch_decode(TlBatchHeader *out,
 /* The leaf hash in the block's tree, over the encoded header. */
 extern void tl_chain_batch_digest(TlHash *out, const void *data, size_t size);
 
+/*
+ * Bodies that were submitted by themselves, the source of a contract among them:
+ * there is no section of rows, the root is the leaf hash of what names the chunks.
+ */
+extern bool tl_chain_batch_is_submitted(const TlBatchHeader *header);
+
 /* One entry of the list that header.chunks holds encoded. */
 extern void tl_chain_batch_put_chunk(TlWriter *writer,
 									 const TlBatchChunk *chunk);

@@ -119,7 +119,7 @@ tl_node_apply_block(int64_t height)
 			hooks[i]->begin(height);
 	CommandCounterIncrement();
 	for (int i = 0; i < count; i++)
-		if (!tl_node_body_is_submitted(&batches[i].header))
+		if (!tl_chain_batch_is_submitted(&batches[i].header))
 			tl_node_apply_batch(&batches[i].header, &batches[i].digest, height,
 								batches[i].own, batches[i].built);
 	for (int i = 0; i < hook_count; i++)

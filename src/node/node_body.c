@@ -135,22 +135,6 @@ put_chunk(StringInfo entries, TlBatchHeader *header, uint16_t section, const voi
 	pfree(DatumGetPointer(values[1]));
 }
 
-/*
- * Bodies that were submitted by themselves, the source of a contract among them.
- * Such a batch has no section of rows: its root is the leaf hash of what names
- * its chunks.
- */
-bool
-tl_node_body_is_submitted(const TlBatchHeader *header)
-{
-	TlHash		root;
-
-	if (header->section_count != 1 || header->chunk_count == 0)
-		return false;
-	tl_merkle_leaf_hash(&root, header->chunks.data, header->chunks.size);
-	return memcmp(&root, &header->root, TL_HASH_SIZE) == 0;
-}
-
 /* Is every chunk of the batch in this database? */
 bool
 tl_node_body_is_here(const TlBatchHeader *header)

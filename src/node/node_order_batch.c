@@ -181,7 +181,7 @@ store_lane(const TlLane *from, const TlLane *to, int64_t height)
 static void
 note_submitted(const TlBatchHeader *header, int64_t height)
 {
-	if (!tl_node_body_is_submitted(header))
+	if (!tl_chain_batch_is_submitted(header))
 		return;
 	for (uint32 i = 0; i < header->chunk_count; i++)
 	{

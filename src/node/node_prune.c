@@ -414,7 +414,7 @@ drop(int64_t height)
 	bool		gone = true;
 
 	for (int i = 0; i < count; i++)
-		if (!tl_node_body_is_submitted(&batches[i].header) &&
+		if (!tl_chain_batch_is_submitted(&batches[i].header) &&
 			!try_batch(&batches[i], height))
 			return false;
 	for (int i = 0; i < count; i++)

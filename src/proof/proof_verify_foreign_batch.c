@@ -88,7 +88,6 @@ typedef struct Batch
 static void take(TlVerification *run, Batch *batch, const TlCursor *cursor);
 static const char *take_section(Batch *batch, const TlCursor *cursor);
 static void finish(TlVerification *run, Batch *batch);
-static bool is_submitted(const TlBatchHeader *header);
 static void report(TlVerification *run, int64_t height, int64_t member, int64_t number,
 				   const char *detail);
 
@@ -193,7 +192,7 @@ finish(TlVerification *run, Batch *batch)
 	const char *problem = batch->problem;
 	TlHash		root;
 
-	if (!batch->open || !batch->readable || is_submitted(&batch->header) ||
+	if (!batch->open || !batch->readable || tl_chain_batch_is_submitted(&batch->header) ||
 		(batch->range.size == 0 && problem == NULL && batch->refused))
 		return;
 	tl_merkle_range_root(&batch->range, &root);
@@ -203,16 +202,6 @@ finish(TlVerification *run, Batch *batch)
 		problem = "What is in ledger_internal.foreign_section does not give the root in the header";
 	if (problem != NULL)
 		report(run, batch->height, batch->member, batch->number, problem);
-}
-
-/* Such a batch has no sections of rows (node_body.c). */
-static bool
-is_submitted(const TlBatchHeader *header)
-{
-	TlHash		root;
-
-	tl_merkle_leaf_hash(&root, header->chunks.data, header->chunks.size);
-	return header->section_count == 1 && memcmp(&root, &header->root, sizeof(root)) == 0;
 }
 
 static void
