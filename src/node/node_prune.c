@@ -161,6 +161,7 @@ static TimestampTz due = 0;		/* when there may be something to drop */
 static TimestampTz rest_until = 0;	/* after a step */
 static bool asked = true;		/* there may be something to make again */
 static int64_t looked = 0;		/* no body up to here is left to be dropped */
+static bool behind = false;		/* a checkpoint stands above what was applied then */
 static bool shows = false;		/* the process of the wire may have something to show */
 
 static long next_ms(TimestampTz now);
@@ -186,6 +187,14 @@ tl_node_prune_wake(void)
 {
 	asked = true;
 	due = 0;
+}
+
+/* Blocks were applied, perhaps below a checkpoint of which there is no more news. */
+void
+tl_node_prune_applied(void)
+{
+	if (behind)
+		due = 0;
 }
 
 /*
@@ -386,11 +395,14 @@ static int64_t
 next_height(TimestampTz *time)
 {
 	Datum		values[2];
+	int64_t		checkpoint;
 	int64_t		last;
 
 	tl_chain_execute(&select_bounds, NULL, NULL, false);
 	looked = Max(looked, DatumGetInt64(tl_chain_result(0, 0, NULL)));
-	last = Min(DatumGetInt64(tl_chain_result(0, 1, NULL)), tl_chain_applied_height());
+	checkpoint = DatumGetInt64(tl_chain_result(0, 1, NULL));
+	last = Min(checkpoint, tl_chain_applied_height());
+	behind = last < checkpoint;
 	values[0] = Int64GetDatum(looked);
 	values[1] = Int64GetDatum(last);
 	if (tl_chain_execute(&select_next, values, NULL, false) == 0)

@@ -11,6 +11,7 @@
 #include "chain_batch.h"
 
 extern void tl_node_prune_wake(void);
+extern void tl_node_prune_applied(void);
 extern long tl_node_prune_tend(void);
 extern void tl_node_prune_want(const TlBatchHeader *header);
 

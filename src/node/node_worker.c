@@ -323,7 +323,10 @@ run(TlRoundState *state, bool test)
 			tl_node_prune_wake();
 		applied = apply(state);
 		if (applied == TL_APPLY_MORE)
+		{
+			tl_node_prune_applied();
 			tl_node_wire_wake();	/* the core is told the state */
+		}
 		INSTR_TIME_SET_CURRENT(start);
 		if (!state->has_key)
 			result = wait_for_key(state);

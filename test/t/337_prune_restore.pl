@@ -37,12 +37,18 @@ sub offer
 
 		$wires->sql($_, "SELECT ledger.wait_final('$ref', '170 s')") foreach (@who);
 	}
-	foreach my $member (@who)
-	{
-		ok($wires->poll($member, 'SELECT (SELECT count(*) FROM ledger_internal.own_body) + (SELECT count(*) FROM ledger_internal.peer_body) = 0'), "member $member keeps no body")
-		  || diag($wires->sql($member, 'SELECT * FROM ledger.status'));
-		ok($wires->poll($member, 'SELECT ' . join(' + ', map { "(SELECT count(*) FROM ledger_wire.body_$_)" } @members) . ' = 0', 't', LedgerWire::WIRE), 'nor does its wire');
-	}
+	keeps_none($_) foreach (@who);
+	return;
+}
+
+sub keeps_none
+{
+	my ($member) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok($wires->poll($member, 'SELECT (SELECT count(*) FROM ledger_internal.own_body) + (SELECT count(*) FROM ledger_internal.peer_body) = 0'), "member $member keeps no body")
+	  || diag($wires->sql($member, 'SELECT * FROM ledger.status') . "\n" . $wires->sql($member, 'SELECT (SELECT height FROM ledger_internal.applied), (SELECT max(height) FROM ledger_internal.checkpoint), (SELECT body_height FROM ledger_internal.pruned)'));
+	ok($wires->poll($member, 'SELECT ' . join(' + ', map { "(SELECT count(*) FROM ledger_wire.body_$_)" } @members) . ' = 0', 't', LedgerWire::WIRE), 'nor does its wire');
 	return;
 }
 
@@ -66,6 +72,21 @@ $wires->node(3)->stop('immediate');
 offer(1, 2, 4);
 $wires->node(3)->start;
 has_all(3);
+
+# A member applies a block late, when a checkpoint of the others names it already and
+# nothing follows.
+{
+	my $worker = $wires->node(2)->worker_pid;
+	my $behind = 'SELECT (SELECT max(height) FROM ledger_internal.checkpoint) > (SELECT height FROM ledger_internal.applied)';
+
+	kill 'STOP', $worker;
+	$wires->sql(1, "INSERT INTO offer SELECT ${\ ++$number}, repeat('x', n) FROM generate_series(1, 100) AS n");
+	ok($wires->poll(2, $behind), 'the others agree on a block that member 2 has not applied');
+	isnt($wires->sql(2, 'WITH gone AS (DELETE FROM ledger_internal.peer_body RETURNING digest) SELECT count(*) FROM gone'), '0', 'nor can it, as a body is missing');
+	kill 'CONT', $worker;
+	has_all(2);
+	keeps_none(2);
+}
 
 # An older backup.
 $wires->node(4)->backup('older');
