@@ -124,10 +124,14 @@ is_source(const Query *query, const RangeTblEntry *entry)
 		list_nth(query->rtable, ((const RangeTblRef *) from)->rtindex - 1) == entry;
 }
 
-/* A condition of HAVING without aggregates is one of WHERE. */
+/*
+ * A condition of HAVING without aggregates is one of WHERE.  A target may hold
+ * a query, with targets of its own, and an aggregate after that.
+ */
 static void
 look_at_targets(Look *look, const Query *query, bool whole)
 {
+	bool		outer = look->filtered;
 	ListCell   *cell;
 
 	look->filtered = query->havingQual != NULL;
@@ -136,8 +140,8 @@ look_at_targets(Look *look, const Query *query, bool whole)
 		const TargetEntry *target = lfirst_node(TargetEntry, cell);
 
 		look_at(look, target->expr, !whole || (query->havingQual != NULL && is_grouped(query, target)));
-		look->filtered = query->havingQual != NULL;
 	}
+	look->filtered = outer;
 }
 
 static bool

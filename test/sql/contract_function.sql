@@ -246,6 +246,7 @@ SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k::bigint = ANY (ARRAY[1, 2 + a]);
 SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT p.a FROM p JOIN p AS q ON q.a = p.a * 2; END');
 SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(p.b) FROM p GROUP BY p.a HAVING sum(p.b) > p.a + 1; END');
 SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(1 / p.b) FROM p GROUP BY p.a HAVING p.a > 5; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, (SELECT max(q.b) FROM p AS q) + sum(1 / p.b) FROM p GROUP BY p.a HAVING p.a > 5; END');
 SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT 1 / p.a, count(*) FROM p GROUP BY 1 / p.a HAVING count(*) > 5; END');
 SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT p.a, sum(p.b) FILTER (WHERE 1 / p.b = 1) FROM p GROUP BY p.a; END');
 SELECT body('BEGIN ATOMIC INSERT INTO t (k) SELECT x.y FROM (SELECT 1 / p.a AS y, p.b FROM p) AS x WHERE x.b > 0; END');
