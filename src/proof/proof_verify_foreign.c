@@ -152,6 +152,17 @@ typedef struct Foreign
 	bool		wanted;			/* rows are hashed */
 } Foreign;
 
+/* The manifest of one section, read as far as the row that was asked for last. */
+typedef struct Shown
+{
+	TlForeignPlace place;		/* of a row in it; zeros: of none */
+	TlSpan		manifest;		/* empty if it is not there */
+	TlManifestReader reader;
+	TlRefBytes	asked;
+	TlRefBytes	next;			/* the first that is not below that, */
+	bool		ended;			/* or there is none */
+} Shown;
+
 static void begin(Foreign *state, TlRowsPass *pass);
 static void read_table(Foreign *state);
 static void take_row(Foreign *state, TlRefWalk *walk, const TlRefBytes *ref,
@@ -174,8 +185,9 @@ static TlStatus next_entry(Foreign *state, TlManifestReader *manifest, bool *fou
 static Stray *find_stray(Foreign *state);
 static void report_strays(Foreign *state);
 static void read_again(Foreign *state);
-static bool manifest_has(Foreign *state, const TlRefBytes *ref, TlForeignPlace *kept,
-						 TlSpan *manifest);
+static bool manifest_has(Foreign *state, const TlRefBytes *ref, Shown *shown);
+static void show_manifest(Foreign *state, Shown *shown);
+static void rewind_manifest(Shown *shown);
 static void note(Foreign *state, const char *kind, const char *detail);
 static void report(Foreign *state, const char *kind, const TlRefBytes *ref, int64_t height,
 				   const ItemPointerData *place, const char *detail);
@@ -661,8 +673,7 @@ read_again(Foreign *state)
 	TupleTableSlot *slot = table_slot_create(pass->relation, NULL);
 	TableScanDesc scan = table_beginscan_strat(pass->relation, pass->run->snapshot,
 											   0, NULL, true, false);
-	TlForeignPlace kept = {0};
-	TlSpan		manifest = {NULL, 0};
+	Shown		shown = {0};
 
 	tl_proof_progress_phase(TL_PHASE_ROWS_EXACTLY, RelationGetRelid(pass->relation),
 							(int64_t) state->stored_count);
@@ -682,7 +693,7 @@ read_again(Foreign *state)
 			state->place.height <= pass->run->from_height)
 			continue;
 		tl_proof_progress_add(1);
-		if (!manifest_has(state, DatumGetTlRefBytes(value), &kept, &manifest))
+		if (!manifest_has(state, DatumGetTlRefBytes(value), &shown))
 			report(state, "row_added", DatumGetTlRefBytes(value), state->place.height,
 				   &slot->tts_tid, "ledger_internal.foreign_rows has the row, but no section of its member's batches does.");
 	}
@@ -690,43 +701,66 @@ read_again(Foreign *state)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-/* Of the section where the row is said to be; kept for the next row. */
+/*
+ * Of the section where the row is said to be.  Its refs ascend, as those of the
+ * table mostly do, so it is looked for from where the row before it was.
+ */
 static bool
-manifest_has(Foreign *state, const TlRefBytes *ref, TlForeignPlace *kept, TlSpan *manifest)
+manifest_has(Foreign *state, const TlRefBytes *ref, Shown *shown)
+{
+	const TlForeignPlace *place = &state->place;
+
+	if (shown->place.height != place->height || shown->place.member != place->member ||
+		shown->place.incarnation != place->incarnation || shown->place.batch != place->batch ||
+		shown->place.section != place->section)
+		show_manifest(state, shown);
+	else if (tl_table_ref_compare(&shown->asked, ref) > 0)
+		rewind_manifest(shown);
+	shown->asked = *ref;
+	while (!shown->ended && tl_table_ref_compare(&shown->next, ref) < 0)
+	{
+		bool		found;
+
+		shown->ended = next_entry(state, &shown->reader, &found) != TL_OK || !found;
+		shown->next = state->packed;
+	}
+	return !shown->ended && tl_table_ref_compare(&shown->next, ref) == 0;
+}
+
+static void
+show_manifest(Foreign *state, Shown *shown)
 {
 	const TlForeignPlace *place = &state->place;
 	MemoryContext caller = MemoryContextSwitchTo(state->context);
-	TlManifestReader reader;
-	bool		found;
+	pg_uuid_t	table_id;
+	Datum		values[5] = {
+		Int64GetDatum((int64) place->member), Int32GetDatum(place->incarnation),
+		Int64GetDatum(place->batch), Int32GetDatum(place->section), UUIDPGetDatum(&table_id)
+	};
 
-	if (kept->height != place->height || kept->member != place->member ||
-		kept->incarnation != place->incarnation || kept->batch != place->batch ||
-		kept->section != place->section)
+	MemoryContextReset(state->context);
+	memcpy(table_id.data, state->pass->table_id, UUID_LEN);
+	memset(shown, 0, sizeof(Shown));
+	shown->place = *place;
+	if (tl_chain_execute(&select_manifest, values, NULL, true) == 1)
 	{
-		pg_uuid_t	table_id;
-		Datum		values[5] = {
-			Int64GetDatum((int64) place->member), Int32GetDatum(place->incarnation),
-			Int64GetDatum(place->batch), Int32GetDatum(place->section), UUIDPGetDatum(&table_id)
-		};
+		bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(0, 0, NULL));
 
-		MemoryContextReset(state->context);
-		memcpy(table_id.data, state->pass->table_id, UUID_LEN);
-		*kept = *place;
-		*manifest = (TlSpan) {NULL, 0};
-		if (tl_chain_execute(&select_manifest, values, NULL, true) == 1)
-		{
-			bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(0, 0, NULL));
-
-			*manifest = (TlSpan) {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-		}
-		SPI_freetuptable(SPI_tuptable);
+		shown->manifest = (TlSpan) {(const uint8_t *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
 	}
+	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(caller);
-	tl_chain_manifest_open(&reader, manifest->data, manifest->size, place->member);
-	while (next_entry(state, &reader, &found) == TL_OK && found)
-		if (tl_table_ref_compare(&state->packed, ref) == 0)
-			return true;
-	return false;
+	rewind_manifest(shown);
+}
+
+/* No ref is below one of zeros. */
+static void
+rewind_manifest(Shown *shown)
+{
+	tl_chain_manifest_open(&shown->reader, shown->manifest.data, shown->manifest.size,
+						   shown->place.member);
+	memset(&shown->next, 0, sizeof(shown->next));
+	shown->ended = false;
 }
 
 /* About the row of the entry, told when its section was read. */
