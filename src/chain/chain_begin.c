@@ -16,13 +16,12 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "fmgr.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "chain_begin.h"
 #include "chain_statement.h"
+#include "table_catalog.h"
 #include "tl_error.h"
 
 /* Columns of ledger_internal.restart (sql/94_restart.sql). */
@@ -32,8 +31,7 @@
 bool
 tl_chain_begin_restart(TlRestart *out)
 {
-	Oid			schema = get_namespace_oid("ledger_internal", true);
-	Oid			oid = OidIsValid(schema) ? get_relname_relid("restart", schema) : InvalidOid;
+	Oid			oid = tl_table_catalog_own("restart");
 	bool		found = false;
 	Relation	relation;
 	SysScanDesc scan;

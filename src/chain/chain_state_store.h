@@ -21,7 +21,6 @@ typedef struct TlOutcomes
 	TlMerkleRange range;
 } TlOutcomes;
 
-
 extern bool tl_chain_state_load(TlSetHash *out, TlHash *digest,
 								const uint8_t table_id[TL_TABLE_ID_SIZE]);
 extern void tl_chain_state_store(const uint8_t table_id[TL_TABLE_ID_SIZE],

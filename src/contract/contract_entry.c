@@ -43,6 +43,7 @@ typedef struct Entry
 	List	   *defaults;		/* of the last ones */
 } Entry;
 
+static Oid	find_entry(Oid schema, const char *name);
 static void load(Entry *out, Oid function);
 static char *table_statement(const Entry *entry);
 static char *wrapper_statement(const Entry *entry);
@@ -73,8 +74,8 @@ tl_contract_entry_is_entry(Oid function)
 }
 
 /* The entry point of that name, or InvalidOid. */
-Oid
-tl_contract_entry_find(Oid schema, const char *name)
+static Oid
+find_entry(Oid schema, const char *name)
 {
 	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
 	Oid			found = InvalidOid;
@@ -103,7 +104,7 @@ tl_contract_entry_of_table(Oid relation)
 		!tl_table_contract_owns(schema))
 		return InvalidOid;
 	name[size - strlen(TL_CALL_TABLE_SUFFIX)] = '\0';
-	return tl_contract_entry_find(schema, name);
+	return find_entry(schema, name);
 }
 
 /*

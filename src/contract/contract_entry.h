@@ -15,7 +15,6 @@
 
 extern Oid	tl_contract_entry_context_type(void);
 extern bool tl_contract_entry_is_entry(Oid function);
-extern Oid	tl_contract_entry_find(Oid schema, const char *name);
 extern Oid	tl_contract_entry_of_table(Oid relation);
 extern List *tl_contract_entry_statements(Oid function);
 

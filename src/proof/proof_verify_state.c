@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * proof_verify_state.c
- *	  The stored state against the rows of shared tables, and against the
- *	  checkpoints that a quorum has signed.
+ *	  The stored state against the rows of shared and state tables, and against
+ *	  the checkpoints that a quorum has signed.
  *
- * For each shared and each state table: the rows give a set hash, which must be the stored one,
+ * For each of these tables: the rows give a set hash, which must be the stored one,
  * whose digest stands beside it.  The digests of all tables give the newest
  * state root.  Each stable checkpoint that is kept has a certificate which
- * holds, and the state root that this node had after the same block.
+ * holds, the state root that this node had after the same block, and the root
+ * over the outcomes since the checkpoint before.
  *
  *-------------------------------------------------------------------------
  */
@@ -212,7 +213,7 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 	for (uint64 i = 0; i < count; i++)
 	{
 		bool		no_block;
-		Datum		after = tl_chain_result(i, 8, &no_block);
+		Datum		named = tl_chain_result(i, 8, &no_block);
 
 		CHECK_FOR_INTERRUPTS();
 		height = DatumGetInt64(tl_chain_result(i, 0, NULL));
@@ -220,7 +221,7 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 		if (height <= applied_height && !no_block &&
 			read_hash(&applied[applied_count].outcome_root, i, 3))
 		{
-			applied[applied_count].after = DatumGetInt64(after);
+			applied[applied_count].after = DatumGetInt64(named);
 			applied[applied_count++].height = height;
 		}
 		if (height > applied_height || DatumGetBool(tl_chain_result(i, 7, NULL)) ||

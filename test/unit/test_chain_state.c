@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_chain_state.c
- *	  The state root over shared tables, and leaves of rejected rows and calls.
+ *	  The state root over tables, and leaves of rejected rows, refused batches and
+ *	  calls.
  *
  *-------------------------------------------------------------------------
  */
