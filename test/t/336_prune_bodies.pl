@@ -51,13 +51,14 @@ deploy($wires, 1, 'roaming', $roaming);
 approve($wires, 'roaming', 2);
 everybody('a contract is deployed', q{SELECT state = 'deployed' FROM ledger.contract WHERE name = 'roaming'}, 1, 2);
 
-# Rows of both: small ones and large ones, some in a batch with private rows, and one
-# that all members refuse, as a superuser's session has got around its rule.
+# Rows of both: small ones and large ones (none the same, as chunks that two batches name
+# stay: 338), some in a batch with private rows, and one that all members refuse, as a
+# superuser's session has got around its rule.
 foreach my $member (1, 2)
 {
 	$wires->sql($member, "INSERT INTO roaming.notice SELECT '$member: ' || repeat('x', n) FROM generate_series(1, 20) AS n");
 	$wires->sql($member, "BEGIN; INSERT INTO cdr VALUES (1), (2); INSERT INTO roaming.notice VALUES ('$member: mixed'); COMMIT");
-	$wires->sql($member, "INSERT INTO roaming.notice SELECT string_agg(md5((n * k)::text), '') FROM generate_series(1, 3) AS n, generate_series(1, 40000) AS k GROUP BY n");
+	$wires->sql($member, "INSERT INTO roaming.notice SELECT string_agg(md5('$member ' || n * k), '') FROM generate_series(1, 3) AS n, generate_series(1, 40000) AS k GROUP BY n");
 }
 my $relchecks = "UPDATE pg_class SET relchecks = 0 WHERE oid = 'roaming.usage'::regclass";
 my $refused = past(2, "$relchecks; INSERT INTO roaming.usage (served, started, seconds) VALUES ('12345', '2026-01-01', 1), ('12345', '2026-01-01', -1), ('12345', '2026-01-01', 2); " . ($relchecks =~ s/= 0/= 1/r));
