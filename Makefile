@@ -235,6 +235,7 @@ OBJS_BACKEND = \
 	src/node/node_worker.o \
 	src/node/node_launcher.o \
 	src/node/node_commit.o \
+	src/node/node_execute.o \
 	src/node/node_finality.o \
 	src/node/node_status.o \
 	src/node/node_create.o \

@@ -77,3 +77,11 @@ END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
     'what became of a call, by the ref that it returned: done, refused, failed; waiting while its block is not applied here, for which wait says how long to wait';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
+
+-- No SECURITY DEFINER and no SET: either would keep it from committing.
+CREATE PROCEDURE ledger.execute(INOUT ref ledger.ref, wait interval DEFAULT '30 s', INOUT height bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'tl_execute' LANGUAGE C;
+COMMENT ON PROCEDURE ledger.execute(ledger.ref, interval, bigint) IS
+    'CALL ledger.execute(contract.function(...)): commits the call, waits until it is done and gives its block; the error of a call that was refused or failed; not in a transaction block';
+REVOKE ALL ON PROCEDURE ledger.execute(ledger.ref, interval, bigint) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE ledger.execute(ledger.ref, interval, bigint) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;

@@ -120,6 +120,69 @@ my $ref = $wires->sql(1, q{SET ROLE app; SELECT account.open(account => 'bob')})
 
 is($wires->sql(1, "SET ROLE app; SELECT state FROM ledger.outcome('$ref', '$wait')"), 'done', 'who may sees its outcome');
 is($wires->sql(1, "SELECT account, asset FROM account.open_call WHERE ledger_ref = '$ref'"), 'bob|EUR', 'a call is a row like any other');
+# Statement and outcome in one, by a procedure.
+sub executed
+{
+	my ($query) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$query", on_error_stop => 1);
+
+	return $code ? $err : $out;
+}
+
+like(executed(q{CALL ledger.execute(account.deposit('bob', 200))}), qr/^1\.0\.\d+\.1\|\d+$/, 'CALL ledger.execute gives the ref and the block of a call that is done');
+like(executed(q{CALL ledger.execute(account.deposit(amount => 200, account => 'bob'), wait => '5 min')}), qr/^1\.0\.\d+\.1\|\d+$/, 'with names');
+is($wires->sql(1, q{SELECT amount FROM account.balance WHERE account = 'bob'}), '396', 'and it is done at once');
+like(executed(q{SET ROLE app\; CALL ledger.execute(account.open('carol'))}), qr/ERROR:  25001/, 'a string of two statements is a transaction block');
+like(executed(q{SET default_transaction_isolation = serializable;
+CALL ledger.execute(account.open('carol'))}), qr/^1\.0\.\d+\.1\|\d+$/, 'at whatever isolation level');
+like(executed(q{SET ROLE app;
+CALL ledger.execute(account.pay('bob', 'carol', 96))}), qr/^1\.0\.\d+\.1\|\d+$/, 'by whoever may call');
+like(executed(q{SET ROLE other;
+CALL ledger.execute('1.0.5.1')}), qr/ERROR:  42501: permission denied for procedure execute/, 'by nobody else');
+like(executed(q{CALL ledger.execute(account.deposit('bob', 0))}),
+	qr/ERROR:  P0001: an amount is above zero\nDETAIL:  The contract has refused call 1\.0\.\d+\.1 in block \d+\. Nothing has changed\./, 'what is refused is an error in the words of the contract');
+like(executed(q{CALL ledger.execute(account.open('bob'))}),
+	qr/ERROR:  23505: duplicate key .*\nDETAIL:  Call 1\.0\.\d+\.1 has failed in block \d+\. Nothing has changed\./, 'what failed has its SQLSTATE');
+{
+	my $calls = 'SELECT count(*) FROM account.deposit_call';
+	my $before = $wires->sql(1, $calls);
+
+	foreach my $block (q{BEGIN;\nCALL}, q{DO $$ BEGIN PERFORM set_config('a.b', '', false); EXECUTE 'CALL ledger.execute(account.deposit(''bob'', 1))'; END $$; --})
+	{
+		like(executed(($block =~ s/\\n/\n/r) . q{ ledger.execute(account.deposit('bob', 1))}),
+			qr/ERROR:  25001: ledger\.execute cannot run inside a transaction block\nDETAIL:  .*Nothing is called.*\nHINT:  .*ledger\.outcome/, 'refused: ' . substr($block, 0, 5));
+	}
+	is($wires->sql(1, $calls), $before, 'and nothing is called then');
+	like(executed("CALL ledger.execute($_)"), qr/ERROR:  22004: .* of ledger.execute is null/, "refused: $_") foreach ('NULL', q{account.deposit('bob', 1), NULL});
+	is($wires->sql(1, $calls), $before, 'and nothing either');
+	like(executed("CALL ledger.execute('$ref')"), qr/^\Q$ref\E\|\d+$/, 'a call that is committed is waited for again');
+	like(executed("CALL ledger.execute('" . $wires->sql(1, 'SELECT min(ledger_ref) FROM ledger.table_version') . "')"), qr/ERROR:  TL018: .*is no call/, 'another row is not');
+}
+
+# The wait ends and the call does not.
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 1);
+
+	$session->query_safe('BEGIN; LOCK TABLE account.balance');
+	like(executed(q{CALL ledger.execute(account.deposit('bob', 100), wait => '100 ms')}),
+		qr/ERROR:  TL020: call (1\.0\.\d+\.1) is committed but not final yet\nDETAIL: .*\nHINT:  Do not call again: SELECT \* FROM ledger\.outcome\('\1'/, 'when the time is over the ref is told');
+	like(executed(qq{SET statement_timeout = '500 ms';\nCALL ledger.execute(account.deposit('bob', 100), wait => '10 min')}),
+		qr/ERROR:  57014: canceling statement due to statement timeout\nDETAIL:  Call 1\.0\.\d+\.1 is committed and takes effect all the same\.\nHINT: .*ledger\.outcome\('1\.0\./, 'and when it is cancelled');
+	$session->query_safe('ROLLBACK');
+	$session->quit;
+	ok($wires->poll(1, q{SELECT amount FROM account.balance WHERE account = 'bob'}, '498'), 'both are done later');
+}
+
+# To clients the functions look like any other.
+is($wires->sql(1, q{SELECT pg_get_function_identity_arguments(oid), pg_get_function_arguments(oid), pg_get_function_result(oid), prokind FROM pg_proc WHERE oid = 'account.open(varchar, varchar)'::regprocedure}),
+	q{account character varying, asset character varying|account character varying, asset character varying DEFAULT 'EUR'::character varying|ledger.ref|f}, 'a call has the arguments, names and defaults of the contract');
+is($wires->sql(1, q{SELECT string_agg(p.parameter_name || ' ' || p.data_type || coalesce(' ' || p.parameter_default, ''), ', ' ORDER BY p.ordinal_position)
+	FROM information_schema.parameters AS p JOIN information_schema.routines AS r USING (specific_schema, specific_name)
+	WHERE r.routine_schema = 'account' AND r.routine_name = 'open' AND p.specific_name = 'open_' || 'account.open(varchar, varchar)'::regprocedure::oid}),
+	q{account character varying, asset character varying 'EUR'::character varying}, 'in the information schema too');
+like(executed('\df account.open'), qr/^account\|open\|ledger\.ref\|account character varying, asset character varying DEFAULT 'EUR'::character varying\|func$/m, 'and in psql');
+refused($wires, 1, q{SELECT account.open(account => 'x', currency => 'EUR')}, qr/function account\.open\(account => unknown, currency => unknown\) does not exist/, 'a name that it has not is refused');
+
 refused($wires, 1, 'SET ROLE app; SELECT * FROM account.total; SELECT account.move(\'alice\', \'bob\', 1)', qr/permission denied for function move/, 'what entry points use is not called by others');
 $ref = $wires->sql(1, 'INSERT INTO cdr VALUES (1) RETURNING ledger_ref');
 $wires->sql(1, "SELECT ledger.wait_final('$ref', '$wait')");
