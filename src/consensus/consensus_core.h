@@ -33,7 +33,8 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
- * nothing: TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
+ * nothing.  The actions are to be carried out whatever is returned, as time has
+ * passed.  TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
  * of the own ones or for which there is no room yet, and for a STATE or DUE of a
  * block that is not final, TL_NOT_FINAL for a row of an epoch that
  * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.

@@ -560,8 +560,8 @@ tl_node_order_step(TlOrder *order, TlInput *input)
 	input->now_us = tl_node_order_now_us();
 	input->clock_us = tl_chain_time_to_unix(GetCurrentTimestamp());
 	status = tl_consensus_step(order->core, order->actions, input);
-	if (status == TL_OK)
-		obey(order);
+	/* time passes also with an input that is not taken */
+	obey(order);
 	return status;
 }
 

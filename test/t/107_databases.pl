@@ -105,9 +105,9 @@ $node->reload;
 $node->poll_query_until('postgres', 'SHOW synchronous_commit', 'off');
 pending_becomes_final('postgres', 'after a reload');
 $ref = $node->safe_psql('postgres', 'INSERT INTO cdr VALUES (5) RETURNING ledger_ref');
-my $seen = $node->safe_psql('postgres', "SELECT height, hash FROM ledger.block WHERE height = ledger.wait_final('$ref')");
+my $height = $node->safe_psql('postgres', "SELECT ledger.wait_final('$ref')");
+my $seen = $node->safe_psql('postgres', "SELECT height, hash FROM ledger.block WHERE height = $height");
 $node->crash_and_restart;
-my ($height) = split /\|/, $seen;
 is($node->safe_psql('postgres', "SELECT height, hash FROM ledger.block WHERE height = $height"), $seen, 'a block that was seen survives a crash');
 
 $node->wait_final_all;

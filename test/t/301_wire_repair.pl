@@ -100,7 +100,8 @@ sub wait_whole
 	{
 		$wires->sql(1, 'SELECT pg_reload_conf()');		# look now
 		usleep(200_000);
-		last if $wires->wire(1, $shape) eq $whole;
+		# without a schema there is no shape yet
+		last if (($wires->node(1)->psql(LedgerWire::WIRE, $shape))[1] // '') eq $whole;
 	}
 	is($wires->wire(1, $shape), $whole, "$name is repaired");
 	return;

@@ -98,6 +98,23 @@ orders('after an empty GOVERN row');
 is($wires->sql($_, 'SELECT count(*) FROM ledger.motion'), '0', "member $_ has heard of no motion") foreach (@members);
 is(join(' ', map { $wires->wire_pid($_) } @members), "@processes", 'no process has ended');
 
+# The core waits ten seconds for the liar's answer after a start.  If that time ends while
+# this node is about to offer a batch, which comes too early then, what the core signs in
+# that very step is stored all the same.
+{
+	my $session = $wires->node(1)->background_psql('postgres', on_error_stop => 1);
+
+	$session->query_safe("BEGIN; SELECT ledger_internal.submit('held up'); LOCK TABLE ledger_internal.submitted");
+	my $process = $wires->restart_wire(1);
+
+	$wires->poll(1, "SELECT count(*) > 0 FROM pg_locks WHERE pid = $process AND NOT granted");
+	sleep 11;
+	$session->query_safe('COMMIT');
+	$session->quit;
+	orders('after a start that was held up');
+	is($wires->wire_pid(1), $process, 'and its process goes on');
+}
+
 # A start reads long logs in parts.
 sub restart_process
 {

@@ -174,6 +174,26 @@ seen(uint32_t member, const TlLogRow *row, bool held)
 	UNIT_CHECK(step(input) == TL_OK);
 }
 
+/* A batch that comes as the time ends is too early; what is signed then counts. */
+static void
+signs_although_refused(void)
+{
+	TlSpan		header = batch_of(2, 0);
+	TlInput		held = {.kind = TL_INPUT_HELD, .lane = {.member = 2, .batch = 1}};
+
+	open_core(MEMBERS, 1);
+	start(true);
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(2, 0, 1, TL_LOG_BATCH, 0, header)) == TL_OK);
+	tl_chain_batch_digest(&held.lane.digest, header.data, header.size);
+	UNIT_CHECK(step(held) == TL_OK && unit_action(&actions, TL_ACT_APPEND) == NULL);
+	now_us += config.pace.start_wait_us;
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_MAKE_BATCH,
+				   .payload = batch_of(config.member, 0)}) == TL_BAD_ORDER);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) != NULL &&
+			   unit_action(&actions, TL_ACT_APPEND)->row.sequence == 1);
+	UNIT_CHECK(signs() && unit_action(&actions, TL_ACT_APPEND)->row.sequence > 1);
+}
+
 /* R30: all others, or the time. */
 static void
 asks_first(void)
@@ -1001,7 +1021,8 @@ pair_changes(void)
 	memory = NULL;
 }
 
-UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
+UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(signs_although_refused),
+		  UNIT_CASE(asks_participants), UNIT_CASE(memory_is_lost),
 		  UNIT_CASE(old_key_says_nothing), UNIT_CASE(epochs_do_not_go_back),
 		  UNIT_CASE(replies_and_closes), UNIT_CASE(says_nothing),
 		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
