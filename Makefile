@@ -47,6 +47,8 @@ OBJS_PURE = \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_due.o \
 	src/consensus/consensus_tip.o \
+	src/consensus/consensus_offer.o \
+	src/consensus/consensus_take.o \
 	src/consensus/consensus_hop.o \
 	src/consensus/consensus_relay.o \
 	src/consensus/consensus_ack.o \
@@ -185,6 +187,7 @@ OBJS_BACKEND = \
 	src/replication/replication_prune.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \
+	src/replication/replication_offer.o \
 	src/replication/replication_signature.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
@@ -225,6 +228,7 @@ OBJS_BACKEND = \
 	src/node/node_order_log.o \
 	src/node/node_order_checkpoint.o \
 	src/node/node_order_rejoin.o \
+	src/node/node_order_offer.o \
 	src/node/node_order_batch.o \
 	src/node/node_order_epoch.o \
 	src/node/node_order_decision.o \

@@ -602,6 +602,7 @@ take_input(TlConsensus *core, const TlInput *input)
 			begin(core, input->fresh);
 			return TL_OK;
 		case TL_INPUT_TIP:
+		case TL_INPUT_OFFER:
 		case TL_INPUT_LAST_SEEN:
 		case TL_INPUT_REJOIN:
 		case TL_INPUT_REQUEST:
@@ -620,6 +621,9 @@ take_answer(TlConsensus *core, const TlInput *input)
 	{
 		case TL_INPUT_TIP:
 			tl_consensus_tip_input(core, input);
+			break;
+		case TL_INPUT_OFFER:
+			tl_consensus_take_input(core, input);
 			break;
 		case TL_INPUT_LAST_SEEN:
 			tl_consensus_pace_answered(core, tl_consensus_index(core, input->member));

@@ -69,6 +69,15 @@ extern bool tl_consensus_judge_tip(const TlConsensus *core, TlSpan certificate,
 								   TlSignatureCheck check, void *context);
 
 /*
+ * The same for final blocks that a member shows (TL_INPUT_OFFER).  TL_OK, or what is
+ * wrong: TL_BAD_ORDER if they are not those beyond this core's base, TL_NOT_FINAL
+ * if nothing in them says so of one that can be remembered, TL_BAD_CERTIFICATE if
+ * that does not hold.
+ */
+extern TlStatus tl_consensus_judge_offer(const TlConsensus *core, TlSpan offer,
+										 TlSignatureCheck check, void *context);
+
+/*
  * In a rejoin: may the own log go on with this REJOIN of its own, although the
  * row that it follows is not here?  Ask when the others have shown no more, and
  * what is here came from them ("What the caller does", 5).

@@ -41,7 +41,7 @@ static bool read_rejoin(const TlConsensus *core, const TlLogRow *row,
 static bool read_approval(const TlConsensus *core, const TlLogRow *row,
 						  TlEntry *out, unsigned *place);
 static TlEntry *find_entry(TlConsensus *core, const TlHash *digest);
-static TlEntry *oldest_rejoin(TlConsensus *core, TlEntry *places);
+static TlEntry *oldest_rejoin(TlConsensus *core, TlEntry *places, bool bound);
 static bool is_notarized(TlConsensus *core, const TlHash *digest);
 static bool is_newer(const TlEntry *entry, const TlEntry *other);
 static bool was_ordered(const TlMemberStanding *standing,
@@ -118,7 +118,7 @@ tl_consensus_entry_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 	wanted = is_wanted(core, &entry.digest, &bound);
 	place = &core->entries[(size_t) index * places + number];
 	if (row->kind == TL_LOG_REJOIN)
-		place = oldest_rejoin(core, place);
+		place = oldest_rejoin(core, place, bound);
 	if (place == NULL ||
 		(place->present &&
 		 (place->bound || !(wanted || is_newer(&entry, place)))))
@@ -418,12 +418,14 @@ find_entry(TlConsensus *core, const TlHash *digest)
 /*
  * A free place for a REJOIN, else that of the oldest which may go: not one that
  * a notarized block orders, or two of them would push each other out for ever.
- * NULL if none may.
+ * For one of the next final block (bound) even that, the newest: of blocks that were
+ * taken (P17) many may be notarized.  NULL if none may.
  */
 static TlEntry *
-oldest_rejoin(TlConsensus *core, TlEntry *places)
+oldest_rejoin(TlConsensus *core, TlEntry *places, bool bound)
 {
 	TlEntry    *oldest = NULL;
+	TlEntry    *newest = NULL;
 
 	for (unsigned i = 0; i < REJOIN_PLACES; i++)
 	{
@@ -434,8 +436,10 @@ oldest_rejoin(TlConsensus *core, TlEntry *places)
 		if (!place->bound && (oldest == NULL || is_newer(oldest, place)) &&
 			!is_notarized(core, &place->digest))
 			oldest = place;
+		if (!place->bound && (newest == NULL || is_newer(place, newest)))
+			newest = place;
 	}
-	return oldest;
+	return (oldest == NULL && bound) ? newest : oldest;
 }
 
 /* Does a notarized block that is not final order that row? */

@@ -124,6 +124,8 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	action->hash = core->decided;
 	core->pace.decided |= !tl_consensus_same(&core->decided, &zeros);
 	core->base = known->block;
+	if (core->base.header.view == core->taken_view)
+		core->beyond_asked_us = 0;	/* who had these may have more */
 	core->low = core->base.header.view;
 	if (core->own.view <= core->low)
 		tl_consensus_vote_enter(core, core->low + 1);

@@ -54,10 +54,11 @@ tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row)
 	view = tl_consensus_view(core, row->view);
 	if (view == NULL)
 		return;
-	if (!view->first.present)
+	if (tl_consensus_proposal_find(core, row->view, &block.hash) != NULL)
+		place = NULL;			/* or it was taken, and is final */
+	else if (!view->first.present)
 		place = &view->first;
-	else if (!tl_consensus_same(&view->first.block.hash, &block.hash) &&
-			 !view->named.present &&
+	else if (!view->named.present &&
 			 ((view->certified[VOTE_NOTARIZE].present &&
 			   tl_consensus_same(&view->certified[VOTE_NOTARIZE].block,
 								 &block.hash)) ||
@@ -195,7 +196,8 @@ tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known)
 		if (!TL_RULE(24, tl_consensus_same(&lowest->block.header.members_hash,
 										   &core->config.members_hash)))
 			lowest->bad = true;
-		if (!TL_RULE(40, lowest->certifies ==
+		if (!lowest->taken &&
+			!TL_RULE(40, lowest->certifies ==
 					 (lowest->block.header.checkpoint_height !=
 					  parent->header.checkpoint_height)))
 			lowest->bad = true;

@@ -74,6 +74,7 @@ typedef struct TlKnownBlock
 	bool		bad;			/* linked, and against a rule for good */
 	bool		certifies;		/* the proposal has a certificate of the
 								 * checkpoint that the header names */
+	bool		taken;			/* it is final, and came without a proposal */
 	int64_t		asked_us;		/* for a batch of it, last */
 	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;
@@ -341,6 +342,7 @@ struct TlConsensus
 	uint64_t	beyond;			/* highest certified view out of reach, 0: none */
 	int64_t		beyond_asked_us;
 	unsigned	beyond_count;	/* how often */
+	uint64_t	taken_view;		/* of the last block that was taken (P17) */
 	int64_t		tip_us;			/* when to ask for others' final blocks */
 	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */
@@ -669,6 +671,9 @@ extern int64_t tl_consensus_hop_fetch(const TlConsensus *core);
 /* consensus_tip.c */
 extern void tl_consensus_tip_ask(TlConsensus *core);
 extern void tl_consensus_tip_input(TlConsensus *core, const TlInput *input);
+
+/* consensus_take.c */
+extern void tl_consensus_take_input(TlConsensus *core, const TlInput *input);
 
 /* consensus_due.c */
 extern bool tl_consensus_due_input(TlConsensus *core, uint64_t height,

@@ -153,6 +153,8 @@ typedef enum TlInputKind
 								 * names, too */
 	TL_INPUT_TIP,				/* payload is the finalization of the last final
 								 * block that member keeps */
+	TL_INPUT_OFFER,				/* payload is what member has answered to
+								 * TL_ACT_CATCH_UP (consensus_offer.h) */
 	TL_INPUT_DUE,				/* what the state after the final block at height
 								 * has due next, and when: after each block that
 								 * is applied, and again after each start */
@@ -182,15 +184,16 @@ typedef struct TlInput
 								 * _LAST_SEEN, _REQUEST, _REPLY, _REPLIED */
 	TlLogRow	other;			/* _CONTRADICTION */
 	bool		certificates_valid; /* those inside the row, tl_consensus_judge;
-									 * _TIP: that one, tl_consensus_judge_tip */
+									 * _TIP: that one, tl_consensus_judge_tip;
+									 * _OFFER: tl_consensus_judge_offer */
 	TlLane		lane;			/* _HELD */
-	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL, _TIP */
+	TlSpan		payload;		/* _MAKE_BATCH, _MAKE_APPROVAL, _TIP, _OFFER */
 	TlState		state;			/* _STATE */
 	uint64_t	view;			/* _STATE: of that block */
 	uint64_t	height;			/* _DUE */
 	int64_t		due_us;			/* _DUE: block time, since 1970 UTC; 0: nothing */
 	bool		fresh;			/* _START: of the server, or of a copy */
-	uint32_t	member;			/* _LAST_SEEN, _TIP: whose answer it is */
+	uint32_t	member;			/* _LAST_SEEN, _TIP, _OFFER: whose answer it is */
 	bool		held;			/* _LAST_SEEN: the own log has that row */
 	uint32_t	ticket;			/* _LAST_SEEN: one more than in his newest REPLY
 								 * to this node, 0 if there is none */
@@ -206,8 +209,9 @@ typedef enum TlActionKind
 	TL_ACT_FETCH_ROW,			/* the row of that digest, which a block orders */
 	TL_ACT_READ_LANE,			/* give the stored BATCH rows of lane.member
 								 * beyond lane once more */
-	TL_ACT_CATCH_UP,			/* too far behind to follow the votes: take
-								 * final blocks from others, start anew */
+	TL_ACT_CATCH_UP,			/* the logs do not bring final blocks that
+								 * member has: ask him for those beyond the
+								 * last one handed over (TL_INPUT_OFFER) */
 	TL_ACT_EPOCH,				/* the epoch has ended with the last block handed
 								 * over: make the next core (consensus_epoch.h) */
 

@@ -126,6 +126,8 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	sink->reply = tl_node_order_rejoin_on_reply;
 	sink->own = tl_node_order_rejoin_on_own;
 	sink->asked = on_asked;
+	sink->offer = tl_node_order_offer_make;
+	sink->offered = tl_node_order_offer_on;
 	return order;
 }
 
@@ -253,6 +255,7 @@ tl_node_order_wake(TlOrder *order)
 TimestampTz
 tl_node_order_poll(TlOrder *order, TimestampTz now)
 {
+	int64_t		wake_us;
 	int64_t		left_us;
 
 	if (order->walk != NULL)
@@ -274,9 +277,12 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 		if (order->signed_now)
 			return now;			/* what it has made leaves first */
 	}
-	if (order->wake_us == 0)
+	wake_us = tl_node_order_offer_look(order);
+	if (wake_us == 0 || (order->wake_us != 0 && order->wake_us < wake_us))
+		wake_us = order->wake_us;
+	if (wake_us == 0)
 		return DT_NOEND;
-	left_us = order->wake_us - tl_node_order_now_us();
+	left_us = wake_us - tl_node_order_now_us();
 	return now + Max(left_us, 0);
 }
 
@@ -284,7 +290,8 @@ static bool
 has_work(const TlOrder *order)
 {
 	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
-		order->seen != NIL || order->contradictions != NIL || tl_node_order_rejoin_waits(order))
+		order->seen != NIL || order->contradictions != NIL || order->offered != NIL ||
+		tl_node_order_rejoin_waits(order))
 		return true;
 	return order->submitted || tl_node_order_log_waits(order) ||
 		(order->wake_us != 0 && tl_node_order_now_us() >= order->wake_us);
@@ -518,6 +525,7 @@ give_news(TlOrder *order)
 		if (status != TL_NOT_FINAL)
 			tl_error_check(status, "contradiction");
 	}
+	tl_node_order_offer_give(order);
 	tl_node_order_rejoin_give(order);
 	foreach(cell, order->seen)
 		give_seen(order, lfirst(cell));
@@ -597,9 +605,7 @@ obey(TlOrder *order)
 				order->wake_us = action->wake_us;
 				break;
 			case TL_ACT_CATCH_UP:
-				ereport(WARNING,
-						errmsg("the logs do not bring blocks that member %u has, and they cannot be taken from him yet",
-							   action->member));
+				tl_node_order_offer_ask(order, action->member);
 				break;
 			case TL_ACT_EPOCH:
 				tl_node_order_epoch_store(order->config, action, order->height);

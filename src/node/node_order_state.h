@@ -112,6 +112,15 @@ struct TlOrder
 	uint64_t	own_sequence;	/* and its place there */
 	bool		own_more;
 
+	/* blocks that the logs do not bring (node_order_offer.c) */
+	uint64_t	offer_after;	/* those beyond that height were asked for */
+	int64_t		behind_us;		/* monotonic: when a log was last seen to go on */
+	int64_t		stuck_us;		/* when to ask, as blocks do not; 0: never */
+	int64_t		stuck_pause_us;
+	bool		took;			/* somebody has shown some */
+	uint64_t	stuck_height;	/* since the block at that height is final */
+	unsigned	stuck_turn;		/* whom to ask next */
+
 	/* what the sink was told since the last turn; in the context news */
 	MemoryContext news;
 	List	   *held;			/* TlLane */
@@ -119,6 +128,7 @@ struct TlOrder
 	List	   *seen;			/* TlLastSeen */
 	List	   *again;			/* TlLogRow, for TL_ACT_READ_LANE */
 	List	   *contradictions; /* two TlLogRow each */
+	List	   *offered;		/* final blocks that members show */
 	List	   *requests;		/* TlLogRow, as the next ones */
 	List	   *replies;
 	List	   *returned;		/* of the own log */
@@ -168,6 +178,14 @@ extern void tl_node_order_log_arrived(TlOrder *order, const TlLogRow *row);
 extern void tl_node_order_log_moved(TlOrder *order);
 extern void tl_node_order_log_give_own(TlOrder *order);
 extern bool tl_node_order_log_waits(const TlOrder *order);
+
+/* node_order_offer.c */
+extern TlSpan tl_node_order_offer_make(void *context, uint64_t after);
+extern const char *tl_node_order_offer_on(void *context, uint32_t member,
+										  const void *data, size_t size);
+extern void tl_node_order_offer_give(TlOrder *order);
+extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);
+extern int64_t tl_node_order_offer_look(TlOrder *order);
 
 /* node_order_rejoin.c */
 extern void tl_node_order_rejoin_load(TlOrder *order);

@@ -123,6 +123,7 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 	}
 	wake = Min(wake, tl_replication_want_poll(wire, now));
 	wake = Min(wake, tl_replication_request_due(wire));
+	wake = Min(wake, tl_replication_offer_due(wire));
 	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
 }
 
@@ -148,6 +149,17 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 			wake = Min(wake, tl_replication_fetch_wake(wire, log->source, log->due));
 	}
 	return wake;
+}
+
+/* Does somebody show or claim rows of a log that are not kept? */
+bool
+tl_replication_fetch_is_behind(const TlWire *wire)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		for (int j = 0; j < wire->peers[i].log_count; j++)
+			if (wire->peers[i].logs[j].known > wire->peers[i].logs[j].sequence)
+				return true;
+	return false;
 }
 
 /* This source's connection is idle: ask it for what it may have. */

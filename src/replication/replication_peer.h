@@ -39,6 +39,14 @@ typedef struct TlPeerLog
 	int64_t		passed_arrival;
 } TlPeerLog;
 
+/* A question for final blocks, on its way. */
+typedef enum TlTakeState
+{
+	TL_TAKE_NOTHING,
+	TL_TAKE_ASK,				/* it is to be put into his wire */
+	TL_TAKE_READ				/* he may have answered */
+} TlTakeState;
+
 typedef struct TlPeer
 {
 	uint32_t	member;
@@ -65,6 +73,18 @@ typedef struct TlPeer
 	uint8_t    *request;		/* a row to be put into its wire, or NULL */
 	size_t		request_size;
 	TimestampTz own_due;		/* when its wire is asked for the own log */
+
+	/* final blocks (replication_offer.c): that he asks for, */
+	bool		offer_wanted;
+	uint64_t	offer_after;	/* beyond that height */
+	TimestampTz offer_due;
+
+	/* and that he is asked for */
+	TlTakeState take_state;
+	uint64_t	take_after;
+	TimestampTz take_due;
+	int			take_tries;		/* looks in vain */
+	int			take_pause_ms;	/* after what was refused */
 	TimestampTz silent_until;	/* rows came by fetch that the link did not bring */
 } TlPeer;
 

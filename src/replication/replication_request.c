@@ -117,6 +117,8 @@ tl_replication_request_ask(TlWire *wire, int source, TimestampTz now)
 		return take_requests(wire);
 	if (source < 0 && wire->replies_due)
 		return put_replies(wire);
+	if (source < 0 ? tl_replication_offer_show(wire, now) : tl_replication_offer_take(wire, source, now))
+		return true;
 	return wire->takes_back && ask_own(wire, source, now);
 }
 
@@ -165,7 +167,7 @@ take_requests(TlWire *wire)
 	return tl_replication_connection_ask(&wire->reader,
 										 psprintf("DELETE FROM ledger_wire.request WHERE arrival IN"
 												  " (SELECT arrival FROM ledger_wire.request ORDER BY arrival LIMIT %d)"
-												  " RETURNING message", REQUESTS_MAX),
+												  " RETURNING message, sender", REQUESTS_MAX),
 										 NULL, 0, REQUEST_TIMEOUT_MS, on_requests, wire);
 }
 
@@ -175,7 +177,7 @@ on_requests(void *context, PGresult *result)
 	TlWire	   *wire = context;
 
 	if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK ||
-		PQnfields(result) != 1)
+		PQnfields(result) != 2)
 		return;
 	for (int i = 0; i < PQntuples(result); i++)
 	{
@@ -184,6 +186,8 @@ on_requests(void *context, PGresult *result)
 
 		if (tl_replication_body_is_asked(data, size))
 			tl_replication_body_asked(wire, data, size);
+		else if (tl_replication_offer_is_asked(data, size))
+			tl_replication_offer_asked(wire, PQgetvalue(result, i, 1), data);
 		else
 			take_request(wire, data, size);
 	}

@@ -42,6 +42,11 @@ typedef struct TlSink
 	void		(*own) (void *context, const TlLogRow *row);	/* of the own log, as
 																 * a wire has it */
 	void		(*asked) (void *context);	/* ledger_internal.asked_body has grown */
+	TlSpan		(*offer) (void *context, uint64_t after);	/* final blocks beyond that
+														 * height, for who asks */
+	const char *(*offered) (void *context, uint32_t member,
+							const void *data, size_t size); /* TL_INPUT_OFFER; or
+															 * what is wrong with it */
 } TlSink;
 
 /* What a row can be asked for by. */

@@ -208,11 +208,20 @@ extern void tl_replication_body_asked(TlWire *wire, const void *data, size_t siz
 extern bool tl_replication_body_request(TlWire *wire, int source, uint32_t member);
 extern void tl_replication_body_poll(TlWire *wire, TimestampTz now);
 
+/* from replication_offer.c */
+extern bool tl_replication_offer_is_asked(const void *data, size_t size);
+extern void tl_replication_offer_asked(TlWire *wire, const char *role, const void *data);
+extern void tl_replication_offer_ask(TlWire *wire, uint32_t member, uint64_t after);
+extern TimestampTz tl_replication_offer_due(const TlWire *wire);
+extern bool tl_replication_offer_show(TlWire *wire, TimestampTz now);
+extern bool tl_replication_offer_take(TlWire *wire, int source, TimestampTz now);
+
 /* from replication_prune.c */
 extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
+extern bool tl_replication_fetch_is_behind(const TlWire *wire);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
 extern void tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE],
 									   uint64_t sequence);

@@ -183,6 +183,8 @@ hear(Dialogue *dialogue, const Line *line)
 		dialogue_saw(dialogue, line);
 	else if (strcmp(line->words[1], "tells") == 0 && line->count > 4)
 		dialogue_tells(dialogue, line);
+	else if (strcmp(line->words[1], "shows") == 0 && line->count > 4)
+		dialogue_shows(dialogue, line);
 	else if (strcmp(line->words[1], "requests") == 0)
 		dialogue_request(dialogue, line);
 	else if (strcmp(line->words[1], "replies") == 0)

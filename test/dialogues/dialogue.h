@@ -164,6 +164,7 @@ extern void dialogue_reply(Dialogue *dialogue, const Line *line);
 extern void dialogue_open_incarnation(Dialogue *dialogue);
 extern void dialogue_restart(Dialogue *dialogue, const Line *line);
 extern void dialogue_tells(Dialogue *dialogue, const Line *line);
+extern void dialogue_shows(Dialogue *dialogue, const Line *line);
 extern void dialogue_takes(Dialogue *dialogue, const Line *line);
 extern void dialogue_returned(Dialogue *dialogue, const Line *line);
 extern void dialogue_next_epoch(Dialogue *dialogue);

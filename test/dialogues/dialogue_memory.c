@@ -8,6 +8,7 @@
 #include "dialogue.h"
 
 #include "consensus_epoch.h"
+#include "consensus_offer.h"
 #include "consensus_reply.h"
 #include "crypto_hash.h"
 
@@ -281,6 +282,44 @@ dialogue_tells(Dialogue *dialogue, const Line *line)
 	input.payload = dialogue_certificate(dialogue, &certificate, line_after(line, "by"));
 	input.certificates_valid = tl_consensus_judge_tip(dialogue->core, input.payload,
 													  dialogue_check, NULL);
+	(void) dialogue_give(dialogue, &input);
+}
+
+/* MEMBER shows BLOCK... by VOTERS: final blocks that he keeps, the last with its certificate. */
+void
+dialogue_shows(Dialogue *dialogue, const Line *line)
+{
+	TlInput		input = {.kind = TL_INPUT_OFFER, .member = line_member(dialogue, line->words[0])};
+	TlCertificate certificate = {.kind = TL_LOG_FINALIZE};
+	TlOffer		offer = {.count = 0};
+	uint8_t		bytes[8192];
+	TlWriter	writer;
+
+	for (unsigned i = 2; i < line->count && strcmp(line->words[i], "by") != 0; i++)
+	{
+		const TlConsensusBlock *block = &dialogue_block(dialogue, line->words[i])->block;
+		TlOfferedBlock *out = &offer.blocks[offer.count++];
+
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		(void) tl_chain_block_encode(&writer, &block->header);
+		out->header = dialogue_keep(bytes, writer.size);
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		(void) tl_chain_cut_encode(&writer, block->cut, block->lane_count);
+		out->cut = dialogue_keep(bytes, writer.size);
+		tl_writer_init(&writer, bytes, sizeof(bytes));
+		(void) tl_chain_entries_encode(&writer, block->entries, block->entry_count);
+		out->entries = dialogue_keep(bytes, writer.size);
+		certificate.view = block->header.view;
+		certificate.block = block->hash;
+	}
+	offer.blocks[offer.count - 1].certificate = dialogue_certificate(dialogue, &certificate,
+																	 line_after(line, "by"));
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_offer_encode(&writer, &offer) != TL_OK)
+		fail("too many blocks to show");
+	input.payload = dialogue_keep(bytes, writer.size);
+	input.certificates_valid = tl_consensus_judge_offer(dialogue->core, input.payload,
+														dialogue_check, NULL) == TL_OK;
 	(void) dialogue_give(dialogue, &input);
 }
 

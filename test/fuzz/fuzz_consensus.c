@@ -3,7 +3,7 @@
  * fuzz_consensus.c
  *	  Payloads of log rows, and a core that is given arbitrary rows.
  *
- * The first byte chooses.  0 to 9, 250 to 252: a decoder; what it accepts is
+ * The first byte chooses.  0 to 9, 250 to 253: a decoder; what it accepts is
  * canonical, and an epoch certificate is read.
  * Otherwise the rest is a list of rows (member, kind, view with the bits loose
  * and second incarnation, size u16, payload)
@@ -16,6 +16,7 @@
 #include "consensus_epoch.h"
 #include "consensus_evidence.h"
 #include "consensus_payload.h"
+#include "consensus_offer.h"
 #include "consensus_rejoin.h"
 #include "consensus_reply.h"
 #include "consensus_restart.h"
@@ -109,6 +110,21 @@ decode_memory(uint8_t which, const uint8_t *data, size_t size, TlWriter *writer)
 	return status;
 }
 
+/* Final blocks of somebody else. */
+static TlStatus
+decode_offer(const uint8_t *data, size_t size, TlWriter *writer)
+{
+	TlOffer		offer;
+	TlConsensusBlock block;
+	TlStatus	status = tl_consensus_offer_decode(&offer, data, size);
+
+	if (status == TL_OK)
+		require(tl_consensus_offer_encode(writer, &offer) == TL_OK);
+	for (unsigned i = 0; status == TL_OK && i < offer.count; i++)
+		(void) tl_consensus_offered_read(&block, &offer.blocks[i]);
+	return status;
+}
+
 static void
 decode_one(uint8_t which, const uint8_t *data, size_t size)
 {
@@ -155,6 +171,9 @@ decode_one(uint8_t which, const uint8_t *data, size_t size)
 			status = tl_consensus_restart_decode(&restart, data, size);
 			if (status == TL_OK)
 				require(tl_consensus_restart_encode(&writer, &restart) == TL_OK);
+			break;
+		case 253:
+			status = decode_offer(data, size, &writer);
 			break;
 		case 250:
 		case 251:
@@ -259,7 +278,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (data[0] <= 9 || (data[0] >= 250 && data[0] <= 252))
+	if (data[0] <= 9 || (data[0] >= 250 && data[0] <= 253))
 		decode_one(data[0], data + 1, size - 1);
 	else
 		drive_core(data + 1, size - 1);

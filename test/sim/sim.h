@@ -69,6 +69,13 @@ typedef enum SimRole
 	SIM_FORGETFUL				/* unmodified, and goes on from an old backup */
 } SimRole;
 
+/* Own memory. */
+typedef struct SimBytes
+{
+	uint8_t    *bytes;
+	size_t		size;
+} SimBytes;
+
 typedef struct SimNode
 {
 	unsigned	id;
@@ -84,6 +91,7 @@ typedef struct SimNode
 	SimLog		loose;			/* fetched outside their logs */
 	TlConsensusBlock *chain;	/* blocks handed over, from genesis */
 	unsigned	chain_count;
+	SimBytes   *certificates;	/* their own finalizations, where given */
 	unsigned	chain_capacity;
 	uint64_t	epoch;			/* of the core on top of them */
 	TlStanding	standing;		/* of the last of them */
@@ -147,6 +155,8 @@ typedef struct SimNode
 	uint64_t	decided_epoch;	/* a block that decides a motion is handed over, */
 	uint64_t	decided_view;	/* in that view, 0: none */
 	uint64_t	tips;			/* peers that told their last final block */
+	uint64_t	offers;			/* peers that show final blocks */
+	bool		took;			/* some of them, in this turn */
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
@@ -306,7 +316,8 @@ typedef enum SimSeen
 	SIM_SEEN_HALT,				/* ends of faults without a block after the
 								 * first */
 	SIM_SEEN_IDLE,				/* hours between two batches */
-	SIM_SEEN_CATCH_UP,
+	SIM_SEEN_CATCH_UP,			/* final blocks that were taken */
+	SIM_SEEN_FALSE_OFFER,		/* a liar's */
 	SIM_SEEN_NULLIFIED,			/* views */
 	SIM_SEEN_LARGE,				/* batches beside which no other fits */
 	SIM_SEEN_BLOCK,
@@ -424,12 +435,6 @@ typedef struct SimPlan
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
-
-typedef struct SimBytes
-{
-	uint8_t    *bytes;
-	size_t		size;
-} SimBytes;
 
 typedef SimBytes SimMotion;
 
@@ -604,6 +609,7 @@ extern void sim_pace_quick(SimWorld *world);
 extern void sim_pace_due(SimWorld *world);
 extern void sim_pace_deaf(SimWorld *world);
 extern void sim_pace_deaf_beyond(SimWorld *world);
+extern void sim_pace_false_offers(SimWorld *world);
 extern void sim_pace_due_skewed(SimWorld *world);
 
 /* sim_scenario_change.c */
@@ -633,7 +639,6 @@ extern void sim_node_obey(SimWorld *world, SimNode *node);
 
 /* sim_disk.c */
 extern void sim_disk_open(SimWorld *world, SimNode *node, bool start);
-extern void sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from);
 extern void sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer);
 extern void sim_disk_add_block(SimNode *node, const TlConsensusBlock *block,
 							   TlSpan certificate);
@@ -685,6 +690,12 @@ extern void sim_tip_deliver(SimWorld *world, SimNode *node, unsigned peer);
 extern void sim_tip_read(SimWorld *world, SimNode *node);
 extern bool sim_tip_is_deaf(const SimWorld *world, const SimNode *node);
 extern void sim_tip_check(SimWorld *world);
+
+/* sim_offer.c */
+extern void sim_offer_keep(SimNode *node, unsigned place, TlSpan certificate);
+extern void sim_offer_free(SimNode *node);
+extern void sim_offer_deliver(SimWorld *world, SimNode *node, unsigned peer);
+extern void sim_offer_read(SimWorld *world, SimNode *node);
 
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);

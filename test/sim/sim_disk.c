@@ -84,33 +84,16 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	}
 }
 
-/* Too far behind: final blocks of an honest peer, then a new core on them. */
-void
-sim_disk_catch_up(SimWorld *world, SimNode *node, unsigned from)
-{
-	SimNode    *peer = &world->nodes[from];
-
-	/* Where the ledger has forked it is refused. */
-	if (peer->chain_count <= node->chain_count || node->busy ||
-		(world->plan.forgetful > 0 &&
-		 !sim_same(&peer->chain[node->chain_count - 1].hash,
-				   &node->chain[node->chain_count - 1].hash)))
-		return;
-	sim_disk_copy(world, node, peer);
-	node->pending.count = 0;
-	node->held_count = 0;
-	sim_disk_open(world, node, false);
-	sim_node_ask(world, node);
-}
-
 /* The final blocks of a peer, and what goes with them. */
 void
 sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer)
 {
 	for (unsigned i = node->chain_count; i < peer->chain_count; i++)
 	{
-		TlSpan		certificate = {peer->certificate, peer->certificate_size};
+		TlSpan		certificate = {peer->certificates[i].bytes, peer->certificates[i].size};
 
+		if (i + 1 == peer->chain_count)
+			certificate = (TlSpan) {peer->certificate, peer->certificate_size};
 		if (i > 0 && !sim_same(&peer->chain[i].header.parent,
 							   &node->chain[i - 1].hash))
 			sim_fail(world, "node %u: the chain of node %u does not fit",
@@ -129,14 +112,20 @@ void
 sim_disk_add_block(SimNode *node, const TlConsensusBlock *block, TlSpan certificate)
 {
 	unsigned	place = node->chain_count + node->final_pending++;
+	unsigned	before = node->chain_capacity;
 
 	if (place + 1 > node->chain_capacity)
 	{
 		node->chain_capacity = node->chain_capacity * 2 + 16;
 		node->chain = realloc(node->chain, node->chain_capacity *
 							  sizeof(TlConsensusBlock));
+		node->certificates = realloc(node->certificates, node->chain_capacity *
+									 sizeof(SimBytes));
+		memset(node->certificates + before, 0, (node->chain_capacity - before) *
+			   sizeof(SimBytes));
 	}
 	node->chain[place] = *block;
+	sim_offer_keep(node, place, certificate);
 	node->certificate = realloc(node->certificate, certificate.size + 1);
 	memcpy(node->certificate, certificate.data, certificate.size);
 	node->certificate_size = certificate.size;

@@ -50,6 +50,8 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->wants_batch = node->wants_approval = false;
 	node->clash[0] = NULL;
 	node->tips = 0;
+	node->offers = 0;
+	node->took = false;
 	node->wake_us = 0;
 	sim_govern_upgrade(world, node);
 	sim_disk_open(world, node, true);
@@ -132,8 +134,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			sim_tip_deliver(world, node, event->peer);
 			break;
 		case SIM_CATCH_UP:
-			sim_disk_catch_up(world, node, event->peer);
-			world->seen[SIM_SEEN_CATCH_UP]++;
+			sim_offer_deliver(world, node, event->peer);
 			break;
 		default:
 			sim_memory_deliver(world, node, event);
@@ -198,6 +199,7 @@ run(SimWorld *world, SimNode *node)
 	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
 	sim_tip_read(world, node);
+	sim_offer_read(world, node);
 	sim_node_step(world, node, &input, false);
 	sim_memory_settle(world, node);
 	for (unsigned again = 0; node->actions->more; again++)
@@ -260,6 +262,10 @@ commit(SimWorld *world, SimNode *node, bool send)
 	sim_memory_commit(world, node, send);
 	for (; node->final_pending > 0; node->final_pending--)
 		sim_due_final(world, node, node->chain_count++);
+	/* P14: these it shows, as one that begins on them */
+	if (node->took)
+		node->begun = node->chain_count;
+	node->took = false;
 	sim_relay_commit(world, node);
 }
 

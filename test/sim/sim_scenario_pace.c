@@ -74,3 +74,11 @@ sim_pace_deaf_beyond(SimWorld *world)
 	world->plan.view_count = 12;
 	world->plan.batch_every_us = 100 * SIM_MS;
 }
+
+void
+sim_pace_false_offers(SimWorld *world)
+{
+	sim_pace_deaf_beyond(world);
+	world->plan.liars = 1;
+	world->plan.lie = SIM_LIE_EVIDENCE;	/* it votes */
+}

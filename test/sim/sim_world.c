@@ -144,6 +144,7 @@ sim_world_free(SimWorld *world)
 		free(node->inbox.rows);
 		free(node->again.rows);
 		free(node->chain);
+		sim_offer_free(node);
 		free(node->certificate);
 		free(node->bodies);
 		free(node->held);
