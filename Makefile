@@ -205,6 +205,8 @@ OBJS_BACKEND = \
 	src/contract/contract_run.o \
 	src/contract/contract_deploy.o \
 	src/contract/contract_entry.o \
+	src/contract/contract_timer_handler.o \
+	src/contract/contract_timer.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \
@@ -273,6 +275,7 @@ SQL_MODULES = \
 	sql/94_restart.sql \
 	sql/95_deploy.sql \
 	sql/96_call.sql \
+	sql/97_timer.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)
@@ -286,7 +289,7 @@ PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parame
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function contract_timer finality node_restore
 
 ISOLATION = table_conflict finality_open
 

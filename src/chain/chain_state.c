@@ -25,8 +25,8 @@
  *
  *		0		1		leaf kind, 0x07
  *		1		1		format, 1
- *		2		1		3: rejection (1 is a call's outcome, 4 a batch's, below; 2 is for
- *						events)
+ *		2		1		3: rejection (1 is a call's outcome, 4 a batch's, 5 a timer's,
+ *						below; 2 is for events)
  *		3		8		height of the block
  *		11		16		ref
  *		27		5		SQLSTATE
@@ -55,6 +55,18 @@
  *		32		32		Hash(0x00 || the contract's own words), UTF-8; of nothing
  *						unless they are such
  *
+ * A timer of a contract that has run:
+ *
+ *		2		1		5: timer
+ *		3		8		height of the block
+ *		11		16		ref 0.0.height.number: that one of the timers of the block
+ *		27		5		SQLSTATE, as of a call
+ *		32		32		Hash(0x01 || leaf hash of the timer || Hash(0x00 || words)), the
+ *						words as of a call; the timer is the length of the
+ *						contract's name (1), the name, the length of the
+ *						handler's (1), the name, when it was due (8, in
+ *						microseconds since 1970), its key
+ *
  * Invariants
  *	  V1  a state has one root: the tables ascend, none is empty
  *
@@ -77,6 +89,9 @@
 #define OUTCOME_CALL		1
 #define OUTCOME_REJECTION	3
 #define OUTCOME_BATCH		4
+#define OUTCOME_TIMER		5
+
+#define TIMER_SIZE_MAX		2048
 
 #define BLINDING_END	(TL_ROW_BLINDING_OFFSET + TL_BLINDING_SIZE)
 
@@ -181,6 +196,32 @@ tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlCallOutcome *
 {
 	return put_outcome(leaf, OUTCOME_CALL, outcome->height, outcome->ref, outcome->sqlstate,
 					   &outcome->words);
+}
+
+/* What became of a timer, and which one it was. */
+TlStatus
+tl_chain_state_timer(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimerOutcome *outcome)
+{
+	uint8_t		bytes[TIMER_SIZE_MAX];
+	TlWriter	writer;
+	TlHash		timer;
+	TlHash		hash;
+
+	if (strlen(outcome->contract) > UINT8_MAX || strlen(outcome->handler) > UINT8_MAX)
+		return TL_TOO_LARGE;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_put_u8(&writer, (uint8_t) strlen(outcome->contract));
+	tl_put_bytes(&writer, outcome->contract, strlen(outcome->contract));
+	tl_put_u8(&writer, (uint8_t) strlen(outcome->handler));
+	tl_put_bytes(&writer, outcome->handler, strlen(outcome->handler));
+	tl_put_i64(&writer, outcome->at);
+	tl_put_bytes(&writer, outcome->key, strlen(outcome->key));
+	if (tl_writer_finish(&writer) != TL_OK)
+		return TL_TOO_LARGE;
+	tl_merkle_leaf_hash(&timer, bytes, writer.size);
+	tl_merkle_node_hash(&hash, &timer, &outcome->call.words);
+	return put_outcome(leaf, OUTCOME_TIMER, outcome->call.height, outcome->call.ref,
+					   outcome->call.sqlstate, &hash);
 }
 
 static TlStatus

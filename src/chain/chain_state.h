@@ -56,6 +56,16 @@ typedef struct TlCallOutcome
 	TlHash		words;			/* leaf hash of the contract's own ones */
 } TlCallOutcome;
 
+/* A timer that a block has run; at is in microseconds since 1970. */
+typedef struct TlTimerOutcome
+{
+	TlCallOutcome call;			/* ref: 0.0.height.number, as of a call */
+	const char *contract;
+	const char *handler;
+	const char *key;
+	int64_t		at;
+} TlTimerOutcome;
+
 extern TlStatus tl_chain_state_row_element(TlHash *out, const void *row,
 										   size_t size);
 
@@ -72,5 +82,7 @@ extern TlStatus tl_chain_state_refused_batch(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 											 const TlRefusedBatch *refused);
 extern TlStatus tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 									   const TlCallOutcome *outcome);
+extern TlStatus tl_chain_state_timer(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+									 const TlTimerOutcome *outcome);
 
 #endif							/* CHAIN_STATE_H */

@@ -31,6 +31,7 @@
 #include "utils/syscache.h"
 
 #include "contract_entry.h"
+#include "contract_timer.h"
 #include "table_contract.h"
 
 /* An entry point, as the catalogs have it. */
@@ -109,7 +110,7 @@ tl_contract_entry_of_table(Oid relation)
 
 /*
  * What is run behind the statement that makes a function: statements, as char *,
- * the first of an entry point its table's.  What changes state is executed by
+ * the first of an entry point or a handler its table's.  What changes state is executed by
  * calls, and what computes by whoever likes.
  */
 List *
@@ -119,6 +120,8 @@ tl_contract_entry_statements(Oid function)
 	char	   *inner;
 
 	load(&entry, function);
+	if (tl_contract_timer_is_handler(function))
+		return tl_contract_timer_statements(entry.name);
 	if (!tl_contract_entry_is_entry(function))
 		return func_volatile(function) == PROVOLATILE_IMMUTABLE ? NIL :
 			list_make1(psprintf("REVOKE EXECUTE ON FUNCTION %s%s FROM PUBLIC",

@@ -77,8 +77,9 @@ PG_FUNCTION_INFO_V1(tl_require);
 /* The default of max_stack_depth, in kB. */
 #define STACK_USUAL			2048
 
-/* Columns of ledger.context. */
+/* Columns of ledger.context, and of ledger.timer. */
 #define CONTEXT_COLUMNS		6
+#define TIMER_COLUMNS		5
 
 static const char *const settings[][2] = {
 	{"array_nulls", "on"},
@@ -116,9 +117,11 @@ static const char *const settings[][2] = {
 };
 
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
-static void run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
-				TupleDesc descriptor);
+static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
+static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
+static Datum make_timer(const TlCall *call, const TlCallContext *context);
+static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
 static bool is_lack_in_expression(const ErrorData *error);
@@ -152,19 +155,20 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
 	Oid			schema = get_rel_namespace(call->table);
 	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
-	TupleDesc	descriptor;
-	HeapTuple	row;
+	NullableDatum arguments[FUNC_MAX_ARGS];
+	int			count;
 
 	memset(out, 0, sizeof(*out));
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
-	row = read_row(call, &descriptor);
+	count = take_arguments(arguments, call, context);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(own);
 	PG_TRY();
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
-		run(call, context, role, row, descriptor);
+		tl_contract_timer_call(context->time);
+		run(call, role, arguments, count);
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
 	}
@@ -188,6 +192,31 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextDelete(own);
 }
 
+/*
+ * Column n of the row is argument n, behind the context; ledger_ref is the last
+ * column.
+ */
+static int
+take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
+{
+	TupleDesc	descriptor;
+	HeapTuple	row;
+
+	arguments[0].isnull = false;
+	if (call->timer != NULL)
+	{
+		arguments[0].value = make_timer(call, context);
+		return 1;
+	}
+	arguments[0].value = make_context(call, context);
+	row = read_row(call, &descriptor);
+	if (descriptor->natts > FUNC_MAX_ARGS)
+		elog(ERROR, "a call has %d arguments", descriptor->natts);
+	for (int i = 1; i < descriptor->natts; i++)
+		arguments[i].value = heap_getattr(row, i, descriptor, &arguments[i].isnull);
+	return descriptor->natts;
+}
+
 /* The arguments: a row that this transaction has inserted, or an own one. */
 static HeapTuple
 read_row(const TlCall *call, TupleDesc *descriptor)
@@ -209,30 +238,17 @@ read_row(const TlCall *call, TupleDesc *descriptor)
 	return row;
 }
 
-/* Column n of the row is argument n; ledger_ref is the last column. */
 static void
-run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
-	TupleDesc descriptor)
+run(const TlCall *call, Oid role, NullableDatum *arguments, int count)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 	FmgrInfo	function;
-	Datum		values[FUNC_MAX_ARGS + 1];
-	bool		nulls[FUNC_MAX_ARGS + 1];
 	Oid			user;
 	int			security;
 
-	if (descriptor->natts > FUNC_MAX_ARGS)
-		elog(ERROR, "a call has %d arguments", descriptor->natts);
-	heap_deform_tuple(row, descriptor, values, nulls);
 	fmgr_info(call->function, &function);
-	InitFunctionCallInfoData(*fcinfo, &function, descriptor->natts, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = make_context(call, context);
-	fcinfo->args[0].isnull = false;
-	for (int i = 1; i < descriptor->natts; i++)
-	{
-		fcinfo->args[i].value = values[i - 1];
-		fcinfo->args[i].isnull = nulls[i - 1];
-	}
+	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
+	memcpy(fcinfo->args, arguments, count * sizeof(NullableDatum));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -245,14 +261,10 @@ run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
 static Datum
 make_context(const TlCall *call, const TlCallContext *context)
 {
-	TupleDesc	descriptor = lookup_rowtype_tupdesc(tl_contract_entry_context_type(), -1);
 	Datum		values[CONTEXT_COLUMNS];
 	bool		nulls[CONTEXT_COLUMNS] = {false};
 	TlRef		ref;
-	Datum		result;
 
-	if (descriptor->natts != CONTEXT_COLUMNS)
-		elog(ERROR, "type ledger.context has %d attributes", descriptor->natts);
 	tl_table_ref_unpack(&ref, &call->ref);
 	values[0] = Int64GetDatum((int64) ref.member);
 	values[1] = context->roles;
@@ -261,6 +273,32 @@ make_context(const TlCall *call, const TlCallContext *context)
 	values[3] = TlRefBytesGetDatum(&call->ref);
 	values[4] = TimestampTzGetDatum(context->time);
 	values[5] = Int64GetDatum(context->height);
+	return make_row(tl_contract_entry_context_type(), CONTEXT_COLUMNS, values, nulls);
+}
+
+static Datum
+make_timer(const TlCall *call, const TlCallContext *context)
+{
+	Datum		values[TIMER_COLUMNS] = {
+		CStringGetTextDatum(call->timer->key),
+		TimestampTzGetDatum(call->timer->at),
+		TlRefBytesGetDatum(&call->ref),
+		TimestampTzGetDatum(context->time),
+		Int64GetDatum(context->height)
+	};
+	bool		nulls[TIMER_COLUMNS] = {false};
+
+	return make_row(tl_contract_timer_type(), TIMER_COLUMNS, values, nulls);
+}
+
+static Datum
+make_row(Oid type, int count, Datum *values, bool *nulls)
+{
+	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
+	Datum		result;
+
+	if (descriptor->natts != count)
+		elog(ERROR, "type %u has %d attributes", type, descriptor->natts);
 	result = HeapTupleGetDatum(heap_form_tuple(descriptor, values, nulls));
 	ReleaseTupleDesc(descriptor);
 	return result;

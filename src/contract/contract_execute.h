@@ -11,14 +11,16 @@
 #include "datatype/timestamp.h"
 
 #include "chain_state.h"
+#include "contract_timer.h"
 #include "table_ref.h"
 
-/* A row of an entry point's table that a final block has ordered. */
+/* A row of an entry point's table that a final block has ordered, or a timer. */
 typedef struct TlCall
 {
 	TlRefBytes	ref;
 	Oid			table;
 	Oid			function;
+	const TlTimer *timer;		/* NULL: a row */
 } TlCall;
 
 /* What calls are told beside their arguments (ledger.context). */

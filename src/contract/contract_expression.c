@@ -28,6 +28,7 @@
 #include "utils/syscache.h"
 
 #include "contract_expression.h"
+#include "contract_query.h"
 
 typedef struct Look
 {
@@ -149,7 +150,7 @@ check_function(Oid function, void *context)
 	char	   *name = get_func_name(function);
 
 	if (OidIsValid(look->schema) && func_volatile(function) != PROVOLATILE_IMMUTABLE &&
-		(get_func_namespace(function) == look->schema || strcmp(name, "require") == 0))
+		(get_func_namespace(function) == look->schema || tl_contract_query_is_statement(function)))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "what changes state, or ends a call, is called by a statement of its own",
 						   "SELECT function(...) and nothing else");

@@ -33,6 +33,7 @@
 #include "contract_expression.h"
 #include "contract_function.h"
 #include "contract_query.h"
+#include "contract_timer.h"
 #include "contract_words.h"
 #include "contract_work.h"
 #include "table_am.h"
@@ -50,6 +51,7 @@ static void look_at_type(TlRefusals *refusals, Oid type, Oid schema);
 static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static void look_at_entry(TlRefusals *refusals, HeapTuple tuple);
+static void look_at_handler(TlRefusals *refusals, HeapTuple tuple);
 static List *queries_of(HeapTuple tuple);
 static void plan(const List *queries);
 
@@ -208,6 +210,8 @@ tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, 
 	look_at_body(refusals, tuple, schema);
 	if (tl_contract_entry_is_entry(((Form_pg_proc) GETSTRUCT(tuple))->oid))
 		look_at_entry(refusals, tuple);
+	if (tl_contract_timer_is_handler(((Form_pg_proc) GETSTRUCT(tuple))->oid))
+		look_at_handler(refusals, tuple);
 	ReleaseSysCache(tuple);
 }
 
@@ -358,4 +362,29 @@ look_at_entry(TlRefusals *refusals, HeapTuple tuple)
 		tl_contract_refuse(refusals, -1, "IMMUTABLE", "an entry point changes state", "leave it out");
 	if (form->pronargdefaults == form->pronargs)
 		tl_contract_refuse(refusals, -1, "DEFAULT", "the context is given by the block", "leave it out");
+}
+
+/* Of timers; N2. */
+static void
+look_at_handler(TlRefusals *refusals, HeapTuple tuple)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+	int			size_max = NAMEDATALEN - 1 - (int) strlen(TL_TIMER_TABLE_SUFFIX);
+
+	if (strlen(NameStr(form->proname)) > size_max)
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   "the table of its timers needs a name that ends in " TL_TIMER_TABLE_SUFFIX,
+						   psprintf("a name of at most %d bytes", size_max));
+	if (form->pronargs != 1)
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   "a handler of timers is given the timer and nothing else",
+						   "its key, by which state tells the rest");
+	if (form->prorettype != VOIDOID)
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   "what became of a timer is its outcome", "RETURNS void");
+	if (form->proisstrict || form->pronargdefaults > 0)
+		tl_contract_refuse(refusals, -1, form->proisstrict ? "STRICT" : "DEFAULT",
+						   "a timer is given by the block", "leave it out");
+	if (form->provolatile != PROVOLATILE_VOLATILE)
+		tl_contract_refuse(refusals, -1, "IMMUTABLE", "a handler of timers changes state", "leave it out");
 }

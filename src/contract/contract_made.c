@@ -47,6 +47,7 @@
 #include "contract_function.h"
 #include "contract_made.h"
 #include "contract_query.h"
+#include "contract_timer.h"
 #include "contract_view.h"
 #include "table_am.h"
 #include "table_catalog.h"
@@ -217,6 +218,9 @@ look_at_constraints(Look *look, AttrNumber key_attribute, Oid index, Oid object)
 			tl_contract_refuse(look->refusals, -1, "FOREIGN KEY", "rows of a ledger table are at their origin first",
 							   "a state table that this script makes");
 
+		if (form->contype == CONSTRAINT_FOREIGN && tl_contract_timer_is_table(form->confrelid))
+			tl_contract_refuse(look->refusals, -1, "FOREIGN KEY to timers", "a timer goes when it runs",
+							   "no foreign key");
 		if (form->contype == CONSTRAINT_CHECK && !is_null)
 			tl_contract_expression(look->refusals, -1, "CHECK",
 								   stringToNode(TextDatumGetCString(expression)));

@@ -16,9 +16,9 @@
  *   of values that can be equal and not the same (1.0 and 1.00).
  * - What succeeds or fails by the order in which rows are changed is refused:
  *   changing columns of a key, ON CONFLICT for rows of a query, UPDATE ... FROM.
- * - Functions of the contract that change state, and ledger.require(), are
- *   called by a statement that does nothing else: so it is certain in which order
- *   they run, and which of two errors is met.
+ * - Functions of the contract that change state, ledger.require() and what sets
+ *   timers are called by a statement that does nothing else: so it is certain in
+ *   which order they run, and which of two errors is met.
  *
  * Invariants
  *	  Q1  the set of rows in state tables after a query follows from the set before
@@ -48,6 +48,7 @@
 #include "contract_expression.h"
 #include "contract_query.h"
 #include "contract_raise.h"
+#include "contract_timer.h"
 #include "table_ref.h"
 #include "table_state.h"
 
@@ -61,6 +62,9 @@ typedef struct Look
 
 /* They make much out of little. */
 static const char *const growing[] = {"repeat", "lpad", "rpad", "factorial", "array_fill"};
+
+/* In the schema ledger: they change state, or end a call. */
+static const char *const statements[] = {"require", "set_timer", "cancel_timer"};
 
 /* Over sets of rows, in whatever order. */
 static const char *const aggregates[] = {
@@ -84,6 +88,7 @@ static void look_at_sum(Look *look, const Aggref *aggregate, const char *name);
 static void look_at_sublink(Look *look, const SubLink *sublink);
 static bool is_wrapper(Oid function);
 static const Node *statement_call(const Look *look, const Query *query);
+static void look_at_timer(Look *look, const Node *node);
 static bool is_whole_key(const Query *query, Oid relation_oid, int place);
 static void key_columns(const Node *condition, int place, Bitmapset **columns);
 static bool is_exact(Oid type);
@@ -101,6 +106,7 @@ tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries
 		Query	   *query = lfirst_node(Query, cell);
 
 		look.statement_call = statement_call(&look, query);
+		look_at_timer(&look, look.statement_call);
 		(void) walker((Node *) query, &look);
 		tl_contract_raise(refusals, scope, query);
 	}
@@ -206,6 +212,10 @@ look_at_change(Look *look, const Query *query)
 {
 	const RangeTblEntry *target = list_nth_node(RangeTblEntry, query->rtable, query->resultRelation - 1);
 
+	if (tl_contract_timer_is_table(target->relid))
+		refuse(look, psprintf("a change of %s", get_rel_name(target->relid)),
+			   "timers are set and cancelled by functions of the library",
+			   "SELECT ledger.set_timer(handler, key, at), SELECT ledger.cancel_timer(handler, key)");
 	if (query->commandType != CMD_INSERT && list_length(query->jointree->fromlist) > 1)
 		refuse(look, query->commandType == CMD_UPDATE ? "UPDATE ... FROM" : "DELETE ... USING",
 			   "which of several rows that match is taken depends on their order",
@@ -462,7 +472,7 @@ look_at_sublink(Look *look, const SubLink *sublink)
 		refuse(look, "row of a subquery", "contracts have none yet", "a subquery for each column");
 }
 
-/* SELECT f(...), and nothing else: a function of the contract, or ledger.require(). */
+/* SELECT f(...), and nothing else: a function of the contract, or one of `statements`. */
 static const Node *
 statement_call(const Look *look, const Query *query)
 {
@@ -479,10 +489,36 @@ statement_call(const Look *look, const Query *query)
 		return NULL;
 	call = (const FuncExpr *) target->expr;
 	if ((get_func_namespace(call->funcid) == look->scope->schema && !is_wrapper(call->funcid)) ||
-		(get_func_namespace(call->funcid) == get_namespace_oid("ledger", false) &&
-		 strcmp(get_func_name(call->funcid), "require") == 0))
+		tl_contract_query_is_statement(call->funcid))
 		return (const Node *) call;
 	return NULL;
+}
+
+bool
+tl_contract_query_is_statement(Oid function)
+{
+	return get_func_namespace(function) == get_namespace_oid("ledger", false) &&
+		tl_contract_is_listed(statements, lengthof(statements), get_func_name(function));
+}
+
+/* Its first argument names a handler that the script has made before. */
+static void
+look_at_timer(Look *look, const Node *node)
+{
+	const FuncExpr *call = (const FuncExpr *) node;
+	const Const *handler;
+	const char *name;
+
+	if (node == NULL || !tl_contract_query_is_statement(call->funcid))
+		return;
+	name = get_func_name(call->funcid);
+	if (strcmp(name, "set_timer") != 0 && strcmp(name, "cancel_timer") != 0)
+		return;
+	handler = linitial(call->args);
+	if (!IsA(handler, Const) || handler->constisnull ||
+		!OidIsValid(tl_contract_timer_handler(look->scope->schema, TextDatumGetCString(handler->constvalue))))
+		refuse(look, name, "it does not name a handler of this contract",
+			   "the name, as a constant, of a function made before whose one argument is a ledger.timer");
 }
 
 /* That by which an entry point is called, and which writes to the ledger. */

@@ -23,6 +23,7 @@ typedef struct TlQueryScope
 
 extern void tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries);
 extern bool tl_contract_query_has_one_row(const Query *query);
+extern bool tl_contract_query_is_statement(Oid function);
 extern bool tl_contract_query_is_xml(Oid type);
 extern bool tl_contract_query_is_float(Oid type);
 

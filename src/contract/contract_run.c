@@ -42,6 +42,7 @@
 #include "contract_function.h"
 #include "contract_made.h"
 #include "contract_run.h"
+#include "contract_timer.h"
 #include "contract_words.h"
 #include "table_contract.h"
 #include "tl_error.h"
@@ -196,7 +197,8 @@ complete(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 
 		run(text);
 		CommandCounterIncrement();
-		if (refusals == NULL || foreach_current_index(cell) > 0 || !tl_contract_entry_is_entry(function))
+		if (refusals == NULL || foreach_current_index(cell) > 0 ||
+			(!tl_contract_entry_is_entry(function) && !tl_contract_timer_is_handler(function)))
 			continue;
 		refusals->generated = true;
 		tl_contract_made(refusals, linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT)), schema);

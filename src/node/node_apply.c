@@ -8,8 +8,8 @@
  * for no row, and a crash leaves all of a block or nothing: how far it was is
  * committed with it (ledger_internal.applied).
  *
- * A block that has neither bodies nor entries changes nothing here.  If all
- * before it are applied, who stores it notes it as applied at the same time, so
+ * A block that has neither bodies nor entries, and by whose time no timer is due,
+ * changes nothing here.  If all before it are applied, who stores it notes it as applied at the same time, so
  * that private rows are final at once; no hook is called for it.
  *
  *-------------------------------------------------------------------------
@@ -29,6 +29,7 @@
 #include "node_apply.h"
 #include "node_apply_batch.h"
 #include "node_body.h"
+#include "node_call.h"
 #include "node_prune.h"
 #include "node_shared.h"
 #include "tl_error.h"
@@ -212,7 +213,7 @@ tl_node_apply_at_once(int64_t height, bool has_entries)
 	Datum		value = Int64GetDatum(height);
 
 	if (has_entries || tl_chain_applied_height() != height - 1 || tl_chain_state_is_stopped() ||
-		tl_chain_execute(&select_batches, &value, NULL, false) > 0)
+		tl_chain_execute(&select_batches, &value, NULL, false) > 0 || tl_node_call_is_due(height))
 		return;
 	tl_chain_applied_store(height);
 }

@@ -6,7 +6,9 @@
  * Hooks of node_apply.c.  A row of an entry point's table (contract_entry.c) is
  * a call.  When all rows of the block are in their tables, its calls run one after
  * the other in the order of their refs, and what became of each is stored: a
- * leaf of the outcome root, and a row of ledger_internal.call_outcome.
+ * leaf of the outcome root, and a row of ledger_internal.call_outcome.  Behind them
+ * the timers run that are due by the time of the block (contract_timer.c), whose
+ * refs are 0.0.height.number: those that no member issues.
  *
  * What calls changed in state tables goes into the set hashes at the end, each
  * element as often as it came more often than it went.  So a row that changed
@@ -30,6 +32,7 @@
 
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_store.h"
 #include "contract_entry.h"
 #include "contract_execute.h"
 #include "merkle_hash.h"
@@ -68,6 +71,10 @@ static TlStatement select_time = {
 static TlStatement select_roles = {
 	"SELECT member, roles FROM ledger_internal.members($1)", 1, {INT8OID}
 };
+static TlStatement insert_timer = {
+	"INSERT INTO ledger_internal.timer_run (ref, contract, handler, key, at) VALUES ($1, $2, $3, $4, $5)",
+	5, {TL_STATEMENT_REF, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+};
 static TlStatement insert_outcome = {
 	"INSERT INTO ledger_internal.call_outcome (ref, height, sqlstate, words, error_sqlstate, error_message)"
 	" VALUES ($1, $2, $3, $4, $5, $6)",
@@ -88,13 +95,20 @@ static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 static void on_rows_end(bool count);
 static void on_end(int64_t height);
 static const CallTable *table_of(const uint8_t table_id[TL_TABLE_ID_SIZE]);
-static void execute_all(int64_t height);
+static void execute_all(int64_t height, TimestampTz time);
+static void execute_calls(int64_t height, TlCallContext *about, HTAB *net);
+static void execute_timers(int64_t height, TlCallContext *about, HTAB *net);
+static void execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *net);
+static bool is_due(TimestampTz time);
 static int	compare_refs(const void *left, const void *right);
 static TimestampTz time_of(int64_t height);
 static Datum roles_of(uint64 count, const SPITupleTable *members, uint32_t member);
 static HTAB *make_net(void);
 static void take_changes(HTAB *net);
 static void store(int64_t height, const TlCall *call, const TlCallResult *result);
+static void make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimer *timer,
+					  const TlCallOutcome *outcome);
+static void store_timer(const TlCall *call);
 static void add_net(HTAB *net);
 
 static const TlApplyHook hook = {
@@ -143,6 +157,7 @@ on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByte
 	call->ref = *ref;
 	call->table = table->table;
 	call->function = table->function;
+	call->timer = NULL;
 }
 
 static void
@@ -172,9 +187,11 @@ table_of(const uint8_t table_id[TL_TABLE_ID_SIZE])
 static void
 on_end(int64_t height)
 {
+	TimestampTz time = time_of(height);
+
 	on_rows_end(false);
-	if (call_count > 0)
-		execute_all(height);
+	if (call_count > 0 || is_due(time))
+		execute_all(height, time);
 	MemoryContextDelete(context);
 	context = NULL;
 	tables = NULL;
@@ -182,38 +199,95 @@ on_end(int64_t height)
 	call_count = call_room = counted = 0;
 }
 
+/* Has a block of that time something to run, whatever it orders? */
+static bool
+is_due(TimestampTz time)
+{
+	TimestampTz next;
+
+	return tl_contract_timer_next(&next) && next <= time;
+}
+
+/* The block at the tip, which is stored and not applied. */
+bool
+tl_node_call_is_due(int64_t height)
+{
+	return is_due(time_of(height));
+}
+
 static void
-execute_all(int64_t height)
+execute_all(int64_t height, TimestampTz time)
 {
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	MemoryContext one = AllocSetContextCreate(context, "telco_ledger outcome", ALLOCSET_DEFAULT_SIZES);
-	Datum		value = Int64GetDatum(height);
-	TlCallContext about = {.height = height,.time = time_of(height)};
-	uint64		member_count = tl_chain_execute(&select_roles, &value, NULL, false);
-	SPITupleTable *members = SPI_tuptable;
+	TlCallContext about = {.height = height,.time = time};
 	HTAB	   *net = make_net();
 	int			settings = tl_contract_execute_begin();
+
+	execute_calls(height, &about, net);
+	execute_timers(height, &about, net);
+	tl_contract_execute_end(settings);
+	add_net(net);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+execute_calls(int64_t height, TlCallContext *about, HTAB *net)
+{
+	MemoryContext one = AllocSetContextCreate(context, "telco_ledger outcome", ALLOCSET_DEFAULT_SIZES);
+	Datum		value = Int64GetDatum(height);
+	uint64		member_count = tl_chain_execute(&select_roles, &value, NULL, false);
+	SPITupleTable *members = SPI_tuptable;
 
 	qsort(calls, call_count, sizeof(TlCall), compare_refs);
 	for (int i = 0; i < call_count; i++)
 	{
-		TlCallResult result;
 		TlRef		ref;
 
-		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(one);
 		MemoryContextSwitchTo(one);
 		tl_table_ref_unpack(&ref, &calls[i].ref);
-		about.roles = roles_of(member_count, members, ref.member);
-		tl_contract_execute(&result, &calls[i], &about);
-		take_changes(net);
-		store(height, &calls[i], &result);
+		about->roles = roles_of(member_count, members, ref.member);
+		execute(height, &calls[i], about, net);
 	}
 	MemoryContextSwitchTo(context);
-	tl_contract_execute_end(settings);
 	SPI_freetuptable(members);
-	add_net(net);
-	MemoryContextSwitchTo(caller);
+}
+
+/* Those that are due when the calls have run; a handler's own ones are due later. */
+static void
+execute_timers(int64_t height, TlCallContext *about, HTAB *net)
+{
+	MemoryContext one = AllocSetContextCreate(context, "telco_ledger outcome", ALLOCSET_DEFAULT_SIZES);
+	TlRef		ref = {.transaction = (uint64_t) height};
+	int			count;
+	TlTimer    *timers = tl_contract_timer_due(about->time, &count);
+
+	about->roles = (Datum) 0;
+	for (int i = 0; i < count; i++)
+	{
+		TlCall		call = {.table = timers[i].table,.function = timers[i].function,.timer = &timers[i]};
+
+		MemoryContextReset(one);
+		MemoryContextSwitchTo(one);
+		if (!tl_contract_timer_take(&timers[i]))
+			continue;
+		ref.row++;
+		tl_table_ref_pack(&call.ref, &ref);
+		execute(height, &call, about, net);
+		store_timer(&call);
+	}
+	MemoryContextSwitchTo(context);
+}
+
+static void
+execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *net)
+{
+	TlCallResult result;
+
+	CHECK_FOR_INTERRUPTS();
+	tl_contract_execute(&result, call, about);
+	take_changes(net);
+	store(height, call, &result);
 }
 
 static int
@@ -293,7 +367,7 @@ store(int64_t height, const TlCall *call, const TlCallResult *result)
 	memcpy(outcome.sqlstate, result->sqlstate, TL_SQLSTATE_SIZE);
 	tl_merkle_leaf_hash(&outcome.words, result->words == NULL ? "" : result->words,
 						result->words == NULL ? 0 : strlen(result->words));
-	tl_error_check(tl_chain_state_outcome(leaf, &outcome), "outcome of a call");
+	make_leaf(leaf, call->timer, &outcome);
 	tl_node_state_outcome(height, leaf);
 	for (size_t i = 0; i < lengthof(texts); i++)
 	{
@@ -303,6 +377,36 @@ store(int64_t height, const TlCall *call, const TlCallResult *result)
 			values[2 + i] = CStringGetTextDatum(texts[i]);
 	}
 	tl_chain_execute(&insert_outcome, values, nulls, false);
+}
+
+static void
+make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimer *timer, const TlCallOutcome *outcome)
+{
+	TlTimerOutcome about = {.call = *outcome};
+
+	if (timer == NULL)
+	{
+		tl_error_check(tl_chain_state_outcome(leaf, outcome), "outcome of a call");
+		return;
+	}
+	about.contract = timer->contract;
+	about.handler = timer->handler;
+	about.key = timer->key;
+	about.at = tl_chain_time_to_unix(timer->at);
+	tl_error_check(tl_chain_state_timer(leaf, &about), "outcome of a timer");
+}
+
+static void
+store_timer(const TlCall *call)
+{
+	const TlTimer *timer = call->timer;
+	Datum		values[] = {
+		TlRefBytesGetDatum(&call->ref), CStringGetTextDatum(timer->contract),
+		CStringGetTextDatum(timer->handler), CStringGetTextDatum(timer->key),
+		TimestampTzGetDatum(timer->at)
+	};
+
+	tl_chain_execute(&insert_timer, values, NULL, false);
 }
 
 static void

@@ -9,5 +9,6 @@
 #define NODE_CALL_H
 
 extern void tl_node_call_init(void);
+extern bool tl_node_call_is_due(int64_t height);
 
 #endif							/* NODE_CALL_H */

@@ -316,6 +316,7 @@ turn(TlOrder *order)
 	more = tl_node_order_log_give(order);
 	give_news(order);
 	tl_node_order_checkpoint_tell(order);
+	tl_node_order_checkpoint_tell_due(order);
 	if (order->started && order->submitted)
 		tl_node_order_rejoin_look(order);
 	order->offers |= order->submitted;

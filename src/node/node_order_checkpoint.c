@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * node_order_checkpoint.c
- *	  What the state is after a final block, and stable checkpoints.
+ *	  What the state is after a final block, what it has due, and stable checkpoints.
  *
  * The core is told the state after each block that is stored, writes STATE, and
  * says when a quorum has said the same (src/consensus/README.md, "Checkpoints").
@@ -13,6 +13,9 @@
  *
  * A core that is made anew is told first what the state was after the checkpoint
  * that the last header names, so that it knows a difference again.
+ *
+ * So is it with timers of contracts (P12 there): what is due next, after the last
+ * block, when that is applied.
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -26,6 +29,8 @@
 #include "chain_applied.h"
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_store.h"
+#include "contract_timer.h"
 #include "node_order_state.h"
 #include "node_shared.h"
 #include "node_state.h"
@@ -64,6 +69,7 @@ tl_node_order_checkpoint_open(TlOrder *order)
 
 	memset(&order->outcomes, 0, sizeof(order->outcomes));
 	order->checkpoint_told = false;
+	order->due_told = 0;
 	order->unsure = true;
 	order->stated = Max(founding_height(), told > BLOCKS_AGAIN ? told - BLOCKS_AGAIN : 0);
 }
@@ -95,6 +101,27 @@ tl_node_order_checkpoint_tell(TlOrder *order)
 	}
 	if (order->stated < applied)
 		tell(order, order->stated, applied);
+}
+
+/* P12; nothing else becomes of timers until the next block is stored, here. */
+void
+tl_node_order_checkpoint_tell_due(TlOrder *order)
+{
+	TlInput		input = {.kind = TL_INPUT_DUE,.more = true};
+	TimestampTz at;
+	TlStatus	status;
+
+	if (!order->started || order->anew || order->height == 0 || order->due_told == order->height ||
+		(uint64_t) tl_chain_applied_height() != order->height)
+		return;
+	input.height = order->height;
+	if (tl_contract_timer_next(&at))
+		input.due_us = tl_chain_time_to_unix(at);
+	status = tl_node_order_step(order, &input);
+	if (status == TL_BAD_VERSION)
+		return;					/* R27 */
+	tl_error_check(status, "what is due");
+	order->due_told = order->height;
 }
 
 /*

@@ -88,6 +88,7 @@ struct TlOrder
 	uint64_t	height;			/* of the last block stored */
 	uint64_t	base_view;		/* its view */
 	uint64_t	stated;			/* the core was told the state up to here */
+	uint64_t	due_told;		/* and what is due after that block; 0: of none */
 	TlOutcomes	outcomes;		/* that such a state was last computed from */
 	bool		stopped;		/* no block is applied here */
 	bool		unsure;			/* or that may be so: it is to be read */
@@ -169,6 +170,7 @@ extern void tl_node_order_alone_give_own(TlOrder *order);
 /* node_order_checkpoint.c */
 extern void tl_node_order_checkpoint_open(TlOrder *order);
 extern void tl_node_order_checkpoint_tell(TlOrder *order);
+extern void tl_node_order_checkpoint_tell_due(TlOrder *order);
 extern bool tl_node_order_checkpoint_store(const TlAction *action);
 
 /* node_order_log.c */

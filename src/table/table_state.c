@@ -157,6 +157,13 @@ tl_table_state_end(void)
 	executing = InvalidOid;
 }
 
+/* The schema of the contract whose call runs, or InvalidOid. */
+Oid
+tl_table_state_executing(void)
+{
+	return executing;
+}
+
 const TlStateChange *
 tl_table_state_take(int *count)
 {

@@ -34,6 +34,7 @@ extern void tl_table_state_version(TlTableVersion *out, Relation relation);
 /* The executor, around one call; schema: of the contract. */
 extern void tl_table_state_begin(Oid schema, TlRowElement element);
 extern void tl_table_state_end(void);
+extern Oid	tl_table_state_executing(void);
 
 /* What has changed since this was asked last, in this transaction. */
 extern const TlStateChange *tl_table_state_take(int *count);

@@ -187,12 +187,54 @@ outcome_vector(const UnitRecord *record)
 }
 
 static void
+timer_vector(const UnitRecord *record)
+{
+	static char long_key[4096];
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		words[ROW_MAX];
+	TlTimerOutcome outcome;
+	TlHash		hash;
+	size_t		size = unit_bytes(words, sizeof(words), record, "words");
+
+	outcome.call.height = strtoull(unit_text(record, "height"), NULL, 10);
+	unit_bytes(outcome.call.ref, TL_REF_SIZE, record, "ref");
+	memcpy(outcome.call.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
+	tl_merkle_leaf_hash(&outcome.call.words, words, size);
+	outcome.contract = unit_text(record, "contract");
+	outcome.handler = unit_text(record, "handler");
+	outcome.key = unit_text(record, "key");
+	outcome.at = strtoll(unit_text(record, "at"), NULL, 10);
+	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_OK);
+	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
+	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
+	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
+	tl_merkle_range_root(&outcomes, &hash);
+	check_hash(record, "outcome_root", &hash);
+
+	outcome.at++;
+	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_OK);
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) != 0);
+	outcome.call.height = 0;
+	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_BAD_FORMAT);
+	memset(long_key, 'x', sizeof(long_key) - 1);
+	outcome.key = long_key;
+	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_TOO_LARGE);
+	outcome.key = "";
+	outcome.handler = long_key;
+	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_TOO_LARGE);
+}
+
+static void
 vector(const UnitRecord *record)
 {
 	if (strcmp(unit_text(record, "kind"), "row") == 0)
 		row_vector(record);
 	else if (strcmp(unit_text(record, "kind"), "outcome") == 0)
 		outcome_vector(record);
+	else if (strcmp(unit_text(record, "kind"), "timer") == 0)
+		timer_vector(record);
 	else if (strcmp(unit_text(record, "kind"), "refused_batch") == 0)
 		refused_vector(record);
 	else
@@ -205,7 +247,7 @@ vectors(void)
 	table_count = 0;
 	tl_merkle_range_init(&outcomes);
 	hasher = tl_crypto_set_hasher_open();
-	UNIT_CHECK(unit_vectors("state.txt", vector) == 13);
+	UNIT_CHECK(unit_vectors("state.txt", vector) == 15);
 	UNIT_CHECK(table_count == 3);
 	tl_crypto_set_hasher_close(hasher);
 }

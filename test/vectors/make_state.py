@@ -134,6 +134,11 @@ def outcome(height, ref, sqlstate, words):
     return pack("BBBQ", 7, 1, 1, height) + ref + sqlstate + leaf_hash(words)
 
 
+def timer(height, number, contract, handler, at, key, sqlstate, words):
+    name = bytes([len(contract)]) + contract + bytes([len(handler)]) + handler + pack("q", at) + key
+    return pack("BBBQ", 7, 1, 5, height) + pack("IHHII", 0, 0, 0, height, number) + sqlstate + sha(b"\x01" + leaf_hash(name) + leaf_hash(words))
+
+
 def write(here, name, records):
     with open(os.path.join(here, name), "w") as out:
         out.write("# Made by make_state.py, a second implementation of the formats.\n")
@@ -180,6 +185,13 @@ def main():
         leaf = outcome(44 + n, pack("IQI", 3, 78, n + 1), sqlstate, words)
         leaves.append(leaf_hash(leaf))
         records.append([("kind", "outcome"), ("height", str(44 + n)), ("ref", pack("IQI", 3, 78, n + 1)),
+                        ("sqlstate", sqlstate.decode()), ("words", words), ("leaf", leaf),
+                        ("outcome_root", root(leaves))])
+    for n, (sqlstate, words) in enumerate([(b"00000", b""), (b"P0001", b"too late")]):
+        leaf = timer(47 + n, n + 1, b"offers", b"expire", 1700000000000000 + n, b"order 7", sqlstate, words)
+        leaves.append(leaf_hash(leaf))
+        records.append([("kind", "timer"), ("height", str(47 + n)), ("ref", pack("IHHII", 0, 0, 0, 47 + n, n + 1)),
+                        ("contract", "offers"), ("handler", "expire"), ("at", str(1700000000000000 + n)), ("key", "order 7"),
                         ("sqlstate", sqlstate.decode()), ("words", words), ("leaf", leaf),
                         ("outcome_root", root(leaves))])
     write(here, "state.txt", records)

@@ -1,0 +1,119 @@
+# Timers of a contract of four members: an idle ledger makes a block when one is
+# due, and all members run it alike.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerContract;
+use LedgerWire;
+
+my $wires = LedgerWire->new(4, ordered => 1);
+my @members = (1 .. 4);
+my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
+
+deploy($wires, 1, 'timer', slurp_file("$FindBin::RealBin/../contracts/timer.sql"));
+approve($wires, 'timer', 2, 3);
+ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'timer'}, 'deployed'), "the contract is deployed at member $_") foreach (@members);
+
+# One call; its outcome here.
+sub outcome
+{
+	my ($member, $call) = @_;
+	my $ref = $wires->sql($member, "SELECT timer.$call");
+
+	return $wires->sql($member, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
+}
+
+# What a query gives at each of them, when they have applied as much as the first.
+sub everywhere
+{
+	my ($query) = @_;
+	my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
+	my %answers;
+
+	foreach my $member (@members)
+	{
+		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
+		push @{ $answers{ $wires->sql($member, $query) } }, $member;
+	}
+	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
+}
+
+# Nobody does anything, and a block comes.
+is(outcome(1, q{make('first', '2 s')}), 'done|00000|', 'a call sets a timer');
+is($wires->sql(1, q{SELECT o.state, t.at = o.until FROM timer.offer AS o JOIN timer.expire_timer AS t ON t.key = o.name}), 'open|t', 'which is state');
+ok($wires->poll($_, q{SELECT state = 'done' FROM ledger.timer_outcome WHERE contract = 'timer' AND handler = 'expire' AND key = 'first'}), "at its time it runs at member $_, without a call") foreach (@members);
+is(everywhere(q{SELECT name, o.state, ended >= until, b.time = ended, t.at = until, t.ref = ended_by, t.ref = ('0.0.' || t.height || '.1')::ledger.ref
+		FROM timer.offer AS o JOIN ledger.timer_outcome AS t ON t.key = o.name JOIN ledger.block AS b ON b.height = t.height}),
+	'first|over|t|t|t|t|t', 'in the first block that is late enough');
+is(everywhere('SELECT count(*) FROM timer.expire_timer'), '0', 'and is gone');
+like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id'), qr/^[0-9a-f\n]+$/, 'the state is the same everywhere');
+like(everywhere('SELECT height, number, encode(leaf, \'hex\') FROM ledger_internal.outcome ORDER BY height, number'), qr/^\d+\|1\|070105/m, 'and the leaves');
+
+# What is cancelled, or moved, does not run.
+is(outcome(2, q{make('taken', '1000 s')}), 'done|00000|', 'a timer of later');
+is(outcome(3, q{take('taken')}), 'done|00000|', 'is cancelled');
+is(everywhere('SELECT count(*) FROM timer.expire_timer'), '0', 'at all members');
+is(outcome(1, q{cancel('nothing')}), 'done|00000|', 'also if there is none');
+is(outcome(1, q{set('moved', '2000-01-01')}), 'done|00000|', 'a time that has passed');
+ok($wires->poll(1, q{SELECT at = b.time + interval '1 s' AND NOT EXISTS (SELECT FROM timer.expire_timer AS e WHERE e.key = 'moved')
+		FROM ledger.timer_outcome AS t, ledger.call_outcome AS c JOIN ledger.block AS b USING (height)
+		WHERE t.key = 'moved' AND c.height < t.height ORDER BY c.height DESC LIMIT 1}), 'is a second after the block');
+like(outcome(1, q{set('x', 'infinity')}), qr/^failed\|22008\|/, 'no time at all is an error');
+like(outcome(1, q{set('x', NULL)}), qr/^failed\|22004\|/, 'and none');
+like(outcome(1, q{set(NULL, now())}), qr/^failed\|22004\|/, 'no key');
+like(outcome(1, q{cancel(repeat('x', 256))}), qr/^failed\|22001\|/, 'too long a key');
+is(outcome(1, q{set(repeat('x', 255), '2999-01-01')}), 'done|00000|', 'the longest one');
+
+# A handler that sets itself anew, until it fails: of that nothing is left but the outcome.
+is(outcome(4, q{tick('clock')}), 'done|00000|', 'a timer that sets itself anew');
+ok($wires->poll($_, q{SELECT count(*) = 4 FROM ledger.timer_outcome WHERE key = 'clock'}), "runs four times at member $_") foreach (@members);
+is(everywhere(q{SELECT state, sqlstate FROM ledger.timer_outcome WHERE key = 'clock' ORDER BY height}), "done|00000\ndone|00000\ndone|00000\nfailed|23514", 'the last one fails');
+is(everywhere(q{SELECT number, (SELECT count(*) FROM timer.next_tick_timer) FROM timer.tick}), '3|0', 'which has changed nothing, and is gone');
+is(everywhere(q{SELECT min(next - time) >= interval '1 s' FROM (SELECT b.time, lead(b.time) OVER (ORDER BY height) AS next
+		FROM ledger.timer_outcome JOIN ledger.block AS b USING (height) WHERE key = 'clock') AS t}), 't', 'not more often than each second');
+
+# All of those that are due run in their order, whoever has set them.
+{
+	my @refs = map { $wires->sql($_, "SELECT timer.set('key ' || n, now() + interval '2 s') FROM generate_series(1, 20) AS n") } (2, 3);
+
+	ok($wires->poll($_, q{SELECT count(*) >= 20 FROM ledger.timer_outcome WHERE key LIKE 'key %'}), "many run at member $_") foreach (@members);
+	is(everywhere(q{SELECT count(*) FROM (SELECT key, at, (at, key COLLATE "C") < lead((at, key COLLATE "C")) OVER (PARTITION BY height ORDER BY ref) AS ordered
+			FROM ledger.timer_outcome WHERE key LIKE 'key %') AS t WHERE NOT ordered}), '0', 'in order');
+}
+
+# A member is down when one is due; it runs it when it is back.
+is(outcome(1, q{make('crash', '2 s')}), 'done|00000|', 'a timer');
+$wires->poll(4, q{SELECT EXISTS (SELECT FROM timer.offer WHERE name = 'crash')});
+$wires->node(4)->stop('immediate');
+ok($wires->poll(1, q{SELECT state = 'over' FROM timer.offer WHERE name = 'crash'}), 'it runs while member 4 is down');
+$wires->node(4)->start;
+ok($wires->poll(4, q{SELECT state = 'over' FROM timer.offer WHERE name = 'crash'}), 'and there when it is back');
+
+# All are down, and nobody does anything afterwards.
+is(outcome(1, q{make('night', '3 s')}), 'done|00000|', 'another one');
+$wires->poll($_, q{SELECT EXISTS (SELECT FROM timer.offer WHERE name = 'night')}) foreach (@members);
+$wires->node($_)->stop($_ % 2 ? 'fast' : 'immediate') foreach (@members);
+$wires->node($_)->start foreach (@members);
+ok($wires->poll($_, q{SELECT state = 'over' FROM timer.offer WHERE name = 'night'}), "it runs at member $_ after a start of all") foreach (@members);
+is(everywhere(q{SELECT ref, contract, handler, key, at, height, state FROM ledger.timer_outcome ORDER BY ref}) =~ tr/\n//, $wires->sql(1, 'SELECT count(*) - 1 FROM ledger.timer_outcome'), 'all have run the same timers');
+like(everywhere('SELECT encode(leaf, \'hex\') FROM ledger_internal.outcome ORDER BY height, number'), qr/^070105/m, 'with the same outcomes');
+like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id'), qr/^[0-9a-f\n]+$/, 'and the same state');
+
+is(outcome(1, q{make('open', '1000 s')}), 'done|00000|', 'one that waits');
+
+# Nobody else changes them, superusers included; below the access method it shows.
+is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 4);
+refused($wires, 1, q{UPDATE timer.expire_timer SET at = now()}, qr/cannot change state table "expire_timer"/, 'timers are state');
+refused($wires, 1, q{SELECT ledger.set_timer('expire', 'x', now())}, qr/timers are set and cancelled by calls of contracts/, 'set by calls alone');
+refused($wires, 1, q{SELECT timer.expire(ROW('open', now(), '1.0.1.1', now(), 1)::ledger.timer)}, qr/cannot change state table "offer"/, 'nobody runs a handler');
+$wires->sql(4, q{SET allow_system_table_mods = on; BEGIN; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'heap') WHERE oid = 'timer.expire_timer'::regclass;
+	UPDATE timer.expire_timer SET at = at + interval '1 day'; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'ledger_state') WHERE oid = 'timer.expire_timer'::regclass; COMMIT});
+is($wires->sql(4, q{SELECT kind, relation FROM ledger.verify(mode => 'full')}), 'state_changed|timer.expire_timer', 'a timer that a superuser has moved is named');
+
+done_testing();
