@@ -202,6 +202,7 @@ OBJS_BACKEND = \
 	src/contract/contract_run.o \
 	src/contract/contract_deploy.o \
 	src/contract/contract_entry.o \
+	src/contract/contract_plan.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \

@@ -56,6 +56,7 @@
 
 #include "contract_entry.h"
 #include "contract_execute.h"
+#include "contract_plan.h"
 #include "contract_refusal.h"
 #include "contract_run.h"
 #include "table_scan.h"
@@ -115,9 +116,11 @@ static const char *const settings[][2] = {
 	{"xmloption", "content"}
 };
 
+static void prepare(Oid function, Oid schema, Oid role);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
 static void run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
 				TupleDesc descriptor);
+static void invoke(Oid function_oid, const Datum *values, const bool *nulls, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
@@ -134,12 +137,14 @@ tl_contract_execute_begin(void)
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_plan_begin();
 	return level;
 }
 
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
 }
 
@@ -159,6 +164,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
 	row = read_row(call, &descriptor);
+	prepare(call->function, schema, role);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(own);
 	PG_TRY();
@@ -188,6 +194,51 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextDelete(own);
 }
 
+/*
+ * Outside of the call's subtransaction, so that the locks of its tables stay: the
+ * plans serve other calls as well.  What goes wrong goes wrong again in the call.
+ */
+static void
+prepare(Oid function, Oid schema, Oid role)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Oid			user;
+	int			security;
+
+	if (tl_contract_plan_is_known(function))
+		return;
+	GetUserIdAndSecContext(&user, &security);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		tl_contract_plan_prepare(function);
+		PopActiveSnapshot();
+		SetUserIdAndSecContext(user, security);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		if (!is_result(error, schema))
+			ReThrowError(error);
+		FreeErrorData(error);
+		tl_contract_plan_give_up(function);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+}
+
 /* The arguments: a row that this transaction has inserted, or an own one. */
 static HeapTuple
 read_row(const TlCall *call, TupleDesc *descriptor)
@@ -214,8 +265,6 @@ static void
 run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
 	TupleDesc descriptor)
 {
-	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
-	FmgrInfo	function;
 	Datum		values[FUNC_MAX_ARGS + 1];
 	bool		nulls[FUNC_MAX_ARGS + 1];
 	Oid			user;
@@ -223,23 +272,35 @@ run(const TlCall *call, const TlCallContext *context, Oid role, HeapTuple row,
 
 	if (descriptor->natts > FUNC_MAX_ARGS)
 		elog(ERROR, "a call has %d arguments", descriptor->natts);
-	heap_deform_tuple(row, descriptor, values, nulls);
-	fmgr_info(call->function, &function);
-	InitFunctionCallInfoData(*fcinfo, &function, descriptor->natts, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = make_context(call, context);
-	fcinfo->args[0].isnull = false;
-	for (int i = 1; i < descriptor->natts; i++)
-	{
-		fcinfo->args[i].value = values[i - 1];
-		fcinfo->args[i].isnull = nulls[i - 1];
-	}
+	heap_deform_tuple(row, descriptor, values + 1, nulls + 1);
+	values[0] = make_context(call, context);
+	nulls[0] = false;
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) FunctionCallInvoke(fcinfo);
+	if (!tl_contract_plan_run(call->function, values, nulls))
+		invoke(call->function, values, nulls, descriptor->natts);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	CommandCounterIncrement();
+}
+
+static void
+invoke(Oid function_oid, const Datum *values, const bool *nulls, int count)
+{
+	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
+	FmgrInfo	function;
+
+	fmgr_info(function_oid, &function);
+	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		if (function.fn_strict && nulls[i])
+			return;
+		fcinfo->args[i].value = values[i];
+		fcinfo->args[i].isnull = nulls[i];
+	}
+	(void) FunctionCallInvoke(fcinfo);
 }
 
 static Datum
