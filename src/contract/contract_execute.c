@@ -56,6 +56,7 @@
 
 #include "contract_entry.h"
 #include "contract_execute.h"
+#include "contract_plan.h"
 #include "contract_refusal.h"
 #include "contract_run.h"
 #include "table_scan.h"
@@ -116,9 +117,11 @@ static const char *const settings[][2] = {
 	{"xmloption", "content"}
 };
 
+static void prepare(Oid function, Oid schema, Oid role);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
-static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
-static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
+static int	take_arguments(Datum *values, bool *nulls, const TlCall *call, const TlCallContext *context);
+static void run(const TlCall *call, Oid role, const Datum *values, const bool *nulls, int count);
+static void invoke(Oid function_oid, const Datum *values, const bool *nulls, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
@@ -137,12 +140,14 @@ tl_contract_execute_begin(void)
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_plan_begin();
 	return level;
 }
 
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
 }
 
@@ -155,20 +160,22 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
 	Oid			schema = get_rel_namespace(call->table);
 	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
-	NullableDatum arguments[FUNC_MAX_ARGS];
+	Datum		values[FUNC_MAX_ARGS + 1];
+	bool		nulls[FUNC_MAX_ARGS + 1];
 	int			count;
 
 	memset(out, 0, sizeof(*out));
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
-	count = take_arguments(arguments, call, context);
+	count = take_arguments(values, nulls, call, context);
+	prepare(call->function, schema, role);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(own);
 	PG_TRY();
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
 		tl_contract_timer_call(context->time);
-		run(call, role, arguments, count);
+		run(call, role, values, nulls, count);
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
 	}
@@ -197,24 +204,68 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
  * column.
  */
 static int
-take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
+take_arguments(Datum *values, bool *nulls, const TlCall *call, const TlCallContext *context)
 {
 	TupleDesc	descriptor;
 	HeapTuple	row;
 
-	arguments[0].isnull = false;
+	nulls[0] = false;
 	if (call->timer != NULL)
 	{
-		arguments[0].value = make_timer(call, context);
+		values[0] = make_timer(call, context);
 		return 1;
 	}
-	arguments[0].value = make_context(call, context);
+	values[0] = make_context(call, context);
 	row = read_row(call, &descriptor);
 	if (descriptor->natts > FUNC_MAX_ARGS)
 		elog(ERROR, "a call has %d arguments", descriptor->natts);
-	for (int i = 1; i < descriptor->natts; i++)
-		arguments[i].value = heap_getattr(row, i, descriptor, &arguments[i].isnull);
+	heap_deform_tuple(row, descriptor, values + 1, nulls + 1);
 	return descriptor->natts;
+}
+
+/*
+ * Outside of the call's subtransaction, so that the locks of its tables stay: the
+ * plans serve other calls as well.  What goes wrong goes wrong again in the call.
+ */
+static void
+prepare(Oid function, Oid schema, Oid role)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Oid			user;
+	int			security;
+
+	if (tl_contract_plan_is_known(function))
+		return;
+	GetUserIdAndSecContext(&user, &security);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		tl_contract_plan_prepare(function);
+		PopActiveSnapshot();
+		SetUserIdAndSecContext(user, security);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		if (!is_result(error, schema))
+			ReThrowError(error);
+		FreeErrorData(error);
+		tl_contract_plan_give_up(function);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
 }
 
 /* The arguments: a row that this transaction has inserted, or an own one. */
@@ -239,23 +290,37 @@ read_row(const TlCall *call, TupleDesc *descriptor)
 }
 
 static void
-run(const TlCall *call, Oid role, NullableDatum *arguments, int count)
+run(const TlCall *call, Oid role, const Datum *values, const bool *nulls, int count)
 {
-	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
-	FmgrInfo	function;
 	Oid			user;
 	int			security;
 
-	fmgr_info(call->function, &function);
-	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
-	memcpy(fcinfo->args, arguments, count * sizeof(NullableDatum));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) FunctionCallInvoke(fcinfo);
+	if (!tl_contract_plan_run(call->function, values, nulls))
+		invoke(call->function, values, nulls, count);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	CommandCounterIncrement();
+}
+
+static void
+invoke(Oid function_oid, const Datum *values, const bool *nulls, int count)
+{
+	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
+	FmgrInfo	function;
+
+	fmgr_info(function_oid, &function);
+	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		if (function.fn_strict && nulls[i])
+			return;
+		fcinfo->args[i].value = values[i];
+		fcinfo->args[i].isnull = nulls[i];
+	}
+	(void) FunctionCallInvoke(fcinfo);
 }
 
 static Datum
