@@ -123,6 +123,11 @@ SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BE
 -- what is read and changed
 SELECT body('BEGIN ATOMIC INSERT INTO l VALUES (a); END');
 SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k IN (SELECT x FROM l); END');
+SELECT body('BEGIN ATOMIC UPDATE l SET x = a; DELETE FROM l WHERE x = a; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT l.x, count(*) FROM l LEFT JOIN t ON t.k = l.x GROUP BY l.x; END');
+SELECT body('BEGIN ATOMIC SELECT l.x FROM l WHERE l.x = a; END', 'integer');
+SELECT refused('CREATE TABLE l (x integer) USING ledger;
+CREATE FUNCTION x_of(row_ ledger.ref) RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT l.x FROM l WHERE l.ledger_ref = row_; END');
 SELECT body('RETURN (SELECT count(*) FROM pg_class)', 'bigint');
 SELECT body('BEGIN ATOMIC DELETE FROM t WHERE EXISTS (SELECT FROM ledger.member); END');
 SELECT body('IMMUTABLE RETURN (SELECT count(*) FROM t)', 'bigint');
