@@ -19,6 +19,24 @@ CREATE TABLE found (
 ) USING ledger_state;
 COMMENT ON TABLE found IS 'what a call has found';
 
+CREATE TABLE total (
+    member bigint,
+    served varchar(20),
+    rows bigint NOT NULL,
+    seconds bigint NOT NULL CONSTRAINT enough CHECK (seconds < 100000),
+    at_last bigint NOT NULL,
+    PRIMARY KEY (member, served)
+) USING ledger_state;
+COMMENT ON TABLE total IS 'kept up row by row; at_last: the block';
+
+CREATE FUNCTION on_usage(context ledger.context, served varchar, seconds integer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(on_usage.seconds <> 13, 'thirteen is not counted');
+    INSERT INTO total VALUES ((context).member, on_usage.served, 1, on_usage.seconds, (context).height)
+        ON CONFLICT (member, served) DO UPDATE
+        SET rows = total.rows + 1, seconds = total.seconds + excluded.seconds, at_last = excluded.at_last;
+END;
+
 CREATE FUNCTION look(context ledger.context, number integer, served varchar DEFAULT 'anna') RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     INSERT INTO found (number, rows, seconds, longest, first_ref)

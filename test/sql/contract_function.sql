@@ -117,6 +117,15 @@ SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql IM
 SELECT refused('CREATE FUNCTION f(c ledger.context DEFAULT NULL) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused('CREATE FUNCTION f(c ledger.context, ledger_ref integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused(E'CREATE TYPE e AS ENUM (''a'');\nCREATE FUNCTION f(c ledger.context, a tsquery) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+-- what handles rows
+SELECT refused('CREATE TABLE l (a integer, b text) USING ledger; CREATE FUNCTION on_l(c ledger.context, a integer, b text) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(a > 0, b); END');
+SELECT refused(E'CREATE TABLE l (a integer, b text) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer, b text) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, b text, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer DEFAULT 1) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN a');
+SELECT refused(E'CREATE FUNCTION on_l(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END;\nCREATE TABLE l (a integer) USING ledger');
+SELECT refused('CREATE TABLE s (a integer PRIMARY KEY) USING ledger_state; CREATE FUNCTION on_s(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION on_f_call(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused(E'CREATE TABLE f_call (a integer) USING ledger;\nCREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
 

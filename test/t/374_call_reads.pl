@@ -1,5 +1,6 @@
-# What calls read of ledger tables: the same at all four members, though one of
-# them has rows that are not final, or that all have refused, and the others not.
+# What calls and row handlers read of ledger tables: the same at all four members,
+# though one of them has rows that are not final, or that all have refused, and the
+# others not.
 use strict;
 use warnings;
 
@@ -82,6 +83,29 @@ foreach my $setting ('seq_page_cost = 1e6', 'cpu_tuple_cost = 1000', 'random_pag
 $wires->sql(1, 'SELECT pg_reload_conf()');
 is(look(2), 'done||4|125|90|1|3', 'nor by an index');
 
+# What handles rows has run for each that was accepted, once, and for no other.
+is(everywhere('SELECT member, served, rows, seconds FROM usage.total ORDER BY 1, 2'), "1|anna|1|10\n2|anna|1|20\n2|ben|1|90\n3|anna|1|5", 'rows are handled as they become final');
+is($wires->sql(1, "SELECT count(*) FROM usage.total AS t WHERE at_last = (SELECT max(ledger.height(ledger_ref)) FROM usage.usage AS u WHERE ledger.member(ledger_ref) = t.member AND u.served = t.served AND u.seconds < 86400)"), '4', 'in their block');
+{
+	my $row = $wires->sql(4, q{INSERT INTO usage.usage VALUES ('anna', 13) RETURNING ledger_ref});
+
+	$number++;
+	is(found($row, $number), 'refused|thirteen is not counted|||||', 'what a handler does not take is its outcome, under the ref of the row');
+	is(everywhere(q{SELECT ledger.finality(ledger_ref), seconds FROM usage.usage WHERE seconds = 13}), 'final|13', 'the row is final all the same');
+	my $large = (split /\n/, $wires->sql(4, q{INSERT INTO usage.usage VALUES ('carl', 86400), ('carl', 13600) RETURNING ledger_ref}))[-1];
+
+	is(found($large, $number) =~ /^failed\|.*constraint "enough"/ ? 1 : 0, 1, 'an error in a handler is one too');
+	is(everywhere(q{SELECT rows, seconds FROM usage.total WHERE served = 'carl'}), '1|86400', 'of which nothing is left');
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$first')"), 'done', 'a row that was handled is done');
+	refused($wires, 1, "SELECT ledger.outcome('$refused')", qr/is no call/, 'one that was refused has no outcome');
+	refused($wires, 1, q{SELECT usage.on_usage(ROW(1, '{}', NULL, NULL, now(), 1)::ledger.context, 'eve', 1)}, qr/cannot change state table "total"/, 'nobody else calls the handler');
+}
+
+# A row that stands behind a call in its transaction.
+$wires->sql(4, 'BEGIN; SELECT usage.look(' . ++$number . q{); INSERT INTO usage.usage VALUES ('dora', 60); COMMIT});
+$wires->poll($_, "SELECT count(*) FROM usage.found WHERE number = $number", 1) foreach (@members);
+is(everywhere(q{SELECT member, rows, seconds FROM usage.total WHERE served = 'dora'}), '4|1|60', 'a row that comes behind a call in its block is handled');
+
 # A call waits at member 1, whose own rows are committed meanwhile.
 {
 	my $session = $wires->node(1)->background_psql('postgres', on_error_stop => 1);
@@ -96,9 +120,9 @@ is(look(2), 'done||4|125|90|1|3', 'nor by an index');
 	$wires->sql(1, q{INSERT INTO usage.usage SELECT 'ben', 1000 FROM generate_series(1, 100)});
 	$session->query_safe('ROLLBACK');
 	$session->quit;
-	is(found($call, $number), 'done||4|125|90|1|3', 'the call finds at member 1 what it has found elsewhere');
-	$wires->poll($_, q{SELECT count(*) FROM usage.usage WHERE seconds < 86400}, 304) foreach (@members);
-	is(look(4), 'done||304|140225|1000|301|203', 'the next one finds them all');
+	is(found($call, $number), 'done||8|100198|86400|4|4', 'the call finds at member 1 what it has found elsewhere');
+	$wires->poll($_, q{SELECT count(*) FROM usage.usage WHERE seconds < 86400}, 307) foreach (@members);
+	is(look(4), 'done||308|240298|86400|304|204', 'the next one finds them all');
 }
 
 like(everywhere(q{SELECT table_id, encode(digest, 'hex') FROM ledger.state ORDER BY table_id}), qr/^[0-9a-f-]{36}\|[0-9a-f]+\n/, 'all have the same state');
