@@ -120,6 +120,7 @@ OBJS_BACKEND = \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/table/table_state.o \
+	src/table/table_filter.o \
 	src/table/table_shared.o \
 	src/table/table_insert.o \
 	src/chain/chain_snapshot.o \
@@ -208,6 +209,7 @@ OBJS_BACKEND = \
 	src/contract/contract_timer_handler.o \
 	src/contract/contract_timer.o \
 	src/contract/contract_plan.o \
+	src/contract/contract_seen.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \
 	src/node/node_shared.o \

@@ -44,10 +44,10 @@ SELECT EXISTS (SELECT
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
   JOIN ledger_internal.contract_schema AS s ON s.schema = n.nspname
-  JOIN pg_proc AS p ON p.pronamespace = n.oid AND c.relname = p.proname || '_call'
+  JOIN pg_proc AS p ON p.pronamespace = n.oid AND (c.relname = p.proname || '_call' OR p.proname = 'on_' || c.relname)
  WHERE c.oid = ledger.relation_of($1) AND p.proargtypes[0] = 'ledger.context'::regtype)
 $$;
-COMMENT ON FUNCTION ledger_internal.is_call(ledger.ref) IS 'is a function of a contract called by that row?';
+COMMENT ON FUNCTION ledger_internal.is_call(ledger.ref) IS 'is a function of a contract called by that row, or does one handle it?';
 
 CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
         OUT state text, OUT sqlstate text, OUT message text, OUT height bigint)

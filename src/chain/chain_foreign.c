@@ -123,13 +123,7 @@ tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
 	runs->asks = true;
 	if (only_asks)
 	{
-		TlRef		lowest = {.member = header->member};
-		TlRef		highest = {
-			.member = header->member,.incarnation = UINT16_MAX,
-			.transaction = TL_TRANSACTION_MAX,.row = UINT32_MAX
-		};
-
-		runs->asks = tl_chain_stored_any("foreign_rows") && is_taken(&lowest, &highest);
+		runs->asks = tl_chain_foreign_has_member(header->member);
 		return;
 	}
 	runs->relation = table_open(tl_chain_stored_oid("foreign_rows"), RowExclusiveLock);
@@ -209,6 +203,19 @@ is_taken(const TlRef *first, const TlRef *last)
 	tl_table_ref_pack(&lowest, first);
 	tl_table_ref_pack(&highest, last);
 	return find_run(&lowest, &highest, &unused);
+}
+
+/* Any row of this member? */
+bool
+tl_chain_foreign_has_member(uint32_t member)
+{
+	TlRef		lowest = {.member = member};
+	TlRef		highest = {
+		.member = member,.incarnation = UINT16_MAX,
+		.transaction = TL_TRANSACTION_MAX,.row = UINT32_MAX
+	};
+
+	return tl_chain_stored_any("foreign_rows") && is_taken(&lowest, &highest);
 }
 
 /* Which section of a foreign batch has this row?  False if none that is applied. */
@@ -323,6 +330,13 @@ tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByt
 	pfree(DatumGetPointer(values[4]));
 	pfree(DatumGetPointer(values[5]));
 	pfree(DatumGetPointer(values[6]));
+}
+
+/* Was any row, of whoever? */
+bool
+tl_chain_foreign_any_refused(void)
+{
+	return tl_chain_stored_any("refused_row");
 }
 
 /*

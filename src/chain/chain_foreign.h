@@ -52,11 +52,13 @@ extern void tl_chain_foreign_runs_end(TlForeignRuns *runs);
 extern bool tl_chain_foreign_find(const TlRefBytes *ref, TlForeignPlace *out);
 extern bool tl_chain_foreign_lookup(const TlRefBytes *ref, TlPlace *out);
 extern bool tl_chain_foreign_first(const TlRefBytes *ref, TlPlace *out);
+extern bool tl_chain_foreign_has_member(uint32_t member);
 extern void tl_chain_foreign_forget(const TlBatchHeader *header);
 extern void tl_chain_foreign_refuse(const uint8_t table_id[TL_TABLE_ID_SIZE],
 									const TlRefBytes *ref, const TlPlace *place,
 									const char *sqlstate, const char *reason,
 									TlSpan bytes);
+extern bool tl_chain_foreign_any_refused(void);
 extern bool tl_chain_foreign_is_refused(const TlRefBytes *ref, const TlPlace *place);
 extern bool tl_chain_foreign_refused_bytes(const TlRefBytes *ref, const TlPlace *place,
 										   TlSpan *out);

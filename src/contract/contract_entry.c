@@ -10,6 +10,9 @@
  *		<name>(...)		a function without the context, with the same names and
  *						defaults, which inserts a row there and returns its ref
  *
+ * One that is called on_<table> has neither: it is called by each row of that ledger
+ * table of the contract that becomes final, whose columns are its other arguments.
+ *
  * So a call is a row on the ledger like any other, and what its values may be is
  * judged where rows are.  Names are not overloaded, so the function follows from
  * the table's name.
@@ -92,20 +95,42 @@ find_entry(Oid schema, const char *name)
 	return found;
 }
 
-/* That whose calls are rows of this table, or InvalidOid. */
+/* By its name; whether there is such a table, contract_function.c has asked. */
+bool
+tl_contract_entry_is_row_handler(Oid function)
+{
+	char	   *name = get_func_name(function);
+
+	return name != NULL && tl_contract_entry_is_entry(function) &&
+		strncmp(name, TL_ROW_HANDLER_PREFIX, strlen(TL_ROW_HANDLER_PREFIX)) == 0;
+}
+
+/* That whose calls are rows of this table, or which handles them; or InvalidOid. */
 Oid
-tl_contract_entry_of_table(Oid relation)
+tl_contract_entry_of_table(Oid relation, bool *is_row_handler)
 {
 	char	   *name = get_rel_name(relation);
 	Oid			schema = get_rel_namespace(relation);
 	size_t		size = name == NULL ? 0 : strlen(name);
+	char	   *handler;
+	Oid			entry = InvalidOid;
 
-	if (size <= strlen(TL_CALL_TABLE_SUFFIX) ||
-		strcmp(name + size - strlen(TL_CALL_TABLE_SUFFIX), TL_CALL_TABLE_SUFFIX) != 0 ||
-		!tl_table_contract_owns(schema))
+	*is_row_handler = false;
+	if (name == NULL || !tl_table_contract_owns(schema))
 		return InvalidOid;
-	name[size - strlen(TL_CALL_TABLE_SUFFIX)] = '\0';
-	return find_entry(schema, name);
+	handler = psprintf(TL_ROW_HANDLER_PREFIX "%s", name);
+	if (size > strlen(TL_CALL_TABLE_SUFFIX) &&
+		strcmp(name + size - strlen(TL_CALL_TABLE_SUFFIX), TL_CALL_TABLE_SUFFIX) == 0)
+	{
+		name[size - strlen(TL_CALL_TABLE_SUFFIX)] = '\0';
+		entry = find_entry(schema, name);
+	}
+	if (!OidIsValid(entry) && strlen(handler) < NAMEDATALEN)
+	{
+		entry = find_entry(schema, handler);
+		*is_row_handler = OidIsValid(entry);
+	}
+	return entry;
 }
 
 /*
@@ -122,7 +147,7 @@ tl_contract_entry_statements(Oid function)
 	load(&entry, function);
 	if (tl_contract_timer_is_handler(function))
 		return tl_contract_timer_statements(entry.name);
-	if (!tl_contract_entry_is_entry(function))
+	if (!tl_contract_entry_is_entry(function) || tl_contract_entry_is_row_handler(function))
 		return func_volatile(function) == PROVOLATILE_IMMUTABLE ? NIL :
 			list_make1(psprintf("REVOKE EXECUTE ON FUNCTION %s%s FROM PUBLIC",
 								quote_identifier(entry.name), signature(&entry, 0)));

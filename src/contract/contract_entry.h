@@ -13,9 +13,13 @@
 /* What the table of an entry point's calls is called: the entry point, and this. */
 #define TL_CALL_TABLE_SUFFIX	"_call"
 
+/* What the function is called that handles rows of a table: this, and the table. */
+#define TL_ROW_HANDLER_PREFIX	"on_"
+
 extern Oid	tl_contract_entry_context_type(void);
 extern bool tl_contract_entry_is_entry(Oid function);
-extern Oid	tl_contract_entry_of_table(Oid relation);
+extern bool tl_contract_entry_is_row_handler(Oid function);
+extern Oid	tl_contract_entry_of_table(Oid relation, bool *is_row_handler);
 extern List *tl_contract_entry_statements(Oid function);
 
 #endif							/* CONTRACT_ENTRY_H */

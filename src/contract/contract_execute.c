@@ -59,6 +59,8 @@
 #include "contract_plan.h"
 #include "contract_refusal.h"
 #include "contract_run.h"
+#include "contract_seen.h"
+#include "table_filter.h"
 #include "table_scan.h"
 #include "table_state.h"
 #include "tl_compat.h"
@@ -91,7 +93,7 @@ static const char *const settings[][2] = {
 	{"enable_bitmapscan", "on"},
 	{"enable_hashagg", "on"},
 	{"enable_hashjoin", "on"},
-	{"enable_indexonlyscan", "on"},
+	{"enable_indexonlyscan", "off"},	/* table_filter.c */
 	{"enable_indexscan", "on"},
 	{"enable_material", "on"},
 	{"enable_memoize", "on"},
@@ -137,6 +139,7 @@ tl_contract_execute_begin(void)
 {
 	int			level = NewGUCNestLevel();
 
+	tl_table_filter_plans(true);
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
@@ -149,6 +152,7 @@ tl_contract_execute_end(int level)
 {
 	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
+	tl_table_filter_plans(false);
 }
 
 /* The result is made in the caller's memory. */
@@ -175,7 +179,9 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
 		tl_contract_timer_call(context->time);
+		tl_contract_seen_begin(context->height);
 		run(call, role, values, nulls, count);
+		tl_contract_seen_end();
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
 	}
@@ -183,6 +189,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	{
 		ErrorData  *error;
 
+		tl_contract_seen_end();
 		tl_table_state_end();
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();

@@ -20,6 +20,7 @@ typedef struct TlCall
 	TlRefBytes	ref;
 	Oid			table;
 	Oid			function;
+	bool		is_row;			/* one that is handled, and no call */
 	const TlTimer *timer;		/* NULL: a row */
 } TlCall;
 

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -26,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -37,6 +39,7 @@
 #include "contract_words.h"
 #include "contract_work.h"
 #include "table_am.h"
+#include "table_catalog.h"
 
 /* The suffix of the table's name has to fit behind it. */
 #define NAME_SIZE_MAX	(NAMEDATALEN - 1 - (int) sizeof(TL_CALL_TABLE_SUFFIX) + 1)
@@ -50,6 +53,8 @@ static void look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static void look_at_type(TlRefusals *refusals, Oid type, Oid schema);
 static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
+static bool is_call_table(const char *table, Oid schema);
+static void look_at_row_handler(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static void look_at_entry(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_handler(TlRefusals *refusals, HeapTuple tuple);
 static List *queries_of(HeapTuple tuple);
@@ -210,6 +215,8 @@ tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, 
 	look_at_body(refusals, tuple, schema);
 	if (tl_contract_entry_is_entry(((Form_pg_proc) GETSTRUCT(tuple))->oid))
 		look_at_entry(refusals, tuple);
+	if (tl_contract_entry_is_row_handler(((Form_pg_proc) GETSTRUCT(tuple))->oid))
+		look_at_row_handler(refusals, tuple, schema);
 	if (tl_contract_timer_is_handler(((Form_pg_proc) GETSTRUCT(tuple))->oid))
 		look_at_handler(refusals, tuple);
 	ReleaseSysCache(tuple);
@@ -362,6 +369,47 @@ look_at_entry(TlRefusals *refusals, HeapTuple tuple)
 		tl_contract_refuse(refusals, -1, "IMMUTABLE", "an entry point changes state", "leave it out");
 	if (form->pronargdefaults == form->pronargs)
 		tl_contract_refuse(refusals, -1, "DEFAULT", "the context is given by the block", "leave it out");
+}
+
+/* Is it made beside an entry point? */
+static bool
+is_call_table(const char *table, Oid schema)
+{
+	int			size = (int) strlen(table) - (int) strlen(TL_CALL_TABLE_SUFFIX);
+
+	return size > 0 && strcmp(table + size, TL_CALL_TABLE_SUFFIX) == 0 &&
+		count_functions(schema, pnstrdup(table, size)) > 0;
+}
+
+/* on_<table>: its other arguments are the columns of the table. */
+static void
+look_at_row_handler(TlRefusals *refusals, HeapTuple tuple, Oid schema)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+	const char *table = NameStr(form->proname) + strlen(TL_ROW_HANDLER_PREFIX);
+	Oid			relation_oid = get_relname_relid(table, schema);
+	Relation	relation;
+	TupleDesc	columns;
+	bool		fits;
+
+	if (!OidIsValid(relation_oid) || !tl_table_catalog_is_ledger(relation_oid) ||
+		is_call_table(table, schema))
+	{
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   psprintf("it would handle rows of a ledger table \"%s\", which this script has not made before it, or whose rows are calls", table),
+						   "a name that does not begin with " TL_ROW_HANDLER_PREFIX);
+		return;
+	}
+	relation = table_open(relation_oid, AccessShareLock);
+	columns = RelationGetDescr(relation);
+	fits = form->pronargdefaults == 0 && columns->natts == form->pronargs;
+	for (int i = 1; fits && i < form->pronargs; i++)
+		fits = TupleDescAttr(columns, i - 1)->atttypid == form->proargtypes.values[i];
+	table_close(relation, AccessShareLock);
+	if (!fits)
+		tl_contract_refuse(refusals, -1, NameStr(form->proname),
+						   "it is given the context and the columns of the row, and nothing else",
+						   psprintf("arguments of the types of the columns of \"%s\", in their order, without defaults", table));
 }
 
 /* Of timers; N2. */

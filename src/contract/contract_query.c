@@ -7,8 +7,8 @@
  * their own, and apply a block at different times.  So a query of a contract says
  * nothing that depends on the order of rows, on the clock or on the server:
  *
- * - It reads and changes state tables of its own contract and nothing else.
- *   Ledger tables have rows at their origin before they are final.
+ * - It reads and changes state tables of its own contract, reads its ledger tables,
+ *   of which it is shown the rows that are final everywhere, and nothing else.
  * - Expressions are judged as those of CHECK constraints are
  *   (contract_expression.c); no floats, whose sums depend on the order.
  * - What takes some row of several is refused: LIMIT, DISTINCT ON, windows, a
@@ -49,6 +49,8 @@
 #include "contract_query.h"
 #include "contract_raise.h"
 #include "contract_timer.h"
+#include "table_am.h"
+#include "table_catalog.h"
 #include "table_ref.h"
 #include "table_state.h"
 
@@ -74,6 +76,7 @@ static const char *const aggregates[] = {
 static bool walker(Node *node, void *context);
 static void look_at_query(Look *look, const Query *query);
 static void look_at_relations(Look *look, const Query *query);
+static bool is_readable(const Look *look, Oid relation);
 static void look_at_form(Look *look, const Query *query);
 static void look_at_change(Look *look, const Query *query);
 static void look_at_keys(Look *look, Oid relation_oid, const List *targets);
@@ -166,11 +169,13 @@ look_at_relations(Look *look, const Query *query)
 		if (entry->rtekind == RTE_RELATION && look->scope->pure)
 			refuse(look, get_rel_name(entry->relid), "what is IMMUTABLE computes with its arguments alone",
 				   "leave out IMMUTABLE, and call it by a statement of its own");
-		else if (entry->rtekind == RTE_RELATION &&
-				 (get_rel_namespace(entry->relid) != look->scope->schema ||
-				  !tl_table_state_is_state(entry->relid)))
+		else if (entry->rtekind == RTE_RELATION && !is_readable(look, entry->relid))
 			refuse(look, get_rel_name(entry->relid),
-				   "functions of contracts read and change state tables of their own",
+				   "functions of contracts read tables of their own, and change state tables among them",
+				   "a table that this script makes USING ledger_state");
+		else if (entry->rtekind == RTE_RELATION && foreach_current_index(cell) == query->resultRelation - 1 &&
+				 !tl_table_state_is_state(entry->relid))
+			refuse(look, get_rel_name(entry->relid), "rows of ledger tables are statements of members, and not of contracts",
 				   "a table that this script makes USING ledger_state");
 		else if (entry->rtekind == RTE_FUNCTION || entry->rtekind == RTE_TABLEFUNC)
 			refuse(look, "function in FROM", "it makes rows without a limit", "a state table");
@@ -184,6 +189,13 @@ look_at_relations(Look *look, const Query *query)
 			refuse(look, "WITH", "a query that changes rows is a statement by itself",
 				   "a statement of its own");
 	}
+}
+
+static bool
+is_readable(const Look *look, Oid relation)
+{
+	return get_rel_namespace(relation) == look->scope->schema &&
+		(tl_table_state_is_state(relation) || tl_table_catalog_is_ledger(relation));
 }
 
 /* What takes some rows of several, or has no end. */
@@ -554,7 +566,7 @@ tl_contract_query_has_one_row(const Query *query)
 		is_whole_key(query, entry->relid, reference->rtindex);
 }
 
-/* Does its condition fix each column of the primary key? */
+/* Does its condition fix each column of the primary key, or ledger_ref? */
 static bool
 is_whole_key(const Query *query, Oid relation_oid, int place)
 {
@@ -563,6 +575,8 @@ is_whole_key(const Query *query, Oid relation_oid, int place)
 	Bitmapset  *found = NULL;
 	bool		result;
 
+	if (tl_table_catalog_is_ledger(relation_oid))
+		wanted = bms_make_singleton(tl_table_am_ref_attribute(relation) - FirstLowInvalidHeapAttributeNumber);
 	key_columns(query->jointree->quals, place, &found);
 	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);
 	table_close(relation, AccessShareLock);

@@ -198,6 +198,7 @@ complete(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		run(text);
 		CommandCounterIncrement();
 		if (refusals == NULL || foreach_current_index(cell) > 0 ||
+			tl_contract_entry_is_row_handler(function) ||
 			(!tl_contract_entry_is_entry(function) && !tl_contract_timer_is_handler(function)))
 			continue;
 		refusals->generated = true;

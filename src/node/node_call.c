@@ -51,6 +51,7 @@ typedef struct CallTable
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	Oid			table;
 	Oid			function;		/* InvalidOid: it has none */
+	bool		is_handled;		/* its rows are no calls */
 } CallTable;
 
 typedef struct Element
@@ -157,6 +158,7 @@ on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE], const TlRefByte
 	call->ref = *ref;
 	call->table = table->table;
 	call->function = table->function;
+	call->is_row = table->is_handled;
 	call->timer = NULL;
 }
 
@@ -179,7 +181,7 @@ table_of(const uint8_t table_id[TL_TABLE_ID_SIZE])
 	{
 		table->table = tl_table_shared_relation(table_id);
 		table->function = OidIsValid(table->table) ?
-			tl_contract_entry_of_table(table->table) : InvalidOid;
+			tl_contract_entry_of_table(table->table, &table->is_handled) : InvalidOid;
 	}
 	return table;
 }
@@ -290,10 +292,16 @@ execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *ne
 	store(height, call, &result);
 }
 
+/* Rows that are handled come before the calls. */
 static int
 compare_refs(const void *left, const void *right)
 {
-	return tl_table_ref_compare(&((const TlCall *) left)->ref, &((const TlCall *) right)->ref);
+	const TlCall *a = left;
+	const TlCall *b = right;
+
+	if (a->is_row != b->is_row)
+		return a->is_row ? -1 : 1;
+	return tl_table_ref_compare(&a->ref, &b->ref);
 }
 
 static TimestampTz

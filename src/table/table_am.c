@@ -39,6 +39,7 @@
 #include "table_am.h"
 #include "table_build.h"
 #include "table_definition.h"
+#include "table_filter.h"
 #include "table_fit.h"
 #include "table_guard.h"
 #include "table_issue.h"
@@ -77,6 +78,15 @@ AttrNumber
 tl_table_am_ref_attribute(Relation relation)
 {
 	return get_attnum(RelationGetRelid(relation), TL_REF_COLUMN);
+}
+
+/* The same of a shared table; 0 of others. */
+AttrNumber
+tl_table_am_shared_ref(Relation relation)
+{
+	const LedgerCache *cache = relation_cache(relation);
+
+	return cache->shared ? cache->ref_attribute : InvalidAttrNumber;
 }
 
 static const LedgerCache *
@@ -119,6 +129,12 @@ accept_row(Relation relation, TupleTableSlot *slot, int options)
 					   RelationGetRelationName(relation)),
 				errdetail("A function of the index's expression or predicate tried to write."),
 				errhint("Index expressions must not have side effects."));
+	if (tl_table_filter_active())	/* L2 */
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_APPEND_ONLY)),
+				errmsg("cannot insert into ledger table \"%s\" while a call of a contract runs",
+					   RelationGetRelationName(relation)),
+				errdetail("A call changes state tables."));
 	tl_table_identity(&identity);
 	is_live = !tl_table_identity_is_restoring(&identity);
 	cache = *relation_cache(relation);	/* an invalidation would free it */
@@ -316,6 +332,7 @@ tl_table_am_routine(void)
 	routine.index_build_range_scan = tl_table_build_range_scan;
 	routine.index_validate_scan = tl_table_build_validate_scan;
 	routine.relation_toast_am = ledger_toast_am;
+	tl_table_filter_install(&routine);
 	return &routine;
 }
 

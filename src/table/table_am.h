@@ -16,6 +16,7 @@ extern const TableAmRoutine *tl_table_am_routine(void);
 extern void tl_table_am_enable(void);
 extern bool tl_table_am_is_ours(Relation relation);
 extern AttrNumber tl_table_am_ref_attribute(Relation relation);
+extern AttrNumber tl_table_am_shared_ref(Relation relation);
 extern void tl_table_am_insert_foreign(Relation relation, TupleTableSlot **slots,
 									   int slot_count, CommandId cid,
 									   struct BulkInsertStateData *bulk);

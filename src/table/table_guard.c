@@ -52,6 +52,7 @@
 #include "table_catalog.h"
 #include "table_create.h"
 #include "table_definition.h"
+#include "table_filter.h"
 #include "table_guard.h"
 #include "table_issue.h"
 #include "table_requirement.h"
@@ -103,6 +104,7 @@ tl_table_init(void)
 {
 	tl_table_am_enable();
 	tl_table_state_init();
+	tl_table_filter_init();
 	tl_table_issue_init();
 	tl_table_written_init();
 	tl_table_access_init();

@@ -117,12 +117,26 @@ SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql IM
 SELECT refused('CREATE FUNCTION f(c ledger.context DEFAULT NULL) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused('CREATE FUNCTION f(c ledger.context, ledger_ref integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused(E'CREATE TYPE e AS ENUM (''a'');\nCREATE FUNCTION f(c ledger.context, a tsquery) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+-- what handles rows
+SELECT refused('CREATE TABLE l (a integer, b text) USING ledger; CREATE FUNCTION on_l(c ledger.context, a integer, b text) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(a > 0, b); END');
+SELECT refused(E'CREATE TABLE l (a integer, b text) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer, b text) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, b text, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer DEFAULT 1) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused(E'CREATE TABLE l (a integer) USING ledger;\nCREATE FUNCTION on_l(c ledger.context, a integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN a');
+SELECT refused(E'CREATE FUNCTION on_l(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END;\nCREATE TABLE l (a integer) USING ledger');
+SELECT refused('CREATE TABLE s (a integer PRIMARY KEY) USING ledger_state; CREATE FUNCTION on_s(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
+SELECT refused('CREATE FUNCTION f(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION on_f_call(c ledger.context, a integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused(E'CREATE TABLE f_call (a integer) USING ledger;\nCREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END');
 SELECT refused('CREATE FUNCTION f(c ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN 1');
 
 -- what is read and changed
 SELECT body('BEGIN ATOMIC INSERT INTO l VALUES (a); END');
 SELECT body('BEGIN ATOMIC DELETE FROM t WHERE k IN (SELECT x FROM l); END');
+SELECT body('BEGIN ATOMIC UPDATE l SET x = a; DELETE FROM l WHERE x = a; END');
+SELECT body('BEGIN ATOMIC INSERT INTO t (k, n) SELECT l.x, count(*) FROM l LEFT JOIN t ON t.k = l.x GROUP BY l.x; END');
+SELECT body('BEGIN ATOMIC SELECT l.x FROM l WHERE l.x = a; END', 'integer');
+SELECT refused('CREATE TABLE l (x integer) USING ledger;
+CREATE FUNCTION x_of(row_ ledger.ref) RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT l.x FROM l WHERE l.ledger_ref = row_; END');
 SELECT body('RETURN (SELECT count(*) FROM pg_class)', 'bigint');
 SELECT body('BEGIN ATOMIC DELETE FROM t WHERE EXISTS (SELECT FROM ledger.member); END');
 SELECT body('IMMUTABLE RETURN (SELECT count(*) FROM t)', 'bigint');
