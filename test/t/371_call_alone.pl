@@ -251,6 +251,21 @@ ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'timer'}, 'd
 $wires->sql(1, "SELECT timer.make('$_', '$_')") foreach ('1 s', '1000 s');
 ok($wires->poll(1, q{SELECT string_agg(state, ' ' ORDER BY until) FROM timer.offer}, 'over open'), 'which run on a ledger of one member too');
 
+# A call sets so many and no more.
+{
+	my $script = 'CREATE FUNCTION h(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(true, \'\'); END;'
+	  . ' CREATE FUNCTION ten(at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . join('', map { " SELECT ledger.set_timer('h', '$_', ten.at);" } (1 .. 10)) . ' END;'
+	  . ' CREATE FUNCTION all_of(context ledger.context, at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . ' SELECT ten(all_of.at);' x 100 . ' END;'
+	  . ' CREATE FUNCTION more(context ledger.context, at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . ' SELECT ten(more.at);' x 100 . " SELECT ledger.cancel_timer('h', '1'); END";
+	deploy($wires, 1, 'many', $script);
+	ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'many'}, 'deployed'), 'a contract that sets many');
+	my @refs = map { $wires->sql(1, "SELECT many.$_") } (q{all_of('2999-01-01')}, q{more('2998-01-01')});
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[0]', '$wait')"), 'done', 'a thousand in a call');
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$refs[1]', '$wait')"), qr/^failed\|54000\|a call sets or cancels at most 1000 timers/, 'one more is an error');
+	is($wires->sql(1, 'SELECT count(*), min(at) = max(at), min(at) = \'2999-01-01\' FROM many.h_timer'), '10|t|t', 'of which nothing is left');
+}
+
 # A dump brings back tables, functions, rows and outcomes.
 command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr('postgres') ], 'it can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
