@@ -54,7 +54,7 @@ CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
     LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF outcome.wait > '0' AND NOT ledger.is_final(outcome.ref) THEN
+    IF outcome.wait > '0' AND ledger.member(outcome.ref) > 0 AND NOT ledger.is_final(outcome.ref) THEN
         BEGIN
             PERFORM ledger.wait_final(outcome.ref, outcome.wait);
         EXCEPTION WHEN SQLSTATE 'TL020' THEN

@@ -8,7 +8,8 @@
  * whose digest stands beside it.  The digests of all tables give the newest
  * state root.  Each stable checkpoint that is kept has a certificate which
  * holds, the state root that this node had after the same block, and the root
- * over the outcomes since the checkpoint before.
+ * over the outcomes since the checkpoint before.  What is told of calls and timers
+ * of contracts has these outcomes as its leaves.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,6 +52,14 @@ static TlStatement select_checkpoints = {
 	3, {INT8OID, INT8OID, INT4OID}
 };
 
+/* The ref of a leaf stands at byte 11, its kind at byte 2. */
+static TlStatement select_calls = {
+	"SELECT ref, height, c.leaf, l.leaf FROM ledger_internal.call_leaf AS c FULL JOIN"
+	" (SELECT encode(substring(leaf FROM 12 FOR 16), 'hex')::uuid::ledger.ref AS ref, height, leaf"
+	" FROM ledger_internal.outcome WHERE substring(leaf FROM 3 FOR 1) IN ('\\x01', '\\x05')) AS l USING (ref, height)"
+	" WHERE c.leaf IS DISTINCT FROM l.leaf ORDER BY ref, height"
+};
+
 /* A shared table as it is stored, and what may fail about it. */
 typedef struct TableState
 {
@@ -79,6 +88,8 @@ static void check_root(TlVerification *run);
 static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
 static void check_certificate(TlVerification *run, uint64 row);
 static void check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint);
+static void check_calls(TlVerification *run);
+static char *text_of_bytes(Datum value);
 static void report(TlVerification *run, Oid relation, int64_t height, const TlHash *expected,
 				   const TlHash *found, const char *detail);
 static bool read_hash(TlHash *out, uint64 row, int column);
@@ -106,6 +117,7 @@ tl_proof_verify_state(TlVerification *run, List *tables)
 	if (OidIsValid(run->relation))
 		return;
 	check_root(run);
+	check_calls(run);
 	for (int64_t after = 0; after >= 0;)
 		after = check_checkpoints(run, after, applied_height);
 }
@@ -281,6 +293,44 @@ check_certificate(TlVerification *run, uint64 row)
 		.height = height,
 		.detail = "The certificate of a stable checkpoint does not hold, or does not say what ledger_internal.checkpoint has beside it."
 	});
+}
+
+/* What is told of calls and timers. */
+static void
+check_calls(TlVerification *run)
+{
+	uint64		count = tl_chain_execute(&select_calls, NULL, NULL, true);
+	SPITupleTable *rows = SPI_tuptable;
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlRef		ref;
+		bool		is_null[4];
+		Datum		values[4];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < 4; j++)
+			values[j] = SPI_getbinval(rows->vals[i], rows->tupdesc, j + 1, &is_null[j]);
+		tl_table_ref_unpack(&ref, (const TlRefBytes *) DatumGetPointer(values[0]));
+		tl_proof_verify_report(run, &(TlProblem) {
+			.kind = "outcome_changed",
+			.ref = &ref,
+			.has_height = true,
+			.height = DatumGetInt64(values[1]),
+			.expected = is_null[3] ? NULL : text_of_bytes(values[3]),
+			.found = is_null[2] ? NULL : text_of_bytes(values[2]),
+			.detail = "What ledger_internal has of a call or timer of a contract is not what its outcome, which all members sign, says."
+		});
+	}
+	SPI_freetuptable(rows);
+}
+
+static char *
+text_of_bytes(Datum value)
+{
+	TlSpan		bytes = tl_chain_span(value);
+
+	return tl_proof_verify_hex(bytes.data, bytes.size);
 }
 
 static void

@@ -39,11 +39,17 @@ sub is_deployed
 decide('roaming', 'CREATE TABLE usage (served text, seconds integer) USING ledger', 1, 2);
 is_deployed('roaming', 1, 2);
 
+# With timers: one that runs before somebody joins, one while he does or later.
+decide('timer', slurp_file("$FindBin::RealBin/../contracts/timer.sql"), 1, 2);
+is_deployed('timer', 1, 2);
+$wires->sql(1, "SELECT timer.make('$_', '$_')") foreach ('1 s', '10 s');
+ok($wires->poll(1, q{SELECT state = 'over' FROM timer.offer WHERE name = '1 s'}), 'a timer has run');
+
 my $new = $wires->add_newcomer;
 $wires->invite(1, $new);
 $wires->join($new);
 is_deployed('roaming', 1, 2, $new);
-is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table"), $wires->sql(1, "SELECT table_id FROM ledger_internal.shared_table"), 'the newcomer has its table');
+is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table ORDER BY 1"), $wires->sql(1, "SELECT table_id FROM ledger_internal.shared_table ORDER BY 1"), 'the newcomer has its table');
 
 # A proposal that is open when the members change lapses, and is made again.
 decide('early', 'CREATE TABLE t (a integer) USING ledger', 2);
@@ -64,9 +70,13 @@ foreach my $member (1, 2, $new)
 # A crash after that changes nothing.
 $wires->node($new)->stop('immediate');
 $wires->node($new)->start;
-is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '2', 'both are there after a crash');
+is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '3', 'all are there after a crash');
 decide('late', 'CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t', 2, 1, $new);
 is_deployed('late', 1, 2, $new);
+ok($wires->poll($_, q{SELECT state = 'over' FROM timer.offer WHERE name = '10 s'}), "the other timer has run at member $_") foreach (1, 2, $new);
+is($wires->sql($new, $_), $wires->sql(1, $_), "the newcomer has the same: $_")
+  foreach ('SELECT contract, handler, key, at, ref, height, state FROM ledger.timer_outcome ORDER BY ref', 'SELECT * FROM timer.offer ORDER BY name',
+	q{SELECT table_id, digest FROM ledger.state WHERE relation IN ('timer.offer'::regclass, 'timer.expire_timer'::regclass) ORDER BY 1});
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 2, $new);
 
 done_testing();

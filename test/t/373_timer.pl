@@ -78,12 +78,12 @@ is(everywhere(q{SELECT number, (SELECT count(*) FROM timer.next_tick_timer) FROM
 is(everywhere(q{SELECT min(next - time) >= interval '1 s' FROM (SELECT b.time, lead(b.time) OVER (ORDER BY height) AS next
 		FROM ledger.timer_outcome JOIN ledger.block AS b USING (height) WHERE key = 'clock') AS t}), 't', 'not more often than each second');
 
-# All of those that are due run in their order, whoever has set them.
+# All of those that are due run in their order, so many in a block.
 {
-	my @refs = map { $wires->sql($_, "SELECT timer.set('key ' || n, now() + interval '2 s') FROM generate_series(1, 20) AS n") } (2, 3);
-
-	ok($wires->poll($_, q{SELECT count(*) >= 20 FROM ledger.timer_outcome WHERE key LIKE 'key %'}), "many run at member $_") foreach (@members);
-	is(everywhere(q{SELECT count(*) FROM (SELECT key, at, (at, key COLLATE "C") < lead((at, key COLLATE "C")) OVER (PARTITION BY height ORDER BY ref) AS ordered
+	$wires->sql(2, "SELECT timer.set('key ' || n, now() + interval '2 s') FROM generate_series(1, 1100) AS n");
+	ok($wires->poll($_, q{SELECT count(*) = 1100 FROM ledger.timer_outcome WHERE key LIKE 'key %'}), "many run at member $_") foreach (@members);
+	is(everywhere(q{SELECT string_agg(n::text, ' ' ORDER BY height) FROM (SELECT height, count(*) AS n FROM ledger.timer_outcome WHERE key LIKE 'key %' GROUP BY height) AS t}), '1000 100', 'in two blocks');
+	is(everywhere(q{SELECT count(*) FROM (SELECT key, at, (at, key COLLATE "C") < lead((at, key COLLATE "C")) OVER (ORDER BY ref) AS ordered
 			FROM ledger.timer_outcome WHERE key LIKE 'key %') AS t WHERE NOT ordered}), '0', 'in order');
 }
 
@@ -112,6 +112,26 @@ is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member 
 refused($wires, 1, q{UPDATE timer.expire_timer SET at = now()}, qr/cannot change state table "expire_timer"/, 'timers are state');
 refused($wires, 1, q{SELECT ledger.set_timer('expire', 'x', now())}, qr/timers are set and cancelled by calls of contracts/, 'set by calls alone');
 refused($wires, 1, q{SELECT timer.expire(ROW('open', now(), '1.0.1.1', now(), 1)::ledger.timer)}, qr/cannot change state table "offer"/, 'nobody runs a handler');
+foreach my $change (
+	q{UPDATE ledger_internal.timer_run SET key = 'second' WHERE key = 'first'},
+	q{UPDATE ledger_internal.timer_run SET at = at + interval '1 us' WHERE key = 'first'},
+	q{UPDATE ledger_internal.timer_run SET handler = 'other' WHERE key = 'first'},
+	q{UPDATE ledger_internal.timer_run SET contract = 'other' WHERE key = 'first'},
+	q{DELETE FROM ledger_internal.timer_run WHERE key = 'first'},
+	q{UPDATE ledger_internal.call_outcome SET sqlstate = '2F000' WHERE ref = (SELECT ref FROM ledger.timer_outcome WHERE key = 'first')},
+	q{UPDATE ledger_internal.call_outcome SET words = 'so' WHERE ref = (SELECT min(ref) FROM ledger.call_outcome WHERE ledger.member(ref) = 1)},
+	q{UPDATE ledger_internal.call_outcome SET height = height + 1 WHERE ref = (SELECT min(ref) FROM ledger.call_outcome WHERE ledger.member(ref) = 1)},
+	q{DELETE FROM ledger_internal.call_outcome WHERE ref = (SELECT min(ref) FROM ledger.call_outcome WHERE ledger.member(ref) = 1)},
+	q{INSERT INTO ledger_internal.timer_run SELECT min(ref), 'timer', 'expire', 'x', now() FROM ledger.call_outcome WHERE ledger.member(ref) = 1}
+  )
+{
+	$wires->sql(2, 'CREATE TABLE kept_runs AS TABLE ledger_internal.timer_run; CREATE TABLE kept_calls AS TABLE ledger_internal.call_outcome');
+	$wires->sql(2, $change);
+	like($wires->sql(2, q{SELECT string_agg(DISTINCT kind, ' ') FROM ledger.verify(mode => 'full')}), qr/^outcome_changed$/, "named: $change");
+	$wires->sql(2, 'TRUNCATE ledger_internal.timer_run, ledger_internal.call_outcome; INSERT INTO ledger_internal.timer_run TABLE kept_runs; INSERT INTO ledger_internal.call_outcome TABLE kept_calls; DROP TABLE kept_runs, kept_calls');
+}
+is($wires->sql(2, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing when they are as they were');
+is($wires->sql(2, q{SELECT o.state FROM ledger.timer_outcome AS t, ledger.outcome(t.ref, '5 min') AS o WHERE t.key = 'first'}), 'done', 'the outcome of a timer, by its ref');
 $wires->sql(4, q{SET allow_system_table_mods = on; BEGIN; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'heap') WHERE oid = 'timer.expire_timer'::regclass;
 	UPDATE timer.expire_timer SET at = at + interval '1 day'; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'ledger_state') WHERE oid = 'timer.expire_timer'::regclass; COMMIT});
 is($wires->sql(4, q{SELECT kind, relation FROM ledger.verify(mode => 'full')}), 'state_changed|timer.expire_timer', 'a timer that a superuser has moved is named');
