@@ -145,6 +145,20 @@ CREATE UNLOGGED TABLE ledger_internal.rebuilt_body (
 ALTER TABLE ledger_internal.rebuilt_body ALTER COLUMN chunk SET STORAGE EXTERNAL;
 COMMENT ON TABLE ledger_internal.rebuilt_body IS 'chunks of such bodies, on their way into the own wire';
 
+-- Rows of tables compress well, and what is stored of a body is written to the WAL,
+-- which every sender of a wire in this server reads.  pglz would take longer than it saves.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+        FOREACH name IN ARRAY '{own_body,peer_body,rebuilt_body}'::text[] LOOP
+            EXECUTE format('ALTER TABLE ledger_internal.%I ALTER COLUMN chunk SET STORAGE EXTENDED,'
+                           || ' ALTER COLUMN chunk SET COMPRESSION lz4', name);
+        END LOOP;
+    END IF;
+END $$;
+
 CREATE TABLE ledger_internal.wire_mark (
     wire uuid NOT NULL,
     arrival bigint NOT NULL,

@@ -219,6 +219,13 @@ END';
               FROM unnest(members) AS m,
                    (VALUES ('log', 'message', 'octet_length(message) BETWEEN 146 AND 16777362'),
                            ('body', 'chunk', 'octet_length(chunk) BETWEEN 1 AND 1048576')) AS k (kind, content, size)
+            UNION ALL SELECT 6, format('compression of body_%s', m),
+                (SELECT attstorage = 'x' AND attcompression = 'l' FROM pg_attribute
+                  WHERE attrelid = to_regclass('ledger_wire.body_' || m) AND attname = 'chunk' AND NOT attisdropped),
+                format('ALTER TABLE ledger_wire.body_%s ALTER COLUMN chunk SET STORAGE EXTENDED,'
+                       || ' ALTER COLUMN chunk SET COMPRESSION lz4', m)
+              FROM unnest(members) AS m
+             WHERE EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))
             UNION ALL SELECT 6, format('index %s', index_name),
                 to_regclass('ledger_wire.' || index_name) IS NOT NULL,
                 format('CREATE INDEX %s ON ledger_wire.%s_%s %s', index_name, kind, m, definition)

@@ -142,14 +142,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_ordered() IS 'an error unless this is a node of a ledger whose members can change';
 
+CREATE FUNCTION ledger_internal.is_validator() RETURNS boolean
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
+                WHERE m.kind = 'validator' AND m.left_height IS NULL)
+$$;
+COMMENT ON FUNCTION ledger_internal.is_validator() IS 'is this node a validator of now?';
+
 -- What this member is now; an error if it may not decide anything.
 CREATE FUNCTION ledger_internal.check_validator() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     PERFORM ledger_internal.check_ordered();
-    IF NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
-                    WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+    IF NOT ledger_internal.is_validator() THEN
         RAISE EXCEPTION 'this node is no validator of its ledger, and decides nothing'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'It is a participant or an observer, or has not been admitted yet, or was removed, or has not learnt yet that it was admitted.',
@@ -475,6 +482,34 @@ COMMENT ON FUNCTION ledger.admit(text, text, text, text) IS
     'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address; kind: validator, participant or observer';
 
 -- The change that removes exactly this member and sets nothing.
+CREATE FUNCTION ledger_internal.member_of_now(name text) RETURNS ledger_internal.peer
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    found_one ledger_internal.peer;
+BEGIN
+    SELECT m.member, m.row_key INTO found_one.member, found_one.row_key
+      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = member_of_now.name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no member "%"', member_of_now.name
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
+    END IF;
+    RETURN found_one;
+END $$;
+COMMENT ON FUNCTION ledger_internal.member_of_now(text) IS 'number and row key of a member; an error if there is none of that name';
+
+-- As an open motion has it, or as a new one.
+CREATE FUNCTION ledger_internal.propose_leaf(new_leaf bytea, reason text) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    change bytea;
+BEGIN
+    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
+    RETURN ledger_internal.ask_approval(coalesce(change, ledger_internal.make_change(reason, '{}', ARRAY[new_leaf])));
+END $$;
+COMMENT ON FUNCTION ledger_internal.propose_leaf(bytea, text) IS 'proposes what a member is to be, or approves of that proposal; the motion''s digest';
+
 CREATE FUNCTION ledger.remove(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -483,11 +518,7 @@ DECLARE
     place bigint;
 BEGIN
     PERFORM ledger_internal.check_validator();
-    SELECT m.member INTO place FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = remove.name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no member "%"', remove.name
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
-    END IF;
+    place := (ledger_internal.member_of_now(remove.name)).member;
     SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o
      WHERE o.removed = ARRAY[place] AND cardinality(o.leaves) = 0;
     IF NOT FOUND THEN
@@ -511,7 +542,6 @@ CREATE FUNCTION ledger.set_roles(name text, roles text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    change bytea;
     new_leaf bytea;
     wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
 BEGIN
@@ -520,22 +550,14 @@ BEGIN
         RAISE EXCEPTION 'a list of roles is needed' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'An empty one, ''{}'', takes all roles from that member.';
     END IF;
+    PERFORM ledger_internal.member_of_now(set_roles.name);
     SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key, m.recovery_key) INTO new_leaf
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
-    IF new_leaf IS NULL THEN
-        RAISE EXCEPTION 'there is no member "%"', set_roles.name
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
-    END IF;
     IF EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.leaf = new_leaf) THEN
         RAISE EXCEPTION 'member "%" has just these roles', set_roles.name USING ERRCODE = 'duplicate_object',
             HINT = 'SELECT name, roles FROM ledger.member shows them.';
     END IF;
-    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
-    IF NOT FOUND THEN
-        change := ledger_internal.make_change(format('%s has the roles: %s', set_roles.name, coalesce(nullif(array_to_string(wanted, ', '), ''), 'none')),
-                                              '{}', ARRAY[new_leaf]);
-    END IF;
-    RETURN ledger_internal.ask_approval(change);
+    RETURN ledger_internal.propose_leaf(new_leaf, format('%s has the roles: %s', set_roles.name, coalesce(nullif(array_to_string(wanted, ', '), ''), 'none')));
 END $$;
 COMMENT ON FUNCTION ledger.set_roles(text, text[]) IS
     'proposes which business roles a member has (operator, regulator, ...), or approves of that proposal';
@@ -545,16 +567,12 @@ CREATE FUNCTION ledger.set_kind(name text, kind text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    change bytea;
     new_leaf bytea;
 BEGIN
     PERFORM ledger_internal.check_validator();
+    PERFORM ledger_internal.member_of_now(set_kind.name);
     SELECT ledger_internal.make_leaf(m.member, m.name, set_kind.kind, m.roles, m.row_key, m.recovery_key) INTO new_leaf
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_kind.name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no member "%"', set_kind.name
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
-    END IF;
     IF new_leaf IS NULL THEN
         RAISE EXCEPTION 'a kind is needed' USING ERRCODE = 'null_value_not_allowed', HINT = 'Use validator, participant or observer.';
     END IF;
@@ -562,11 +580,7 @@ BEGIN
         RAISE EXCEPTION 'member "%" is a % already', set_kind.name, set_kind.kind USING ERRCODE = 'duplicate_object',
             HINT = 'SELECT name, kind FROM ledger.member shows them.';
     END IF;
-    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
-    IF NOT FOUND THEN
-        change := ledger_internal.make_change(format('%s becomes %s', set_kind.name, set_kind.kind), '{}', ARRAY[new_leaf]);
-    END IF;
-    RETURN ledger_internal.ask_approval(change);
+    RETURN ledger_internal.propose_leaf(new_leaf, format('%s becomes %s', set_kind.name, set_kind.kind));
 END $$;
 COMMENT ON FUNCTION ledger.set_kind(text, text) IS
     'proposes what a member is, validator, participant or observer, or approves of that proposal';

@@ -23,22 +23,6 @@ CREATE FUNCTION ledger_internal.recovery_digest(member bigint, row_key bytea, ne
 COMMENT ON FUNCTION ledger_internal.recovery_digest(bigint, bytea, bytea) IS
     'what a recovery key signs so that its member has the next row key in place of the one of now';
 
-CREATE FUNCTION ledger_internal.member_of_now(name text) RETURNS ledger_internal.peer
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    found_one ledger_internal.peer;
-BEGIN
-    SELECT m.member, m.row_key INTO found_one.member, found_one.row_key
-      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = member_of_now.name;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no member "%"', member_of_now.name
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
-    END IF;
-    RETURN found_one;
-END $$;
-COMMENT ON FUNCTION ledger_internal.member_of_now(text) IS 'number and row key of a member; an error if there is none of that name';
-
 CREATE FUNCTION ledger.new_fingerprint() RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -142,7 +126,6 @@ CREATE FUNCTION ledger.set_key(name text, fingerprint text, recovery_key bytea D
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    change bytea;
     new_leaf bytea;
 BEGIN
     PERFORM ledger_internal.check_validator();
@@ -158,11 +141,7 @@ BEGIN
         RAISE EXCEPTION 'member "%" has just these keys', set_key.name USING ERRCODE = 'duplicate_object',
             HINT = 'SELECT name, fingerprint, recovery_key FROM ledger.member shows them.';
     END IF;
-    SELECT o.motion INTO change FROM ledger_internal.open_motions() AS o WHERE o.removed = '{}' AND o.leaves = ARRAY[new_leaf];
-    IF NOT FOUND THEN
-        change := ledger_internal.make_change(format('%s is given another key: %s', set_key.name, set_key.fingerprint), '{}', ARRAY[new_leaf]);
-    END IF;
-    RETURN ledger_internal.ask_approval(change);
+    RETURN ledger_internal.propose_leaf(new_leaf, format('%s is given another key: %s', set_key.name, set_key.fingerprint));
 END $$;
 COMMENT ON FUNCTION ledger.set_key(text, text, bytea) IS
     'proposes that a member has another signing key, and another recovery key if one is given, or approves of that proposal; for a key that is lost or stolen';
@@ -251,8 +230,7 @@ DECLARE
     signer text;
     item record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
-                    WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+    IF NOT ledger_internal.is_validator() THEN
         RETURN;
     END IF;
     FOR item IN

@@ -84,6 +84,10 @@ PG_FUNCTION_INFO_V1(tl_require);
 #define CONTEXT_COLUMNS		6
 #define TIMER_COLUMNS		5
 
+/*
+ * What contract_run.c settles for the script, and the worker for CHECK constraints
+ * (node_worker.c), about how values are read and written has the same values here.
+ */
 static const char *const settings[][2] = {
 	{"array_nulls", "on"},
 	{"bytea_output", "hex"},

@@ -66,6 +66,7 @@ typedef struct Stage
 	Oid			schema;
 } Stage;
 
+/* What is in the list of contract_execute.c too has the same value there. */
 static const char *const settings[][2] = {
 	{"array_nulls", "on"},
 	{"backslash_quote", "safe_encoding"},

@@ -68,7 +68,7 @@ typedef struct StoredBatch
 static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
 
-static bool wait_for(const TlBatchHeader *header, int64_t height);
+static bool wait_for(const StoredBatch *batch, int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 
 /* From _PG_init; called in the order in which they were added. */
@@ -114,7 +114,7 @@ tl_node_apply_block(int64_t height)
 
 	for (int i = 0; i < count; i++)
 		if (!tl_node_body_is_here(&batches[i].header))
-			return wait_for(&batches[i].header, height);
+			return wait_for(&batches[i], height);
 	for (int i = 0; i < hook_count; i++)
 		if (hooks[i]->begin != NULL)
 			hooks[i]->begin(height);
@@ -135,7 +135,7 @@ tl_node_apply_block(int64_t height)
  * then, as an older batch has it too, and has gone with that one's body.
  */
 static bool
-wait_for(const TlBatchHeader *header, int64_t height)
+wait_for(const StoredBatch *batch, int64_t height)
 {
 	static int64_t waiting = 0;
 	static TimestampTz since = 0;
@@ -148,7 +148,7 @@ wait_for(const TlBatchHeader *header, int64_t height)
 	}
 	else if (TimestampDifferenceExceeds(since, now, WAIT_MS))
 	{
-		tl_node_prune_want(header);
+		tl_node_prune_want(&batch->header, &batch->digest);
 		since = now;
 	}
 	return false;

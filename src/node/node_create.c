@@ -76,7 +76,6 @@ static void check_database(void);
 static char *first_filled(void);
 static void add_member(Founding *founding, const text *name,
 					   const uint8_t *public_key);
-static void add_recovery(TlMember *member, const bytea *recovery_key);
 static void found(Founding *founding, int64_t time);
 static void store_node(const Founding *founding, const text *name,
 					   uint32_t member, const char *purpose,
@@ -110,7 +109,7 @@ tl_create_node(PG_FUNCTION_ARGS)
 	tl_chain_genesis_init(&founding->genesis, purpose_code);
 	add_member(founding, name, public_key);
 	if (!PG_ARGISNULL(3))
-		add_recovery(&founding->genesis.members[0], PG_GETARG_BYTEA_PP(3));
+		tl_node_key_put_recovery(&founding->genesis.members[0], PG_GETARG_BYTEA_PP(3));
 	found(founding, tl_chain_time_to_unix(GetCurrentTimestamp()));
 	PG_RETURN_TEXT_P(begin(founding, name, FOUNDER, purpose, PG_GETARG_BOOL(2), head, public_key));
 }
@@ -320,16 +319,6 @@ add_member(Founding *founding, const text *name, const uint8_t *public_key)
 	member->name.data = (const uint8_t *) VARDATA_ANY(name);
 	member->name.size = VARSIZE_ANY_EXHDR(name);
 	memcpy(member->row_key, public_key, TL_XONLY_KEY_SIZE);
-}
-
-/* Approvals are signed with the row key; nothing is sealed yet. */
-static void
-add_recovery(TlMember *member, const bytea *recovery_key)
-{
-	tl_node_key_check_recovery(recovery_key, member->row_key);
-	member->has_keys = true;
-	memcpy(member->governance_key, member->row_key, TL_XONLY_KEY_SIZE);
-	memcpy(member->recovery_key, VARDATA_ANY(recovery_key), TL_XONLY_KEY_SIZE);
 }
 
 /* Genesis: body, header, chain id. */

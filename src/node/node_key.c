@@ -94,7 +94,9 @@ tl_node_key_try(uint8_t secret_key[TL_SECRET_SIZE],
 	file = OpenTransientFile(path, O_RDONLY | PG_BINARY);
 	if (file < 0)
 		return psprintf("could not open signing key \"%s\": %s", path, strerror(errno));
-	if (fstat(file, &status) != 0 || (status.st_mode & (S_IRWXG | S_IRWXO)))
+	if (fstat(file, &status) != 0)
+		fault = psprintf("could not look at signing key \"%s\": %s", path, strerror(errno));
+	else if (status.st_mode & (S_IRWXG | S_IRWXO))
 		fault = psprintf("signing key \"%s\" is accessible to others", path);
 	else if (read(file, text, sizeof(text)) != KEY_FILE_SIZE ||
 			 !hex_decode_exact(secret_key, text, TL_SECRET_SIZE) ||
@@ -106,9 +108,13 @@ tl_node_key_try(uint8_t secret_key[TL_SECRET_SIZE],
 	return fault;
 }
 
-/* The public half of a key that is kept elsewhere; an error if it cannot be one. */
+/*
+ * Give the member a recovery key, the public half of one that is kept elsewhere; an
+ * error if it cannot be one.  Approvals are signed with the row key, which it has;
+ * nothing is sealed yet.
+ */
 void
-tl_node_key_check_recovery(const bytea *recovery_key, const uint8_t row_key[TL_XONLY_KEY_SIZE])
+tl_node_key_put_recovery(TlMember *member, const bytea *recovery_key)
 {
 	const uint8_t *key = (const uint8_t *) VARDATA_ANY(recovery_key);
 
@@ -119,12 +125,15 @@ tl_node_key_check_recovery(const bytea *recovery_key, const uint8_t row_key[TL_X
 				errmsg("this is no recovery key"),
 				errdetail("It is the public half of a key, 32 bytes as BIP-340 has them."),
 				errhint("SELECT substring(ledger.public_key(secret) FROM 2) makes it of a secret key, on a machine that is kept offline."));
-	if (memcmp(key, row_key, TL_XONLY_KEY_SIZE) == 0)
+	if (memcmp(key, member->row_key, TL_XONLY_KEY_SIZE) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("a member's recovery key is another one than its row key"),
 				errdetail("It is for the day on which the row key is lost or stolen."),
 				errhint("Make a key for it, and keep it offline."));
+	member->has_keys = true;
+	memcpy(member->governance_key, member->row_key, TL_XONLY_KEY_SIZE);
+	memcpy(member->recovery_key, key, TL_XONLY_KEY_SIZE);
 }
 
 /* Is there a file that has it? */

@@ -8,6 +8,7 @@
 #ifndef NODE_KEY_H
 #define NODE_KEY_H
 
+#include "chain_member.h"
 #include "crypto_curve.h"
 
 extern void tl_node_key_create(uint8_t public_key[TL_XONLY_KEY_SIZE],
@@ -19,8 +20,7 @@ extern char *tl_node_key_try(uint8_t secret_key[TL_SECRET_SIZE],
 extern bool tl_node_key_is_usable(const uint8_t public_key[TL_XONLY_KEY_SIZE]);
 
 extern bool tl_node_key_may_sign(bool test, int level);
-extern void tl_node_key_check_recovery(const bytea *recovery_key,
-									   const uint8_t row_key[TL_XONLY_KEY_SIZE]);
+extern void tl_node_key_put_recovery(TlMember *member, const bytea *recovery_key);
 extern char *tl_node_key_path(const uint8_t public_key[TL_XONLY_KEY_SIZE],
 							  const char *suffix);
 

@@ -252,10 +252,7 @@ tl_make_leaf(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(tl_chain_bytes(leaf, writer.size));
 }
 
-/*
- * A leaf holds more than the row key only if there is a recovery key.  Approvals
- * are signed with the row key; nothing is sealed yet.
- */
+/* A leaf holds more than the row key only if there is a recovery key. */
 static void
 put_keys(TlMember *member, TlSpan row_key, const bytea *recovery_key)
 {
@@ -266,12 +263,8 @@ put_keys(TlMember *member, TlSpan row_key, const bytea *recovery_key)
 				errdetail("This one has %zu.", row_key.size),
 				errhint("ledger_internal.key_of(fingerprint) returns the key of a fingerprint."));
 	memcpy(member->row_key, row_key.data, TL_XONLY_KEY_SIZE);
-	if (recovery_key == NULL)
-		return;
-	tl_node_key_check_recovery(recovery_key, row_key.data);
-	member->has_keys = true;
-	memcpy(member->governance_key, row_key.data, TL_XONLY_KEY_SIZE);
-	memcpy(member->recovery_key, VARDATA_ANY(recovery_key), TL_XONLY_KEY_SIZE);
+	if (recovery_key != NULL)
+		tl_node_key_put_recovery(member, recovery_key);
 }
 
 /*

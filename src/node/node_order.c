@@ -200,11 +200,11 @@ begin_core(TlOrder *order)
 static void
 load_key(TlOrder *order, const TlConsensusConfig *config)
 {
+	const TlConsensusMember *own = tl_node_order_own_member(order, config);
 	char	   *fault;
 
-	for (unsigned i = 0; i < config->member_count; i++)
-		if (config->members[i].number == order->log.member)
-			memcpy(order->row_key, config->members[i].row_key, TL_XONLY_KEY_SIZE);
+	if (own != NULL)
+		memcpy(order->row_key, own->row_key, TL_XONLY_KEY_SIZE);
 	fault = tl_node_key_try(order->secret, order->row_key);
 	order->has_key = fault == NULL;
 	if (!order->has_key)
@@ -238,10 +238,19 @@ begin_anew(TlOrder *order)
 bool
 tl_node_order_has_log(const TlOrder *order)
 {
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->config->members[i].number == order->log.member)
-			return order->has_key && !order->config->members[i].observer;
-	return false;
+	const TlConsensusMember *own = tl_node_order_own_member(order, order->config);
+
+	return own != NULL && order->has_key && !own->observer;
+}
+
+/* What this member is then; NULL: none. */
+const TlConsensusMember *
+tl_node_order_own_member(const TlOrder *order, const TlConsensusConfig *config)
+{
+	for (unsigned i = 0; i < config->member_count; i++)
+		if (config->members[i].number == order->log.member)
+			return &config->members[i];
+	return NULL;
 }
 
 /* There may be something to order. */

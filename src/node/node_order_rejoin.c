@@ -210,10 +210,9 @@ tl_node_order_rejoin_look(TlOrder *order)
 static bool
 observes(const TlOrder *order)
 {
-	for (unsigned i = 0; i < order->config->member_count; i++)
-		if (order->config->members[i].number == order->log.member)
-			return order->config->members[i].observer;
-	return false;
+	const TlConsensusMember *own = tl_node_order_own_member(order, order->config);
+
+	return own != NULL && own->observer;
 }
 
 /*

@@ -156,6 +156,8 @@ extern TlStatus tl_node_order_give(TlOrder *order, TlInputKind kind,
 								   const TlLogRow *row);
 extern TlLogRow *tl_node_order_copy(const TlLogRow *row);
 extern bool tl_node_order_has_log(const TlOrder *order);
+extern const TlConsensusMember *tl_node_order_own_member(const TlOrder *order,
+														 const TlConsensusConfig *config);
 extern void tl_node_order_note_vote(const TlLogRow *row, bool again);
 extern int64_t tl_node_order_now_us(void);
 

@@ -12,10 +12,17 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "node_process.h"
+
+/* A chunk of a body is received, copied and stored in buffers of 1 MB and 2 MB. */
+#define KEPT_MEMORY		33554432
 
 /* NULL, and a WARNING, if the server has no room for it. */
 BackgroundWorkerHandle *
@@ -58,4 +65,17 @@ tl_node_process_has_ended(BackgroundWorkerHandle **handle)
 	pfree(*handle);
 	*handle = NULL;
 	return true;
+}
+
+/*
+ * The process frees and takes large buffers all the time: let it keep them, or the
+ * kernel takes them back and gives it pages full of zeros each time.
+ */
+void
+tl_node_process_keep_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY);
+	(void) mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+#endif
 }

@@ -13,5 +13,6 @@
 extern BackgroundWorkerHandle *tl_node_process_start(const char *what,
 													 const char *function);
 extern bool tl_node_process_has_ended(BackgroundWorkerHandle **handle);
+extern void tl_node_process_keep_memory(void);
 
 #endif							/* NODE_PROCESS_H */

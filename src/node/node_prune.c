@@ -143,6 +143,7 @@ static TlStatement insert_wanted = {
 typedef struct StoredBatch
 {
 	TlBatchHeader header;
+	TlHash		digest;			/* of its header */
 	int64_t		built;			/* its number in ledger_internal.batch, or 0 */
 	bool		can_go;			/* its body could be made again */
 } StoredBatch;
@@ -175,11 +176,10 @@ static int64_t next_height(TimestampTz *time);
 static bool drop(int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 static bool try_batch(StoredBatch *batch, int64_t height);
-static bool drop_batch(const TlBatchHeader *header);
+static bool drop_batch(const StoredBatch *batch);
 static void ignore_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static void keep_chunk(void *context, const TlBatchChunk *chunk, const void *data);
 static Datum digests(const TlBatchHeader *header);
-static Datum batch_digest(const TlBatchHeader *header);
 
 /* A batch is asked for, or a checkpoint has become stable. */
 void
@@ -371,8 +371,8 @@ drop_next(TimestampTz now)
 	TimestampTz time;
 	Datum		value;
 
-	height = tl_replication_keep_bodies_s < 0 || tl_chain_state_is_stopped() ? 0 :
-		next_height(&time);
+	behind = tl_chain_state_is_stopped();	/* some day blocks are applied again */
+	height = tl_replication_keep_bodies_s < 0 || behind ? 0 : next_height(&time);
 	due = DT_NOEND;				/* until there is another checkpoint */
 	if (height == 0)
 		return false;
@@ -431,7 +431,7 @@ drop(int64_t height)
 			return false;
 	for (int i = 0; i < count; i++)
 		if (batches[i].can_go)
-			gone &= drop_batch(&batches[i].header);
+			gone &= drop_batch(&batches[i]);
 	return gone;
 }
 
@@ -449,6 +449,7 @@ load_batches(int64_t height, int *count)
 		tl_error_check(tl_chain_batch_decode(&batches[i].header, VARDATA_ANY(bytes),
 											 VARSIZE_ANY_EXHDR(bytes)),
 					   "header of a batch");
+		tl_chain_batch_digest(&batches[i].digest, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 		batches[i].built = DatumGetInt64(tl_chain_result(i, 1, NULL));
 	}
 	*count = (int) found;
@@ -484,9 +485,11 @@ try_batch(StoredBatch *batch, int64_t height)
 
 /* False if the process of the wire holds a chunk just now, and may leave it to this batch. */
 static bool
-drop_batch(const TlBatchHeader *header)
+drop_batch(const StoredBatch *batch)
 {
-	Datum		values[] = {digests(header), batch_digest(header)};
+	Datum		values[] = {
+		digests(&batch->header), tl_chain_bytes(batch->digest.bytes, TL_HASH_SIZE)
+	};
 	bool		gone;
 
 	tl_chain_execute(&delete_own, values, NULL, false);
@@ -533,31 +536,16 @@ digests(const TlBatchHeader *header)
 										   false, TYPALIGN_INT));
 }
 
-static Datum
-batch_digest(const TlBatchHeader *header)
-{
-	size_t		size = TL_BATCH_SIZE_FIXED + header->chunks.size;
-	uint8_t    *bytes = palloc(size);
-	TlWriter	writer;
-	TlHash		digest;
-
-	tl_writer_init(&writer, bytes, size);
-	tl_error_check(tl_chain_batch_encode(&writer, header), "batch header");
-	tl_chain_batch_digest(&digest, bytes, writer.size);
-	pfree(bytes);
-	return tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
-}
-
 /*
  * Chunks of a batch that is to be applied, and that were here when it came and have
  * gone.  They are asked for once more.  In the transaction of the caller.
  */
 void
-tl_node_prune_want(const TlBatchHeader *header)
+tl_node_prune_want(const TlBatchHeader *header, const TlHash *digest)
 {
 	Datum		values[6];
 
-	values[1] = batch_digest(header);
+	values[1] = tl_chain_bytes(digest->bytes, TL_HASH_SIZE);
 	values[2] = Int64GetDatum((int64) header->member);
 	values[3] = Int32GetDatum(header->incarnation);
 	values[4] = Int64GetDatum((int64) header->batch);

@@ -13,6 +13,6 @@
 extern void tl_node_prune_wake(void);
 extern void tl_node_prune_applied(void);
 extern long tl_node_prune_tend(void);
-extern void tl_node_prune_want(const TlBatchHeader *header);
+extern void tl_node_prune_want(const TlBatchHeader *header, const TlHash *digest);
 
 #endif							/* NODE_PRUNE_H */

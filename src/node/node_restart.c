@@ -53,7 +53,7 @@ typedef struct LastSet
 
 static void read_document(TlRestart *out, bytea *document);
 static void put_members(TlGenesis *genesis, ArrayType *leaves);
-static Datum *elements(ArrayType *array, Oid type, int *count);
+static Datum *elements(ArrayType *leaves, int *count);
 static Datum signers_of(const TlRestart *restart);
 static Datum leaves_of(const TlGenesis *genesis);
 static void read_last_set(LastSet *out, ArrayType *leaves);
@@ -270,7 +270,7 @@ static void
 put_members(TlGenesis *genesis, ArrayType *leaves)
 {
 	int			count;
-	Datum	   *leaf = elements(leaves, BYTEAOID, &count);
+	Datum	   *leaf = elements(leaves, &count);
 
 	genesis->member_count = (uint16_t) count;
 	for (int i = 0; i < count; i++)
@@ -284,15 +284,18 @@ put_members(TlGenesis *genesis, ArrayType *leaves)
 
 /* From 1 to as many as a ledger can have members. */
 static Datum *
-elements(ArrayType *array, Oid type, int *count)
+elements(ArrayType *leaves, int *count)
 {
 	Datum	   *list;
 
-	deconstruct_array(array, type, -1, false, TYPALIGN_INT, &list, NULL, count);
-	if (array_contains_nulls(array) || *count == 0 || *count > TL_MEMBER_COUNT_MAX)
+	*count = ArrayGetNItems(ARR_NDIM(leaves), ARR_DIMS(leaves));
+	if (array_contains_nulls(leaves) || *count == 0 || *count > TL_MEMBER_COUNT_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("a ledger has 1 to %d members", TL_MEMBER_COUNT_MAX));
+				errmsg("a ledger has 1 to %d members", TL_MEMBER_COUNT_MAX),
+				errdetail("There are %d leaves, or one of them is null.", *count),
+				errhint("Name the members who stay: ledger.propose_restart()."));
+	deconstruct_array(leaves, BYTEAOID, -1, false, TYPALIGN_INT, &list, NULL, count);
 	return list;
 }
 
@@ -336,7 +339,7 @@ leaves_of(const TlGenesis *genesis)
 static void
 read_last_set(LastSet *out, ArrayType *leaves)
 {
-	Datum	   *leaf = elements(leaves, BYTEAOID, &out->count);
+	Datum	   *leaf = elements(leaves, &out->count);
 
 	for (int i = 0; i < out->count; i++)
 	{

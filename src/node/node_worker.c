@@ -51,6 +51,7 @@
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_order.h"
+#include "node_process.h"
 #include "node_prune.h"
 #include "node_round.h"
 #include "node_scrub.h"
@@ -75,6 +76,7 @@ static void take_slot(void);
 static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
 static bool load_state(TlRoundState *state);
+static bool load_key(TlRoundState *state, const TlNodeIdentity *identity);
 static void drop_stale_batches(const TlNodeIdentity *identity);
 static bool is_wanted(const TlNodeIdentity *identity);
 static bool may_sign(const TlRoundState *state, bool test);
@@ -96,6 +98,7 @@ tl_node_worker_main(Datum database)
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	tl_node_process_keep_memory();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
 											  InvalidOid, 0);
@@ -224,9 +227,7 @@ load_state(TlRoundState *state)
 		memcpy(state->head.log.nonce, identity->nonce, TL_NONCE_SIZE);
 		memcpy(state->public_key, identity->public_key, TL_XONLY_KEY_SIZE);
 		/* others may give the member another key meanwhile: what they order is followed */
-		state->has_key = !identity->ordered || tl_node_key_is_usable(identity->public_key);
-		if (state->has_key)
-			tl_node_key_load(state->head.secret, identity->public_key);
+		state->has_key = load_key(state, identity);
 		drop_stale_batches(identity);
 		SPI_connect();
 		context = AllocSetContextCreate(TopMemoryContext, "telco_ledger worker",
@@ -241,6 +242,16 @@ load_state(TlRoundState *state)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return wanted;
+}
+
+/* False if the key is not there, and others may have given it up. */
+static bool
+load_key(TlRoundState *state, const TlNodeIdentity *identity)
+{
+	if (identity->ordered)
+		return tl_node_key_try(state->head.secret, identity->public_key) == NULL;
+	tl_node_key_load(state->head.secret, identity->public_key);
+	return true;
 }
 
 /* What follows reads what this has changed. */

@@ -94,7 +94,7 @@ typedef struct Version
 
 typedef struct Forest
 {
-	TlAskedRow	   *entries;
+	TlAskedRow *entries;
 	int			entry_count;
 	RowGroup	   *groups;
 	int			group_count;
@@ -237,7 +237,7 @@ place_entries(Build *build, Forest *forest)
 {
 	for (int i = 0; i < forest->entry_count; i++)
 	{
-		TlAskedRow	   *entry = &forest->entries[i];
+		TlAskedRow *entry = &forest->entries[i];
 		MemoryContext old = MemoryContextSwitchTo(build->block_context);
 		bool		found = tl_proof_source_place(&entry->place, &entry->ref);
 		uint64_t	height = (uint64_t) entry->place.height;
@@ -338,7 +338,7 @@ list_definitions(Build *build, Forest *out)
 	hash_seq_init(&status, build->versions);
 	while ((version = hash_seq_search(&status)) != NULL)
 	{
-		TlAskedRow	   *entry = &out->entries[out->entry_count];
+		TlAskedRow *entry = &out->entries[out->entry_count];
 
 		if (version->table.ref.member == 0)
 			continue;			/* fixed by code */

@@ -14,7 +14,7 @@
  * is asked notes the digests in ledger_internal.asked_body for the worker, which
  * makes the chunks again (src/node/node_prune.c).  From ledger_internal.rebuilt_body
  * they go into ledger_wire.rebuilt, which is not published; there they can be read
- * for SHOWN_MINUTES, the newest SHOWN_BYTES_MAX of them.
+ * for TL_SHOWN_MINUTES, the newest SHOWN_BYTES_MAX of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,6 @@
 #define REBUILD_MS			50	/* that a member is given before it is looked there */
 #define RETRY_MS			5000
 #define SHOWS_MS			60000	/* after a question what was made is looked for */
-#define SHOWN_MINUTES		10
 #define SHOWN_BYTES_MAX		268435456
 
 static TlStatement select_missing = {
@@ -45,10 +44,10 @@ static TlStatement select_missing = {
 	1, {INT8OID}
 };
 static TlStatement insert_asked = {
-	"INSERT INTO ledger_internal.asked_body (batch_digest) SELECT $1"
-	" WHERE (SELECT count(*) FROM ledger_internal.asked_body) < " CppAsString2(WAITING_MAX)
+	"INSERT INTO ledger_internal.asked_body (batch_digest) SELECT unnest($1)"
+	" LIMIT greatest(0, " CppAsString2(WAITING_MAX) " - (SELECT count(*) FROM ledger_internal.asked_body))"
 	" ON CONFLICT DO NOTHING",
-	1, {BYTEAOID}
+	1, {BYTEAARRAYOID}
 };
 static TlStatement select_rebuilt = {
 	"SELECT digest, chunk FROM ledger_internal.rebuilt_body LIMIT " CppAsString2(TL_COPY_BODIES_MAX)
@@ -73,16 +72,17 @@ void
 tl_replication_body_asked(TlWire *wire, const void *data, size_t size)
 {
 	const uint8_t *digest = (const uint8_t *) data + 1;
+	int			count = (int) ((size - 1) / TL_HASH_SIZE);
+	Datum		digests[ASKED_MAX];
+	Datum		value;
 
 	if (wire->sink.asked == NULL)
 		return;
 	tl_replication_wire_begin(wire);
-	for (size_t left = size - 1; left > 0; left -= TL_HASH_SIZE, digest += TL_HASH_SIZE)
-	{
-		Datum		value = tl_chain_bytes(digest, TL_HASH_SIZE);
-
-		tl_chain_execute(&insert_asked, &value, NULL, false);
-	}
+	for (int i = 0; i < count; i++)
+		digests[i] = tl_chain_bytes(digest + (size_t) i * TL_HASH_SIZE, TL_HASH_SIZE);
+	value = PointerGetDatum(construct_array(digests, count, BYTEAOID, -1, false, TYPALIGN_INT));
+	tl_chain_execute(&insert_asked, &value, NULL, false);
 	tl_replication_wire_end(wire);
 	wire->shows_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHOWS_MS);
 	wire->sink.asked(wire->sink.context);
@@ -154,7 +154,7 @@ tl_replication_body_poll(TlWire *wire, TimestampTz now)
 									  "WITH old AS (DELETE FROM ledger_wire.rebuilt WHERE digest IN"
 									  " (SELECT digest FROM (SELECT digest, sum(octet_length(chunk)) OVER (ORDER BY made_at DESC, digest) AS total"
 									  " FROM ledger_wire.rebuilt) AS r WHERE total > " CppAsString2(SHOWN_BYTES_MAX) ")"
-									  " OR made_at < now() - interval '" CppAsString2(SHOWN_MINUTES) " minutes')"
+									  " OR made_at < now() - interval '" CppAsString2(TL_SHOWN_MINUTES) " minutes')"
 									  " INSERT INTO ledger_wire.rebuilt (digest, chunk) SELECT sha256(c), c FROM unnest($1::bytea[]) AS u (c)"
 									  " ON CONFLICT DO NOTHING",
 									  &parameter, 1, SHOW_TIMEOUT_MS, on_shown, wire);
@@ -182,6 +182,7 @@ on_shown(void *context, PGresult *result)
 											TYPALIGN_INT));
 	tl_chain_execute(&delete_rebuilt, &array, NULL, false);
 	wire->rebuilt_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													(SHOWN_MINUTES + 1) * 60000);
+													(TL_SHOWN_MINUTES + 1) * 60000);
 	tl_replication_wire_end(wire);
+	wire->sink.asked(wire->sink.context);	/* there is room for more */
 }

@@ -96,14 +96,14 @@ tl_replication_prune_poll(TlWire *wire, TimestampTz now)
 		rest(wire);
 }
 
-/* What was made again for others goes ten minutes later, also on a ledger at rest. */
+/* What was made again for others goes after TL_SHOWN_MINUTES, also on a ledger at rest. */
 static void
 ask_rebuilt(TlWire *wire)
 {
 	wire->rebuilt_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_MS);
 	tl_replication_connection_ask(&wire->body_sender.connection,
-								  "WITH old AS (DELETE FROM ledger_wire.rebuilt WHERE made_at < now() - interval '10 minutes')"
-								  " SELECT FROM ledger_wire.rebuilt WHERE made_at >= now() - interval '10 minutes' LIMIT 1",
+								  "WITH old AS (DELETE FROM ledger_wire.rebuilt WHERE made_at < now() - interval '" CppAsString2(TL_SHOWN_MINUTES) " minutes')"
+								  " SELECT FROM ledger_wire.rebuilt WHERE made_at >= now() - interval '" CppAsString2(TL_SHOWN_MINUTES) " minutes' LIMIT 1",
 								  NULL, 0, TIMEOUT_MS, on_rebuilt, wire);
 }
 

@@ -37,6 +37,7 @@ typedef struct TlSender
 
 /* Fetched chunks that go to the own wire at one time. */
 #define TL_COPY_BODIES_MAX			4
+#define TL_SHOWN_MINUTES			10	/* that a body made again can be read */
 
 /* What ledger_wire.row_key makes of a row. */
 #define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)

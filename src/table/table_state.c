@@ -85,6 +85,7 @@ static int	change_room = 0;
 static void on_transaction(XactEvent event, void *argument);
 static void on_subtransaction(SubXactEvent event, SubTransactionId own,
 							  SubTransactionId parent, void *argument);
+static Oid	access_method(void);
 static bool check_writable(Relation relation);
 tl_noreturn static void refuse(Relation relation);
 static bool may_restore(Relation relation);
@@ -111,8 +112,8 @@ tl_table_state_is_ours(Relation relation)
 }
 
 /* The OID of access method `ledger_state`, or InvalidOid without the extension. */
-Oid
-tl_table_state_access_method(void)
+static Oid
+access_method(void)
 {
 	return get_am_oid("ledger_state", true);
 }
@@ -120,7 +121,7 @@ tl_table_state_access_method(void)
 bool
 tl_table_state_is_state(Oid relation)
 {
-	Oid			method = tl_table_state_access_method();
+	Oid			method = access_method();
 	HeapTuple	tuple;
 	bool		result;
 

@@ -27,7 +27,6 @@ typedef TlStatus (*TlRowElement) (TlHash *out, const void *row, size_t size);
 
 extern void tl_table_state_init(void);
 extern bool tl_table_state_is_ours(Relation relation);
-extern Oid	tl_table_state_access_method(void);
 extern bool tl_table_state_is_state(Oid relation);
 extern void tl_table_state_version(TlTableVersion *out, Relation relation);
 

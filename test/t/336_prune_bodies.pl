@@ -148,6 +148,24 @@ is(scalar(() = slurp_file($log) =~ /LOG:  the body of batch \d+ of member 2 is a
 	is(scalar(() = slurp_file($log) =~ /LOG:  the body of batch \d+ of member 2 is asked for and cannot/g), 1, 'of which the log says nothing');
 }
 
+# More wait to be shown than the worker makes at a time: it goes on when they are shown.
+{
+	my $worker = $wires->node(1)->worker_pid;
+
+	$wires->sql(1, "SELECT pg_terminate_backend($worker, 60000)");
+	$wires->wire(1, 'DELETE FROM ledger_wire.rebuilt');
+	ok($wires->poll(1, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'", '1'), 'the next worker is there');
+	my $digest = $wires->sql(1, "SELECT f.digest FROM ledger_internal.foreign_batch AS f JOIN ledger_internal.foreign_rows AS r USING (height, batch) WHERE r.first_ref <= '$rest' AND r.last_ref >= '$rest'");
+
+	$wires->sql(1, qq{BEGIN;
+		INSERT INTO ledger_internal.rebuilt_body (digest, chunk) SELECT sha256(n::text::bytea), n::text::bytea FROM generate_series(1, 300) AS n;
+		INSERT INTO ledger_internal.asked_body (batch_digest) VALUES ('$digest'); COMMIT});
+	$wires->wire(1, "INSERT INTO ledger_wire.request (message) VALUES ('\\x02'::bytea || sha256('no batch'))");
+	ok($wires->poll(1, 'SELECT count(*) FROM ledger_internal.asked_body', '0'), 'a question that had to wait is answered');
+	ok($wires->poll(1, 'SELECT count(*) = 0 FROM ledger_internal.rebuilt_body'), 'and all is shown');
+	ok($wires->poll(1, 'SELECT count(*) > 300 FROM ledger_wire.rebuilt', 't', LedgerWire::WIRE), 'with the body that was asked for');
+}
+
 # What was made again goes in the end, also where bodies are kept.
 $wires->sql(1, 'ALTER SYSTEM SET telco_ledger.keep_bodies = -1');
 $wires->sql(1, 'SELECT pg_reload_conf()');

@@ -106,4 +106,13 @@ innocent($wires, @members);
 offer(@members);
 has_all($_) foreach (@members);
 
+# A member that applies no blocks hears of a checkpoint, and goes on when nothing follows.
+$wires->sql(2, q{INSERT INTO ledger_internal.apply_stop (height, reason) SELECT height, 'diverged' FROM ledger_internal.applied});
+$wires->restart_wire(2);
+$wires->sql(1, "INSERT INTO offer SELECT ${\ ++$number}, repeat('x', n) FROM generate_series(1, 100) AS n");
+ok($wires->poll(2, 'SELECT (SELECT max(height) FROM ledger_internal.checkpoint) > (SELECT height FROM ledger_internal.applied)'), 'the others agree on a block that a stopped member has not applied');
+$wires->sql(2, 'SELECT ledger.recompute_state()');
+has_all(2);
+keeps_none(2);
+
 done_testing();
