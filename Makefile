@@ -50,6 +50,7 @@ OBJS_PURE = \
 	src/consensus/consensus_offer.o \
 	src/consensus/consensus_take.o \
 	src/consensus/consensus_hop.o \
+	src/consensus/consensus_active.o \
 	src/consensus/consensus_relay.o \
 	src/consensus/consensus_ack.o \
 	src/consensus/consensus_checkpoint.o \

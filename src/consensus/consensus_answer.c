@@ -115,22 +115,26 @@ tl_consensus_answer_convicts(const TlConsensus *core,
 			   TL_NONCE_SIZE) == 0;
 }
 
-/* Is one row key that of its author in the epochs of both rows? */
 static bool
 has_one_key(const TlConsensus *core, const TlEvidence *evidence)
 {
-	const TlConsensusMember *member;
-	unsigned	index;
+	return evidence->kind == TL_EVIDENCE_ILLEGAL ||
+		tl_consensus_answer_one_key(core, &evidence->rows[0].row,
+									&evidence->rows[1].row);
+}
 
-	if (evidence->kind == TL_EVIDENCE_ILLEGAL)
-		return true;
-	index = tl_consensus_index(core, evidence->rows[0].row.member);
-	if (index >= core->config.member_count)
-		return false;
-	member = &core->config.members[index];
-	return memcmp(tl_consensus_epoch_key(member, evidence->rows[0].row.epoch),
-				  tl_consensus_epoch_key(member, evidence->rows[1].row.epoch),
-				  TL_XONLY_KEY_SIZE) == 0;
+/* Is one row key that of their author in the epochs of both rows? */
+bool
+tl_consensus_answer_one_key(const TlConsensus *core, const TlLogRow *left,
+							const TlLogRow *right)
+{
+	unsigned	index = tl_consensus_index(core, left->member);
+	const TlConsensusMember *member = &core->config.members[index];
+
+	return index < core->config.member_count &&
+		memcmp(tl_consensus_epoch_key(member, left->epoch),
+			   tl_consensus_epoch_key(member, right->epoch),
+			   TL_XONLY_KEY_SIZE) == 0;
 }
 
 /*
@@ -238,8 +242,8 @@ tl_consensus_answer_replied(TlConsensus *core, const TlLogRow *row)
 }
 
 /*
- * A row of another's log, no REJOIN.  TL_BAD_ORDER: it is not taken.  Epochs do not
- * go back within a log: what does was signed with a key of then, by somebody else.
+ * A row of another's log, no REJOIN.  TL_BAD_ORDER: it is not taken.  R49: epochs do not
+ * go back within a log; what does was signed with a key of then, by somebody else.
  */
 TlStatus
 tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row, unsigned index)
@@ -250,8 +254,8 @@ tl_consensus_answer_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 		return TL_BAD_ORDER;
 	if (!TL_RULE(34, !peer->closed))
 		return TL_BAD_ORDER;
-	if (peer->has_last && row->epoch < peer->last.row.epoch &&
-		memcmp(row->nonce, peer->last.row.nonce, TL_NONCE_SIZE) == 0)
+	if (!TL_RULE(49, !peer->has_last || row->epoch >= peer->last.row.epoch ||
+				 memcmp(row->nonce, peer->last.row.nonce, TL_NONCE_SIZE) != 0))
 		return TL_BAD_ORDER;
 	peer->has_last = true;
 	tl_consensus_evidence_row(&peer->last, row);

@@ -273,7 +273,7 @@ tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
 		unsigned	steps = 0;
 
 		if (!core->config.members[i].validator || i == lane ||
-			i == core->own.index || !tl_consensus_pace_is_active(core, i))
+			i == core->own.index || !tl_consensus_active_is(core, i))
 			continue;
 		held = tl_consensus_batch_find(core, lane, &ack->digest);
 		while (held != NULL && held->batch > batch->batch &&

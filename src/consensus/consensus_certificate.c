@@ -36,6 +36,7 @@
 #include "consensus_certificate.h"
 
 #include "consensus_payload.h"
+#include "consensus_rule.h"
 
 #include <string.h>
 
@@ -263,7 +264,7 @@ check_certificate(const TlCertificate *certificate)
 
 		if (status != TL_OK)
 			return status;
-		if (vote.member <= member)
+		if (vote.member < member || !TL_RULE(201, vote.member != member))
 			return TL_BAD_ORDER;
 		member = vote.member;
 	}

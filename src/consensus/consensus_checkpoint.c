@@ -42,7 +42,6 @@ static bool is_due(TlConsensus *core, const TlStateClaim *claim);
 static void write_state(TlConsensus *core, const TlStateClaim *claim);
 static void tell_stable(TlConsensus *core);
 static void tell_prunable(TlConsensus *core);
-static bool is_behind(TlConsensus *core, unsigned index, uint64_t height);
 static void look_for_split(TlConsensus *core);
 static void doubt(TlConsensus *core, uint64_t height);
 static bool is_split(const TlConsensus *core, uint64_t height, bool *for_good);
@@ -449,7 +448,7 @@ tell_stable(TlConsensus *core)
 }
 
 /*
- * R44: a checkpoint that this node has passed, once every active member has.
+ * R44, P19: a checkpoint that this node has passed, once those have whom it waits for.
  * One at a time, so that a checkpoint that comes meanwhile delays nothing.
  */
 static void
@@ -469,7 +468,8 @@ tell_prunable(TlConsensus *core)
 		return;
 	for (unsigned i = 0; i < core->config.member_count; i++)
 	{
-		if (i != core->own.index && is_behind(core, i, checkpoint->passed))
+		if (i != core->own.index &&
+			tl_consensus_active_delays(core, i, checkpoint->passed))
 			return;
 	}
 	action = tl_consensus_act(core, TL_ACT_PRUNE);
@@ -479,20 +479,6 @@ tell_prunable(TlConsensus *core)
 	action->view = checkpoint->passed_view;
 	checkpoint->pruned = checkpoint->passed;
 	checkpoint->passed = 0;
-}
-
-/* Is he active, and has not said that he has this block? */
-static bool
-is_behind(TlConsensus *core, unsigned index, uint64_t height)
-{
-	const TlPeer *peer = &core->peers[index];
-	int64_t		active = core->config.pace.active_us;
-
-	if (peer->final_height >= height ||
-		core->now_us > peer->heard_us + active)
-		return false;
-	tl_consensus_pace_wake(core, peer->heard_us + active + 1);
-	return true;
 }
 
 /*

@@ -574,7 +574,8 @@ take_input(TlConsensus *core, const TlInput *input)
 			tl_consensus_evidence_row(&left, &input->row);
 			tl_consensus_evidence_row(&right, &input->other);
 			tl_consensus_accuse(core, &left, &right);
-			tl_consensus_ack_other(core, &input->other);
+			if (TL_RULE(48, tl_consensus_answer_one_key(core, &input->row, &input->other)))
+				tl_consensus_ack_other(core, &input->other);
 			return TL_OK;
 		case TL_INPUT_HELD:
 			tl_consensus_lane_held(core, &input->lane);

@@ -146,7 +146,7 @@ is_over(const TlConsensus *core, const TlProbe *probe)
 	{
 		if (i != core->own.index && core->config.members[i].validator &&
 			(probe->answered >> i & 1) == 0 &&
-			tl_consensus_pace_is_active(core, i))
+			tl_consensus_active_is(core, i))
 			return false;
 	}
 	return true;

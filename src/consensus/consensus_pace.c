@@ -47,10 +47,14 @@ tl_consensus_pace_run(TlConsensus *core)
 	if (!has_work(core))
 	{
 		core->pace.work_us = 0;
+		tl_consensus_active_owe(core);
 		return false;
 	}
 	if (core->pace.work_us == 0)
+	{
 		core->pace.work_us = core->now_us;
+		tl_consensus_active_owe(core);
+	}
 	since = (core->pace.entered_us > core->pace.work_us) ?
 		core->pace.entered_us : core->pace.work_us;
 	if (core->now_us >= since + tl_consensus_pace_timer(core) / 2)
@@ -76,6 +80,7 @@ tl_consensus_pace_heard(TlConsensus *core, unsigned index,
 	TlPeer	   *peer = &core->peers[index];
 
 	peer->heard_us = core->now_us;
+	tl_consensus_active_heard(core, index);
 	peer->skip = false;
 	if (row->epoch == core->config.epoch && row->view > peer->view &&
 		(row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
@@ -88,7 +93,7 @@ void
 tl_consensus_pace_answered(TlConsensus *core, unsigned index)
 {
 	if (index < core->config.member_count)
-		core->peers[index].answered_us = core->now_us;
+		tl_consensus_active_heard(core, index);
 }
 
 /* P4: a leader who let his turn pass is not waited for the next time. */
@@ -130,6 +135,7 @@ tl_consensus_pace_handed(TlConsensus *core)
 		if (core->peers[i].owing_us == 0)
 			core->peers[i].owing_us = core->now_us;
 	}
+	tl_consensus_active_owe(core);
 }
 
 /* His ACK shows more final blocks than before; if not all, the time anew. */
@@ -140,6 +146,7 @@ tl_consensus_pace_acked(TlConsensus *core, unsigned index)
 
 	peer->owing_us = (peer->final_height < core->base.header.height) ?
 		core->now_us : 0;
+	tl_consensus_active_heard(core, index);
 }
 
 /* P8: once in a while only; and the step will come again for it. */
@@ -257,17 +264,6 @@ tl_consensus_pace_follow(TlConsensus *core, unsigned index)
 		return;
 	action->view = core->own.view;
 	action->member = core->config.members[index].number;
-}
-
-/* Has anything come from him lately, a row or an answer? */
-bool
-tl_consensus_pace_is_active(const TlConsensus *core, unsigned index)
-{
-	const TlPeer *peer = &core->peers[index];
-	int64_t		last = (peer->heard_us > peer->answered_us) ?
-		peer->heard_us : peer->answered_us;
-
-	return last > 0 && core->now_us <= last + core->config.pace.active_us;
 }
 
 /* P2: reasons for a view to have a timer at all. */

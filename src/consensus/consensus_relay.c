@@ -66,7 +66,6 @@ tl_consensus_relay_view(TlConsensus *core)
 void
 tl_consensus_relay_final(TlConsensus *core)
 {
-	const TlConsensusPace *pace = &core->config.pace;
 	TlView	   *view = tl_consensus_view(core, core->final_view);
 	bool		at_once = view != NULL && view->certified[VOTE_FINALIZE].present &&
 	!is_implied(core, view) && !TL_FORGOTTEN(114);
@@ -84,8 +83,7 @@ tl_consensus_relay_final(TlConsensus *core)
 			peer->owing_us = 0;
 			continue;
 		}
-		if (core->now_us > peer->owing_us + pace->active_us &&
-			!tl_consensus_pace_is_active(core, i))
+		if (!tl_consensus_active_is(core, i))
 			continue;
 		if (core->now_us < due)
 			tl_consensus_pace_wake(core, due);

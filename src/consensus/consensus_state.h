@@ -22,18 +22,7 @@
 #include "consensus_core.h"
 #include "consensus_evidence.h"
 #include "consensus_reply.h"
-
-/*
- * A rule of README.md, cited where it is checked.  A test build with
- * -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200); the simulator must
- * then find a violation (test/sim/mutants).
- */
-#ifdef TL_MUTANT
-#define TL_FORGOTTEN(number)	((number) == (TL_MUTANT))
-#else
-#define TL_FORGOTTEN(number)	false
-#endif
-#define TL_RULE(number, condition)	(TL_FORGOTTEN(number) || (condition))
+#include "consensus_rule.h"
 
 #define TL_CONSENSUS_HANDED_MAX		16	/* final blocks of one step */
 
@@ -212,7 +201,8 @@ typedef struct TlPeer
 	uint64_t	certified;		/* highest view that a certificate of his
 								 * rows is of */
 	int64_t		heard_us;		/* last row */
-	int64_t		answered_us;	/* last answer outside of his log, or question */
+	int64_t		silent_us;		/* since when he owes a row and nothing comes from
+								 * him (P18), 0: he owes none */
 	bool		skip;			/* last turn nullified without a PROPOSE */
 	uint64_t	final_height;	/* as his last ACK says */
 	bool		accused;		/* by an EVIDENCE row of this node */
@@ -626,6 +616,9 @@ extern void tl_consensus_answer_own_rejoin(TlConsensus *core,
 										   const TlLogRow *row);
 extern bool tl_consensus_answer_is_over(const TlConsensus *core,
 										const TlLogRow *row);
+extern bool tl_consensus_answer_one_key(const TlConsensus *core,
+										const TlLogRow *left,
+										const TlLogRow *right);
 extern bool tl_consensus_answer_was_before(const TlConsensus *core);
 
 /* consensus_pace.c */
@@ -646,10 +639,15 @@ extern bool tl_consensus_pace_may_fetch(TlConsensus *core, int64_t *asked_us);
 extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   const TlConsensusBlock *parent,
 										   int64_t time);
-extern bool tl_consensus_pace_is_active(const TlConsensus *core,
-										unsigned index);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
+
+/* consensus_active.c */
+extern void tl_consensus_active_heard(TlConsensus *core, unsigned index);
+extern void tl_consensus_active_owe(TlConsensus *core);
+extern bool tl_consensus_active_is(const TlConsensus *core, unsigned index);
+extern bool tl_consensus_active_delays(TlConsensus *core, unsigned index,
+									   uint64_t height);
 
 /* consensus_relay.c */
 extern void tl_consensus_relay_view(TlConsensus *core);

@@ -97,7 +97,11 @@ typedef struct TlConsensusPace
 								 * how long rows take (P15); 0: they do not */
 	int64_t		timer_max_us;	/* after back-off */
 	int64_t		dead_us;		/* silence after which a leader is suspected */
-	int64_t		active_us;		/* silence after which a debtor is inactive */
+	int64_t		active_us;		/* silence after which a debtor is inactive (P18) */
+	int64_t		retain_us;		/* silence up to which pruning waits for him all the
+								 * same (P19); 0: active_us */
+	uint64_t	retain_count;	/* blocks that anybody for whom it waits may be
+								 * behind; 0: any number */
 	int64_t		fetch_us;		/* between two requests for one thing */
 	int64_t		ask_us;			/* without rows of a quorum, until others are asked
 								 * for their last final block; 0: never */

@@ -8,6 +8,7 @@
 #include "dialogue.h"
 
 #include "chain_batch.h"
+#include "consensus_epoch.h"
 #include "consensus_payload.h"
 
 #include <stdlib.h>
@@ -70,6 +71,8 @@ dialogue_row(Dialogue *dialogue, const Line *line, TlLogRow *row)
 		row->payload = dialogue_rejoin(dialogue, row->member, line, &row->view);
 	else
 		row->payload = vote(dialogue, line, row);
+	if (line_has(line, "old-key"))
+		row->epoch--;
 	dialogue_sign(dialogue, row);
 	if (line_has(line, "forged"))
 		row->signature[0] ^= 1;
@@ -97,7 +100,8 @@ dialogue_sign(Dialogue *dialogue, TlLogRow *row)
 	if (row->sequence > 1)
 		row->previous = author->previous;
 	tl_consensus_row_digest(&digest, &dialogue->config.chain_id, row);
-	dialogue_stamp(&digest, dialogue_member(dialogue, row->member)->row_key,
+	dialogue_stamp(&digest,
+				   tl_consensus_epoch_key(dialogue_member(dialogue, row->member), row->epoch),
 				   row->signature);
 	author->previous = digest;
 }
@@ -334,7 +338,8 @@ dialogue_state(TlState *out, const TlConsensusBlock *block, const char *name)
 
 /*
  * Of out the kind, the view and what was voted for are given.  Voters are
- * letters; a small one stands for a signature that is not valid.
+ * letters; a small one stands for a signature that is not valid.  Twice the same
+ * one after the other: that vote stands there twice.
  */
 TlSpan
 dialogue_certificate(Dialogue *dialogue, TlCertificate *out, const char *voters)
@@ -343,6 +348,8 @@ dialogue_certificate(Dialogue *dialogue, TlCertificate *out, const char *voters)
 	uint8_t		bytes[sizeof(votes) + TL_CERTIFICATE_SIZE_FIXED + 72];
 	uint8_t		payload[TL_CERTIFICATE_PAYLOAD_SIZE_MAX];
 	TlWriter	writer;
+	TlStatus	status;
+	bool		repeated = false;
 
 	out->epoch = dialogue->config.epoch;
 	tl_writer_init(&writer, votes, sizeof(votes));
@@ -364,11 +371,28 @@ dialogue_certificate(Dialogue *dialogue, TlCertificate *out, const char *voters)
 		voted.signature[0] ^= forged;
 		tl_consensus_certificate_put_vote(&writer, &voted);
 		out->vote_count++;
+		repeated |= (voters[0] == voters[1]);
 	}
 	out->votes.data = votes;
 	out->votes.size = writer.size;
 	tl_writer_init(&writer, bytes, sizeof(bytes));
-	if (tl_consensus_certificate_encode(&writer, out) != TL_OK)
+	if (repeated)
+	{
+		/* No encoder writes it: the one of a single vote, and all votes after that. */
+		uint16_t	count = out->vote_count;
+
+		out->vote_count = 1;
+		out->votes.size = TL_CERTIFICATE_VOTE_SIZE;
+		status = tl_consensus_certificate_encode(&writer, out);
+		out->vote_count = count;
+		out->votes.size = count * TL_CERTIFICATE_VOTE_SIZE;
+		writer.size -= TL_CERTIFICATE_VOTE_SIZE;
+		bytes[writer.size - 1] = (uint8_t) count;
+		tl_put_bytes(&writer, votes, out->votes.size);
+	}
+	else
+		status = tl_consensus_certificate_encode(&writer, out);
+	if (status != TL_OK)
 		fail("no certificate");
 	return dialogue_keep(bytes, writer.size);
 }

@@ -202,6 +202,10 @@ set(Dialogue *dialogue, const char *word, const char *value)
 		config->checkpoint_interval = number;
 	else if (strcmp(word, "asks") == 0)
 		config->pace.ask_us = number * MS;
+	else if (strcmp(word, "retains") == 0)
+		config->pace.retain_us = number * MS;
+	else if (strcmp(word, "behind") == 0)
+		config->pace.retain_count = number;
 	else if (strcmp(word, "least") == 0)
 		config->pace.timer_min_us = number * MS;
 	else

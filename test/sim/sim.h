@@ -47,6 +47,7 @@ typedef struct SimRow
 	TlLogRow	row;
 	TlHash		digest;
 	TlHash		subject;		/* block or batch that it brings, if any */
+	bool		forged;			/* by a thief, with a key that its author gave up */
 	uint64_t	holders;		/* nodes whose disks have it */
 	struct SimRow *next;		/* of all rows, newest first */
 	struct SimRow *near;		/* likewise, of those in its bucket */
@@ -168,6 +169,9 @@ typedef struct SimNode
 	TlHash		lane_digest;
 	unsigned	fetches;
 	TlState		checkpoint;		/* newest stable one that it was told of */
+	uint64_t	acked[SIM_NODES_MAX];	/* heights that members' ACKs show its core */
+	int64_t		heard_us[SIM_NODES_MAX];	/* when it took their last rows */
+	uint64_t	pruned;			/* rows up to that block may go */
 	uint64_t	stated_row;		/* highest own STATE row */
 	uint64_t	stated_epoch;	/* of it */
 	uint64_t	halted_at;		/* its state is not the certified one */
@@ -246,7 +250,8 @@ typedef enum SimLie
 	SIM_LIE_NUMBER,				/* batches of an incarnation that is none */
 	SIM_LIE_KEY,				/* approves with its row key */
 	SIM_LIE_MALFORMED,			/* rows whose payload is none of their kind */
-	SIM_LIE_NO_BODIES			/* bodies to other liars only */
+	SIM_LIE_NO_BODIES,			/* bodies to other liars only */
+	SIM_LIE_OLD_KEY				/* has keys that others gave up, and uses them */
 } SimLie;
 
 /* What is wrong with a proposal, one thing at a time. */
@@ -272,7 +277,10 @@ typedef enum SimTwist
 	SIM_TWIST_MEMBERS,
 	SIM_TWIST_CHECKPOINT,
 	SIM_TWISTS,
-	SIM_TWIST_ANY = SIM_TWISTS
+	SIM_TWIST_ANY = SIM_TWISTS,
+	/* not by chance, so that older seeds keep their story */
+	SIM_TWIST_REPEATED,			/* one vote twice in the certificate */
+	SIM_TWIST_BESIDE			/* one more than are needed, and it is forged */
 } SimTwist;
 
 /* What a disk forgets; 0 leaves the choice to chance. */
@@ -347,6 +355,8 @@ typedef enum SimSeen
 	SIM_SEEN_ILLEGAL,			/* accusations by one row (E6) */
 	SIM_SEEN_SHOWN,				/* finalizations that were shown at once */
 	SIM_SEEN_DUE,				/* blocks that order nothing and run a timer */
+	SIM_SEEN_OLD_KEY,			/* rows that such a key has signed */
+	SIM_SEEN_PASSED,			/* pruned, though a member has not acknowledged it */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -394,6 +404,7 @@ typedef struct SimPlan
 	unsigned	epochs;			/* changes of the members to be made */
 	unsigned	joiners;		/* members that may come */
 	bool		third;			/* of the members is replaced at once */
+	bool		rekeys;			/* each change gives somebody another row key */
 	bool		deploys;		/* beside each change a contract is to be deployed */
 	int64_t		approve_us;		/* largest pause of an officer; 0: two seconds */
 	uint64_t	approve_view;	/* nobody approves before it */
@@ -430,6 +441,8 @@ typedef struct SimPlan
 	int64_t		timer_min_us;	/* least timer, if timers follow the rows (P15) */
 	int64_t		ask_us;			/* until others are asked for their last block */
 	bool		deaf;			/* nobody's log comes to the last founder */
+	int64_t		retain_us;		/* pruning waits for the silent (P19) */
+	uint64_t	retain_count;	/* and for those so many blocks behind; 0: for all */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
 } SimPlan;
@@ -461,6 +474,7 @@ typedef struct SimScenario
 #define SIM_EXPECT_TIP		32	/* V9, though more lie than f */
 #define SIM_EXPECT_DUE		64	/* timers get their blocks soon */
 #define SIM_EXPECT_SETTLED	128 /* no view of an honest leader is lost in the end */
+#define SIM_EXPECT_PRUNED	256 /* pruning goes on while the fault lasts */
 
 struct SimWorld
 {
@@ -608,6 +622,9 @@ extern void sim_pace_far(SimWorld *world);
 extern void sim_pace_quick(SimWorld *world);
 extern void sim_pace_due(SimWorld *world);
 extern void sim_pace_deaf(SimWorld *world);
+extern void sim_pace_away(SimWorld *world);
+extern void sim_pace_away_long(SimWorld *world);
+extern void sim_pace_behind(SimWorld *world);
 extern void sim_pace_deaf_beyond(SimWorld *world);
 extern void sim_pace_false_offers(SimWorld *world);
 extern void sim_pace_due_skewed(SimWorld *world);
@@ -625,6 +642,7 @@ extern void sim_change_header(SimWorld *world);
 extern void sim_change_one_finalize(SimWorld *world);
 extern void sim_change_and_rejoin(SimWorld *world);
 extern void sim_change_wrong_key(SimWorld *world);
+extern void sim_change_old_key(SimWorld *world);
 
 /* sim_node.c */
 extern void sim_node_note_subject(SimRow *row);
@@ -696,6 +714,14 @@ extern void sim_offer_keep(SimNode *node, unsigned place, TlSpan certificate);
 extern void sim_offer_free(SimNode *node);
 extern void sim_offer_deliver(SimWorld *world, SimNode *node, unsigned peer);
 extern void sim_offer_read(SimWorld *world, SimNode *node);
+/* sim_retain.c */
+extern void sim_retain_plan(SimWorld *world);
+extern void sim_retain_open(const SimWorld *world, SimNode *node);
+extern void sim_retain_row(const SimWorld *world, SimNode *node,
+						   const TlLogRow *row);
+extern void sim_retain_prune(SimWorld *world, SimNode *node,
+							 uint64_t height);
+extern void sim_retain_check(SimWorld *world);
 
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);
@@ -717,6 +743,8 @@ extern void sim_liar_flood(SimWorld *world, SimNode *node);
 extern bool sim_liar_gives_body(SimWorld *world, const SimNode *node,
 								unsigned target);
 extern void sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target);
+extern void sim_liar_forge(SimWorld *world, const SimNode *node,
+						   unsigned target);
 extern bool sim_liar_malform(SimWorld *world, SimNode *node, unsigned target,
 							 const TlLogRow *row);
 

@@ -219,7 +219,7 @@ sim_check_arrival(SimWorld *world, const SimRow *row)
 {
 	const SimNode *author = &world->nodes[row->row.member - 1];
 
-	if (sim_is_honest(author) && !world->forgotten &&
+	if (sim_is_honest(author) && !world->forgotten && !row->forged &&
 		!(row->holders >> author->id & 1))
 		sim_fail(world, "V18: a row of node %u left before it was durable",
 				 author->id);
@@ -362,6 +362,7 @@ sim_check_faults(SimWorld *world)
 	unsigned	blocks = 0;
 
 	sim_tip_check(world);
+	sim_retain_check(world);
 	for (unsigned i = 0; i < world->node_count; i++)
 	{
 		if (sim_is_honest(&world->nodes[i]) &&

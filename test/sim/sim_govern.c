@@ -359,7 +359,7 @@ make_motion(SimWorld *world, uint64_t epoch, unsigned which)
 	TlMotion	motion = {.kind = TL_MOTION_CHANGE, .epoch = epoch};
 	TlWriter	writer;
 	TlWriter	leaves;
-	unsigned	rotated = sim_chance(world, 30) ?
+	unsigned	rotated = sim_chance(world, world->plan.rekeys ? 100 : 30) ?
 	(unsigned) sim_random(world, config->member_count) : SIM_NODES_MAX;
 
 	if (made->bytes != NULL)

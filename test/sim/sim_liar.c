@@ -91,6 +91,9 @@ tell_lie(SimWorld *world, SimNode *node, const SimRow *row, unsigned target)
 			if (kind == TL_LOG_BATCH)
 				return;
 			break;
+		case SIM_LIE_OLD_KEY:
+			sim_liar_forge(world, node, target);
+			break;
 		case SIM_LIE_MALFORMED:
 			if (sim_liar_malform(world, node, target, &row->row))
 				return;

@@ -153,6 +153,52 @@ sim_liar_accuse(SimWorld *world, SimNode *node, unsigned target)
 }
 
 /*
+ * A row of an epoch that is over, in another member's name, signed with the key
+ * that he had then: after the newest row of his that the target has, or in its place.
+ * The newest is of this epoch, so its author did not sign that.
+ */
+void
+sim_liar_forge(SimWorld *world, const SimNode *node, unsigned target)
+{
+	const SimNode *victim = &world->nodes[target];
+	const TlConsensusConfig *config = &world->epochs[node->epoch];
+	SimEvent	event = {.kind = SIM_ARRIVE, .node = target, .life = victim->life};
+	TlAck		ack = {.instance = {0xee}};
+	uint8_t		bytes[TL_ACK_SIZE_MAX];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	if (tl_consensus_ack_encode(&writer, &ack) != TL_OK)
+		sim_fail(world, "the simulator's ACK is wrong");
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		const TlConsensusMember *member = &config->members[i];
+		const SimLog *log = &victim->logs[member->number - 1];
+		TlLogRow	row;
+
+		if (member->before_count == 0 || member->number == victim->number ||
+			!sim_is_honest(&world->nodes[member->number - 1]) ||
+			!sim_is_honest(victim) || log->count == 0)
+			continue;
+		row = log->rows[log->count - 1]->row;
+		if (row.epoch != config->epoch)
+			continue;
+		if (sim_chance(world, 50))
+		{
+			row.sequence++;
+			row.previous = log->rows[log->count - 1]->digest;
+		}
+		row.epoch = member->before[member->before_count - 1].until - 1;
+		row.kind = sim_chance(world, 50) ? TL_LOG_ACK : TL_LOG_NULLIFY;
+		row.payload = (TlSpan) {bytes, row.kind == TL_LOG_ACK ? writer.size : 0};
+		event.row = sim_row(world, &row);
+		event.row->forged = true;
+		sim_later(world, 1, event);
+		world->seen[SIM_SEEN_OLD_KEY]++;
+	}
+}
+
+/*
  * In place of one row in three of these kinds: cut, longer, empty, of another
  * format; and now and then a REJOIN of nothing.  False if it was let be.
  */

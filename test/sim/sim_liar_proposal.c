@@ -21,6 +21,10 @@ static void cut_everything(SimWorld *world, TlLane *lanes, unsigned *count,
 						   TlHash *root);
 static void twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
 					   TlProposal *proposal, TlWriter *scratch);
+static void twist_certificate(SimWorld *world, SimTwist twist, TlSpan *span,
+							  TlWriter *scratch);
+static size_t add_vote(SimWorld *world, const TlCertificate *certificate,
+					   TlWriter *scratch);
 static void twist_entries(SimWorld *world, SimNode *node, SimTwist twist,
 						  TlBlockHeader *header, TlProposal *proposal,
 						  uint8_t *bytes);
@@ -130,9 +134,6 @@ static void
 twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
 		   TlProposal *proposal, TlWriter *scratch)
 {
-	TlSpan		certificate = proposal->parent_certificate;
-	TlCertificate decoded;
-
 	if (twist == SIM_TWIST_NO_PARENT)
 		proposal->parent_certificate.size = 0;
 	if (twist == SIM_TWIST_NO_GAP)
@@ -156,22 +157,72 @@ twist_rest(SimWorld *world, SimTwist twist, TlBlockHeader *header,
 		header->members_hash.bytes[0]++;
 	if (twist == SIM_TWIST_CHECKPOINT)
 		header->checkpoint_height++;
-	if ((twist == SIM_TWIST_FORGED || twist == SIM_TWIST_SHORT) &&
-		tl_consensus_certificate_decode(&decoded, certificate.data,
-										certificate.size) == TL_OK &&
-		certificate.size < 128 * 1024)
+	if (twist == SIM_TWIST_FORGED || twist == SIM_TWIST_SHORT ||
+		twist == SIM_TWIST_REPEATED || twist == SIM_TWIST_BESIDE)
+		twist_certificate(world, twist, &proposal->parent_certificate, scratch);
+}
+
+/* A vote of it is forged, left out, there twice; or a forged one is added. */
+static void
+twist_certificate(SimWorld *world, SimTwist twist, TlSpan *span, TlWriter *scratch)
+{
+	uint8_t    *bytes = scratch->data;
+	TlCertificate decoded;
+
+	if (tl_consensus_certificate_decode(&decoded, span->data, span->size) != TL_OK ||
+		span->size >= 128 * 1024 || decoded.vote_count < 2)
+		return;
+	memcpy(bytes, span->data, span->size);
+	if (twist == SIM_TWIST_FORGED)
+		bytes[span->size - 1] ^= 1;
+	else if (twist == SIM_TWIST_REPEATED)
+		memcpy(bytes + span->size - TL_CERTIFICATE_VOTE_SIZE,
+			   bytes + span->size - 2 * TL_CERTIFICATE_VOTE_SIZE,
+			   TL_CERTIFICATE_VOTE_SIZE);
+	else if (twist == SIM_TWIST_SHORT)
 	{
-		memcpy(scratch->data, certificate.data, certificate.size);
-		if (twist == SIM_TWIST_FORGED)
-			scratch->data[certificate.size - 1] ^= 1;
-		else
-		{
-			scratch->data[51]--;	/* the vote count's lower byte */
-			certificate.size -= TL_CERTIFICATE_VOTE_SIZE;
-		}
-		proposal->parent_certificate.data = scratch->data;
-		proposal->parent_certificate.size = certificate.size;
+		bytes[51]--;			/* the vote count's lower byte */
+		span->size -= TL_CERTIFICATE_VOTE_SIZE;
 	}
+	else
+		span->size = add_vote(world, &decoded, scratch);
+	span->data = bytes;
+}
+
+/* The certificate, and the first that is not in it signs as well; not really. */
+static size_t
+add_vote(SimWorld *world, const TlCertificate *certificate, TlWriter *scratch)
+{
+	const TlConsensusConfig *config = &world->epochs[certificate->epoch];
+	TlCertificate more = *certificate;
+	uint8_t		votes[SIM_NODES_MAX * TL_CERTIFICATE_VOTE_SIZE];
+	TlWriter	writer;
+	unsigned	taken = 0;
+
+	tl_writer_init(&writer, votes, sizeof(votes));
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		TlVote		vote = {0};
+
+		if (taken < certificate->vote_count)
+			(void) tl_consensus_certificate_get_vote(&vote, certificate, taken);
+		if (vote.member == config->members[i].number)
+			taken++;
+		else if (config->members[i].validator && more.vote_count == certificate->vote_count)
+		{
+			more.vote_count++;
+			vote = (TlVote) {.member = config->members[i].number, .sequence = 2};
+		}
+		else
+			continue;
+		tl_consensus_certificate_put_vote(&writer, &vote);
+	}
+	more.votes.data = votes;
+	more.votes.size = writer.size;
+	tl_writer_init(&writer, scratch->data, 128 * 1024);
+	if (tl_consensus_certificate_encode(&writer, &more) != TL_OK)
+		sim_fail(world, "the simulator's certificate is wrong");
+	return writer.size;
 }
 
 /* R9: the parent's place once more, as if its view had been nullified. */

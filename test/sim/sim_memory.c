@@ -638,6 +638,8 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 			return false;
 		if (memcmp(nonce, row->row.nonce, TL_NONCE_SIZE) != 0)
 			return false;
+		if (last != NULL && row->row.epoch < last->row.epoch && !SIM_FORGOTTEN(49))
+			return false;
 		return row->row.sequence == (last ? last->row.sequence : 0) + 1 &&
 			(last == NULL || sim_same(&row->row.previous, &last->digest));
 	}

@@ -65,6 +65,7 @@ sim_plan_make(SimWorld *world)
 	plan->chunk_count = 1;
 	sim_state_plan(world);
 	sim_due_plan(world);
+	sim_retain_plan(world);
 	/* Timers follow the rows, in every second run, whatever else there is. */
 	plan->ask_us = SIM_HOUR_US;
 	plan->timer_min_us = (world->seed % 2 == 0) ? 50 * SIM_MS : 0;
@@ -93,6 +94,8 @@ sim_plan_config(SimWorld *world)
 	config->pace.timer_max_us = 10000 * SIM_MS;
 	config->pace.ask_us = world->plan.ask_us;
 	config->pace.timer_min_us = world->plan.timer_min_us;
+	config->pace.retain_us = world->plan.retain_us;
+	config->pace.retain_count = world->plan.retain_count;
 	config->pace.dead_us = config->pace.timer_us / 2;
 	if (world->plan.dead_us > 0)
 		config->pace.dead_us = world->plan.dead_us;

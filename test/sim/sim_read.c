@@ -112,7 +112,10 @@ sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kin
 	if (status == TL_NOT_FINAL)
 		return false;
 	if (status == TL_OK && kind == TL_INPUT_ROW)
+	{
 		sim_check_reply_row(world, node, &row->row);
+		sim_retain_row(world, node, &row->row);
+	}
 	sim_node_obey(world, node);
 	if (row->row.kind == TL_LOG_BATCH &&
 		sim_disk_has_body(node, &row->subject))

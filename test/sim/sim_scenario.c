@@ -39,6 +39,8 @@ static void set_no_parent(SimWorld *world);
 static void set_no_gap(SimWorld *world);
 static void set_forged(SimWorld *world);
 static void set_short(SimWorld *world);
+static void set_repeated(SimWorld *world);
+static void set_beside(SimWorld *world);
 static void set_header(SimWorld *world);
 static void set_giant(SimWorld *world);
 static void set_future(SimWorld *world);
@@ -131,6 +133,10 @@ static const SimScenario scenarios[] = {
 	set_forged, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_short_certificate", "4", "a certificate with one vote less (R16)",
 	set_short, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"leader_repeated_vote", "4", "a certificate that holds one vote twice (C1)",
+	set_repeated, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"leader_forged_beside", "4", "a quorum of votes in a certificate, and a forged one beside them (C2)",
+	set_beside, SIM_SEEN_TWIST, 4, true, 5, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_header", "4", "height, members, checkpoint or history root do not follow (R10)",
 	set_header, SIM_SEEN_TWIST, 4, true, 10, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"leader_giant", "4", "more bodies than a block may have (R14)",
@@ -213,6 +219,12 @@ static const SimScenario scenarios[] = {
 	sim_pace_deaf_beyond, SIM_SEEN_CATCH_UP, 4, false, 5, 30000, SIM_EXPECT_BLOCKS},
 	{"false_offers", "12, 4", "the same, and one of those whom it asks shows blocks that are cut short, changed, or not final (P17)",
 	sim_pace_false_offers, SIM_SEEN_FALSE_OFFER, 4, false, 5, 30000, SIM_EXPECT_BLOCKS},
+	{"member_away", "12", "one member is silent for good; the others wait for it with pruning up to the limit, and not beyond (P19)",
+	sim_pace_away, SIM_SEEN_PASSED, 4, false, 3, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_PRUNED},
+	{"member_behind", "12", "they would wait for ever, but for how far it is behind",
+	sim_pace_behind, SIM_SEEN_PASSED, 4, false, 3, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_PRUNED},
+	{"member_away_and_back", "3, 12", "members are away beyond the limit one after the other, and follow all the same when they are back",
+	sim_pace_away_long, SIM_SEEN_PASSED, 4, false, 5, 12000, 0},
 	{"left_behind", "3", "a member is off for more views than it remembers (P9); it takes blocks from others (P17)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
 	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
@@ -240,6 +252,8 @@ static const SimScenario scenarios[] = {
 	sim_change_one_finalize, SIM_SEEN_EPOCH, 4, false, 10, 4000, 0},
 	{"members_wrong_key", "4, 16", "a liar approves with its row key, which is not that of its officers; that decides nothing (R25)",
 	sim_change_wrong_key, SIM_SEEN_KEY, 4, false, 10, 4000, 0},
+	{"members_old_key", "4, 16", "a thief has keys that others gave up, and signs rows in their logs; they convict nobody (R48), and nobody takes them (R49)",
+	sim_change_old_key, SIM_SEEN_OLD_KEY, 4, false, 10, 6000, 0},
 	{"members_versions", "17", "some know a version of the protocol that others do not; it begins when a quorum has approved, and who lacks it signs nothing (R26, R27)",
 	sim_change_versions, SIM_SEEN_OUTDATED, 4, true, 10, 40000, 0},
 	{"liars_beyond_f", "15", "f + 1 liars: where the ledger forks, enough are convicted",
@@ -571,6 +585,18 @@ static void
 set_short(SimWorld *world)
 {
 	set_twist(world, SIM_TWIST_SHORT);
+}
+
+static void
+set_repeated(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_REPEATED);
+}
+
+static void
+set_beside(SimWorld *world)
+{
+	set_twist(world, SIM_TWIST_BESIDE);
 }
 
 static void

@@ -109,6 +109,16 @@ sim_change_wrong_key(SimWorld *world)
 	lie(world, SIM_LIE_KEY);
 }
 
+/* Somebody has the keys that others had before. */
+void
+sim_change_old_key(SimWorld *world)
+{
+	sim_change_members(world);
+	world->plan.rekeys = true;
+	world->plan.joiners = 0;
+	lie(world, SIM_LIE_OLD_KEY);
+}
+
 static void
 lie(SimWorld *world, SimLie lie)
 {

@@ -65,6 +65,39 @@ sim_pace_deaf(SimWorld *world)
 	world->plan.ask_us = 500 * SIM_MS;
 }
 
+/* Members that are silent for good, longer than pruning waits for them. */
+void
+sim_pace_away(SimWorld *world)
+{
+	world->plan.silent = 1;
+	world->plan.batch_every_us = 8000 * SIM_MS;
+	world->plan.poll_us = 5000 * SIM_MS;
+	world->plan.checkpoint_interval = 1;
+	world->plan.retain_us = 20 * 1000 * SIM_MS;
+}
+
+/* They are waited for as long as need be, but not if they are far behind. */
+void
+sim_pace_behind(SimWorld *world)
+{
+	sim_pace_away(world);
+	world->plan.retain_us = SIM_FOREVER_US;
+	world->plan.retain_count = 10;
+}
+
+/* Another one is cut off each time, until it is too far behind, and comes back. */
+void
+sim_pace_away_long(SimWorld *world)
+{
+	world->plan.shape = SIM_SHAPE_ONE;
+	world->plan.cut_weight = 1;
+	world->plan.batch_every_us = 10 * SIM_MS;
+	world->plan.view_count = 12;
+	world->plan.checkpoint_interval = 1;
+	world->plan.retain_us = 20 * 1000 * SIM_MS;
+	world->plan.retain_count = 3;
+}
+
 /* And it remembers few views: what it is told lies beyond. */
 void
 sim_pace_deaf_beyond(SimWorld *world)

@@ -142,6 +142,7 @@ sim_state_prune(SimWorld *world, SimNode *node, const TlAction *action)
 		action->view != node->chain[height].header.view)
 		sim_fail(world, "V21: node %u would prune at %llu, beyond what it has",
 				 node->id, (unsigned long long) height);
+	sim_retain_prune(world, node, height);
 }
 
 /* V8 for states: nobody who is right is called diverged. */

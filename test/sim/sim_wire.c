@@ -126,6 +126,9 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	/* A gap, which the next poll fills; another branch; what was ended. */
 	if (!sim_memory_takes(world, node, row))
 		return;
+	if (row->forged && sim_is_honest(node))
+		sim_fail(world, "V28: node %u takes a row of member %u that a key of before has signed",
+				 node->id, row->row.member);
 	sim_disk_store(node, log, row);
 	sim_node_ask(world, node);
 }

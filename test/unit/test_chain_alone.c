@@ -316,7 +316,10 @@ configure(TlConsensusConfig *config, const TlAlone *alone)
 	config->drift_us = 1000000;
 	config->view_count = 8;
 	config->lane_length = 4;
-	config->pace = (TlConsensusPace) {1000000, 10000000, 500000, 1000000, 1000000, 1000000};
+	config->pace = (TlConsensusPace) {
+		.timer_us = 1000000, .timer_max_us = 10000000, .dead_us = 500000,
+		.active_us = 1000000, .fetch_us = 1000000, .start_wait_us = 1000000
+	};
 	config->base = alone->block;
 	config->certificate = (TlSpan) {alone->certificate, sizeof(alone->certificate)};
 	config->standing.members[0] = alone->standing;

@@ -372,6 +372,85 @@ prunable(void)
 	free(memory);
 }
 
+/* P18: silence counts from when something is owed, and until something comes. */
+static void
+active(void)
+{
+	open_core();				/* all owe an ACK of the base */
+	acknowledge(2, HEIGHT);
+	acknowledge(3, 10);
+	wait_for(50000);
+	UNIT_CHECK(tl_consensus_active_is(core, 2) && tl_consensus_active_is(core, 3));
+	wait_for(3600 * INT64_C(1000000));
+	UNIT_CHECK(tl_consensus_active_is(core, 1));	/* owes nothing, after an hour */
+	UNIT_CHECK(!tl_consensus_active_is(core, 2) && !tl_consensus_active_is(core, 3));
+	acknowledge(3, 10);			/* nothing new, but he is there */
+	UNIT_CHECK(tl_consensus_active_is(core, 2));
+	tl_consensus_pace_answered(core, 3);
+	UNIT_CHECK(tl_consensus_active_is(core, 3));
+	core->base.header.height++;	/* from now on 2 owes again */
+	tl_consensus_pace_handed(core);
+	core->now_us += config.pace.active_us;
+	UNIT_CHECK(tl_consensus_active_is(core, 1));
+	core->now_us++;
+	UNIT_CHECK(!tl_consensus_active_is(core, 1));
+	now_us = core->now_us;
+	acknowledge(2, HEIGHT + 1);
+	UNIT_CHECK(core->peers[1].silent_us == 0);
+	/* Work asks for everybody's votes, until it is done. */
+	core->pace.work_us = core->now_us;
+	tl_consensus_active_owe(core);
+	UNIT_CHECK(core->peers[1].silent_us == core->now_us && tl_consensus_active_is(core, 1));
+	core->pace.work_us = 0;
+	tl_consensus_active_owe(core);
+	UNIT_CHECK(core->peers[1].silent_us == 0);
+	free(memory);
+}
+
+/* P19: who is silent is waited for up to a limit; who is far behind, never. */
+static void
+prunable_within_limits(void)
+{
+	open_core();
+	core->config.pace.retain_us = 1000000;
+	core->config.pace.retain_count = 54;
+	acknowledge(2, 40);
+	acknowledge(4, 40);
+	acknowledge(3, 10);			/* 54 behind */
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CHECKPOINT) != NULL && unit_action(&actions, TL_ACT_PRUNE) == NULL);
+	wait_for(200000);			/* not active, but not away for long */
+	UNIT_CHECK(!tl_consensus_active_is(core, 2) && unit_action(&actions, TL_ACT_PRUNE) == NULL);
+	acknowledge(3, 10);
+	wait_for(900000);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) == NULL);
+	wait_for(200000);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL && unit_action(&actions, TL_ACT_PRUNE)->state.height == 32);
+	free(memory);
+
+	open_core();
+	core->config.pace.retain_us = 1000000;
+	core->config.pace.retain_count = 53;
+	acknowledge(2, 40);
+	acknowledge(4, 40);
+	acknowledge(3, 10);			/* says much, and acknowledges nothing */
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_PRUNE) != NULL);
+	free(memory);
+
+	open_core();				/* who has no log owes none, and is not waited for */
+	core->config.members[2].observer = true;
+	acknowledge(2, 40);
+	acknowledge(4, 40);
+	say(2, 32, 1);
+	say(4, 32, 1);
+	UNIT_CHECK(apply(32, 1, 38) == TL_OK);
+	UNIT_CHECK(core->peers[2].final_height == 0 && !tl_consensus_active_delays(core, 2, 32));
+	free(memory);
+}
+
 /* The full lane of a member, of which no body is here; *end is its last place. */
 static void
 fill_lane(uint32_t member, TlLane *end)
@@ -516,4 +595,4 @@ UNIT_MAIN(UNIT_CASE(bytes_decide), UNIT_CASE(when_it_is_written),
 		  UNIT_CASE(when_idle),
 		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(diverged_before),
 		  UNIT_CASE(split),
-		  UNIT_CASE(prunable), UNIT_CASE(full_steps), UNIT_CASE(no_place))
+		  UNIT_CASE(prunable), UNIT_CASE(active), UNIT_CASE(prunable_within_limits), UNIT_CASE(full_steps), UNIT_CASE(no_place))

@@ -90,7 +90,6 @@ answer(uint32_t member, int64_t after_us)
 	TlLane		lane = {.member = OWN + 1, .batch = batches};
 
 	core->now_us += after_us;
-	core->peers[member - 1].heard_us = core->now_us;
 	tl_consensus_hop_acked(core, member - 1, &lane);
 }
 
@@ -158,13 +157,15 @@ measures_small_rows(void)
 	UNIT_CHECK(core->peers[0].round_us == 10 * MS);
 	answer(1, 500 * MS);		/* once */
 	UNIT_CHECK(core->peers[0].round_us == 10 * MS);
-	/* The others are silent: they do not keep it from being measured anew. */
+	/* The others have owed in silence for long: it is measured anew without them. */
+	core->peers[1].silent_us = core->peers[2].silent_us = core->now_us;
+	core->now_us += config.pace.active_us + 1;
 	make(1);
 	answer(1, 20 * MS);
 	UNIT_CHECK(core->peers[0].round_us == 20 * MS);
-	/* One of them owes an answer, until timer_max is over. */
+	/* One of them is active: he is waited for, until timer_max is over. */
 	make(1);
-	core->peers[1].heard_us = core->now_us;
+	core->peers[1].silent_us = core->now_us;
 	answer(1, 30 * MS);
 	make(1);
 	answer(1, 40 * MS);

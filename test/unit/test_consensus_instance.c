@@ -363,7 +363,13 @@ careful_lane(void)
 	tl_consensus_lane_held(core, &block->cut[0]);
 	acknowledge(TL_INPUT_ROW, 3, 0, 0);
 	UNIT_CHECK(tl_consensus_batch_head(core, lane, true) != NULL);	/* 1, 2 and 3 */
-	UNIT_CHECK(tl_consensus_cut_head(core, lane, NULL) != NULL);	/* 4 is silent */
+	/* 4 owes nothing; then it does, and is silent for too long (P18). */
+	UNIT_CHECK(tl_consensus_cut_head(core, lane, NULL) == NULL);
+	core->peers[3].silent_us = core->now_us;
+	core->now_us += config.pace.active_us;
+	UNIT_CHECK(tl_consensus_cut_head(core, lane, NULL) == NULL);
+	core->now_us++;
+	UNIT_CHECK(tl_consensus_cut_head(core, lane, NULL) != NULL);
 	nullify(4);
 	UNIT_CHECK(tl_consensus_cut_head(core, lane, NULL) == NULL);
 	acknowledge(TL_INPUT_ROW, 4, 0, 0);
