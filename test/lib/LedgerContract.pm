@@ -14,7 +14,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw($roaming deploy approve refused);
+our @EXPORT = qw($roaming deploy approve refused same_everywhere);
 
 our $roaming = <<'END';
 CREATE DOMAIN msisdn AS text CHECK (VALUE COLLATE "C" ~ '^[0-9]{5,15}$');
@@ -55,6 +55,20 @@ sub refused
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return like($code ? $err : "done: $out", $expected, $name);
+}
+
+sub same_everywhere
+{
+	my ($wires, $query, @who) = @_;
+	my $height = $wires->sql($who[0], 'SELECT height FROM ledger_internal.applied');
+	my %answers;
+
+	foreach my $member (@who)
+	{
+		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
+		push @{ $answers{ $wires->sql($member, $query) } }, $member;
+	}
+	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
 }
 
 1;
