@@ -92,4 +92,11 @@
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, false)
 #endif
 
+/* 18 knows by itself whether a plan runs once. */
+#if PG_VERSION_NUM < 180000
+#define tl_executor_run(description)	ExecutorRun(description, ForwardScanDirection, 0, true)
+#else
+#define tl_executor_run(description)	ExecutorRun(description, ForwardScanDirection, 0)
+#endif
+
 #endif							/* TL_COMPAT_H */

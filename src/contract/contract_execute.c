@@ -56,6 +56,7 @@
 
 #include "contract_entry.h"
 #include "contract_execute.h"
+#include "contract_plan.h"
 #include "contract_refusal.h"
 #include "contract_run.h"
 #include "table_scan.h"
@@ -116,9 +117,11 @@ static const char *const settings[][2] = {
 	{"xmloption", "content"}
 };
 
+static void prepare(Oid function, Oid schema, Oid role);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
+static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
@@ -137,12 +140,14 @@ tl_contract_execute_begin(void)
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_plan_begin();
 	return level;
 }
 
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
 }
 
@@ -162,6 +167,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
 	count = take_arguments(arguments, call, context);
+	prepare(call->function, schema, role);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(own);
 	PG_TRY();
@@ -217,6 +223,51 @@ take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext
 	return descriptor->natts;
 }
 
+/*
+ * Outside of the call's subtransaction, so that the locks of its tables stay: the
+ * plans serve other calls as well.  What goes wrong goes wrong again in the call.
+ */
+static void
+prepare(Oid function, Oid schema, Oid role)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Oid			user;
+	int			security;
+
+	if (tl_contract_plan_is_known(function))
+		return;
+	GetUserIdAndSecContext(&user, &security);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		tl_contract_plan_prepare(function);
+		PopActiveSnapshot();
+		SetUserIdAndSecContext(user, security);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		if (!is_result(error, schema))
+			ReThrowError(error);
+		FreeErrorData(error);
+		tl_contract_plan_give_up(function);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+}
+
 /* The arguments: a row that this transaction has inserted, or an own one. */
 static HeapTuple
 read_row(const TlCall *call, TupleDesc *descriptor)
@@ -241,21 +292,32 @@ read_row(const TlCall *call, TupleDesc *descriptor)
 static void
 run(const TlCall *call, Oid role, NullableDatum *arguments, int count)
 {
-	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
-	FmgrInfo	function;
 	Oid			user;
 	int			security;
 
-	fmgr_info(call->function, &function);
-	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
-	memcpy(fcinfo->args, arguments, count * sizeof(NullableDatum));
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) FunctionCallInvoke(fcinfo);
+	if (!tl_contract_plan_run(call->function, arguments))
+		invoke(call->function, arguments, count);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	CommandCounterIncrement();
+}
+
+static void
+invoke(Oid function_oid, const NullableDatum *arguments, int count)
+{
+	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
+	FmgrInfo	function;
+
+	fmgr_info(function_oid, &function);
+	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
+	memcpy(fcinfo->args, arguments, count * sizeof(NullableDatum));
+	for (int i = 0; i < count; i++)
+		if (function.fn_strict && arguments[i].isnull)
+			return;
+	(void) FunctionCallInvoke(fcinfo);
 }
 
 static Datum

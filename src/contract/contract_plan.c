@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_plan.c
+ *	  Functions in SQL, planned once for all calls of a block.
+ *
+ * PostgreSQL plans the statements of a function in SQL anew whenever it is called,
+ * which takes ten times as long as to run them.  Here they are planned when the
+ * first call of a block needs them, as PostgreSQL does it: without regard to the
+ * values of arguments.  The plans are used until the block ends.  Nobody can make
+ * them invalid meanwhile: the tables that they name are locked by the transaction
+ * that applies the block.
+ *
+ * A statement that calls a function of the contract and does nothing else, as
+ * functions that change state are called (contract_query.c), is planned as a query
+ * of the arguments, and what it calls runs in the same way.
+ *
+ * Invariants
+ *	  B1  statements run in their order, each sees what those before have done
+ *	  B2  a plan is used only in the transaction that has made it
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "contract_function.h"
+#include "contract_plan.h"
+#include "tl_compat.h"
+
+typedef struct Step
+{
+	PlannedStmt *plan;			/* of arguments, where a function is called; NULL: it has none */
+	Oid			callee;			/* InvalidOid: none */
+} Step;
+
+typedef struct Body
+{
+	Oid			function;
+	bool		is_planned;		/* otherwise PostgreSQL runs it */
+	bool		is_strict;
+	int			argument_count;
+	Oid		   *types;
+	int			step_count;
+	Step	   *steps;
+} Body;
+
+/* Takes the arguments of a call. */
+typedef struct ArgumentReceiver
+{
+	DestReceiver base;
+	int			count;
+	NullableDatum *arguments;
+} ArgumentReceiver;
+
+/* Of the block that is being applied. */
+static MemoryContext context = NULL;
+static HTAB *bodies = NULL;
+
+static const Body *prepare(Oid function);
+static bool is_plannable(Body *body, HeapTuple tuple);
+static bool plan_steps(Body *body, const List *queries);
+static bool plan_step(Step *out, const Query *query);
+static const FuncExpr *called_by(const Query *query);
+static Query *query_of_arguments(const Query *query, const FuncExpr *call);
+static void run_body(const Body *body, const NullableDatum *arguments);
+static void run_step(const Step *step, ParamListInfo parameters);
+static void run_plan(PlannedStmt *plan, ParamListInfo parameters, DestReceiver *receiver);
+static const Body *body_of(Oid function);
+static bool take_arguments(TupleTableSlot *slot, DestReceiver *receiver);
+static void on_receiver_start(DestReceiver *receiver, int operation, TupleDesc descriptor);
+static void on_receiver_end(DestReceiver *receiver);
+
+void
+tl_contract_plan_begin(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Body)};
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger plans of a block", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = context;
+	bodies = hash_create("telco_ledger planned functions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+void
+tl_contract_plan_end(void)
+{
+	MemoryContextDelete(context);
+	context = NULL;
+	bodies = NULL;
+}
+
+bool
+tl_contract_plan_is_known(Oid function)
+{
+	return body_of(function) != NULL;
+}
+
+void
+tl_contract_plan_prepare(Oid function)
+{
+	(void) prepare(function);
+}
+
+void
+tl_contract_plan_give_up(Oid function)
+{
+	Body	   *body = hash_search(bodies, &function, HASH_ENTER, NULL);
+
+	body->is_planned = false;
+}
+
+bool
+tl_contract_plan_run(Oid function, const NullableDatum *arguments)
+{
+	const Body *body = body_of(function);
+
+	if (body == NULL || !body->is_planned)
+		return false;
+	run_body(body, arguments);
+	return true;
+}
+
+/* It has no recursion (contract_work.c). */
+static const Body *
+prepare(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Body		body = {.function = function};
+	Body	   *stored;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	body.is_planned = is_plannable(&body, tuple);
+	ReleaseSysCache(tuple);
+	if (body.is_planned)
+		body.is_planned = plan_steps(&body, tl_contract_function_queries(function));
+	stored = hash_search(bodies, &function, HASH_ENTER, NULL);
+	*stored = body;
+	return stored;
+}
+
+static bool
+is_plannable(Body *body, HeapTuple tuple)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+	body->is_strict = form->proisstrict;
+	body->argument_count = form->pronargs;
+	body->types = MemoryContextAlloc(context, sizeof(Oid) * Max(1, form->pronargs));
+	memcpy(body->types, form->proargtypes.values, sizeof(Oid) * form->pronargs);
+	return form->prolang == SQLlanguageId && form->prorettype == VOIDOID && !form->proretset &&
+		!form->prosecdef && form->provolatile == PROVOLATILE_VOLATILE &&
+		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) && !heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL);
+}
+
+static bool
+plan_steps(Body *body, const List *queries)
+{
+	ListCell   *cell;
+
+	body->steps = MemoryContextAllocZero(context, sizeof(Step) * Max(1, list_length(queries)));
+	foreach(cell, queries)
+	{
+		Query	   *query = lfirst_node(Query, cell);
+		List	   *rewritten;
+
+		if (query->commandType == CMD_UTILITY)
+			return false;
+		AcquireRewriteLocks(query, true, false);
+		rewritten = pg_rewrite_query(query);
+		if (list_length(rewritten) != 1 ||
+			!plan_step(&body->steps[body->step_count++], linitial_node(Query, rewritten)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+plan_step(Step *out, const Query *query)
+{
+	const FuncExpr *call = called_by(query);
+	Query	   *planned = copyObject(unconstify(Query *, query));
+	MemoryContext caller;
+	PlannedStmt *plan;
+
+	if (call != NULL)
+	{
+		out->callee = call->funcid;
+		planned = query_of_arguments(query, call);
+		if (planned->targetList == NIL)
+			return true;
+	}
+	plan = pg_plan_query(planned, "", 0, NULL);
+	caller = MemoryContextSwitchTo(context);
+	out->plan = copyObject(plan);
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+/* The call that is all of a statement, of a function that can be planned too. */
+static const FuncExpr *
+called_by(const Query *query)
+{
+	const FuncExpr *call;
+	const Body *body;
+
+	if (query->commandType != CMD_SELECT || query->jointree->fromlist != NIL || query->jointree->quals != NULL ||
+		list_length(query->targetList) != 1 || query->setOperations != NULL || query->groupClause != NIL ||
+		query->havingQual != NULL || query->hasAggs || query->cteList != NIL || query->hasTargetSRFs ||
+		query->limitCount != NULL || query->limitOffset != NULL)
+		return NULL;
+	call = (const FuncExpr *) linitial_node(TargetEntry, query->targetList)->expr;
+	if (!IsA(call, FuncExpr) || tl_contract_function_queries(call->funcid) == NIL)
+		return NULL;
+	body = body_of(call->funcid);
+	if (body == NULL)
+		body = prepare(call->funcid);
+	return body->is_planned ? call : NULL;
+}
+
+/* Defaults are filled in, and named arguments in their places. */
+static Query *
+query_of_arguments(const Query *query, const FuncExpr *call)
+{
+	Query	   *result = copyObject(unconstify(Query *, query));
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
+	List	   *arguments = expand_function_arguments(copyObject(call->args), false, call->funcresulttype, tuple);
+	AttrNumber	number = 0;
+	ListCell   *cell;
+
+	ReleaseSysCache(tuple);
+	result->targetList = NIL;
+	foreach(cell, arguments)
+		result->targetList = lappend(result->targetList, makeTargetEntry(lfirst(cell), ++number, NULL, false));
+	return result;
+}
+
+/* B1 */
+static void
+run_body(const Body *body, const NullableDatum *arguments)
+{
+	ParamListInfo parameters = makeParamList(body->argument_count);
+
+	check_stack_depth();
+	for (int i = 0; i < body->argument_count; i++)
+	{
+		if (body->is_strict && arguments[i].isnull)
+			return;
+		parameters->params[i].value = arguments[i].value;
+		parameters->params[i].isnull = arguments[i].isnull;
+		parameters->params[i].pflags = 0;
+		parameters->params[i].ptype = body->types[i];
+	}
+	for (int i = 0; i < body->step_count; i++)
+		run_step(&body->steps[i], parameters);
+}
+
+static void
+run_step(const Step *step, ParamListInfo parameters)
+{
+	NullableDatum arguments[FUNC_MAX_ARGS];
+	ArgumentReceiver receiver = {
+		.base = {take_arguments, on_receiver_start, on_receiver_end, on_receiver_end, DestNone},
+		.arguments = arguments
+	};
+
+	if (!OidIsValid(step->callee))
+	{
+		run_plan(step->plan, parameters, None_Receiver);
+		return;
+	}
+	if (step->plan != NULL)
+	{
+		run_plan(step->plan, parameters, &receiver.base);
+		if (receiver.count != 1)
+			elog(ERROR, "the arguments of a call are %d rows", receiver.count);
+	}
+	run_body(body_of(step->callee), arguments);
+}
+
+static void
+run_plan(PlannedStmt *plan, ParamListInfo parameters, DestReceiver *receiver)
+{
+	QueryDesc  *description;
+
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+	description = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, receiver, parameters, NULL, 0);
+	ExecutorStart(description, 0);
+	tl_executor_run(description);
+	ExecutorFinish(description);
+	ExecutorEnd(description);
+	FreeQueryDesc(description);
+}
+
+static const Body *
+body_of(Oid function)
+{
+	return hash_search(bodies, &function, HASH_FIND, NULL);
+}
+
+/* In the memory of the call. */
+static bool
+take_arguments(TupleTableSlot *slot, DestReceiver *receiver)
+{
+	ArgumentReceiver *taken = (ArgumentReceiver *) receiver;
+	MemoryContext caller = MemoryContextSwitchTo(CurTransactionContext);
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_nvalid; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, i);
+
+		taken->arguments[i].isnull = slot->tts_isnull[i];
+		taken->arguments[i].value = slot->tts_isnull[i] ? (Datum) 0 :
+			datumCopy(slot->tts_values[i], attribute->attbyval, attribute->attlen);
+	}
+	taken->count++;
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+static void
+on_receiver_start(DestReceiver *receiver, int operation, TupleDesc descriptor)
+{
+}
+
+static void
+on_receiver_end(DestReceiver *receiver)
+{
+}

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_plan.h
+ *	  Functions in SQL, planned once for all calls of a block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_PLAN_H
+#define CONTRACT_PLAN_H
+
+/* Around the calls of a block. */
+extern void tl_contract_plan_begin(void);
+extern void tl_contract_plan_end(void);
+
+/*
+ * Plan a function, and those that its statements call; before the subtransaction
+ * of a call, unless it is known.  An error of the planner is one of the call, if it is of values: then
+ * tl_contract_plan_give_up() is to be called, and the function runs as any other.
+ */
+extern bool tl_contract_plan_is_known(Oid function);
+extern void tl_contract_plan_prepare(Oid function);
+extern void tl_contract_plan_give_up(Oid function);
+
+/* Run it; false if it was not planned, and nothing was done. */
+extern bool tl_contract_plan_run(Oid function, const NullableDatum *arguments);
+
+#endif							/* CONTRACT_PLAN_H */
