@@ -125,9 +125,9 @@ static const char *const settings[][2] = {
 
 static void prepare(Oid function, Oid schema, Oid role);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
-static int	take_arguments(Datum *values, bool *nulls, const TlCall *call, const TlCallContext *context);
-static void run(const TlCall *call, Oid role, const Datum *values, const bool *nulls, int count);
-static void invoke(Oid function_oid, const Datum *values, const bool *nulls, int count);
+static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
+static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
+static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context);
 static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
@@ -168,14 +168,13 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
 	Oid			schema = get_rel_namespace(call->table);
 	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
-	Datum		values[FUNC_MAX_ARGS + 1];
-	bool		nulls[FUNC_MAX_ARGS + 1];
+	NullableDatum arguments[FUNC_MAX_ARGS];
 	int			count;
 
 	memset(out, 0, sizeof(*out));
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
-	count = take_arguments(values, nulls, call, context);
+	count = take_arguments(arguments, call, context);
 	prepare(call->function, schema, role);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(own);
@@ -184,7 +183,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		tl_table_state_begin(schema, tl_chain_state_row_element);
 		tl_contract_timer_call(context->time);
 		tl_contract_seen_begin(context->height);
-		run(call, role, values, nulls, count);
+		run(call, role, arguments, count);
 		tl_contract_seen_end();
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
@@ -215,22 +214,23 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
  * column.
  */
 static int
-take_arguments(Datum *values, bool *nulls, const TlCall *call, const TlCallContext *context)
+take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
 {
 	TupleDesc	descriptor;
 	HeapTuple	row;
 
-	nulls[0] = false;
+	arguments[0].isnull = false;
 	if (call->timer != NULL)
 	{
-		values[0] = make_timer(call, context);
+		arguments[0].value = make_timer(call, context);
 		return 1;
 	}
-	values[0] = make_context(call, context);
+	arguments[0].value = make_context(call, context);
 	row = read_row(call, &descriptor);
 	if (descriptor->natts > FUNC_MAX_ARGS)
 		elog(ERROR, "a call has %d arguments", descriptor->natts);
-	heap_deform_tuple(row, descriptor, values + 1, nulls + 1);
+	for (int i = 1; i < descriptor->natts; i++)
+		arguments[i].value = heap_getattr(row, i, descriptor, &arguments[i].isnull);
 	return descriptor->natts;
 }
 
@@ -301,7 +301,7 @@ read_row(const TlCall *call, TupleDesc *descriptor)
 }
 
 static void
-run(const TlCall *call, Oid role, const Datum *values, const bool *nulls, int count)
+run(const TlCall *call, Oid role, NullableDatum *arguments, int count)
 {
 	Oid			user;
 	int			security;
@@ -309,28 +309,25 @@ run(const TlCall *call, Oid role, const Datum *values, const bool *nulls, int co
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (!tl_contract_plan_run(call->function, values, nulls))
-		invoke(call->function, values, nulls, count);
+	if (!tl_contract_plan_run(call->function, arguments))
+		invoke(call->function, arguments, count);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	CommandCounterIncrement();
 }
 
 static void
-invoke(Oid function_oid, const Datum *values, const bool *nulls, int count)
+invoke(Oid function_oid, const NullableDatum *arguments, int count)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 	FmgrInfo	function;
 
 	fmgr_info(function_oid, &function);
 	InitFunctionCallInfoData(*fcinfo, &function, count, InvalidOid, NULL, NULL);
+	memcpy(fcinfo->args, arguments, count * sizeof(NullableDatum));
 	for (int i = 0; i < count; i++)
-	{
-		if (function.fn_strict && nulls[i])
+		if (function.fn_strict && arguments[i].isnull)
 			return;
-		fcinfo->args[i].value = values[i];
-		fcinfo->args[i].isnull = nulls[i];
-	}
 	(void) FunctionCallInvoke(fcinfo);
 }
 

@@ -67,8 +67,7 @@ typedef struct ArgumentReceiver
 {
 	DestReceiver base;
 	int			count;
-	Datum	   *values;
-	bool	   *nulls;
+	NullableDatum *arguments;
 } ArgumentReceiver;
 
 /* Of the block that is being applied. */
@@ -81,7 +80,7 @@ static bool plan_steps(Body *body, const List *queries);
 static bool plan_step(Step *out, const Query *query);
 static const FuncExpr *called_by(const Query *query);
 static Query *query_of_arguments(const Query *query, const FuncExpr *call);
-static void run_body(const Body *body, const Datum *values, const bool *nulls);
+static void run_body(const Body *body, const NullableDatum *arguments);
 static void run_step(const Step *step, ParamListInfo parameters);
 static void run_plan(PlannedStmt *plan, ParamListInfo parameters, DestReceiver *receiver);
 static const Body *body_of(Oid function);
@@ -128,13 +127,13 @@ tl_contract_plan_give_up(Oid function)
 }
 
 bool
-tl_contract_plan_run(Oid function, const Datum *values, const bool *nulls)
+tl_contract_plan_run(Oid function, const NullableDatum *arguments)
 {
 	const Body *body = body_of(function);
 
 	if (body == NULL || !body->is_planned)
 		return false;
-	run_body(body, values, nulls);
+	run_body(body, arguments);
 	return true;
 }
 
@@ -255,17 +254,17 @@ query_of_arguments(const Query *query, const FuncExpr *call)
 
 /* B1 */
 static void
-run_body(const Body *body, const Datum *values, const bool *nulls)
+run_body(const Body *body, const NullableDatum *arguments)
 {
 	ParamListInfo parameters = makeParamList(body->argument_count);
 
 	check_stack_depth();
 	for (int i = 0; i < body->argument_count; i++)
 	{
-		if (body->is_strict && nulls[i])
+		if (body->is_strict && arguments[i].isnull)
 			return;
-		parameters->params[i].value = values[i];
-		parameters->params[i].isnull = nulls[i];
+		parameters->params[i].value = arguments[i].value;
+		parameters->params[i].isnull = arguments[i].isnull;
 		parameters->params[i].pflags = 0;
 		parameters->params[i].ptype = body->types[i];
 	}
@@ -276,11 +275,10 @@ run_body(const Body *body, const Datum *values, const bool *nulls)
 static void
 run_step(const Step *step, ParamListInfo parameters)
 {
-	Datum		values[FUNC_MAX_ARGS];
-	bool		nulls[FUNC_MAX_ARGS];
+	NullableDatum arguments[FUNC_MAX_ARGS];
 	ArgumentReceiver receiver = {
 		.base = {take_arguments, on_receiver_start, on_receiver_end, on_receiver_end, DestNone},
-		.values = values,.nulls = nulls
+		.arguments = arguments
 	};
 
 	if (!OidIsValid(step->callee))
@@ -294,7 +292,7 @@ run_step(const Step *step, ParamListInfo parameters)
 		if (receiver.count != 1)
 			elog(ERROR, "the arguments of a call are %d rows", receiver.count);
 	}
-	run_body(body_of(step->callee), values, nulls);
+	run_body(body_of(step->callee), arguments);
 }
 
 static void
@@ -322,7 +320,7 @@ body_of(Oid function)
 static bool
 take_arguments(TupleTableSlot *slot, DestReceiver *receiver)
 {
-	ArgumentReceiver *arguments = (ArgumentReceiver *) receiver;
+	ArgumentReceiver *taken = (ArgumentReceiver *) receiver;
 	MemoryContext caller = MemoryContextSwitchTo(CurTransactionContext);
 
 	slot_getallattrs(slot);
@@ -330,11 +328,11 @@ take_arguments(TupleTableSlot *slot, DestReceiver *receiver)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, i);
 
-		arguments->nulls[i] = slot->tts_isnull[i];
-		arguments->values[i] = slot->tts_isnull[i] ? (Datum) 0 :
+		taken->arguments[i].isnull = slot->tts_isnull[i];
+		taken->arguments[i].value = slot->tts_isnull[i] ? (Datum) 0 :
 			datumCopy(slot->tts_values[i], attribute->attbyval, attribute->attlen);
 	}
-	arguments->count++;
+	taken->count++;
 	MemoryContextSwitchTo(caller);
 	return true;
 }

@@ -22,6 +22,6 @@ extern void tl_contract_plan_prepare(Oid function);
 extern void tl_contract_plan_give_up(Oid function);
 
 /* Run it; false if it was not planned, and nothing was done. */
-extern bool tl_contract_plan_run(Oid function, const Datum *values, const bool *nulls);
+extern bool tl_contract_plan_run(Oid function, const NullableDatum *arguments);
 
 #endif							/* CONTRACT_PLAN_H */

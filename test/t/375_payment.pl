@@ -1,6 +1,7 @@
 # The contract payment on four members: what it refuses, and a random history of
 # calls whose outcomes and balances are those of a model that is written another
-# way: it adds up all entries whenever it needs a balance.
+# way: it adds up all entries whenever it needs a balance.  Beside it the contract
+# that README.md tells how to write, as it stands there.
 use strict;
 use warnings;
 
@@ -222,6 +223,34 @@ is(same_everywhere($wires, q{SELECT kind, by_member, id, debit, credit, balance 
 	join("\n", 'issue|1|i|0|1000|1000', 'transfer|2|t|300|0|700', 'reserve|2|p|150|0|550', 'invoice|2|inv|25|0|525', 'transfer|2|help|30|0|495',
 		'netting|4|n|0|60|555', 'netting|2|b|0|90|645', 'transfer|2|after|5|0|640'), 'with the balance after each movement');
 is(same_everywhere($wires, 'SELECT count(*) FROM payment.imbalance', @members), '0', 'the balances of each asset add up to zero');
+
+# The contract of the README, with its calls.
+{
+	my ($chapter) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^### Write your own contract\n(.*?)^### /ms;
+	my ($source, $session) = $chapter =~ /^```sql\n(.*?)^```$/msg;
+	my $member = 0;
+	my $count = 0;
+
+	like($source, qr/^-- numbering: /, 'the README has a contract');
+	deploy($wires, 1, 'numbering', $source);
+	approve($wires, 'numbering', 2, 3);
+	ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'numbering'}, 'deployed'), "it is deployed at member $_") foreach (@members);
+	foreach my $line (split /\n/, $session)
+	{
+		if ($line =~ /^-- at member (\d)$/)
+		{
+			$member = $1;
+			next;
+		}
+		my ($query, $expected) = $line =~ /^(SELECT .*;)\s+-- (.*)$/ or die "what is this in the README: $line";
+		my $answer = $query =~ / FROM / ? same_everywhere($wires, $query, @members) : $wires->sql($member, $query);
+
+		$answer = $wires->sql($member, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$answer', '$wait')") if $query !~ / FROM /;
+		is($answer, $expected, "as the README says, at member $member: $query");
+		$count++;
+	}
+	cmp_ok($count, '>', 5, 'the README has calls');
+}
 
 # A random history: every member calls at once, in transactions of up to four
 # calls, among them such as have been before.
