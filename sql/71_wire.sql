@@ -193,7 +193,7 @@ END';
             UNION ALL SELECT 4, 'table offer', to_regclass('ledger_wire.offer') IS NOT NULL,
                 $$CREATE UNLOGGED TABLE ledger_wire.offer (
                       member bigint PRIMARY KEY,
-                      after bigint NOT NULL,
+                      question bytea NOT NULL,
                       message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 1048576),
                       made_at timestamptz NOT NULL DEFAULT clock_timestamp())$$
             UNION ALL SELECT 4, format('table %s_%s', kind, m),

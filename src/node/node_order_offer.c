@@ -19,6 +19,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "chain_statement.h"
 #include "consensus_epoch.h"
@@ -31,7 +32,6 @@
 #define NEXT_MS			100		/* after blocks that were shown */
 #define STUCK_MS_MIN	2000	/* without a final block, while a log goes on elsewhere */
 #define STUCK_MS_MAX	60000
-#define BEHIND_MS		5000	/* since a log was seen to go on */
 
 /* What a member has shown. */
 typedef struct TlOffered
@@ -52,7 +52,7 @@ static bool is_own(const TlOfferedBlock *block);
 static bool add(TlOffer *offer, size_t *size, const TlOfferedBlock *block);
 static bool add_carriers(TlOffer *offer, size_t *size, TlSpan epoch);
 static void ask_next(TlOrder *order);
-static bool is_behind(TlOrder *order, int64_t now_us);
+static bool is_behind(const TlOrder *order);
 
 /* As many as there is room for, in this transaction; empty: none. */
 TlSpan
@@ -171,8 +171,9 @@ tl_node_order_offer_on(void *context, uint32_t member, const void *data, size_t 
 	if (order->walk != NULL || order->core == NULL)
 		return NULL;
 	status = tl_consensus_judge_offer(order->core, bytes, tl_replication_signature_check, NULL);
-	if (status == TL_BAD_ORDER && order->height > order->offer_after)
-		return NULL;			/* the logs were faster */
+	/* the logs were faster; or what makes them final lies beyond the memory */
+	if ((status == TL_BAD_ORDER && order->height > order->offer_after) || status == TL_NOT_FINAL)
+		return NULL;
 	if (status != TL_OK)
 		return psprintf("final blocks that are not taken: %s", tl_status_text(status));
 	caller = MemoryContextSwitchTo(order->news);
@@ -223,7 +224,7 @@ tl_node_order_offer_look(TlOrder *order)
 {
 	int64_t		now_us = tl_node_order_now_us();
 
-	if (!order->started || !is_behind(order, now_us))
+	if (!order->started || !is_behind(order))
 	{
 		order->stuck_us = 0;
 		return 0;
@@ -260,16 +261,14 @@ ask_next(TlOrder *order)
 		tl_node_order_offer_ask(order, member);
 }
 
-/* Does somebody's log go on, here or elsewhere?  Claims are forgotten and told again. */
+/* Does somebody's log go on, here or elsewhere? */
 static bool
-is_behind(TlOrder *order, int64_t now_us)
+is_behind(const TlOrder *order)
 {
-	bool		behind = tl_replication_fetch_is_behind(order->wire);
+	bool		behind = tl_replication_fetch_is_behind(order->wire, GetCurrentTimestamp());
 
 	for (unsigned i = 0; i < order->config->member_count; i++)
 		for (unsigned j = 0; j < order->given[i].log_count; j++)
 			behind |= order->given[i].logs[j].waits;
-	if (behind)
-		order->behind_us = now_us;
-	return order->behind_us != 0 && now_us < order->behind_us + BEHIND_MS * INT64CONST(1000);
+	return behind;
 }

@@ -115,8 +115,7 @@ struct TlOrder
 
 	/* blocks that the logs do not bring (node_order_offer.c) */
 	uint64_t	offer_after;	/* those beyond that height were asked for */
-	int64_t		behind_us;		/* monotonic: when a log was last seen to go on */
-	int64_t		stuck_us;		/* when to ask, as blocks do not; 0: never */
+	int64_t		stuck_us;		/* monotonic: when to ask, as blocks do not come; 0: never */
 	int64_t		stuck_pause_us;
 	bool		took;			/* somebody has shown some */
 	uint64_t	stuck_height;	/* since the block at that height is final */

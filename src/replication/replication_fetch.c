@@ -38,6 +38,7 @@
 #define GRACE_MS_MAX		5000	/* while it brings something */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
+#define BEHIND_MS			2000	/* that a row may be on its way */
 #define CHUNKS_MAX			16	/* asked for at once */
 #define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
 #define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
@@ -151,15 +152,29 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 	return wake;
 }
 
-/* Does somebody show or claim rows of a log that are not kept? */
+/*
+ * Has somebody shown or claimed the next row of a log a while ago, and it did not
+ * come?  Claims are forgotten, and told again.
+ */
 bool
-tl_replication_fetch_is_behind(const TlWire *wire)
+tl_replication_fetch_is_behind(TlWire *wire, TimestampTz now)
 {
+	bool		behind = false;
+
 	for (int i = 0; i < wire->peer_count; i++)
 		for (int j = 0; j < wire->peers[i].log_count; j++)
-			if (wire->peers[i].logs[j].known > wire->peers[i].logs[j].sequence)
-				return true;
-	return false;
+		{
+			TlPeerLog  *log = &wire->peers[i].logs[j];
+
+			if (log->behind != log->sequence)
+				log->behind_since = 0;
+			log->behind = log->sequence;
+			if (log->behind_since == 0 && log->known > log->sequence)
+				log->behind_since = now;
+			behind |= log->behind_since != 0 &&
+				now >= TimestampTzPlusMilliseconds(log->behind_since, BEHIND_MS);
+		}
+	return behind;
 }
 
 /* This source's connection is idle: ask it for what it may have. */

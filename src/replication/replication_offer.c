@@ -8,6 +8,7 @@
  *
  *		0		1		3
  *		1		8		height, big-endian
+ *		9		8		random, so that an answer is known from an older one
  *
  * The wire tells by which role it came, so nobody asks in another's name.  He
  * shows what he has in ledger_wire.offer of his own wire, one row for each who
@@ -31,7 +32,7 @@
 #include "replication_wire.h"
 
 #define FORMAT				3	/* rows of a log begin with 1, questions for bodies with 2 */
-#define QUESTION_SIZE		9
+#define MESSAGE_SIZE		(1 + TL_OFFER_QUESTION_SIZE)
 #define TIMEOUT_MS			30000
 #define SHOW_PAUSE_MS		100
 #define LOOK_MS				50	/* from the question to the first look */
@@ -58,25 +59,21 @@ static void refuse(TlWire *wire, TlPeer *peer, const char *reason, PGresult *res
 bool
 tl_replication_offer_is_asked(const void *data, size_t size)
 {
-	return size == QUESTION_SIZE && *(const uint8_t *) data == FORMAT;
+	return size == MESSAGE_SIZE && *(const uint8_t *) data == FORMAT;
 }
 
 /* It came by that role; the newest question of a member counts. */
 void
 tl_replication_offer_asked(TlWire *wire, const char *role, const void *data)
 {
-	uint64_t	after;
-
-	memcpy(&after, (const uint8_t *) data + 1, sizeof(after));
-	after = pg_ntoh64(after);
 	for (int i = 0; i < wire->peer_count; i++)
 	{
 		TlPeer	   *peer = &wire->peers[i];
 
-		if (after > PG_INT64_MAX || strcmp(role, tl_replication_setting_role(&wire->chain_id, peer->member)) != 0)
+		if (strcmp(role, tl_replication_setting_role(&wire->chain_id, peer->member)) != 0)
 			continue;
 		peer->offer_wanted = true;
-		peer->offer_after = after;
+		memcpy(peer->offer_question, (const uint8_t *) data + 1, TL_OFFER_QUESTION_SIZE);
 	}
 }
 
@@ -84,6 +81,8 @@ tl_replication_offer_asked(TlWire *wire, const char *role, const void *data)
 void
 tl_replication_offer_ask(TlWire *wire, uint32_t member, uint64_t after)
 {
+	uint64_t	height = pg_hton64(after);
+
 	for (int i = 0; i < wire->peer_count; i++)
 	{
 		TlPeer	   *peer = &wire->peers[i];
@@ -91,6 +90,9 @@ tl_replication_offer_ask(TlWire *wire, uint32_t member, uint64_t after)
 		if (peer->member != member || GetCurrentTimestamp() < peer->take_due ||
 			(peer->take_state != TL_TAKE_NOTHING && peer->take_after == after))
 			continue;
+		memcpy(peer->take_question, &height, sizeof(height));
+		if (!pg_strong_random(peer->take_question + sizeof(height), TL_OFFER_QUESTION_SIZE - sizeof(height)))
+			elog(ERROR, "could not generate random bytes for a question");
 		peer->take_state = TL_TAKE_ASK;
 		peer->take_after = after;
 	}
@@ -122,28 +124,30 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 	{
 		TlPeer	   *peer = &wire->peers[i];
 		uint64_t	member = pg_hton64(peer->member);
-		uint64_t	after = pg_hton64(peer->offer_after);
 		TlParameter parameters[] = {
-			{&member, sizeof(member), true}, {&after, sizeof(after), true}, {NULL, 0, true}
+			{&member, sizeof(member), true}, {peer->offer_question, TL_OFFER_QUESTION_SIZE, true}, {NULL, 0, true}
 		};
 		TlSpan		offer = {NULL, 0};
+		uint64_t	after;
 		bool		sent = false;
 
 		if (!peer->offer_wanted || now < peer->offer_due)
 			continue;
 		peer->offer_wanted = false;
 		peer->offer_due = TimestampTzPlusMilliseconds(now, SHOW_PAUSE_MS);
+		memcpy(&after, peer->offer_question, sizeof(after));
+		after = pg_ntoh64(after);
 		tl_replication_wire_begin(wire);
-		if (wire->sink.offer != NULL)
-			offer = wire->sink.offer(wire->sink.context, peer->offer_after);
+		if (wire->sink.offer != NULL && after <= PG_INT64_MAX)
+			offer = wire->sink.offer(wire->sink.context, after);
 		parameters[2].data = offer.data;
 		parameters[2].size = (int) offer.size;
 		if (offer.size > 0)
 			sent = tl_replication_connection_ask(&wire->reader,
 												 "WITH old AS (DELETE FROM ledger_wire.offer WHERE member <> $1::bigint"
 												 " AND made_at < now() - interval '10 minutes')"
-												 " INSERT INTO ledger_wire.offer (member, after, message) VALUES ($1::bigint, $2::bigint, $3::bytea)"
-												 " ON CONFLICT (member) DO UPDATE SET after = excluded.after,"
+												 " INSERT INTO ledger_wire.offer (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
+												 " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
 												 " message = excluded.message, made_at = excluded.made_at",
 												 parameters, 3, TIMEOUT_MS, on_shown, wire);
 		tl_replication_wire_end(wire);
@@ -169,19 +173,18 @@ tl_replication_offer_take(TlWire *wire, int source, TimestampTz now)
 {
 	TlPeer	   *peer = &wire->peers[source];
 	uint64_t	member = pg_hton64(wire->member);
-	uint64_t	after = pg_hton64(peer->take_after);
-	uint8_t		message[QUESTION_SIZE] = {FORMAT};
+	uint8_t		message[MESSAGE_SIZE] = {FORMAT};
 	TlParameter question = {message, sizeof(message), true};
-	TlParameter place[] = {{&member, sizeof(member), true}, {&after, sizeof(after), true}};
+	TlParameter place[] = {{&member, sizeof(member), true}, {peer->take_question, TL_OFFER_QUESTION_SIZE, true}};
 
 	if (peer->take_state == TL_TAKE_NOTHING || now < peer->take_due)
 		return false;
-	memcpy(message + 1, &after, sizeof(after));
+	memcpy(message + 1, peer->take_question, TL_OFFER_QUESTION_SIZE);
 	if (peer->take_state == TL_TAKE_ASK)
 		return ask(wire, source, on_asked, "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
 				   &question, 1);
 	return ask(wire, source, on_read,
-			   "SELECT message FROM ledger_wire.offer WHERE member = $1::bigint AND after = $2::bigint"
+			   "SELECT message FROM ledger_wire.offer WHERE member = $1::bigint AND question = $2::bytea"
 			   " AND octet_length(message) <= " CppAsString2(TL_OFFER_SIZE_MAX), place, 2);
 }
 

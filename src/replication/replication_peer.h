@@ -32,6 +32,8 @@ typedef struct TlPeerLog
 	int			pause_ms;		/* until it is asked for again */
 	int			source;			/* whom to ask next: index of a peer, or -1 for
 								 * the own wire */
+	TimestampTz behind_since;	/* the row behind this one was shown or claimed: */
+	uint64_t	behind;
 
 	/* rows of that source that were no use, up to this place and arrival */
 	int			passed_count;	/* so many times; 0: none */
@@ -39,7 +41,10 @@ typedef struct TlPeerLog
 	int64_t		passed_arrival;
 } TlPeerLog;
 
-/* A question for final blocks, on its way. */
+/* What tells a question for final blocks: height u64, and eight random bytes. */
+#define TL_OFFER_QUESTION_SIZE	16
+
+/* Where it is on its way. */
 typedef enum TlTakeState
 {
 	TL_TAKE_NOTHING,
@@ -76,12 +81,13 @@ typedef struct TlPeer
 
 	/* final blocks (replication_offer.c): that he asks for, */
 	bool		offer_wanted;
-	uint64_t	offer_after;	/* beyond that height */
+	uint8_t		offer_question[TL_OFFER_QUESTION_SIZE];
 	TimestampTz offer_due;
 
 	/* and that he is asked for */
 	TlTakeState take_state;
-	uint64_t	take_after;
+	uint64_t	take_after;		/* beyond that height */
+	uint8_t		take_question[TL_OFFER_QUESTION_SIZE];
 	TimestampTz take_due;
 	int			take_tries;		/* looks in vain */
 	int			take_pause_ms;	/* after what was refused */

@@ -222,7 +222,7 @@ extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
-extern bool tl_replication_fetch_is_behind(const TlWire *wire);
+extern bool tl_replication_fetch_is_behind(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
 extern void tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE],
 									   uint64_t sequence);

@@ -13,7 +13,7 @@ use Test::More;
 use LedgerRejoin;
 use LedgerWire;
 
-my $wires = LedgerWire->new(4, ordered => 1, conf => "telco_ledger.order_views = 16\n");
+my $wires = LedgerWire->new(4, ordered => 1, conf => "telco_ledger.order_views = 8\n");
 my @others = (1 .. 3);
 
 $wires->wait_streaming(4, $_) foreach (@others);
@@ -29,7 +29,7 @@ DO $$
 DECLARE
     before bigint;
 BEGIN
-    FOR n IN 1 .. 20 LOOP
+    FOR n IN 1 .. 10 LOOP
         SELECT max(height) INTO before FROM ledger_internal.ordered_block;
         PERFORM ledger_internal.submit(convert_to('body ' || n, 'UTF8'));
         COMMIT;
@@ -42,7 +42,18 @@ BEGIN
 END $$
 END
 all_ordered($wires, 'without the fourth', @others);
-cmp_ok($wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block') - $height, '>', 16, 'there are more blocks than a core remembers');
+
+# An epoch ends; what comes after is of the next one.
+my $motion = $wires->sql(1, q{SELECT ledger.set_roles('member2', ARRAY['auditor'])});
+foreach my $member (2, 3)
+{
+	$wires->poll($member, "SELECT count(*) > 0 FROM ledger.motion");
+	$wires->sql($member, q{SELECT ledger.set_roles('member2', ARRAY['auditor'])});
+}
+$wires->poll($_, 'SELECT count(*) FROM ledger_internal.epoch', '1') foreach (@others);
+submit($wires, $_, "after the change, of $_") foreach (@others);
+all_ordered($wires, 'in the next epoch', @others);
+cmp_ok($wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block') - $height, '>', 8, 'there are more blocks than a core remembers');
 
 # Of each log a few rows go, in the wires that the fourth can ask, and what its slots hold.
 my $sequence = "('x' || encode(substring(message FROM 22 FOR 8), 'hex'))::bit(64)::bigint";
@@ -100,6 +111,8 @@ ok($wires->poll(4, $query, $chain), 'the fourth has all blocks')
   || diag($wires->sql(4, 'SELECT max(height) FROM ledger_internal.ordered_block') . "\n" . $wires->sql(4, 'SELECT * FROM ledger.peer'));
 is($wires->sql(4, "SELECT count(*) FROM ledger_internal.peer_log WHERE (member, seq) IN (" . join(',', map { "($_, $kept{$_} + 5)" } @others) . ')'), '0', 'and no row of those that are lost');
 ok($wires->poll(4, 'SELECT count(*) FROM ledger_internal.wanted_chunk', '0'), 'and all bodies');
+is($wires->sql(4, 'SELECT epoch, height, encode(certificate, \'hex\') FROM ledger_internal.epoch'),
+	$wires->sql(1, 'SELECT epoch, height, encode(certificate, \'hex\') FROM ledger_internal.epoch'), 'and the epoch, with its certificate');
 innocent($wires, 1 .. 4);
 ok(!$wires->node(4)->log_contains('consensus alarm'), 'and no alarm was raised');
 done_testing();
