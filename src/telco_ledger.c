@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "contract_deploy.h"
+#include "contract_meter.h"
 #include "node_apply.h"
 #include "node_call.h"
 #include "node_commit.h"
@@ -55,6 +56,7 @@ _PG_init(void)
 	tl_proof_progress_init();
 	tl_replication_status_init();
 	tl_node_commit_init();
+	tl_contract_meter_init();
 	tl_node_call_init();
 	tl_node_state_init();
 	tl_node_wire_init();

@@ -56,7 +56,9 @@
 
 #include "contract_entry.h"
 #include "contract_execute.h"
+#include "contract_meter.h"
 #include "contract_plan.h"
+#include "contract_plpgsql.h"
 #include "contract_refusal.h"
 #include "contract_run.h"
 #include "contract_seen.h"
@@ -124,6 +126,7 @@ static const char *const settings[][2] = {
 };
 
 static void prepare(Oid function, Oid schema, Oid role);
+static void set_path(Oid schema);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
@@ -133,6 +136,7 @@ static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
+static bool is_of_program(const ErrorData *error);
 static bool is_lack_in_expression(const ErrorData *error);
 static bool is_of_values(const ErrorData *error);
 static bool is_limit_of_values(const ErrorData *error);
@@ -147,6 +151,7 @@ tl_contract_execute_begin(void)
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_plpgsql_pin();
 	tl_contract_plan_begin();
 	return level;
 }
@@ -170,6 +175,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
 	NullableDatum arguments[FUNC_MAX_ARGS];
 	int			count;
+	int			settings_level;
 
 	memset(out, 0, sizeof(*out));
 	strcpy(out->sqlstate, SQLSTATE_DONE);
@@ -183,7 +189,12 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		tl_table_state_begin(schema, tl_chain_state_row_element);
 		tl_contract_timer_call(context->time);
 		tl_contract_seen_begin(context->height);
+		tl_contract_meter_begin(schema);
+		settings_level = NewGUCNestLevel();
+		set_path(schema);
 		run(call, role, arguments, count);
+		AtEOXact_GUC(true, settings_level);
+		tl_contract_meter_end();
 		tl_contract_seen_end();
 		tl_table_state_end();
 		ReleaseCurrentSubTransaction();
@@ -192,6 +203,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	{
 		ErrorData  *error;
 
+		tl_contract_meter_end();
 		tl_contract_seen_end();
 		tl_table_state_end();
 		MemoryContextSwitchTo(caller);
@@ -277,6 +289,14 @@ prepare(Oid function, Oid schema, Oid role)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
+}
+
+/* As the script had it: functions in PL/pgSQL look up names.  What fails takes it back too. */
+static void
+set_path(Oid schema)
+{
+	(void) set_config_option("search_path", psprintf("%s, pg_temp", quote_identifier(get_namespace_name(schema))),
+							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* The arguments: a row that this transaction has inserted, or an own one. */
@@ -385,6 +405,7 @@ judge(TlCallResult *out, const ErrorData *error, Oid schema)
 	{
 		strcpy(out->sqlstate, SQLSTATE_REFUSED);
 		out->words = pstrdup(error->message);
+		out->words[pg_mbcliplen(out->words, (int) strlen(out->words), WORDS_SIZE_MAX)] = '\0';
 		return true;
 	}
 	if (!is_result(error, schema))
@@ -399,6 +420,8 @@ judge(TlCallResult *out, const ErrorData *error, Oid schema)
 static bool
 is_result(const ErrorData *error, Oid schema)
 {
+	if (is_of_program(error))
+		return true;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_DATA_EXCEPTION:
@@ -414,6 +437,19 @@ is_result(const ErrorData *error, Oid schema)
 		default:
 			return is_of_values(error) || is_too_large(error);
 	}
+}
+
+/*
+ * What PL/pgSQL itself says: of RAISE, whatever SQLSTATE it gives, and of statements
+ * that found no row or several, no arm of a CASE, no RETURN.  What cannot happen is
+ * an internal error there too, and none of the call.
+ */
+static bool
+is_of_program(const ErrorData *error)
+{
+	return error->filename != NULL && strcmp(error->filename, "pl_exec.c") == 0 &&
+		(error->sqlerrcode != ERRCODE_INTERNAL_ERROR ||
+		 (error->funcname != NULL && strcmp(error->funcname, "exec_stmt_raise") == 0));
 }
 
 /*
@@ -434,8 +470,9 @@ is_lack_in_expression(const ErrorData *error)
 
 /*
  * Of class 42 what functions say of values and their types while they run.  What
- * a body names is bound when it is made, so nothing is looked up by a name that
- * one member could lack, but the C function of a library that is older here.
+ * a body in SQL names is bound when it is made.  What one in PL/pgSQL names was
+ * found at every member when the script was judged, so if the parser misses it that
+ * is this server's, as is the C function of a library that is older here.
  */
 static bool
 is_of_values(const ErrorData *error)
@@ -448,6 +485,8 @@ is_of_values(const ErrorData *error)
 	for (size_t i = 0; i < lengthof(statuses); i++)
 		if (error->sqlerrcode == tl_error_sqlstate(statuses[i]))
 			return true;
+	if (error->filename != NULL && strncmp(error->filename, "parse_", strlen("parse_")) == 0)
+		return false;
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_UNDEFINED_FUNCTION:

@@ -3,9 +3,12 @@
  * contract_function.c
  *	  What a contract's function may be: by its words, and in the catalogs.
  *
- * Functions are written in SQL, with BEGIN ATOMIC or RETURN: names in such a body
- * are bound when the function is made, so what is judged here is what runs.
- * Its queries: contract_query.c.  Its calls: contract_entry.c.
+ * Functions in SQL are written with BEGIN ATOMIC or RETURN: names in such a body
+ * are bound when the function is made, so what is judged here is what runs.  Names
+ * in PL/pgSQL are looked up when it runs, in PostgreSQL's schema and the contract's.
+ * So such functions are judged once more when the script has made all that can be
+ * found there.  Their statements: contract_body.c.  The queries of both:
+ * contract_query.c.  Calls: contract_entry.c.
  *
  * Invariants
  *	  N1  a name stands for one function, besides the one by which it is called
@@ -31,9 +34,11 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "contract_body.h"
 #include "contract_entry.h"
 #include "contract_expression.h"
 #include "contract_function.h"
+#include "contract_plpgsql.h"
 #include "contract_query.h"
 #include "contract_timer.h"
 #include "contract_words.h"
@@ -45,12 +50,13 @@
 #define NAME_SIZE_MAX	(NAMEDATALEN - 1 - (int) sizeof(TL_CALL_TABLE_SUFFIX) + 1)
 
 static void words_parameters(TlRefusals *refusals, const CreateFunctionStmt *statement);
-static void words_options(TlRefusals *refusals, const CreateFunctionStmt *statement);
+static const char *language_of(const CreateFunctionStmt *statement);
+static void words_options(TlRefusals *refusals, const CreateFunctionStmt *statement, bool is_plpgsql);
+static void words_volatility(TlRefusals *refusals, const DefElem *option, bool is_plpgsql);
 static void words_body(TlRefusals *refusals, Node *body);
 static void words_statement(TlRefusals *refusals, Node *statement);
 static int	count_functions(Oid schema, const char *name);
 static void look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema);
-static void look_at_type(TlRefusals *refusals, Oid type, Oid schema);
 static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static bool is_call_table(const char *table, Oid schema);
@@ -58,6 +64,8 @@ static void look_at_row_handler(TlRefusals *refusals, HeapTuple tuple, Oid schem
 static void look_at_entry(TlRefusals *refusals, HeapTuple tuple);
 static void look_at_handler(TlRefusals *refusals, HeapTuple tuple);
 static List *queries_of(HeapTuple tuple);
+static char *source_of(HeapTuple tuple);
+static void note_body(TlRefusals *refusals, Oid function);
 static void plan(const List *queries);
 
 void
@@ -75,7 +83,10 @@ tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *state
 		tl_contract_refuse(refusals, -1, name, "the table of its calls needs a name that ends in " TL_CALL_TABLE_SUFFIX,
 						   psprintf("a name of at most %d bytes", NAME_SIZE_MAX));
 	words_parameters(refusals, statement);
-	words_options(refusals, statement);
+	if (strcmp(language_of(statement), "sql") != 0 && strcmp(language_of(statement), "plpgsql") != 0)
+		tl_contract_refuse(refusals, -1, "LANGUAGE", "functions in other languages cannot be judged",
+						   "LANGUAGE sql, or plpgsql");
+	words_options(refusals, statement, strcmp(language_of(statement), "plpgsql") == 0);
 	words_body(refusals, statement->sql_body);
 }
 
@@ -105,10 +116,20 @@ words_parameters(TlRefusals *refusals, const CreateFunctionStmt *statement)
 		tl_contract_words_type(refusals, statement->returnType);
 }
 
-static void
-words_options(TlRefusals *refusals, const CreateFunctionStmt *statement)
+static const char *
+language_of(const CreateFunctionStmt *statement)
 {
-	bool		is_sql = false;
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+		if (strcmp(lfirst_node(DefElem, cell)->defname, "language") == 0)
+			return strVal(lfirst_node(DefElem, cell)->arg);
+	return "sql";
+}
+
+static void
+words_options(TlRefusals *refusals, const CreateFunctionStmt *statement, bool is_plpgsql)
+{
 	ListCell   *cell;
 
 	foreach(cell, statement->options)
@@ -116,25 +137,34 @@ words_options(TlRefusals *refusals, const CreateFunctionStmt *statement)
 		const DefElem *option = lfirst_node(DefElem, cell);
 
 		if (strcmp(option->defname, "language") == 0)
-			is_sql = strcmp(strVal(option->arg), "sql") == 0;
-		else if (strcmp(option->defname, "as") == 0)
-			tl_contract_refuse(refusals, option->location, "AS",
-							   "names in a text are looked up when it runs", "BEGIN ATOMIC ... END, or RETURN");
-		else if (strcmp(option->defname, "volatility") == 0)
+			continue;
+		if (strcmp(option->defname, "as") == 0)
 		{
-			if (strcmp(strVal(option->arg), "stable") == 0)
-				tl_contract_refuse(refusals, option->location, "STABLE",
-								   "a function changes state, or computes with its arguments alone",
-								   "IMMUTABLE for what computes; leave it out otherwise");
+			if (!is_plpgsql)
+				tl_contract_refuse(refusals, option->location, "AS",
+								   "names in a text are looked up when it runs", "BEGIN ATOMIC ... END, or RETURN");
 		}
+		else if (strcmp(option->defname, "volatility") == 0)
+			words_volatility(refusals, option, is_plpgsql);
 		else if (strcmp(option->defname, "strict") != 0)
 			tl_contract_refuse(refusals, option->location, option->defname,
 							   "a function of a contract runs with the rights and settings of contracts",
 							   "leave it out");
 	}
-	if (!is_sql)
-		tl_contract_refuse(refusals, -1, "LANGUAGE", "functions in other languages cannot be judged yet",
-						   "LANGUAGE sql");
+}
+
+/* How often the planner calls an immutable one differs, and its statements are counted. */
+static void
+words_volatility(TlRefusals *refusals, const DefElem *option, bool is_plpgsql)
+{
+	if (strcmp(strVal(option->arg), "stable") == 0)
+		tl_contract_refuse(refusals, option->location, "STABLE",
+						   "a function changes state, or computes with its arguments alone",
+						   "IMMUTABLE for what computes; leave it out otherwise");
+	else if (is_plpgsql && strcmp(strVal(option->arg), "immutable") == 0)
+		tl_contract_refuse(refusals, option->location, "IMMUTABLE",
+						   "how often a function in PL/pgSQL runs has to be certain",
+						   "leave it out, and call it in an assignment; LANGUAGE sql");
 }
 
 /* One RETURN, or a list of lists of statements. */
@@ -240,13 +270,14 @@ look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
 
 	for (int i = 0; i < form->pronargs; i++)
-		look_at_type(refusals, form->proargtypes.values[i], schema);
+		tl_contract_function_type(refusals, form->proargtypes.values[i], schema);
 	if (form->prorettype != VOIDOID)
-		look_at_type(refusals, form->prorettype, schema);
+		tl_contract_function_type(refusals, form->prorettype, schema);
 }
 
-static void
-look_at_type(TlRefusals *refusals, Oid type, Oid schema)
+/* Of an argument, of what it gives, of a variable. */
+void
+tl_contract_function_type(TlRefusals *refusals, Oid type, Oid schema)
 {
 	Oid			element = get_element_type(type);
 	Oid			base = OidIsValid(element) ? element : type;
@@ -294,13 +325,57 @@ look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 		.gives_value = form->prorettype != VOIDOID
 	};
 
-	List	   *queries = queries_of(tuple);
+	bool		is_plpgsql = tl_contract_plpgsql_is(form->oid);
 	int			before = tl_contract_count(refusals);
+	List	   *queries;
 
-	tl_contract_query(refusals, &scope, queries);
+	if (is_plpgsql)
+		queries = tl_contract_body(refusals, &scope, form->oid, source_of(tuple));
+	else
+	{
+		queries = queries_of(tuple);
+		tl_contract_query(refusals, &scope, queries);
+	}
 	tl_contract_work(refusals, &scope, form->oid, queries);
 	if (tl_contract_count(refusals) == before)
 		plan(queries);
+	if (is_plpgsql)
+		note_body(refusals, form->oid);
+}
+
+static char *
+source_of(HeapTuple tuple)
+{
+	bool		is_null;
+	Datum		value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &is_null);
+
+	if (is_null)
+		elog(ERROR, "a contract's function has no text");
+	return TextDatumGetCString(value);
+}
+
+/* It is judged again at the end of the script. */
+static void
+note_body(TlRefusals *refusals, Oid function)
+{
+	MemoryContext caller = MemoryContextSwitchTo(refusals->context);
+	TlLateBody *body = palloc(sizeof(TlLateBody));
+
+	body->function = function;
+	body->statement = refusals->statement;
+	refusals->bodies = lappend(refusals->bodies, body);
+	MemoryContextSwitchTo(caller);
+}
+
+void
+tl_contract_function_again(TlRefusals *refusals, Oid function, Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	look_at_body(refusals, tuple, schema);
+	ReleaseSysCache(tuple);
 }
 
 /* Its body.  NIL if it is none of a contract's. */

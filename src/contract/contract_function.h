@@ -14,6 +14,8 @@
 
 extern void tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *statement);
 extern List *tl_contract_function_queries(Oid function);
+extern void tl_contract_function_type(TlRefusals *refusals, Oid type, Oid schema);
+extern void tl_contract_function_again(TlRefusals *refusals, Oid function, Oid schema);
 extern Oid	tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema);
 extern void tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, Oid schema);
 

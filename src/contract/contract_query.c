@@ -34,6 +34,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -46,6 +47,7 @@
 #include "utils/syscache.h"
 
 #include "contract_expression.h"
+#include "contract_plpgsql.h"
 #include "contract_query.h"
 #include "contract_raise.h"
 #include "contract_timer.h"
@@ -89,10 +91,16 @@ static bool check_growth(Oid function, void *context);
 static void look_at_aggregate(Look *look, const Aggref *aggregate);
 static void look_at_sum(Look *look, const Aggref *aggregate, const char *name);
 static void look_at_sublink(Look *look, const SubLink *sublink);
+static void look_at_call(Look *look, const Node *node);
 static bool is_wrapper(Oid function);
 static const Node *statement_call(const Look *look, const Query *query);
 static void look_at_timer(Look *look, const Node *node);
+static const Node *before_conversion(const Node *node);
+static const Node *sort_value(const Query *query, const SortGroupClause *clause);
+static bool is_sorted_source(const Query *query, const Node *from, const List *sorted);
+static bool is_sorted_key(Oid relation_oid, int place, const List *sorted);
 static bool is_whole_key(const Query *query, Oid relation_oid, int place);
+static Bitmapset *whole_key(Relation relation);
 static void key_columns(const Node *condition, int place, Bitmapset **columns);
 static bool is_exact(Oid type);
 static void refuse(Look *look, const char *what, const char *why, const char *instead);
@@ -110,12 +118,22 @@ tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries
 
 		look.statement_call = statement_call(&look, query);
 		look_at_timer(&look, look.statement_call);
+		look_at_call(&look, look.statement_call);
 		(void) walker((Node *) query, &look);
 		tl_contract_raise(refusals, scope, query);
 	}
 	if (scope->gives_value && queries != NIL && !tl_contract_query_has_one_row(llast_node(Query, queries)))
 		refuse(&look, "SELECT", "it is not certain which row gives the value",
 			   "an aggregate (min, max, count), or a condition on each column of the primary key");
+}
+
+/* An expression outside of a query. */
+void
+tl_contract_query_node(TlRefusals *refusals, const TlQueryScope *scope, Node *node)
+{
+	Look		look = {.refusals = refusals, .scope = scope};
+
+	(void) walker(node, &look);
 }
 
 static bool
@@ -343,6 +361,11 @@ look_at_expression(Look *look, Node *node)
 		case T_SubLink:
 			look_at_sublink(look, (SubLink *) node);
 			break;
+		case T_SubscriptingRef:
+			if (((SubscriptingRef *) node)->refassgnexpr != NULL)
+				refuse(look, "assignment to an element", "a server may not be able to hold what it makes",
+					   "the whole value");
+			break;
 		case T_Var:
 		case T_Const:
 		case T_Param:
@@ -488,7 +511,7 @@ look_at_sublink(Look *look, const SubLink *sublink)
 static const Node *
 statement_call(const Look *look, const Query *query)
 {
-	const TargetEntry *target;
+	const Node *node;
 	const FuncExpr *call;
 
 	if (query->commandType != CMD_SELECT || query->jointree->fromlist != NIL ||
@@ -496,10 +519,10 @@ statement_call(const Look *look, const Query *query)
 		query->setOperations != NULL || query->groupClause != NIL || query->havingQual != NULL ||
 		look->scope->pure)
 		return NULL;
-	target = linitial_node(TargetEntry, query->targetList);
-	if (!IsA(target->expr, FuncExpr))
+	node = before_conversion((const Node *) linitial_node(TargetEntry, query->targetList)->expr);
+	if (!IsA(node, FuncExpr))
 		return NULL;
-	call = (const FuncExpr *) target->expr;
+	call = (const FuncExpr *) node;
 	if ((get_func_namespace(call->funcid) == look->scope->schema && !is_wrapper(call->funcid)) ||
 		tl_contract_query_is_statement(call->funcid))
 		return (const Node *) call;
@@ -531,6 +554,29 @@ look_at_timer(Look *look, const Node *node)
 		!OidIsValid(tl_contract_timer_handler(look->scope->schema, TextDatumGetCString(handler->constvalue))))
 		refuse(look, name, "it does not name a handler of this contract",
 			   "the name, as a constant, of a function made before whose one argument is a ledger.timer");
+}
+
+/* What an assignment converts to the type of its variable. */
+static const Node *
+before_conversion(const Node *node)
+{
+	if (IsA(node, RelabelType) && ((const RelabelType *) node)->relabelformat == COERCE_IMPLICIT_CAST)
+		return before_conversion((const Node *) ((const RelabelType *) node)->arg);
+	if (IsA(node, FuncExpr) && ((const FuncExpr *) node)->funcformat == COERCE_IMPLICIT_CAST)
+		return before_conversion(linitial(((const FuncExpr *) node)->args));
+	return node;
+}
+
+/* PL/pgSQL compares by the collation of the call, and is judged with that of the database. */
+static void
+look_at_call(Look *look, const Node *node)
+{
+	const FuncExpr *call = (const FuncExpr *) node;
+
+	if (call != NULL && OidIsValid(call->inputcollid) && call->inputcollid != DEFAULT_COLLATION_OID &&
+		tl_contract_plpgsql_is(call->funcid))
+		refuse(look, psprintf("%s with a collation", get_func_name(call->funcid)),
+			   "it would compare text otherwise than it was judged", "arguments without COLLATE");
 }
 
 /* That by which an entry point is called, and which writes to the ledger. */
@@ -566,21 +612,112 @@ tl_contract_query_has_one_row(const Query *query)
 		is_whole_key(query, entry->relid, reference->rtindex);
 }
 
+/*
+ * Is there one order of its rows?  They are told apart by the primary keys of all
+ * tables that it joins, or by what it groups.
+ */
+bool
+tl_contract_query_is_ordered(const Query *query)
+{
+	List	   *sorted = NIL;
+	List	   *groups = query->groupClause != NIL ? query->groupClause : query->distinctClause;
+	ListCell   *cell;
+
+	if (tl_contract_query_has_one_row(query))
+		return true;
+	if (query->setOperations != NULL)
+		return false;
+	foreach(cell, query->sortClause)
+	{
+		const Node *value = sort_value(query, lfirst_node(SortGroupClause, cell));
+		Oid			type = exprType(value);
+
+		if (!tl_contract_expression_is_sorted_alike(type) &&
+			(OidIsValid(get_element_type(getBaseType(type))) || exprCollation(value) != C_COLLATION_OID))
+			return false;
+		sorted = lappend(sorted, unconstify(Node *, value));
+	}
+	foreach(cell, groups)
+		if (!list_member(sorted, sort_value(query, lfirst_node(SortGroupClause, cell))))
+			return false;
+	if (groups != NIL)
+		return true;
+	foreach(cell, query->jointree->fromlist)
+		if (!is_sorted_source(query, lfirst(cell), sorted))
+			return false;
+	return true;
+}
+
+static const Node *
+sort_value(const Query *query, const SortGroupClause *clause)
+{
+	ListCell   *cell;
+
+	foreach(cell, query->targetList)
+		if (lfirst_node(TargetEntry, cell)->ressortgroupref == clause->tleSortGroupRef)
+			return (const Node *) lfirst_node(TargetEntry, cell)->expr;
+	elog(ERROR, "a query sorts by what it does not have");
+	return NULL;				/* not reached */
+}
+
+static bool
+is_sorted_source(const Query *query, const Node *from, const List *sorted)
+{
+	const RangeTblEntry *entry;
+
+	if (IsA(from, JoinExpr))
+		return is_sorted_source(query, ((const JoinExpr *) from)->larg, sorted) &&
+			is_sorted_source(query, ((const JoinExpr *) from)->rarg, sorted);
+	entry = list_nth_node(RangeTblEntry, query->rtable, ((const RangeTblRef *) from)->rtindex - 1);
+	return entry->rtekind == RTE_RELATION && is_sorted_key(entry->relid, ((const RangeTblRef *) from)->rtindex, sorted);
+}
+
+static bool
+is_sorted_key(Oid relation_oid, int place, const List *sorted)
+{
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	Bitmapset  *wanted = whole_key(relation);
+	Bitmapset  *found = NULL;
+	bool		result;
+	ListCell   *cell;
+
+	foreach(cell, sorted)
+	{
+		const Node *value = lfirst(cell);
+
+		while (IsA(value, RelabelType) || IsA(value, CollateExpr))
+			value = IsA(value, RelabelType) ? (const Node *) ((const RelabelType *) value)->arg :
+				(const Node *) ((const CollateExpr *) value)->arg;
+		if (IsA(value, Var) && ((const Var *) value)->varno == place && ((const Var *) value)->varlevelsup == 0)
+			found = bms_add_member(found, ((const Var *) value)->varattno - FirstLowInvalidHeapAttributeNumber);
+	}
+	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);
+	table_close(relation, AccessShareLock);
+	return result;
+}
+
 /* Does its condition fix each column of the primary key, or ledger_ref? */
 static bool
 is_whole_key(const Query *query, Oid relation_oid, int place)
 {
 	Relation	relation = table_open(relation_oid, AccessShareLock);
-	Bitmapset  *wanted = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	Bitmapset  *wanted = whole_key(relation);
 	Bitmapset  *found = NULL;
 	bool		result;
 
-	if (tl_table_catalog_is_ledger(relation_oid))
-		wanted = bms_make_singleton(tl_table_am_ref_attribute(relation) - FirstLowInvalidHeapAttributeNumber);
 	key_columns(query->jointree->quals, place, &found);
 	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);
 	table_close(relation, AccessShareLock);
 	return result;
+}
+
+/* By which its rows are told apart. */
+static Bitmapset *
+whole_key(Relation relation)
+{
+	if (tl_table_catalog_is_ledger(RelationGetRelid(relation)))
+		return bms_make_singleton(tl_table_am_ref_attribute(relation) - FirstLowInvalidHeapAttributeNumber);
+	return RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 }
 
 /* column = what is no column of this query, joined by AND. */

@@ -67,7 +67,7 @@ tl_contract_raise(TlRefusals *refusals, const TlQueryScope *scope, const Query *
 {
 	Look		look = {.refusals = refusals, .scope = scope};
 
-	look_at_query(&look, query, true);
+	look_at_query(&look, query, !scope->partly);
 }
 
 /* Whole: all of its rows are taken. */

@@ -25,6 +25,7 @@ tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 	refusals->count = 0;
 	refusals->texts = NIL;
 	refusals->work = NULL;
+	refusals->bodies = NIL;
 	refusals->context = CurrentMemoryContext;
 }
 

@@ -21,6 +21,13 @@ typedef struct TlRefusal
 	const char *instead;
 } TlRefusal;
 
+/* A function that is judged once more at the end. */
+typedef struct TlLateBody
+{
+	Oid			function;
+	int			statement;		/* where it stands in the source */
+} TlLateBody;
+
 /* Those of one source. */
 typedef struct TlRefusals
 {
@@ -32,6 +39,7 @@ typedef struct TlRefusals
 	List	   *list;			/* of TlRefusal; those beyond the limit are counted only */
 	int			count;
 	struct HTAB *work;			/* what each function needs (contract_work.c) */
+	List	   *bodies;			/* functions to be judged once more, and where they stand */
 	MemoryContext context;		/* where they live */
 } TlRefusals;
 

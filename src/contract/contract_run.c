@@ -41,6 +41,7 @@
 #include "contract_entry.h"
 #include "contract_function.h"
 #include "contract_made.h"
+#include "contract_plpgsql.h"
 #include "contract_run.h"
 #include "contract_timer.h"
 #include "contract_words.h"
@@ -88,6 +89,7 @@ static const char *const settings[][2] = {
 
 static void try_script(TlRefusals *refusals, Oid schema);
 static void try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema);
+static void try_again(TlRefusals *refusals, Oid schema);
 static void complete(TlRefusals *refusals, const RawStmt *statement, Oid schema);
 static void begin_part(Saved *saved);
 static void end_part(const Saved *saved, bool keep);
@@ -144,6 +146,8 @@ try_script(TlRefusals *refusals, Oid schema)
 			CHECK_FOR_INTERRUPTS();
 			try_statement(refusals, lfirst_node(RawStmt, cell), schema);
 		}
+		if (tl_contract_count(refusals) == 0)
+			try_again(refusals, schema);
 	}
 	PG_FINALLY();
 	{
@@ -180,6 +184,34 @@ try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		take_error(refusals, &saved, statement->stmt_location, "statement");
 	}
 	PG_END_TRY();
+}
+
+/* Functions that look up names when they run, now that all names are there. */
+static void
+try_again(TlRefusals *refusals, Oid schema)
+{
+	List	   *bodies = list_copy(refusals->bodies);
+	ListCell   *cell;
+	Saved		saved;
+
+	foreach(cell, bodies)
+	{
+		const TlLateBody *body = lfirst(cell);
+
+		CHECK_FOR_INTERRUPTS();
+		refusals->statement = body->statement;
+		begin_part(&saved);
+		PG_TRY();
+		{
+			tl_contract_function_again(refusals, body->function, schema);
+			end_part(&saved, true);
+		}
+		PG_CATCH();
+		{
+			take_error(refusals, &saved, body->statement, "statement");
+		}
+		PG_END_TRY();
+	}
 }
 
 /* What a function gets beside it; on trial (refusals) that is looked at too. */
@@ -292,9 +324,15 @@ place_of(const TlRefusals *refusals, const ErrorData *error, int start)
 {
 	int			position = error->cursorpos > 0 ? error->cursorpos : error->internalpos;
 	const char *text = refusals->source + start;
+	const char *inner = error->internalquery == NULL ? NULL : strstr(text, error->internalquery);
 
 	if (position <= 0)
 		return -1;
+	if (error->cursorpos <= 0 && inner != NULL)
+	{
+		start += (int) (inner - text);	/* the text of a function */
+		text = inner;
+	}
 	return start + pg_mbcharcliplen(text, (int) strlen(text), position - 1);
 }
 
@@ -339,6 +377,7 @@ begin_stage(Stage *stage, const char *schema)
 								 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("search_path", psprintf("%s, pg_temp", quote_identifier(schema)),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_plpgsql_pin();
 	GetUserIdAndSecContext(&stage->user, &stage->security);
 	SetUserIdAndSecContext(role, stage->security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);

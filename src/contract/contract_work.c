@@ -10,9 +10,13 @@
  * counted as well, since a join of n relations may have as many rows as the
  * product of theirs.
  *
+ * Functions in PL/pgSQL look up names when they run, and are judged once more when
+ * all of the script is there.  They could call themselves, or each other.
+ *
  * Invariants
  *	  K1  below a call are at most CALLS_MAX others, at most CALL_DEPTH_MAX deep
  *	  K2  a statement names at most RELATIONS_MAX relations, in all of its parts
+ *	  K3  a function calls none that was made after it, nor itself
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +36,7 @@
 typedef struct Work
 {
 	Oid			function;
+	int			number;			/* in the order in which they were made */
 	int			calls;			/* CALLS_MAX + 1 stands for any number above */
 	int			depth;
 } Work;
@@ -42,6 +47,7 @@ typedef struct Look
 	Oid			schema;
 	Work		work;
 	int			relations;
+	bool		recursive;
 } Look;
 
 static HTAB *table_of(TlRefusals *refusals);
@@ -52,21 +58,26 @@ void
 tl_contract_work(TlRefusals *refusals, const TlQueryScope *scope, Oid function, const List *queries)
 {
 	Look		look = {.known = table_of(refusals), .schema = scope->schema};
+	const Work *before = hash_search(look.known, &function, HASH_FIND, NULL);
 	int			relations = 0;
 	ListCell   *cell;
 
+	look.work.function = function;
+	look.work.number = before != NULL ? before->number : (int) hash_get_num_entries(look.known);
 	foreach(cell, queries)
 	{
 		look.relations = 0;
 		(void) walker(lfirst(cell), &look);
 		relations = Max(relations, look.relations);
 	}
-	look.work.function = function;
 	memcpy(hash_search(look.known, &function, HASH_ENTER, NULL), &look.work, sizeof(look.work));
 	if (look.work.calls > CALLS_MAX || look.work.depth > CALL_DEPTH_MAX)
 		tl_contract_refuse(refusals, -1, psprintf("%s with calls", scope->where),
 						   psprintf("below it are more than %d calls, or they are more than %d deep", CALLS_MAX, CALL_DEPTH_MAX),
 						   "fewer calls of other functions");
+	if (look.recursive)
+		tl_contract_refuse(refusals, -1, psprintf("%s with a call of itself, or of a later function", scope->where),
+						   "it may have no end", "a loop; functions in the order in which they call each other");
 	if (relations > RELATIONS_MAX)
 		tl_contract_refuse(refusals, -1, psprintf("%s with %d tables in a statement", scope->where, relations),
 						   psprintf("more than %d may have more rows than a server can join", RELATIONS_MAX),
@@ -108,6 +119,8 @@ add_call(Look *look, Oid function)
 {
 	const Work *callee = hash_search(look->known, &function, HASH_FIND, NULL);
 
+	look->recursive |= function == look->work.function ||
+		(callee != NULL && callee->number >= look->work.number);
 	look->work.calls = Min(CALLS_MAX + 1, look->work.calls + 1 + (callee != NULL ? callee->calls : 0));
 	look->work.depth = Max(look->work.depth, 1 + (callee != NULL ? callee->depth : 0));
 }

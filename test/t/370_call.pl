@@ -152,6 +152,97 @@ is(outcome(2, q{deposit('acc2', 0)}), 'refused|P0001|an amount is above zero', '
 	is(everywhere(q{SELECT amount FROM account.balance WHERE account = 'x'}, @members), '198', 'the same as elsewhere');
 }
 
+# Functions in PL/pgSQL: as those in SQL, whatever the servers differ in.
+$wires->sql(2, "LOAD 'plpgsql'; ALTER SYSTEM SET plpgsql.variable_conflict = 'use_variable'");
+$wires->sql(2, "LOAD 'plpgsql'; ALTER SYSTEM SET plpgsql.extra_errors = 'all'");
+$wires->sql(2, 'SELECT pg_reload_conf()');
+$wires->sql(3, q{ALTER SYSTEM SET plan_cache_mode = 'force_custom_plan'});
+$wires->sql(3, 'SELECT pg_reload_conf()');
+deploy($wires, 1, 'program', slurp_file("$FindBin::RealBin/../contracts/program.sql"));
+approve($wires, 'program', 2, 3);
+ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'program'}, 'deployed'), "a contract in PL/pgSQL is deployed at member $_") foreach (@members);
+
+sub program
+{
+	my ($member, $call) = @_;
+	my $ref = $wires->sql($member, "SELECT program.$call");
+
+	return $wires->sql($member, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
+}
+
+# A new session compiles and plans anew; what it counts is the same.
+sub new_session
+{
+	my ($member) = @_;
+	my $worker = $wires->sql($member, 'SELECT worker_pid FROM ledger.status');
+
+	$wires->sql($member, "SELECT pg_terminate_backend($worker)");
+	ok($wires->poll($member, "SELECT worker_pid <> $worker FROM ledger.status"), "member $member has a new worker");
+	return;
+}
+
+is(program(1, "owe('b', 'a', 30)"), 'done|00000|', 'a debt');
+is(program(2, "owe('a', 'b', 20)"), 'done|00000|', 'and one back');
+is(program(3, "owe('a', 'b', 20)"), 'done|00000|', 'which grows');
+is(program(1, "owe('a', 'b', 0)"), 'refused|P0001|a owes 0 to b', 'RAISE EXCEPTION refuses, in its own words');
+is(program(1, 'net()'), 'done|00000|', 'they are netted');
+is(everywhere('SELECT debtor, creditor, amount FROM program.debt', @members), 'a|b|10', 'with the same result');
+is(everywhere('SELECT * FROM program.journal', @members), '1|a and b: 30, all', 'and a journal of it');
+is(program(1, 'net()'), 'refused|P0001|there is nothing to net', 'which is done once');
+is(program(4, 'fill(9)'), 'done|00000|', 'many debts, in loops');
+$wires->sql(2, 'CREATE INDEX debt_back ON program.debt (creditor DESC, debtor DESC)');
+$wires->sql(2, 'CLUSTER program.debt USING debt_back');
+new_session(3);
+is(program(4, 'net(5)'), 'done|00000|', 'some of them netted');
+is(everywhere('SELECT entry FROM program.journal WHERE number > 1 ORDER BY number', @members), join("\n", map { "p1 and p$_: 1$_" } (2 .. 6)), 'the first ones by name, wherever their rows lie');
+is(program(2, 'net()'), 'done|00000|', 'then all');
+is(everywhere('SELECT count(*), sum(amount) FROM program.debt', @members), '37|1090', 'are');
+is(everywhere('SELECT count(*) FROM program.journal', @members), '37', 'one entry for each pair');
+
+# What ends a call.
+my %ends = (
+	loop => qr/^failed\|54000\|the call runs more than 100000 statements/,
+	text => qr/^failed\|TL007\|the variables of function try\(.*\) have 16777\d{3} bytes/,
+	array => qr/^failed\|TL007\|the variables of function/,
+	none => qr/^failed\|P0002\|query returned no rows/,
+	several => qr/^failed\|P0003\|query returned more than one row/,
+	record => qr/^failed\|55000\|record "r" is not assigned yet/,
+	return => qr/^failed\|2F005\|control reached end of function without RETURN/,
+	null => qr/^failed\|22004\|/,
+	zero => qr/^failed\|22012\|division by zero/,
+	long => qr/^refused\|P0001\|x{1000}$/,
+	internal => qr/^failed\|XX000\|a contract says so/,
+	disk => qr/^failed\|53100\|a contract says so/,
+	unique => qr/^failed\|23505\|unique_violation/,
+	own => qr/^failed\|A0001\|code of its own: 0/,
+	nonsense => qr/^failed\|42704\|unrecognized exception condition "x"/,
+	other => qr/^failed\|20000\|case not found/,
+	done => qr/^done\|00000\|$/);
+
+like(program(2, "try('$_')"), $ends{$_}, "a call that ends by: $_") foreach (sort keys %ends);
+like(program(1, "try('column', 30)"), qr/^failed\|TL007\|/, 'what grows in a query is watched too');
+is(program(1, "try('record', 1)"), 'done|00000|', 'a record that is assigned can be read');
+
+# How many statements a call may run, to the last one: the body, PERFORM and the
+# three of write_down, CASE, WHILE, assignments, and the RETURN at the end.
+is(program(1, "try('count', 99991)"), 'done|00000|', 'a call of 100,000 statements');
+like(program(1, "try('count', 99992)"), qr/^failed\|54000\|/, 'not one of 100,001');
+new_session(2);
+is(program(1, "try('count', 99991)"), 'done|00000|', 'the same in a new session');
+like(program(1, "try('calls', 34000)"), qr/^failed\|54000\|/, 'those of functions that are called count too');
+is(everywhere('SELECT number, entry FROM program.journal WHERE number > 37 ORDER BY number', @members), "38|done\n39|record\n40|count\n41|count", 'and of calls that failed nothing is left');
+is(everywhere(q{SELECT state, count(*) FROM ledger.call_outcome WHERE message IS DISTINCT FROM '' GROUP BY state ORDER BY state}, @members) =~ tr/\n//, 2, 'with the same outcomes');
+
+# Somebody puts a function into pg_catalog that PL/pgSQL would find first.
+$wires->sql(4, q{CREATE FUNCTION pg_catalog.smaller(bigint, bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 1});
+new_session(4);
+is(program(1, "owe('p1', 'p2', 500)"), 'done|00000|', 'a debt that does not use it');
+is(program(1, 'net()'), 'done|00000|', 'a call that would');
+ok($wires->node(4)->wait_for_log(qr{would use function "smaller", which other members do not have}), 'is not executed there');
+$wires->sql(4, 'DROP FUNCTION pg_catalog.smaller(bigint, bigint)');
+is(everywhere(q{SELECT entry FROM program.journal ORDER BY number DESC LIMIT 1}, @members), 'p1 and p2: 9, all', 'until that is gone');
+like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'the state is the same everywhere');
+
 # A stable checkpoint has it all.
 my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
 
