@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
@@ -75,6 +76,7 @@ static const char *const pinned[] = {
 static bool walker(Node *node, void *context);
 static bool look_at_node(Look *look, Node *node);
 static bool check_function(Oid function, void *context);
+static bool is_of_server(Oid function);
 static bool is_pinned(Oid function, const char *name);
 static bool is_unsteady(Oid function);
 static bool is_unsteady_name(const char *name);
@@ -157,8 +159,8 @@ check_function(Oid function, void *context)
 	else if (OidIsValid(look->schema) && (get_func_namespace(function) == look->schema ||
 										  is_pinned(function, name)))
 		return false;
-	else if (get_func_namespace(function) != PG_CATALOG_NAMESPACE &&
-		get_func_namespace(function) != get_namespace_oid("ledger", true))
+	else if (!is_of_server(function) &&
+			 get_func_namespace(function) != get_namespace_oid("ledger", true))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "other members may have another function of that name, or none",
 						   "a function of PostgreSQL itself");
@@ -173,11 +175,18 @@ check_function(Oid function, void *context)
 	return false;
 }
 
+/* Later OIDs in pg_catalog are not PostgreSQL's own, whatever they call themselves. */
+static bool
+is_of_server(Oid function)
+{
+	return get_func_namespace(function) == PG_CATALOG_NAMESPACE && function < FirstNormalObjectId;
+}
+
 /* In calls the time zone is UTC; a time zone by name would be the third argument. */
 static bool
 is_pinned(Oid function, const char *name)
 {
-	return get_func_namespace(function) == PG_CATALOG_NAMESPACE && get_func_nargs(function) <= 2 &&
+	return is_of_server(function) && get_func_nargs(function) <= 2 &&
 		tl_contract_is_listed(pinned, lengthof(pinned), name);
 }
 

@@ -232,4 +232,11 @@ SELECT refused('CREATE FUNCTION f(a varchar) RETURNS text LANGUAGE plpgsql AS ''
 CREATE FUNCTION left(a varchar, n integer) RETURNS text LANGUAGE sql RETURN a');
 SELECT refused('CREATE FUNCTION f(a varchar) RETURNS text LANGUAGE plpgsql AS ''BEGIN RETURN pg_catalog.left(a, 2); END'';
 CREATE FUNCTION left(a varchar, n integer) RETURNS text LANGUAGE sql RETURN a');
+-- what somebody has put into pg_catalog is not PostgreSQL's
+CREATE FUNCTION pg_catalog.own(n integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN n;
+CREATE FUNCTION pg_catalog.date(n integer) RETURNS date LANGUAGE sql STABLE RETURN NULL::date;
+SELECT body('x := own(1);');
+SELECT body('UPDATE t SET d = date(1);');
+SELECT refused('CREATE TABLE t (a integer CHECK (own(a) > 1)) USING ledger; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN own(1)');
+DROP FUNCTION pg_catalog.own(integer), pg_catalog.date(integer);
 DROP FUNCTION body, refused;
