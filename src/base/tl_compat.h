@@ -99,4 +99,17 @@
 #define tl_executor_run(description)	ExecutorRun(description, ForwardScanDirection, 0)
 #endif
 
+/* 18 says what an operator is to an index by a name, and not by btree's number. */
+#if PG_VERSION_NUM < 180000
+#define TlOperatorMeaning				OpBtreeInterpretation
+#define tl_operator_meanings(operator)	get_op_btree_interpretation(operator)
+#define tl_operator_is_equality(meaning) \
+	((meaning)->strategy == BTEqualStrategyNumber || (meaning)->strategy == ROWCOMPARE_NE)
+#else
+#define TlOperatorMeaning				OpIndexInterpretation
+#define tl_operator_meanings(operator)	get_op_index_interpretation(operator)
+#define tl_operator_is_equality(meaning) \
+	((meaning)->cmptype == COMPARE_EQ || (meaning)->cmptype == COMPARE_NE)
+#endif
+
 #endif							/* TL_COMPAT_H */

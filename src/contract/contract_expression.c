@@ -30,6 +30,7 @@
 
 #include "contract_expression.h"
 #include "contract_query.h"
+#include "tl_compat.h"
 
 typedef struct Look
 {
@@ -332,11 +333,11 @@ is_order(Oid operator)
 {
 	ListCell   *cell;
 
-	foreach(cell, get_op_btree_interpretation(operator))
+	foreach(cell, tl_operator_meanings(operator))
 	{
-		const OpBtreeInterpretation *meaning = lfirst(cell);
+		const TlOperatorMeaning *meaning = lfirst(cell);
 
-		if (meaning->strategy != BTEqualStrategyNumber && meaning->strategy != ROWCOMPARE_NE)
+		if (!tl_operator_is_equality(meaning))
 			return true;
 	}
 	return false;

@@ -33,6 +33,7 @@
 #include "contract_function.h"
 #include "contract_raise.h"
 #include "table_ref.h"
+#include "tl_compat.h"
 
 /* A part of a query. */
 typedef struct Look
@@ -285,7 +286,7 @@ is_comparison(Oid operator)
 	Oid			right;
 
 	op_input_types(operator, &left, &right);
-	return is_comparable(left) && is_comparable(right) && get_op_btree_interpretation(operator) != NIL;
+	return is_comparable(left) && is_comparable(right) && tl_operator_meanings(operator) != NIL;
 }
 
 static bool
