@@ -154,7 +154,7 @@ is(scalar(() = slurp_file($log) =~ /LOG:  the body of batch \d+ of member 2 is a
 
 	$wires->sql(1, "SELECT pg_terminate_backend($worker, 60000)");
 	$wires->wire(1, 'DELETE FROM ledger_wire.rebuilt');
-	ok($wires->poll(1, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'", '1'), 'the next worker is there');
+	ok($wires->poll(1, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telco_ledger worker' AND pid <> $worker AND state = 'idle'", '1'), 'the next worker is there, and has nothing to do');
 	my $digest = $wires->sql(1, "SELECT f.digest FROM ledger_internal.foreign_batch AS f JOIN ledger_internal.foreign_rows AS r USING (height, batch) WHERE r.first_ref <= '$rest' AND r.last_ref >= '$rest'");
 
 	$wires->sql(1, qq{BEGIN;
