@@ -191,7 +191,8 @@ at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *
  *
  * Not ConditionVariableTimedSleep, which goes back to sleep when the latch is
  * set for a cancel: being on the variable's list makes a broadcast set our
- * latch, and more is not needed.
+ * latch, and more is not needed.  We get on it last: reading a page in done()
+ * would take us off again, as each backend can be on one list only.
  */
 bool
 tl_node_commit_wait(TlNodeDone done, void *context, long timeout_ms,
@@ -208,10 +209,10 @@ tl_node_commit_wait(TlNodeDone done, void *context, long timeout_ms,
 		return done(context);
 	for (;;)
 	{
+		uint64		advances = pg_atomic_read_u64(&slot->advances);
 		long		step_ms = WAIT_STEP_MS;
 		int			events;
 
-		ConditionVariablePrepareToSleep(&slot->advanced);
 		result = done(context);
 		if (result)
 			break;
@@ -230,6 +231,9 @@ tl_node_commit_wait(TlNodeDone done, void *context, long timeout_ms,
 				break;
 			step_ms = Min(step_ms, WAIT_STEP_MS);
 		}
+		ConditionVariablePrepareToSleep(&slot->advanced);
+		if (pg_atomic_read_u64(&slot->advances) != advances)
+			continue;
 		/* a transaction that is half committed cannot exit just so */
 		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT |
 						   (interruptible ? WL_EXIT_ON_PM_DEATH : WL_POSTMASTER_DEATH),

@@ -56,6 +56,7 @@ static void shared_startup(void);
 static Size slot_size(void);
 static Size shared_size(void);
 static bool copy_dirty(TlDirtyKey *list, int capacity, Oid database, int *count);
+static void announce(TlNodeSlot *slot);
 static bool slot_covers(const TlNodeSlot *slot, uint64_t xid);
 
 void
@@ -122,6 +123,7 @@ shared_startup(void)
 			TlNodeSlot *slot = tl_node_shared_slot(i);
 
 			ConditionVariableInit(&slot->advanced);
+			pg_atomic_init_u64(&slot->advances, 0);
 			pg_atomic_init_u32(&slot->news, 0);
 			pg_atomic_init_u32(&slot->wakers, 0);
 		}
@@ -446,7 +448,15 @@ tl_node_shared_publish(Oid database, uint64_t height, const TlSnapshot *seen,
 	}
 	LWLockRelease(head->nodes);
 	if (slot != NULL)
-		ConditionVariableBroadcast(&slot->advanced);
+		announce(slot);
+}
+
+/* Counted first: who is about to sleep compares (node_commit.c). */
+static void
+announce(TlNodeSlot *slot)
+{
+	pg_atomic_fetch_add_u64(&slot->advances, 1);
+	ConditionVariableBroadcast(&slot->advanced);
 }
 
 /* Something is final: who waits for a row may look again. */
@@ -459,7 +469,7 @@ tl_node_shared_advance(Oid database)
 	slot = tl_node_shared_find(database, false);
 	LWLockRelease(head->nodes);
 	if (slot != NULL)
-		ConditionVariableBroadcast(&slot->advanced);
+		announce(slot);
 }
 
 static bool

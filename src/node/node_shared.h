@@ -72,6 +72,7 @@ typedef struct TlNodeSlot
 	int			lagging_count;	/* -1: more than can be listed */
 	Oid			lagging[TL_NODE_LAGGING_MAX];
 	ConditionVariable advanced; /* after each change of the above */
+	pg_atomic_uint64 advances;	/* how many there were */
 	uint64_t	seen_in_progress[FLEXIBLE_ARRAY_MEMBER];
 } TlNodeSlot;
 
