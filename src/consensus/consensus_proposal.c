@@ -196,11 +196,6 @@ tl_consensus_proposal_link(TlConsensus *core, TlKnownBlock *known)
 		if (!TL_RULE(24, tl_consensus_same(&lowest->block.header.members_hash,
 										   &core->config.members_hash)))
 			lowest->bad = true;
-		if (!lowest->taken &&
-			!TL_RULE(40, lowest->certifies ==
-					 (lowest->block.header.checkpoint_height !=
-					  parent->header.checkpoint_height)))
-			lowest->bad = true;
 		lowest->block.history = parent->history;
 		if (tl_merkle_range_append(&lowest->block.history,
 								   &lowest->block.hash) != TL_OK)
@@ -241,6 +236,11 @@ tl_consensus_proposal_check(TlConsensus *core, TlKnownBlock *known)
 		return false;
 	parent = tl_consensus_proposal_parent(core, &known->block);
 	if (parent == NULL)
+		return false;
+	/* The row, not the block: others may have one that is right, and certify it. */
+	if (!TL_RULE(40, known->certifies ==
+				 (known->block.header.checkpoint_height !=
+				  parent->header.checkpoint_height)))
 		return false;
 	status = tl_consensus_cut_root(core, parent, &known->block, &root, &size);
 	if (status == TL_NOT_FINAL)
@@ -439,7 +439,7 @@ check_certificates(const TlConsensus *core, const TlLogRow *row,
 		return false;
 	if (header->parent_view >= header->view)
 		return false;
-	/* R40: what it says of a checkpoint is certified; that it moves, see link */
+	/* R40: what it says of a checkpoint is certified; that it moves, see check */
 	if (proposal->checkpoint.size > 0 &&
 		(tl_consensus_certificate_decode(&certificate, proposal->checkpoint.data,
 										 proposal->checkpoint.size) != TL_OK ||

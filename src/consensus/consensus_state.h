@@ -63,7 +63,6 @@ typedef struct TlKnownBlock
 	bool		bad;			/* linked, and against a rule for good */
 	bool		certifies;		/* the proposal has a certificate of the
 								 * checkpoint that the header names */
-	bool		taken;			/* it is final, and came without a proposal */
 	int64_t		asked_us;		/* for a batch of it, last */
 	int64_t		rows_asked_us;	/* for its entries */
 	TlConsensusBlock block;

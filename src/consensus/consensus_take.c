@@ -134,6 +134,5 @@ take_block(TlConsensus *core, const TlConsensusBlock *block)
 		return;
 	memset(&view->named, 0, sizeof(view->named));
 	view->named.present = true;
-	view->named.taken = true;
 	view->named.block = *block;
 }

@@ -157,9 +157,12 @@ add_carriers(TlOffer *offer, size_t *size, TlSpan epoch)
 	return true;
 }
 
-/* That member shows these.  NULL, or what is wrong with them. */
+/*
+ * That member shows these, as he was asked for those beyond that height.  NULL, or what
+ * is wrong with them.  Several are asked, and not all at the same height.
+ */
 const char *
-tl_node_order_offer_on(void *context, uint32_t member, const void *data, size_t size)
+tl_node_order_offer_on(void *context, uint32_t member, uint64_t after, const void *data, size_t size)
 {
 	TlOrder    *order = context;
 	TlSpan		bytes = {data, size};
@@ -172,7 +175,7 @@ tl_node_order_offer_on(void *context, uint32_t member, const void *data, size_t 
 		return NULL;
 	status = tl_consensus_judge_offer(order->core, bytes, tl_replication_signature_check, NULL);
 	/* the logs were faster; or what makes them final lies beyond the memory */
-	if ((status == TL_BAD_ORDER && order->height > order->offer_after) || status == TL_NOT_FINAL)
+	if ((status == TL_BAD_ORDER && order->height > after) || status == TL_NOT_FINAL)
 		return NULL;
 	if (status != TL_OK)
 		return psprintf("final blocks that are not taken: %s", tl_status_text(status));
@@ -214,7 +217,6 @@ tl_node_order_offer_give(TlOrder *order)
 void
 tl_node_order_offer_ask(TlOrder *order, uint32_t member)
 {
-	order->offer_after = order->height;
 	tl_replication_offer_ask(order->wire, member, order->height);
 }
 

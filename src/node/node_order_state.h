@@ -114,7 +114,6 @@ struct TlOrder
 	bool		own_more;
 
 	/* blocks that the logs do not bring (node_order_offer.c) */
-	uint64_t	offer_after;	/* those beyond that height were asked for */
 	int64_t		stuck_us;		/* monotonic: when to ask, as blocks do not come; 0: never */
 	int64_t		stuck_pause_us;
 	bool		took;			/* somebody has shown some */
@@ -184,7 +183,7 @@ extern bool tl_node_order_log_waits(const TlOrder *order);
 
 /* node_order_offer.c */
 extern TlSpan tl_node_order_offer_make(void *context, uint64_t after);
-extern const char *tl_node_order_offer_on(void *context, uint32_t member,
+extern const char *tl_node_order_offer_on(void *context, uint32_t member, uint64_t after,
 										  const void *data, size_t size);
 extern void tl_node_order_offer_give(TlOrder *order);
 extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);

@@ -184,5 +184,6 @@ on_shown(void *context, PGresult *result)
 	wire->rebuilt_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													(TL_SHOWN_MINUTES + 1) * 60000);
 	tl_replication_wire_end(wire);
-	wire->sink.asked(wire->sink.context);	/* there is room for more */
+	if (wire->sink.asked != NULL)
+		wire->sink.asked(wire->sink.context);	/* there is room for more */
 }

@@ -45,6 +45,7 @@ typedef struct TlTaking
 {
 	TlWire	   *wire;
 	int			source;
+	uint64_t	after;
 } TlTaking;
 
 static void on_shown(void *context, PGresult *result);
@@ -104,7 +105,7 @@ tl_replication_offer_due(const TlWire *wire)
 {
 	TimestampTz due = DT_NOEND;
 
-	for (int i = 0; i < wire->peer_count; i++)
+	for (int i = 0; i < wire->peer_count && wire->identified; i++)
 	{
 		const TlPeer *peer = &wire->peers[i];
 
@@ -196,6 +197,7 @@ ask(TlWire *wire, int source, TlConnectionDone done, const char *query,
 
 	taking->wire = wire;
 	taking->source = source;
+	taking->after = wire->peers[source].take_after;
 	if (tl_replication_connection_ask(&wire->peers[source].wire, query, parameters, count,
 									  TIMEOUT_MS, done, taking))
 		return true;
@@ -208,8 +210,11 @@ on_asked(void *context, PGresult *result)
 {
 	TlTaking   *taking = context;
 	TlPeer	   *peer = &taking->wire->peers[taking->source];
+	bool		is_old = peer->take_after != taking->after;
 
 	pfree(taking);
+	if (is_old)
+		return;					/* something else is asked for by now */
 	peer->take_tries = 0;
 	peer->take_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
 	peer->take_state = result != NULL && tl_replication_result_ok(result) ?
@@ -256,7 +261,8 @@ take(TlWire *wire, const TlPeer *peer, PGresult *result)
 	if (PQntuples(result) != 1 || size > TL_OFFER_SIZE_MAX)
 		return "final blocks in more bytes than an offer may have";
 	return wire->sink.offered == NULL ? NULL :
-		wire->sink.offered(wire->sink.context, peer->member, PQgetvalue(result, 0, 0), (size_t) size);
+		wire->sink.offered(wire->sink.context, peer->member, peer->take_after,
+						   PQgetvalue(result, 0, 0), (size_t) size);
 }
 
 static void

@@ -44,9 +44,9 @@ typedef struct TlSink
 	void		(*asked) (void *context);	/* ledger_internal.asked_body has grown */
 	TlSpan		(*offer) (void *context, uint64_t after);	/* final blocks beyond that
 														 * height, for who asks */
-	const char *(*offered) (void *context, uint32_t member,
-							const void *data, size_t size); /* TL_INPUT_OFFER; or
-															 * what is wrong with it */
+	const char *(*offered) (void *context, uint32_t member, uint64_t after,
+							const void *data, size_t size); /* TL_INPUT_OFFER, those beyond that
+															 * height; or what is wrong with it */
 } TlSink;
 
 /* What a row can be asked for by. */

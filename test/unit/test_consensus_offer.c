@@ -7,8 +7,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "consensus_core.h"
 #include "consensus_offer.h"
+#include "consensus_payload.h"
+#include "consensus_state.h"
 
 #include "crypto_curve.h"
 #include "merkle_hash.h"
@@ -93,6 +94,26 @@ make_blocks(void)
 		header->cut_hash = config.base.header.cut_hash;
 		tl_merkle_range_root(&parent->history, &header->history_root);
 		tl_chain_block_hash(&block->hash, header);
+		block->history = parent->history;
+		UNIT_CHECK(tl_merkle_range_append(&block->history, &block->hash) == TL_OK);
+	}
+}
+
+/* From that block on headers name the state after block 1. */
+static void
+move_checkpoint(unsigned number, uint32_t proposer)
+{
+	for (unsigned i = number; i <= BLOCKS; i++)
+	{
+		const TlConsensusBlock *parent = &blocks[i - 1];
+		TlConsensusBlock *block = &blocks[i];
+
+		block->header.proposer = proposer;
+		block->header.checkpoint_height = 1;
+		block->header.checkpoint_state_root.bytes[0] = 5;
+		block->header.parent = parent->hash;
+		tl_merkle_range_root(&parent->history, &block->header.history_root);
+		tl_chain_block_hash(&block->hash, &block->header);
 		block->history = parent->history;
 		UNIT_CHECK(tl_merkle_range_append(&block->history, &block->hash) == TL_OK);
 	}
@@ -270,6 +291,47 @@ refused(void)
 	UNIT_CHECK(give(span) == 3);
 }
 
+/* The leader's row, which proves no checkpoint, whatever the header says. */
+static void
+propose(unsigned number)
+{
+	TlOfferedBlock block = offered(number);
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2, .certificates_valid = true};
+	TlProposal	proposal = {.header = block.header, .cut = block.cut};
+	uint8_t		payload[4096];
+	TlWriter	writer;
+
+	proposal.parent_certificate = finalization(number - 1, 3, false);
+	tl_writer_init(&writer, payload, sizeof(payload));
+	UNIT_CHECK(tl_consensus_proposal_encode(&writer, &proposal) == TL_OK);
+	input.row.member = blocks[number].header.proposer;
+	input.row.sequence = 1;
+	input.row.kind = TL_LOG_PROPOSE;
+	input.row.view = number;
+	input.row.payload = (TlSpan) {payload, writer.size};
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+/* R40: a leader showed the block here with a row for which nobody votes, and elsewhere with a right one. */
+static void
+shown_wrongly(void)
+{
+	unsigned	number = 2;
+	TlOffer		offer;
+
+	open_core();
+	make_blocks();
+	while (tl_consensus_leader(core, number) == core->own.index)
+		number++;
+	move_checkpoint(number, config.members[tl_consensus_leader(core, number)].number);
+	propose(number);
+	UNIT_CHECK(tl_consensus_proposal_find(core, number, &blocks[number].hash) != NULL);
+	offer = offer_of(1, number + 1);
+	offer.blocks[number].certificate = finalization(number + 1, 3, false);
+	UNIT_CHECK(give(encode(&offer)) == number + 1);
+	UNIT_CHECK(!core->forked);
+}
+
 /* As many as an offer may have, and one more. */
 static void
 limits(void)
@@ -303,4 +365,4 @@ limits(void)
 	UNIT_CHECK(judge((TlSpan) {bytes, TL_OFFER_SIZE_MAX}) == TL_TOO_LARGE);
 }
 
-UNIT_MAIN(UNIT_CASE(taken), UNIT_CASE(refused), UNIT_CASE(limits))
+UNIT_MAIN(UNIT_CASE(taken), UNIT_CASE(refused), UNIT_CASE(shown_wrongly), UNIT_CASE(limits))
