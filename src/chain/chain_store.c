@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -119,10 +120,13 @@ tl_chain_time_from_unix(int64_t time)
 	return time - UNIX_TO_POSTGRES_US;
 }
 
+/* The last 30 years of what a TimestampTz can say are all the same time. */
 int64_t
 tl_chain_time_to_unix(TimestampTz time)
 {
-	return time + UNIX_TO_POSTGRES_US;
+	int64		result;
+
+	return pg_add_s64_overflow(time, UNIX_TO_POSTGRES_US, &result) ? PG_INT64_MAX : result;
 }
 
 static void

@@ -60,6 +60,17 @@ is(outcome(2, q{make('taken', '1000 s')}), 'done|00000|', 'a timer of later');
 is(outcome(3, q{take('taken')}), 'done|00000|', 'is cancelled');
 is(everywhere('SELECT count(*) FROM timer.expire_timer'), '0', 'at all members');
 is(outcome(1, q{cancel('nothing')}), 'done|00000|', 'also if there is none');
+
+# The last time that there is, which microseconds since 1970 do not reach: nothing is due.
+is(outcome(1, q{set('end', '294276-12-31 23:59:59.999999Z')}), 'done|00000|', 'a timer of the end of all times');
+is(everywhere('SELECT count(*) FROM timer.expire_timer'), '1', 'the only one');
+{
+	my $before = $wires->sql(1, 'SELECT max(height) FROM ledger.block');
+
+	$wires->sql(1, 'SELECT pg_sleep(2)');
+	cmp_ok($wires->sql(1, 'SELECT max(height) FROM ledger.block') - $before, '<', 10, 'does not keep the ledger busy');
+}
+is(outcome(1, q{cancel('end')}), 'done|00000|', 'it goes as any other');
 is(outcome(1, q{set('moved', '2000-01-01')}), 'done|00000|', 'a time that has passed');
 ok($wires->poll(1, q{SELECT at = b.time + interval '1 s' AND NOT EXISTS (SELECT FROM timer.expire_timer AS e WHERE e.key = 'moved')
 		FROM ledger.timer_outcome AS t, ledger.call_outcome AS c JOIN ledger.block AS b USING (height)
