@@ -90,6 +90,7 @@ static void check_order(Look *look, Node *node);
 static void check_order_of(Look *look, const List *values);
 static bool is_order(Oid operator);
 static void check_identity(Look *look, Node *node);
+static void check_money(Look *look, Node *node);
 
 void
 tl_contract_expression(TlRefusals *refusals, int location, const char *where, Node *expression)
@@ -143,6 +144,7 @@ look_at_node(Look *look, Node *node)
 	if (OidIsValid(look->schema))
 		check_pattern(look, node);
 	check_identity(look, node);
+	check_money(look, node);
 	return true;
 }
 
@@ -426,4 +428,16 @@ check_identity(Look *look, Node *node)
 	if (found)
 		tl_contract_refuse(look->refusals, look->location, look->where,
 						   "it depends on OIDs, or on where the row is stored", "the columns themselves");
+}
+
+/* A literal becomes a value when it is read, by a setting of the server. */
+static void
+check_money(Look *look, Node *node)
+{
+	Oid			type = IsA(node, Const) || IsA(node, Param) ? getBaseType(exprType(node)) : InvalidOid;
+
+	if (type == MONEYOID || type == MONEYARRAYOID)
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, format_type_be(type)),
+						   "how it is read and written depends on the locale of the server",
+						   "numeric, or an integer in the smallest unit");
 }

@@ -207,6 +207,10 @@ target_of(const PLpgSQL_stmt *statement)
 		return ((const PLpgSQL_stmt_assign *) statement)->varno;
 	if (statement->cmd_type == PLPGSQL_STMT_EXECSQL && ((const PLpgSQL_stmt_execsql *) statement)->into)
 		return ((const PLpgSQL_stmt_execsql *) statement)->target->dno;
+	if (statement->cmd_type == PLPGSQL_STMT_FORS)
+		return ((const PLpgSQL_stmt_fors *) statement)->var->dno;
+	if (statement->cmd_type == PLPGSQL_STMT_FOREACH_A)
+		return ((const PLpgSQL_stmt_foreach_a *) statement)->varno;
 	return -1;
 }
 
