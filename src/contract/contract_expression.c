@@ -16,11 +16,13 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
@@ -162,7 +164,7 @@ check_function(Oid function, void *context)
 	else if (OidIsValid(look->schema) && (get_func_namespace(function) == look->schema ||
 										  is_pinned(function, name)))
 		return false;
-	else if (!is_of_server(function) &&
+	else if (!is_of_server(function) && !tl_contract_expression_is_of_library(function) &&
 			 get_func_namespace(function) != get_namespace_oid("ledger", true))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "other members may have another function of that name, or none",
@@ -183,6 +185,14 @@ static bool
 is_of_server(Oid function)
 {
 	return get_func_namespace(function) == PG_CATALOG_NAMESPACE && function < FirstNormalObjectId;
+}
+
+bool
+tl_contract_expression_is_of_library(Oid function)
+{
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, function);
+
+	return OidIsValid(extension) && extension == get_extension_oid("telco_ledger", true);
 }
 
 /* In calls the time zone is UTC; a time zone by name would be the third argument. */

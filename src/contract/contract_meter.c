@@ -39,6 +39,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "contract_expression.h"
 #include "contract_meter.h"
 #include "contract_plpgsql.h"
 #include "tl_error.h"
@@ -330,7 +331,7 @@ walker(Node *node, void *context)
 static bool
 is_foreign_function(Oid function, void *context)
 {
-	if (is_foreign(function, get_func_namespace(function)))
+	if (is_foreign(function, get_func_namespace(function)) && !tl_contract_expression_is_of_library(function))
 		refuse("function", get_func_name(function));
 	return false;
 }

@@ -243,5 +243,7 @@ CREATE FUNCTION pg_catalog.date(n integer) RETURNS date LANGUAGE sql STABLE RETU
 SELECT body('x := own(1);');
 SELECT body('UPDATE t SET d = date(1);');
 SELECT refused('CREATE TABLE t (a integer CHECK (own(a) > 1)) USING ledger; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN own(1)');
+-- but for the library's
+SELECT body('SELECT max(l.ledger_ref), count(*) INTO y, x FROM l WHERE l.x > a;', 'y ledger.ref;');
 DROP FUNCTION pg_catalog.own(integer), pg_catalog.date(integer);
 DROP FUNCTION body, refused;
