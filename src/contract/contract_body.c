@@ -31,6 +31,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
@@ -64,6 +65,7 @@ static void look_at_diagnostics(TlBody *body, const PLpgSQL_stmt_getdiag *statem
 static void look_at_written(TlBody *body, PLpgSQL_expr *expression);
 static void look_at_condition(TlBody *body, PLpgSQL_expr *expression);
 static void look_at_value(TlBody *body, PLpgSQL_expr *expression, int variable);
+static void look_at_kept(TlBody *body, const TargetEntry *target, const char *what, bool is_default);
 static const TargetEntry *value(TlBody *body, PLpgSQL_expr *expression);
 static Query *query_of(TlBody *body, PLpgSQL_expr *expression, bool gives_value, bool partly);
 static bool is_statement(const Node *node);
@@ -235,11 +237,18 @@ look_at_block(TlBody *body, const PLpgSQL_stmt_block *block)
 static void
 look_at_default(TlBody *body, const PLpgSQL_variable *variable)
 {
+	const TargetEntry *target;
+
 	if ((variable->dtype != PLPGSQL_DTYPE_VAR && variable->dtype != PLPGSQL_DTYPE_REC) ||
 		variable->default_val == NULL)
 		return;
 	tl_contract_variable_line(body, variable->lineno);
-	look_at_value(body, variable->default_val, variable->dno);
+	target = value(body, variable->default_val);
+	if (target == NULL)
+		return;
+	if (variable->dtype != PLPGSQL_DTYPE_VAR || ((const PLpgSQL_var *) variable)->datatype->typlen < 0)
+		look_at_kept(body, target, "DECLARE", true);
+	tl_contract_variable_assign(body, variable->dno, exprType((Node *) target->expr), exprTypmod((Node *) target->expr));
 }
 
 static void
@@ -272,6 +281,7 @@ look_at_case(TlBody *body, const PLpgSQL_stmt_case *statement)
 
 		if (tested == NULL)
 			return;
+		look_at_kept(body, tested, "CASE", false);
 		tl_contract_variable_shape(body, statement->t_varno, exprType((Node *) tested->expr),
 								   exprTypmod((Node *) tested->expr));
 	}
@@ -324,6 +334,7 @@ look_at_elements(TlBody *body, const PLpgSQL_stmt_foreach_a *loop)
 		refuse(body, "SLICE", "contracts have none yet", "FOREACH without it");
 	else if (array != NULL)
 	{
+		look_at_kept(body, array, "FOREACH", false);
 		element = get_element_type(getBaseType(exprType((Node *) array->expr)));
 		if (OidIsValid(element))
 			tl_contract_variable_assign(body, loop->varno, element, exprTypmod((Node *) array->expr));
@@ -455,6 +466,27 @@ look_at_value(TlBody *body, PLpgSQL_expr *expression, int variable)
 
 	if (target != NULL)
 		tl_contract_variable_assign(body, variable, exprType((Node *) target->expr), exprTypmod((Node *) target->expr));
+}
+
+/*
+ * What is kept beside assignments, where the meter does not see it in time, does not
+ * grow: it has a fixed length, is a constant, or is there already.  A block assigns all
+ * of its defaults at once, so copies are refused there.
+ */
+static void
+look_at_kept(TlBody *body, const TargetEntry *target, const char *what, bool is_default)
+{
+	const Node *node = (const Node *) target->expr;
+	Oid			type = getBaseType(exprType(node));
+
+	while (IsA(node, RelabelType))
+		node = (const Node *) ((const RelabelType *) node)->arg;
+	if (get_typlen(type) > 0 || type == NUMERICOID || type == UNKNOWNOID || IsA(node, Const) ||
+		(!is_default && (IsA(node, Param) || IsA(node, FieldSelect))) ||
+		(!is_default && IsA(node, ArrayExpr) && get_typlen(getBaseType(((const ArrayExpr *) node)->element_typeid)) > 0))
+		return;
+	refuse(body, what, psprintf("a server may not be able to hold the %s that it computes", format_type_be(type)),
+		   "an assignment before it, or behind BEGIN");
 }
 
 /* The one column of its one row; NULL where it was refused. */

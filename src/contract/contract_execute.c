@@ -92,6 +92,7 @@ PG_FUNCTION_INFO_V1(tl_require);
  */
 static const char *const settings[][2] = {
 	{"array_nulls", "on"},
+	{"backslash_quote", "safe_encoding"},
 	{"bytea_output", "hex"},
 	{"constraint_exclusion", "partition"},
 	{"DateStyle", "ISO, MDY"},
@@ -119,6 +120,7 @@ static const char *const settings[][2] = {
 	{"row_security", "on"},
 	{"search_path", "pg_catalog, pg_temp"},
 	{"session_replication_role", "origin"},
+	{"standard_conforming_strings", "on"},	/* PL/pgSQL reads literals when it runs */
 	{"TimeZone", "UTC"},
 	{"timezone_abbreviations", "Default"},
 	{"transform_null_equals", "off"},

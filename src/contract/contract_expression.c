@@ -16,11 +16,13 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
@@ -90,6 +92,7 @@ static void check_order(Look *look, Node *node);
 static void check_order_of(Look *look, const List *values);
 static bool is_order(Oid operator);
 static void check_identity(Look *look, Node *node);
+static void check_money(Look *look, Node *node);
 
 void
 tl_contract_expression(TlRefusals *refusals, int location, const char *where, Node *expression)
@@ -143,6 +146,7 @@ look_at_node(Look *look, Node *node)
 	if (OidIsValid(look->schema))
 		check_pattern(look, node);
 	check_identity(look, node);
+	check_money(look, node);
 	return true;
 }
 
@@ -160,7 +164,7 @@ check_function(Oid function, void *context)
 	else if (OidIsValid(look->schema) && (get_func_namespace(function) == look->schema ||
 										  is_pinned(function, name)))
 		return false;
-	else if (!is_of_server(function) &&
+	else if (!is_of_server(function) && !tl_contract_expression_is_of_library(function) &&
 			 get_func_namespace(function) != get_namespace_oid("ledger", true))
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "other members may have another function of that name, or none",
@@ -181,6 +185,14 @@ static bool
 is_of_server(Oid function)
 {
 	return get_func_namespace(function) == PG_CATALOG_NAMESPACE && function < FirstNormalObjectId;
+}
+
+bool
+tl_contract_expression_is_of_library(Oid function)
+{
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, function);
+
+	return OidIsValid(extension) && extension == get_extension_oid("telco_ledger", true);
 }
 
 /* In calls the time zone is UTC; a time zone by name would be the third argument. */
@@ -426,4 +438,16 @@ check_identity(Look *look, Node *node)
 	if (found)
 		tl_contract_refuse(look->refusals, look->location, look->where,
 						   "it depends on OIDs, or on where the row is stored", "the columns themselves");
+}
+
+/* A literal becomes a value when it is read, by a setting of the server. */
+static void
+check_money(Look *look, Node *node)
+{
+	Oid			type = IsA(node, Const) || IsA(node, Param) ? getBaseType(exprType(node)) : InvalidOid;
+
+	if (type == MONEYOID || type == MONEYARRAYOID)
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, format_type_be(type)),
+						   "how it is read and written depends on the locale of the server",
+						   "numeric, or an integer in the smallest unit");
 }

@@ -18,4 +18,7 @@ extern void tl_contract_expression_node(TlRefusals *refusals, const char *where,
 										Node *node);
 extern bool tl_contract_expression_is_sorted_alike(Oid type);
 
+/* Wherever it lies: min and max of refs are beside PostgreSQL's. */
+extern bool tl_contract_expression_is_of_library(Oid function);
+
 #endif							/* CONTRACT_EXPRESSION_H */

@@ -39,6 +39,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "contract_expression.h"
 #include "contract_meter.h"
 #include "contract_plpgsql.h"
 #include "tl_error.h"
@@ -207,6 +208,10 @@ target_of(const PLpgSQL_stmt *statement)
 		return ((const PLpgSQL_stmt_assign *) statement)->varno;
 	if (statement->cmd_type == PLPGSQL_STMT_EXECSQL && ((const PLpgSQL_stmt_execsql *) statement)->into)
 		return ((const PLpgSQL_stmt_execsql *) statement)->target->dno;
+	if (statement->cmd_type == PLPGSQL_STMT_FORS)
+		return ((const PLpgSQL_stmt_fors *) statement)->var->dno;
+	if (statement->cmd_type == PLPGSQL_STMT_FOREACH_A)
+		return ((const PLpgSQL_stmt_foreach_a *) statement)->varno;
 	return -1;
 }
 
@@ -326,7 +331,7 @@ walker(Node *node, void *context)
 static bool
 is_foreign_function(Oid function, void *context)
 {
-	if (is_foreign(function, get_func_namespace(function)))
+	if (is_foreign(function, get_func_namespace(function)) && !tl_contract_expression_is_of_library(function))
 		refuse("function", get_func_name(function));
 	return false;
 }

@@ -684,11 +684,13 @@ is_sorted_key(Oid relation_oid, int place, const List *sorted)
 	foreach(cell, sorted)
 	{
 		const Node *value = lfirst(cell);
+		bool		is_padded = getBaseType(exprType(value)) == BPCHAROID;
 
 		while (IsA(value, RelabelType) || IsA(value, CollateExpr))
 			value = IsA(value, RelabelType) ? (const Node *) ((const RelabelType *) value)->arg :
 				(const Node *) ((const CollateExpr *) value)->arg;
-		if (IsA(value, Var) && ((const Var *) value)->varno == place && ((const Var *) value)->varlevelsup == 0)
+		/* as char(n), 'a' and 'a ' are equal */
+		if (IsA(value, Var) && is_padded == (getBaseType(exprType(value)) == BPCHAROID) && ((const Var *) value)->varno == place && ((const Var *) value)->varlevelsup == 0)
 			found = bms_add_member(found, ((const Var *) value)->varattno - FirstLowInvalidHeapAttributeNumber);
 	}
 	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);

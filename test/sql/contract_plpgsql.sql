@@ -141,6 +141,7 @@ SELECT body('FOR r IN SELECT * FROM t ORDER BY n LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT * FROM t ORDER BY k % 2 LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT * FROM p ORDER BY a LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT * FROM p ORDER BY a, b LOOP x := 1; END LOOP;');
+SELECT body('FOR r IN SELECT p.a, p.b FROM p ORDER BY p.a, p.b::bpchar COLLATE "C" LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT l.x FROM l ORDER BY l.x LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT t.k FROM t, p ORDER BY t.k LOOP x := 1; END LOOP;');
 SELECT body('FOR r IN SELECT s.k FROM (SELECT k FROM t) AS s ORDER BY s.k LOOP x := 1; END LOOP;');
@@ -155,6 +156,7 @@ SELECT body('FOR r IN DELETE FROM t RETURNING k LOOP x := 1; END LOOP;');
 SELECT body('FOR m IN SELECT t.k, t.n FROM t ORDER BY t.k LOOP x := 1; END LOOP;');
 SELECT body('FOR q IN SELECT t.k, t.n FROM t ORDER BY t.k LOOP x := 1; END LOOP;');
 SELECT body('FOREACH h SLICE 1 IN ARRAY ARRAY[[a, 1], [2, 3]] LOOP x := 1; END LOOP;', 'h integer[];');
+SELECT body('FOREACH m IN ARRAY e || e LOOP x := 1; END LOOP; FOREACH m IN ARRAY ARRAY[a, m] LOOP x := 1; END LOOP;');
 SELECT body('FOREACH m IN ARRAY a LOOP x := 1; END LOOP;');
 -- which row
 SELECT body('SELECT t.n INTO x FROM t;');
@@ -166,6 +168,9 @@ SELECT body('SELECT t.n, t.k INTO x FROM t WHERE t.k = 1;');
 SELECT body('SELECT t.n INTO STRICT x, m FROM t;');
 -- variables, and what becomes of a value on its way into them
 SELECT body('NULL;', 'y float8; i point; j xml; o json;');
+SELECT body('IF ''1,50''::money > ''2''::money THEN x := 1; END IF;');
+SELECT body('y := ''1,50'';', 'y money;');
+SELECT body('CASE b || b WHEN w THEN x := 1; END CASE; CASE b WHEN w THEN x := 1; END CASE;', 'y text := ''y''; i text := b || b; j text := b; k_ bigint := a + 1;');
 SELECT body('NULL;', 'y pg_class;');
 SELECT body('NULL;', 'y pg_class.relname%TYPE; z_ pg_class%ROWTYPE;');
 SELECT body('NULL;', 'y public.own;');
@@ -238,5 +243,7 @@ CREATE FUNCTION pg_catalog.date(n integer) RETURNS date LANGUAGE sql STABLE RETU
 SELECT body('x := own(1);');
 SELECT body('UPDATE t SET d = date(1);');
 SELECT refused('CREATE TABLE t (a integer CHECK (own(a) > 1)) USING ledger; CREATE FUNCTION f() RETURNS integer LANGUAGE sql RETURN own(1)');
+-- but for the library's
+SELECT body('SELECT max(l.ledger_ref), count(*) INTO y, x FROM l WHERE l.x > a;', 'y ledger.ref;');
 DROP FUNCTION pg_catalog.own(integer), pg_catalog.date(integer);
 DROP FUNCTION body, refused;
