@@ -7,12 +7,19 @@
 --
 -- An account belongs to a member, in one asset, for one purpose.  Amounts are
 -- whole numbers of the asset's smallest unit.  An asset has an issuer, a member with
--- the role "issuer" (ledger.set_roles); what it has issued is the negative balance
--- of its account for the purpose "issue", up to that account's credit limit.
+-- the role "issuer" (ledger.set_roles), without which it neither issues nor gives
+-- credit; what it has issued is the negative balance of its account for the purpose
+-- "issue", up to that account's credit limit.
 --
--- Whatever moves money has an id of the caller's choice.  The same call with the
--- same id once more is done and moves nothing; another one with that id is refused.
--- A call that was refused has used no id.
+-- Whatever begins to move money has an id of the caller's choice.  The same call
+-- with the same id once more is done and moves nothing; another one with that id is
+-- refused.  A call that was refused has used no id.  What ends (a reservation by
+-- post, void or expire, a netting by close_netting) ends once, and a second such
+-- call is refused.
+--
+-- An id of more than 40 characters is refused in words, before anything moves:
+-- PostgreSQL cuts blanks off at the end of a value that is too long for a column, so
+-- what is looked for and what is stored would be two ids.
 --
 -- Invariants
 --   P1  in each asset the balances of all accounts add up to zero
@@ -142,6 +149,7 @@ CREATE FUNCTION move(member bigint, id varchar, kind varchar, asset varchar, amo
                      target bigint, target_purpose varchar, reference varchar, height bigint, ref ledger.ref)
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
+    SELECT ledger.require(length(move.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
     SELECT refuse(CASE
         WHEN EXISTS (SELECT FROM transfer AS t WHERE t.member = move.member AND t.id = move.id) THEN
             CASE WHEN NOT EXISTS (SELECT FROM transfer AS t
@@ -243,6 +251,10 @@ BEGIN ATOMIC
         WHEN NOT EXISTS (SELECT FROM account AS a
                   WHERE a.member = limit_credit.member AND a.asset = limit_credit.asset AND a.purpose = limit_credit.purpose) THEN 'there is no such account'
         WHEN (limit_credit.credit_limit BETWEEN 0 AND 1000000000000000000) IS NOT TRUE THEN 'a limit is between 0 and 1000000000000000000'
+        WHEN ('issuer' = ANY ((context).roles)) IS NOT TRUE
+            AND limit_credit.credit_limit > (SELECT a.credit_limit FROM account AS a
+                  WHERE a.member = limit_credit.member AND a.asset = limit_credit.asset AND a.purpose = limit_credit.purpose)
+            THEN 'who gives credit has the role issuer'
         END);
     SELECT ledger.require((SELECT a.available FROM account AS a
              WHERE a.member = limit_credit.member AND a.asset = limit_credit.asset AND a.purpose = limit_credit.purpose)
@@ -277,6 +289,8 @@ CREATE FUNCTION issue(context ledger.context, id varchar, asset varchar, amount 
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(EXISTS (SELECT FROM asset AS a WHERE a.asset = issue.asset AND a.issuer = (context).member), 'only its issuer issues an asset');
+    SELECT ledger.require('issuer' = ANY ((context).roles) OR EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = issue.id),
+                          'who issues an asset has the role issuer');
     SELECT move((context).member, issue.id, 'issue', issue.asset, issue.amount, (context).member, 'issue', issue.target, issue.target_purpose,
                 issue.reference, (context).height, (context).ref);
 END;
@@ -302,14 +316,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION transfer(ledger.context, varchar, varchar, bigint, varchar, bigint, varchar, varchar) IS 'from an account of the member who calls to any other';
 
--- Transfers in two phases: reserved by who pays; posted, in whole or in part, by
--- who pays or who is paid; voided by who is paid; ended by anybody when their time
--- is over.
+-- Transfers in two phases: reserved by who pays; posted by who pays, or in whole or
+-- in part by who is paid; voided by who is paid; ended by anybody when their time is
+-- over.  So who pays cannot take back what it has reserved, by posting a little of it
+-- neither.
 
 CREATE FUNCTION reserve(context ledger.context, id varchar, asset varchar, amount bigint, purpose varchar, target bigint, target_purpose varchar,
                         expires timestamptz, reference varchar DEFAULT NULL)
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
+    SELECT ledger.require(length(reserve.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
     SELECT refuse(CASE
         WHEN EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = reserve.id) THEN
             CASE WHEN NOT EXISTS (SELECT FROM transfer AS t
@@ -355,6 +371,9 @@ BEGIN ATOMIC
         WHEN (SELECT t.expires FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) <= (context).block_time THEN 'the transfer has expired'
         WHEN post.amount <= 0 THEN 'an amount is above zero'
         WHEN post.amount > (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) THEN 'less than that is reserved'
+        WHEN post.amount < (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id)
+            AND (SELECT t.target FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) <> (context).member
+            THEN 'only who is paid posts less than is reserved'
         END);
     SELECT finish(post.member, post.id, 'posted',
                   COALESCE(post.amount, (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id)),
@@ -389,6 +408,7 @@ COMMENT ON FUNCTION expire(ledger.context, bigint, varchar) IS 'what the member 
 CREATE FUNCTION send_invoice(context ledger.context, id varchar, debtor bigint, asset varchar, amount bigint, due timestamptz, reference varchar DEFAULT NULL)
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
+    SELECT ledger.require(length(send_invoice.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
     SELECT refuse(CASE
         WHEN EXISTS (SELECT FROM invoice AS i WHERE i.creditor = (context).member AND i.id = send_invoice.id) THEN
             CASE WHEN NOT EXISTS (SELECT FROM invoice AS i

@@ -146,7 +146,7 @@ sub move
 }
 
 sub account { my ($self, $member, $args, $purpose) = @_; return "$member " . ($args->{asset} // '') . ' ' . ($purpose // '') }
-sub own { my ($self, $id) = @_; return "$self->{member} $id" }
+sub own { my ($self, $id) = @_; refuse_if(length($id) < 1 || length($id) > 40, 'an id has 1 to 40 characters'); return "$self->{member} $id" }
 
 sub call_define_asset
 {
@@ -266,6 +266,7 @@ sub call_post
 	refuse_if($transfer->{expires} <= $self->{time}, 'the transfer has expired');
 	refuse_if($amount <= 0, 'an amount is above zero');
 	refuse_if($amount > $transfer->{amount}, 'less than that is reserved');
+	refuse_if($amount < $transfer->{amount} && !$self->is_of($transfer, 'target'), 'only who is paid posts less than is reserved');
 	$transfer->{state} = 'posted';
 	$self->enter($transfer->{source}, $amount, 0);
 	$self->enter($transfer->{target}, 0, $amount);

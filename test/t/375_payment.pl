@@ -98,6 +98,18 @@ calls(
 	1, q{redeem('r', 'EUR', 100, 'issue')}, 'refused: what is issued is not redeemed by its issuer alone');
 is(balances(), "1|issue|-900|0|0|999100\n2|a|700|0|0|700\n3|a|200|0|0|200\n4|a|0|0|0|0", 'a transfer whose call came twice has moved once');
 
+# An id that differs by a blank which its column has no room for.
+my $id = 'x' x 40;
+calls(
+	2, "transfer('$id', 'EUR', 1, 'a', 3, 'a')", 'done',
+	2, "transfer('$id', 'EUR', 1, 'a', 3, 'a')", 'done',
+	2, "transfer('$id ', 'EUR', 1, 'a', 3, 'a')", 'refused: an id has 1 to 40 characters',
+	2, "reserve('$id ', 'EUR', 1, 'a', 3, 'a', now() + interval '1 hour')", 'refused: an id has 1 to 40 characters',
+	1, "issue('$id ', 'EUR', 1, 2, 'a')", 'refused: an id has 1 to 40 characters',
+	2, "send_invoice('$id ', 3, 'EUR', 1, now())", 'refused: an id has 1 to 40 characters',
+	3, "transfer('$id', 'EUR', 1, 'a', 2, 'a')", 'done');
+is(balances(), "1|issue|-900|0|0|999100\n2|a|700|0|0|700\n3|a|200|0|0|200\n4|a|0|0|0|0", 'it has moved nothing, and each member has ids of its own');
+
 # Limits, and sums that bigint does not hold.
 calls(
 	3, q{limit_credit(3, 'EUR', 'a', 50)}, 'refused: only the issuer of the asset gives credit in it',
@@ -126,6 +138,7 @@ calls(
 	2, q{transfer('v', 'EUR', 501, 'a', 3, 'a')}, 'refused: not enough is available',
 	3, q{post(2, 'p')}, 'refused: only who pays or is paid posts a transfer',
 	4, q{post(2, 'p', 201)}, 'refused: less than that is reserved',
+	2, q{post(2, 'p', 199)}, 'refused: only who is paid posts less than is reserved',
 	4, q{post(2, 'p', 0)}, 'refused: an amount is above zero',
 	2, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer',
 	3, q{expire(2, 'p')}, 'refused: the transfer has not expired yet');
@@ -218,9 +231,9 @@ calls(
 	2, q{draw_statement('EUR', 'a')}, 'done',
 	2, q{draw_statement('EUR', 'b')}, 'refused: there is no such account',
 	3, 'audit()', 'done');
-is(same_everywhere($wires, q{SELECT number, opening, debits, credits, closing FROM payment.statement ORDER BY number}, @members), "1|0|505|1150|645\n2|645|5|0|640", 'statements go on where the one before has ended');
+is(same_everywhere($wires, q{SELECT number, opening, debits, credits, closing FROM payment.statement ORDER BY number}, @members), "1|0|506|1151|645\n2|645|5|0|640", 'statements go on where the one before has ended');
 is(same_everywhere($wires, q{SELECT kind, by_member, id, debit, credit, balance FROM payment.movement WHERE member = 2 ORDER BY height, ref}, @members),
-	join("\n", 'issue|1|i|0|1000|1000', 'transfer|2|t|300|0|700', 'reserve|2|p|150|0|550', 'invoice|2|inv|25|0|525', 'transfer|2|help|30|0|495',
+	join("\n", 'issue|1|i|0|1000|1000', 'transfer|2|t|300|0|700', "transfer|2|$id|1|0|699", "transfer|3|$id|0|1|700", 'reserve|2|p|150|0|550', 'invoice|2|inv|25|0|525', 'transfer|2|help|30|0|495',
 		'netting|4|n|0|60|555', 'netting|2|b|0|90|645', 'transfer|2|after|5|0|640'), 'with the balance after each movement');
 is(same_everywhere($wires, 'SELECT count(*) FROM payment.imbalance', @members), '0', 'the balances of each asset add up to zero');
 
@@ -301,5 +314,15 @@ is(same_everywhere($wires, 'SELECT count(*) FROM (SELECT DISTINCT ON (member, as
 	'0', 'running balances end with those of the accounts');
 like(same_everywhere($wires, q{SELECT encode(digest, 'hex') FROM ledger.state ORDER BY table_id}, @members), qr/^[0-9a-f\n]+$/, 'all members have the same state');
 is($wires->sql(3, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
+
+# An issuer whose role is taken away takes back what it has given, and gives no more.
+$wires->sql($_, q{SELECT ledger.set_roles('member1', '{}')}) foreach (2 .. 4);
+ok($wires->poll(1, q{SELECT roles FROM ledger.member WHERE member = 1}, '{}'), 'member 1 is no issuer any more');
+calls(
+	1, q{issue('late', 'EUR', 1, 2, 'a')}, 'refused: who issues an asset has the role issuer',
+	1, q{issue('i', 'EUR', 1000, 2, 'a')}, 'done',
+	1, q{limit_credit(4, 'EUR', 'a', 1)}, 'refused: who gives credit has the role issuer',
+	1, q{limit_credit(4, 'EUR', 'a', 0)}, 'done',
+	1, q{define_asset('NEW')}, 'refused: who issues an asset has the role issuer');
 
 done_testing();
