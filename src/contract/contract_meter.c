@@ -8,7 +8,9 @@
  *
  * Which statements run follows from the chain (contract_body.c), so their number
  * is the same at every member, whatever plans they have and whatever a session has
- * kept of earlier calls.  A call that runs more than STATEMENTS_MAX has failed.
+ * kept of earlier calls.  A call that runs more than STATEMENTS_MAX has failed.  What
+ * may change rows counts as STATEMENT_PRICE: changes of one row by one call get dearer
+ * with each, as the versions that it has left cannot go before the block is applied.
  * So has one whose function lets its variables grow beyond VARIABLES_SIZE_MAX:
  * values are counted as they are without compression, which differs among servers.
  *
@@ -45,6 +47,7 @@
 #include "tl_error.h"
 
 #define STATEMENTS_MAX			100000
+#define STATEMENT_PRICE			10	/* of SQL, and of a call of another function */
 #define VARIABLES_SIZE_MAX		(16 * 1024 * 1024)
 
 /* Below this, a value that was assigned is no reason to look at the others. */
@@ -153,10 +156,14 @@ on_end(PLpgSQL_execstate *state, PLpgSQL_function *function)
 static void
 on_statement(PLpgSQL_execstate *state, PLpgSQL_stmt *statement)
 {
-	if (is_watched(state->func) && ++statements > STATEMENTS_MAX)
+	if (is_watched(state->func))
+		statements += statement->cmd_type == PLPGSQL_STMT_EXECSQL ||
+			statement->cmd_type == PLPGSQL_STMT_PERFORM ? STATEMENT_PRICE : 1;
+	if (statements > STATEMENTS_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("the call runs more than %d statements", STATEMENTS_MAX),
+				errdetail("A statement of SQL, and PERFORM, counts as %d.", STATEMENT_PRICE),
 				errhint("Do less in one call: several calls, or queries in place of loops."));
 	if (next != NULL && next->stmt_beg != NULL)
 		next->stmt_beg(state, statement);
