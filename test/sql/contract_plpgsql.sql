@@ -182,7 +182,6 @@ SELECT body('NULL;', 'y date := ''2020-01-01''; i kind := ''a''; j date := b;');
 SELECT body('NULL;', 'y date := ''today'';');
 SELECT body('y := ''today'';', 'y date;');
 SELECT body('y := b;', 'y date;');
-SELECT body('y := ''x''::xml;', 'y text;');
 SELECT body('x := 1.5::float8;');
 SELECT body('w := c;');
 SELECT body('SELECT b INTO y;', 'y date;');
