@@ -41,7 +41,8 @@ static char *make_query(const TlWire *wire, TlWantKind kind);
 static void on_rows(void *context, PGresult *result);
 static bool ask_last_seen(TlWire *wire, int source, TimestampTz now);
 static void on_last_seen(void *context, PGresult *result);
-static void take_seen(TlWire *wire, TlPeer *peer, const TlLogRow *row);
+static bool read_seen(const TlWire *wire, PGresult *result, int place, TlLogRow *out);
+static bool is_beyond(const TlWire *wire, const TlLogRow *row);
 static void take_reply(TlWire *wire, const TlPeer *peer, const void *data, size_t size);
 static bool take(TlWire *wire, const TlWant *want, const void *data, size_t size);
 
@@ -264,25 +265,41 @@ on_last_seen(void *context, PGresult *result)
 			wire->sink.last_seen(wire->sink.context, peer->member, NULL);
 	}
 	for (int i = 0; i < PQntuples(result); i++)
-		if (!PQgetisnull(result, i, 0) &&
-			tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
-									PQgetlength(result, i, 0)) == TL_OK &&
-			row.member == wire->member)
-			take_seen(wire, peer, &row);
+		if (read_seen(wire, result, i, &row) && is_beyond(wire, &row))
+		{
+			if (wire->sink.later != NULL)
+				wire->sink.later(wire->sink.context);
+			return;				/* the same: no answer that says what is last */
+		}
+	for (int i = 0; i < PQntuples(result); i++)
+		if (read_seen(wire, result, i, &row) &&
+			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row))
+		{
+			peer->ask_last_seen = false;
+			if (wire->sink.last_seen != NULL)
+				wire->sink.last_seen(wire->sink.context, peer->member, &row);
+		}
 }
 
-/* R30: a row of a later epoch may be by a key that only that epoch tells. */
-static void
-take_seen(TlWire *wire, TlPeer *peer, const TlLogRow *row)
+/* An own row, whoever has signed it. */
+static bool
+read_seen(const TlWire *wire, PGresult *result, int place, TlLogRow *out)
 {
-	if (tl_replication_key_verify(&wire->keys, &wire->chain_id, row))
-	{
-		peer->ask_last_seen = false;
-		if (wire->sink.last_seen != NULL)
-			wire->sink.last_seen(wire->sink.context, peer->member, row);
-	}
-	else if (row->epoch > wire->epoch && wire->sink.later != NULL)
-		wire->sink.later(wire->sink.context);
+	return !PQgetisnull(result, place, 0) &&
+		tl_consensus_row_decode(out, PQgetvalue(result, place, 0),
+								PQgetlength(result, place, 0)) == TL_OK &&
+		out->member == wire->member;
+}
+
+/*
+ * R30: a row of a later epoch may be by a key that only that epoch tells.  Whoever has
+ * made it up delays a start, as one who does not answer.
+ */
+static bool
+is_beyond(const TlWire *wire, const TlLogRow *row)
+{
+	return row->epoch > wire->epoch &&
+		!tl_replication_key_verify(&wire->keys, &wire->chain_id, row);
 }
 
 /* What it has answered to a REQUEST, this one or an earlier. */
