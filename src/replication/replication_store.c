@@ -87,10 +87,14 @@ static TlStatement insert_refused = {
 	" arrived_at = excluded.arrived_at",
 	5, {INT8OID, TEXTOID, INT8OID, BYTEAOID, INT8OID}
 };
+
+/* A row can come after its batch was applied, by itself or in blocks that were taken. */
 static TlStatement insert_wanted = {
 	"INSERT INTO ledger_internal.wanted_chunk (digest, batch_digest, member, incarnation, batch, size)"
 	" SELECT $1, $2, $3, $4, $5, $6"
 	" WHERE NOT EXISTS (SELECT FROM ledger_internal.peer_body WHERE digest = $1 AND octet_length(chunk) = $6)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.foreign_batch WHERE digest = $2"
+	" AND height <= (SELECT height FROM ledger_internal.applied))"
 	" ON CONFLICT DO NOTHING",
 	6, {BYTEAOID, BYTEAOID, INT8OID, INT4OID, INT8OID, INT4OID}
 };
