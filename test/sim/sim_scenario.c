@@ -207,7 +207,7 @@ static const SimScenario scenarios[] = {
 	sim_pace_due, SIM_SEEN_DUE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS | SIM_EXPECT_DUE},
 	{"timers_due_and_clocks", "11, timers of a contract", "clocks differ by up to a second; each timer gets its block",
 	sim_pace_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
-	{"slow_links_measured", "3", "the same, but timers follow the rows: after a while no view is lost (P15)",
+	{"slow_links_measured", "3", "as slow_links, but timers follow the rows: after a while no view is lost (P15)",
 	sim_pace_slow, SIM_SEEN_BLOCK, 4, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},
 	{"far_member_measured", "3", "one member is three times as far away as the others; its turns are not lost (P15)",
 	sim_pace_far, SIM_SEEN_BLOCK, 5, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},

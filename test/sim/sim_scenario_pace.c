@@ -108,6 +108,7 @@ sim_pace_deaf_beyond(SimWorld *world)
 	world->plan.batch_every_us = 100 * SIM_MS;
 }
 
+/* One of those who are asked shows blocks that are none (P17). */
 void
 sim_pace_false_offers(SimWorld *world)
 {
