@@ -107,7 +107,7 @@ is(join(' ', map { $wires->wire_pid($_) } @members), "@processes", 'no process h
 	$session->query_safe("BEGIN; SELECT ledger_internal.submit('held up'); LOCK TABLE ledger_internal.submitted");
 	my $process = $wires->restart_wire(1);
 
-	$wires->poll(1, "SELECT count(*) > 0 FROM pg_locks WHERE pid = $process AND NOT granted");
+	ok($wires->poll(1, "SELECT count(*) > 0 FROM pg_locks WHERE pid = $process AND NOT granted"), 'its process waits for the table');
 	sleep 11;
 	$session->query_safe('COMMIT');
 	$session->quit;

@@ -44,13 +44,13 @@ END
 all_ordered($wires, 'without the fourth', @others);
 
 # An epoch ends; what comes after is of the next one.
-my $motion = $wires->sql(1, q{SELECT ledger.set_roles('member2', ARRAY['auditor'])});
+$wires->sql(1, q{SELECT ledger.set_roles('member2', ARRAY['auditor'])});
 foreach my $member (2, 3)
 {
 	$wires->poll($member, "SELECT count(*) > 0 FROM ledger.motion");
 	$wires->sql($member, q{SELECT ledger.set_roles('member2', ARRAY['auditor'])});
 }
-$wires->poll($_, 'SELECT count(*) FROM ledger_internal.epoch', '1') foreach (@others);
+ok($wires->poll($_, 'SELECT count(*) FROM ledger_internal.epoch', '1'), "an epoch begins at member $_") foreach (@others);
 submit($wires, $_, "after the change, of $_") foreach (@others);
 all_ordered($wires, 'in the next epoch', @others);
 cmp_ok($wires->sql(1, 'SELECT max(height) FROM ledger_internal.ordered_block') - $height, '>', 8, 'there are more blocks than a core remembers');

@@ -32,19 +32,7 @@ sub outcome
 }
 
 # What a query gives at each of them, when they have applied as much as the first.
-sub everywhere
-{
-	my ($query, @who) = @_;
-	my $height = $wires->sql($who[0], 'SELECT height FROM ledger_internal.applied');
-	my %answers;
-
-	foreach my $member (@who)
-	{
-		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
-		push @{ $answers{ $wires->sql($member, $query) } }, $member;
-	}
-	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
-}
+sub everywhere { return same_everywhere($wires, @_) }
 
 # Servers differ: time zone, how values are written, what the planner may do and
 # knows, indexes, the order in which rows are stored.

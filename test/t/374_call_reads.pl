@@ -135,18 +135,6 @@ foreach my $member (@members)
 }
 
 # What a query gives at each, when all have applied as much as the first.
-sub everywhere
-{
-	my ($query) = @_;
-	my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
-	my %answers;
-
-	foreach my $member (@members)
-	{
-		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
-		push @{ $answers{ $wires->sql($member, $query) } }, $member;
-	}
-	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
-}
+sub everywhere { return same_everywhere($wires, $_[0], @members) }
 
 done_testing();
