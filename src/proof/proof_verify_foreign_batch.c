@@ -78,8 +78,9 @@ typedef struct Batch
 	int64_t		member;
 	int64_t		incarnation;
 	int64_t		number;
-	TlBatchHeader header;
+	TlBatchHeader header;		/* what it points to goes with the row */
 	bool		readable;
+	bool		submitted;		/* it has no sections of rows */
 	bool		refused;		/* rows of it, maybe all, or it as a whole */
 	TlMerkleRange range;
 	const char *problem;
@@ -145,6 +146,7 @@ take(TlVerification *run, Batch *batch, const TlCursor *cursor)
 		batch->incarnation = incarnation;
 		batch->number = number;
 		batch->readable = tl_chain_batch_decode(&batch->header, header.data, header.size) == TL_OK;
+		batch->submitted = batch->readable && tl_chain_batch_is_submitted(&batch->header);
 		batch->refused = tl_proof_cursor_flag(cursor, BATCH_REFUSED);
 		tl_merkle_range_init(&batch->range);
 	}
@@ -192,7 +194,7 @@ finish(TlVerification *run, Batch *batch)
 	const char *problem = batch->problem;
 	TlHash		root;
 
-	if (!batch->open || !batch->readable || tl_chain_batch_is_submitted(&batch->header) ||
+	if (!batch->open || !batch->readable || batch->submitted ||
 		(batch->range.size == 0 && problem == NULL && batch->refused))
 		return;
 	tl_merkle_range_root(&batch->range, &root);
