@@ -138,6 +138,7 @@ is_final(3, row_of(3), 'like what comes now');
 
 # Restored to before that, with its wire and its old key: in the old epoch it lacks no
 # row, and those of the new one are by a key that it does not know yet.
+$wires->rest(@members);
 $node->stop;
 rmtree($node->data_dir);
 PostgreSQL::Test::RecursiveCopy::copypath($backup, $node->data_dir);
