@@ -47,24 +47,36 @@ typedef struct Entry
 	List	   *defaults;		/* of the last ones */
 } Entry;
 
-static Oid	find_entry(Oid schema, const char *name);
 static void load(Entry *out, Oid function);
 static char *table_statement(const Entry *entry);
 static char *wrapper_statement(const Entry *entry);
 static char *signature(const Entry *entry, int first);
 static char *type_name(Oid type);
 
+/* A type of the library, which says what a function with it as first argument is for. */
+Oid
+tl_contract_entry_type(const char *name)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+						   ObjectIdGetDatum(get_namespace_oid("ledger", false)));
+}
+
 Oid
 tl_contract_entry_context_type(void)
 {
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("context"),
-						   ObjectIdGetDatum(get_namespace_oid("ledger", false)));
+	return tl_contract_entry_type("context");
 }
 
 bool
 tl_contract_entry_is_entry(Oid function)
 {
-	Oid			context = tl_contract_entry_context_type();
+	return tl_contract_entry_takes(function, tl_contract_entry_context_type());
+}
+
+/* Is that the type of its first argument? */
+bool
+tl_contract_entry_takes(Oid function, Oid type)
+{
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
 	bool		result;
@@ -72,27 +84,41 @@ tl_contract_entry_is_entry(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	result = form->pronargs > 0 && OidIsValid(context) && form->proargtypes.values[0] == context;
+	result = form->pronargs > 0 && OidIsValid(type) && form->proargtypes.values[0] == type;
 	ReleaseSysCache(tuple);
 	return result;
 }
 
-/* The entry point of that name, or InvalidOid. */
-static Oid
-find_entry(Oid schema, const char *name)
+/* The function of that name that takes it, or InvalidOid. */
+Oid
+tl_contract_entry_find(Oid schema, const char *name, Oid type)
 {
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	CatCList   *list;
 	Oid			found = InvalidOid;
 
+	if (strlen(name) >= NAMEDATALEN)
+		return InvalidOid;
+	list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
 	for (int i = 0; i < list->n_members && !OidIsValid(found); i++)
 	{
 		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
 
-		if (form->pronamespace == schema && tl_contract_entry_is_entry(form->oid))
+		if (form->pronamespace == schema && tl_contract_entry_takes(form->oid, type))
 			found = form->oid;
 	}
 	ReleaseSysCacheList(list);
 	return found;
+}
+
+/* What stands before the suffix, or NULL if that is not its end. */
+char *
+tl_contract_entry_stem(const char *name, const char *suffix)
+{
+	size_t		size = name == NULL ? 0 : strlen(name);
+
+	if (size <= strlen(suffix) || strcmp(name + size - strlen(suffix), suffix) != 0)
+		return NULL;
+	return pnstrdup(name, size - strlen(suffix));
 }
 
 /* By its name; whether there is such a table, contract_function.c has asked. */
@@ -111,23 +137,19 @@ tl_contract_entry_of_table(Oid relation, bool *is_row_handler)
 {
 	char	   *name = get_rel_name(relation);
 	Oid			schema = get_rel_namespace(relation);
-	size_t		size = name == NULL ? 0 : strlen(name);
-	char	   *handler;
+	Oid			context = tl_contract_entry_context_type();
+	char	   *called;
 	Oid			entry = InvalidOid;
 
 	*is_row_handler = false;
 	if (name == NULL || !tl_table_contract_owns(schema))
 		return InvalidOid;
-	handler = psprintf(TL_ROW_HANDLER_PREFIX "%s", name);
-	if (size > strlen(TL_CALL_TABLE_SUFFIX) &&
-		strcmp(name + size - strlen(TL_CALL_TABLE_SUFFIX), TL_CALL_TABLE_SUFFIX) == 0)
+	called = tl_contract_entry_stem(name, TL_CALL_TABLE_SUFFIX);
+	if (called != NULL)
+		entry = tl_contract_entry_find(schema, called, context);
+	if (!OidIsValid(entry))
 	{
-		name[size - strlen(TL_CALL_TABLE_SUFFIX)] = '\0';
-		entry = find_entry(schema, name);
-	}
-	if (!OidIsValid(entry) && strlen(handler) < NAMEDATALEN)
-	{
-		entry = find_entry(schema, handler);
+		entry = tl_contract_entry_find(schema, psprintf(TL_ROW_HANDLER_PREFIX "%s", name), context);
 		*is_row_handler = OidIsValid(entry);
 	}
 	return entry;

@@ -1,15 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * contract_execute.c
- *	  One call of a contract, executed.
+ *	  One call of a contract, or of a handler of rows or timers, executed.
  *
  * In the transaction that applies the block, each call in a subtransaction of
  * its own, as the role that owns all contracts, with settings pinned that decide
- * what values mean and how queries are planned.
+ * what values mean and how queries are planned.  Functions in SQL are planned before,
+ * for all calls of the block (contract_plan.c).
  *
  * What a call can end with is a list: it is done; it was refused by
- * ledger.require() (P0001); it ran into an error of data, of a constraint of the
- * contract itself (class 23), or into a limit of values.  All that would happen at
+ * ledger.require() or RAISE (P0001); it ran into an error of data, of a constraint of
+ * the contract itself (class 23), of PL/pgSQL about its program, or into a limit of
+ * values or statements.  All that would happen at
  * every member.  Everything else (no memory, a full disk, a lock, a cancelled
  * query) is this server's and is thrown on: the block is applied again, until it
  * can be.

@@ -450,10 +450,9 @@ look_at_entry(TlRefusals *refusals, HeapTuple tuple)
 static bool
 is_call_table(const char *table, Oid schema)
 {
-	int			size = (int) strlen(table) - (int) strlen(TL_CALL_TABLE_SUFFIX);
+	const char *called = tl_contract_entry_stem(table, TL_CALL_TABLE_SUFFIX);
 
-	return size > 0 && strcmp(table + size, TL_CALL_TABLE_SUFFIX) == 0 &&
-		count_functions(schema, pnstrdup(table, size)) > 0;
+	return called != NULL && count_functions(schema, called) > 0;
 }
 
 /* on_<table>: its other arguments are the columns of the table. */

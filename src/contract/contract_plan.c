@@ -15,8 +15,9 @@
  * of the arguments, and what it calls runs in the same way.
  *
  * Invariants
- *	  B1  statements run in their order, each sees what those before have done
- *	  B2  a plan is used only in the transaction that has made it
+ *	  N1  statements run in their order, each sees what those before have done
+ *	  N2  a plan is used only in the transaction that has made it, and while that
+ *		  has the locks of its tables
  *
  *-------------------------------------------------------------------------
  */
@@ -55,6 +56,7 @@ typedef struct Body
 {
 	Oid			function;
 	bool		is_planned;		/* otherwise PostgreSQL runs it */
+	bool		is_kept;		/* the attempt to plan it has ended well */
 	bool		is_strict;
 	int			argument_count;
 	Oid		   *types;
@@ -62,10 +64,11 @@ typedef struct Body
 	Step	   *steps;
 } Body;
 
-/* Takes the arguments of a call. */
+/* Takes the arguments of a call, for as long as the call runs. */
 typedef struct ArgumentReceiver
 {
 	DestReceiver base;
+	MemoryContext context;
 	int			count;
 	NullableDatum *arguments;
 } ArgumentReceiver;
@@ -115,15 +118,29 @@ tl_contract_plan_is_known(Oid function)
 void
 tl_contract_plan_prepare(Oid function)
 {
+	HASH_SEQ_STATUS all;
+	Body	   *body;
+
 	(void) prepare(function);
+	hash_seq_init(&all, bodies);
+	while ((body = hash_seq_search(&all)) != NULL)
+		body->is_kept = true;
 }
 
+/* What the attempt has planned goes with its locks. */
 void
 tl_contract_plan_give_up(Oid function)
 {
-	Body	   *body = hash_search(bodies, &function, HASH_ENTER, NULL);
+	HASH_SEQ_STATUS all;
+	Body	   *body;
 
+	hash_seq_init(&all, bodies);
+	while ((body = hash_seq_search(&all)) != NULL)
+		if (!body->is_kept)
+			(void) hash_search(bodies, &body->function, HASH_REMOVE, NULL);
+	body = hash_search(bodies, &function, HASH_ENTER, NULL);
 	body->is_planned = false;
+	body->is_kept = true;
 }
 
 bool
@@ -252,7 +269,7 @@ query_of_arguments(const Query *query, const FuncExpr *call)
 	return result;
 }
 
-/* B1 */
+/* N1 */
 static void
 run_body(const Body *body, const NullableDatum *arguments)
 {
@@ -278,7 +295,7 @@ run_step(const Step *step, ParamListInfo parameters)
 	NullableDatum arguments[FUNC_MAX_ARGS];
 	ArgumentReceiver receiver = {
 		.base = {take_arguments, on_receiver_start, on_receiver_end, on_receiver_end, DestNone},
-		.arguments = arguments
+		.context = CurrentMemoryContext,.arguments = arguments
 	};
 
 	if (!OidIsValid(step->callee))
@@ -316,12 +333,11 @@ body_of(Oid function)
 	return hash_search(bodies, &function, HASH_FIND, NULL);
 }
 
-/* In the memory of the call. */
 static bool
 take_arguments(TupleTableSlot *slot, DestReceiver *receiver)
 {
 	ArgumentReceiver *taken = (ArgumentReceiver *) receiver;
-	MemoryContext caller = MemoryContextSwitchTo(CurTransactionContext);
+	MemoryContext caller = MemoryContextSwitchTo(taken->context);
 
 	slot_getallattrs(slot);
 	for (int i = 0; i < slot->tts_nvalid; i++)

@@ -14,8 +14,9 @@ extern void tl_contract_plan_end(void);
 
 /*
  * Plan a function, and those that its statements call; before the subtransaction
- * of a call, unless it is known.  An error of the planner is one of the call, if it is of values: then
- * tl_contract_plan_give_up() is to be called, and the function runs as any other.
+ * of a call, unless it is known.  If the planner raises an error of values, which
+ * is one of the call, tl_contract_plan_give_up() is to be called: nothing of that
+ * attempt is kept, and the function runs as any other.
  */
 extern bool tl_contract_plan_is_known(Oid function);
 extern void tl_contract_plan_prepare(Oid function);

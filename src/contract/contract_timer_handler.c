@@ -17,59 +17,29 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
+#include "contract_entry.h"
 #include "contract_timer.h"
 
 Oid
 tl_contract_timer_type(void)
 {
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("timer"),
-						   ObjectIdGetDatum(get_namespace_oid("ledger", false)));
+	return tl_contract_entry_type("timer");
 }
 
 bool
 tl_contract_timer_is_handler(Oid function)
 {
-	Oid			type = tl_contract_timer_type();
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc form;
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	result = form->pronargs > 0 && OidIsValid(type) && form->proargtypes.values[0] == type;
-	ReleaseSysCache(tuple);
-	return result;
+	return tl_contract_entry_takes(function, tl_contract_timer_type());
 }
 
 /* The handler of that name, or InvalidOid. */
 Oid
 tl_contract_timer_handler(Oid schema, const char *name)
 {
-	CatCList   *list;
-	Oid			found = InvalidOid;
-
-	if (strlen(name) >= NAMEDATALEN)
-		return InvalidOid;
-	list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	for (int i = 0; i < list->n_members && !OidIsValid(found); i++)
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (form->pronamespace == schema && tl_contract_timer_is_handler(form->oid))
-			found = form->oid;
-	}
-	ReleaseSysCacheList(list);
-	return found;
+	return tl_contract_entry_find(schema, name, tl_contract_timer_type());
 }
 
 /* The timers of the handler of that name; InvalidOid: there is no such handler. */
@@ -81,18 +51,13 @@ tl_contract_timer_table(Oid schema, const char *handler)
 	return get_relname_relid(psprintf("%s" TL_TIMER_TABLE_SUFFIX, handler), schema);
 }
 
-/* Of the schema of a contract. */
+/* Of a table in a contract's schema: is it that of a handler's timers? */
 bool
 tl_contract_timer_is_table(Oid relation)
 {
-	char	   *name = get_rel_name(relation);
-	size_t		suffix = strlen(TL_TIMER_TABLE_SUFFIX);
-	size_t		size = name == NULL ? 0 : strlen(name);
+	char	   *handler = tl_contract_entry_stem(get_rel_name(relation), TL_TIMER_TABLE_SUFFIX);
 
-	if (size <= suffix || strcmp(name + size - suffix, TL_TIMER_TABLE_SUFFIX) != 0)
-		return false;
-	name[size - suffix] = '\0';
-	return OidIsValid(tl_contract_timer_handler(get_rel_namespace(relation), name));
+	return handler != NULL && OidIsValid(tl_contract_timer_handler(get_rel_namespace(relation), handler));
 }
 
 /* What is run behind the statement that makes a handler; the first makes its table. */
