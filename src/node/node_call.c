@@ -4,7 +4,8 @@
  *	  The calls of a block: gathered with its rows, executed behind them.
  *
  * Hooks of node_apply.c.  A row of an entry point's table (contract_entry.c) is
- * a call.  When all rows of the block are in their tables, its calls run one after
+ * a call, and one of a table that has a handler calls that.  When all rows of the
+ * block are in their tables, handlers run, then calls, each one after
  * the other in the order of their refs, and what became of each is stored: a
  * leaf of the outcome root, and a row of ledger_internal.call_outcome.  Behind them
  * the timers run that are due by the time of the block (contract_timer.c), whose
@@ -96,11 +97,10 @@ static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
 static void on_rows_end(bool count);
 static void on_end(int64_t height);
 static const CallTable *table_of(const uint8_t table_id[TL_TABLE_ID_SIZE]);
-static void execute_all(int64_t height, TimestampTz time);
+static void execute_all(int64_t height);
 static void execute_calls(int64_t height, TlCallContext *about, HTAB *net);
 static void execute_timers(int64_t height, TlCallContext *about, HTAB *net);
 static void execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *net);
-static bool is_due(TimestampTz time);
 static int	compare_refs(const void *left, const void *right);
 static TimestampTz time_of(int64_t height);
 static Datum roles_of(uint64 count, const SPITupleTable *members, uint32_t member);
@@ -189,11 +189,9 @@ table_of(const uint8_t table_id[TL_TABLE_ID_SIZE])
 static void
 on_end(int64_t height)
 {
-	TimestampTz time = time_of(height);
-
 	on_rows_end(false);
-	if (call_count > 0 || is_due(time))
-		execute_all(height, time);
+	if (call_count > 0 || tl_node_call_is_due(height))
+		execute_all(height);
 	MemoryContextDelete(context);
 	context = NULL;
 	tables = NULL;
@@ -201,31 +199,25 @@ on_end(int64_t height)
 	call_count = call_room = counted = 0;
 }
 
-/* Has a block of that time something to run, whatever it orders? */
-static bool
-is_due(TimestampTz time)
-{
-	TimestampTz next;
-
-	return tl_contract_timer_next(&next) && next <= time;
-}
-
-/* The block at the tip, which is stored and not applied. */
+/* Has this block, which is stored and not applied, something to run, whatever it orders? */
 bool
 tl_node_call_is_due(int64_t height)
 {
-	return is_due(time_of(height));
+	TimestampTz next;
+
+	return tl_contract_timer_next(&next) && next <= time_of(height);
 }
 
 static void
-execute_all(int64_t height, TimestampTz time)
+execute_all(int64_t height)
 {
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	TlCallContext about = {.height = height,.time = time};
+	TlCallContext about = {.height = height,.time = time_of(height)};
 	HTAB	   *net = make_net();
 	int			settings = tl_contract_execute_begin();
 
-	execute_calls(height, &about, net);
+	if (call_count > 0)
+		execute_calls(height, &about, net);
 	execute_timers(height, &about, net);
 	tl_contract_execute_end(settings);
 	add_net(net);

@@ -25,7 +25,6 @@
 #include "funcapi.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
-#include "utils/elog.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -178,7 +177,8 @@ judge(const Outcome * outcome, const TlRefBytes *ref)
 			errdetail(strcmp(outcome->state, "refused") == 0 ?
 					  "The contract has refused call %s in block %lld. Nothing has changed." :
 					  "Call %s has failed in block %lld. Nothing has changed.",
-					  ref_text(ref), (long long) outcome->height));
+					  ref_text(ref), (long long) outcome->height),
+			errhint("A call that is over is not tried again: call anew when what was wrong is right."));
 }
 
 static char *
@@ -187,5 +187,5 @@ ref_text(const TlRefBytes *ref)
 	TlRef		unpacked;
 
 	tl_table_ref_unpack(&unpacked, ref);
-	return pstrdup(tl_table_ref_text(&unpacked));
+	return tl_table_ref_text(&unpacked);
 }

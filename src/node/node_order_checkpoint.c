@@ -117,11 +117,10 @@ tl_node_order_checkpoint_tell_due(TlOrder *order)
 	input.height = order->height;
 	if (tl_contract_timer_next(&at))
 		input.due_us = tl_chain_time_to_unix(at);
-	status = tl_node_order_step(order, &input);
-	if (status == TL_BAD_VERSION)
-		return;					/* R27 */
-	tl_error_check(status, "what is due");
 	order->due_told = order->height;
+	status = tl_node_order_step(order, &input);
+	if (status != TL_BAD_VERSION)	/* R27 */
+		tl_error_check(status, "what is due");
 }
 
 /*

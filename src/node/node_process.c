@@ -2,7 +2,7 @@
  *
  * node_process.c
  *	  Processes that the worker of a database has beside itself: the scrub, the
- *	  wire.
+ *	  wire.  And what they and the worker keep of their memory.
  *
  * Each ends by itself or by ERROR and is never restarted by the postmaster; its
  * end sets the worker's latch, and the worker decides whether and when there

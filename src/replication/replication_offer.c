@@ -35,6 +35,7 @@
 #define MESSAGE_SIZE		(1 + TL_OFFER_QUESTION_SIZE)
 #define TIMEOUT_MS			30000
 #define SHOW_PAUSE_MS		100
+#define OFFERED_MINUTES		10	/* to who does not ask again */
 #define LOOK_MS				50	/* from the question to the first look */
 #define LOOK_PAUSE_MS		200
 #define LOOKS_MAX			10
@@ -146,7 +147,7 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 		if (offer.size > 0)
 			sent = tl_replication_connection_ask(&wire->reader,
 												 "WITH old AS (DELETE FROM ledger_wire.offer WHERE member <> $1::bigint"
-												 " AND made_at < now() - interval '10 minutes')"
+												 " AND made_at < now() - interval '" CppAsString2(OFFERED_MINUTES) " minutes')"
 												 " INSERT INTO ledger_wire.offer (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
 												 " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
 												 " message = excluded.message, made_at = excluded.made_at",
@@ -230,13 +231,13 @@ on_read(void *context, PGresult *result)
 	const char *reason;
 
 	pfree(taking);
+	if (peer->take_state != TL_TAKE_READ)
+		return;					/* something else is asked for by now */
 	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 1)
 	{
 		peer->take_state = TL_TAKE_NOTHING;
 		return;
 	}
-	if (peer->take_state != TL_TAKE_READ)
-		return;					/* something else is asked for by now */
 	if (PQntuples(result) == 0)
 	{
 		peer->take_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_PAUSE_MS);
