@@ -481,7 +481,6 @@ CREATE FUNCTION ledger.admit(name text, fingerprint text, address text DEFAULT N
 COMMENT ON FUNCTION ledger.admit(text, text, text, text) IS
     'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address; kind: validator, participant or observer';
 
--- The change that removes exactly this member and sets nothing.
 CREATE FUNCTION ledger_internal.member_of_now(name text) RETURNS ledger_internal.peer
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
@@ -510,6 +509,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.propose_leaf(bytea, text) IS 'proposes what a member is to be, or approves of that proposal; the motion''s digest';
 
+-- The change that removes exactly this member and sets nothing.
 CREATE FUNCTION ledger.remove(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$

@@ -295,8 +295,7 @@ BEGIN
       FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
      WHERE m.left_height IS NULL;
     DELETE FROM ledger_internal.key_wanted WHERE row_key IS NULL AND recovery_key IS NULL;
-    IF EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)
-                WHERE m.kind = 'validator' AND m.left_height IS NULL) THEN
+    IF ledger_internal.is_validator() THEN
         BEGIN
             PERFORM ledger_internal.propose_keys();
         EXCEPTION WHEN OTHERS THEN

@@ -492,6 +492,7 @@ COMMENT ON FUNCTION pay_invoice(ledger.context, varchar, bigint, varchar, varcha
 
 CREATE FUNCTION open_netting(context ledger.context, id varchar, asset varchar, due timestamptz) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
+    SELECT ledger.require(length(open_netting.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
     SELECT refuse(CASE
         WHEN NOT EXISTS (SELECT FROM asset AS a WHERE a.asset = open_netting.asset) THEN 'there is no such asset'
         WHEN EXISTS (SELECT FROM netting AS n WHERE n.opener = (context).member AND n.id = open_netting.id) THEN 'the id was used for another netting'

@@ -107,6 +107,8 @@ calls(
 	2, "reserve('$id ', 'EUR', 1, 'a', 3, 'a', now() + interval '1 hour')", 'refused: an id has 1 to 40 characters',
 	1, "issue('$id ', 'EUR', 1, 2, 'a')", 'refused: an id has 1 to 40 characters',
 	2, "send_invoice('$id ', 3, 'EUR', 1, now())", 'refused: an id has 1 to 40 characters',
+	2, "open_netting('$id ', 'EUR', now())", 'refused: an id has 1 to 40 characters',
+	2, "open_netting('', 'EUR', now())", 'refused: an id has 1 to 40 characters',
 	3, "transfer('$id', 'EUR', 1, 'a', 2, 'a')", 'done');
 is(balances(), "1|issue|-900|0|0|999100\n2|a|700|0|0|700\n3|a|200|0|0|200\n4|a|0|0|0|0", 'it has moved nothing, and each member has ids of its own');
 
