@@ -68,6 +68,21 @@ check_hash(const UnitRecord *record, const char *name, const TlHash *hash)
 	UNIT_CHECK(memcmp(&expected, hash, TL_HASH_SIZE) == 0);
 }
 
+/* It is the vector's, and so is the root over all leaves up to it. */
+static void
+check_leaf(const UnitRecord *record, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
+{
+	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	TlHash		hash;
+
+	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(expected));
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(expected)) == 0);
+	tl_merkle_leaf_hash(&hash, leaf, TL_OUTCOME_LEAF_SIZE);
+	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
+	tl_merkle_range_root(&outcomes, &hash);
+	check_hash(record, "outcome_root", &hash);
+}
+
 static void
 row_vector(const UnitRecord *record)
 {
@@ -107,9 +122,7 @@ static void
 rejection_vector(const UnitRecord *record)
 {
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
-	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
 	TlRejection rejection;
-	TlHash		hash;
 
 	rejection.height = strtoull(unit_text(record, "height"), NULL, 10);
 	unit_bytes(rejection.ref, TL_REF_SIZE, record, "ref");
@@ -117,12 +130,7 @@ rejection_vector(const UnitRecord *record)
 	unit_bytes(rejection.batch.bytes, TL_HASH_SIZE, record, "batch");
 	unit_bytes(rejection.row.bytes, TL_HASH_SIZE, record, "row_hash");
 	UNIT_CHECK(tl_chain_state_rejection(leaf, &rejection) == TL_OK);
-	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
-	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
-	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
-	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
-	tl_merkle_range_root(&outcomes, &hash);
-	check_hash(record, "outcome_root", &hash);
+	check_leaf(record, leaf);
 
 	rejection.sqlstate[2] = 'a';
 	UNIT_CHECK(tl_chain_state_rejection(leaf, &rejection) == TL_BAD_FORMAT);
@@ -135,20 +143,13 @@ static void
 refused_vector(const UnitRecord *record)
 {
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
-	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
 	TlRefusedBatch refused;
-	TlHash		hash;
 
 	refused.height = strtoull(unit_text(record, "height"), NULL, 10);
 	memcpy(refused.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
 	unit_bytes(refused.batch.bytes, TL_HASH_SIZE, record, "batch");
 	UNIT_CHECK(tl_chain_state_refused_batch(leaf, &refused) == TL_OK);
-	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
-	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
-	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
-	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
-	tl_merkle_range_root(&outcomes, &hash);
-	check_hash(record, "outcome_root", &hash);
+	check_leaf(record, leaf);
 
 	refused.sqlstate[0] = 't';
 	UNIT_CHECK(tl_chain_state_refused_batch(leaf, &refused) == TL_BAD_FORMAT);
@@ -161,10 +162,8 @@ static void
 outcome_vector(const UnitRecord *record)
 {
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
-	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
 	uint8_t		words[ROW_MAX];
 	TlCallOutcome outcome;
-	TlHash		hash;
 	size_t		size = unit_bytes(words, sizeof(words), record, "words");
 
 	outcome.height = strtoull(unit_text(record, "height"), NULL, 10);
@@ -172,12 +171,7 @@ outcome_vector(const UnitRecord *record)
 	memcpy(outcome.sqlstate, unit_text(record, "sqlstate"), TL_SQLSTATE_SIZE);
 	tl_merkle_leaf_hash(&outcome.words, words, size);
 	UNIT_CHECK(tl_chain_state_outcome(leaf, &outcome) == TL_OK);
-	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
-	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
-	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
-	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
-	tl_merkle_range_root(&outcomes, &hash);
-	check_hash(record, "outcome_root", &hash);
+	check_leaf(record, leaf);
 
 	outcome.sqlstate[4] = ' ';
 	UNIT_CHECK(tl_chain_state_outcome(leaf, &outcome) == TL_BAD_FORMAT);
@@ -191,10 +185,9 @@ timer_vector(const UnitRecord *record)
 {
 	static char long_key[4096];
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
-	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		other[TL_OUTCOME_LEAF_SIZE];
 	uint8_t		words[ROW_MAX];
 	TlTimerOutcome outcome;
-	TlHash		hash;
 	size_t		size = unit_bytes(words, sizeof(words), record, "words");
 
 	outcome.call.height = strtoull(unit_text(record, "height"), NULL, 10);
@@ -206,16 +199,11 @@ timer_vector(const UnitRecord *record)
 	outcome.key = unit_text(record, "key");
 	outcome.at = strtoll(unit_text(record, "at"), NULL, 10);
 	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_OK);
-	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
-	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
-	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
-	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
-	tl_merkle_range_root(&outcomes, &hash);
-	check_hash(record, "outcome_root", &hash);
+	check_leaf(record, leaf);
 
 	outcome.at++;
-	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_OK);
-	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) != 0);
+	UNIT_CHECK(tl_chain_state_timer(other, &outcome) == TL_OK);
+	UNIT_CHECK(memcmp(leaf, other, sizeof(leaf)) != 0);
 	outcome.call.height = 0;
 	UNIT_CHECK(tl_chain_state_timer(leaf, &outcome) == TL_BAD_FORMAT);
 	memset(long_key, 'x', sizeof(long_key) - 1);
