@@ -91,7 +91,6 @@ check_certificate(const TlProofChain *chain, const TlReceiptOutcome *given,
 				  const TlBlockHeader *block, const TlHash *hash)
 {
 	TlCertificate certificate;
-	TlMerkleRange range;
 	TlHash		root;
 
 	if (tl_consensus_certificate_decode(&certificate, given->certificate.data,
@@ -100,24 +99,35 @@ check_certificate(const TlProofChain *chain, const TlReceiptOutcome *given,
 		certificate.epoch != block->epoch || certificate.view != block->view ||
 		memcmp(&certificate.block, hash, sizeof(*hash)) != 0)
 		return "the certificate of the outcomes is not one of their block's state";
-	if (given->leaves.size % TL_OUTCOME_LEAF_SIZE != 0 ||
-		given->leaves.size / TL_OUTCOME_LEAF_SIZE > TL_RECEIPT_OUTCOMES_MAX)
+	if (tl_proof_outcome_root(&root, given->leaves) != TL_OK)
 		return "there are too many outcomes, or they are cut off";
-	tl_merkle_range_init(&range);
-	for (size_t at = 0; at < given->leaves.size; at += TL_OUTCOME_LEAF_SIZE)
-	{
-		TlHash		leaf;
-
-		tl_merkle_leaf_hash(&leaf, given->leaves.data + at, TL_OUTCOME_LEAF_SIZE);
-		if (tl_merkle_range_append(&range, &leaf) != TL_OK)
-			return "there are too many outcomes, or they are cut off";
-	}
-	tl_merkle_range_root(&range, &root);
 	if (memcmp(&root, &certificate.outcome_root, sizeof(root)) != 0)
 		return "the outcomes are not those that were certified";
 	if (!is_signed(chain, &certificate))
 		return "the outcomes are not signed by a quorum of the members";
 	return NULL;
+}
+
+TlStatus
+tl_proof_outcome_root(TlHash *out, TlSpan leaves)
+{
+	TlMerkleRange range;
+	TlStatus	status = TL_OK;
+
+	if (leaves.size % TL_OUTCOME_LEAF_SIZE != 0)
+		return TL_TRUNCATED;
+	if (leaves.size / TL_OUTCOME_LEAF_SIZE > TL_RECEIPT_OUTCOMES_MAX)
+		return TL_TOO_LARGE;
+	tl_merkle_range_init(&range);
+	for (size_t at = 0; at < leaves.size && status == TL_OK; at += TL_OUTCOME_LEAF_SIZE)
+	{
+		TlHash		leaf;
+
+		tl_merkle_leaf_hash(&leaf, leaves.data + at, TL_OUTCOME_LEAF_SIZE);
+		status = tl_merkle_range_append(&range, &leaf);
+	}
+	tl_merkle_range_root(&range, out);
+	return status;
 }
 
 /* By those who were members in the epoch of the block. */

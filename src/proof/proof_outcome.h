@@ -21,6 +21,9 @@ extern const char *tl_proof_outcome_check(const TlProofChain *chain,
 										  const TlReceiptOutcome *given,
 										  uint64_t height);
 
+/* The root over leaves that stand one behind the other, as many as a receipt may have. */
+extern TlStatus tl_proof_outcome_root(TlHash *out, TlSpan leaves);
+
 /*
  * What the leaves say of a row in a section of that kind, in the batch with that
  * digest, in the block at that height; they were checked, or are one's own.  That the

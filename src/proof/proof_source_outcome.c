@@ -20,8 +20,7 @@
 #include "chain_state.h"
 #include "chain_statement.h"
 #include "consensus_certificate.h"
-#include "merkle_hash.h"
-#include "merkle_range.h"
+#include "proof_outcome.h"
 #include "proof_source.h"
 #include "tl_error.h"
 
@@ -89,22 +88,13 @@ static void
 check_leaves(const TlReceiptOutcome *outcome)
 {
 	TlCertificate certificate;
-	TlMerkleRange range;
 	TlHash		root;
 
 	tl_proof_source_check(tl_consensus_certificate_decode(&certificate,
 														  outcome->certificate.data,
 														  outcome->certificate.size),
 						  "certificate of a checkpoint");
-	tl_merkle_range_init(&range);
-	for (size_t at = 0; at < outcome->leaves.size; at += TL_OUTCOME_LEAF_SIZE)
-	{
-		TlHash		leaf;
-
-		tl_merkle_leaf_hash(&leaf, outcome->leaves.data + at, TL_OUTCOME_LEAF_SIZE);
-		tl_proof_source_check(tl_merkle_range_append(&range, &leaf), "outcomes of rows");
-	}
-	tl_merkle_range_root(&range, &root);
+	tl_proof_source_check(tl_proof_outcome_root(&root, outcome->leaves), "outcomes of rows");
 	if (memcmp(&root, &certificate.outcome_root, sizeof(root)) != 0)
 		tl_proof_source_damaged("what was rejected here is not what a quorum has certified");
 }
