@@ -24,6 +24,7 @@ CREATE TABLE ledger_internal.call_outcome (
     error_sqlstate text,
     error_message text
 );
+CREATE INDEX call_outcome_by_height ON ledger_internal.call_outcome (height);
 COMMENT ON TABLE ledger_internal.call_outcome IS
     'what became of each call: sqlstate and words are the same at all members (src/chain/chain_state.c), the error beside them is what this server said';
 SELECT pg_extension_config_dump('ledger_internal.call_outcome', '');

@@ -38,17 +38,3 @@ CREATE VIEW ledger.timer_outcome AS
 COMMENT ON VIEW ledger.timer_outcome IS
     'timers of contracts that have run here: when each was due, and what became of it, as of a call';
 GRANT SELECT ON ledger.timer_outcome TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
-
--- What the leaf of each call and timer has to be (src/chain/chain_state.c).
-CREATE VIEW ledger_internal.call_leaf AS
-    SELECT ref, height,
-           '\x0701'::bytea || CASE WHEN timer IS NULL THEN '\x01'::bytea ELSE '\x05'::bytea END || int8send(height) || uuid_send(ref::uuid)
-           || convert_to(sqlstate, 'UTF8')
-           || CASE WHEN timer IS NULL THEN words ELSE sha256('\x01'::bytea || sha256('\x00'::bytea || timer) || words) END AS leaf
-      FROM (SELECT o.ref, o.height, o.sqlstate, sha256('\x00'::bytea || convert_to(coalesce(o.words, ''), 'UTF8')) AS words,
-                   substring(int4send(octet_length(t.contract)) FROM 4) || convert_to(t.contract, 'UTF8')
-                   || substring(int4send(octet_length(t.handler)) FROM 4) || convert_to(t.handler, 'UTF8')
-                   || int8send((extract(epoch FROM t.at) * 1000000)::bigint) || convert_to(t.key, 'UTF8') AS timer
-              FROM ledger_internal.call_outcome AS o
-              LEFT JOIN ledger_internal.timer_run AS t USING (ref)) AS c;
-COMMENT ON VIEW ledger_internal.call_leaf IS 'the leaf that each outcome of a call or timer has in the outcome root, from what is stored of it';

@@ -19,16 +19,19 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/uuid.h"
 
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_store.h"
 #include "consensus_certificate.h"
 #include "merkle_hash.h"
 #include "proof_state.h"
 #include "tl_compat.h"
 
 #define CHECKPOINTS_MAX		1000	/* read at once */
+#define CALLS_MAX			10000	/* compared at once, and those of the last one's block */
 
 static TlStatement select_applied = {"SELECT height FROM ledger_internal.applied"};
 static TlStatement select_tables = {
@@ -52,12 +55,34 @@ static TlStatement select_checkpoints = {
 	3, {INT8OID, INT8OID, INT4OID}
 };
 
+static TlStatement select_last = {
+	"SELECT height FROM ledger_internal.outcome WHERE height > $1 ORDER BY height OFFSET $2 LIMIT 1",
+	2, {INT8OID, INT4OID}
+};
+
 /* The ref of a leaf stands at byte 11, its kind at byte 2. */
 static TlStatement select_calls = {
-	"SELECT ref, height, c.leaf, l.leaf FROM ledger_internal.call_leaf AS c FULL JOIN"
+	"SELECT ref, height, o.sqlstate, o.words, t.contract, t.handler, t.key, t.at, l.leaf FROM"
+	" (SELECT * FROM ledger_internal.call_outcome WHERE height > $1 AND height <= $2) AS o"
+	" LEFT JOIN ledger_internal.timer_run AS t USING (ref) FULL JOIN"
 	" (SELECT encode(substring(leaf FROM 12 FOR 16), 'hex')::uuid::ledger.ref AS ref, height, leaf"
-	" FROM ledger_internal.outcome WHERE substring(leaf FROM 3 FOR 1) IN ('\\x01', '\\x05')) AS l USING (ref, height)"
-	" WHERE c.leaf IS DISTINCT FROM l.leaf ORDER BY ref, height"
+	" FROM ledger_internal.outcome WHERE height > $1 AND height <= $2"
+	" AND substring(leaf FROM 3 FOR 1) IN ('\\x01', '\\x05')) AS l USING (ref, height)"
+	" ORDER BY ref, height",
+	2, {INT8OID, INT8OID}
+};
+enum
+{
+	CALL_REF,
+	CALL_HEIGHT,
+	CALL_SQLSTATE,
+	CALL_WORDS,
+	TIMER_CONTRACT,
+	TIMER_HANDLER,
+	TIMER_KEY,
+	TIMER_AT,
+	CALL_LEAF,
+	CALL_COLUMNS
 };
 
 /* A shared table as it is stored, and what may fail about it. */
@@ -88,8 +113,9 @@ static void check_root(TlVerification *run);
 static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
 static void check_certificate(TlVerification *run, uint64 row);
 static void check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint);
-static void check_calls(TlVerification *run);
-static char *text_of_bytes(Datum value);
+static int64_t check_calls(TlVerification *run, int64_t after);
+static void check_call(TlVerification *run, const Datum *values, const bool *is_null);
+static bool make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const Datum *values, const bool *is_null);
 static void report(TlVerification *run, Oid relation, int64_t height, const TlHash *expected,
 				   const TlHash *found, const char *detail);
 static bool read_hash(TlHash *out, uint64 row, int column);
@@ -117,7 +143,8 @@ tl_proof_verify_state(TlVerification *run, List *tables)
 	if (OidIsValid(run->relation))
 		return;
 	check_root(run);
-	check_calls(run);
+	for (int64_t after = PG_INT64_MIN; after < PG_INT64_MAX;)
+		after = check_calls(run, after);
 	for (int64_t after = 0; after >= 0;)
 		after = check_checkpoints(run, after, applied_height);
 }
@@ -295,42 +322,85 @@ check_certificate(TlVerification *run, uint64 row)
 	});
 }
 
-/* What is told of calls and timers. */
-static void
-check_calls(TlVerification *run)
+/* What is told of calls and timers of the next blocks; the last one's height. */
+static int64_t
+check_calls(TlVerification *run, int64_t after)
 {
-	uint64		count = tl_chain_execute(&select_calls, NULL, NULL, true);
-	SPITupleTable *rows = SPI_tuptable;
+	Datum		range[] = {Int64GetDatum(after), Int32GetDatum(CALLS_MAX - 1)};
+	int64_t		last = PG_INT64_MAX;
+	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify call",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = CurrentMemoryContext;
+	uint64		count;
+	SPITupleTable *rows;
 
+	if (tl_chain_execute(&select_last, range, NULL, true) > 0)
+		last = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	range[1] = Int64GetDatum(last);
+	count = tl_chain_execute(&select_calls, range, NULL, true);
+	rows = SPI_tuptable;
 	for (uint64 i = 0; i < count; i++)
 	{
-		TlRef		ref;
-		bool		is_null[4];
-		Datum		values[4];
+		bool		is_null[CALL_COLUMNS];
+		Datum		values[CALL_COLUMNS];
 
 		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < 4; j++)
+		MemoryContextReset(one);
+		MemoryContextSwitchTo(one);
+		for (int j = 0; j < CALL_COLUMNS; j++)
 			values[j] = SPI_getbinval(rows->vals[i], rows->tupdesc, j + 1, &is_null[j]);
-		tl_table_ref_unpack(&ref, (const TlRefBytes *) DatumGetPointer(values[0]));
-		tl_proof_verify_report(run, &(TlProblem) {
-			.kind = "outcome_changed",
-			.ref = &ref,
-			.has_height = true,
-			.height = DatumGetInt64(values[1]),
-			.expected = is_null[3] ? NULL : text_of_bytes(values[3]),
-			.found = is_null[2] ? NULL : text_of_bytes(values[2]),
-			.detail = "What ledger_internal has of a call or timer of a contract is not what its outcome, which all members sign, says."
-		});
+		check_call(run, values, is_null);
 	}
+	MemoryContextSwitchTo(caller);
 	SPI_freetuptable(rows);
+	MemoryContextDelete(one);
+	return last;
 }
 
-static char *
-text_of_bytes(Datum value)
+/* Does what is told of it give the leaf that all members sign? */
+static void
+check_call(TlVerification *run, const Datum *values, const bool *is_null)
 {
-	TlSpan		bytes = tl_chain_span(value);
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	bool		told = !is_null[CALL_SQLSTATE] && make_leaf(leaf, values, is_null);
+	TlSpan		stored = is_null[CALL_LEAF] ? (TlSpan) {NULL, 0} : tl_chain_span(values[CALL_LEAF]);
+	TlRef		ref;
 
-	return tl_proof_verify_hex(bytes.data, bytes.size);
+	if (told && stored.size == sizeof(leaf) && memcmp(stored.data, leaf, sizeof(leaf)) == 0)
+		return;
+	tl_table_ref_unpack(&ref, (const TlRefBytes *) DatumGetPointer(values[CALL_REF]));
+	tl_proof_verify_report(run, &(TlProblem) {
+		.kind = "outcome_changed",
+		.ref = &ref,
+		.has_height = true,
+		.height = DatumGetInt64(values[CALL_HEIGHT]),
+		.expected = stored.size == 0 ? NULL : tl_proof_verify_hex(stored.data, stored.size),
+		.found = told ? tl_proof_verify_hex(leaf, sizeof(leaf)) : NULL,
+		.detail = "What ledger_internal has of a call or timer of a contract is not what its outcome, which all members sign, says."
+	});
+}
+
+/* False if no call has such an outcome. */
+static bool
+make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const Datum *values, const bool *is_null)
+{
+	TlTimerOutcome outcome = {.call.height = (uint64_t) DatumGetInt64(values[CALL_HEIGHT])};
+	TlSpan		words = is_null[CALL_WORDS] ? (TlSpan) {NULL, 0} : tl_chain_span(values[CALL_WORDS]);
+	TlSpan		sqlstate = tl_chain_span(values[CALL_SQLSTATE]);
+
+	if (sqlstate.size != TL_SQLSTATE_SIZE)
+		return false;
+	memcpy(outcome.call.ref, DatumGetPointer(values[CALL_REF]), TL_REF_SIZE);
+	memcpy(outcome.call.sqlstate, sqlstate.data, TL_SQLSTATE_SIZE);
+	tl_merkle_leaf_hash(&outcome.call.words, words.data, words.size);
+	if (is_null[TIMER_CONTRACT])
+		return tl_chain_state_outcome(leaf, &outcome.call) == TL_OK;
+	outcome.contract = TextDatumGetCString(values[TIMER_CONTRACT]);
+	outcome.handler = TextDatumGetCString(values[TIMER_HANDLER]);
+	outcome.key = TextDatumGetCString(values[TIMER_KEY]);
+	outcome.at = tl_chain_time_to_unix(DatumGetTimestampTz(values[TIMER_AT]));
+	return tl_chain_state_timer(leaf, &outcome) == TL_OK;
 }
 
 static void

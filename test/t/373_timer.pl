@@ -130,6 +130,11 @@ foreach my $change (
 	$wires->sql(2, 'TRUNCATE ledger_internal.timer_run, ledger_internal.call_outcome; INSERT INTO ledger_internal.timer_run TABLE kept_runs; INSERT INTO ledger_internal.call_outcome TABLE kept_calls; DROP TABLE kept_runs, kept_calls');
 }
 is($wires->sql(2, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing when they are as they were');
+# However many there are, each is compared, and named once.
+is($wires->sql(2, q{BEGIN; INSERT INTO ledger_internal.outcome (height, number, leaf)
+	SELECT height, 1000000 + n, '\x070101'::bytea || int8send(height) || uuid_send(('7.0.' || n || '.1')::ledger.ref::uuid) || convert_to('00000', 'UTF8') || sha256('')
+	FROM (SELECT n, 1 + n % (SELECT height FROM ledger_internal.applied) AS height FROM generate_series(1, 25000) AS n) AS s;
+	SELECT count(*), count(DISTINCT ref) FROM ledger.verify(mode => 'full') WHERE kind = 'outcome_changed'; ROLLBACK}), '25000|25000', 'many that are on no call');
 is($wires->sql(2, q{SELECT o.state FROM ledger.timer_outcome AS t, ledger.outcome(t.ref, '5 min') AS o WHERE t.key = 'first'}), 'done', 'the outcome of a timer, by its ref');
 $wires->sql(4, q{SET allow_system_table_mods = on; BEGIN; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'heap') WHERE oid = 'timer.expire_timer'::regclass;
 	UPDATE timer.expire_timer SET at = at + interval '1 day'; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'ledger_state') WHERE oid = 'timer.expire_timer'::regclass; COMMIT});
