@@ -32,7 +32,6 @@
 #include "node_call.h"
 #include "node_prune.h"
 #include "node_shared.h"
-#include "tl_error.h"
 
 #define HOOKS_MAX		4
 
@@ -164,12 +163,7 @@ load_batches(int64_t height, int *count)
 
 	for (uint64 i = 0; i < found; i++)
 	{
-		bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(i, 0, NULL));
-
-		tl_error_check(tl_chain_batch_decode(&batches[i].header, VARDATA_ANY(bytes),
-											 VARSIZE_ANY_EXHDR(bytes)),
-					   "header of a batch");
-		tl_chain_batch_digest(&batches[i].digest, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+		tl_node_body_batch(&batches[i].header, &batches[i].digest, i);
 		batches[i].own = DatumGetBool(tl_chain_result(i, 1, NULL));
 		batches[i].built = DatumGetBool(tl_chain_result(i, 2, NULL));
 	}

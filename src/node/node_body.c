@@ -135,6 +135,20 @@ put_chunk(StringInfo entries, TlBatchHeader *header, uint16_t section, const voi
 	pfree(DatumGetPointer(values[1]));
 }
 
+/*
+ * The batch whose header is the first column of that row of what was read; what it
+ * points to is in the caller's context.
+ */
+void
+tl_node_body_batch(TlBatchHeader *out, TlHash *digest, uint64 row)
+{
+	bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(row, 0, NULL));
+
+	tl_error_check(tl_chain_batch_decode(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)),
+				   "header of a batch");
+	tl_chain_batch_digest(digest, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+}
+
 /* Is every chunk of the batch in this database? */
 bool
 tl_node_body_is_here(const TlBatchHeader *header)

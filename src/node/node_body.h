@@ -24,6 +24,7 @@ typedef struct TlBodyReader
 
 extern bool tl_node_body_lock(bool wait);
 extern void tl_node_body_store(TlBatchHeader *header, const TlBuiltBatch *batch);
+extern void tl_node_body_batch(TlBatchHeader *out, TlHash *digest, uint64 row);
 extern bool tl_node_body_is_here(const TlBatchHeader *header);
 extern void tl_node_body_open(TlBodyReader *reader, const TlBatchHeader *header);
 extern bool tl_node_body_next_section(TlBodyReader *reader);

@@ -351,13 +351,10 @@ static bool
 find_asked(StoredBatch *out, int64_t *height, Datum digest)
 {
 	Datum		values[] = {digest, Int64GetDatum(tl_chain_applied_height())};
-	bytea	   *bytes;
 
 	if (tl_chain_execute(&select_asked, values, NULL, false) == 0)
 		return false;
-	bytes = DatumGetByteaPCopy(tl_chain_result(0, 0, NULL));
-	tl_error_check(tl_chain_batch_decode(&out->header, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)),
-				   "header of a batch");
+	tl_node_body_batch(&out->header, &out->digest, 0);
 	out->built = DatumGetInt64(tl_chain_result(0, 1, NULL));
 	*height = DatumGetInt64(tl_chain_result(0, 2, NULL));
 	return true;
@@ -444,12 +441,7 @@ load_batches(int64_t height, int *count)
 
 	for (uint64 i = 0; i < found; i++)
 	{
-		bytea	   *bytes = DatumGetByteaPCopy(tl_chain_result(i, 0, NULL));
-
-		tl_error_check(tl_chain_batch_decode(&batches[i].header, VARDATA_ANY(bytes),
-											 VARSIZE_ANY_EXHDR(bytes)),
-					   "header of a batch");
-		tl_chain_batch_digest(&batches[i].digest, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+		tl_node_body_batch(&batches[i].header, &batches[i].digest, i);
 		batches[i].built = DatumGetInt64(tl_chain_result(i, 1, NULL));
 	}
 	*count = (int) found;
