@@ -267,7 +267,7 @@ ask_next(TlOrder *order)
 static bool
 is_behind(const TlOrder *order)
 {
-	bool		behind = tl_replication_fetch_is_behind(order->wire, GetCurrentTimestamp());
+	bool		behind = tl_replication_fetch_watch(order->wire, GetCurrentTimestamp());
 
 	for (unsigned i = 0; i < order->config->member_count; i++)
 		for (unsigned j = 0; j < order->given[i].log_count; j++)

@@ -96,7 +96,7 @@ bool
 tl_replication_body_request(TlWire *wire, int source, uint32_t member)
 {
 	uint8_t		message[1 + ASKED_MAX * TL_HASH_SIZE] = {FORMAT};
-	TlParameter parameter = {message, 1, true};
+	size_t		size = 1;
 	Datum		value = Int64GetDatum((int64) member);
 	uint64		count;
 
@@ -107,24 +107,21 @@ tl_replication_body_request(TlWire *wire, int source, uint32_t member)
 	{
 		TlSpan		digest = tl_chain_result_span(i, 0);
 
-		memcpy(message + parameter.size, digest.data, TL_HASH_SIZE);
-		parameter.size += TL_HASH_SIZE;
+		memcpy(message + size, digest.data, TL_HASH_SIZE);
+		size += TL_HASH_SIZE;
 	}
 	tl_replication_wire_end(wire);
-	if (count == 0)
-		return false;
-	return tl_replication_connection_ask(&wire->peers[source].wire,
-										 "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
-										 &parameter, 1, SHOW_TIMEOUT_MS, on_requested, wire);
+	return count > 0 && tl_replication_request_put(wire, source, on_requested, message, size);
 }
 
 /* Whether it was taken shows in what can be read there, a little later. */
 static void
 on_requested(void *context, PGresult *result)
 {
-	TlWire	   *wire = context;
+	TlAsked    *asked = context;
 
-	wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILD_MS);
+	asked->wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILD_MS);
+	pfree(asked);
 }
 
 /* What the worker has made again goes into the own wire. */

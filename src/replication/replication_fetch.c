@@ -153,11 +153,11 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 }
 
 /*
- * Has somebody shown or claimed the next row of a log a while ago, and it did not
- * come?  Claims are forgotten, and told again.
+ * Note since when logs do not go on.  True if somebody has shown or claimed the next
+ * row of one a while ago, and it did not come.  Claims are forgotten, and told again.
  */
 bool
-tl_replication_fetch_is_behind(TlWire *wire, TimestampTz now)
+tl_replication_fetch_watch(TlWire *wire, TimestampTz now)
 {
 	bool		behind = false;
 

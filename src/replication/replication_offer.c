@@ -24,7 +24,6 @@
 #include "postgres.h"
 
 #include "port/pg_bswap.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "consensus_offer.h"
@@ -33,7 +32,7 @@
 
 #define FORMAT				3	/* rows of a log begin with 1, questions for bodies with 2 */
 #define MESSAGE_SIZE		(1 + TL_OFFER_QUESTION_SIZE)
-#define TIMEOUT_MS			30000
+#define SHOW_TIMEOUT_MS		30000
 #define SHOW_PAUSE_MS		100
 #define OFFERED_MINUTES		10	/* to who does not ask again */
 #define LOOK_MS				50	/* from the question to the first look */
@@ -42,16 +41,7 @@
 #define REFUSED_MS_MIN		1000
 #define REFUSED_MS_MAX		60000
 
-typedef struct TlTaking
-{
-	TlWire	   *wire;
-	int			source;
-	uint64_t	after;
-} TlTaking;
-
 static void on_shown(void *context, PGresult *result);
-static bool ask(TlWire *wire, int source, TlConnectionDone done, const char *query,
-				const TlParameter *parameters, int count);
 static void on_asked(void *context, PGresult *result);
 static void on_read(void *context, PGresult *result);
 static const char *take(TlWire *wire, const TlPeer *peer, PGresult *result);
@@ -151,7 +141,7 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 												 " INSERT INTO ledger_wire.offer (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
 												 " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
 												 " message = excluded.message, made_at = excluded.made_at",
-												 parameters, 3, TIMEOUT_MS, on_shown, wire);
+												 parameters, 3, SHOW_TIMEOUT_MS, on_shown, wire);
 		tl_replication_wire_end(wire);
 		if (sent)
 			return true;
@@ -176,46 +166,30 @@ tl_replication_offer_take(TlWire *wire, int source, TimestampTz now)
 	TlPeer	   *peer = &wire->peers[source];
 	uint64_t	member = pg_hton64(wire->member);
 	uint8_t		message[MESSAGE_SIZE] = {FORMAT};
-	TlParameter question = {message, sizeof(message), true};
 	TlParameter place[] = {{&member, sizeof(member), true}, {peer->take_question, TL_OFFER_QUESTION_SIZE, true}};
 
 	if (peer->take_state == TL_TAKE_NOTHING || now < peer->take_due)
 		return false;
+	if (peer->take_state == TL_TAKE_READ)
+		return tl_replication_request_question(wire, source, on_read,
+											   "SELECT message FROM ledger_wire.offer WHERE member = $1::bigint AND question = $2::bytea"
+											   " AND octet_length(message) <= " CppAsString2(TL_OFFER_SIZE_MAX), place, 2);
 	memcpy(message + 1, peer->take_question, TL_OFFER_QUESTION_SIZE);
-	if (peer->take_state == TL_TAKE_ASK)
-		return ask(wire, source, on_asked, "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
-				   &question, 1);
-	return ask(wire, source, on_read,
-			   "SELECT message FROM ledger_wire.offer WHERE member = $1::bigint AND question = $2::bytea"
-			   " AND octet_length(message) <= " CppAsString2(TL_OFFER_SIZE_MAX), place, 2);
-}
-
-static bool
-ask(TlWire *wire, int source, TlConnectionDone done, const char *query,
-	const TlParameter *parameters, int count)
-{
-	TlTaking   *taking = MemoryContextAlloc(TopMemoryContext, sizeof(TlTaking));
-
-	taking->wire = wire;
-	taking->source = source;
-	taking->after = wire->peers[source].take_after;
-	if (tl_replication_connection_ask(&wire->peers[source].wire, query, parameters, count,
-									  TIMEOUT_MS, done, taking))
-		return true;
-	pfree(taking);
-	return false;
+	if (!tl_replication_request_put(wire, source, on_asked, message, sizeof(message)))
+		return false;
+	peer->take_state = TL_TAKE_ASKED;
+	return true;
 }
 
 static void
 on_asked(void *context, PGresult *result)
 {
-	TlTaking   *taking = context;
-	TlPeer	   *peer = &taking->wire->peers[taking->source];
-	bool		is_old = peer->take_after != taking->after;
+	TlAsked    *asked = context;
+	TlPeer	   *peer = &asked->wire->peers[asked->source];
 
-	pfree(taking);
-	if (is_old)
-		return;					/* something else is asked for by now */
+	pfree(asked);
+	if (peer->take_state != TL_TAKE_ASKED)
+		return;					/* something else is to be asked for by now */
 	peer->take_tries = 0;
 	peer->take_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
 	peer->take_state = result != NULL && tl_replication_result_ok(result) ?
@@ -225,14 +199,14 @@ on_asked(void *context, PGresult *result)
 static void
 on_read(void *context, PGresult *result)
 {
-	TlTaking   *taking = context;
-	TlWire	   *wire = taking->wire;
-	TlPeer	   *peer = &wire->peers[taking->source];
+	TlAsked    *asked = context;
+	TlWire	   *wire = asked->wire;
+	TlPeer	   *peer = &wire->peers[asked->source];
 	const char *reason;
 
-	pfree(taking);
+	pfree(asked);
 	if (peer->take_state != TL_TAKE_READ)
-		return;					/* something else is asked for by now */
+		return;					/* something else is to be asked for by now */
 	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 1)
 	{
 		peer->take_state = TL_TAKE_NOTHING;

@@ -49,6 +49,7 @@ typedef enum TlTakeState
 {
 	TL_TAKE_NOTHING,
 	TL_TAKE_ASK,				/* it is to be put into his wire */
+	TL_TAKE_ASKED,				/* it is on its way there */
 	TL_TAKE_READ				/* he may have answered */
 } TlTakeState;
 
@@ -77,6 +78,7 @@ typedef struct TlPeer
 	TimestampTz last_seen_due;
 	uint8_t    *request;		/* a row to be put into its wire, or NULL */
 	size_t		request_size;
+	bool		request_sent;	/* it is on its way there */
 	TimestampTz own_due;		/* when its wire is asked for the own log */
 
 	/* final blocks (replication_offer.c): that he asks for, */

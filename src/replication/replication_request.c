@@ -35,20 +35,11 @@
 #define REQUESTS_MAX		16		/* taken at once */
 #define OWN_PAUSE_MS		500
 
-typedef struct TlAsked
-{
-	TlWire	   *wire;
-	int			source;
-	uint8_t    *request;		/* what is being put into that wire, if anything */
-	size_t		request_size;
-} TlAsked;
-
 static TlStatement select_replies = {
 	"SELECT array_agg(member ORDER BY member), array_agg(message ORDER BY member)"
 	" FROM ledger_internal.reply_given"
 };
 
-static bool put_request(TlWire *wire, int source);
 static void on_put(void *context, PGresult *result);
 static bool take_requests(TlWire *wire);
 static void on_requests(void *context, PGresult *result);
@@ -58,7 +49,6 @@ static TlParameter array_parameter(Datum array);
 static void on_replies(void *context, PGresult *result);
 static bool ask_own(TlWire *wire, int source, TimestampTz now);
 static void on_own(void *context, PGresult *result);
-static TlAsked *asked(TlWire *wire, int source);
 
 /* Put a row into that member's wire; it takes the place of one that waits. */
 void
@@ -75,6 +65,7 @@ tl_replication_request_send(TlWire *wire, uint32_t member, const void *data, siz
 		peer->request = MemoryContextAlloc(TopMemoryContext, size);
 		memcpy(peer->request, data, size);
 		peer->request_size = size;
+		peer->request_sent = false;
 	}
 }
 
@@ -112,7 +103,12 @@ bool
 tl_replication_request_ask(TlWire *wire, int source, TimestampTz now)
 {
 	if (source >= 0 && wire->peers[source].request != NULL)
-		return put_request(wire, source);
+	{
+		TlPeer	   *peer = &wire->peers[source];
+
+		peer->request_sent = tl_replication_request_put(wire, source, on_put, peer->request, peer->request_size);
+		return peer->request_sent;
+	}
 	if (source < 0 && wire->requests_arrived)
 		return take_requests(wire);
 	if (source < 0 && wire->replies_due)
@@ -122,42 +118,49 @@ tl_replication_request_ask(TlWire *wire, int source, TimestampTz now)
 	return wire->takes_back && ask_own(wire, source, now);
 }
 
-static bool
-put_request(TlWire *wire, int source)
+/* A message for that peer, whose connection is idle; false if it cannot be sent now. */
+bool
+tl_replication_request_put(TlWire *wire, int source, TlConnectionDone done,
+						   const void *message, size_t size)
 {
-	TlPeer	   *peer = &wire->peers[source];
-	TlParameter parameter = {peer->request, (int) peer->request_size, true};
-	TlAsked    *question = asked(wire, source);
+	TlParameter parameter = {message, (int) size, true};
 
-	if (!tl_replication_connection_ask(&peer->wire,
-									   "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
-									   &parameter, 1, REQUEST_TIMEOUT_MS, on_put, question))
-	{
-		pfree(question);
-		return false;
-	}
-	/* another one may be wanted before this one has arrived */
-	question->request = peer->request;
-	question->request_size = peer->request_size;
-	peer->request = NULL;
-	return true;
+	return tl_replication_request_question(wire, source, done,
+										   "INSERT INTO ledger_wire.request (message) VALUES ($1::bytea)",
+										   &parameter, 1);
 }
 
-/* One that was refused is forgotten: the core asks again. */
+/* The callback is handed a TlAsked, and frees it. */
+bool
+tl_replication_request_question(TlWire *wire, int source, TlConnectionDone done,
+								const char *query, const TlParameter *parameters, int count)
+{
+	TlAsked    *asked = MemoryContextAlloc(TopMemoryContext, sizeof(TlAsked));
+
+	asked->wire = wire;
+	asked->source = source;
+	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source), query,
+									  parameters, count, REQUEST_TIMEOUT_MS, done, asked))
+		return true;
+	pfree(asked);
+	return false;
+}
+
+/* One that was refused is forgotten: the core asks again.  One whose connection was lost is put again. */
 static void
 on_put(void *context, PGresult *result)
 {
-	TlAsked    *question = context;
-	TlPeer	   *peer = &question->wire->peers[question->source];
+	TlAsked    *asked = context;
+	TlPeer	   *peer = &asked->wire->peers[asked->source];
 
-	if (result == NULL && peer->request == NULL)
-	{
-		peer->request = question->request;	/* the connection was lost */
-		peer->request_size = question->request_size;
-	}
-	else
-		pfree(question->request);
-	pfree(question);
+	pfree(asked);
+	if (!peer->request_sent)
+		return;					/* another one has taken its place */
+	peer->request_sent = false;
+	if (result == NULL)
+		return;
+	pfree(peer->request);
+	peer->request = NULL;
 }
 
 static bool
@@ -265,7 +268,6 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	uint8_t		after[TL_PLACE_SIZE];
 	uint8_t		last[TL_PLACE_SIZE];
 	uint64_t	sequence = pg_hton64(wire->back_sequence);
-	TlAsked    *question;
 	TlParameter parameters[] = {
 		{after, sizeof(after), true}, {last, sizeof(last), true}
 	};
@@ -277,8 +279,7 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	memcpy(after + TL_NONCE_SIZE, &sequence, sizeof(sequence));
 	memcpy(last, wire->back_nonce, TL_NONCE_SIZE);
 	memset(last + TL_NONCE_SIZE, 0xff, sizeof(sequence));
-	question = asked(wire, source);
-	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+	return tl_replication_request_question(wire, source, on_own,
 									  psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
 												  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
 												  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
@@ -288,19 +289,16 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 												  " UNION ALL (SELECT message FROM ledger_wire.log_%u"
 												  " WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
 												  " ORDER BY arrival LIMIT 64)", wire->member, wire->member),
-									  parameters, 2, REQUEST_TIMEOUT_MS, on_own, question))
-		return true;
-	pfree(question);
-	return false;
+									  parameters, 2);
 }
 
 static void
 on_own(void *context, PGresult *result)
 {
-	TlAsked    *question = context;
-	TlWire	   *wire = question->wire;
+	TlAsked    *asked = context;
+	TlWire	   *wire = asked->wire;
 
-	pfree(question);
+	pfree(asked);
 	if (result == NULL || !tl_replication_result_ok(result) ||
 		PQnfields(result) != 1 || wire->sink.own == NULL || !wire->takes_back)
 		return;
@@ -314,14 +312,4 @@ on_own(void *context, PGresult *result)
 			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row))
 			wire->sink.own(wire->sink.context, &row);
 	}
-}
-
-static TlAsked *
-asked(TlWire *wire, int source)
-{
-	TlAsked    *question = MemoryContextAllocZero(TopMemoryContext, sizeof(TlAsked));
-
-	question->wire = wire;
-	question->source = source;
-	return question;
 }

@@ -52,6 +52,13 @@ typedef struct TlSender
 /* Rows that are asked for by digest at one time. */
 #define TL_WANTS_MAX				64
 
+/* Who was asked: what the answer's callback gets, and frees. */
+typedef struct TlAsked
+{
+	TlWire	   *wire;
+	int			source;			/* index of a peer, -1: the own wire */
+} TlAsked;
+
 typedef struct TlWant
 {
 	bool		used;
@@ -222,7 +229,7 @@ extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
-extern bool tl_replication_fetch_is_behind(TlWire *wire, TimestampTz now);
+extern bool tl_replication_fetch_watch(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);
 extern void tl_replication_fetch_place(uint8_t *out, const uint8_t nonce[TL_NONCE_SIZE],
 									   uint64_t sequence);
@@ -239,6 +246,11 @@ extern TimestampTz tl_replication_want_poll(TlWire *wire, TimestampTz now);
 extern bool tl_replication_want_ask(TlWire *wire, int source, TimestampTz now);
 
 /* from replication_request.c */
+extern bool tl_replication_request_question(TlWire *wire, int source, TlConnectionDone done,
+											const char *query, const TlParameter *parameters,
+											int count);
+extern bool tl_replication_request_put(TlWire *wire, int source, TlConnectionDone done,
+									   const void *message, size_t size);
 extern void tl_replication_request_send(TlWire *wire, uint32_t member,
 										const void *data, size_t size);
 extern void tl_replication_request_replied(TlWire *wire);
