@@ -199,6 +199,7 @@ OBJS_BACKEND = \
 	src/contract/contract_words_table.o \
 	src/contract/contract_expression.o \
 	src/contract/contract_view.o \
+	src/contract/contract_setting.o \
 	src/contract/contract_plpgsql.o \
 	src/contract/contract_query.o \
 	src/contract/contract_raise.o \

@@ -64,6 +64,7 @@
 #include "contract_refusal.h"
 #include "contract_run.h"
 #include "contract_seen.h"
+#include "contract_setting.h"
 #include "table_filter.h"
 #include "table_scan.h"
 #include "table_state.h"
@@ -92,7 +93,7 @@ PG_FUNCTION_INFO_V1(tl_require);
  * What contract_run.c settles for the script, and the worker for CHECK constraints
  * (node_worker.c), about how values are read and written has the same values here.
  */
-static const char *const settings[][2] = {
+static const TlSetting settings[] = {
 	{"array_nulls", "on"},
 	{"backslash_quote", "safe_encoding"},
 	{"bytea_output", "hex"},
@@ -130,7 +131,6 @@ static const char *const settings[][2] = {
 };
 
 static void prepare(Oid function, Oid schema, Oid role);
-static void set_path(Oid schema);
 static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
@@ -152,9 +152,7 @@ tl_contract_execute_begin(void)
 	int			level = NewGUCNestLevel();
 
 	tl_table_filter_plans(true);
-	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_setting_pin(settings, lengthof(settings));
 	tl_contract_plpgsql_pin();
 	tl_contract_plan_begin();
 	return level;
@@ -195,7 +193,8 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		tl_contract_seen_begin(context->height);
 		tl_contract_meter_begin(schema);
 		settings_level = NewGUCNestLevel();
-		set_path(schema);
+		/* as the script had it: functions in PL/pgSQL look up names */
+		tl_contract_setting_path(get_namespace_name(schema));
 		run(call, role, arguments, count);
 		AtEOXact_GUC(true, settings_level);
 		tl_contract_meter_end();
@@ -293,14 +292,6 @@ prepare(Oid function, Oid schema, Oid role)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
-}
-
-/* As the script had it: functions in PL/pgSQL look up names.  What fails takes it back too. */
-static void
-set_path(Oid schema)
-{
-	(void) set_config_option("search_path", psprintf("%s, pg_temp", quote_identifier(get_namespace_name(schema))),
-							 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* The arguments: a row that this transaction has inserted, or an own one. */

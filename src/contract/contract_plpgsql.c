@@ -20,10 +20,10 @@
 #include "commands/proclang.h"
 #include "fmgr.h"
 #include "parser/analyze.h"
-#include "utils/guc.h"
 #include "utils/syscache.h"
 
 #include "contract_plpgsql.h"
+#include "contract_setting.h"
 
 #define LIBRARY		"$libdir/plpgsql"
 
@@ -32,7 +32,7 @@ typedef void (*ParserSetup) (ParseState *state, PLpgSQL_expr *expression);
 typedef Oid (*DatumType) (PLpgSQL_execstate *state, PLpgSQL_datum *datum);
 typedef PLpgSQL_type *(*BuildType) (Oid type, int32 modifier, Oid collation, TypeName *name);
 
-static const char *const settings[][2] = {
+static const TlSetting settings[] = {
 	{"plpgsql.check_asserts", "on"},
 	{"plpgsql.extra_errors", "none"},
 	{"plpgsql.extra_warnings", "none"},
@@ -70,9 +70,7 @@ void
 tl_contract_plpgsql_pin(void)
 {
 	load();
-	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_setting_pin(settings, lengthof(settings));
 }
 
 static void

@@ -43,6 +43,7 @@
 #include "contract_made.h"
 #include "contract_plpgsql.h"
 #include "contract_run.h"
+#include "contract_setting.h"
 #include "contract_timer.h"
 #include "contract_words.h"
 #include "table_contract.h"
@@ -68,7 +69,7 @@ typedef struct Stage
 } Stage;
 
 /* What is in the list of contract_execute.c too has the same value there. */
-static const char *const settings[][2] = {
+static const TlSetting settings[] = {
 	{"array_nulls", "on"},
 	{"backslash_quote", "safe_encoding"},
 	{"bytea_output", "hex"},
@@ -372,11 +373,8 @@ begin_stage(Stage *stage, const char *schema)
 	CommandCounterIncrement();
 	stage->schema = get_namespace_oid(schema, false);
 	stage->settings = NewGUCNestLevel();
-	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("search_path", psprintf("%s, pg_temp", quote_identifier(schema)),
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	tl_contract_setting_pin(settings, lengthof(settings));
+	tl_contract_setting_path(schema);
 	tl_contract_plpgsql_pin();
 	GetUserIdAndSecContext(&stage->user, &stage->security);
 	SetUserIdAndSecContext(role, stage->security | SECURITY_LOCAL_USERID_CHANGE |
