@@ -572,5 +572,5 @@ has_record(Node *node, void *context)
 static void
 refuse(TlBody *body, const char *what, const char *why, const char *instead)
 {
-	tl_contract_refuse(body->refusals, -1, psprintf("%s with %s", body->scope.where, what), why, instead);
+	tl_contract_refuse_within(body->refusals, body->scope.where, what, why, instead);
 }

@@ -44,6 +44,7 @@
 
 #include "contract_function.h"
 #include "contract_plan.h"
+#include "contract_query.h"
 #include "tl_compat.h"
 
 typedef struct Step
@@ -80,7 +81,7 @@ static HTAB *bodies = NULL;
 static const Body *prepare(Oid function);
 static bool is_plannable(Body *body, HeapTuple tuple);
 static bool plan_steps(Body *body, const List *queries);
-static bool plan_step(Step *out, const Query *query);
+static void plan_step(Step *out, const Query *query);
 static const FuncExpr *called_by(const Query *query);
 static Query *query_of_arguments(const Query *query, const FuncExpr *call);
 static void run_body(const Body *body, const NullableDatum *arguments);
@@ -202,14 +203,14 @@ plan_steps(Body *body, const List *queries)
 			return false;
 		AcquireRewriteLocks(query, true, false);
 		rewritten = pg_rewrite_query(query);
-		if (list_length(rewritten) != 1 ||
-			!plan_step(&body->steps[body->step_count++], linitial_node(Query, rewritten)))
+		if (list_length(rewritten) != 1)
 			return false;
+		plan_step(&body->steps[body->step_count++], linitial_node(Query, rewritten));
 	}
 	return true;
 }
 
-static bool
+static void
 plan_step(Step *out, const Query *query)
 {
 	const FuncExpr *call = called_by(query);
@@ -222,28 +223,24 @@ plan_step(Step *out, const Query *query)
 		out->callee = call->funcid;
 		planned = query_of_arguments(query, call);
 		if (planned->targetList == NIL)
-			return true;
+			return;
 	}
 	plan = pg_plan_query(planned, "", 0, NULL);
 	caller = MemoryContextSwitchTo(context);
 	out->plan = copyObject(plan);
 	MemoryContextSwitchTo(caller);
-	return true;
 }
 
 /* The call that is all of a statement, of a function that can be planned too. */
 static const FuncExpr *
 called_by(const Query *query)
 {
-	const FuncExpr *call;
+	const FuncExpr *call = (const FuncExpr *) tl_contract_query_expression(query);
 	const Body *body;
 
-	if (query->commandType != CMD_SELECT || query->jointree->fromlist != NIL || query->jointree->quals != NULL ||
-		list_length(query->targetList) != 1 || query->setOperations != NULL || query->groupClause != NIL ||
-		query->havingQual != NULL || query->hasAggs || query->cteList != NIL || query->hasTargetSRFs ||
+	if (call == NULL || query->hasAggs || query->cteList != NIL || query->hasTargetSRFs ||
 		query->limitCount != NULL || query->limitOffset != NULL)
 		return NULL;
-	call = (const FuncExpr *) linitial_node(TargetEntry, query->targetList)->expr;
 	if (!IsA(call, FuncExpr) || tl_contract_function_queries(call->funcid) == NIL)
 		return NULL;
 	body = body_of(call->funcid);

@@ -100,7 +100,8 @@ static const Node *sort_value(const Query *query, const SortGroupClause *clause)
 static bool is_sorted_source(const Query *query, const Node *from, const List *sorted);
 static bool is_sorted_key(Oid relation_oid, int place, const List *sorted);
 static bool is_whole_key(const Query *query, Oid relation_oid, int place);
-static Bitmapset *whole_key(Relation relation);
+static bool has_key(Oid relation_oid, const Bitmapset *columns);
+static AttrNumber column_of(const Node *value, int place, bool collated);
 static void key_columns(const Node *condition, int place, Bitmapset **columns);
 static bool is_exact(Oid type);
 static void refuse(Look *look, const char *what, const char *why, const char *instead);
@@ -511,15 +512,12 @@ look_at_sublink(Look *look, const SubLink *sublink)
 static const Node *
 statement_call(const Look *look, const Query *query)
 {
-	const Node *node;
+	const Node *node = tl_contract_query_expression(query);
 	const FuncExpr *call;
 
-	if (query->commandType != CMD_SELECT || query->jointree->fromlist != NIL ||
-		query->jointree->quals != NULL || list_length(query->targetList) != 1 ||
-		query->setOperations != NULL || query->groupClause != NIL || query->havingQual != NULL ||
-		look->scope->pure)
+	if (node == NULL || look->scope->pure)
 		return NULL;
-	node = before_conversion((const Node *) linitial_node(TargetEntry, query->targetList)->expr);
+	node = before_conversion(node);
 	if (!IsA(node, FuncExpr))
 		return NULL;
 	call = (const FuncExpr *) node;
@@ -527,6 +525,17 @@ statement_call(const Look *look, const Query *query)
 		tl_contract_query_is_statement(call->funcid))
 		return (const Node *) call;
 	return NULL;
+}
+
+/* SELECT expression, of no table: the expression; NULL if it is another query. */
+const Node *
+tl_contract_query_expression(const Query *query)
+{
+	if (query->commandType != CMD_SELECT || query->jointree->fromlist != NIL ||
+		query->jointree->quals != NULL || list_length(query->targetList) != 1 ||
+		query->setOperations != NULL || query->groupClause != NIL || query->havingQual != NULL)
+		return NULL;
+	return (const Node *) linitial_node(TargetEntry, query->targetList)->expr;
 }
 
 bool
@@ -675,51 +684,53 @@ is_sorted_source(const Query *query, const Node *from, const List *sorted)
 static bool
 is_sorted_key(Oid relation_oid, int place, const List *sorted)
 {
-	Relation	relation = table_open(relation_oid, AccessShareLock);
-	Bitmapset  *wanted = whole_key(relation);
 	Bitmapset  *found = NULL;
-	bool		result;
 	ListCell   *cell;
 
 	foreach(cell, sorted)
-	{
-		const Node *value = lfirst(cell);
-		bool		is_padded = getBaseType(exprType(value)) == BPCHAROID;
-
-		while (IsA(value, RelabelType) || IsA(value, CollateExpr))
-			value = IsA(value, RelabelType) ? (const Node *) ((const RelabelType *) value)->arg :
-				(const Node *) ((const CollateExpr *) value)->arg;
-		/* as char(n), 'a' and 'a ' are equal */
-		if (IsA(value, Var) && is_padded == (getBaseType(exprType(value)) == BPCHAROID) && ((const Var *) value)->varno == place && ((const Var *) value)->varlevelsup == 0)
-			found = bms_add_member(found, ((const Var *) value)->varattno - FirstLowInvalidHeapAttributeNumber);
-	}
-	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);
-	table_close(relation, AccessShareLock);
-	return result;
+		found = bms_add_member(found, column_of(lfirst(cell), place, true) - FirstLowInvalidHeapAttributeNumber);
+	return has_key(relation_oid, found);
 }
 
 /* Does its condition fix each column of the primary key, or ledger_ref? */
 static bool
 is_whole_key(const Query *query, Oid relation_oid, int place)
 {
-	Relation	relation = table_open(relation_oid, AccessShareLock);
-	Bitmapset  *wanted = whole_key(relation);
 	Bitmapset  *found = NULL;
-	bool		result;
 
 	key_columns(query->jointree->quals, place, &found);
-	result = !bms_is_empty(wanted) && bms_is_subset(wanted, found);
-	table_close(relation, AccessShareLock);
-	return result;
+	return has_key(relation_oid, found);
 }
 
-/* By which its rows are told apart. */
-static Bitmapset *
-whole_key(Relation relation)
+/* Are all columns among these by which the table's rows are told apart? */
+static bool
+has_key(Oid relation_oid, const Bitmapset *columns)
 {
-	if (tl_table_catalog_is_ledger(RelationGetRelid(relation)))
-		return bms_make_singleton(tl_table_am_ref_attribute(relation) - FirstLowInvalidHeapAttributeNumber);
-	return RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	Relation	relation = table_open(relation_oid, AccessShareLock);
+	Bitmapset  *key = tl_table_catalog_is_ledger(relation_oid) ?
+		bms_make_singleton(tl_table_am_ref_attribute(relation) - FirstLowInvalidHeapAttributeNumber) :
+		RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+
+	table_close(relation, AccessShareLock);
+	return !bms_is_empty(key) && bms_is_subset(key, columns);
+}
+
+/* The column of that table which is the value, if need be under another collation; 0: it is none. */
+static AttrNumber
+column_of(const Node *value, int place, bool collated)
+{
+	bool		is_padded = getBaseType(exprType(value)) == BPCHAROID;
+	const Var  *column;
+
+	while (IsA(value, RelabelType) || (collated && IsA(value, CollateExpr)))
+		value = IsA(value, RelabelType) ? (const Node *) ((const RelabelType *) value)->arg :
+			(const Node *) ((const CollateExpr *) value)->arg;
+	column = (const Var *) value;
+	/* as char(n), 'a' and 'a ' are equal */
+	if (!IsA(value, Var) || is_padded != (getBaseType(exprType(value)) == BPCHAROID) ||
+		column->varno != place || column->varlevelsup != 0)
+		return InvalidAttrNumber;
+	return column->varattno;
 }
 
 /* column = what is no column of this query, joined by AND. */
@@ -744,15 +755,10 @@ key_columns(const Node *condition, int place, Bitmapset **columns)
 	{
 		const Node *side = lfirst(cell);
 		const Node *other = cell == list_head(operation->args) ? lsecond(operation->args) : linitial(operation->args);
-		bool		is_padded = getBaseType(exprType(side)) == BPCHAROID;
+		AttrNumber	number = column_of(side, place, false);
 
-		while (IsA(side, RelabelType))
-			side = (const Node *) ((const RelabelType *) side)->arg;
-		/* as char(n), 'a' and 'a ' are equal */
-		if (IsA(side, Var) && is_padded == (getBaseType(exprType(side)) == BPCHAROID) && ((const Var *) side)->varno == place &&
-			((const Var *) side)->varlevelsup == 0 && !contain_var_clause((Node *) other) &&
-			!checkExprHasSubLink((Node *) other))
-			*columns = bms_add_member(*columns, ((const Var *) side)->varattno - FirstLowInvalidHeapAttributeNumber);
+		if (number != InvalidAttrNumber && !contain_var_clause((Node *) other) && !checkExprHasSubLink((Node *) other))
+			*columns = bms_add_member(*columns, number - FirstLowInvalidHeapAttributeNumber);
 	}
 }
 
@@ -803,5 +809,5 @@ tl_contract_query_is_float(Oid type)
 static void
 refuse(Look *look, const char *what, const char *why, const char *instead)
 {
-	tl_contract_refuse(look->refusals, -1, psprintf("%s with %s", look->scope->where, what), why, instead);
+	tl_contract_refuse_within(look->refusals, look->scope->where, what, why, instead);
 }

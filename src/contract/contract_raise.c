@@ -191,9 +191,9 @@ walker(Node *node, void *context)
 	}
 	if (look->strict && !is_safe(node))
 	{
-		tl_contract_refuse(look->refusals, -1, psprintf("%s with %s", look->scope->where, name_of(node)),
-						   "whether it is computed, and fails, depends on a server's plan",
-						   "comparisons of columns, arguments and constants; compute in SET or SELECT, or in the call of another function");
+		tl_contract_refuse_within(look->refusals, look->scope->where, name_of(node),
+								  "whether it is computed, and fails, depends on a server's plan",
+								  "comparisons of columns, arguments and constants; compute in SET or SELECT, or in the call of another function");
 		return false;
 	}
 	return expression_tree_walker(node, walker, context);
@@ -206,9 +206,9 @@ look_at_sublink(Look *look, const SubLink *sublink)
 
 	look_at(look, sublink->testexpr, true);
 	if (look->strict && sublink->subLinkType == EXPR_SUBLINK && !tl_contract_query_has_one_row(query))
-		tl_contract_refuse(look->refusals, -1, psprintf("%s with a subquery of several rows", look->scope->where),
-						   "whether it is computed, and fails, depends on a server's plan",
-						   "an aggregate (min, max, count), or a condition on each column of the primary key");
+		tl_contract_refuse_within(look->refusals, look->scope->where, "a subquery of several rows",
+								  "whether it is computed, and fails, depends on a server's plan",
+								  "an aggregate (min, max, count), or a condition on each column of the primary key");
 	look_at_query(look, query, false);
 }
 

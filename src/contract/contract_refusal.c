@@ -50,6 +50,14 @@ tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 	MemoryContextSwitchTo(caller);
 }
 
+/* In a function, a view or the like, which is named: of such PostgreSQL keeps no places. */
+void
+tl_contract_refuse_within(TlRefusals *refusals, const char *where, const char *what,
+						  const char *why, const char *instead)
+{
+	tl_contract_refuse(refusals, -1, psprintf("%s with %s", where, what), why, instead);
+}
+
 /* Those beyond the limit too: what is refused is not run. */
 int
 tl_contract_count(const TlRefusals *refusals)

@@ -46,6 +46,8 @@ typedef struct TlRefusals
 extern void tl_contract_refusals_init(TlRefusals *refusals, const char *source);
 extern void tl_contract_refuse(TlRefusals *refusals, int location, const char *construct,
 							   const char *why, const char *instead);
+extern void tl_contract_refuse_within(TlRefusals *refusals, const char *where, const char *what,
+									  const char *why, const char *instead);
 extern int	tl_contract_count(const TlRefusals *refusals);
 extern bool tl_contract_is_listed(const char *const *list, size_t count, const char *name);
 
