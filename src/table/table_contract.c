@@ -350,13 +350,15 @@ find_schema(Oid schema)
 static void
 guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract)
 {
+	bool		decides = is_unique(index);
+
 	if (access != OAT_POST_CREATE)
 	{
-		if ((access != OAT_DROP || is_unique(index)) && has_index(contract, NameStr(form->relname)))
+		if ((access != OAT_DROP || decides) && has_index(contract, NameStr(form->relname)))
 			refuse(NameStr(form->relname), form->relnamespace);
 		return;
 	}
-	if (is_unique(index))
+	if (decides)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
 				errmsg("index \"%s\" on a shared table cannot be unique", NameStr(form->relname)),
