@@ -481,21 +481,20 @@ CREATE FUNCTION ledger.admit(name text, fingerprint text, address text DEFAULT N
 COMMENT ON FUNCTION ledger.admit(text, text, text, text) IS
     'proposes to admit a new member, or approves of that proposal; who has invited proposes, and gives the address; kind: validator, participant or observer';
 
-CREATE FUNCTION ledger_internal.member_of_now(name text) RETURNS ledger_internal.peer
+CREATE FUNCTION ledger_internal.member_of_now(name text,
+        OUT member bigint, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    found_one ledger_internal.peer;
 BEGIN
-    SELECT m.member, m.row_key INTO found_one.member, found_one.row_key
+    SELECT m.member, m.kind, m.roles, m.row_key, m.recovery_key
+      INTO member_of_now.member, member_of_now.kind, member_of_now.roles, member_of_now.row_key, member_of_now.recovery_key
       FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = member_of_now.name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no member "%"', member_of_now.name
             USING ERRCODE = 'undefined_object', HINT = 'SELECT name FROM ledger.member WHERE state = ''member''.';
     END IF;
-    RETURN found_one;
 END $$;
-COMMENT ON FUNCTION ledger_internal.member_of_now(text) IS 'number and row key of a member; an error if there is none of that name';
+COMMENT ON FUNCTION ledger_internal.member_of_now(text) IS 'what a member is; an error if there is none of that name';
 
 -- As an open motion has it, or as a new one.
 CREATE FUNCTION ledger_internal.propose_leaf(new_leaf bytea, reason text) RETURNS text
@@ -542,6 +541,7 @@ CREATE FUNCTION ledger.set_roles(name text, roles text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    now_is record;
     new_leaf bytea;
     wanted CONSTANT text[] := ARRAY(SELECT DISTINCT role COLLATE "C" FROM unnest(set_roles.roles) AS role ORDER BY 1);
 BEGIN
@@ -550,9 +550,8 @@ BEGIN
         RAISE EXCEPTION 'a list of roles is needed' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'An empty one, ''{}'', takes all roles from that member.';
     END IF;
-    PERFORM ledger_internal.member_of_now(set_roles.name);
-    SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, wanted, m.row_key, m.recovery_key) INTO new_leaf
-      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_roles.name;
+    now_is := ledger_internal.member_of_now(set_roles.name);
+    new_leaf := ledger_internal.make_leaf(now_is.member, set_roles.name, now_is.kind, wanted, now_is.row_key, now_is.recovery_key);
     IF EXISTS (SELECT FROM ledger_internal.members() AS m WHERE m.leaf = new_leaf) THEN
         RAISE EXCEPTION 'member "%" has just these roles', set_roles.name USING ERRCODE = 'duplicate_object',
             HINT = 'SELECT name, roles FROM ledger.member shows them.';
@@ -567,12 +566,12 @@ CREATE FUNCTION ledger.set_kind(name text, kind text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    now_is record;
     new_leaf bytea;
 BEGIN
     PERFORM ledger_internal.check_validator();
-    PERFORM ledger_internal.member_of_now(set_kind.name);
-    SELECT ledger_internal.make_leaf(m.member, m.name, set_kind.kind, m.roles, m.row_key, m.recovery_key) INTO new_leaf
-      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_kind.name;
+    now_is := ledger_internal.member_of_now(set_kind.name);
+    new_leaf := ledger_internal.make_leaf(now_is.member, set_kind.name, set_kind.kind, now_is.roles, now_is.row_key, now_is.recovery_key);
     IF new_leaf IS NULL THEN
         RAISE EXCEPTION 'a kind is needed' USING ERRCODE = 'null_value_not_allowed', HINT = 'Use validator, participant or observer.';
     END IF;

@@ -126,13 +126,13 @@ CREATE FUNCTION ledger.set_key(name text, fingerprint text, recovery_key bytea D
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    now_is record;
     new_leaf bytea;
 BEGIN
     PERFORM ledger_internal.check_validator();
-    PERFORM ledger_internal.member_of_now(set_key.name);
-    SELECT ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, ledger_internal.key_of(set_key.fingerprint),
-                                     coalesce(set_key.recovery_key, m.recovery_key)) INTO new_leaf
-      FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = set_key.name;
+    now_is := ledger_internal.member_of_now(set_key.name);
+    new_leaf := ledger_internal.make_leaf(now_is.member, set_key.name, now_is.kind, now_is.roles, ledger_internal.key_of(set_key.fingerprint),
+                                          coalesce(set_key.recovery_key, now_is.recovery_key));
     IF new_leaf IS NULL THEN
         RAISE EXCEPTION 'a name and a fingerprint are needed' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'SELECT ledger.new_fingerprint() on that member''s database makes a key and prints it.';
@@ -156,30 +156,28 @@ CREATE FUNCTION ledger.recover_key(name text, fingerprint text, signature bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    change bytea;
-    recovery bytea;
+    now_is record;
+    next_key bytea;
 BEGIN
     PERFORM ledger_internal.check_validator();
-    PERFORM ledger_internal.member_of_now(recover_key.name);
-    SELECT m.recovery_key INTO recovery FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = recover_key.name;
-    IF recovery IS NULL THEN
+    now_is := ledger_internal.member_of_now(recover_key.name);
+    IF now_is.recovery_key IS NULL THEN
         RAISE EXCEPTION 'member "%" has registered no recovery key', recover_key.name
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'A quorum of the members can give it another key: ledger.set_key(name, fingerprint).';
     END IF;
     IF NOT coalesce(octet_length(signature) = 64
-                    AND ledger.schnorr_verify(ledger.recovery_digest(recover_key.name, recover_key.fingerprint), signature, recovery), false) THEN
+                    AND ledger.schnorr_verify(ledger.recovery_digest(recover_key.name, recover_key.fingerprint), signature, now_is.recovery_key), false) THEN
         RAISE EXCEPTION 'that is no signature of the recovery key of member "%"', recover_key.name
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('The key is %s.', encode(recovery, 'hex')),
+                  DETAIL = format('The key is %s.', encode(now_is.recovery_key, 'hex')),
                   HINT = 'It signs what SELECT ledger.recovery_digest(name, fingerprint) returns, for this fingerprint and the member''s key of now.';
     END IF;
-    SELECT ledger_internal.make_change(
-               format(E'%s has another key: %s\nsigned by its recovery key: %s', m.name,
-                      ledger_internal.fingerprint_of(ledger_internal.key_of(recover_key.fingerprint)), encode(signature, 'hex')),
-               '{}', ARRAY[ledger_internal.make_leaf(m.member, m.name, m.kind, m.roles, ledger_internal.key_of(recover_key.fingerprint), m.recovery_key)])
-      INTO change FROM ledger_internal.members() AS m WHERE m.left_height IS NULL AND m.name = recover_key.name;
-    RETURN ledger_internal.ask_approval(change);
+    next_key := ledger_internal.key_of(recover_key.fingerprint);
+    RETURN ledger_internal.ask_approval(ledger_internal.make_change(
+               format(E'%s has another key: %s\nsigned by its recovery key: %s', recover_key.name,
+                      ledger_internal.fingerprint_of(next_key), encode(signature, 'hex')),
+               '{}', ARRAY[ledger_internal.make_leaf(now_is.member, recover_key.name, now_is.kind, now_is.roles, next_key, now_is.recovery_key)]));
 END $$;
 COMMENT ON FUNCTION ledger.recover_key(text, text, bytea) IS
     'proposes the signing key with that fingerprint for a member whose recovery key has signed that (ledger.recovery_digest()); any validator can call it, and the other members'' nodes approve of themselves';
