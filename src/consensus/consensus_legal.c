@@ -199,7 +199,7 @@ convicts(const TlConsensus *core, const TlEvidence *evidence,
 	return row->kind == TL_LOG_PROPOSE &&
 		tl_consensus_proposal_read(core, row, &child) &&
 		tl_consensus_proposal_decode_block(&parent, evidence->parent_header,
-										   evidence->parent_cut) &&
+										   evidence->parent_cut) == TL_OK &&
 		tl_consensus_same(&parent.hash, &child.header.parent) &&
 		!tl_consensus_legal_child(core, &parent, &child);
 }

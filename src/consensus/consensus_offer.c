@@ -12,6 +12,7 @@
  *-------------------------------------------------------------------------
  */
 #include "consensus_offer.h"
+#include "consensus_state.h"
 
 #include <string.h>
 
@@ -79,28 +80,9 @@ tl_consensus_offer_decode(TlOffer *out, const void *data, size_t size)
 TlStatus
 tl_consensus_offered_read(TlConsensusBlock *out, const TlOfferedBlock *block)
 {
-	TlHash		hash;
-	TlStatus	status;
+	TlStatus	status = tl_consensus_proposal_decode_block(out, block->header, block->cut);
 
-	memset(out, 0, sizeof(*out));
-	status = tl_chain_block_decode(&out->header, block->header.data, block->header.size);
-	if (status == TL_OK)
-		status = tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
-									 block->cut.data, block->cut.size);
-	if (status == TL_OK)
-		status = tl_chain_entries_decode(out->entries, &out->entry_count,
-										 TL_CONSENSUS_ENTRIES_MAX,
-										 block->entries.data, block->entries.size);
-	if (status == TL_OK)
-		status = tl_chain_cut_hash(&hash, out->cut, out->lane_count);
-	if (status == TL_OK && memcmp(&hash, &out->header.cut_hash, sizeof(hash)) != 0)
-		status = TL_BAD_PROOF;
-	if (status == TL_OK)
-		status = tl_chain_entries_root(&hash, out->entries, out->entry_count);
-	if (status == TL_OK && memcmp(&hash, &out->header.entries_root, sizeof(hash)) != 0)
-		status = TL_BAD_PROOF;
-	tl_chain_block_hash(&out->hash, &out->header);
-	return status;
+	return status == TL_OK ? tl_consensus_proposal_decode_entries(out, block->entries) : status;
 }
 
 static bool

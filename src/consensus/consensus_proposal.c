@@ -23,7 +23,6 @@
 
 static bool put_gaps(TlWriter *writer, TlConsensus *core,
 					 const TlBlockHeader *header, TlProposal *proposal);
-static bool decode_entries(TlConsensusBlock *out, const TlProposal *proposal);
 static bool check_certificates(const TlConsensus *core, const TlLogRow *row,
 							   const TlProposal *proposal,
 							   const TlConsensusBlock *block);
@@ -90,8 +89,8 @@ tl_consensus_proposal_read(const TlConsensus *core, const TlLogRow *row,
 
 	return tl_consensus_proposal_decode(&proposal, row->payload.data,
 										row->payload.size) == TL_OK &&
-		tl_consensus_proposal_decode_block(out, proposal.header, proposal.cut) &&
-		decode_entries(out, &proposal) &&
+		tl_consensus_proposal_decode_block(out, proposal.header, proposal.cut) == TL_OK &&
+		tl_consensus_proposal_decode_entries(out, proposal.entries) == TL_OK &&
 		tl_consensus_same(&out->header.chain_id, &core->config.chain_id) &&
 		out->header.epoch == row->epoch && out->header.view == row->view &&
 		out->header.proposer == row->member &&
@@ -100,21 +99,41 @@ tl_consensus_proposal_read(const TlConsensus *core, const TlLogRow *row,
 }
 
 /* A block without its entries, from its header and the cut that belongs to it. */
-bool
+TlStatus
 tl_consensus_proposal_decode_block(TlConsensusBlock *out, TlSpan header,
 								   TlSpan cut)
 {
 	TlHash		hash;
+	TlStatus	status;
 
 	memset(out, 0, sizeof(*out));
-	if (tl_chain_block_decode(&out->header, header.data, header.size) != TL_OK ||
-		tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
-							cut.data, cut.size) != TL_OK ||
-		tl_chain_cut_hash(&hash, out->cut, out->lane_count) != TL_OK ||
-		!tl_consensus_same(&hash, &out->header.cut_hash))
-		return false;
-	tl_chain_block_hash(&out->hash, &out->header);
-	return true;
+	status = tl_chain_block_decode(&out->header, header.data, header.size);
+	if (status == TL_OK)
+		status = tl_chain_cut_decode(out->cut, &out->lane_count, TL_MEMBER_COUNT_MAX,
+									 cut.data, cut.size);
+	if (status == TL_OK)
+		status = tl_chain_cut_hash(&hash, out->cut, out->lane_count);
+	if (status == TL_OK && !tl_consensus_same(&hash, &out->header.cut_hash))
+		status = TL_BAD_PROOF;
+	if (status == TL_OK)
+		tl_chain_block_hash(&out->hash, &out->header);
+	return status;
+}
+
+/* Its entries, which its header names. */
+TlStatus
+tl_consensus_proposal_decode_entries(TlConsensusBlock *out, TlSpan entries)
+{
+	TlHash		root;
+	TlStatus	status = tl_chain_entries_decode(out->entries, &out->entry_count,
+												 TL_CONSENSUS_ENTRIES_MAX,
+												 entries.data, entries.size);
+
+	if (status == TL_OK)
+		status = tl_chain_entries_root(&root, out->entries, out->entry_count);
+	if (status == TL_OK && !tl_consensus_same(&root, &out->header.entries_root))
+		status = TL_BAD_PROOF;
+	return status;
 }
 
 TlKnownBlock *
@@ -393,19 +412,6 @@ put_gaps(TlWriter *writer, TlConsensus *core, const TlBlockHeader *header,
 		proposal->gap_count++;
 	}
 	return true;
-}
-
-static bool
-decode_entries(TlConsensusBlock *out, const TlProposal *proposal)
-{
-	TlHash		root;
-
-	return tl_chain_entries_decode(out->entries, &out->entry_count,
-								   TL_CONSENSUS_ENTRIES_MAX,
-								   proposal->entries.data,
-								   proposal->entries.size) == TL_OK &&
-		tl_chain_entries_root(&root, out->entries, out->entry_count) == TL_OK &&
-		tl_consensus_same(&root, &out->header.entries_root);
 }
 
 /*

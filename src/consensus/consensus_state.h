@@ -381,6 +381,8 @@ extern void tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row,
 								   unsigned index);
 extern void tl_consensus_tally_certificate(TlConsensus *core,
 										   const TlCertificate *certificate);
+extern void tl_consensus_tally_shown(TlConsensus *core, unsigned index,
+									 const TlCertificate *certificate);
 extern bool tl_consensus_tally_same_vote(const TlVote *left,
 										 const TlVote *right);
 extern TlStatus tl_consensus_tally_encode(TlWriter *writer,
@@ -392,8 +394,10 @@ extern void tl_consensus_proposal_row(TlConsensus *core, const TlLogRow *row);
 extern bool tl_consensus_proposal_read(const TlConsensus *core,
 									   const TlLogRow *row,
 									   TlConsensusBlock *out);
-extern bool tl_consensus_proposal_decode_block(TlConsensusBlock *out,
-											   TlSpan header, TlSpan cut);
+extern TlStatus tl_consensus_proposal_decode_block(TlConsensusBlock *out,
+												   TlSpan header, TlSpan cut);
+extern TlStatus tl_consensus_proposal_decode_entries(TlConsensusBlock *out,
+													 TlSpan entries);
 extern TlKnownBlock *tl_consensus_proposal_find(TlConsensus *core, uint64_t view,
 												const TlHash *hash);
 extern const TlConsensusBlock *tl_consensus_proposal_parent(TlConsensus *core,

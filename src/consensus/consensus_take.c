@@ -71,10 +71,7 @@ tl_consensus_take_input(TlConsensus *core, const TlInput *input)
 		if (tl_consensus_offered_read(&block, &offer.blocks[i]) == TL_OK)
 			take_block(core, &block);
 	}
-	if (certificate.view > core->peers[index].certified)
-		core->peers[index].certified = certificate.view;
-	core->reading = core->config.member_count;	/* no log shows it */
-	tl_consensus_tally_certificate(core, &certificate);
+	tl_consensus_tally_shown(core, index, &certificate);
 	core->taken_view = certificate.view;
 }
 

@@ -75,6 +75,17 @@ tl_consensus_tally_row(TlConsensus *core, const TlLogRow *row, unsigned index)
 		count_votes(core, view, kind, &block);
 }
 
+/* One that a member has shown as an answer, in no log. */
+void
+tl_consensus_tally_shown(TlConsensus *core, unsigned index,
+						 const TlCertificate *certificate)
+{
+	if (certificate->view > core->peers[index].certified)
+		core->peers[index].certified = certificate->view;
+	core->reading = core->config.member_count;
+	tl_consensus_tally_certificate(core, certificate);
+}
+
 /* A certificate of this epoch whose signatures are valid. */
 void
 tl_consensus_tally_certificate(TlConsensus *core,

@@ -54,12 +54,8 @@ tl_consensus_tip_input(TlConsensus *core, const TlInput *input)
 	tl_consensus_pace_answered(core, index);
 	if (certificate.epoch > core->config.epoch && core->started)
 		tl_consensus_pace_follow(core, index);
-	if (certificate.epoch != core->config.epoch || !input->certificates_valid)
-		return;
-	if (certificate.view > core->peers[index].certified)
-		core->peers[index].certified = certificate.view;
-	core->reading = core->config.member_count;	/* no log shows it */
-	tl_consensus_tally_certificate(core, &certificate);
+	if (certificate.epoch == core->config.epoch && input->certificates_valid)
+		tl_consensus_tally_shown(core, index, &certificate);
 }
 
 /* Since when rows of a quorum have come, this node's own among them. */
