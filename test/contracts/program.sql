@@ -132,6 +132,8 @@ BEGIN
         WHEN 'long' THEN
             FOR i IN 1 .. 12 LOOP words := words || words; END LOOP;
             RAISE EXCEPTION '%', words;
+        WHEN 'literal' THEN
+            RAISE EXCEPTION 'one\n%', 'two\n';
         WHEN 'internal' THEN
             RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = 'a contract says so';
         WHEN 'disk' THEN

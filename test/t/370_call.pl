@@ -222,6 +222,16 @@ like(program(1, "try('calls', 34000)"), qr/^failed\|54000\|/, 'those of function
 is(everywhere('SELECT number, entry FROM program.journal WHERE number > 37 ORDER BY number', @members), "38|done\n39|record\n40|count\n41|count", 'and of calls that failed nothing is left');
 is(everywhere(q{SELECT state, count(*) FROM ledger.call_outcome WHERE message IS DISTINCT FROM '' GROUP BY state ORDER BY state}, @members) =~ tr/\n//, 2, 'with the same outcomes');
 
+# Where a literal ends, and what is in it, no server decides.
+$wires->sql(3, 'ALTER SYSTEM SET standard_conforming_strings = off');
+$wires->sql(3, 'SELECT pg_reload_conf()');
+new_session(3);
+is(program(3, "try('literal')"), 'refused|P0001|one\ntwo\n', 'literals in PL/pgSQL are read alike');
+is(everywhere(q{SELECT words, length(words) FROM ledger_internal.call_outcome WHERE words LIKE 'one%'}, @members), 'one\ntwo\n|10', 'at all members');
+$wires->sql(3, 'ALTER SYSTEM RESET standard_conforming_strings');
+$wires->sql(3, 'SELECT pg_reload_conf()');
+new_session(3);
+
 # Somebody puts a function into pg_catalog that PL/pgSQL would find first.
 $wires->sql(4, q{CREATE FUNCTION pg_catalog.smaller(bigint, bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 1});
 new_session(4);
@@ -237,6 +247,20 @@ my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
 
 ok($wires->poll($_, "SELECT max(height) >= $height FROM ledger_internal.checkpoint"), "member $_ has a stable checkpoint of that state") foreach (@members);
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (@members);
+
+# Verification reads a hundred batches at once.  The last of them is judged when the
+# next ones are there: a body that was submitted by itself is still known as one.
+{
+	my $of_body = q{substring(b.header FROM 131 FOR 4) <> '\x00000000'};
+	my $sections = 'ledger_internal.foreign_section AS s WHERE (s.member, s.incarnation, s.batch) = (b.member, b.incarnation, b.batch)';
+	my $copy = 'INSERT INTO ledger_internal.foreign_batch (height, member, incarnation, batch, digest, header) SELECT';
+	my $judged = q{detail LIKE 'What is in ledger_internal.foreign_section does not give the root%of member};
+
+	is($wires->sql(2, "BEGIN; $copy 1, 99, 1, n, digest, header FROM (SELECT * FROM ledger_internal.foreign_batch AS b WHERE $of_body AND NOT EXISTS (SELECT FROM $sections) LIMIT 1) AS one,"
+			. " generate_series(1, 100 - (SELECT count(*) FROM ledger_internal.foreign_batch AS b LEFT JOIN ledger_internal.foreign_section AS s USING (member, incarnation, batch) WHERE b.height = 1 AND $of_body)) AS n;"
+			. " $copy 2, 0, 1, n, digest, header FROM (SELECT * FROM ledger_internal.foreign_batch AS b WHERE $of_body AND EXISTS (SELECT FROM $sections) LIMIT 1) AS one, generate_series(1, 150) AS n;"
+			. " SELECT count(*) FILTER (WHERE $judged 0.'), count(*) FILTER (WHERE $judged 99.') FROM ledger.verify(mode => 'full'); ROLLBACK"), '150|0', 'a header that goes with its row');
+}
 
 # A superuser who changes a row below the access method is found out by a scan,
 # and by the others.
