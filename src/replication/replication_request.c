@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -267,7 +266,6 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	TimestampTz *due = source < 0 ? &wire->own_due : &wire->peers[source].own_due;
 	uint8_t		after[TL_PLACE_SIZE];
 	uint8_t		last[TL_PLACE_SIZE];
-	uint64_t	sequence = pg_hton64(wire->back_sequence);
 	TlParameter parameters[] = {
 		{after, sizeof(after), true}, {last, sizeof(last), true}
 	};
@@ -275,21 +273,19 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	if (now < *due)
 		return false;
 	*due = TimestampTzPlusMilliseconds(now, OWN_PAUSE_MS);
-	memcpy(after, wire->back_nonce, TL_NONCE_SIZE);
-	memcpy(after + TL_NONCE_SIZE, &sequence, sizeof(sequence));
-	memcpy(last, wire->back_nonce, TL_NONCE_SIZE);
-	memset(last + TL_NONCE_SIZE, 0xff, sizeof(sequence));
+	tl_replication_fetch_place(after, wire->back_nonce, wire->back_sequence);
+	tl_replication_fetch_place(last, wire->back_nonce, PG_UINT64_MAX);
 	return tl_replication_request_question(wire, source, on_own,
-									  psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
-												  " OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-												  " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
-												  " WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
-												  " ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
-												  " WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
-												  " UNION ALL (SELECT message FROM ledger_wire.log_%u"
-												  " WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
-												  " ORDER BY arrival LIMIT 64)", wire->member, wire->member),
-									  parameters, 2);
+										   psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
+													" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
+													" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+													" WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
+													" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
+													" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
+													" UNION ALL (SELECT message FROM ledger_wire.log_%u"
+													" WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
+													" ORDER BY arrival LIMIT 64)", wire->member, wire->member),
+										   parameters, 2);
 }
 
 static void
