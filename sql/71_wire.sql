@@ -107,18 +107,18 @@ BEGIN
                     RETURN substring(message FROM 6 FOR 24)$$
             UNION ALL SELECT 2, 'function batch_digest', to_regprocedure('ledger_wire.batch_digest(bytea)') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.batch_digest(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256('\x00'::bytea || substring(message FROM 83 FOR octet_length(message) - 146))$$
+                    RETURN sha256(E'\\x00'::bytea || substring(message FROM 83 FOR octet_length(message) - 146))$$
             UNION ALL SELECT 2, 'function block_hash', to_regprocedure('ledger_wire.block_hash(bytea)') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.block_hash(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256('\x00'::bytea || substring(message FROM 88 FOR 318))$$
+                    RETURN sha256(E'\\x00'::bytea || substring(message FROM 88 FOR 318))$$
             UNION ALL SELECT 2, 'function row_digest', to_regprocedure('ledger_wire.row_digest(bytea)') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.row_digest(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256('telco_ledger/1/row'::bytea || '\x%chain%'::bytea || substring(message FROM 2 FOR 77)
+                    RETURN sha256('telco_ledger/1/row'::bytea || E'\\x%chain%'::bytea || substring(message FROM 2 FOR 77)
                         || sha256('telco_ledger/1/'::bytea || substring(message FROM 62 FOR 1)
                                   || substring(message FROM 83 FOR octet_length(message) - 146)))$$
             UNION ALL SELECT 2, 'function reader', to_regprocedure('ledger_wire.reader()') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.reader() RETURNS bigint STABLE PARALLEL SAFE
-                    RETURN substring(current_user::text FROM '^%prefix%_(\d+)$')::bigint$$
+                    RETURN substring(current_user::text FROM '^%prefix%_([0-9]+)$')::bigint$$
             UNION ALL SELECT 2, 'function on_arrival', to_regprocedure('ledger_wire.on_arrival()') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.on_arrival() RETURNS trigger LANGUAGE plpgsql AS '
 BEGIN
@@ -576,7 +576,7 @@ CREATE FUNCTION ledger.hba_rules() RETURNS SETOF text
     AS $$
 WITH wire (name) AS (
     SELECT quote_ident(coalesce(substring(ledger_internal.wire_conninfo() FROM 'dbname *= *''([^'']*)'''),
-                                substring(ledger_internal.wire_conninfo() FROM 'dbname *= *(\S+)')))),
+                                substring(ledger_internal.wire_conninfo() FROM 'dbname *= *([^[:space:]]+)')))),
 peers AS (
     SELECT p.member, ledger_internal.wire_role(p.member) AS role
       FROM ledger_internal.peer AS p

@@ -28,7 +28,7 @@ COMMENT ON VIEW ledger_internal.ordered_block IS 'final blocks, as the core of c
 -- the payload of the BATCH row.
 CREATE FUNCTION ledger_internal.batch_digest(message bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.sha256('\x00'::pg_catalog.bytea OPERATOR(pg_catalog.||)
+    RETURN pg_catalog.sha256(E'\\x00'::pg_catalog.bytea OPERATOR(pg_catalog.||)
         pg_catalog.substring(message, 83, pg_catalog.octet_length(message) OPERATOR(pg_catalog.-) 146));
 COMMENT ON FUNCTION ledger_internal.batch_digest(bytea) IS 'digest of the batch that a stored BATCH row carries';
 CREATE INDEX own_log_by_batch ON ledger_internal.own_log (ledger_internal.batch_digest(message)) WHERE kind = 1;

@@ -85,7 +85,7 @@ COMMENT ON FUNCTION ledger_internal.join_chain(text, bigint, bytea, bytea, bytea
 CREATE FUNCTION ledger_internal.fingerprint_of(row_key bytea) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT rtrim(regexp_replace(encode($1 || substring(sha256('telco_ledger/1/fingerprint'::bytea || $1) FOR 4), 'hex'),
-                                      '(.{8})', '\1-', 'g'), '-') $$;
+                                      '(.{8})', E'\\1-', 'g'), '-') $$;
 COMMENT ON FUNCTION ledger_internal.fingerprint_of(bytea) IS
     'a row key in hexadecimal digits and the first four bytes of its hash, in groups of eight';
 
@@ -96,7 +96,7 @@ DECLARE
     digits CONSTANT text := lower(regexp_replace(fingerprint, '[-[:space:]]', '', 'g'));
 BEGIN
     IF digits !~ '^[0-9a-f]{72}$'
-       OR ledger_internal.fingerprint_of(decode(left(digits, 64), 'hex')) <> rtrim(regexp_replace(digits, '(.{8})', '\1-', 'g'), '-') THEN
+       OR ledger_internal.fingerprint_of(decode(left(digits, 64), 'hex')) <> rtrim(regexp_replace(digits, '(.{8})', E'\\1-', 'g'), '-') THEN
         RAISE EXCEPTION 'this is no fingerprint of a member''s key'
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'It has 72 hexadecimal digits, of which the last eight check the others.',
@@ -621,13 +621,13 @@ UPDATE ledger_internal.peer AS p SET address = left(a.notice[2], 255), announced
   FROM (SELECT q.member, newest.place, newest.notice
           FROM ledger_internal.peer AS q,
                LATERAL (SELECT ARRAY[l.epoch, l.view, l.seq] AS place,
-                               regexp_match(parts.reason, '^address (\d{1,10}) (\S.*)$') AS notice
+                               regexp_match(parts.reason, '^address ([0-9]{1,10}) ([^[:space:]].*)$') AS notice
                           FROM (SELECT * FROM ledger_internal.peer_log AS g
                                  WHERE g.kind = 9 AND g.member = q.member
                                    AND (g.epoch, g.view, g.seq) > (coalesce(q.announced[1], -1), coalesce(q.announced[2], 0), coalesce(q.announced[3], 0))
                                  ORDER BY g.epoch DESC, g.view DESC, g.seq DESC LIMIT 1000) AS l,
                                LATERAL ledger_internal.motion_parts(substring(l.message FROM 156 FOR greatest(octet_length(l.message) - 219, 0))) AS parts
-                         WHERE parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' \S')
+                         WHERE parts.kind = 'deploy' AND parts.reason ~ ('^address ' || l.member || ' [^[:space:]]')
                          ORDER BY l.epoch DESC, l.view DESC, l.seq DESC LIMIT 1) AS newest) AS a
  WHERE p.member = a.member
 $$;
@@ -644,7 +644,7 @@ INSERT INTO ledger_internal.peer AS p (member, row_key, address)
                    FROM (SELECT motion FROM ledger_internal.epoch ORDER BY epoch DESC LIMIT 1) AS e,
                         LATERAL ledger_internal.motion_parts(e.motion) AS parts,
                         LATERAL regexp_split_to_table(parts.reason, E'\n') WITH ORDINALITY AS lines (line, number),
-                        LATERAL regexp_match(line, '^address (\d{1,10}) (.+)$') AS place
+                        LATERAL regexp_match(line, '^address ([0-9]{1,10}) (.+)$') AS place
                   WHERE place IS NOT NULL
                   ORDER BY place[1]::bigint, number) AS a
         ON a.place[1]::bigint = m.member
@@ -691,7 +691,7 @@ COMMENT ON FUNCTION ledger_internal.motion_changes(bigint[], bytea[]) IS 'what a
 
 CREATE VIEW ledger.motion AS
     SELECT encode(p.digest, 'hex') AS motion,
-           CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address \d+ ' THEN 'address'
+           CASE WHEN p.kind = 'deploy' AND p.reason ~ '^address [0-9]+ ' THEN 'address'
                 WHEN p.kind = 'deploy' AND p.reason ~ '^contract ' THEN 'contract' ELSE p.kind END AS kind, p.epoch, p.reason,
            ledger_internal.motion_changes(p.removed, p.leaves) AS changes, a.approved_by, ledger_internal.quorum() AS needed,
            CASE WHEN EXISTS (SELECT FROM ledger_internal.epoch AS e WHERE e.motion = a.motion)

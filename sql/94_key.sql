@@ -211,7 +211,7 @@ SELECT CASE
        END
   FROM ledger_internal.leaf_parts($3) AS l
   JOIN ledger_internal.members() AS m USING (member)
-  LEFT JOIN (SELECT decode(substring($2 FROM '\nsigned by its recovery key: ([0-9a-f]{128})$'), 'hex')) AS s (signature) ON true
+  LEFT JOIN (SELECT decode(substring($2 FROM E'\nsigned by its recovery key: ([0-9a-f]{128})$'), 'hex')) AS s (signature) ON true
  WHERE m.left_height IS NULL AND ledger_internal.differs_in_keys($3, m.leaf) AND ledger_internal.keeps_parameters($1)
 $$;
 COMMENT ON FUNCTION ledger_internal.own_keys_by(bytea, text, bytea) IS
@@ -242,7 +242,7 @@ BEGIN
                 OR EXISTS (SELECT FROM ledger_internal.approval AS a JOIN ledger_internal.members() AS v USING (member)
                             WHERE a.motion = o.motion AND a.epoch = ledger_internal.epoch_now()
                               AND v.kind = 'validator' AND v.left_height IS NULL))
-         ORDER BY mine DESC, o.reason ~ '\nsigned by its recovery key: [0-9a-f]{128}$' DESC,
+         ORDER BY mine DESC, o.reason ~ E'\nsigned by its recovery key: [0-9a-f]{128}$' DESC,
                   (SELECT min(ARRAY[g.view, g.seq]) FROM ledger_internal.peer_log AS g
                     WHERE g.kind = 9 AND g.member = l.member AND g.epoch = ledger_internal.epoch_now()
                       AND substring(g.message FROM 156 FOR greatest(octet_length(g.message) - 219, 0)) = o.motion)

@@ -4,18 +4,22 @@
  *	  SQL statements of the library's own, planned once per backend.
  *
  * Caller has connected SPI and runs as somebody who may do what the statement
- * does, with a search_path that is the library's own.
+ * does, with a search_path that is the library's own.  What a literal means is settled
+ * here, since it is read when a statement is planned, in whatever session that is.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/palloc.h"
 
 #include "chain_statement.h"
 #include "table_ref.h"
 #include "tl_compat.h"
+
+static SPIPlanPtr prepare(const TlStatement *statement);
 
 /* Run a statement to its end; the number of rows processed or returned. */
 uint64
@@ -26,20 +30,7 @@ tl_chain_execute(TlStatement *statement, const Datum *values,
 	int			result;
 
 	if (statement->plan == NULL)
-	{
-		Oid			types[TL_STATEMENT_ARGUMENTS_MAX];
-		SPIPlanPtr	plan;
-
-		Assert(statement->argument_count <= TL_STATEMENT_ARGUMENTS_MAX);
-		for (int i = 0; i < statement->argument_count; i++)
-			types[i] = statement->types[i] == TL_STATEMENT_REF ?
-				tl_table_ref_type() : statement->types[i];
-		plan = SPI_prepare(statement->text, statement->argument_count, types);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not plan \"%s\": %s", statement->text,
-				 SPI_result_code_string(SPI_result));
-		statement->plan = plan;
-	}
+		statement->plan = prepare(statement);
 	result = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls,
 							  read_only, 0);
 	/* SPI leaves its own context behind, which ends with SPI_finish */
@@ -48,6 +39,36 @@ tl_chain_execute(TlStatement *statement, const Datum *values,
 		elog(ERROR, "could not run \"%s\": %s", statement->text,
 			 SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+static SPIPlanPtr
+prepare(const TlStatement *statement)
+{
+	Oid			types[TL_STATEMENT_ARGUMENTS_MAX];
+	int			level = tl_chain_settle();
+	SPIPlanPtr	plan;
+
+	Assert(statement->argument_count <= TL_STATEMENT_ARGUMENTS_MAX);
+	for (int i = 0; i < statement->argument_count; i++)
+		types[i] = statement->types[i] == TL_STATEMENT_REF ?
+			tl_table_ref_type() : statement->types[i];
+	plan = SPI_prepare(statement->text, statement->argument_count, types);
+	AtEOXact_GUC(true, level);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not plan \"%s\": %s", statement->text,
+			 SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+/* Literals are read as the standard has them, until the level of settings that is returned ends. */
+int
+tl_chain_settle(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("standard_conforming_strings", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
 }
 
 /* A value of the last result; row and column from 0. */

@@ -25,6 +25,7 @@ typedef struct TlStatement
 	SPIPlanPtr	plan;
 } TlStatement;
 
+extern int	tl_chain_settle(void);
 extern uint64 tl_chain_execute(TlStatement *statement, const Datum *values,
 							   const char *nulls, bool read_only);
 extern Datum tl_chain_result(uint64 row, int column, bool *is_null);

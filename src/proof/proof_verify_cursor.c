@@ -17,8 +17,9 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
+#include "utils/guc.h"
 
+#include "chain_statement.h"
 #include "proof_verify_cursor.h"
 
 void
@@ -26,12 +27,14 @@ tl_proof_cursor_open(TlCursor *cursor, const char *text, int argument_count,
 					 Oid *types, Datum *values, int fetch)
 {
 	MemoryContext context = CurrentMemoryContext;
+	int			level = tl_chain_settle();
 
 	memset(cursor, 0, sizeof(*cursor));
 	cursor->fetch = fetch;
 	cursor->portal = SPI_cursor_open_with_args(NULL, text, argument_count, types,
 											   values, NULL, true,
 											   CURSOR_OPT_NO_SCROLL);
+	AtEOXact_GUC(true, level);
 	MemoryContextSwitchTo(context);
 	if (cursor->portal == NULL)
 		elog(ERROR, "could not open \"%s\": %s", text,

@@ -222,12 +222,14 @@ like(program(1, "try('calls', 34000)"), qr/^failed\|54000\|/, 'those of function
 is(everywhere('SELECT number, entry FROM program.journal WHERE number > 37 ORDER BY number', @members), "38|done\n39|record\n40|count\n41|count", 'and of calls that failed nothing is left');
 is(everywhere(q{SELECT state, count(*) FROM ledger.call_outcome WHERE message IS DISTINCT FROM '' GROUP BY state ORDER BY state}, @members) =~ tr/\n//, 2, 'with the same outcomes');
 
-# Where a literal ends, and what is in it, no server decides.
+# What is in a literal no server decides: not for contracts, nor for the library.
 $wires->sql(3, 'ALTER SYSTEM SET standard_conforming_strings = off');
 $wires->sql(3, 'SELECT pg_reload_conf()');
 new_session(3);
 is(program(3, "try('literal')"), 'refused|P0001|one\ntwo\n', 'literals in PL/pgSQL are read alike');
 is(everywhere(q{SELECT words, length(words) FROM ledger_internal.call_outcome WHERE words LIKE 'one%'}, @members), 'one\ntwo\n|10', 'at all members');
+is($wires->sql(3, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'the library reads its own statements as ever');
+is(everywhere('SELECT fingerprint FROM ledger.member ORDER BY member', @members) =~ /^(?:[0-9a-f]{8}-){8}[0-9a-f]{8}$/m ? 'the same' : 'others', 'the same', 'and fingerprints are told alike');
 $wires->sql(3, 'ALTER SYSTEM RESET standard_conforming_strings');
 $wires->sql(3, 'SELECT pg_reload_conf()');
 new_session(3);
