@@ -44,6 +44,7 @@ OBJS_PURE = \
 	src/consensus/consensus_tally.o \
 	src/consensus/consensus_batch.o \
 	src/consensus/consensus_lane.o \
+	src/consensus/consensus_summary.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_due.o \
 	src/consensus/consensus_tip.o \
