@@ -44,6 +44,7 @@ OBJS_PURE = \
 	src/consensus/consensus_tally.o \
 	src/consensus/consensus_batch.o \
 	src/consensus/consensus_lane.o \
+	src/consensus/consensus_summary.o \
 	src/consensus/consensus_cut.o \
 	src/consensus/consensus_due.o \
 	src/consensus/consensus_tip.o \
@@ -237,6 +238,7 @@ OBJS_BACKEND = \
 	src/node/node_order_alone.o \
 	src/node/node_order_begin.o \
 	src/node/node_order_log.o \
+	src/node/node_order_summary.o \
 	src/node/node_order_checkpoint.o \
 	src/node/node_order_rejoin.o \
 	src/node/node_order_offer.o \

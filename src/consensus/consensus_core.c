@@ -587,6 +587,8 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_DUE:
 			return tl_consensus_due_input(core, input->height, input->due_us) ?
 				TL_OK : TL_BAD_ORDER;
+		case TL_INPUT_SUMMARY:
+			return tl_consensus_summary_input(core, input->summary);
 		case TL_INPUT_MAKE_BATCH:
 			if (!core->started || core->own.broken || core->standing.changed ||
 				!tl_consensus_lane_make(core, input->payload))

@@ -6,7 +6,8 @@
  * Use: take tl_consensus_size bytes from somewhere, tl_consensus_init, give it
  * every stored row of the epoch above the base (own log and peers' logs, each
  * log in order) as TL_INPUT_ROW and what is held as TL_INPUT_HELD, then
- * TL_INPUT_START.  Until then it asks for nothing.
+ * TL_INPUT_START.  Until then it asks for nothing.  Of the rows of long logs it
+ * need not be given all (README.md, "A start").
  *
  * What the caller owes (README.md, "What the caller does"): the actions of a
  * step become durable in one transaction; a row leaves, and is given back as
@@ -35,8 +36,8 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
  * One input.  TL_OK, or what is wrong with the input, which then has changed
  * nothing.  The actions are to be carried out whatever is returned, as time has
  * passed.  TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
- * of the own ones or for which there is no room yet, and for a STATE or DUE of a
- * block that is not final, TL_NOT_FINAL for a row of an epoch that
+ * of the own ones or for which there is no room yet, for a STATE or DUE of a
+ * block that is not final, and for a SUMMARY of another row than the last one, TL_NOT_FINAL for a row of an epoch that
  * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
  */
 extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,

@@ -476,6 +476,10 @@ extern void tl_consensus_ack_write(TlConsensus *core);
 extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
 extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
 
+/* consensus_summary.c */
+extern TlStatus tl_consensus_summary_input(TlConsensus *core,
+										   const TlLogSummary *summary);
+
 /* consensus_approval.c */
 extern bool tl_consensus_approval_read(const TlConsensus *core,
 									   const TlLogRow *row, TlEntry *out);

@@ -141,6 +141,26 @@ typedef struct TlConsensusConfig
 	TlStanding	standing;		/* of the base: zeros at genesis */
 } TlConsensusConfig;
 
+/*
+ * What the rows of a member's log up to one of them amount to, beside what a start
+ * is given of them all the same (README.md, "A start").
+ */
+typedef struct TlLogSummary
+{
+	uint32_t	member;
+	uint8_t		nonce[TL_NONCE_SIZE];	/* place of that row, */
+	uint64_t	sequence;
+	TlHash		digest;			/* and its digest */
+	uint64_t	final_height;	/* the highest that his ACKs show */
+	bool		known;			/* which of his copies live: the last one seen, */
+	bool		doubled;		/* of two */
+	uint8_t		incarnation[TL_NONCE_SIZE]; /* of the rows that showed it */
+	uint8_t		instance[TL_NONCE_SIZE];
+	uint8_t		other[TL_NONCE_SIZE];
+	unsigned	lane_count;
+	TlLane		lanes[TL_MEMBER_COUNT_MAX]; /* how far he holds each */
+} TlLogSummary;
+
 typedef enum TlInputKind
 {
 	TL_INPUT_TIME = 1,			/* nothing but the time */
@@ -164,6 +184,8 @@ typedef enum TlInputKind
 								 * is applied, and again after each start */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
+	TL_INPUT_SUMMARY,			/* of a log, behind the row that it is of: the
+								 * last that was given of that log */
 	TL_INPUT_START,				/* the stored logs are read: begin to act */
 	TL_INPUT_LAST_SEEN,			/* row is the newest of this node that member
 								 * stores (row.member 0: it has none) */
@@ -196,6 +218,7 @@ typedef struct TlInput
 	uint64_t	view;			/* _STATE: of that block */
 	uint64_t	height;			/* _DUE */
 	int64_t		due_us;			/* _DUE: block time, since 1970 UTC; 0: nothing */
+	const TlLogSummary *summary;	/* _SUMMARY */
 	bool		fresh;			/* _START: of the server, or of a copy */
 	uint32_t	member;			/* _LAST_SEEN, _TIP, _OFFER: whose answer it is */
 	bool		held;			/* _LAST_SEEN: the own log has that row */

@@ -333,6 +333,10 @@ turn(TlOrder *order)
 	if (!order->started && !more)
 	{
 		tl_node_order_rejoin_begin(order);
+		ereport(LOG,
+				errmsg("consensus goes on from block %llu", (unsigned long long) order->height),
+				errdetail("%llu stored rows of the logs were read.",
+						  (unsigned long long) order->rows_read));
 		input.kind = TL_INPUT_START;
 		/* others may have seen more */
 		input.fresh = order->fresh && order->log.sequence > 0 && order->has_key;
@@ -345,6 +349,8 @@ turn(TlOrder *order)
 		tl_error_check(tl_node_order_step(order, &input), "consensus");
 	}
 	tl_node_order_rejoin_settle(order);
+	if (order->ordered && order->started && !order->cuts)
+		tl_node_order_summary_store(order);
 	order->offers |= order->ordered;
 	if (order->started && order->numbered && !order->anew && order->offers)
 	{
@@ -503,6 +509,7 @@ tl_node_order_give(TlOrder *order, TlInputKind kind, const TlLogRow *row)
 			tl_error_check(status, "stored log row");
 		return status;
 	}
+	order->rows_read += kind == TL_INPUT_ROW;
 	status = tl_node_order_step(order, &input);
 	if (status != TL_NOT_FINAL && row->kind == TL_LOG_BATCH &&
 		tl_node_order_holds(row, &lane))

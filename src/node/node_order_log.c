@@ -6,7 +6,8 @@
  * The own log is given first, all incarnations one after the other; then those
  * of each other member in the order in which they came.  A log whose rows the
  * core refuses (TL_BAD_ORDER: a REJOIN has ended it, or opened one that does not
- * stand) is read no further.
+ * stand) is read no further.  Of the rows below the first one that the summary of a
+ * log names (node_order_summary.c) few kinds are given.
  *
  * A core remembers a number of views from its last final block on, and would
  * forget votes beyond.  A log that goes on beyond them waits until the next
@@ -29,9 +30,13 @@
 #define READ_ROWS_WAITED	32		/* of one that had to wait */
 
 static bool give_own(TlOrder *order);
+static TlOwnRow *read_own_before(TlOrder *order, uint64 *count);
 static void note_own(TlOrder *order, const TlLogRow *row);
 static bool give_member(TlOrder *order, TlGiven *given);
 static bool give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log);
+static bytea **read_log(const TlOrder *order, const TlGiven *given, TlGivenLog *log, int limit,
+						uint64 *count);
+static void give_summary(TlOrder *order, TlGivenLog *log, const TlLogRow *row);
 static bool is_to_skip(const TlOrder *order, const TlGiven *given, TlGivenLog *log,
 					   int *limit);
 static bool is_closed(const TlGiven *given, const TlLogRow *row);
@@ -43,6 +48,7 @@ void
 tl_node_order_log_open(TlOrder *order)
 {
 	memset(order->given, 0, sizeof(order->given));
+	order->rows_read = 0;
 	order->own_incarnation = 0;
 	order->own_sequence = 0;
 	order->own_more = true;
@@ -64,6 +70,7 @@ tl_node_order_log_open(TlOrder *order)
 			(void) find_log(given, nonces[j]);
 	}
 	tl_node_order_rejoin_load_closed(order);
+	tl_node_order_summary_open(order);
 }
 
 /* Rows that the core was not given yet: own ones first.  True if there are more. */
@@ -123,17 +130,28 @@ tl_node_order_log_give_own(TlOrder *order)
 		(void) give_own(order);
 }
 
+/* Is the next own row one of those of which few kinds are given? */
+bool
+tl_node_order_own_is_before(const TlOrder *order)
+{
+	return order->own_incarnation < order->own_first_incarnation ||
+		(order->own_incarnation == order->own_first_incarnation &&
+		 order->own_sequence + 1 < order->own_first_sequence);
+}
+
 static bool
 give_own(TlOrder *order)
 {
+	bool		before = tl_node_order_own_is_before(order);
 	TlOwnRow   *rows;
 	uint64		count;
 
-	if (order->own_incarnation == 0 && order->own_sequence == 0 &&
+	if (order->own_incarnation == 0 && order->own_sequence == 0 && !before &&
 		order->alone.count > 0 && order->alone.member == order->log.member)
 		tl_node_order_alone_give_own(order);
-	rows = tl_node_order_read_own(order->own_incarnation, order->own_sequence,
-								  READ_ROWS, &count, &order->own_more);
+	rows = before ? read_own_before(order, &count) :
+		tl_node_order_read_own(order->own_incarnation, order->own_sequence,
+							   READ_ROWS, &count, &order->own_more);
 	for (uint64 i = 0; i < count; i++)
 	{
 		TlLogRow	row;
@@ -149,7 +167,24 @@ give_own(TlOrder *order)
 		order->own_sequence = row.sequence;
 		note_own(order, &row);
 	}
+	if (before && !order->own_more)
+	{
+		order->own_incarnation = order->own_first_incarnation;
+		order->own_sequence = order->own_first_sequence - 1;
+		order->own_more = true;
+	}
 	return order->own_more;
+}
+
+/* Those that a start needs of the own rows before the first that is given in any case. */
+static TlOwnRow *
+read_own_before(TlOrder *order, uint64 *count)
+{
+	TlOwnPlace	after = {order->own_incarnation, order->own_sequence};
+	TlOwnPlace	first = {order->own_first_incarnation, order->own_first_sequence};
+
+	return tl_node_order_read_own_before(order->log.member, &after, &first, order->config,
+										 READ_ROWS, count, &order->own_more);
 }
 
 /* Where the own lane is: batches of an incarnation begin with 1. */
@@ -184,13 +219,13 @@ static bool
 give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log)
 {
 	int			limit = log->waits ? READ_ROWS_WAITED : READ_ROWS;
+	bool		before = log->sequence + 1 < log->first;
 	uint64		count;
 	bytea	  **messages;
 
-	if (is_to_skip(order, given, log, &limit))
+	if (log->first == 0 && is_to_skip(order, given, log, &limit))
 		return false;
-	messages = tl_node_order_read(given->member, log->nonce, log->sequence, limit,
-								  &count, &log->more);
+	messages = read_log(order, given, log, limit, &count);
 	log->waits = false;
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -211,10 +246,38 @@ give_log(TlOrder *order, const TlGiven *given, TlGivenLog *log)
 			break;
 		}
 		log->sequence = row.sequence;
+		give_summary(order, log, &row);
 		if (row.kind == TL_LOG_REJOIN)
 			tl_node_order_log_moved(order); /* another may rest on it */
 	}
+	if (before && !log->more && !log->waits && !log->over)
+	{
+		log->sequence = log->first - 1;
+		log->more = true;
+	}
 	return log->more;
+}
+
+/* The next rows; below the first that is given in any case those that a start needs. */
+static bytea **
+read_log(const TlOrder *order, const TlGiven *given, TlGivenLog *log, int limit, uint64 *count)
+{
+	if (log->sequence + 1 < log->first)
+		return tl_node_order_read_before(given->member, log->nonce, log->sequence, log->first,
+										 order->config, limit, count, &log->more);
+	return tl_node_order_read(given->member, log->nonce, log->sequence, limit, count, &log->more);
+}
+
+/* If the summary is of that row; the core refuses it if it has not taken the row. */
+static void
+give_summary(TlOrder *order, TlGivenLog *log, const TlLogRow *row)
+{
+	TlInput		input = {.kind = TL_INPUT_SUMMARY, .more = true, .summary = log->summary};
+
+	if (log->summary == NULL || row->sequence != log->summary->sequence)
+		return;
+	(void) tl_node_order_step(order, &input);
+	log->summary = NULL;
 }
 
 /*

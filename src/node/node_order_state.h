@@ -41,6 +41,8 @@ typedef struct TlGivenLog
 	bool		more;			/* there may be rows beyond */
 	bool		waits;			/* the next one is for later */
 	bool		over;			/* the core takes no more of it */
+	uint64_t	first;			/* of the rows before it few kinds are given */
+	TlLogSummary *summary;		/* to be given behind its row; NULL: none */
 } TlGivenLog;
 
 typedef struct TlGiven
@@ -112,6 +114,14 @@ struct TlOrder
 	uint16_t	own_incarnation;	/* of the last own row, */
 	uint64_t	own_sequence;	/* and its place there */
 	bool		own_more;
+	uint64_t	rows_read;		/* stored ones, before it was started */
+
+	/* rows that it need not be given (node_order_summary.c) */
+	uint64_t	summary_height; /* of the newest summaries; 0: there are none */
+	uint16_t	own_first_incarnation;	/* of the own rows before that one */
+	uint64_t	own_first_sequence; /* few kinds are given; 0: all are */
+	uint8_t		own_instance[TL_NONCE_SIZE];	/* that wrote the last ACK up to
+												 * there */
 
 	/* blocks that the logs do not bring (node_order_offer.c) */
 	int64_t		stuck_us;		/* monotonic: when to ask, as blocks do not come; 0: never */
@@ -179,6 +189,7 @@ extern bool tl_node_order_log_give(TlOrder *order);
 extern void tl_node_order_log_arrived(TlOrder *order, const TlLogRow *row);
 extern void tl_node_order_log_moved(TlOrder *order);
 extern void tl_node_order_log_give_own(TlOrder *order);
+extern bool tl_node_order_own_is_before(const TlOrder *order);
 extern bool tl_node_order_log_waits(const TlOrder *order);
 
 /* node_order_offer.c */
@@ -188,6 +199,10 @@ extern const char *tl_node_order_offer_on(void *context, uint32_t member, uint64
 extern void tl_node_order_offer_give(TlOrder *order);
 extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);
 extern int64_t tl_node_order_offer_look(TlOrder *order);
+
+/* node_order_summary.c */
+extern void tl_node_order_summary_open(TlOrder *order);
+extern void tl_node_order_summary_store(TlOrder *order);
 
 /* node_order_rejoin.c */
 extern void tl_node_order_rejoin_load(TlOrder *order);

@@ -90,6 +90,44 @@ static TlStatement select_kept = {
 				"seq"),
 	4, {INT8OID, INT8OID, INT4OID, BYTEAOID}
 };
+
+/*
+ * Of the rows before row $5 of a log those that a start needs: REJOIN and EVIDENCE,
+ * GOVERN of epoch $6, BATCH beyond place $7 in the lane, the newest STATE rows, as many as
+ * the core keeps.
+ */
+static TlStatement select_kept_before = {
+	SELECT_ROWS("message",
+				"seq FROM (SELECT seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind IN (10, 11)"
+				" UNION ALL SELECT seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 9 AND epoch = $6"
+				" UNION ALL SELECT seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 1 AND " BATCH_PLACE " > $7"
+				" UNION ALL (SELECT seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 8 ORDER BY seq DESC LIMIT 16)"
+				") AS needed WHERE seq > $2",
+				"seq"),
+	7, {INT8OID, INT8OID, INT4OID, BYTEAOID, INT8OID, INT8OID, BYTEAOID}
+};
+
+/* The same of the own log, before row ($4, $5); and the last BATCH row, where the lane goes on. */
+static TlStatement select_own_before = {
+	SELECT_ROWS("message, incarnation",
+				"seq FROM (SELECT incarnation, seq FROM ledger_internal.own_log WHERE kind IN (10, 11)"
+				" UNION SELECT incarnation, seq FROM ledger_internal.own_log WHERE kind = 9 AND epoch = $6"
+				" UNION SELECT incarnation, seq FROM ledger_internal.own_log"
+				" WHERE kind = 1 AND " BATCH_PLACE " > $7"
+				" UNION (SELECT incarnation, seq FROM ledger_internal.own_log"
+				" WHERE kind = 1 AND (incarnation, seq) < ($4, $5) ORDER BY " BATCH_PLACE " DESC LIMIT 1)"
+				" UNION (SELECT incarnation, seq FROM ledger_internal.own_log"
+				" WHERE kind = 8 AND (incarnation, seq) < ($4, $5)"
+				" ORDER BY incarnation DESC, seq DESC LIMIT 16)"
+				") AS needed JOIN ledger_internal.own_log USING (incarnation, seq)"
+				" WHERE (incarnation, seq) > ($1, $2) AND (incarnation, seq) < ($4, $5)",
+				"incarnation, seq"),
+	7, {INT4OID, INT8OID, INT4OID, INT4OID, INT8OID, INT8OID, BYTEAOID}
+};
 static TlStatement select_own_lane = {
 	SELECT_ROWS("message",
 				BATCH_PLACE " AS place, seq FROM ledger_internal.own_log"
@@ -127,7 +165,11 @@ static TlStatement delete_submitted = {
 static void load_members(TlConsensusConfig *config, TlSpan header, TlSpan body);
 static void load_base(TlConsensusConfig *config);
 static Datum standing_bytes(const TlStanding *standing, unsigned count);
+static Datum lane_place(const TlLane *lane);
+static Datum cut_place(const TlConsensusConfig *config, uint32_t member);
 static bytea **messages(uint64 count);
+static bytea **messages_until(uint64 count, int limit, bool *more);
+static TlOwnRow *own_rows(uint64 count, int limit, bool *more);
 
 /* Members and the base, which is genesis or the last block stored. */
 void
@@ -223,19 +265,30 @@ struct varlena **
 tl_node_order_read(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], uint64_t after,
 				   int limit, uint64 *count, bool *more)
 {
-	bytea	  **out;
-	uint64		size = 0;
 	Datum		values[] = {
 		Int64GetDatum((int64) member), Int64GetDatum((int64) after),
 		Int32GetDatum(limit), tl_chain_bytes(nonce, TL_NONCE_SIZE)
 	};
 
 	*count = tl_chain_execute(&select_kept, values, NULL, false);
-	out = messages(*count);
-	for (uint64 i = 0; i < *count; i++)
-		size += VARSIZE_ANY_EXHDR(out[i]);
-	*more = *count == (uint64) limit || size >= READ_SIZE_MAX;
-	return out;
+	return messages_until(*count, limit, more);
+}
+
+/* Those of them that a start needs before that row; are there more? */
+struct varlena **
+tl_node_order_read_before(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], uint64_t after,
+						  uint64_t first, const TlConsensusConfig *config, int limit,
+						  uint64 *count, bool *more)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) member), Int64GetDatum((int64) after),
+		Int32GetDatum(limit), tl_chain_bytes(nonce, TL_NONCE_SIZE),
+		Int64GetDatum((int64) first), Int64GetDatum((int64) config->epoch),
+		cut_place(config, member)
+	};
+
+	*count = tl_chain_execute(&select_kept_before, values, NULL, false);
+	return messages_until(*count, limit, more);
 }
 
 /* Rows of the own log behind that one, in order; are there more? */
@@ -243,38 +296,38 @@ TlOwnRow *
 tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *count,
 					   bool *more)
 {
-	uint64		size = 0;
 	Datum		values[] = {
 		Int32GetDatum(incarnation), Int64GetDatum((int64) after), Int32GetDatum(limit)
 	};
-	TlOwnRow   *out;
 
 	*count = tl_chain_execute(&select_own, values, NULL, false);
-	out = palloc(sizeof(TlOwnRow) * (*count + 1));
-	for (uint64 i = 0; i < *count; i++)
-	{
-		out[i].message = DatumGetByteaPP(tl_chain_result(i, 0, NULL));
-		out[i].incarnation = (uint16_t) DatumGetInt32(tl_chain_result(i, 1, NULL));
-		size += VARSIZE_ANY_EXHDR(out[i].message);
-	}
-	*more = *count == (uint64) limit || size >= READ_SIZE_MAX;
-	return out;
+	return own_rows(*count, limit, more);
+}
+
+/* Those of them that a start needs before that row; are there more? */
+TlOwnRow *
+tl_node_order_read_own_before(uint32_t member, const TlOwnPlace *after, const TlOwnPlace *first,
+							  const TlConsensusConfig *config, int limit, uint64 *count, bool *more)
+{
+	Datum		values[] = {
+		Int32GetDatum(after->incarnation), Int64GetDatum((int64) after->sequence),
+		Int32GetDatum(limit), Int32GetDatum(first->incarnation),
+		Int64GetDatum((int64) first->sequence), Int64GetDatum((int64) config->epoch),
+		cut_place(config, member)
+	};
+
+	*count = tl_chain_execute(&select_own_before, values, NULL, false);
+	return own_rows(*count, limit, more);
 }
 
 /* The next BATCH rows of a lane beyond that batch, in order of their numbers. */
 struct varlena **
 tl_node_order_read_lane(bool own, const TlLane *lane, int limit, uint64 *count)
 {
-	uint8_t		place[2 + 8];
-	TlWriter	writer;
-	Datum		values[3];
+	Datum		values[] = {
+		Int64GetDatum((int64) lane->member), lane_place(lane), Int32GetDatum(limit)
+	};
 
-	tl_writer_init(&writer, place, sizeof(place));
-	tl_put_u16(&writer, lane->incarnation);
-	tl_put_u64(&writer, lane->batch);
-	values[0] = Int64GetDatum((int64) lane->member);
-	values[1] = tl_chain_bytes(place, sizeof(place));
-	values[2] = Int32GetDatum(limit);
 	*count = tl_chain_execute(own ? &select_own_lane : &select_kept_lane, values,
 							  NULL, false);
 	return messages(*count);
@@ -449,6 +502,57 @@ standing_bytes(const TlStanding *standing, unsigned count)
 	tl_put_hash(&writer, &standing->next_members);
 	tl_error_check(tl_writer_finish(&writer), "standing");
 	return tl_chain_bytes(bytes, writer.size);
+}
+
+static Datum
+lane_place(const TlLane *lane)
+{
+	uint8_t		place[2 + 8];
+	TlWriter	writer;
+
+	tl_writer_init(&writer, place, sizeof(place));
+	tl_put_u16(&writer, lane->incarnation);
+	tl_put_u64(&writer, lane->batch);
+	return tl_chain_bytes(place, sizeof(place));
+}
+
+/* How far the last block reaches into that lane. */
+static Datum
+cut_place(const TlConsensusConfig *config, uint32_t member)
+{
+	TlLane		lane = {.member = member};
+
+	for (unsigned i = 0; i < config->base.lane_count; i++)
+		if (config->base.cut[i].member == member)
+			lane = config->base.cut[i];
+	return lane_place(&lane);
+}
+
+/* Are there more, as the statement ends at either limit? */
+static bytea **
+messages_until(uint64 count, int limit, bool *more)
+{
+	bytea	  **out = messages(count);
+	uint64		size = 0;
+
+	for (uint64 i = 0; i < count; i++)
+		size += VARSIZE_ANY_EXHDR(out[i]);
+	*more = count == (uint64) limit || size >= READ_SIZE_MAX;
+	return out;
+}
+
+static TlOwnRow *
+own_rows(uint64 count, int limit, bool *more)
+{
+	TlOwnRow   *out = palloc(sizeof(TlOwnRow) * (count + 1));
+	bytea	  **rows = messages_until(count, limit, more);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		out[i].message = rows[i];
+		out[i].incarnation = (uint16_t) DatumGetInt32(tl_chain_result(i, 1, NULL));
+	}
+	return out;
 }
 
 static bytea **

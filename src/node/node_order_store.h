@@ -29,6 +29,13 @@ typedef struct TlOwnRow
 	uint16_t	incarnation;
 } TlOwnRow;
 
+/* Where a row of the own log stands. */
+typedef struct TlOwnPlace
+{
+	uint16_t	incarnation;
+	uint64_t	sequence;
+} TlOwnPlace;
+
 extern void tl_node_order_load(TlConsensusConfig *config);
 extern void tl_node_order_load_genesis(TlConsensusConfig *config);
 extern void tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count);
@@ -44,6 +51,15 @@ extern struct varlena **tl_node_order_read(uint32_t member,
 										   uint64_t after, int limit, uint64 *count, bool *more);
 extern TlOwnRow *tl_node_order_read_own(uint16_t incarnation, uint64_t after,
 										int limit, uint64 *count, bool *more);
+extern struct varlena **tl_node_order_read_before(uint32_t member,
+												  const uint8_t nonce[TL_NONCE_SIZE],
+												  uint64_t after, uint64_t first,
+												  const TlConsensusConfig *config, int limit,
+												  uint64 *count, bool *more);
+extern TlOwnRow *tl_node_order_read_own_before(uint32_t member, const TlOwnPlace *after,
+											   const TlOwnPlace *first,
+											   const TlConsensusConfig *config, int limit,
+											   uint64 *count, bool *more);
 extern struct varlena **tl_node_order_read_lane(bool own, const TlLane *lane, int limit,
 												uint64 *count);
 extern bool tl_node_order_holds(const TlLogRow *row, TlLane *lane);

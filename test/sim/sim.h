@@ -104,6 +104,8 @@ typedef struct SimNode
 	SimRow	   *replies[SIM_NODES_MAX]; /* signed by this node, by asker */
 	uint8_t		closed[SIM_NODES_MAX][TL_NONCE_SIZE];	/* incarnations ended
 														 * by them */
+	struct SimSummary *summaries;	/* of the logs, or NULL: sim_summary.c */
+	unsigned	summary_blocks; /* when they were made, last */
 	bool		rejoining;		/* under this nonce: */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	request_epoch;	/* of the first REQUEST with it, plus one */
@@ -674,6 +676,15 @@ extern bool sim_read_give(SimWorld *world, SimNode *node, const SimRow *row,
 						  TlInputKind kind);
 extern void sim_read_give_held(SimWorld *world, SimNode *node,
 							   const TlHash *digest);
+
+/* sim_summary.c */
+extern void sim_summary_commit(SimWorld *world, SimNode *node);
+extern void sim_summary_start(SimWorld *world, SimNode *node,
+							  const TlConsensusConfig *config);
+extern bool sim_summary_passes(const SimNode *node, unsigned log);
+extern bool sim_summary_needs(const SimNode *node, unsigned log, unsigned place);
+extern void sim_summary_give(SimWorld *world, SimNode *node, unsigned log);
+extern struct SimSummary *sim_summary_copy(const struct SimSummary *summaries);
 
 /* sim_state.c */
 extern void sim_state_plan(SimWorld *world);

@@ -61,7 +61,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	memset(node->read, 0, sizeof(node->read));
 	sim_check_copy_forget(node);
 	sim_retain_open(world, node);
-	sim_read_rows(world, node, true);
+	sim_summary_start(world, node, &config);
 	for (unsigned i = 0; i < node->loose.count; i++)
 		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
 	sim_state_open(world, node);

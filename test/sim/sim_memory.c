@@ -40,6 +40,8 @@ typedef struct SimBackup
 	unsigned	body_count;
 	SimRow	   *replies[SIM_NODES_MAX];
 	uint8_t		closed[SIM_NODES_MAX][TL_NONCE_SIZE];
+	struct SimSummary *summaries;
+	unsigned	summary_blocks;
 	bool		rejoining;
 	uint8_t		nonce[TL_NONCE_SIZE];
 } SimBackup;
@@ -235,6 +237,9 @@ sim_memory_save(SimWorld *world, SimNode *node)
 	memcpy(backup->bodies, node->bodies, node->body_count * sizeof(TlHash));
 	memcpy(backup->replies, node->replies, sizeof(backup->replies));
 	memcpy(backup->closed, node->closed, sizeof(backup->closed));
+	free(backup->summaries);
+	backup->summaries = sim_summary_copy(node->summaries);
+	backup->summary_blocks = node->summary_blocks;
 	backup->rejoining = node->rejoining;
 	memcpy(backup->nonce, node->nonce, TL_NONCE_SIZE);
 }
@@ -264,6 +269,9 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 		sim_disk_add_body(node, &backup->bodies[i]);
 	memcpy(node->replies, backup->replies, sizeof(node->replies));
 	memcpy(node->closed, backup->closed, sizeof(node->closed));
+	free(node->summaries);
+	node->summaries = sim_summary_copy(backup->summaries);
+	node->summary_blocks = backup->summary_blocks;
 	node->rejoining = backup->rejoining;
 	memcpy(node->nonce, backup->nonce, TL_NONCE_SIZE);
 	node->forgot = true;
@@ -840,8 +848,10 @@ sim_memory_free(SimNode *node)
 	free(node->wire.rows);
 	free(node->answers.rows);
 	free(node->mail);
+	free(node->summaries);
 	if (backup == NULL)
 		return;
+	free(backup->summaries);
 	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
 		free(backup->logs[i].rows);
 	free(backup->loose.rows);

@@ -262,6 +262,7 @@ commit(SimWorld *world, SimNode *node, bool send)
 	sim_memory_commit(world, node, send);
 	for (; node->final_pending > 0; node->final_pending--)
 		sim_due_final(world, node, node->chain_count++);
+	sim_summary_commit(world, node);
 	/* P14: these it shows, as one that begins on them */
 	if (node->took)
 		node->begun = node->chain_count;

@@ -29,11 +29,13 @@ sim_read_rows(SimWorld *world, SimNode *node, bool restart)
 
 			while (node->read[log] < node->logs[log].count)
 			{
-				if (!sim_read_give(world, node,
+				if (!sim_summary_passes(node, log) &&
+					!sim_read_give(world, node,
 								   node->logs[log].rows[node->read[log]],
 								   TL_INPUT_ROW))
 					break;
 				node->read[log]++;
+				sim_summary_give(world, node, log);
 				moved = true;
 				if (!restart)
 					break;

@@ -107,6 +107,52 @@ foreach my $member (@members)
 }
 $wires->agree('the logs are the same everywhere');
 
+# A start reads few rows of long logs, and the member goes on where it was.
+$wires->node(1)->safe_psql('postgres', <<'SQL');
+DO $$ BEGIN
+	FOR i IN 1 .. 120 LOOP
+		PERFORM ledger_internal.submit(convert_to('long log ' || i, 'UTF8'));
+		COMMIT;
+		WHILE EXISTS (SELECT FROM ledger_internal.submitted) OR (SELECT max(height) FROM ledger_internal.own_log WHERE kind = 1) >= (SELECT max(height) FROM ledger_internal.ordered_block) LOOP
+			PERFORM pg_sleep(0.001);
+			COMMIT;
+		END LOOP;
+	END LOOP;
+END $$
+SQL
+all_ordered('a long log');
+foreach my $member (@members)
+{
+	my ($read, $stored) = rows_read($member);
+
+	cmp_ok($read, '<', $stored / 3, "of $stored rows a start of member $member reads $read");
+}
+
+# Votes of all three that are left are needed, so each goes on voting.
+$wires->node(4)->stop('immediate');
+$wires->submit($_, "after a short start, of $_") foreach (1 .. 3);
+all_ordered('those who have read little vote', 1 .. 3);
+$wires->node(4)->start;
+all_ordered('and the fourth, whose server has');
+foreach my $member (@members)
+{
+	ok(!$wires->node($member)->log_contains('consensus alarm'), "member $member still has no alarm");
+	is($wires->sql($member, "SELECT count(*) FROM (SELECT FROM ledger_internal.own_log WHERE kind BETWEEN 3 AND 6 GROUP BY epoch, view, CASE kind WHEN 5 THEN 6 ELSE kind END HAVING count(*) > 1) AS twice"),
+		'0', 'and has cast no vote twice');
+}
+
+# What a summary is of is compared: if it is not stored so, the whole log is read.
+my $all = $wires->sql(1, 'SELECT count(*) FROM ledger_internal.peer_log WHERE member = 2');
+$wires->sql(1, 'UPDATE ledger_internal.log_summary SET digest = sha256(digest) WHERE member = 2');
+my ($most) = rows_read(1);
+cmp_ok($most, '>=', $all, "with a summary of another row $most rows are read, all $all of member 2 among them");
+$all = $wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log');
+$wires->sql(1, 'UPDATE ledger_internal.own_log_summary SET digest = sha256(digest)');
+my ($more) = rows_read(1);
+cmp_ok($more, '>=', $most + $all / 2, "and $more, if so is that of the own log, which has $all");
+$wires->submit(1, 'after that');
+all_ordered('after a start that reads all');
+
 # A member whose database has gone back is told so by the others.
 ok($wires->rest(@members), 'nobody writes any more');
 $wires->agree('and all have all rows');
@@ -119,3 +165,17 @@ all_ordered('without the one that has lost its memory', 1 .. 3);
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
 
 done_testing();
+
+# How many rows of the logs the next process of its wire reads, and how many there are.
+sub rows_read
+{
+	my ($member) = @_;
+	my $node = $wires->node($member);
+	my $offset = -s $node->logfile;
+
+	$wires->restart_wire($member);
+	$node->wait_for_log(qr/DETAIL:  \d+ stored rows of the logs were read/, $offset);
+	my ($read) = slurp_file($node->logfile, $offset) =~ /DETAIL:  (\d+) stored rows of the logs were read/;
+
+	return ($read, $wires->sql($member, 'SELECT (SELECT count(*) FROM ledger_internal.own_log) + (SELECT count(*) FROM ledger_internal.peer_log)'));
+}
