@@ -216,6 +216,7 @@ OBJS_BACKEND = \
 	src/contract/contract_timer_handler.o \
 	src/contract/contract_timer.o \
 	src/contract/contract_plan.o \
+	src/contract/contract_constraint.o \
 	src/contract/contract_seen.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \

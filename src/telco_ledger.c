@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "contract_constraint.h"
 #include "contract_deploy.h"
 #include "contract_meter.h"
 #include "node_apply.h"
@@ -57,6 +58,7 @@ _PG_init(void)
 	tl_replication_status_init();
 	tl_node_commit_init();
 	tl_contract_meter_init();
+	tl_contract_constraint_init();
 	tl_node_call_init();
 	tl_node_state_init();
 	tl_node_wire_init();

@@ -99,6 +99,15 @@
 #define tl_executor_run(description)	ExecutorRun(description, ForwardScanDirection, 0)
 #endif
 
+/* 18 has constraints that are not enforced, and another name for what is made of the others. */
+#if PG_VERSION_NUM < 180000
+#define tl_check_states			ri_ConstraintExprs
+#define tl_check_is_enforced(check)	true
+#else
+#define tl_check_states			ri_CheckConstraintExprs
+#define tl_check_is_enforced(check)	((check)->ccenforced)
+#endif
+
 /* 18 says what an operator is to an index by a name, and not by btree's number. */
 #if PG_VERSION_NUM < 180000
 #define TlOperatorMeaning				OpBtreeInterpretation

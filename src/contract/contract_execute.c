@@ -56,6 +56,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "contract_constraint.h"
 #include "contract_entry.h"
 #include "contract_execute.h"
 #include "contract_meter.h"
@@ -155,12 +156,14 @@ tl_contract_execute_begin(void)
 	tl_contract_setting_pin(settings, lengthof(settings));
 	tl_contract_plpgsql_pin();
 	tl_contract_plan_begin();
+	tl_contract_constraint_begin();
 	return level;
 }
 
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_constraint_end();
 	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
 	tl_table_filter_plans(false);
