@@ -31,6 +31,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/dest.h"
@@ -47,9 +48,19 @@
 #include "contract_query.h"
 #include "tl_compat.h"
 
+/* A column of a query that reads no table: it is computed, and not executed. */
+typedef struct Value
+{
+	ExprState  *expression;
+	bool		by_value;
+	int16		length;
+} Value;
+
 typedef struct Step
 {
-	PlannedStmt *plan;			/* of arguments, where a function is called; NULL: it has none */
+	PlannedStmt *plan;			/* of arguments, where a function is called; NULL: there is none */
+	Value	   *values;			/* all that it does, or NULL: it is executed */
+	int			value_count;
 	Oid			callee;			/* InvalidOid: none */
 } Step;
 
@@ -77,15 +88,19 @@ typedef struct ArgumentReceiver
 /* Of the block that is being applied. */
 static MemoryContext context = NULL;
 static HTAB *bodies = NULL;
+static ExprContext *computing = NULL;
 
 static const Body *prepare(Oid function);
 static bool is_plannable(Body *body, HeapTuple tuple);
 static bool plan_steps(Body *body, const List *queries);
 static void plan_step(Step *out, const Query *query);
+static bool computes_only(const PlannedStmt *plan);
+static void make_values(Step *out, const PlannedStmt *plan);
 static const FuncExpr *called_by(const Query *query);
 static Query *query_of_arguments(const Query *query, const FuncExpr *call);
 static void run_body(const Body *body, const NullableDatum *arguments);
 static void run_step(const Step *step, ParamListInfo parameters);
+static void compute(const Step *step, ParamListInfo parameters, NullableDatum *out);
 static void run_plan(PlannedStmt *plan, ParamListInfo parameters, DestReceiver *receiver);
 static const Body *body_of(Oid function);
 static bool take_arguments(TupleTableSlot *slot, DestReceiver *receiver);
@@ -100,6 +115,7 @@ tl_contract_plan_begin(void)
 	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger plans of a block", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = context;
 	bodies = hash_create("telco_ledger planned functions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	computing = NULL;
 }
 
 void
@@ -108,6 +124,7 @@ tl_contract_plan_end(void)
 	MemoryContextDelete(context);
 	context = NULL;
 	bodies = NULL;
+	computing = NULL;
 }
 
 bool
@@ -227,8 +244,41 @@ plan_step(Step *out, const Query *query)
 	}
 	plan = pg_plan_query(planned, "", 0, NULL);
 	caller = MemoryContextSwitchTo(context);
-	out->plan = copyObject(plan);
+	if (computes_only(plan))
+		make_values(out, plan);
+	else
+		out->plan = copyObject(plan);
 	MemoryContextSwitchTo(caller);
+}
+
+/* One row, of expressions of the arguments. */
+static bool
+computes_only(const PlannedStmt *plan)
+{
+	const Plan *top = plan->planTree;
+
+	return plan->commandType == CMD_SELECT && IsA(top, Result) && plan->subplans == NIL &&
+		top->lefttree == NULL && top->qual == NIL && top->initPlan == NIL &&
+		((const Result *) top)->resconstantqual == NULL;
+}
+
+/* In the current memory context. */
+static void
+make_values(Step *out, const PlannedStmt *plan)
+{
+	ListCell   *cell;
+
+	if (computing == NULL)
+		computing = CreateStandaloneExprContext();
+	out->values = palloc(list_length(plan->planTree->targetlist) * sizeof(Value));
+	foreach(cell, plan->planTree->targetlist)
+	{
+		Expr	   *expression = copyObject(lfirst_node(TargetEntry, cell)->expr);
+		Value	   *value = &out->values[out->value_count++];
+
+		value->expression = ExecInitExpr(expression, NULL);
+		get_typlenbyval(exprType((Node *) expression), &value->length, &value->by_value);
+	}
 }
 
 /* The call that is all of a statement, of a function that can be planned too. */
@@ -295,18 +345,34 @@ run_step(const Step *step, ParamListInfo parameters)
 		.context = CurrentMemoryContext,.arguments = arguments
 	};
 
-	if (!OidIsValid(step->callee))
+	if (step->values != NULL)
+		compute(step, parameters, arguments);
+	else if (step->plan != NULL)
 	{
-		run_plan(step->plan, parameters, None_Receiver);
-		return;
-	}
-	if (step->plan != NULL)
-	{
-		run_plan(step->plan, parameters, &receiver.base);
-		if (receiver.count != 1)
+		run_plan(step->plan, parameters, OidIsValid(step->callee) ? &receiver.base : None_Receiver);
+		if (OidIsValid(step->callee) && receiver.count != 1)
 			elog(ERROR, "the arguments of a call are %d rows", receiver.count);
 	}
-	run_body(body_of(step->callee), arguments);
+	if (OidIsValid(step->callee))
+		run_body(body_of(step->callee), arguments);
+}
+
+/* Into the current memory context, as long as the call runs. */
+static void
+compute(const Step *step, ParamListInfo parameters, NullableDatum *out)
+{
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+	computing->ecxt_param_list_info = parameters;
+	for (int i = 0; i < step->value_count; i++)
+	{
+		const Value *value = &step->values[i];
+
+		out[i].value = ExecEvalExprSwitchContext(value->expression, computing, &out[i].isnull);
+		if (!out[i].isnull)
+			out[i].value = datumCopy(out[i].value, value->by_value, value->length);
+	}
+	ResetExprContext(computing);
 }
 
 static void
