@@ -135,6 +135,7 @@ OBJS_BACKEND = \
 	src/chain/chain_build.o \
 	src/chain/chain_store.o \
 	src/chain/chain_stored.o \
+	src/chain/chain_rows.o \
 	src/chain/chain_pending.o \
 	src/chain/chain_window.o \
 	src/chain/chain_lookup.o \

@@ -83,10 +83,6 @@ static TlStatement select_certified = {
 	2, {INT8OID, BYTEAOID}
 };
 static TlStatement delete_table_states = {"DELETE FROM ledger_internal.table_state"};
-static TlStatement insert_outcome = {
-	"INSERT INTO ledger_internal.outcome (height, number, leaf) VALUES ($1, $2, $3)",
-	3, {INT8OID, INT4OID, BYTEAOID}
-};
 static TlStatement exists_rejection = {
 	"SELECT FROM ledger_internal.outcome WHERE height = $1"
 	" AND substring(leaf FOR 3) = '\\x070103' AND substring(leaf FROM 12 FOR 16) = $2"
@@ -271,14 +267,17 @@ tl_chain_state_is_certified(int64_t height, const TlHash *root)
 	return tl_chain_execute(&select_certified, values, NULL, false) > 0;
 }
 
+/* Into rows of ledger_internal.outcome. */
 void
-tl_chain_outcome_store(int64_t height, int number, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
+tl_chain_outcome_add(TlChainRows *rows, int64_t height, int number,
+					 const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
 {
 	Datum		values[] = {
 		Int64GetDatum(height), Int32GetDatum(number), tl_chain_bytes(leaf, TL_OUTCOME_LEAF_SIZE)
 	};
+	const bool	nulls[lengthof(values)] = {false};
 
-	tl_chain_execute(&insert_outcome, values, NULL, false);
+	tl_chain_rows_add(rows, values, nulls);
 	pfree(DatumGetPointer(values[2]));
 }
 

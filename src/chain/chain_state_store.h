@@ -8,6 +8,7 @@
 #ifndef CHAIN_STATE_STORE_H
 #define CHAIN_STATE_STORE_H
 
+#include "chain_rows.h"
 #include "chain_state.h"
 #include "table_ref.h"
 #include "merkle_range.h"
@@ -36,8 +37,8 @@ extern bool tl_chain_state_at(TlHash *out, int64_t height);
 extern bool tl_chain_state_is_anew(int64_t height);
 extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 
-extern void tl_chain_outcome_store(int64_t height, int number,
-								   const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
+extern void tl_chain_outcome_add(TlChainRows *rows, int64_t height, int number,
+								 const uint8_t leaf[TL_OUTCOME_LEAF_SIZE]);
 extern bool tl_chain_state_has_rejection(const TlRefBytes *ref, int64_t height,
 										 const TlHash *batch, const TlHash *row);
 extern void tl_chain_outcome_root(TlHash *out, TlOutcomes *kept, int64_t after,

@@ -7,7 +7,7 @@
  * a call, and one of a table that has a handler calls that.  When all rows of the
  * block are in their tables, handlers run, then calls, each one after
  * the other in the order of their refs, and what became of each is stored: a
- * leaf of the outcome root, and a row of ledger_internal.call_outcome.  Behind them
+ * leaf of the outcome root, and a row of ledger_internal.call_outcome, many at a time.  Behind them
  * the timers run that are due by the time of the block (contract_timer.c), whose
  * refs are 0.0.height.number: those that no member issues.
  *
@@ -77,11 +77,6 @@ static TlStatement insert_timer = {
 	"INSERT INTO ledger_internal.timer_run (ref, contract, handler, key, at) VALUES ($1, $2, $3, $4, $5)",
 	5, {TL_STATEMENT_REF, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
-static TlStatement insert_outcome = {
-	"INSERT INTO ledger_internal.call_outcome (ref, height, sqlstate, words, error_sqlstate, error_message)"
-	" VALUES ($1, $2, $3, $4, $5, $6)",
-	6, {TL_STATEMENT_REF, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
-};
 
 /* Of the block that is being applied, in the context of the transaction. */
 static MemoryContext context = NULL;
@@ -90,6 +85,7 @@ static TlCall *calls = NULL;
 static int	call_count = 0;
 static int	call_room = 0;
 static int	counted = 0;		/* those that are calls, whatever becomes of an attempt */
+static TlChainRows *outcomes = NULL;	/* of ledger_internal.call_outcome */
 
 static void on_begin(int64_t height);
 static void on_row(int64_t height, const uint8_t table_id[TL_TABLE_ID_SIZE],
@@ -216,10 +212,13 @@ execute_all(int64_t height)
 	HTAB	   *net = make_net();
 	int			settings = tl_contract_execute_begin();
 
+	outcomes = tl_chain_rows_open("call_outcome");
 	if (call_count > 0)
 		execute_calls(height, &about, net);
 	execute_timers(height, &about, net);
 	tl_contract_execute_end(settings);
+	tl_chain_rows_close(outcomes);
+	outcomes = NULL;
 	add_net(net);
 	MemoryContextSwitchTo(caller);
 }
@@ -361,7 +360,7 @@ store(int64_t height, const TlCall *call, const TlCallResult *result)
 	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
 	const char *texts[] = {result->sqlstate, result->words, result->error_sqlstate, result->error_message};
 	Datum		values[2 + lengthof(texts)] = {TlRefBytesGetDatum(&call->ref), Int64GetDatum(height)};
-	char		nulls[] = "      ";
+	bool		nulls[lengthof(values)] = {false};
 
 	memcpy(outcome.ref, call->ref.bytes, TL_REF_SIZE);
 	memcpy(outcome.sqlstate, result->sqlstate, TL_SQLSTATE_SIZE);
@@ -371,12 +370,11 @@ store(int64_t height, const TlCall *call, const TlCallResult *result)
 	tl_node_state_outcome(height, leaf);
 	for (size_t i = 0; i < lengthof(texts); i++)
 	{
-		if (texts[i] == NULL)
-			nulls[2 + i] = 'n';
-		else
+		nulls[2 + i] = texts[i] == NULL;
+		if (texts[i] != NULL)
 			values[2 + i] = CStringGetTextDatum(texts[i]);
 	}
-	tl_chain_execute(&insert_outcome, values, nulls, false);
+	tl_chain_rows_add(outcomes, values, nulls);
 }
 
 static void

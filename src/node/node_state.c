@@ -6,7 +6,7 @@
  *
  * Hooks of node_apply.c: what a block adds to each shared table is summed up
  * while it is applied, an attempt at a batch apart from the batches before, and goes
- * into the stored set hashes at its end, in the same transaction.  What is rejected gets a leaf of the outcome root at once.
+ * into the stored set hashes at its end, in the same transaction.  What is rejected gets a leaf of the outcome root.
  *
  * If a quorum has signed another state than this node has (src/consensus,
  * R43), or no quorum agrees on one, no block is applied any more: a row of
@@ -53,6 +53,7 @@ static TlStatement select_shared = {
 
 static HTAB *sums = NULL;		/* in the context of the transaction */
 static HTAB *attempted = NULL;	/* rows since the last on_rows_end */
+static TlChainRows *outcomes = NULL;	/* in the context of the transaction; NULL: none yet */
 static int	outcome_count;
 
 static void on_begin(int64_t height);
@@ -84,6 +85,7 @@ on_begin(int64_t height)
 {
 	sums = make_sums();
 	attempted = make_sums();
+	outcomes = NULL;
 	outcome_count = 0;
 }
 
@@ -160,7 +162,14 @@ tl_node_state_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *ele
 void
 tl_node_state_outcome(int64_t height, const uint8_t leaf[TL_OUTCOME_LEAF_SIZE])
 {
-	tl_chain_outcome_store(height, ++outcome_count, leaf);
+	if (outcomes == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(CurTransactionContext);
+
+		outcomes = tl_chain_rows_open("outcome");
+		MemoryContextSwitchTo(caller);
+	}
+	tl_chain_outcome_add(outcomes, height, ++outcome_count, leaf);
 }
 
 static void
@@ -208,6 +217,9 @@ on_end(int64_t height)
 	hash_destroy(sums);
 	hash_destroy(attempted);
 	sums = attempted = NULL;
+	if (outcomes != NULL)
+		tl_chain_rows_close(outcomes);
+	outcomes = NULL;
 	if (changed)
 		tl_chain_state_store_root(height);
 }
