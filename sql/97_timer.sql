@@ -13,7 +13,7 @@ COMMENT ON TYPE ledger.timer IS
 CREATE FUNCTION ledger.set_timer(handler text, key text, at timestamptz) RETURNS void
     AS 'MODULE_PATHNAME', 'tl_set_timer' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger.set_timer(text, text, timestamptz) IS
-    'for contracts: the first block at that time or after it runs this handler of the contract, with this key; a timer of that key moves; a time that has passed, or nearly, is a second after the block';
+    'for contracts: the first block at that time or after it runs this handler of the contract, with this key; a timer of that key moves; one that a call sets for a time that has passed runs at the end of the block, one that a handler sets a second after it or later';
 
 CREATE FUNCTION ledger.cancel_timer(handler text, key text) RETURNS void
     AS 'MODULE_PATHNAME', 'tl_cancel_timer' LANGUAGE C VOLATILE PARALLEL UNSAFE;

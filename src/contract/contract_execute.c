@@ -192,7 +192,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	PG_TRY();
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
-		tl_contract_timer_call(context->time);
+		tl_contract_timer_call(context->time, call->timer != NULL);
 		tl_contract_seen_begin(context->height);
 		tl_contract_meter_begin(schema);
 		settings_level = NewGUCNestLevel();

@@ -8,9 +8,10 @@
  * calls of that block (node_call.c).  A timer goes when it runs, whatever becomes
  * of the handler, which may set it anew.
  *
- * A time that has passed, or comes within AHEAD_MIN of the block, counts as that
- * much after the block.  So a handler that sets itself anew makes a block each
- * second at most, and no timer runs twice in one block.
+ * A time that has passed counts as that of the block: what a call sets so runs
+ * behind the calls of its own block, once however many of them set it.  For a handler
+ * it counts as AHEAD_MIN after the block.  So one that sets itself anew makes a block
+ * each second at most, and no timer runs twice in one block.
  *
  * Timers run in the order of when they are due, of contract, handler and key, the
  * latter three by their bytes; a block runs DUE_MAX at most, and the next one goes
@@ -19,7 +20,7 @@
  * Invariants
  *	  Z1  timers change while a call or handler of their contract runs, and where
  *		  one is taken to be run
- *	  Z2  a timer that is set by a block is due after the time of that block
+ *	  Z2  a timer that is set by a handler is due after the time of the block
  *
  *-------------------------------------------------------------------------
  */
@@ -83,7 +84,7 @@ static TlStatement select_handlers = {
 };
 
 /* Of the call that runs. */
-static TimestampTz block_time = 0;
+static TimestampTz earliest = 0;	/* for which it can set a timer */
 static int	change_count = 0;
 
 static void begin_change(FunctionCallInfo fcinfo, Oid *table);
@@ -95,11 +96,11 @@ static Handler *load_handlers(int *count);
 static void add_due(TlTimer **timers, int *count, const Handler *handler, TimestampTz time);
 static int	compare_timers(const void *left, const void *right);
 
-/* A call or handler begins, in a block of that time. */
+/* Z2: a call, or a handler of a timer, begins in a block of that time. */
 void
-tl_contract_timer_call(TimestampTz time)
+tl_contract_timer_call(TimestampTz time, bool is_handler)
 {
-	block_time = time;
+	earliest = is_handler ? time + AHEAD_MIN : time;
 	change_count = 0;
 }
 
@@ -188,7 +189,7 @@ time_argument(TimestampTz at)
 		ereport(ERROR,
 				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("a timer needs a time that is finite"));
-	return Max(at, block_time + AHEAD_MIN);
+	return Max(at, earliest);
 }
 
 /* When the next timer of any contract is due; false: there is none. */

@@ -59,10 +59,15 @@ is(everywhere('SELECT count(*) FROM timer.expire_timer'), '1', 'the only one');
 	cmp_ok($wires->sql(1, 'SELECT max(height) FROM ledger.block') - $before, '<', 10, 'does not keep the ledger busy');
 }
 is(outcome(1, q{cancel('end')}), 'done|00000|', 'it goes as any other');
-is(outcome(1, q{set('moved', '2000-01-01')}), 'done|00000|', 'a time that has passed');
-ok($wires->poll(1, q{SELECT at = b.time + interval '1 s' AND NOT EXISTS (SELECT FROM timer.expire_timer AS e WHERE e.key = 'moved')
-		FROM ledger.timer_outcome AS t, ledger.call_outcome AS c JOIN ledger.block AS b USING (height)
-		WHERE t.key = 'moved' AND c.height < t.height ORDER BY c.height DESC LIMIT 1}), 'is a second after the block');
+{
+	my $refs = join ',', map { "'$_'" } split /\n/, $wires->sql(1, q{SELECT timer.set('passed', '2000-01-01') FROM generate_series(1, 3)});
+
+	is($wires->sql(1, "SELECT o.state FROM unnest(ARRAY[$refs]::ledger.ref[]) AS r, ledger.outcome(r, '$wait') AS o"), "done\ndone\ndone", 'calls set a time that has passed');
+	is(everywhere(qq{SELECT t.at = b.time, t.ref = ('0.0.' || c.height || '.1')::ledger.ref, t.state
+			FROM (SELECT DISTINCT height FROM ledger.call_outcome WHERE ref IN ($refs)) AS c JOIN ledger.block AS b USING (height) JOIN ledger.timer_outcome AS t USING (height)}),
+		't|t|done', 'it runs once, behind the calls of their block');
+	is(everywhere(q{SELECT count(*) FROM timer.expire_timer}), '0', 'and is gone');
+}
 like(outcome(1, q{set('x', 'infinity')}), qr/^failed\|22008\|/, 'no time at all is an error');
 like(outcome(1, q{set('x', NULL)}), qr/^failed\|22004\|/, 'and none');
 like(outcome(1, q{set(NULL, now())}), qr/^failed\|22004\|/, 'no key');
