@@ -14,8 +14,8 @@
 -- Whatever begins to move money has an id of the caller's choice.  The same call
 -- with the same id once more is done and moves nothing; another one with that id is
 -- refused.  A call that was refused has used no id.  What ends (a reservation by
--- post, void or expire, a netting by close_netting) ends once, and a second such
--- call is refused.
+-- post, by void or when its time is over, a netting by close_netting) ends once, and
+-- a second such call is refused.
 --
 -- An id of more than 40 characters is refused in words, before anything moves:
 -- PostgreSQL cuts blanks off at the end of a value that is too long for a column, so
@@ -26,6 +26,10 @@
 --   P2  no account has less than nothing available, or more than its balance limit
 --   P3  a transfer is posted, voided or expired once
 --   P4  an invoice is paid or netted once
+--
+-- P2 is a constraint of each account.  P1 follows from what each call does, and is
+-- asked once more at the end of each block, of the assets in which something has
+-- moved there: ledger.timer_outcome has what came of it.
 
 CREATE TABLE asset (
     asset varchar(12) PRIMARY KEY,
@@ -36,7 +40,7 @@ COMMENT ON TABLE asset IS 'what accounts are kept in: who issues it, and how man
 
 CREATE TABLE account (
     member bigint NOT NULL,
-    asset varchar(12) NOT NULL REFERENCES asset,
+    asset varchar(12) NOT NULL,
     purpose varchar(40) NOT NULL,
     debits bigint NOT NULL DEFAULT 0 CHECK (debits >= 0),
     credits bigint NOT NULL DEFAULT 0 CHECK (credits >= 0),
@@ -53,6 +57,7 @@ CREATE TABLE account (
     CONSTRAINT room_adds_up CHECK (room = balance_limit - credits + debits - expected)
 ) USING ledger_state;
 COMMENT ON TABLE account IS 'the balance is credits - debits; reserved: to be paid by pending transfers, expected: to be received by them; the balance less what is reserved stays above -credit_limit, with what is expected below balance_limit';
+CREATE INDEX account_by_asset ON account (asset);
 
 CREATE TABLE transfer (
     member bigint NOT NULL,
@@ -89,6 +94,8 @@ CREATE TABLE invoice (
     PRIMARY KEY (creditor, id)
 ) USING ledger_state;
 COMMENT ON TABLE invoice IS 'what one member owes another; settled_by, settled_id: the transfer that has paid it, or the netting';
+CREATE INDEX invoice_by_creditor ON invoice (creditor, state, asset, due);
+CREATE INDEX invoice_by_debtor ON invoice (debtor, state, asset, due);
 
 CREATE TABLE netting (
     opener bigint NOT NULL,
@@ -144,71 +151,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION refuse(varchar) IS 'ends the call with these words, if there are any';
 
--- Without effect if the member has used the id for the same before.
-CREATE FUNCTION move(member bigint, id varchar, kind varchar, asset varchar, amount bigint, source bigint, source_purpose varchar,
-                     target bigint, target_purpose varchar, reference varchar, height bigint, ref ledger.ref)
-    RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT ledger.require(length(move.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
-    SELECT refuse(CASE
-        WHEN EXISTS (SELECT FROM transfer AS t WHERE t.member = move.member AND t.id = move.id) THEN
-            CASE WHEN NOT EXISTS (SELECT FROM transfer AS t
-                       WHERE t.member = move.member AND t.id = move.id AND t.kind = move.kind AND t.asset = move.asset AND t.amount = move.amount
-                         AND t.source = move.source AND t.source_purpose = move.source_purpose
-                         AND t.target = move.target AND t.target_purpose = move.target_purpose
-                         AND t.reference IS NOT DISTINCT FROM move.reference)
-                 THEN 'the id was used for another transfer' END
-        WHEN (move.amount > 0) IS NOT TRUE THEN 'an amount is above zero'
-        WHEN move.source = move.target AND move.source_purpose = move.target_purpose THEN 'source and target are the same account'
-        WHEN NOT EXISTS (SELECT FROM account AS a
-                  WHERE a.member = move.source AND a.asset = move.asset AND a.purpose = move.source_purpose) THEN 'there is no such account to pay from'
-        WHEN NOT EXISTS (SELECT FROM account AS a
-                  WHERE a.member = move.target AND a.asset = move.asset AND a.purpose = move.target_purpose) THEN 'there is no such account to pay to'
-        WHEN (SELECT a.available FROM account AS a
-               WHERE a.member = move.source AND a.asset = move.asset AND a.purpose = move.source_purpose) < move.amount THEN 'not enough is available'
-        WHEN (SELECT a.room FROM account AS a
-               WHERE a.member = move.target AND a.asset = move.asset AND a.purpose = move.target_purpose) < move.amount THEN 'the balance limit of the target would be exceeded'
-        END);
-    UPDATE account SET debits = account.debits + move.amount, available = account.available - move.amount, room = account.room + move.amount
-     WHERE member = move.source AND asset = move.asset AND purpose = move.source_purpose
-       AND NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = move.member AND t.id = move.id);
-    UPDATE account SET credits = account.credits + move.amount, available = account.available + move.amount, room = account.room - move.amount
-     WHERE member = move.target AND asset = move.asset AND purpose = move.target_purpose
-       AND NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = move.member AND t.id = move.id);
-    INSERT INTO transfer (member, id, kind, state, asset, source, source_purpose, target, target_purpose, amount, posted, reference, ref, posted_height, posted_ref)
-        VALUES (move.member, move.id, move.kind, 'posted', move.asset, move.source, move.source_purpose, move.target, move.target_purpose,
-                move.amount, move.amount, move.reference, move.ref, move.height, move.ref)
-        ON CONFLICT (member, id) DO NOTHING;
-END;
-COMMENT ON FUNCTION move(bigint, varchar, varchar, varchar, bigint, bigint, varchar, bigint, varchar, varchar, bigint, ledger.ref)
-    IS 'from one account to another, at once';
-
-CREATE FUNCTION release(asset varchar, source bigint, source_purpose varchar, target bigint, target_purpose varchar, amount bigint, posted bigint)
-    RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    UPDATE account SET reserved = account.reserved - release.amount, debits = account.debits + release.posted,
-           available = account.available + (release.amount - release.posted), room = account.room + release.posted
-     WHERE member = release.source AND asset = release.asset AND purpose = release.source_purpose;
-    UPDATE account SET expected = account.expected - release.amount, credits = account.credits + release.posted,
-           available = account.available + release.posted, room = account.room + (release.amount - release.posted)
-     WHERE member = release.target AND asset = release.asset AND purpose = release.target_purpose;
-END;
-COMMENT ON FUNCTION release(varchar, bigint, varchar, bigint, varchar, bigint, bigint) IS 'what was reserved, and of it moves what is posted';
-
-CREATE FUNCTION finish(member bigint, id varchar, state varchar, posted bigint, height bigint, ref ledger.ref) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT release((SELECT t.asset FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   (SELECT t.source FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   (SELECT t.source_purpose FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   (SELECT t.target FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   (SELECT t.target_purpose FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   (SELECT t.amount FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id),
-                   finish.posted);
-    UPDATE transfer SET state = finish.state, posted = finish.posted, posted_height = finish.height, posted_ref = finish.ref
-     WHERE member = finish.member AND id = finish.id;
-END;
-COMMENT ON FUNCTION finish(bigint, varchar, varchar, bigint, bigint, ledger.ref) IS 'a pending transfer gets another state';
-
 CREATE FUNCTION check_sums() RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a GROUP BY a.asset HAVING sum(a.credits) <> sum(a.debits)),
@@ -216,6 +158,108 @@ BEGIN ATOMIC
     SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.available < 0 OR a.room < 0), 'the limit of an account is exceeded');
 END;
 COMMENT ON FUNCTION check_sums() IS 'P1 and P2, of all accounts';
+
+CREATE FUNCTION check_asset(timer ledger.timer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.asset = (timer).key GROUP BY a.asset HAVING sum(a.credits) <> sum(a.debits)),
+                          'the balances of the asset do not add up to zero');
+    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.asset = (timer).key AND (a.available < 0 OR a.room < 0)),
+                          'the limit of an account is exceeded');
+END;
+COMMENT ON FUNCTION check_asset(ledger.timer) IS 'P1 and P2, of the accounts in one asset, which is the key';
+
+-- A timer of a time that has passed runs behind the calls of the block.
+CREATE FUNCTION check_later(asset varchar) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM check_asset_timer AS c WHERE c.key = check_later.asset) THEN
+        PERFORM ledger.set_timer('check_asset', check_later.asset, '2000-01-01 00:00+00');
+    END IF;
+END $$;
+COMMENT ON FUNCTION check_later(varchar) IS 'what has moved in the asset is checked once, at the end of the block';
+
+CREATE FUNCTION refuse_source(member bigint, asset varchar, purpose varchar) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(EXISTS (SELECT FROM account AS a
+             WHERE a.member = refuse_source.member AND a.asset = refuse_source.asset AND a.purpose = refuse_source.purpose), 'there is no such account to pay from');
+    SELECT ledger.require(false, 'not enough is available');
+END;
+COMMENT ON FUNCTION refuse_source(bigint, varchar, varchar) IS 'nothing can be paid from this account: why not';
+
+CREATE FUNCTION refuse_target(member bigint, asset varchar, purpose varchar) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(EXISTS (SELECT FROM account AS a
+             WHERE a.member = refuse_target.member AND a.asset = refuse_target.asset AND a.purpose = refuse_target.purpose), 'there is no such account to pay to');
+    SELECT ledger.require(false, 'the balance limit of the target would be exceeded');
+END;
+COMMENT ON FUNCTION refuse_target(bigint, varchar, varchar) IS 'nothing can be paid to this account: why not';
+
+-- Without effect if the member who calls has used the id for the same before.
+CREATE FUNCTION move(id varchar, kind varchar, asset varchar, amount bigint, source bigint, source_purpose varchar,
+                     target bigint, target_purpose varchar, reference varchar, context ledger.context)
+    RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    changed bigint;
+BEGIN
+    IF (length(move.id) BETWEEN 1 AND 40) IS NOT TRUE THEN
+        RAISE EXCEPTION 'an id has 1 to 40 characters';
+    ELSIF (move.amount > 0) IS NOT TRUE THEN
+        RAISE EXCEPTION 'an amount is above zero';
+    ELSIF move.source = move.target AND move.source_purpose = move.target_purpose THEN
+        RAISE EXCEPTION 'source and target are the same account';
+    END IF;
+
+    INSERT INTO transfer (member, id, kind, state, asset, source, source_purpose, target, target_purpose,
+                          amount, posted, reference, ref, posted_height, posted_ref)
+        VALUES ((move.context).member, move.id, move.kind, 'posted', move.asset, move.source, move.source_purpose, move.target, move.target_purpose,
+                move.amount, move.amount, move.reference, (move.context).ref, (move.context).height, (move.context).ref)
+        ON CONFLICT (member, id) DO NOTHING;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        IF NOT EXISTS (SELECT FROM transfer AS t
+                 WHERE t.member = (move.context).member AND t.id = move.id AND t.kind = move.kind AND t.asset = move.asset AND t.amount = move.amount
+                   AND t.source = move.source AND t.source_purpose = move.source_purpose
+                   AND t.target = move.target AND t.target_purpose = move.target_purpose
+                   AND t.reference IS NOT DISTINCT FROM move.reference) THEN
+            RAISE EXCEPTION 'the id was used for another transfer';
+        END IF;
+        RETURN;
+    END IF;
+
+    UPDATE account SET debits = debits + move.amount, available = available - move.amount, room = room + move.amount
+     WHERE member = move.source AND asset = move.asset AND purpose = move.source_purpose AND available >= move.amount;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        PERFORM refuse_source(move.source, move.asset, move.source_purpose);
+    END IF;
+    UPDATE account SET credits = credits + move.amount, available = available + move.amount, room = room - move.amount
+     WHERE member = move.target AND asset = move.asset AND purpose = move.target_purpose AND room >= move.amount;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        PERFORM refuse_target(move.target, move.asset, move.target_purpose);
+    END IF;
+    PERFORM check_later(move.asset);
+END $$;
+COMMENT ON FUNCTION move(varchar, varchar, varchar, bigint, bigint, varchar, bigint, varchar, varchar, ledger.context)
+    IS 'from one account to another, at once';
+
+CREATE FUNCTION finish(member bigint, id varchar, state varchar, posted bigint, height bigint, ref ledger.ref) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    pending transfer;
+BEGIN
+    SELECT t.* INTO STRICT pending FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id;
+    UPDATE account SET reserved = reserved - pending.amount, debits = debits + finish.posted,
+           available = available + (pending.amount - finish.posted), room = room + finish.posted
+     WHERE member = pending.source AND asset = pending.asset AND purpose = pending.source_purpose;
+    UPDATE account SET expected = expected - pending.amount, credits = credits + finish.posted,
+           available = available + finish.posted, room = room + (pending.amount - finish.posted)
+     WHERE member = pending.target AND asset = pending.asset AND purpose = pending.target_purpose;
+    UPDATE transfer SET state = finish.state, posted = finish.posted, posted_height = finish.height, posted_ref = finish.ref
+     WHERE member = finish.member AND id = finish.id;
+    PERFORM check_later(pending.asset);
+END $$;
+COMMENT ON FUNCTION finish(bigint, varchar, varchar, bigint, bigint, ledger.ref) IS 'what a pending transfer has reserved is free again, and of it moves what is posted';
 
 -- Assets and accounts.
 
@@ -291,8 +335,8 @@ BEGIN ATOMIC
     SELECT ledger.require(EXISTS (SELECT FROM asset AS a WHERE a.asset = issue.asset AND a.issuer = (context).member), 'only its issuer issues an asset');
     SELECT ledger.require('issuer' = ANY ((context).roles) OR EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = issue.id),
                           'who issues an asset has the role issuer');
-    SELECT move((context).member, issue.id, 'issue', issue.asset, issue.amount, (context).member, 'issue', issue.target, issue.target_purpose,
-                issue.reference, (context).height, (context).ref);
+    SELECT move(issue.id, 'issue', issue.asset, issue.amount, (context).member, 'issue', issue.target, issue.target_purpose,
+                issue.reference, context);
 END;
 COMMENT ON FUNCTION issue(ledger.context, varchar, varchar, bigint, bigint, varchar, varchar) IS 'new units of an asset, by its issuer';
 
@@ -300,9 +344,10 @@ CREATE FUNCTION redeem(context ledger.context, id varchar, asset varchar, amount
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(redeem.purpose <> 'issue', 'what is issued is not redeemed by its issuer alone');
-    SELECT move((context).member, redeem.id, 'redeem', redeem.asset, redeem.amount, (context).member, redeem.purpose,
+    SELECT ledger.require(EXISTS (SELECT FROM asset AS a WHERE a.asset = redeem.asset), 'there is no such asset');
+    SELECT move(redeem.id, 'redeem', redeem.asset, redeem.amount, (context).member, redeem.purpose,
                 (SELECT a.issuer FROM asset AS a WHERE a.asset = redeem.asset), 'issue',
-                redeem.reference, (context).height, (context).ref);
+                redeem.reference, context);
 END;
 COMMENT ON FUNCTION redeem(ledger.context, varchar, varchar, bigint, varchar, varchar) IS 'units of an asset go back to its issuer, and are no more';
 
@@ -311,97 +356,118 @@ CREATE FUNCTION transfer(context ledger.context, id varchar, asset varchar, amou
     RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(transfer.purpose <> 'issue' AND transfer.target_purpose <> 'issue', 'accounts for the purpose issue are for issue and redeem');
-    SELECT move((context).member, transfer.id, 'transfer', transfer.asset, transfer.amount, (context).member, transfer.purpose,
-                transfer.target, transfer.target_purpose, transfer.reference, (context).height, (context).ref);
+    SELECT move(transfer.id, 'transfer', transfer.asset, transfer.amount, (context).member, transfer.purpose,
+                transfer.target, transfer.target_purpose, transfer.reference, context);
 END;
 COMMENT ON FUNCTION transfer(ledger.context, varchar, varchar, bigint, varchar, bigint, varchar, varchar) IS 'from an account of the member who calls to any other';
 
 -- Transfers in two phases: reserved by who pays; posted by who pays, or in whole or
--- in part by who is paid; voided by who is paid; ended by anybody when their time is
+-- in part by who is paid; voided by who is paid; ended by a timer when their time is
 -- over.  So who pays cannot take back what it has reserved, by posting a little of it
 -- neither.
 
+-- The key of such a timer is the member and the id.
+CREATE FUNCTION expire(timer ledger.timer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT finish(split_part((timer).key, ' ', 1)::bigint, substr((timer).key, strpos((timer).key, ' ') + 1), 'expired', 0, NULL, NULL);
+END;
+COMMENT ON FUNCTION expire(ledger.timer) IS 'the time of a reservation is over';
+
 CREATE FUNCTION reserve(context ledger.context, id varchar, asset varchar, amount bigint, purpose varchar, target bigint, target_purpose varchar,
                         expires timestamptz, reference varchar DEFAULT NULL)
-    RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT ledger.require(length(reserve.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
-    SELECT refuse(CASE
-        WHEN EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = reserve.id) THEN
-            CASE WHEN NOT EXISTS (SELECT FROM transfer AS t
-                       WHERE t.member = (context).member AND t.id = reserve.id AND t.kind = 'reserve' AND t.asset = reserve.asset AND t.amount = reserve.amount
-                         AND t.source_purpose = reserve.purpose AND t.target = reserve.target AND t.target_purpose = reserve.target_purpose
-                         AND t.expires = reserve.expires AND t.reference IS NOT DISTINCT FROM reserve.reference)
-                 THEN 'the id was used for another transfer' END
-        WHEN reserve.purpose = 'issue' OR reserve.target_purpose = 'issue' THEN 'accounts for the purpose issue are for issue and redeem'
-        WHEN (reserve.amount > 0) IS NOT TRUE THEN 'an amount is above zero'
-        WHEN (reserve.expires > (context).block_time) IS NOT TRUE THEN 'a reservation expires after it was made'
-        WHEN reserve.target = (context).member AND reserve.purpose = reserve.target_purpose THEN 'source and target are the same account'
-        WHEN NOT EXISTS (SELECT FROM account AS a
-                  WHERE a.member = (context).member AND a.asset = reserve.asset AND a.purpose = reserve.purpose) THEN 'there is no such account to pay from'
-        WHEN NOT EXISTS (SELECT FROM account AS a
-                  WHERE a.member = reserve.target AND a.asset = reserve.asset AND a.purpose = reserve.target_purpose) THEN 'there is no such account to pay to'
-        WHEN (SELECT a.available FROM account AS a
-               WHERE a.member = (context).member AND a.asset = reserve.asset AND a.purpose = reserve.purpose) < reserve.amount THEN 'not enough is available'
-        WHEN (SELECT a.room FROM account AS a
-               WHERE a.member = reserve.target AND a.asset = reserve.asset AND a.purpose = reserve.target_purpose) < reserve.amount THEN 'the balance limit of the target would be exceeded'
-        END);
-    UPDATE account SET reserved = account.reserved + reserve.amount, available = account.available - reserve.amount
-     WHERE member = (context).member AND asset = reserve.asset AND purpose = reserve.purpose
-       AND NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = reserve.id);
-    UPDATE account SET expected = account.expected + reserve.amount, room = account.room - reserve.amount
-     WHERE member = reserve.target AND asset = reserve.asset AND purpose = reserve.target_purpose
-       AND NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = reserve.id);
-    INSERT INTO transfer (member, id, kind, state, asset, source, source_purpose, target, target_purpose, amount, posted, reference, expires, ref)
-        VALUES ((context).member, reserve.id, 'reserve', 'pending', reserve.asset, (context).member, reserve.purpose, reserve.target, reserve.target_purpose,
-                reserve.amount, 0, reserve.reference, reserve.expires, (context).ref)
-        ON CONFLICT (member, id) DO NOTHING;
-END;
-COMMENT ON FUNCTION reserve(ledger.context, varchar, varchar, bigint, varchar, bigint, varchar, timestamptz, varchar)
-    IS 'what will be transferred is out of reach for other uses, until it is posted, voided or expired';
+    RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    changed bigint;
+BEGIN
+    IF (length(reserve.id) BETWEEN 1 AND 40) IS NOT TRUE THEN
+        RAISE EXCEPTION 'an id has 1 to 40 characters';
+    ELSIF reserve.purpose = 'issue' OR reserve.target_purpose = 'issue' THEN
+        RAISE EXCEPTION 'accounts for the purpose issue are for issue and redeem';
+    ELSIF (reserve.amount > 0) IS NOT TRUE THEN
+        RAISE EXCEPTION 'an amount is above zero';
+    ELSIF reserve.target = (reserve.context).member AND reserve.purpose = reserve.target_purpose THEN
+        RAISE EXCEPTION 'source and target are the same account';
+    END IF;
 
-CREATE FUNCTION post(context ledger.context, member bigint, id varchar, amount bigint DEFAULT NULL) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT refuse(CASE
-        WHEN NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) THEN 'there is no such transfer'
-        WHEN NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = post.member AND t.id = post.id AND (context).member IN (t.source, t.target))
-            THEN 'only who pays or is paid posts a transfer'
-        WHEN (SELECT t.state FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) <> 'pending'
-            THEN 'the transfer is not pending'
-        WHEN (SELECT t.expires FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) <= (context).block_time THEN 'the transfer has expired'
-        WHEN post.amount <= 0 THEN 'an amount is above zero'
-        WHEN post.amount > (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) THEN 'less than that is reserved'
-        WHEN post.amount < (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id)
-            AND (SELECT t.target FROM transfer AS t WHERE t.member = post.member AND t.id = post.id) <> (context).member
-            THEN 'only who is paid posts less than is reserved'
-        END);
-    SELECT finish(post.member, post.id, 'posted',
-                  COALESCE(post.amount, (SELECT t.amount FROM transfer AS t WHERE t.member = post.member AND t.id = post.id)),
-                  (context).height, (context).ref);
-END;
+    INSERT INTO transfer (member, id, kind, state, asset, source, source_purpose, target, target_purpose, amount, posted, reference, expires, ref)
+        VALUES ((reserve.context).member, reserve.id, 'reserve', 'pending', reserve.asset, (reserve.context).member, reserve.purpose,
+                reserve.target, reserve.target_purpose, reserve.amount, 0, reserve.reference, reserve.expires, (reserve.context).ref)
+        ON CONFLICT (member, id) DO NOTHING;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        IF NOT EXISTS (SELECT FROM transfer AS t
+                 WHERE t.member = (reserve.context).member AND t.id = reserve.id AND t.kind = 'reserve' AND t.asset = reserve.asset AND t.amount = reserve.amount
+                   AND t.source_purpose = reserve.purpose AND t.target = reserve.target AND t.target_purpose = reserve.target_purpose
+                   AND t.expires = reserve.expires AND t.reference IS NOT DISTINCT FROM reserve.reference) THEN
+            RAISE EXCEPTION 'the id was used for another transfer';
+        END IF;
+        RETURN;
+    END IF;
+
+    IF (reserve.expires > (reserve.context).block_time) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a reservation expires after it was made';
+    END IF;
+    UPDATE account SET reserved = reserved + reserve.amount, available = available - reserve.amount
+     WHERE member = (reserve.context).member AND asset = reserve.asset AND purpose = reserve.purpose AND available >= reserve.amount;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        PERFORM refuse_source((reserve.context).member, reserve.asset, reserve.purpose);
+    END IF;
+    UPDATE account SET expected = expected + reserve.amount, room = room - reserve.amount
+     WHERE member = reserve.target AND asset = reserve.asset AND purpose = reserve.target_purpose AND room >= reserve.amount;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+        PERFORM refuse_target(reserve.target, reserve.asset, reserve.target_purpose);
+    END IF;
+    PERFORM ledger.set_timer('expire', (reserve.context).member::text || ' ' || reserve.id, reserve.expires);
+END $$;
+COMMENT ON FUNCTION reserve(ledger.context, varchar, varchar, bigint, varchar, bigint, varchar, timestamptz, varchar)
+    IS 'what will be transferred is out of reach for other uses, until it is posted or voided, or its time is over';
+
+CREATE FUNCTION post(context ledger.context, member bigint, id varchar, amount bigint DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    pending transfer;
+BEGIN
+    SELECT t.* INTO pending FROM transfer AS t WHERE t.member = post.member AND t.id = post.id;
+    IF pending.id IS NULL THEN
+        RAISE EXCEPTION 'there is no such transfer';
+    ELSIF (post.context).member NOT IN (pending.source, pending.target) THEN
+        RAISE EXCEPTION 'only who pays or is paid posts a transfer';
+    ELSIF pending.state <> 'pending' THEN
+        RAISE EXCEPTION 'the transfer is not pending';
+    ELSIF pending.expires <= (post.context).block_time THEN
+        RAISE EXCEPTION 'the transfer has expired';
+    ELSIF post.amount <= 0 THEN
+        RAISE EXCEPTION 'an amount is above zero';
+    ELSIF post.amount > pending.amount THEN
+        RAISE EXCEPTION 'less than that is reserved';
+    ELSIF post.amount < pending.amount AND pending.target <> (post.context).member THEN
+        RAISE EXCEPTION 'only who is paid posts less than is reserved';
+    END IF;
+    PERFORM ledger.cancel_timer('expire', post.member::text || ' ' || post.id);
+    PERFORM finish(post.member, post.id, 'posted', COALESCE(post.amount, pending.amount), (post.context).height, (post.context).ref);
+END $$;
 COMMENT ON FUNCTION post(ledger.context, bigint, varchar, bigint) IS 'moves what the member has reserved under that id, or so much of it; the rest is free again';
 
-CREATE FUNCTION void(context ledger.context, member bigint, id varchar) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT refuse(CASE
-        WHEN NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = void.member AND t.id = void.id) THEN 'there is no such transfer'
-        WHEN (SELECT t.target FROM transfer AS t WHERE t.member = void.member AND t.id = void.id) <> (context).member THEN 'only who is to be paid voids a transfer'
-        WHEN (SELECT t.state FROM transfer AS t WHERE t.member = void.member AND t.id = void.id) <> 'pending' THEN 'the transfer is not pending'
-        END);
-    SELECT finish(void.member, void.id, 'voided', 0, NULL, NULL);
-END;
+CREATE FUNCTION void(context ledger.context, member bigint, id varchar) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    pending transfer;
+BEGIN
+    SELECT t.* INTO pending FROM transfer AS t WHERE t.member = void.member AND t.id = void.id;
+    IF pending.id IS NULL THEN
+        RAISE EXCEPTION 'there is no such transfer';
+    ELSIF pending.target <> (void.context).member THEN
+        RAISE EXCEPTION 'only who is to be paid voids a transfer';
+    ELSIF pending.state <> 'pending' THEN
+        RAISE EXCEPTION 'the transfer is not pending';
+    END IF;
+    PERFORM ledger.cancel_timer('expire', void.member::text || ' ' || void.id);
+    PERFORM finish(void.member, void.id, 'voided', 0, NULL, NULL);
+END $$;
 COMMENT ON FUNCTION void(ledger.context, bigint, varchar) IS 'who was to be paid does without: what the member has reserved under that id is free again';
-
-CREATE FUNCTION expire(context ledger.context, member bigint, id varchar) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT refuse(CASE
-        WHEN NOT EXISTS (SELECT FROM transfer AS t WHERE t.member = expire.member AND t.id = expire.id) THEN 'there is no such transfer'
-        WHEN (SELECT t.state FROM transfer AS t WHERE t.member = expire.member AND t.id = expire.id) <> 'pending' THEN 'the transfer is not pending'
-        WHEN (SELECT t.expires FROM transfer AS t WHERE t.member = expire.member AND t.id = expire.id) > (context).block_time THEN 'the transfer has not expired yet'
-        END);
-    SELECT finish(expire.member, expire.id, 'expired', 0, NULL, NULL);
-END;
-COMMENT ON FUNCTION expire(ledger.context, bigint, varchar) IS 'what the member has reserved under that id is free again, once its time is over; anybody may call it';
 
 -- Invoices.
 
@@ -477,12 +543,12 @@ BEGIN ATOMIC
         WHEN EXISTS (SELECT FROM transfer AS t WHERE t.member = (context).member AND t.id = pay_invoice.id) THEN 'the id was used for another transfer'
         WHEN pay_invoice.purpose = 'issue' OR pay_invoice.target_purpose = 'issue' THEN 'accounts for the purpose issue are for issue and redeem'
         END);
-    SELECT move((context).member, pay_invoice.id, 'invoice',
+    SELECT move(pay_invoice.id, 'invoice',
                 (SELECT i.asset FROM invoice AS i WHERE i.creditor = pay_invoice.creditor AND i.id = pay_invoice.invoice),
                 (SELECT i.amount FROM invoice AS i WHERE i.creditor = pay_invoice.creditor AND i.id = pay_invoice.invoice),
                 (context).member, pay_invoice.purpose, pay_invoice.creditor, pay_invoice.target_purpose,
                 (SELECT i.reference FROM invoice AS i WHERE i.creditor = pay_invoice.creditor AND i.id = pay_invoice.invoice),
-                (context).height, (context).ref);
+                context);
     UPDATE invoice SET state = 'paid', settled_by = (context).member, settled_id = pay_invoice.id
      WHERE creditor = pay_invoice.creditor AND id = pay_invoice.invoice;
 END;
@@ -586,6 +652,7 @@ BEGIN ATOMIC
     UPDATE netting SET state = 'closed', closed_height = (context).height, closed_ref = (context).ref
      WHERE opener = (context).member AND id = close_netting.id;
     SELECT check_sums();
+    SELECT check_later((SELECT n.asset FROM netting AS n WHERE n.opener = (context).member AND n.id = close_netting.id));
 END;
 COMMENT ON FUNCTION close_netting(ledger.context, varchar)
     IS 'by who opened it: all pay and are paid what they have agreed to, if that is what their invoices give, and these are settled';

@@ -8,6 +8,7 @@
 #								JSON; $tables is what the query ENTRIES gives
 #	my $model = LedgerPayment->new({ 1 => ['issuer'] });	roles of members
 #	$model->call($call)			executes one of them: 'done', or why not
+#	$model->expire($time)		what is due then, in microseconds, is over
 #	$model->balances			of all accounts, as psql prints them
 package LedgerPayment;
 
@@ -31,8 +32,9 @@ sub calls_query
 	my ($class, $tables) = @_;
 
 	return "SELECT json_build_object('entry', c.entry, 'ref', c.ref, 'member', split_part(c.ref::text, '.', 1)::bigint, 'state', o.state, 'message', o.message,
-		'time', (extract(epoch FROM b.time) * 1000000)::bigint, 'args', c.args)
-		FROM ($tables) AS c JOIN ledger.call_outcome AS o USING (ref) JOIN ledger_internal.block AS b USING (height) ORDER BY o.height, o.ref";
+		'time', (extract(epoch FROM b.time) * 1000000)::bigint, 'before', (extract(epoch FROM p.time) * 1000000)::bigint, 'args', c.args)
+		FROM ($tables) AS c JOIN ledger.call_outcome AS o USING (ref) JOIN ledger_internal.block AS b USING (height)
+		JOIN ledger_internal.block AS p ON p.height = b.height - 1 ORDER BY o.height, o.ref";
 }
 
 sub new
@@ -42,7 +44,7 @@ sub new
 	return bless { roles => $roles, asset => {}, account => {}, transfer => {}, invoice => {}, netting => {}, entry => [] }, $class;
 }
 
-# What a refusal says is thrown.
+# What a refusal says is thrown.  Timers run behind the calls of a block.
 sub call
 {
 	my ($self, $call) = @_;
@@ -50,8 +52,17 @@ sub call
 
 	local $self->{member} = $call->{member};
 	local $self->{time} = $call->{time};
+	$self->expire($call->{before});
 	return 'done' if eval { $self->$entry($call->{args}); 1 };
 	return $@ =~ s/\n\z//r;
+}
+
+sub expire
+{
+	my ($self, $time) = @_;
+
+	$_->{state} = 'expired' foreach (grep { $_->{state} eq 'pending' && $_->{expires} <= $time } values %{ $self->{transfer} });
+	return;
 }
 
 sub balances
@@ -116,14 +127,22 @@ sub again
 	return 1;
 }
 
+sub check_amount
+{
+	my ($transfer) = @_;
+
+	refuse_if(!defined $transfer->{amount} || $transfer->{amount} <= 0, 'an amount is above zero');
+	refuse_if($transfer->{source} eq $transfer->{target}, 'source and target are the same account');
+	return;
+}
+
 sub check_accounts
 {
 	my ($self, $transfer) = @_;
 
-	refuse_if($transfer->{source} eq $transfer->{target}, 'source and target are the same account');
 	refuse_if(!$self->{account}{ $transfer->{source} }, 'there is no such account to pay from');
-	refuse_if(!$self->{account}{ $transfer->{target} }, 'there is no such account to pay to');
 	refuse_if($self->available($transfer->{source}) < $transfer->{amount}, 'not enough is available');
+	refuse_if(!$self->{account}{ $transfer->{target} }, 'there is no such account to pay to');
 	refuse_if($self->room($transfer->{target}) < $transfer->{amount}, 'the balance limit of the target would be exceeded');
 	return;
 }
@@ -132,8 +151,8 @@ sub move
 {
 	my ($self, $id, $new) = @_;
 
+	check_amount($new);
 	return if again($self->{transfer}{$id}, $new, 'transfer');
-	refuse_if(!defined $new->{amount} || $new->{amount} <= 0, 'an amount is above zero');
 	$self->check_accounts($new);
 	my $entries = @{ $self->{entry} };
 	if (!eval { $self->enter($new->{source}, $new->{amount}, 0); $self->enter($new->{target}, 0, $new->{amount}); 1 })
@@ -212,8 +231,9 @@ sub call_redeem
 	my ($self, $args) = @_;
 
 	refuse_if($args->{purpose} eq 'issue', 'what is issued is not redeemed by its issuer alone');
+	refuse_if(!$self->{asset}{ $args->{asset} }, 'there is no such asset');
 	$self->move($self->own($args->{id}), { kind => 'redeem', amount => $args->{amount}, reference => $args->{reference},
-		source => $self->account($self->{member}, $args, $args->{purpose}), target => $self->account($self->{asset}{ $args->{asset} } // 0, $args, 'issue') });
+		source => $self->account($self->{member}, $args, $args->{purpose}), target => $self->account($self->{asset}{ $args->{asset} }, $args, 'issue') });
 	return;
 }
 
@@ -235,16 +255,17 @@ sub call_reserve
 	my $new = { kind => 'reserve', amount => $args->{amount}, reference => $args->{reference}, expires => $args->{expires},
 		source => $self->account($self->{member}, $args, $args->{purpose}), target => $self->account($args->{target}, $args, $args->{target_purpose}), state => 'pending' };
 
-	return if again($self->{transfer}{ $self->own($args->{id}) }, $new, 'transfer');
+	$self->own($args->{id});
 	check_purposes($args);
-	refuse_if($args->{amount} <= 0, 'an amount is above zero');
+	check_amount($new);
+	return if again($self->{transfer}{ $self->own($args->{id}) }, $new, 'transfer');
 	refuse_if($args->{expires} <= $self->{time}, 'a reservation expires after it was made');
 	$self->check_accounts($new);
 	$self->{transfer}{ $self->own($args->{id}) } = $new;
 	return;
 }
 
-# One that somebody wants to post, to void, or to be over.
+# One that somebody wants to post or to void.
 sub transfer_of
 {
 	my ($self, $args) = @_;
@@ -281,17 +302,6 @@ sub call_void
 	refuse_if(!$self->is_of($transfer, 'target'), 'only who is to be paid voids a transfer');
 	refuse_if($transfer->{state} ne 'pending', 'the transfer is not pending');
 	$transfer->{state} = 'voided';
-	return;
-}
-
-sub call_expire
-{
-	my ($self, $args) = @_;
-	my $transfer = $self->transfer_of($args);
-
-	refuse_if($transfer->{state} ne 'pending', 'the transfer is not pending');
-	refuse_if($transfer->{expires} > $self->{time}, 'the transfer has not expired yet');
-	$transfer->{state} = 'expired';
 	return;
 }
 
@@ -494,8 +504,7 @@ sub random_call
 	return "reserve('$reservation', 'EUR', $amount, '$purposes[0]', $other, '$purposes[1]', now() + interval '" . ($self->number(4) == 0 ? '200 ms' : '1 hour') . "')" if $kind <= 11;
 	return "post($other, '$reservation'" . ($self->number(2) ? ", $amount)" : ')') if $kind == 12;
 	return 'post(' . join(', ', $member, "'$reservation'") . ')' if $kind == 13;
-	return "void($other, '$reservation')" if $kind == 14;
-	return "expire($other, '$reservation')" if $kind == 15;
+	return "void($other, '$reservation')" if $kind <= 15;
 	return "send_invoice('$invoice', $other, 'EUR', $amount, '2026-02-01 00:00+00')" if $kind == 16;
 	return ($self->number(4) ? 'accept' : 'dispute') . "_invoice($other, '$invoice')" if $kind == 17;
 	return "pay_invoice('p$number', $other, '$invoice', '$purposes[0]', '$purposes[1]')" if $kind == 18;

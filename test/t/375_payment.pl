@@ -142,8 +142,7 @@ calls(
 	4, q{post(2, 'p', 201)}, 'refused: less than that is reserved',
 	2, q{post(2, 'p', 199)}, 'refused: only who is paid posts less than is reserved',
 	4, q{post(2, 'p', 0)}, 'refused: an amount is above zero',
-	2, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer',
-	3, q{expire(2, 'p')}, 'refused: the transfer has not expired yet');
+	2, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer');
 calls(
 	4, q{post(2, 'p', 150)}, 'done',
 	4, q{post(2, 'p', 50)}, 'refused: the transfer is not pending',
@@ -153,11 +152,13 @@ calls(
 	4, q{void(2, 'v')}, 'done',
 	4, q{post(2, 'v')}, 'refused: the transfer is not pending',
 	2, q{reserve('e', 'EUR', 10, 'a', 4, 'a', now() + interval '1 s')}, 'done');
-ok($wires->poll(3, q{SELECT clock_timestamp() > expires + interval '1 s' FROM payment.transfer WHERE id = 'e'}), 'time goes by');
+ok($wires->poll($_, q{SELECT state = 'expired' FROM payment.transfer WHERE id = 'e'}), "a reservation is over when its time is, at member $_") foreach (@members);
+is(same_everywhere($wires, q{SELECT o.state, o.at = t.expires, b.time >= t.expires FROM ledger.timer_outcome AS o JOIN ledger.block AS b USING (height), payment.transfer AS t WHERE t.id = 'e' AND o.key = '2 e'}, @members),
+	'done|t|t', 'by a timer, and by nobody else');
+is(same_everywhere($wires, 'SELECT count(*) FROM payment.expire_timer', @members), '0', 'those that were posted or voided have none');
 calls(
-	4, q{post(2, 'e')}, 'refused: the transfer has expired',
-	3, q{expire(2, 'e')}, 'done',
-	3, q{expire(2, 'e')}, 'refused: the transfer is not pending');
+	4, q{post(2, 'e')}, 'refused: the transfer is not pending',
+	4, q{void(2, 'e')}, 'refused: the transfer is not pending');
 is(same_everywhere($wires, q{SELECT member, balance, reserved, expected, available FROM payment.balance WHERE asset = 'EUR' AND purpose = 'a' ORDER BY member}, @members),
 	"2|550|0|0|550\n3|-50|0|0|0\n4|400|0|0|400", 'what was posted has moved, and nothing is reserved any more');
 
@@ -239,6 +240,29 @@ is(same_everywhere($wires, q{SELECT kind, by_member, id, debit, credit, balance 
 		'netting|4|n|0|60|555', 'netting|2|b|0|90|645', 'transfer|2|after|5|0|640'), 'with the balance after each movement');
 is(same_everywhere($wires, 'SELECT count(*) FROM payment.imbalance', @members), '0', 'the balances of each asset add up to zero');
 
+# The sums are asked at the end of each block in which something has moved, and no
+# others; where they are not right it says so.
+is(same_everywhere($wires, q{SELECT state, count(*) > 10, count(*) = count(DISTINCT height) FROM ledger.timer_outcome WHERE contract = 'payment' AND handler = 'check_asset' AND key = 'EUR' GROUP BY state}, @members),
+	'done|t|t', 'the sums of an asset are asked block by block');
+is(same_everywhere($wires, q{SELECT count(*) FROM (SELECT posted_height FROM payment.transfer WHERE state = 'posted' UNION SELECT closed_height FROM payment.netting WHERE state = 'closed') AS m (height)
+		WHERE NOT EXISTS (SELECT FROM ledger.timer_outcome AS t WHERE t.height = m.height AND t.handler = 'check_asset' AND t.at = (SELECT b.time FROM ledger.block AS b WHERE b.height = m.height))}, @members),
+	'0', 'in each one in which something has moved');
+{
+	my $source = slurp_file("$FindBin::RealBin/../../sql/contracts/payment.sql");
+	my $wrong = 'credits = credits + move.amount + 1, available = available + move.amount + 1, room = room - move.amount - 1';
+
+	$source =~ s/credits = credits \+ move\.amount, available = available \+ move\.amount, room = room - move\.amount/$wrong/ or die 'the contract moves in another way';
+	deploy($wires, 1, 'leak', $source);
+	approve($wires, 'leak', 2, 3);
+	ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'leak'}, 'deployed'), "one that makes money is deployed at member $_") foreach (@members);
+	my @refs = split /\n/, $wires->sql(1, q{SELECT leak.define_asset('USD'); SELECT leak.define_asset('EUR'); SELECT leak.open_account('EUR', 'a'); SELECT leak.issue('i', 'EUR', 5, 1, 'a')});
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[3]', '$wait')"), 'done', 'what it does wrong it does');
+	is(same_everywhere($wires, q{SELECT key, state, message FROM ledger.timer_outcome WHERE contract = 'leak'}, @members), 'EUR|refused|the balances of the asset do not add up to zero', 'and is found in that block');
+	is($wires->sql(1, "SELECT t.height = o.height FROM ledger.timer_outcome AS t, ledger.outcome('$refs[3]') AS o WHERE t.contract = 'leak'"), 't', 'in no later one');
+	is(same_everywhere($wires, 'SELECT * FROM leak.imbalance', @members), 'EUR|1', 'so much of it');
+}
+
 # The contract of the README, with its calls.
 {
 	my ($chapter) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^### Write your own contract\n(.*?)^### /ms;
@@ -303,6 +327,8 @@ foreach my $call (@calls)
 	push @different, "$call->{ref} $call->{entry} by $call->{member}: $said, and by the model $words" if $words ne $said;
 }
 cmp_ok(scalar(@calls), '>', 700, 'several hundred calls');
+ok($wires->poll($_, q{SELECT NOT EXISTS (SELECT FROM payment.expire_timer WHERE at < now() + interval '30 min')}), "what has expired is over at member $_") foreach (@members);
+$model->expire((time + 1800) * 1000000);
 is(join("\n", @different[ 0 .. ($#different > 9 ? 9 : $#different) ]), '', 'each has the outcome that the model gives');
 is(same_everywhere($wires, 'SELECT member, asset, purpose, balance, reserved, expected FROM payment.balance ORDER BY member, asset COLLATE "C", purpose COLLATE "C"', @members),
 	$model->balances, 'each account the balance');
@@ -311,6 +337,8 @@ my %seen;
 $seen{ $_->{entry} . ' ' . $_->{state} }++ foreach (@calls);
 cmp_ok($seen{$_} // 0, '>', 0, "the history has calls of which this came: $_")
   foreach ('issue done', 'transfer done', 'transfer refused', 'reserve done', 'post done', 'post refused', 'void done', 'pay_invoice done', 'redeem done');
+is(same_everywhere($wires, q{SELECT DISTINCT handler, state FROM ledger.timer_outcome WHERE contract = 'payment' ORDER BY 1}, @members), "check_asset|done\nexpire|done", 'and timers: what has expired, and sums that are right');
+is(same_everywhere($wires, q{SELECT (SELECT count(*) FROM payment.transfer WHERE state = 'pending') = count(*) FROM payment.expire_timer}, @members), 't', 'each pending one has a timer');
 is(same_everywhere($wires, 'SELECT count(*) FROM payment.imbalance', @members), '0', 'sums are zero');
 is(same_everywhere($wires, 'SELECT count(*) FROM (SELECT DISTINCT ON (member, asset, purpose) member, asset, purpose, balance FROM payment.movement ORDER BY member, asset, purpose, height DESC, ref DESC) AS m JOIN payment.balance AS b USING (member, asset, purpose) WHERE m.balance <> b.balance', @members),
 	'0', 'running balances end with those of the accounts');
