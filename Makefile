@@ -218,6 +218,7 @@ OBJS_BACKEND = \
 	src/contract/contract_timer.o \
 	src/contract/contract_plan.o \
 	src/contract/contract_constraint.o \
+	src/contract/contract_argument.o \
 	src/contract/contract_seen.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \

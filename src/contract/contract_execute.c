@@ -35,7 +35,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -56,6 +55,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "contract_argument.h"
 #include "contract_constraint.h"
 #include "contract_entry.h"
 #include "contract_execute.h"
@@ -67,7 +67,6 @@
 #include "contract_seen.h"
 #include "contract_setting.h"
 #include "table_filter.h"
-#include "table_scan.h"
 #include "table_state.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -132,7 +131,6 @@ static const TlSetting settings[] = {
 };
 
 static void prepare(Oid function, Oid schema, Oid role);
-static HeapTuple read_row(const TlCall *call, TupleDesc *descriptor);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
 static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
@@ -157,12 +155,14 @@ tl_contract_execute_begin(void)
 	tl_contract_plpgsql_pin();
 	tl_contract_plan_begin();
 	tl_contract_constraint_begin();
+	tl_contract_argument_begin();
 	return level;
 }
 
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_argument_end();
 	tl_contract_constraint_end();
 	tl_contract_plan_end();
 	AtEOXact_GUC(true, level);
@@ -227,16 +227,10 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextDelete(own);
 }
 
-/*
- * Column n of the row is argument n, behind the context; ledger_ref is the last
- * column.
- */
+/* Column n of the row is argument n, behind the context. */
 static int
 take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
 {
-	TupleDesc	descriptor;
-	HeapTuple	row;
-
 	arguments[0].isnull = false;
 	if (call->timer != NULL)
 	{
@@ -244,12 +238,7 @@ take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext
 		return 1;
 	}
 	arguments[0].value = make_context(call, context);
-	row = read_row(call, &descriptor);
-	if (descriptor->natts > FUNC_MAX_ARGS)
-		elog(ERROR, "a call has %d arguments", descriptor->natts);
-	for (int i = 1; i < descriptor->natts; i++)
-		arguments[i].value = heap_getattr(row, i, descriptor, &arguments[i].isnull);
-	return descriptor->natts;
+	return 1 + tl_contract_argument_row(&arguments[1], call->table, &call->ref);
 }
 
 /*
@@ -295,27 +284,6 @@ prepare(Oid function, Oid schema, Oid role)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
-}
-
-/* The arguments: a row that this transaction has inserted, or an own one. */
-static HeapTuple
-read_row(const TlCall *call, TupleDesc *descriptor)
-{
-	Relation	relation = table_open(call->table, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	TlRefScan  *scan = tl_table_scan_open(relation, snapshot);
-	TlRefBytes	ref;
-	HeapTuple	row;
-
-	tl_table_scan_start(scan, &call->ref, &call->ref);
-	if (!tl_table_scan_next(scan, &ref))
-		elog(ERROR, "a call's row is not in table \"%s\"", RelationGetRelationName(relation));
-	row = ExecCopySlotHeapTuple(tl_table_scan_slot(scan));
-	*descriptor = CreateTupleDescCopy(RelationGetDescr(relation));
-	tl_table_scan_close(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, NoLock);
-	return row;
 }
 
 static void
