@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/rel.h"
 

@@ -22,7 +22,6 @@
 #include "chain_begin.h"
 #include "chain_statement.h"
 #include "table_catalog.h"
-#include "tl_error.h"
 
 /* Columns of ledger_internal.restart (sql/94_restart.sql). */
 #define RESTART_BEGINS		1

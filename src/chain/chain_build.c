@@ -27,10 +27,8 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "utils/hsearch.h"
-#include "utils/memutils.h"
 
 #include "chain_build.h"
 #include "crypto_hash.h"

@@ -16,16 +16,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/relation.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/lmgr.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "chain_collect.h"

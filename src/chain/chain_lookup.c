@@ -18,13 +18,10 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/stratnum.h"
-#include "catalog/namespace.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "chain_lookup.h"
@@ -32,7 +29,6 @@
 #include "chain_stored.h"
 #include "chain_window.h"
 #include "tl_compat.h"
-#include "tl_error.h"
 
 static int64_t first_seeing(uint64_t word);
 static int64_t last_snapshot(Relation relation);

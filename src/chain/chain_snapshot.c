@@ -17,10 +17,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "access/xact.h"
 #include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "chain_snapshot.h"
 #include "table_ref.h"

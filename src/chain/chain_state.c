@@ -78,7 +78,6 @@
 #include "chain_state.h"
 
 #include "merkle_hash.h"
-#include "tl_limits.h"
 #include "tl_wire.h"
 
 #include <string.h>

@@ -20,7 +20,6 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"

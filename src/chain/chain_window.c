@@ -28,9 +28,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"

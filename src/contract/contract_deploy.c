@@ -27,19 +27,16 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "chain_statement.h"
 #include "contract_deploy.h"
 #include "contract_run.h"
-#include "crypto_hash.h"
 #include "table_requirement.h"
 #include "table_shared.h"
 #include "tl_compat.h"
 #include "tl_error.h"
-#include "tl_limits.h"
 
 PG_FUNCTION_INFO_V1(tl_check_contract);
 

@@ -15,7 +15,6 @@
 
 #include "crypto_set_sql.h"
 #include "tl_compat.h"
-#include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_crypto_sql_set_add);
 PG_FUNCTION_INFO_V1(tl_crypto_sql_set_combine);

@@ -11,11 +11,9 @@
 
 #include "utils/array.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "proof_asked.h"
 #include "proof_row.h"
-#include "tl_error.h"
 
 static TlRefBytes *read_refs(ArrayType *array, int *count);
 static int	compare_refs(const void *left, const void *right);

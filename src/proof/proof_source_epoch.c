@@ -17,7 +17,6 @@
 #include "consensus_epoch.h"
 #include "proof_source.h"
 #include "tl_compat.h"
-#include "tl_error.h"
 
 static TlStatement select_epochs = {
 	"SELECT certificate FROM ledger_internal.epoch WHERE epoch <= $1 ORDER BY epoch",

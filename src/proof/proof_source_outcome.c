@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 
 #include "chain_applied.h"
 #include "chain_state.h"
@@ -22,7 +21,6 @@
 #include "consensus_certificate.h"
 #include "proof_outcome.h"
 #include "proof_source.h"
-#include "tl_error.h"
 
 /* The checkpoint that a header names stands at byte 246. */
 static TlStatement select_checkpoint = {

@@ -21,7 +21,6 @@
 
 #include "chain_foreign.h"
 #include "chain_lookup.h"
-#include "chain_state_store.h"
 #include "crypto_set_sql.h"
 #include "proof_state.h"
 #include "table_am.h"

@@ -38,7 +38,6 @@
 #include "proof_progress.h"
 #include "proof_scrub.h"
 #include "proof_source.h"
-#include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_verify_in_steps);
 

@@ -22,7 +22,6 @@
 
 #include "access/parallel.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "port/atomics.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

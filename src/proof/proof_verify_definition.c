@@ -27,17 +27,14 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/uuid.h"
 
 #include "chain_statement.h"
 #include "proof_verify.h"
 #include "proof_verify_cursor.h"
 #include "table_am.h"
-#include "table_catalog.h"
 #include "table_definition.h"
 #include "table_type.h"
 

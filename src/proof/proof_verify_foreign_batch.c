@@ -21,7 +21,6 @@
 #include "chain_batch.h"
 #include "chain_section.h"
 #include "chain_statement.h"
-#include "merkle_hash.h"
 #include "merkle_range.h"
 #include "proof_verify.h"
 #include "proof_verify_cursor.h"

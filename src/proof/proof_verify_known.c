@@ -15,14 +15,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 
 #include "chain_statement.h"
 #include "consensus_certificate.h"
 #include "proof_checkpoint.h"
 #include "proof_verify.h"
 #include "tl_compat.h"
-#include "tl_error.h"
 
 static TlStatement select_parts = {
 	"SELECT CASE jsonb_typeof($1) WHEN 'string' THEN $1 #>> '{}' ELSE $1 ->> 'tree_head' END,"

@@ -40,8 +40,6 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 

@@ -22,7 +22,6 @@
 #include "access/stratnum.h"
 #include "access/tableam.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "proof_verify_walk.h"
 #include "table_scan.h"

@@ -22,12 +22,9 @@
 
 #include "access/tupdesc.h"
 #include "executor/executor.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "table_am.h"
 #include "table_decode.h"

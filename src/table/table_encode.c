@@ -23,7 +23,6 @@
 
 #include "lib/stringinfo.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 

@@ -24,7 +24,6 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
 #include "utils/sortsupport.h"
 #include "utils/syscache.h"
 #include "utils/uuid.h"

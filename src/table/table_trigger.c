@@ -32,7 +32,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
-#include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #include "merkle_hash.h"
@@ -42,7 +41,6 @@
 #include "table_scan.h"
 #include "tl_compat.h"
 #include "tl_error.h"
-#include "tl_limits.h"
 
 PG_FUNCTION_INFO_V1(tl_verify_signature);
 PG_FUNCTION_INFO_V1(tl_message_to_sign);
