@@ -189,6 +189,7 @@ OBJS_BACKEND = \
 	src/replication/replication_copy.o \
 	src/replication/replication_body.o \
 	src/replication/replication_prune.o \
+	src/replication/replication_forget.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \
 	src/replication/replication_offer.o \

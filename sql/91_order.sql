@@ -33,40 +33,6 @@ CREATE FUNCTION ledger_internal.batch_digest(message bytea) RETURNS bytea
 COMMENT ON FUNCTION ledger_internal.batch_digest(bytea) IS 'digest of the batch that a stored BATCH row carries';
 CREATE INDEX own_log_by_batch ON ledger_internal.own_log (ledger_internal.batch_digest(message)) WHERE kind = 1;
 CREATE INDEX peer_log_by_batch ON ledger_internal.peer_log (ledger_internal.batch_digest(message)) WHERE kind = 1;
-
--- From which row of each log a start reads all (src/node/node_order_summary.c); what
--- it needs of those before is found by these indexes.
-CREATE TABLE ledger_internal.log_summary (
-    member bigint NOT NULL,
-    nonce bytea NOT NULL,
-    first_seq bigint NOT NULL,
-    last_seq bigint NOT NULL,
-    digest bytea NOT NULL,
-    height bigint NOT NULL,
-    summary bytea,
-    PRIMARY KEY (member, nonce)
-);
-COMMENT ON TABLE ledger_internal.log_summary IS
-    'logs of other members: a start reads all rows from first_seq on; summary: what those up to last_seq, which has this digest, amount to (src/consensus/README.md)';
-CREATE TABLE ledger_internal.own_log_summary (
-    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
-    first_incarnation integer NOT NULL,
-    first_seq bigint NOT NULL,
-    last_incarnation integer NOT NULL,
-    last_seq bigint NOT NULL,
-    digest bytea NOT NULL,
-    height bigint NOT NULL,
-    instance bytea NOT NULL CHECK (octet_length(instance) = 16)
-);
-COMMENT ON TABLE ledger_internal.own_log_summary IS
-    'the same of the own log; instance: the copy of this node that wrote the last ACK up to there';
-CREATE INDEX own_log_kept ON ledger_internal.own_log (incarnation, seq) WHERE kind IN (8, 9, 10, 11);
-CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, nonce, seq) WHERE kind IN (8, 9, 10, 11);
-CREATE INDEX own_log_by_lane ON ledger_internal.own_log (substring(message FROM 121 FOR 10)) WHERE kind = 1;
-CREATE INDEX peer_log_by_lane ON ledger_internal.peer_log (member, substring(message FROM 121 FOR 10)) WHERE kind = 1;
-SELECT pg_extension_config_dump('ledger_internal.log_summary', '');
-SELECT pg_extension_config_dump('ledger_internal.own_log_summary', '');
-
 CREATE INDEX loose_row_by_batch ON ledger_internal.loose_row (ledger_internal.batch_digest(message)) WHERE kind = 1;
 
 SELECT pg_extension_config_dump('ledger_internal.order_mode', '');

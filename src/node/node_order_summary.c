@@ -31,6 +31,7 @@
 #include "chain_statement.h"
 #include "consensus_summary.h"
 #include "node_order_state.h"
+#include "replication_forget.h"
 #include "tl_error.h"
 
 #define SUMMARY_BLOCKS	32		/* from one to the next */
@@ -219,6 +220,7 @@ store_log(const TlOrder *order, const TlGiven *given, TlGivenLog *log, const TlL
 	}
 	if (tl_chain_execute(&upsert_summary, values, nulls, false) > 0)
 		log->first = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+	tl_replication_forget_rows(given->member, log->nonce);
 }
 
 static void

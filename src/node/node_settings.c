@@ -47,6 +47,8 @@ static const struct config_enum_entry commit_wait_options[] = {
 	{NULL, 0, false}
 };
 
+static void define_keeping(void);
+
 void
 tl_node_settings_init(void)
 {
@@ -71,13 +73,7 @@ tl_node_settings_init(void)
 							10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
-	DefineCustomIntVariable("telco_ledger.keep_bodies",
-							"Time for which the bodies of applied batches are kept beside the rows of shared tables.",
-							"After that they are dropped, at or below a stable checkpoint, in this database and in its wire, and made again from the tables for members who lack them. -1 keeps them for ever.",
-							&tl_replication_keep_bodies_s,
-							86400, -1, INT_MAX / 2,
-							PGC_SIGHUP, GUC_UNIT_S,
-							NULL, NULL, NULL);
+	define_keeping();
 	DefineCustomStringVariable("telco_ledger.key_directory",
 							   "Directory of the files that hold signing keys.",
 							   "Must not lie in the data directory. Empty means .telco_ledger in the home directory of the server's operating system user.",
@@ -114,4 +110,24 @@ tl_node_settings_init(void)
 							   PGC_SUSET, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("telco_ledger");
+}
+
+/* How long what nobody needs any more is kept. */
+static void
+define_keeping(void)
+{
+	DefineCustomIntVariable("telco_ledger.keep_bodies",
+							"Time for which the bodies of applied batches are kept beside the rows of shared tables.",
+							"After that they are dropped, at or below a stable checkpoint, in this database and in its wire, and made again from the tables for members who lack them. -1 keeps them for ever.",
+							&tl_replication_keep_bodies_s,
+							86400, -1, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.keep_messages",
+							"Time for which rows of other members' logs are kept in this database once no start needs them.",
+							"After that votes, proposals, certificates and acknowledgements are dropped here; the wires keep them. -1 keeps them for ever.",
+							&tl_replication_keep_messages_s,
+							2592000, -1, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 }

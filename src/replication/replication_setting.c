@@ -25,6 +25,9 @@ char	   *tl_replication_wire_conninfo = NULL;
 /* How long bodies of applied batches are kept beside their rows; -1: for ever. */
 int			tl_replication_keep_bodies_s = 86400;
 
+/* How long others' votes stay here when no start needs them; -1: for ever. */
+int			tl_replication_keep_messages_s = 2592000;
+
 /*
  * The connection string of this database's wire.  The default is for trying
  * things out: a database of the same server, over its own socket, as the

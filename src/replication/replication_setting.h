@@ -14,6 +14,7 @@
 
 extern char *tl_replication_wire_conninfo;
 extern int	tl_replication_keep_bodies_s;
+extern int	tl_replication_keep_messages_s;
 
 extern char *tl_replication_setting_conninfo(bool *is_default);
 extern char *tl_replication_setting_other_database(const char *conninfo,

@@ -16,7 +16,8 @@
  *		  its member has gone on with
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
- *	  W4  nothing of it is ever changed, but for what W1 takes back
+ *	  W4  nothing of it is ever changed, but for what W1 takes back and what
+ *		  nobody needs any more (replication_forget.c)
  *	  W9  a chunk of peer_body says which batch has named it; NULL if a second one
  *		  has, as nobody could make it again for that one before it is applied
  *
@@ -34,6 +35,7 @@
 #include "chain_statement.h"
 #include "consensus_rejoin.h"
 #include "crypto_hash.h"
+#include "replication_forget.h"
 #include "replication_signature.h"
 #include "replication_store.h"
 #include "tl_compat.h"
@@ -460,6 +462,8 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 
 	if (tl_chain_execute(&select_row, values, NULL, false) > 0)
 		message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
+	else if (tl_replication_forget_has(row))
+		return TL_ROW_KNOWN;	/* W10 */
 	if (message == NULL || tl_consensus_row_decode(&stored, VARDATA_ANY(message),
 												   VARSIZE_ANY_EXHDR(message)) != TL_OK)
 	{

@@ -108,18 +108,7 @@ foreach my $member (@members)
 $wires->agree('the logs are the same everywhere');
 
 # A start reads few rows of long logs, and the member goes on where it was.
-$wires->node(1)->safe_psql('postgres', <<'SQL');
-DO $$ BEGIN
-	FOR i IN 1 .. 120 LOOP
-		PERFORM ledger_internal.submit(convert_to('long log ' || i, 'UTF8'));
-		COMMIT;
-		WHILE EXISTS (SELECT FROM ledger_internal.submitted) OR (SELECT max(height) FROM ledger_internal.own_log WHERE kind = 1) >= (SELECT max(height) FROM ledger_internal.ordered_block) LOOP
-			PERFORM pg_sleep(0.001);
-			COMMIT;
-		END LOOP;
-	END LOOP;
-END $$
-SQL
+long_log('a long log', 120);
 all_ordered('a long log');
 foreach my $member (@members)
 {
@@ -164,7 +153,64 @@ $wires->submit($_, 'after the loss') foreach (@members);
 all_ordered('without the one that has lost its memory', 1 .. 3);
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
 
+# Rows of others that no start needs leave the ledger's database, if that is wanted; the wires keep them.
+$wires->sql(2, 'ALTER SYSTEM SET telco_ledger.keep_messages = 0');
+$wires->sql(2, 'SELECT pg_reload_conf()');
+long_log('once more', 80);
+my $dropped = 'SELECT count(*) FROM ledger_internal.log_summary WHERE member IN (1, 3) AND dropped_seq > 0';
+ok($wires->poll(2, $dropped, '2'), 'rows of members 1 and 3 are dropped at member 2');
+is($wires->sql(1, 'SELECT coalesce(sum(dropped_seq), 0) FROM ledger_internal.log_summary'), '0', 'and none at member 1, which keeps them for longer');
+my $left = 'FROM ledger_internal.peer_log AS l JOIN ledger_internal.log_summary AS s USING (member, nonce) WHERE l.seq <= s.dropped_seq';
+is($wires->sql(2, "SELECT count(*) $left AND l.seq > 1 AND l.kind BETWEEN 2 AND 7"), '0', 'no votes and no ACKs are left of those');
+is($wires->sql(2, "SELECT string_agg(member::text, ' ' ORDER BY member) $left AND l.seq = 1 AND l.member IN (1, 3)"), '1 3', 'but the first row of each log');
+cmp_ok($wires->sql(2, "SELECT count(*) $left AND l.kind = 1 AND l.member = 1"), '>', 50, 'and BATCH rows');
+foreach my $author (1, 3)
+{
+	my $newest = $wires->sql(2, "SELECT max(seq) FROM ledger_internal.peer_log WHERE member = $author");
+
+	cmp_ok($wires->wire(2, "SELECT count(*) FROM ledger_wire.log_$author"), '>=', $newest, "the wire has all $newest rows of member $author");
+}
+
+# From a wire that is read from its start they come once more.
+my $refused = $wires->sql(2, 'SELECT count(*) FROM ledger_internal.quarantine');
+my $read_to = $wires->sql(2, 'SELECT min(arrival) FROM ledger_internal.peer_position WHERE member IN (1, 3)');
+$wires->sql(2, <<'SQL');
+BEGIN;
+LOCK TABLE ledger_internal.peer_position;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire';
+UPDATE ledger_internal.peer_position SET arrival = 0;
+COMMIT
+SQL
+$wires->submit($_, "after rows were dropped, of $_") foreach (1 .. 3);
+all_ordered('member 2 votes without them', 1 .. 3);
+ok($wires->poll(2, "SELECT min(arrival) >= $read_to FROM ledger_internal.peer_position WHERE member IN (1, 3)"), 'its wire is read again');
+is($wires->sql(2, 'SELECT count(*) FROM ledger_internal.quarantine') - $refused . $wires->sql(2, 'SELECT count(*) FROM ledger_internal.contradiction'), '00', 'and nothing of it is refused');
+my ($few, $of) = rows_read(2);
+cmp_ok($few, '<', $of, "a start of member 2 reads $few rows of $of");
+$wires->submit(2, 'the last one');
+all_ordered('and it goes on', 1 .. 3);
+
 done_testing();
+
+# So many blocks more, one after the other.
+sub long_log
+{
+	my ($name, $count) = @_;
+
+	$wires->node(1)->safe_psql('postgres', <<"SQL");
+DO \$\$ BEGIN
+	FOR i IN 1 .. $count LOOP
+		PERFORM ledger_internal.submit(convert_to('$name ' || i, 'UTF8'));
+		COMMIT;
+		WHILE EXISTS (SELECT FROM ledger_internal.submitted) OR (SELECT max(height) FROM ledger_internal.own_log WHERE kind = 1) >= (SELECT max(height) FROM ledger_internal.ordered_block) LOOP
+			PERFORM pg_sleep(0.001);
+			COMMIT;
+		END LOOP;
+	END LOOP;
+END \$\$
+SQL
+	return;
+}
 
 # How many rows of the logs the next process of its wire reads, and how many there are.
 sub rows_read
