@@ -48,6 +48,12 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION touch(ledger.context, integer) IS 'changes one table, then another one';
 
+CREATE FUNCTION multiply(context ledger.context) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO pile (number, body) SELECT a.number * 1000 + b.number, a.body FROM pile AS a, pile AS b;
+END;
+COMMENT ON FUNCTION multiply(ledger.context) IS 'each row with each, at most 1000 of them';
+
 CREATE FUNCTION late(timer ledger.timer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT sort_all(1000 + length((timer).key));

@@ -255,6 +255,17 @@ ok($wires->poll(1, q{SELECT string_agg(state, ' ' ORDER BY until) FROM timer.off
 	is($wires->sql(1, 'SELECT count(*), min(at) = max(at), min(at) = \'2999-01-01\' FROM many.h_timer'), '10|t|t', 'of which nothing is left');
 }
 
+# A call changes so many rows, in one statement or in several, whatever its plan.
+deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'heavy'}, 'deployed'), 'a contract whose calls need much');
+{
+	my ($fill, $more) = map { $wires->sql(1, "SELECT heavy.$_") } ('fill(317)', 'multiply()');
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$fill', '$wait')"), 'done', 'few rows');
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$more', '$wait')"), qr/^failed\|54000\|the call changes state more than 100000 times/, 'not 317 by 317');
+	is($wires->sql(1, 'SELECT count(*) FROM heavy.pile'), '317', 'of which nothing is left');
+}
+
 # A dump brings back tables, functions, rows and outcomes.
 command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr('postgres') ], 'it can be dumped');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
