@@ -3,6 +3,7 @@
 CREATE TABLE pile (number integer PRIMARY KEY, body varchar(100) NOT NULL) USING ledger_state;
 CREATE TABLE result (number integer PRIMARY KEY, found bigint NOT NULL) USING ledger_state;
 COMMENT ON TABLE result IS 'what each call has found';
+CREATE TABLE page (number integer PRIMARY KEY, body text NOT NULL) USING ledger_state;
 
 CREATE FUNCTION fill(context ledger.context, many integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -53,6 +54,17 @@ BEGIN ATOMIC
     INSERT INTO pile (number, body) SELECT a.number * 1000 + b.number, a.body FROM pile AS a, pile AS b;
 END;
 COMMENT ON FUNCTION multiply(ledger.context) IS 'each row with each, at most 1000 of them';
+
+CREATE FUNCTION write_down(context ledger.context, many integer, body text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    whole text;
+BEGIN
+    whole := body || body || body || body;
+    FOR n IN 1 .. many LOOP
+        INSERT INTO page VALUES (n, whole);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION write_down(ledger.context, integer, text) IS 'four times its argument, so often';
 
 CREATE FUNCTION late(timer ledger.timer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
