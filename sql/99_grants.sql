@@ -21,3 +21,5 @@ ALTER TABLE ledger_internal.node REPLICA IDENTITY FULL;
 ALTER TABLE ledger_internal.applied REPLICA IDENTITY FULL;
 ALTER TABLE ledger_internal.refused_row REPLICA IDENTITY FULL;
 ALTER TABLE ledger_internal.prepared_key REPLICA IDENTITY FULL;
+ALTER TABLE ledger_internal.key_wanted REPLICA IDENTITY FULL;
+ALTER TABLE ledger.verification_problem REPLICA IDENTITY FULL;
