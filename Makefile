@@ -235,6 +235,8 @@ OBJS_BACKEND = \
 	src/node/node_apply_batch.o \
 	src/node/node_apply.o \
 	src/node/node_state.o \
+	src/node/node_skip.o \
+	src/node/node_stand.o \
 	src/node/node_call.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
@@ -291,6 +293,7 @@ SQL_MODULES = \
 	sql/95_deploy.sql \
 	sql/96_call.sql \
 	sql/97_timer.sql \
+	sql/98_skip.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

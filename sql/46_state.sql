@@ -33,11 +33,11 @@ COMMENT ON TABLE ledger_internal.outcome IS 'leaves of the outcome root: rows th
 CREATE TABLE ledger_internal.apply_stop (
     is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
     height bigint NOT NULL,
-    reason text NOT NULL CHECK (reason IN ('diverged', 'split')),
+    reason text NOT NULL CHECK (reason IN ('diverged', 'split', 'executed')),
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ledger_internal.apply_stop IS
-    'a row here: no block is applied, since the state after the block at that height is not what a quorum has signed (diverged), or no quorum agrees on one (split)';
+    'a row here: no block is applied, since the state after the block at that height is not what a quorum has signed (diverged), no quorum agrees on one (split), or the members have passed over a call in it that was executed here (executed)';
 
 SELECT pg_extension_config_dump('ledger_internal.table_state', '');
 SELECT pg_extension_config_dump('ledger_internal.state', '');

@@ -116,6 +116,13 @@ CREATE FUNCTION ledger_internal.members(before_height bigint,
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.members(bigint) IS 'the same as the block at that height finds them';
 
+CREATE FUNCTION ledger_internal.stand(
+        OUT height bigint, OUT ref ledger.ref, OUT since timestamptz, OUT failures integer,
+        OUT pid integer, OUT sqlstate text, OUT message text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_stand' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.stand() IS
+    'the call at which applying stands: it has failed for a reason that is this server''s, or has been running for 5 seconds; no row: at none';
+
 CREATE VIEW ledger.status AS
     SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.state,
            tip.height, tip.time AS block_time,
@@ -143,11 +150,13 @@ CREATE VIEW ledger.status AS
            stop.reason AS stopped_by,
            (SELECT array_agg(d.relation ORDER BY d.table_id) FROM ledger.state AS d
              WHERE d.damaged_at IS NOT NULL) AS damaged_tables,
-           (SELECT m.kind FROM ledger_internal.members() AS m WHERE m.member = s.member AND m.left_height IS NULL) AS kind
+           (SELECT m.kind FROM ledger_internal.members() AS m WHERE m.member = s.member AND m.left_height IS NULL) AS kind,
+           stand.ref AS stands_at, stand.since AS stands_since, stand.message AS stands_for
       FROM ledger_internal.status() AS s
+           LEFT JOIN ledger_internal.stand() AS stand ON true
            LEFT JOIN ledger_internal.apply_stop AS stop ON true,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;
 COMMENT ON VIEW ledger.status IS
-    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it; kind: validator, participant or observer, null while it is no member';
+    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it; kind: validator, participant or observer, null while it is no member; stands_at: the call that cannot be executed here, or runs since stands_since, and what the error was';

@@ -68,6 +68,7 @@ CREATE FUNCTION ledger.explain_wait(ref ledger.ref) RETURNS text
     AS $$
 DECLARE
     node record;
+    stand record;
     waiting record;
     silent text;
     reason text;
@@ -90,6 +91,11 @@ BEGIN
            AND p.member <> (SELECT n.member FROM ledger_internal.node AS n);
         RETURN format('The row is in batch %s of the own log, which a quorum of the members has to order.', waiting.batch)
             || coalesce(format(' The links to members %s do not work.', silent), '');
+    END IF;
+    SELECT s.* INTO stand FROM ledger_internal.stand() AS s;
+    IF FOUND THEN
+        RETURN format('Applying stands at call %s of block %s since %s: %s', stand.ref, stand.height, stand.since,
+                      coalesce(stand.message || '.', 'it is being executed.'));
     END IF;
     SELECT s.worker_pid, s.waiting_tables, s.blocked_by INTO node FROM ledger.status AS s;
     IF node.worker_pid IS NULL THEN

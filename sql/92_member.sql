@@ -273,6 +273,8 @@ BEGIN
                                                                               ORDER BY l.place)
                                                                FROM unnest(o.alone_nonces, o.alone_sequences) WITH ORDINALITY AS l (nonce, row, place)))
                             FROM ledger_internal.order_mode AS o WHERE o.alone_height > 0),
+                'skipped', (SELECT jsonb_agg(jsonb_build_object('height', s.height, 'ref', s.ref::text) ORDER BY s.height, s.ref)
+                              FROM ledger_internal.skip AS s WHERE s.decided_at IS NOT NULL),
                 'restart', (SELECT ledger_internal.restart_text(r.document, r.members, r.quorum_of_three)::jsonb
                               FROM ledger_internal.restart AS r WHERE r.begins),
                 'checkpoint', (SELECT jsonb_build_object('height', b.height, 'hash', encode(b.hash, 'hex'))
@@ -367,6 +369,7 @@ BEGIN
           FROM jsonb_to_recordset(paper -> 'members') AS m (number bigint, key text, address text);
     INSERT INTO ledger_internal.peer (member, row_key, address)
         VALUES ((paper ->> 'number')::bigint, key, "join".address);
+    PERFORM ledger.expect_skip(s.height, s.ref) FROM jsonb_to_recordset(nullif(paper -> 'skipped', 'null')) AS s (height bigint, ref ledger.ref);
     INSERT INTO ledger_internal.trusted_block (height, hash)
         SELECT (paper #>> '{checkpoint,height}')::bigint, decode(paper #>> '{checkpoint,hash}', 'hex')
          WHERE paper #>> '{checkpoint,height}' IS NOT NULL;

@@ -31,11 +31,11 @@ SELECT pg_extension_config_dump('ledger_internal.call_outcome', '');
 
 CREATE VIEW ledger.call_outcome AS
     SELECT o.ref, o.height,
-           CASE o.sqlstate WHEN '00000' THEN 'done' WHEN 'P0001' THEN 'refused' ELSE 'failed' END AS state,
+           CASE o.sqlstate WHEN '00000' THEN 'done' WHEN 'P0001' THEN 'refused' WHEN 'TL025' THEN 'skipped' ELSE 'failed' END AS state,
            coalesce(o.error_sqlstate, o.sqlstate) AS sqlstate, coalesce(o.words, o.error_message) AS message
       FROM ledger_internal.call_outcome AS o;
 COMMENT ON VIEW ledger.call_outcome IS
-    'what became of each call that is final here: done; refused by the contract, whose words are the message; or failed by an error, of which this server tells more';
+    'what became of each call that is final here: done; refused by the contract, whose words are the message; failed by an error, of which this server tells more; or skipped, since the members have passed over it (ledger.skip())';
 GRANT SELECT ON ledger.call_outcome TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 CREATE FUNCTION ledger_internal.is_call(ref ledger.ref) RETURNS boolean
@@ -76,7 +76,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
-    'what became of a call, by the ref that it returned: done, refused, failed; waiting while its block is not applied here, for which wait says how long to wait';
+    'what became of a call, by the ref that it returned: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 -- No SECURITY DEFINER and no SET: either would keep it from committing.

@@ -39,7 +39,8 @@
 	X(TL_CHAIN_DAMAGED,		"TL021", "the stored chain does not fit together") \
 	X(TL_KEY_UNAVAILABLE,	"TL022", "the signing key cannot be used") \
 	X(TL_REJECTED,			"TL023", "the row was rejected") \
-	X(TL_STATE_TABLE,		"TL024", "state tables are changed by contracts only")
+	X(TL_STATE_TABLE,		"TL024", "state tables are changed by contracts only") \
+	X(TL_SKIPPED,			"TL025", "the members have passed over the call")
 
 typedef enum TlStatus
 {

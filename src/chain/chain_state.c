@@ -49,7 +49,7 @@
  *		3		8		height of the block
  *		11		16		ref of the call
  *		27		5		SQLSTATE: 00000 done; P0001 refused by the contract in its
- *						own words; 2F000 an error of data or constraints: which
+ *						own words; TL025 passed over by the members; 2F000 an error of data or constraints: which
  *						of several is met first may follow from the order in
  *						which rows are stored, so it is not said here
  *		32		32		Hash(0x00 || the contract's own words), UTF-8; of nothing

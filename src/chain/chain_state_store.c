@@ -97,7 +97,7 @@ static TlStatement select_outcomes = {
 static TlStatement insert_stop = {
 	"INSERT INTO ledger_internal.apply_stop (height, reason) VALUES ($1, $2)"
 	" ON CONFLICT (is_on) DO UPDATE SET height = $1, reason = $2, at = clock_timestamp()"
-	" WHERE apply_stop.reason <> $2 AND $2 = 'diverged'",
+	" WHERE apply_stop.reason = 'split' AND $2 <> 'split'",
 	2, {INT8OID, TEXTOID}
 };
 static TlStatement select_stop = {"SELECT FROM ledger_internal.apply_stop"};

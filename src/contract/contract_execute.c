@@ -80,6 +80,10 @@ PG_FUNCTION_INFO_V1(tl_require);
 /* What a function can ask for, for a value of MaxAllocSize. */
 #define VALUE_REQUEST_MAX	(8 * (size_t) MaxAllocSize)
 
+/* What a call may change in state tables: rows that come or go, and bytes of those that come. */
+#define CHANGES_MAX			100000
+#define WRITTEN_SIZE_MAX	(64 * 1024 * 1024)
+
 /* The default of max_stack_depth, in kB. */
 #define STACK_USUAL			2048
 
@@ -190,6 +194,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	PG_TRY();
 	{
 		tl_table_state_begin(schema, tl_chain_state_row_element);
+		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
 		tl_contract_timer_call(context->time, call->timer != NULL);
 		tl_contract_seen_begin(context->height);
 		tl_contract_meter_begin(schema);

@@ -32,6 +32,8 @@
 #include "node_call.h"
 #include "node_prune.h"
 #include "node_shared.h"
+#include "node_skip.h"
+#include "node_stand.h"
 
 #define HOOKS_MAX		4
 
@@ -67,6 +69,7 @@ typedef struct StoredBatch
 static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
 
+static TlApplyResult try_block(int64_t height);
 static bool wait_for(const StoredBatch *batch, int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 
@@ -95,13 +98,30 @@ tl_node_apply_next(void)
 	height = tl_chain_applied_height() + 1;
 	value = Int64GetDatum(height);
 	if (!tl_chain_state_is_stopped() && tl_chain_execute(&select_block, &value, NULL, true) > 0)
-		result = tl_node_apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
+		result = try_block(height);
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (result == TL_APPLY_MORE)
+	{
+		tl_node_stand_leave();
 		tl_node_shared_advance(MyDatabaseId);
+	}
 	return result;
+}
+
+static TlApplyResult
+try_block(int64_t height)
+{
+	switch (tl_node_skip_look(height))
+	{
+		case TL_SKIP_OPEN:
+			return TL_APPLY_WAITS;
+		case TL_SKIP_LATE:
+			return TL_APPLY_IDLE;
+		default:
+			return tl_node_apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
+	}
 }
 
 /* In the caller's transaction; false if a body is not here yet. */

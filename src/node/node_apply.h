@@ -15,7 +15,8 @@ typedef enum TlApplyResult
 {
 	TL_APPLY_IDLE,				/* all that is final is applied */
 	TL_APPLY_MORE,				/* a block was applied, more may follow */
-	TL_APPLY_WAITS				/* a body of the next block is not here yet */
+	TL_APPLY_WAITS				/* a body of the next block is not here yet, or it is decided whether
+								 * a call in it is passed over */
 } TlApplyResult;
 
 /*

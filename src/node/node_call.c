@@ -15,6 +15,9 @@
  * element as often as it came more often than it went.  So a row that changed
  * several times in the block is expanded once.
  *
+ * A call, handler or timer that the members pass over (node_skip.c) is not executed,
+ * and its outcome says so.
+ *
  * The hook stands before that of node_state.c, which closes the sums of the
  * block, and before that of deployment: a contract is called in the blocks after
  * the one that decides on it.
@@ -39,6 +42,8 @@
 #include "merkle_hash.h"
 #include "node_apply.h"
 #include "node_call.h"
+#include "node_skip.h"
+#include "node_stand.h"
 #include "node_state.h"
 #include "table_shared.h"
 #include "table_state.h"
@@ -97,6 +102,7 @@ static void execute_all(int64_t height);
 static void execute_calls(int64_t height, TlCallContext *about, HTAB *net);
 static void execute_timers(int64_t height, TlCallContext *about, HTAB *net);
 static void execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *net);
+static void skip(TlCallResult *out);
 static int	compare_refs(const void *left, const void *right);
 static TimestampTz time_of(int64_t height);
 static Datum roles_of(uint64 count, const SPITupleTable *members, uint32_t member);
@@ -278,9 +284,24 @@ execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *ne
 	TlCallResult result;
 
 	CHECK_FOR_INTERRUPTS();
-	tl_contract_execute(&result, call, about);
+	if (tl_node_skip_has(&call->ref))
+		skip(&result);
+	else
+	{
+		tl_node_stand_begin(height, &call->ref);
+		tl_contract_execute(&result, call, about);
+		tl_node_stand_end();
+	}
 	take_changes(net);
 	store(height, call, &result);
+}
+
+static void
+skip(TlCallResult *out)
+{
+	memset(out, 0, sizeof(*out));
+	strcpy(out->sqlstate, tl_status_sqlstate(TL_SKIPPED));
+	out->error_message = pstrdup(tl_status_text(TL_SKIPPED));
 }
 
 /* Rows that are handled come before the calls. */

@@ -45,7 +45,7 @@ static const char *const stored_tables =
 " ledger_internal.applied, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
 " ledger_internal.outcome, ledger_internal.call_outcome, ledger_internal.timer_run, ledger_internal.apply_stop,"
 " ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
-" ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.contract, ledger_internal.contract_schema,"
+" ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.skip, ledger_internal.contract, ledger_internal.contract_schema,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation, ledger_internal.key_wanted,"
 " ledger_internal.restart, ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
 " ledger_internal.signature_requirement, ledger_internal.rejected,"

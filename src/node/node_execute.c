@@ -176,6 +176,8 @@ judge(const Outcome * outcome, const TlRefBytes *ref)
 			errmsg_internal("%s", outcome->message),
 			errdetail(strcmp(outcome->state, "refused") == 0 ?
 					  "The contract has refused call %s in block %lld. Nothing has changed." :
+					  strcmp(outcome->state, "skipped") == 0 ?
+					  "No member has executed call %s of block %lld. Nothing has changed." :
 					  "Call %s has failed in block %lld. Nothing has changed.",
 					  ref_text(ref), (long long) outcome->height),
 			errhint("A call that is over is not tried again: call anew when what was wrong is right."));

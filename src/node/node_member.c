@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(tl_motion_parts);
 PG_FUNCTION_INFO_V1(tl_make_leaf);
 PG_FUNCTION_INFO_V1(tl_make_change);
 PG_FUNCTION_INFO_V1(tl_make_notice);
+PG_FUNCTION_INFO_V1(tl_make_skip);
 
 /* number, name, kind, roles, row key, recovery key */
 #define LEAF_COLUMNS	6
@@ -75,6 +76,7 @@ static void put_keys(TlMember *member, TlSpan row_key, const bytea *recovery_key
 static void put_roles(TlWriter *writer, TlMember *member, ArrayType *roles);
 static void put_removed(TlWriter *writer, TlMotion *motion, ArrayType *numbers);
 static void put_leaves(TlWriter *writer, TlMotion *motion, ArrayType *leaves);
+static Datum make_motion(TlMotionKind kind, text *words, TlSpan subject);
 static void check_change(const TlConsensusConfig *config, const TlMotion *motion);
 
 /*
@@ -304,10 +306,21 @@ tl_make_change(PG_FUNCTION_ARGS)
 Datum
 tl_make_notice(PG_FUNCTION_ARGS)
 {
-	text	   *notice = PG_GETARG_TEXT_PP(0);
-	TlSpan		subject = tl_chain_span(PG_GETARG_DATUM(1));
+	PG_RETURN_DATUM(make_motion(TL_MOTION_DEPLOY, PG_GETARG_TEXT_PP(0), tl_chain_span(PG_GETARG_DATUM(1))));
+}
+
+/* ledger_internal.make_skip(text, bytea) -> bytea: one of kind skip */
+Datum
+tl_make_skip(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(make_motion(TL_MOTION_SKIP, PG_GETARG_TEXT_PP(0), tl_chain_span(PG_GETARG_DATUM(1))));
+}
+
+static Datum
+make_motion(TlMotionKind kind, text *words, TlSpan subject)
+{
 	TlConsensusConfig *config = palloc0(sizeof(TlConsensusConfig));
-	TlMotion	motion = {.kind = TL_MOTION_DEPLOY};
+	TlMotion	motion = {.kind = kind};
 	uint8_t    *bytes = palloc(TL_MOTION_SIZE_MAX);
 	TlWriter	writer;
 
@@ -315,12 +328,12 @@ tl_make_notice(PG_FUNCTION_ARGS)
 		elog(ERROR, "a subject has %zu bytes", subject.size);
 	load_config(config);
 	motion.epoch = config->epoch;
-	motion.text.data = (const uint8_t *) VARDATA_ANY(notice);
-	motion.text.size = VARSIZE_ANY_EXHDR(notice);
+	motion.text.data = (const uint8_t *) VARDATA_ANY(words);
+	motion.text.size = VARSIZE_ANY_EXHDR(words);
 	memcpy(motion.subject.bytes, subject.data, TL_HASH_SIZE);
 	tl_writer_init(&writer, bytes, TL_MOTION_SIZE_MAX);
 	tl_error_check(tl_consensus_motion_encode(&writer, &motion), "motion");
-	PG_RETURN_DATUM(tl_chain_bytes(bytes, writer.size));
+	return tl_chain_bytes(bytes, writer.size);
 }
 
 /* The members of now. */

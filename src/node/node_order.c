@@ -45,6 +45,7 @@
 #include "node_order_store.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_stand.h"
 #include "node_state.h"
 #include "replication_own_log.h"
 #include "replication_signature.h"
@@ -376,7 +377,7 @@ turn(TlOrder *order)
 		begin_anew(order);
 }
 
-/* What is committed now: blocks to apply, bodies that may be dropped. */
+/* What is committed now: blocks to apply, a call that is not executed, bodies that may be dropped. */
 static void
 tell_worker(TlOrder *order)
 {
@@ -385,6 +386,9 @@ tell_worker(TlOrder *order)
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_ORDERED);
 		tl_node_shared_advance(MyDatabaseId);
 	}
+	if (order->skips)
+		tl_node_stand_interrupt();
+	order->skips = false;
 	if (order->checkpoint)
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
 	order->checkpoint = false;
@@ -662,7 +666,7 @@ static void
 take_block(TlOrder *order, const TlAction *action)
 {
 	tl_node_order_check_trusted(action->block);
-	tl_node_order_store(order->config, action, order->actions->standing);
+	order->skips |= tl_node_order_store(order->config, action, order->actions->standing);
 	order->height = action->block->header.height;
 	order->base_view = action->block->header.view;
 	order->asked = true;

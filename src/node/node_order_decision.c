@@ -5,7 +5,8 @@
  *
  * The core decides (R21, R22), and names an approval of the motion with the
  * block (TL_ACT_FINAL).  The motion is kept in ledger_internal.decision, in the
- * transaction that stores the block.
+ * transaction that stores the block; so is, in ledger_internal.skip, the call that
+ * it passes over.
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -24,9 +25,18 @@
 static TlStatement insert_decision = {
 	"INSERT INTO ledger_internal.decision (height, motion) VALUES ($1, $2)", 2, {INT8OID, BYTEAOID}
 };
+static TlStatement insert_skip = {
+	"INSERT INTO ledger_internal.skip AS s (height, ref, decided_at)"
+	" SELECT m.height, m.ref, $1 FROM ledger_internal.skip_motion($2) AS m WHERE m.height < $1"
+	" ON CONFLICT (height, ref) DO UPDATE SET decided_at = coalesce(s.decided_at, $1)",
+	2, {INT8OID, BYTEAOID}
+};
 
-/* row_digest: of an approval of the motion; zeros if the block decides none. */
-void
+/*
+ * row_digest: of an approval of the motion; zeros if the block decides none.  Does it
+ * pass over a call?
+ */
+bool
 tl_node_order_decision_store(const TlConsensusBlock *block, const TlHash *row_digest)
 {
 	static const TlHash none;
@@ -36,7 +46,7 @@ tl_node_order_decision_store(const TlConsensusBlock *block, const TlHash *row_di
 	TlGovern	govern;
 
 	if (memcmp(row_digest, &none, sizeof(none)) == 0)
-		return;
+		return false;
 	if (!tl_chain_pending_row(&message, row_digest, false))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
@@ -49,4 +59,5 @@ tl_node_order_decision_store(const TlConsensusBlock *block, const TlHash *row_di
 	values[0] = Int64GetDatum((int64) block->header.height);
 	values[1] = tl_chain_bytes(govern.motion.data, govern.motion.size);
 	tl_chain_execute(&insert_decision, values, NULL, false);
+	return tl_chain_execute(&insert_skip, values, NULL, false) > 0;
 }

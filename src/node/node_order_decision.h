@@ -10,7 +10,7 @@
 
 #include "consensus_types.h"
 
-extern void tl_node_order_decision_store(const TlConsensusBlock *block,
+extern bool tl_node_order_decision_store(const TlConsensusBlock *block,
 										 const TlHash *row_digest);
 
 #endif							/* NODE_ORDER_DECISION_H */

@@ -101,6 +101,7 @@ struct TlOrder
 	bool		submitted;		/* somebody says that there is something to be ordered */
 	bool		offers;			/* there may be: batches, approvals or bodies wait */
 	bool		ordered;		/* this turn stored a final block */
+	bool		skips;			/* and one that passes over a call */
 	bool		checkpoint;		/* a checkpoint became stable in this turn */
 	bool		governed;		/* a GOVERN row has come, perhaps with an address */
 

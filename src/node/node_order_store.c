@@ -194,15 +194,18 @@ tl_node_order_load_genesis(TlConsensusConfig *config)
 	load_members(config, tl_chain_result_span(0, 0), tl_chain_result_span(0, 1));
 }
 
-/* A final block; its certificate may be a descendant's. */
-void
+/* A final block; its certificate may be a descendant's.  Does it pass over a call? */
+bool
 tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 					const TlStanding *standing)
 {
+	bool		skips;
+
 	tl_node_order_batch_final(action->block);
 	tl_node_order_keep(action->block, action->certificate, standing, config->member_count);
-	tl_node_order_decision_store(action->block, &action->hash);
+	skips = tl_node_order_decision_store(action->block, &action->hash);
 	tl_node_apply_at_once((int64) action->block->header.height, action->block->entry_count > 0);
+	return skips;
 }
 
 /*

@@ -39,7 +39,7 @@ typedef struct TlOwnPlace
 extern void tl_node_order_load(TlConsensusConfig *config);
 extern void tl_node_order_load_genesis(TlConsensusConfig *config);
 extern void tl_node_order_standing(TlStanding *out, TlSpan bytes, unsigned count);
-extern void tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
+extern bool tl_node_order_store(const TlConsensusConfig *config, const TlAction *action,
 								const TlStanding *standing);
 extern void tl_node_order_keep(const TlConsensusBlock *block, TlSpan certificate,
 							   const TlStanding *standing, unsigned count);

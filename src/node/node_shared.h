@@ -14,6 +14,7 @@
 #include "storage/lwlock.h"
 
 #include "chain_snapshot.h"
+#include "table_ref.h"
 
 /* Databases of one server that can be nodes at the same time. */
 #define TL_NODE_DATABASES_MAX	32
@@ -41,6 +42,18 @@ typedef struct TlDirtyKey
 #define TL_NEWS_ORDERED		4	/* the members have ordered a batch of ours */
 #define TL_NEWS_PRUNE		8	/* a checkpoint is stable, or a body is asked for */
 
+/* At which call applying is, or could not go on (node_stand.c). */
+typedef struct TlStand
+{
+	int64_t		height;			/* of its block; 0: at none */
+	TlRefBytes	ref;
+	TimestampTz since;			/* of the first attempt */
+	bool		runs;			/* it is executed now */
+	uint32_t	failures;		/* attempts that have ended with an error */
+	char		sqlstate[6];	/* of the last one */
+	char		message[256];
+} TlStand;
+
 /*
  * One database that is a node.  All fields under the lock `nodes`, but
  * `advanced`, which has its own, and the atomic ones.
@@ -63,6 +76,7 @@ typedef struct TlNodeSlot
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */
 	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */
+	TlStand		stand;
 
 	/* what is final: all rows that `seen` sees, but those of lagging tables */
 	uint64_t	height;

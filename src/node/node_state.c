@@ -313,8 +313,8 @@ tl_recompute_state(PG_FUNCTION_ARGS)
 	if (!tl_chain_state_go_on("diverged") && !tl_chain_state_go_on("split"))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				errmsg("this node has not stopped to apply blocks"),
-				errdetail("Set hashes are kept up with each block; they are computed again only where they were found to be wrong."),
+				errmsg("this node has not stopped to apply blocks for its set hashes"),
+				errdetail("They are kept up with each block, and computed again only where they were found to be wrong."),
 				errhint("SELECT stopped_at, stopped_by FROM ledger.status shows whether it has."));
 	/* until this transaction ends the worker sees that nothing is to be applied */
 	height = tl_chain_applied_height();

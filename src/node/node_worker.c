@@ -57,6 +57,7 @@
 #include "node_scrub.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_stand.h"
 #include "node_wire.h"
 #include "node_worker.h"
 #include "tl_error.h"
@@ -391,7 +392,16 @@ apply(TlRoundState *state)
 	look |= state->tip_moved;
 	if (!state->ordered || !look)
 		return TL_APPLY_IDLE;
-	result = tl_node_apply_next();
+	PG_TRY();
+	{
+		result = tl_node_apply_next();
+	}
+	PG_CATCH();
+	{
+		tl_node_stand_failed();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	look = result != TL_APPLY_IDLE;
 	return result;
 }

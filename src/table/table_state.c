@@ -16,6 +16,10 @@
  * with it: they are the last ones, since notes carry the subtransaction in which
  * they were made and later ones have greater numbers.
  *
+ * How many changes one call may make, and how many bytes of rows it may write, can
+ * be bounded.  Which these are follows from the state and the arguments, whatever
+ * plan a server has; and a call that goes beyond has failed, whichever row it met last.
+ *
  * Invariants
  *	  Y1  rows change only while a call of their contract runs
  *	  Y2  whatever changes rows and is not undone is noted
@@ -73,6 +77,9 @@ typedef struct StateEncoder
 static bool enabled = false;
 static Oid	executing = InvalidOid; /* schema of the contract whose call runs */
 static TlRowElement element_of = NULL;
+static int	changes_max = 0;	/* of that call; 0: any number */
+static Size written_max = 0;
+static Size written = 0;
 
 /* In the context of the top transaction; NULL and 0 between transactions. */
 static StateEncoder *encoders = NULL;
@@ -89,6 +96,7 @@ tl_noreturn static void refuse(Relation relation);
 static bool may_restore(Relation relation);
 static StateEncoder *encoder_for(Relation relation);
 static void note(Relation relation, TupleTableSlot *slot, int sign);
+static void check_written(Size size);
 static void note_element(const StateEncoder *encoder, const TlHash *element, int sign);
 static bool element_of_stored(TlHash *out, Relation relation, ItemPointer tid);
 static bool may_have_new_storage(Relation relation);
@@ -148,6 +156,17 @@ tl_table_state_begin(Oid schema, TlRowElement element)
 {
 	executing = schema;
 	element_of = element;
+	changes_max = 0;
+	written_max = 0;
+}
+
+/* So much may change until tl_table_state_end(), and nothing has yet. */
+void
+tl_table_state_bound(int changes, Size size)
+{
+	changes_max = changes;
+	written_max = size;
+	written = 0;
 }
 
 void
@@ -262,8 +281,20 @@ note(Relation relation, TupleTableSlot *slot, int sign)
 	TlSpan		bytes = tl_table_encoder_row(encoder->encoder, slot);
 	TlHash		element;
 
+	check_written(bytes.size);
 	tl_error_check(element_of(&element, bytes.data, bytes.size), "row of a state table");
 	note_element(encoder, &element, sign);
+}
+
+static void
+check_written(Size size)
+{
+	written += size;
+	if (written_max > 0 && written > written_max)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("the call writes more than %zu bytes of state", written_max),
+				errhint("Write less in one call."));
 }
 
 static void
@@ -271,6 +302,12 @@ note_element(const StateEncoder *encoder, const TlHash *element, int sign)
 {
 	TlStateChange *change;
 
+	if (changes_max > 0 && change_count >= changes_max)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("the call changes state more than %d times", changes_max),
+				errdetail("A row that is inserted or deleted counts once, one that is updated twice."),
+				errhint("Do less in one call: several calls, each for a part of the rows."));
 	if (change_room == 0)
 	{
 		change_room = CHANGES_AT_FIRST;

@@ -32,6 +32,7 @@ extern void tl_table_state_version(TlTableVersion *out, Relation relation);
 
 /* The executor, around one call; schema: of the contract. */
 extern void tl_table_state_begin(Oid schema, TlRowElement element);
+extern void tl_table_state_bound(int changes_max, Size written_max);
 extern void tl_table_state_end(void);
 extern Oid	tl_table_state_executing(void);
 

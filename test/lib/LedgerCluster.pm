@@ -2,6 +2,7 @@
 #
 #	my $node = LedgerCluster->new_node('alpha');		# a ledger in "postgres"
 #	my $server = LedgerCluster->new_server('plain', preload => 0);
+#	my $directory = LedgerCluster->newer_server;		# another major version, if any
 #
 # A subclass of PostgreSQL::Test::Cluster, so everything that it can do works
 # here too.  Signing keys lie beside the data directory, never in the home
@@ -18,18 +19,34 @@ use Time::HiRes qw(usleep);
 
 our @ISA = ('PostgreSQL::Test::Cluster');
 
+# Where the server of a newer major version is that PG_CONFIG_NEW=/path/to/pg_config
+# names, or else Debian's 17, if it has the extension.  One that was asked for must be
+# usable.
+sub newer_server
+{
+	my $wanted = $ENV{PG_CONFIG_NEW};
+	my $pg_config = $wanted || '/usr/lib/postgresql/17/bin/pg_config';
+	my ($bindir, $sharedir) = -x $pg_config ? split /\n/, `'$pg_config' --bindir --sharedir` : ('', '');
+	my ($own) = split /\n/, `pg_config --bindir`;
+
+	return $bindir =~ s{/bin$}{}r if $bindir ne '' && $bindir ne $own && -e "$sharedir/extension/telco_ledger.control";
+	die "PG_CONFIG_NEW=$wanted is not another server with telco_ledger\n" if $wanted;
+	return;
+}
+
 # How the worker calls itself in pg_stat_activity.
 use constant WORKER => 'telco_ledger worker';
 
 # A started server: preload => 0 leaves the library out, conf => '...' adds
-# lines to postgresql.conf, allows_streaming => 1 lets it be backed up.
+# lines to postgresql.conf, allows_streaming => 1 lets it be backed up; install_path
+# names another server than that of the tests, initdb => [...] its options.
 sub new_server
 {
 	my ($class, $name, %param) = @_;
-	my $node = $class->new($name);
+	my $node = $class->new($name, $param{install_path} ? (install_path => $param{install_path}) : ());
 
 	# A ledger's database is UTF8, whatever the caller's locale.
-	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ],
+	$node->init(extra => $param{initdb} // [ '--no-locale', '--encoding=UTF8' ],
 		allows_streaming => $param{allows_streaming} // 0);
 	$node->preload if $param{preload} // 1;
 	$node->append_conf('postgresql.conf', $param{conf}) if defined $param{conf};

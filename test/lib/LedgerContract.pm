@@ -2,6 +2,8 @@
 #
 #	$roaming							its script: two tables, a domain, an enum, an
 #										index, a view, a comment, privileges
+#	@value_calls, @meter_calls			calls of the contracts of test/contracts; with
+#										SQLSTATE and words of those that fail
 #	deploy($wires, 1, 'roaming', $text)	member 1 proposes; the motion
 #	approve($wires, 'roaming', 2, 3)	they approve, once the source is there
 #	refused($wires, 1, $query, qr/../, $name)
@@ -14,7 +16,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw($roaming deploy approve refused same_everywhere);
+our @EXPORT = qw($roaming @value_calls @meter_calls deploy approve refused same_everywhere);
 
 our $roaming = <<'END';
 CREATE DOMAIN msisdn AS text CHECK (VALUE COLLATE "C" ~ '^[0-9]{5,15}$');
@@ -32,6 +34,24 @@ COMMENT ON TABLE usage IS 'calls of roaming subscribers';
 GRANT SELECT ON usage, long_usage TO PUBLIC;
 GRANT INSERT ON usage TO ledger_submitter;
 END
+
+our @value_calls = (
+	[ q{signed('\x05')}, 'TL013', 'invalid length of the public key' ],
+	[ q{find('{{1}}')}, '0A000', 'searching for elements in multidimensional arrays is not supported' ],
+	[ q{part('timezone')}, '0A000', 'timezone' ],
+	[ q{range('x')}, '42601', 'invalid range bound flags' ],
+	[ q{same(ROW(1, '{}'))}, '42883', 'could not identify an equality operator for type json' ],
+	[ q{keep(repeat('x', 1048576), 1)}, '', '' ],
+	[ q{keep(repeat('x', 1048576), 2)}, 'TL007', 'row is too large for ledger table "kept"' ],
+	[ q{spell(repeat('x', 1048576))}, 'XX000', 'invalid memory alloc request size' ],
+	[ q{keep('y', 3)}, '', '' ],
+	[ q{code('abc', B'101', list => ARRAY['ab', 'cd'])}, '', '' ]);
+
+our @meter_calls = (
+	[ q{count_up('M-1', 5)}, '', '' ],
+	[ q{count_up('M-1')}, '', '' ],
+	[ q{count_up('M-2', units => 3)}, '', '' ],
+	[ q{count_up('M-1', -1)}, 'P0001', 'units are above zero' ]);
 
 # The source is text of the members' choice: quoted by dollars.
 sub deploy { my ($wires, $member, $name, $text) = @_; return $wires->sql($member, "SELECT ledger.deploy('$name', \$source\$$text\$source\$)") }
@@ -57,6 +77,9 @@ sub refused
 	return like($code ? $err : "done: $out", $expected, $name);
 }
 
+# What a query gives at each of them; if that differs, what at whom.
+use constant SHOWN => q{SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; };
+
 sub same_everywhere
 {
 	my ($wires, $query, @who) = @_;
@@ -66,7 +89,7 @@ sub same_everywhere
 	foreach my $member (@who)
 	{
 		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
-		push @{ $answers{ $wires->sql($member, $query) } }, $member;
+		push @{ $answers{ $wires->sql($member, SHOWN . $query) } }, $member;
 	}
 	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
 }

@@ -3,6 +3,7 @@
 #	my $wires = LedgerWire->new(3);		# members 1 to 3, linked to each other
 #	my $wires = LedgerWire->new(3, link => 0, conf => '...');
 #	my $wires = LedgerWire->new(4, ordered => 1);	# they order what is submitted
+#	my $wires = LedgerWire->new(4, servers => { 4 => { ... } });	# what new_server() takes
 #	my $wires = LedgerWire->new(3, ordered => 1, outside => 1);
 #								a fourth founder, whom add_publisher(4) can play
 #	$wires->node(2)				the LedgerCluster of member 2
@@ -66,7 +67,7 @@ sub new
 	foreach my $member (1 .. $count)
 	{
 		my $node = LedgerCluster->new_server("member$member",
-			allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
+			allows_streaming => 'logical', conf => $conf . ($param{conf} // ''), %{ $param{servers}{$member} // {} });
 
 		$node->create_extension;
 		push @{ $self->{nodes} }, $node;

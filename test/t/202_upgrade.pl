@@ -19,10 +19,10 @@ my $bindir = bindir_of('pg_config');
 upgrade($bindir);
 SKIP:
 {
-	my $newer = newer_bindir();
+	my $newer = LedgerCluster->newer_server;
 
 	skip("no newer server: PG_CONFIG_NEW names its pg_config", 1) if !defined $newer;
-	upgrade($newer);
+	upgrade("$newer/bin");
 }
 done_testing();
 
@@ -33,20 +33,6 @@ sub bindir_of
 
 	chomp $found;
 	return $found;
-}
-
-# The server to upgrade to, or nothing.  One that was asked for must be usable.
-sub newer_bindir
-{
-	my $wanted = $ENV{PG_CONFIG_NEW};
-	my $pg_config = $wanted || '/usr/lib/postgresql/17/bin/pg_config';
-	my $newer = -x $pg_config ? bindir_of($pg_config) : '';
-	my $share = $newer eq '' ? '' : `'$pg_config' --sharedir`;
-
-	chomp $share;
-	return $newer if $newer ne '' && $newer ne $bindir && -e "$share/extension/telco_ledger.control";
-	die "PG_CONFIG_NEW=$wanted is not another server with telco_ledger\n" if $wanted;
-	return;
 }
 
 sub upgrade

@@ -11,9 +11,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use LedgerContract;
+use LedgerDiffer;
 use LedgerWire;
 
-my $wires = LedgerWire->new(4, ordered => 1);
+my $wires = LedgerWire->new(4, ordered => 1, servers => differing_servers());
 my @members = (1 .. 4);
 my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
 my $source = slurp_file("$FindBin::RealBin/../contracts/account.sql");
@@ -22,31 +23,19 @@ deploy($wires, 1, 'account', $source);
 approve($wires, 'account', 2, 3);
 ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'account'}, 'deployed'), "the contract is deployed at member $_") foreach (@members);
 
-# One call; its outcome here.
+# One call, and its outcome in the language of member 1.
 sub outcome
 {
 	my ($member, $call) = @_;
 	my $ref = $wires->sql($member, "SELECT account.$call");
 
-	return $wires->sql($member, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
+	return $wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
 }
 
 # What a query gives at each of them, when they have applied as much as the first.
 sub everywhere { return same_everywhere($wires, @_) }
 
-# Servers differ: time zone, how values are written, what the planner may do and
-# knows, indexes, the order in which rows are stored.
-$wires->sql(2, q{ALTER SYSTEM SET TimeZone = 'Asia/Tokyo'; });
-$wires->sql(2, q{ALTER SYSTEM SET DateStyle = 'German'; });
-$wires->sql(2, q{ALTER SYSTEM SET enable_indexscan = off});
-$wires->sql(2, q{ALTER SYSTEM SET work_mem = '64kB'});
-$wires->sql(2, 'SELECT pg_reload_conf()');
-$wires->sql(3, 'ALTER SYSTEM SET session_replication_role = replica');
-$wires->sql(3, 'ALTER SYSTEM SET jit_above_cost = 0');
-$wires->sql(3, 'ALTER SYSTEM SET enable_seqscan = off');
-$wires->sql(3, 'SELECT pg_reload_conf()');
-$wires->sql(3, 'CREATE INDEX by_owner ON account.balance (owner, amount)');
-$wires->sql(4, 'CREATE PUBLICATION everything FOR ALL TABLES');
+differ($wires);
 
 # Done, refused, failed.
 is(outcome($_, "open('acc$_')"), 'done|00000|', "member $_ opens an account") foreach (@members);
@@ -83,8 +72,7 @@ is($wires->sql(1, 'SELECT count(*) FROM account.note'), '0', 'the notes went wit
 is($wires->sql(1, $hash), 't', 'the state of the table is the set hash of its rows');
 
 # Many calls in one transaction, which change the same rows again and again.
-$wires->sql(2, 'VACUUM FULL account.balance');
-$wires->sql(3, 'ANALYZE account.balance');
+differ_tables($wires, 'account');
 {
 	my $last = (split /\n/, $wires->sql(1, q{SELECT account.pay('acc1', 'acc2', n) FROM generate_series(1, 200) AS n}))[-1];
 	my $back = $wires->sql(2, q{SELECT account.pay('acc2', 'acc1', 100)});
@@ -144,8 +132,6 @@ is(outcome(2, q{deposit('acc2', 0)}), 'refused|P0001|an amount is above zero', '
 $wires->sql(2, "LOAD 'plpgsql'; ALTER SYSTEM SET plpgsql.variable_conflict = 'use_variable'");
 $wires->sql(2, "LOAD 'plpgsql'; ALTER SYSTEM SET plpgsql.extra_errors = 'all'");
 $wires->sql(2, 'SELECT pg_reload_conf()');
-$wires->sql(3, q{ALTER SYSTEM SET plan_cache_mode = 'force_custom_plan'});
-$wires->sql(3, 'SELECT pg_reload_conf()');
 deploy($wires, 1, 'program', slurp_file("$FindBin::RealBin/../contracts/program.sql"));
 approve($wires, 'program', 2, 3);
 ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'program'}, 'deployed'), "a contract in PL/pgSQL is deployed at member $_") foreach (@members);
@@ -155,7 +141,7 @@ sub program
 	my ($member, $call) = @_;
 	my $ref = $wires->sql($member, "SELECT program.$call");
 
-	return $wires->sql($member, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
+	return $wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
 }
 
 # A new session compiles and plans anew; what it counts is the same.
@@ -178,8 +164,7 @@ is(everywhere('SELECT debtor, creditor, amount FROM program.debt', @members), 'a
 is(everywhere('SELECT * FROM program.journal', @members), '1|a and b: 30, all', 'and a journal of it');
 is(program(1, 'net()'), 'refused|P0001|there is nothing to net', 'which is done once');
 is(program(4, 'fill(9)'), 'done|00000|', 'many debts, in loops');
-$wires->sql(2, 'CREATE INDEX debt_back ON program.debt (creditor DESC, debtor DESC)');
-$wires->sql(2, 'CLUSTER program.debt USING debt_back');
+differ_tables($wires, 'program');
 new_session(3);
 is(program(4, 'net(5)'), 'done|00000|', 'some of them netted');
 is(everywhere('SELECT entry FROM program.journal WHERE number > 1 ORDER BY number', @members), join("\n", map { "p1 and p$_: 1$_" } (2 .. 6)), 'the first ones by name, wherever their rows lie');
@@ -244,6 +229,44 @@ $wires->sql(4, 'DROP FUNCTION pg_catalog.smaller(bigint, bigint)');
 is(everywhere(q{SELECT entry FROM program.journal ORDER BY number DESC LIMIT 1}, @members), 'p1 and p2: 9, all', 'until that is gone');
 like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'the state is the same everywhere');
 
+# Functions that are given values with which they can do nothing, and the smallest contract.
+sub outcomes
+{
+	my ($contract, @calls) = @_;
+
+	foreach my $case (@calls)
+	{
+		my ($call, $sqlstate, $message) = @$case;
+		my $ref = $wires->sql(2, qq{SELECT "$contract".$call});
+
+		$wires->sql($_, "SELECT state FROM ledger.outcome('$ref', '$wait')") foreach (@members);
+		like($wires->sql(1, "SELECT sqlstate, message FROM ledger.outcome('$ref')"), $sqlstate eq '' ? qr/^00000\|$/ : qr/^$sqlstate\|.*\Q$message\E/, substr($call, 0, 40));
+		is(everywhere("SELECT state FROM ledger.outcome('$ref')", @members), { '' => 'done', P0001 => 'refused' }->{$sqlstate} // 'failed', 'ends alike everywhere');
+	}
+	return;
+}
+
+deploy($wires, 1, 'values', slurp_file("$FindBin::RealBin/../contracts/values.sql"));
+approve($wires, 'values', 2, 3);
+deploy($wires, 1, 'meter', slurp_file("$FindBin::RealBin/../contracts/meter.sql"));
+approve($wires, 'meter', 2, 3);
+deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
+approve($wires, 'heavy', 2, 3);
+ok($wires->poll($_, q{SELECT count(*) FROM ledger.contract WHERE name IN ('values', 'meter', 'heavy') AND state = 'deployed'}, '3'), "three more contracts are deployed at member $_") foreach (@members);
+outcomes('values', @value_calls[ 0 .. 4 ]);
+differ_tables($wires, 'values');
+outcomes('values', @value_calls[ 5 .. $#value_calls ]);
+outcomes('meter', @meter_calls[ 0 .. 1 ]);
+differ_tables($wires, 'meter');
+outcomes('meter', @meter_calls[ 2 .. $#meter_calls ]);
+outcomes('heavy', [ 'fill(2000)', '', '' ], [ 'sorted(1)', '', '' ]);
+differ_tables($wires, 'heavy');
+outcomes('heavy', [ 'sorted(2)', '', '' ], [ q{grow(3, 'abc')}, '', '' ], [ 'touch(4)', '', '' ], [ 'sorted(1)', '23505', 'duplicate key' ]);
+is(everywhere('SELECT * FROM heavy.result ORDER BY number', @members), "1|2000\n2|2000\n3|48\n4|0", 'and have found the same');
+is(everywhere('SELECT number, octet_length(body) FROM "values".kept ORDER BY number', @members), "1|1048576\n3|1", 'all have kept the same values');
+is(everywhere('SELECT * FROM meter.reading ORDER BY meter COLLATE "C"', @members), "M-1|2|6\nM-2|2|3", 'and have counted up the same');
+like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'the state is the same everywhere');
+
 # A stable checkpoint has it all.
 my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
 
@@ -285,7 +308,12 @@ is(everywhere(q{SELECT amount FROM account.balance WHERE account = 'acc2'}, 1, 2
 below(q{UPDATE account.balance SET amount = amount - 1 WHERE account = 'acc2'});
 like($wires->sql(4, 'SELECT ledger.recompute_state()'), qr/^\d+$/, 'with the right rows the state is computed again');
 is(outcome(4, q{pay('acc4', 'acc1', 1)}), 'refused|P0001|only its owner pays from an account', 'and calls are executed there as well');
-like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id', @members), qr/^[0-9a-f\n]+$/, 'with the same state everywhere');
+like(everywhere(q{SELECT encode(state_root, 'hex') FROM ledger_internal.state ORDER BY height DESC LIMIT 1}, @members), qr/^[0-9a-f]{64}$/, 'with the same state everywhere');
 is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
+
+# A publication of all tables needs to know which row changes, in each of the library's.
+is($wires->sql(4, q{SELECT c.oid::regclass FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam
+	WHERE c.relnamespace IN ('ledger'::regnamespace, 'ledger_internal'::regnamespace) AND c.relkind = 'r' AND a.amname = 'heap'
+	AND c.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)}), '', 'each of the library\'s tables has an identity for replication');
 
 done_testing();

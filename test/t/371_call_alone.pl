@@ -193,11 +193,12 @@ is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing 
 # The contract of the README: a row that is made or changed by the same call.
 deploy($wires, 1, 'meter', slurp_file("$FindBin::RealBin/../contracts/meter.sql"));
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'meter'}, 'deployed'), 'another contract is deployed');
-foreach my $call (q{'M-1', 5}, q{'M-1'}, q{'M-2', units => 3}, q{'M-1', -1})
+foreach my $case (@meter_calls)
 {
-	my $ref = $wires->sql(1, "SELECT meter.count_up($call)");
+	my ($call, $sqlstate, $message) = @$case;
+	my $ref = $wires->sql(1, "SELECT meter.$call");
 
-	is($wires->sql(1, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$ref', '$wait')"), $call =~ /-1$/ ? 'refused: units are above zero' : 'done', "count_up($call)");
+	is($wires->sql(1, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$ref', '$wait')"), $sqlstate eq '' ? 'done' : "refused: $message", $call);
 }
 is($wires->sql(1, 'SELECT * FROM meter.reading ORDER BY meter'), "M-1|1|6\nM-2|1|3", 'each meter has been counted up');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and its state is known');
@@ -205,20 +206,8 @@ is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and its 
 # What functions say of values that they are given ends the call, and no more.
 deploy($wires, 1, 'values', slurp_file("$FindBin::RealBin/../contracts/values.sql"));
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'values'}, 'deployed'), 'a contract whose functions are given values');
-my @calls = (
-	[ q{signed('\x05')}, 'TL013', 'invalid length of the public key' ],
-	[ q{find('{{1}}')}, '0A000', 'searching for elements in multidimensional arrays is not supported' ],
-	[ q{part('timezone')}, '0A000', 'timezone' ],
-	[ q{range('x')}, '42601', 'invalid range bound flags' ],
-	[ q{same(ROW(1, '{}'))}, '42883', 'could not identify an equality operator for type json' ],
-	[ q{keep(repeat('x', 1048576), 1)}, '', '' ],
-	[ q{keep(repeat('x', 1048576), 2)}, 'TL007', 'row is too large for ledger table "kept"' ],
-	[ q{spell(repeat('x', 1048576))}, 'XX000', 'invalid memory alloc request size' ],
-	[ q{keep('y', 3)}, '', '' ],
-	[ q{code('abc', B'101', list => ARRAY['ab', 'cd'])}, '', '' ]
-);
 is($wires->sql(1, q{SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = '"values".code_call'::regclass AND attnum IN (1, 2)}), "letters|bpchar\nflags|\"bit\"", 'columns of calls have no length of their own');
-foreach my $case (@calls)
+foreach my $case (@value_calls)
 {
 	my ($call, $sqlstate, $message) = @$case;
 	my $ref = $wires->sql(1, qq{SELECT "values".$call});
@@ -264,6 +253,19 @@ ok($wires->poll(1, q{SELECT string_agg(state, ' ' ORDER BY until) FROM timer.off
 	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[0]', '$wait')"), 'done', 'a thousand in a call');
 	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$refs[1]', '$wait')"), qr/^failed\|54000\|a call sets or cancels at most 1000 timers/, 'one more is an error');
 	is($wires->sql(1, 'SELECT count(*), min(at) = max(at), min(at) = \'2999-01-01\' FROM many.h_timer'), '10|t|t', 'of which nothing is left');
+}
+
+# A call changes so many rows, in one statement or in several, whatever its plan.
+deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'heavy'}, 'deployed'), 'a contract whose calls need much');
+{
+	my ($fill, $more, $long, $short) = map { $wires->sql(1, "SELECT heavy.$_") } ('fill(317)', 'multiply()', q{write_down(17, repeat('x', 1048576))}, q{write_down(3, repeat('x', 1048576))});
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$fill', '$wait')"), 'done', 'few rows');
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$more', '$wait')"), qr/^failed\|54000\|the call changes state more than 100000 times/, 'not 317 by 317');
+	is($wires->sql(1, 'SELECT count(*) FROM heavy.pile'), '317', 'of which nothing is left');
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$long', '$wait')"), qr/^failed\|54000\|the call writes more than 67108864 bytes of state/, 'nor 17 rows of 4 MB');
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$short', '$wait')"), 'done', 'three of them can be written');
 }
 
 # A dump brings back tables, functions, rows and outcomes.

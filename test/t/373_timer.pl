@@ -10,23 +10,25 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use LedgerContract;
+use LedgerDiffer;
 use LedgerWire;
 
-my $wires = LedgerWire->new(4, ordered => 1);
+my $wires = LedgerWire->new(4, ordered => 1, servers => differing_servers());
 my @members = (1 .. 4);
 my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
 
+differ($wires);
 deploy($wires, 1, 'timer', slurp_file("$FindBin::RealBin/../contracts/timer.sql"));
 approve($wires, 'timer', 2, 3);
 ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'timer'}, 'deployed'), "the contract is deployed at member $_") foreach (@members);
 
-# One call; its outcome here.
+# One call, and its outcome in the language of member 1.
 sub outcome
 {
 	my ($member, $call) = @_;
 	my $ref = $wires->sql($member, "SELECT timer.$call");
 
-	return $wires->sql($member, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
+	return $wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$ref', '$wait')");
 }
 
 # What a query gives at each of them, when they have applied as much as the first.

@@ -13,14 +13,16 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use LedgerContract;
+use LedgerDiffer;
 use LedgerPayment;
 use LedgerWire;
 
-my $wires = LedgerWire->new(4, ordered => 1);
+my $wires = LedgerWire->new(4, ordered => 1, servers => differing_servers());
 my @members = (1 .. 4);
 my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
 my $seed = $ENV{SEED} // 20;
 
+differ($wires);
 deploy($wires, 1, 'payment', slurp_file("$FindBin::RealBin/../../sql/contracts/payment.sql"));
 approve($wires, 'payment', 2, 3);
 ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'payment'}, 'deployed'), "the contract is deployed at member $_") foreach (@members);
@@ -298,6 +300,7 @@ is(same_everywhere($wires, q{SELECT count(*) FROM (SELECT posted_height FROM pay
 	my @sessions;
 
 	note "seed $seed";
+	differ_tables($wires, 'payment');
 	foreach my $member (@members)
 	{
 		my $file = PostgreSQL::Test::Utils::tempdir() . "/member$member.sql";

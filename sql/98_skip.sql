@@ -1,0 +1,97 @@
+-- Calls that the members pass over (src/node/node_skip.c).
+
+CREATE TABLE ledger_internal.skip (
+    height bigint NOT NULL CHECK (height > 0),
+    ref ledger.ref NOT NULL,
+    epoch bigint,
+    decided_at bigint CHECK (decided_at > height),
+    told boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (height, ref)
+);
+COMMENT ON TABLE ledger_internal.skip IS 'calls of final blocks that are not executed, or not yet';
+COMMENT ON COLUMN ledger_internal.skip.height IS 'of the block that has the call, handled row or timer';
+COMMENT ON COLUMN ledger_internal.skip.epoch IS 'this member has approved to pass over it, and does not execute it while that can be decided, in this epoch';
+COMMENT ON COLUMN ledger_internal.skip.decided_at IS 'the final block that decides it';
+COMMENT ON COLUMN ledger_internal.skip.told IS 'said by the invitation or by ledger.expect_skip(), before the block that decides it is known here';
+SELECT pg_extension_config_dump('ledger_internal.skip', '');
+
+CREATE FUNCTION ledger_internal.make_skip(notice text, subject bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_make_skip' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.make_skip(text, bytea) IS
+    'a motion of kind skip, for this epoch, about what has that SHA-256';
+
+-- All that the motion says is in its text, so that all members make the same one.
+-- An error here would keep the block that decides it from being stored.
+CREATE FUNCTION ledger_internal.skip_motion(motion bytea, OUT height bigint, OUT ref ledger.ref) RETURNS SETOF record
+    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY
+        SELECT words[2]::bigint, words[1]::ledger.ref
+          FROM ledger_internal.motion_parts($1) AS p,
+               LATERAL regexp_match(p.reason, '^skip call ([0-9.]{7,47}) of block ([1-9][0-9]{0,17})$') AS words
+         WHERE p.kind = 'skip' AND p.subject = sha256(convert_to(p.reason, 'UTF8')) AND words IS NOT NULL;
+EXCEPTION WHEN data_exception THEN
+    RETURN;
+END $$;
+COMMENT ON FUNCTION ledger_internal.skip_motion(bytea) IS 'the call that a motion passes over; no row if it is another one';
+
+CREATE FUNCTION ledger.skip(ref ledger.ref) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    stand record;
+    words text;
+BEGIN
+    PERFORM ledger_internal.check_validator();
+    SELECT s.* INTO stand FROM ledger_internal.stand() AS s;
+    IF stand.ref IS NULL OR skip.ref IS NULL OR stand.ref <> skip.ref THEN
+        RAISE EXCEPTION 'applying does not stand at call %', skip.ref
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = CASE WHEN stand.ref IS NULL THEN 'It stands at no call.' ELSE format('It stands at call %s of block %s.', stand.ref, stand.height) END
+                      || ' A member approves to pass over a call only while it cannot execute it itself.',
+                  HINT = 'SELECT applied_height, stands_at, stands_since, stands_for FROM ledger.status shows it.';
+    END IF;
+    -- the attempt that runs ends, and the next one waits for this transaction
+    PERFORM pg_cancel_backend(stand.pid);
+    LOCK TABLE ledger_internal.skip IN ACCESS EXCLUSIVE MODE;
+    IF (SELECT a.height FROM ledger_internal.applied AS a) >= stand.height THEN
+        RAISE EXCEPTION 'call % has just been executed', skip.ref
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('Block %s is applied.', stand.height);
+    END IF;
+    IF EXISTS (SELECT FROM ledger_internal.checkpoint AS c WHERE c.height >= stand.height) THEN
+        RAISE EXCEPTION 'call % is not passed over any more', skip.ref
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('A quorum of the members has applied block %s, and signed the state after it.', stand.height),
+                  HINT = 'What keeps the call from being executed is this server''s: column stands_for of ledger.status names it.';
+    END IF;
+    INSERT INTO ledger_internal.skip AS s (height, ref, epoch) VALUES (stand.height, stand.ref, ledger_internal.epoch_now())
+        ON CONFLICT ON CONSTRAINT skip_pkey DO UPDATE SET epoch = excluded.epoch;
+    words := format('skip call %s of block %s', stand.ref, stand.height);
+    RETURN ledger_internal.ask_approval(ledger_internal.make_skip(words, sha256(convert_to(words, 'UTF8'))));
+END $$;
+COMMENT ON FUNCTION ledger.skip(ledger.ref) IS
+    'proposes that the members pass over a call at which applying stands here, or approves of that; until it is decided, or the members change, this node does not execute it; once a quorum approves nobody does; returns the motion';
+
+-- Before accept_restore() lets the worker begin.
+CREATE FUNCTION ledger.expect_skip(height bigint, ref ledger.ref) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF expect_skip.height IS NULL OR expect_skip.ref IS NULL OR expect_skip.height < 1 THEN
+        RAISE EXCEPTION 'the height of a block and the ref of a call are needed' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'SELECT height, ref FROM ledger.call_outcome WHERE state = ''skipped'', at another member, shows both.';
+    END IF;
+    IF (SELECT a.height FROM ledger_internal.applied AS a) >= expect_skip.height THEN
+        RAISE EXCEPTION 'block % is applied already', expect_skip.height
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('Call %s was executed then, or passed over.', expect_skip.ref),
+                  HINT = 'Restore a backup from before that block.';
+    END IF;
+    INSERT INTO ledger_internal.skip (height, ref, told) VALUES (expect_skip.height, expect_skip.ref, true)
+        ON CONFLICT ON CONSTRAINT skip_pkey DO UPDATE SET told = true;
+END $$;
+REVOKE ALL ON FUNCTION ledger.expect_skip(bigint, ledger.ref) FROM PUBLIC;
+COMMENT ON FUNCTION ledger.expect_skip(bigint, ledger.ref) IS
+    'tells a database that was restored to before that block that the members have passed over a call in it; to be run before ledger.accept_restore()';

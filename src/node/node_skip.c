@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_skip.c
+ *	  Calls that the members pass over, since they cannot be executed.
+ *
+ * A motion of kind skip names a call and its block.  Where a quorum approves, the
+ * block that has the last approval decides it: from then on nobody executes the
+ * call, and its outcome says so.  The decision stands in a later block than the
+ * call, so it is noted when that block is stored (node_order_decision.c), which
+ * waits for no applying, and looked at when the call's own block is applied.
+ *
+ * Whoever approves has not executed the call, and does not until it is decided, or
+ * the epoch ends and the motion with it: ledger.skip() leaves a row in
+ * ledger_internal.skip, under a lock that waits for the attempt which runs.  So no
+ * quorum can sign a state in which a call that is passed over was executed: q who
+ * approve and q who sign would share an honest member.
+ *
+ * Who has executed it, before it was decided, has another state than the others: it
+ * stops in front of the block that decides (apply_stop, executed).  Who applies old
+ * blocks anew, a newcomer or a member that was restored, may come to the call
+ * before it knows the decision.  So an invitation names the calls that are passed
+ * over, and ledger.expect_skip() tells them to a database that was restored.
+ *
+ * Invariants
+ *	  K1  a call that this member has approved to pass over is not executed while
+ *		  that can be decided
+ *	  K2  no block is applied above one that passes over a call which was executed here
+ *
+ * SPI is connected.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "chain_state_store.h"
+#include "chain_statement.h"
+#include "node_skip.h"
+#include "tl_error.h"
+
+/* Of this height, and what the block at it decides. */
+static TlStatement select_skips = {
+	"SELECT s.ref, s.height, s.decided_at IS NOT NULL OR s.told,"
+	" s.height = $1 AND s.epoch = ledger_internal.epoch_now() AND s.decided_at IS NULL AND NOT s.told,"
+	" s.height < $1 AND EXISTS (SELECT FROM ledger_internal.call_outcome AS o"
+	" WHERE o.ref = s.ref AND o.height = s.height AND o.sqlstate <> $2)"
+	" FROM ledger_internal.skip AS s WHERE $1 IN (s.height, s.decided_at)",
+	2, {INT8OID, TEXTOID}
+};
+
+/* Those of the block that is being applied, in the context of the transaction. */
+static TlRefBytes *skipped = NULL;
+static int	skipped_count = 0;
+
+static void stop(const TlRefBytes *ref, int64_t height);
+
+/* Can that block be applied, and without which calls? */
+TlSkipVerdict
+tl_node_skip_look(int64_t height)
+{
+	Datum		values[] = {Int64GetDatum(height), CStringGetTextDatum(tl_status_sqlstate(TL_SKIPPED))};
+	uint64		count = tl_chain_execute(&select_skips, values, NULL, false);
+
+	skipped_count = 0;
+	skipped = count == 0 ? NULL : MemoryContextAlloc(TopTransactionContext, count * sizeof(TlRefBytes));
+	for (uint64 i = 0; i < count; i++)
+	{
+		TlRefBytes *ref = DatumGetTlRefBytes(tl_chain_result(i, 0, NULL));
+		int64_t		of_call = DatumGetInt64(tl_chain_result(i, 1, NULL));
+
+		if (DatumGetBool(tl_chain_result(i, 3, NULL)))
+			return TL_SKIP_OPEN;
+		if (DatumGetBool(tl_chain_result(i, 4, NULL)))
+		{
+			stop(ref, of_call);
+			return TL_SKIP_LATE;
+		}
+		if (of_call == height && DatumGetBool(tl_chain_result(i, 2, NULL)))
+			skipped[skipped_count++] = *ref;
+	}
+	return TL_SKIP_NONE;
+}
+
+/* Is this call of the block passed over? */
+bool
+tl_node_skip_has(const TlRefBytes *ref)
+{
+	for (int i = 0; i < skipped_count; i++)
+		if (tl_table_ref_compare(&skipped[i], ref) == 0)
+			return true;
+	return false;
+}
+
+/* K2 */
+static void
+stop(const TlRefBytes *bytes, int64_t height)
+{
+	TlRefBytes	copy = *bytes;
+	TlRef		ref;
+
+	if (!tl_chain_state_stop(height, "executed"))
+		return;
+	tl_table_ref_unpack(&ref, &copy);
+	ereport(WARNING,
+			errcode(TL_ERRCODE(TL_SKIPPED)),
+			errmsg("the members have passed over call %s of block %lld, which this node has executed",
+				   tl_table_ref_text(&ref), (long long) height),
+			errdetail("Its state is not that of the others.  It applies no more blocks; it goes on ordering them."),
+			errhint("Restore a backup from before that block, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').  Without one, have this member removed and let it join anew.",
+					(long long) height, tl_table_ref_text(&ref)));
+}
