@@ -173,6 +173,7 @@ OBJS_BACKEND = \
 	src/proof/proof_verify_blocks.o \
 	src/proof/proof_state.o \
 	src/proof/proof_verify_state.o \
+	src/proof/proof_verify_event.o \
 	src/proof/proof_verify.o \
 	src/proof/proof_scrub.o \
 	src/proof/proof_steps.o \
@@ -217,6 +218,7 @@ OBJS_BACKEND = \
 	src/contract/contract_entry.o \
 	src/contract/contract_timer_handler.o \
 	src/contract/contract_timer.o \
+	src/contract/contract_event.o \
 	src/contract/contract_plan.o \
 	src/contract/contract_constraint.o \
 	src/contract/contract_argument.o \
@@ -237,6 +239,7 @@ OBJS_BACKEND = \
 	src/node/node_state.o \
 	src/node/node_skip.o \
 	src/node/node_stand.o \
+	src/node/node_event.o \
 	src/node/node_call.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
@@ -294,6 +297,7 @@ SQL_MODULES = \
 	sql/96_call.sql \
 	sql/97_timer.sql \
 	sql/98_skip.sql \
+	sql/98_event.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

@@ -31,5 +31,7 @@
 #define TL_RECEIPTS_SIZE_MAX		(256 * 1024 * 1024 - 1)
 #define TL_RECEIPTS_ROWS_MAX		1000000
 #define TL_RECEIPT_OUTCOMES_MAX		4096	/* rejected between two checkpoints */
+#define TL_EVENT_NAME_SIZE_MAX		63
+#define TL_EVENT_PAYLOAD_SIZE_MAX	8192
 
 #endif							/* TL_LIMITS_H */

@@ -25,8 +25,8 @@
  *
  *		0		1		leaf kind, 0x07
  *		1		1		format, 1
- *		2		1		3: rejection (1 is a call's outcome, 4 a batch's, 5 a timer's,
- *						below; 2 is for events)
+ *		2		1		3: rejection (1 is a call's outcome, 2 an event, 4 a batch's outcome,
+ *						5 a timer's, below)
  *		3		8		height of the block
  *		11		16		ref
  *		27		5		SQLSTATE
@@ -67,6 +67,16 @@
  *						handler's (1), the name, when it was due (8, in
  *						microseconds since 1970), its key
  *
+ * An event that a call, a handler of rows or a timer has told, before its outcome:
+ *
+ *		2		1		2: event
+ *		3		8		height of the block
+ *		11		16		ref of the call, row or timer
+ *		27		5		00000
+ *		32		32		leaf hash of the event: its number in the block (4, from 1), the
+ *						length of the contract's name (1), the name, the length of
+ *						the event's (1), the name, its payload as text
+ *
  * Invariants
  *	  V1  a state has one root: the tables ascend, none is empty
  *
@@ -86,17 +96,20 @@
 #define LEAF_STATE		0x09
 #define LEAF_FORMAT		1
 #define OUTCOME_CALL		1
+#define OUTCOME_EVENT		2
 #define OUTCOME_REJECTION	3
 #define OUTCOME_BATCH		4
 #define OUTCOME_TIMER		5
 
 #define TIMER_SIZE_MAX		2048
+#define EVENT_SIZE_MAX		(4 + 2 * (1 + UINT8_MAX) + TL_EVENT_PAYLOAD_SIZE_MAX)
 
 #define BLINDING_END	(TL_ROW_BLINDING_OFFSET + TL_BLINDING_SIZE)
 
 static TlStatus put_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], uint8_t what, uint64_t height,
 							const uint8_t ref[TL_REF_SIZE],
 							const char sqlstate[TL_SQLSTATE_SIZE], const TlHash *hash);
+static void put_name(TlWriter *writer, const char *name);
 
 /* What stands for this row in its table's set. */
 TlStatus
@@ -209,10 +222,8 @@ tl_chain_state_timer(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimerOutcome *o
 	if (strlen(outcome->contract) > UINT8_MAX || strlen(outcome->handler) > UINT8_MAX)
 		return TL_TOO_LARGE;
 	tl_writer_init(&writer, bytes, sizeof(bytes));
-	tl_put_u8(&writer, (uint8_t) strlen(outcome->contract));
-	tl_put_bytes(&writer, outcome->contract, strlen(outcome->contract));
-	tl_put_u8(&writer, (uint8_t) strlen(outcome->handler));
-	tl_put_bytes(&writer, outcome->handler, strlen(outcome->handler));
+	put_name(&writer, outcome->contract);
+	put_name(&writer, outcome->handler);
 	tl_put_i64(&writer, outcome->at);
 	tl_put_bytes(&writer, outcome->key, strlen(outcome->key));
 	if (tl_writer_finish(&writer) != TL_OK)
@@ -221,6 +232,37 @@ tl_chain_state_timer(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimerOutcome *o
 	tl_merkle_node_hash(&hash, &timer, &outcome->call.words);
 	return put_outcome(leaf, OUTCOME_TIMER, outcome->call.height, outcome->call.ref,
 					   outcome->call.sqlstate, &hash);
+}
+
+/* What a contract has told. */
+TlStatus
+tl_chain_state_event(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlEventLeaf *event)
+{
+	uint8_t		bytes[EVENT_SIZE_MAX];
+	TlWriter	writer;
+	TlHash		hash;
+
+	if (strlen(event->contract) > UINT8_MAX || strlen(event->name) > UINT8_MAX ||
+		event->payload.size > TL_EVENT_PAYLOAD_SIZE_MAX)
+		return TL_TOO_LARGE;
+	if (event->number == 0)
+		return TL_BAD_FORMAT;
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	tl_put_u32(&writer, event->number);
+	put_name(&writer, event->contract);
+	put_name(&writer, event->name);
+	tl_put_bytes(&writer, event->payload.data, event->payload.size);
+	if (tl_writer_finish(&writer) != TL_OK)
+		return TL_TOO_LARGE;
+	tl_merkle_leaf_hash(&hash, bytes, writer.size);
+	return put_outcome(leaf, OUTCOME_EVENT, event->height, event->ref, "00000", &hash);
+}
+
+static void
+put_name(TlWriter *writer, const char *name)
+{
+	tl_put_u8(writer, (uint8_t) strlen(name));
+	tl_put_bytes(writer, name, strlen(name));
 }
 
 static TlStatus

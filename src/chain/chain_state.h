@@ -66,6 +66,17 @@ typedef struct TlTimerOutcome
 	int64_t		at;
 } TlTimerOutcome;
 
+/* What a call, a handler of rows or a timer has told; the number is that in the block. */
+typedef struct TlEventLeaf
+{
+	uint64_t	height;
+	uint8_t		ref[TL_REF_SIZE];	/* of the call, row or timer */
+	uint32_t	number;			/* from 1 */
+	const char *contract;
+	const char *name;
+	TlSpan		payload;		/* UTF-8 */
+} TlEventLeaf;
+
 extern TlStatus tl_chain_state_row_element(TlHash *out, const void *row,
 										   size_t size);
 
@@ -84,5 +95,7 @@ extern TlStatus tl_chain_state_outcome(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 									   const TlCallOutcome *outcome);
 extern TlStatus tl_chain_state_timer(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
 									 const TlTimerOutcome *outcome);
+extern TlStatus tl_chain_state_event(uint8_t leaf[TL_OUTCOME_LEAF_SIZE],
+									 const TlEventLeaf *event);
 
 #endif							/* CHAIN_STATE_H */

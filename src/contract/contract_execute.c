@@ -56,6 +56,7 @@
 #include "contract_argument.h"
 #include "contract_constraint.h"
 #include "contract_entry.h"
+#include "contract_event.h"
 #include "contract_execute.h"
 #include "contract_meter.h"
 #include "contract_plan.h"
@@ -158,6 +159,7 @@ tl_contract_execute_begin(void)
 	tl_contract_plan_begin();
 	tl_contract_constraint_begin();
 	tl_contract_argument_begin();
+	tl_contract_event_block();
 	return level;
 }
 
@@ -196,6 +198,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		tl_table_state_begin(schema, tl_chain_state_row_element);
 		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
 		tl_contract_timer_call(context->time, call->timer != NULL);
+		tl_contract_event_begin(schema, caller);
 		tl_contract_seen_begin(context->height);
 		tl_contract_meter_begin(schema);
 		settings_level = NewGUCNestLevel();
@@ -225,6 +228,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
+	out->events = tl_contract_event_end(strcmp(out->sqlstate, SQLSTATE_DONE) == 0, &out->event_count);
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
 	MemoryContextDelete(own);

@@ -11,6 +11,7 @@
 #include "datatype/timestamp.h"
 
 #include "chain_state.h"
+#include "contract_event.h"
 #include "contract_timer.h"
 #include "table_ref.h"
 
@@ -38,6 +39,8 @@ typedef struct TlCallResult
 	char	   *words;			/* the contract's own; NULL */
 	char	   *error_sqlstate; /* as this server says it; NULL where it has nothing to add */
 	char	   *error_message;
+	TlEvent    *events;			/* of a call that is done */
+	int			event_count;
 } TlCallResult;
 
 /* Around the calls of a block. */

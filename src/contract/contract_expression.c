@@ -67,7 +67,7 @@ static const char *const careless[] = {
 	"text_substr", "position", "strpos", "btrim", "ltrim", "rtrim", "lpad", "rpad", "repeat",
 	"reverse", "replace", "split_part", "overlay", "md5", "sha256", "convert_to", "encode",
 	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name", "count",
-	"date_trunc", "extract"
+	"date_trunc", "extract", "jsonb_object"
 };
 
 /* STABLE, since they look at the time zone, which is the same in all calls. */

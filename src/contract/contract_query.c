@@ -17,7 +17,7 @@
  * - What succeeds or fails by the order in which rows are changed is refused:
  *   changing columns of a key, ON CONFLICT for rows of a query, UPDATE ... FROM.
  * - Functions of the contract that change state, ledger.require() and what sets
- *   timers are called by a statement that does nothing else: so it is certain in
+ *   timers or tells events are called by a statement that does nothing else: so it is certain in
  *   which order they run, and which of two errors is met.
  *
  * Invariants
@@ -68,7 +68,7 @@ typedef struct Look
 static const char *const growing[] = {"repeat", "lpad", "rpad", "factorial", "array_fill"};
 
 /* In the schema ledger: they change state, or end a call. */
-static const char *const statements[] = {"require", "set_timer", "cancel_timer"};
+static const char *const statements[] = {"require", "set_timer", "cancel_timer", "emit"};
 
 /* Over sets of rows, in whatever order. */
 static const char *const aggregates[] = {

@@ -7,7 +7,8 @@
  * a call, and one of a table that has a handler calls that.  When all rows of the
  * block are in their tables, handlers run, then calls, each one after
  * the other in the order of their refs, and what became of each is stored: a
- * leaf of the outcome root, and a row of ledger_internal.call_outcome, many at a time.  Behind them
+ * leaf of the outcome root, and a row of ledger_internal.call_outcome, many at a time, behind
+ * the events that it has told (node_event.c).  Behind them
  * the timers run that are due by the time of the block (contract_timer.c), whose
  * refs are 0.0.height.number: those that no member issues.
  *
@@ -44,6 +45,7 @@
 #include "node_call.h"
 #include "node_skip.h"
 #include "node_stand.h"
+#include "node_event.h"
 #include "node_state.h"
 #include "table_shared.h"
 #include "table_state.h"
@@ -141,6 +143,7 @@ on_begin(int64_t height)
 	calls = NULL;
 	call_count = call_room = counted = 0;
 	(void) tl_table_state_take(&left);
+	tl_node_event_begin();
 }
 
 static void
@@ -262,7 +265,7 @@ execute_timers(int64_t height, TlCallContext *about, HTAB *net)
 	TlTimer    *timers = tl_contract_timer_due(about->time, &count);
 
 	about->roles = (Datum) 0;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count && !tl_contract_event_is_full(); i++)
 	{
 		TlCall		call = {.table = timers[i].table,.function = timers[i].function,.timer = &timers[i]};
 
@@ -293,6 +296,7 @@ execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *ne
 		tl_node_stand_end();
 	}
 	take_changes(net);
+	tl_node_event_store(height, &call->ref, result.events, result.event_count);
 	store(height, call, &result);
 }
 

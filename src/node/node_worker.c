@@ -48,6 +48,7 @@
 #include "utils/timestamp.h"
 
 #include "node_apply.h"
+#include "node_event.h"
 #include "node_identity.h"
 #include "node_key.h"
 #include "node_order.h"
@@ -311,6 +312,7 @@ may_sign(const TlRoundState *state, bool test)
 static void
 run(TlRoundState *state, bool test)
 {
+	tl_node_event_notify();
 	for (;;)
 	{
 		TlRoundResult result = TL_ROUND_IDLE;
@@ -336,6 +338,7 @@ run(TlRoundState *state, bool test)
 		applied = apply(state);
 		if (applied == TL_APPLY_MORE)
 		{
+			tl_node_event_notify();
 			tl_node_prune_applied();
 			tl_node_wire_wake();	/* the core is told the state */
 		}

@@ -17,5 +17,6 @@ extern void tl_proof_state_scan(TlSetHash *out, uint8_t table_id[TL_TABLE_ID_SIZ
 								Oid relation, uint32_t member,
 								int64_t applied_height, Snapshot snapshot);
 extern void tl_proof_verify_state(TlVerification *run, List *tables);
+extern void tl_proof_verify_events(TlVerification *run);
 
 #endif							/* PROOF_STATE_H */

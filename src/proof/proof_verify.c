@@ -16,6 +16,7 @@
  *		proof_verify_foreign.c		rows that other members wrote, and their sections
  *		proof_verify_foreign_batch.c
  *		proof_verify_state.c		the state of shared tables, if all is read
+ *		proof_verify_event.c		and what contracts have told
  *
  * Nothing that is stored is believed before it has been recomputed.  What is
  * believed: the code, the server below it, and the key in the genesis block,

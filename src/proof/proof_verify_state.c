@@ -145,6 +145,7 @@ tl_proof_verify_state(TlVerification *run, List *tables)
 	check_root(run);
 	for (int64_t after = PG_INT64_MIN; after < PG_INT64_MAX;)
 		after = check_calls(run, after);
+	tl_proof_verify_events(run);
 	for (int64_t after = 0; after >= 0;)
 		after = check_checkpoints(run, after, applied_height);
 }

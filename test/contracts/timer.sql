@@ -1,4 +1,5 @@
--- Offers that end: a timer for each, and one that sets itself anew.
+-- Offers that end: a timer for each, and one that sets itself anew.  Applications are
+-- told when one is made and when it is over.
 
 CREATE TABLE offer (
     name varchar(40) PRIMARY KEY,
@@ -19,6 +20,7 @@ CREATE FUNCTION expire(timer ledger.timer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     UPDATE offer SET state = 'over', ended = (timer).block_time, ended_by = (timer).ref
      WHERE name = (timer).key AND offer.state = 'open';
+    SELECT ledger.emit('over', jsonb_object(ARRAY['offer', (timer).key]));
 END;
 COMMENT ON FUNCTION expire(ledger.timer) IS 'nobody has taken the offer';
 
@@ -36,6 +38,7 @@ BEGIN ATOMIC
     INSERT INTO offer (name, owner, until)
         VALUES (make.name, (context).member, (context).block_time + make.period);
     SELECT ledger.set_timer('expire', make.name, (context).block_time + make.period);
+    SELECT ledger.emit('made', jsonb_object(ARRAY['offer', make.name, 'owner', (context).member::text]));
 END;
 
 CREATE FUNCTION take(context ledger.context, name varchar) RETURNS void LANGUAGE sql
@@ -60,5 +63,15 @@ CREATE FUNCTION cancel(context ledger.context, key text) RETURNS void LANGUAGE s
 BEGIN ATOMIC
     SELECT ledger.cancel_timer('expire', cancel.key);
 END;
+
+-- whatever it is told to say, so often
+CREATE FUNCTION tell(context ledger.context, name text, payload jsonb DEFAULT '{}', often integer DEFAULT 1, fails boolean DEFAULT false)
+    RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. often LOOP
+        PERFORM ledger.emit(name, payload);
+    END LOOP;
+    IF fails THEN RAISE EXCEPTION 'told, and taken back'; END IF;
+END $$;
 
 GRANT SELECT ON offer, tick, expire_timer, next_tick_timer TO PUBLIC;

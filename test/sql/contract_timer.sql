@@ -63,7 +63,24 @@ SELECT script($$CREATE TABLE r (key varchar(255) PRIMARY KEY REFERENCES h_timer)
 SELECT script($$CREATE UNIQUE INDEX ON h_timer (at)$$);
 SELECT script($$CREATE FUNCTION f(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT h(ROW('a', (context).block_time, (context).ref, (context).block_time, 1)::ledger.timer); END$$);
 
+-- events are told by a statement of its own
+SELECT script($$
+CREATE FUNCTION f(context ledger.context, name text, payload jsonb) RETURNS void LANGUAGE sql BEGIN ATOMIC
+    SELECT ledger.emit('woken');
+    SELECT ledger.emit(f.name, f.payload || jsonb_object(ARRAY['member', (context).member::text]));
+END;
+CREATE FUNCTION g2(timer ledger.timer) RETURNS void LANGUAGE plpgsql AS $f$ BEGIN PERFORM ledger.emit('woken', '{"late": true}'); END $f$;
+$$);
+SELECT script($$CREATE FUNCTION f(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.emit(t.k) FROM t; END$$);
+SELECT script($$CREATE FUNCTION f(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.emit('a'), ledger.emit('b'); END$$);
+SELECT script($$CREATE FUNCTION f(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE t SET n = 1 WHERE ledger.emit('a') IS NULL; END$$);
+SELECT script($$CREATE FUNCTION f(a text) RETURNS void LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT ledger.emit(f.a); END$$);
+SELECT script($$CREATE VIEW w AS SELECT ledger.emit(t.k) FROM t$$);
+SELECT script($$CREATE TABLE l (x text CHECK (ledger.emit(x) IS NULL)) USING ledger$$);
+SELECT script($$CREATE FUNCTION f(context ledger.context) RETURNS void LANGUAGE plpgsql AS $f$ DECLARE x integer; BEGIN x := CASE WHEN ledger.emit('a') IS NULL THEN 1 END; END $f$ $$);
+
 -- outside of a call
+SELECT ledger.emit('a');
 SELECT ledger.set_timer('h', 'a', now());
 SELECT ledger.cancel_timer('h', 'a');
 

@@ -245,13 +245,17 @@ ok($wires->poll(1, q{SELECT string_agg(state, ' ' ORDER BY until) FROM timer.off
 	my $script = 'CREATE FUNCTION h(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(true, \'\'); END;'
 	  . ' CREATE FUNCTION ten(at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . join('', map { " SELECT ledger.set_timer('h', '$_', ten.at);" } (1 .. 10)) . ' END;'
 	  . ' CREATE FUNCTION all_of(context ledger.context, at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . ' SELECT ten(all_of.at);' x 100 . ' END;'
-	  . ' CREATE FUNCTION more(context ledger.context, at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . ' SELECT ten(more.at);' x 100 . " SELECT ledger.cancel_timer('h', '1'); END";
+	  . ' CREATE FUNCTION more(context ledger.context, at timestamptz) RETURNS void LANGUAGE sql BEGIN ATOMIC' . ' SELECT ten(more.at);' x 100 . " SELECT ledger.cancel_timer('h', '1'); END;"
+	  . join('', map { " CREATE FUNCTION deep_$_(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.emit('deep', '" . '[' x $_ . ']' x $_ . "'); END;" } (64, 65));
 	deploy($wires, 1, 'many', $script);
 	ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'many'}, 'deployed'), 'a contract that sets many');
 	my @refs = map { $wires->sql(1, "SELECT many.$_") } (q{all_of('2999-01-01')}, q{more('2998-01-01')});
 
 	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[0]', '$wait')"), 'done', 'a thousand in a call');
 	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$refs[1]', '$wait')"), qr/^failed\|54000\|a call sets or cancels at most 1000 timers/, 'one more is an error');
+	@refs = map { $wires->sql(1, "SELECT many.deep_$_()") } (64, 65);
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[0]', '$wait')"), 'done', 'an event with as much depth as rows may have');
+	like($wires->sql(1, "SELECT state, sqlstate, message FROM ledger.outcome('$refs[1]', '$wait')"), qr/^failed\|54000\|payload of an event is nested more than 64 times/, 'with more it is an error');
 	is($wires->sql(1, 'SELECT count(*), min(at) = max(at), min(at) = \'2999-01-01\' FROM many.h_timer'), '10|t|t', 'of which nothing is left');
 }
 
@@ -273,11 +277,11 @@ command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
-  foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome',
+  foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome', 'SELECT * FROM ledger.event ORDER BY height, number',
 	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
 
 # A test ledger can be ended, with what its contracts have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
-is($wires->sql(1, q{SELECT to_regnamespace('account') IS NULL, (SELECT count(*) FROM ledger_internal.call_outcome), (SELECT count(*) FROM ledger_internal.timer_run)}), 't|0|0', 'nothing is left when the ledger is ended');
+is($wires->sql(1, q{SELECT to_regnamespace('account') IS NULL, (SELECT count(*) FROM ledger_internal.call_outcome), (SELECT count(*) FROM ledger_internal.timer_run), (SELECT count(*) FROM ledger_internal.event)}), 't|0|0|0', 'nothing is left when the ledger is ended');
 
 done_testing();

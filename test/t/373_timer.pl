@@ -1,5 +1,5 @@
-# Timers of a contract of four members: an idle ledger makes a block when one is
-# due, and all members run it alike.
+# Timers and events of a contract of four members: an idle ledger makes a block when a
+# timer is due, and all members run it alike; what calls and timers tell is the same at all.
 use strict;
 use warnings;
 
@@ -43,7 +43,7 @@ is(everywhere(q{SELECT name, o.state, ended >= until, b.time = ended, t.at = unt
 	'first|over|t|t|t|t|t', 'in the first block that is late enough');
 is(everywhere('SELECT count(*) FROM timer.expire_timer'), '0', 'and is gone');
 like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table_id'), qr/^[0-9a-f\n]+$/, 'the state is the same everywhere');
-like(everywhere('SELECT height, number, encode(leaf, \'hex\') FROM ledger_internal.outcome ORDER BY height, number'), qr/\A(?!at ).*^\d+\|1\|070105/ms, 'and the leaves');
+like(everywhere('SELECT height, number, encode(leaf, \'hex\') FROM ledger_internal.outcome ORDER BY height, number'), qr/\A(?!at ).*^(\d+)\|1\|070102.*^\1\|2\|070105/ms, 'and the leaves, of what it has told and of the timer');
 
 # What is cancelled, or moved, does not run.
 is(outcome(2, q{make('taken', '1000 s')}), 'done|00000|', 'a timer of later');
@@ -113,10 +113,43 @@ like(everywhere('SELECT encode(digest, \'hex\') FROM ledger.state ORDER BY table
 
 is(outcome(1, q{make('open', '1000 s')}), 'done|00000|', 'one that waits');
 
+# Events: rows at all members, if the call is done, and sessions that listen are woken.
+is(everywhere(q{SELECT e.number, e.contract, e.payload, e.ref = o.ref FROM ledger.event AS e JOIN ledger.timer_outcome AS o USING (ref) WHERE e.name = 'over' AND o.key = 'first'}),
+	'1|timer|{"offer": "first"}|t', 'what a timer has told');
+is(everywhere(q{SELECT payload FROM ledger.event WHERE name = 'made' ORDER BY height LIMIT 1}), '{"offer": "first", "owner": "1"}', 'and a call');
+{
+	my $session = $wires->node(3)->background_psql('postgres');
+	my ($heard, $height);
+
+	$session->query_safe('LISTEN ledger_event');
+	is(outcome(2, q{tell('three', '{"b": [1.00, "\u00e4"], "a": null}', 3)}), 'done|00000|', 'a function in PL/pgSQL tells three');
+	is(everywhere(q{SELECT string_agg(number || ' ' || replace(payload::text, U&'\00e4', 'ae'), ', ' ORDER BY number) FROM ledger.event WHERE name = 'three'}),
+		join(', ', map { qq($_ {"a": null, "b": [1.00, "ae"]}) } 1 .. 3), 'which have numbers in their block');
+	$height = $wires->sql(3, q{SELECT max(height) FROM ledger.event WHERE name = 'three'});
+	foreach (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		$heard .= $session->query('SELECT pg_sleep(0.1)');
+		last if $heard =~ /"ledger_event" with payload "$height timer"/;
+	}
+	like($heard, qr/"ledger_event" with payload "$height timer"/, 'a session that listens is woken');
+	$session->quit;
+}
+is(outcome(1, q{tell('back', '{}', 3, true)}), 'refused|P0001|told, and taken back', 'a call that is refused');
+is(outcome(1, q{tell('much', to_jsonb(repeat('x', 8190)))}), 'done|00000|', 'the longest payload');
+like(outcome(1, qq{tell($_->[0])}), qr/^failed\|$_->[1]\|/, "fails: $_->[0]")
+  foreach ([ q{'much', to_jsonb(repeat('x', 8191))}, 54000 ], [ q{'much', to_jsonb(repeat('x', 1000000))}, 54000 ],
+	[ q{'', '{}'::jsonb}, 22023 ], [ q{repeat('x', 64), '{}'}, 22001 ], [ q{NULL, '{}'::jsonb}, 22004 ], [ q{'none', NULL::jsonb}, 22004 ], [ q{'many', '{}', 1001}, 54000 ]);
+is(outcome(1, q{tell('many', '{}', 1000)}), 'done|00000|', 'as many as a call can tell');
+is(everywhere(q{SELECT name, count(*) FROM ledger.event WHERE name NOT IN ('made', 'over') GROUP BY name ORDER BY name COLLATE "C"}), "many|1000\nmuch|1\nthree|3", 'of a call that is not done there are none');
+is(everywhere(q{SELECT count(*) FROM (SELECT number, row_number() OVER (PARTITION BY height ORDER BY number) AS place FROM ledger.event) AS e WHERE number <> place}), '0', 'numbers have no gaps');
+
 # Nobody else changes them, superusers included; below the access method it shows.
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 4);
 refused($wires, 1, q{UPDATE timer.expire_timer SET at = now()}, qr/cannot change state table "expire_timer"/, 'timers are state');
 refused($wires, 1, q{SELECT ledger.set_timer('expire', 'x', now())}, qr/timers are set and cancelled by calls of contracts/, 'set by calls alone');
+refused($wires, 1, q{SELECT ledger.emit('x')}, qr/events are told by calls of contracts/, 'nobody else tells events');
+refused($wires, 1, q{SET ROLE ledger_submitter; INSERT INTO ledger.event VALUES (1, 1, 'timer', 'x', '{}', '1.0.1.1')}, qr/permission denied/, 'or writes them');
+is($wires->sql(1, q{SET ROLE ledger_reader; SELECT count(*) > 0 FROM ledger.event}), 't', 'readers read them');
 refused($wires, 1, q{SELECT timer.expire(ROW('open', now(), '1.0.1.1', now(), 1)::ledger.timer)}, qr/cannot change state table "offer"/, 'nobody runs a handler');
 foreach my $change (
 	q{UPDATE ledger_internal.timer_run SET key = 'second' WHERE key = 'first'},
@@ -142,6 +175,29 @@ is($wires->sql(2, q{BEGIN; INSERT INTO ledger_internal.outcome (height, number, 
 	SELECT height, 1000000 + n, '\x070101'::bytea || int8send(height) || uuid_send(('7.0.' || n || '.1')::ledger.ref::uuid) || convert_to('00000', 'UTF8') || sha256('')
 	FROM (SELECT n, 1 + n % (SELECT height FROM ledger_internal.applied) AS height FROM generate_series(1, 25000) AS n) AS s;
 	SELECT count(*), count(DISTINCT ref) FROM ledger.verify(mode => 'full') WHERE kind = 'outcome_changed'; ROLLBACK}), '25000|25000', 'many that are on no call');
+foreach my $change (
+	q{UPDATE ledger_internal.event SET payload = '{"offer": "second"}' WHERE payload = '{"offer": "first"}'},
+	q{UPDATE ledger_internal.event SET payload = '{"a": null, "b": [1.0, "\u00e4"]}' WHERE name = 'three' AND number = 2},
+	q{UPDATE ledger_internal.event SET name = 'done' WHERE payload = '{"offer": "first"}'},
+	q{UPDATE ledger_internal.event SET contract = 'other' WHERE payload = '{"offer": "first"}'},
+	q{UPDATE ledger_internal.event SET ref = '1.0.1.1' WHERE payload = '{"offer": "first"}'},
+	q{UPDATE ledger_internal.event SET number = 4 WHERE name = 'three' AND number = 1},
+	q{DELETE FROM ledger_internal.event WHERE payload = '{"offer": "first"}'},
+	q{DELETE FROM ledger_internal.event WHERE name = 'three' AND number = 3},
+	q{INSERT INTO ledger_internal.event SELECT height, 4, ref, contract, name, payload FROM ledger_internal.event WHERE name = 'three' AND number = 3},
+	q{DELETE FROM ledger_internal.outcome WHERE height = (SELECT max(height) FROM ledger_internal.event WHERE name = 'three') AND number = 2}
+  )
+{
+	$wires->sql(2, 'CREATE TABLE kept_events AS TABLE ledger_internal.event; CREATE TABLE kept_leaves AS TABLE ledger_internal.outcome');
+	$wires->sql(2, $change);
+	like($wires->sql(2, q{SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM ledger.verify(mode => 'full')}), qr/^event_changed( state_changed)?$/, "named: $change");
+	$wires->sql(2, 'TRUNCATE ledger_internal.event, ledger_internal.outcome; INSERT INTO ledger_internal.event TABLE kept_events; INSERT INTO ledger_internal.outcome TABLE kept_leaves; DROP TABLE kept_events, kept_leaves');
+}
+$wires->sql(2, 'CREATE TABLE kept_events AS TABLE ledger_internal.event; TRUNCATE ledger_internal.event');
+$wires->sql(2, q{CREATE TABLE kept_leaves AS TABLE ledger_internal.outcome; DELETE FROM ledger_internal.outcome WHERE substring(leaf FOR 3) = '\x070102'});
+is($wires->sql(2, q{SELECT string_agg(DISTINCT kind, ' ') FROM ledger.verify(mode => 'full')}), 'state_changed', 'named: all events, and their leaves');
+$wires->sql(2, 'INSERT INTO ledger_internal.event TABLE kept_events; TRUNCATE ledger_internal.outcome; INSERT INTO ledger_internal.outcome TABLE kept_leaves');
+is($wires->sql(2, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing when they are back');
 is($wires->sql(2, q{SELECT o.state FROM ledger.timer_outcome AS t, ledger.outcome(t.ref, '5 min') AS o WHERE t.key = 'first'}), 'done', 'the outcome of a timer, by its ref');
 $wires->sql(4, q{SET allow_system_table_mods = on; BEGIN; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'heap') WHERE oid = 'timer.expire_timer'::regclass;
 	UPDATE timer.expire_timer SET at = at + interval '1 day'; UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = 'ledger_state') WHERE oid = 'timer.expire_timer'::regclass; COMMIT});

@@ -215,6 +215,52 @@ timer_vector(const UnitRecord *record)
 }
 
 static void
+event_vector(const UnitRecord *record)
+{
+	static char long_name[4096];
+	static uint8_t long_payload[TL_EVENT_PAYLOAD_SIZE_MAX + 1];
+	uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		expected[TL_OUTCOME_LEAF_SIZE];
+	uint8_t		payload[ROW_MAX];
+	TlEventLeaf event;
+	TlHash		hash;
+
+	event.height = strtoull(unit_text(record, "height"), NULL, 10);
+	unit_bytes(event.ref, TL_REF_SIZE, record, "ref");
+	event.number = (uint32_t) strtoul(unit_text(record, "number"), NULL, 10);
+	event.contract = unit_text(record, "contract");
+	event.name = unit_text(record, "name");
+	event.payload.data = payload;
+	event.payload.size = unit_bytes(payload, sizeof(payload), record, "payload");
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_OK);
+	UNIT_CHECK(unit_bytes(expected, sizeof(expected), record, "leaf") == sizeof(leaf));
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) == 0);
+	tl_merkle_leaf_hash(&hash, leaf, sizeof(leaf));
+	UNIT_CHECK(tl_merkle_range_append(&outcomes, &hash) == TL_OK);
+	tl_merkle_range_root(&outcomes, &hash);
+	check_hash(record, "outcome_root", &hash);
+
+	event.number++;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_OK);
+	UNIT_CHECK(memcmp(leaf, expected, sizeof(leaf)) != 0);
+	event.number = 0;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_BAD_FORMAT);
+	event.number = 1;
+	event.height = 0;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_BAD_FORMAT);
+	event.height = 1;
+	event.payload.data = long_payload;
+	event.payload.size = sizeof(long_payload) - 1;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_OK);
+	event.payload.size++;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_TOO_LARGE);
+	event.payload.size = 0;
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	event.name = long_name;
+	UNIT_CHECK(tl_chain_state_event(leaf, &event) == TL_TOO_LARGE);
+}
+
+static void
 vector(const UnitRecord *record)
 {
 	if (strcmp(unit_text(record, "kind"), "row") == 0)
@@ -223,6 +269,8 @@ vector(const UnitRecord *record)
 		outcome_vector(record);
 	else if (strcmp(unit_text(record, "kind"), "timer") == 0)
 		timer_vector(record);
+	else if (strcmp(unit_text(record, "kind"), "event") == 0)
+		event_vector(record);
 	else if (strcmp(unit_text(record, "kind"), "refused_batch") == 0)
 		refused_vector(record);
 	else
@@ -235,7 +283,7 @@ vectors(void)
 	table_count = 0;
 	tl_merkle_range_init(&outcomes);
 	hasher = tl_crypto_set_hasher_open();
-	UNIT_CHECK(unit_vectors("state.txt", vector) == 15);
+	UNIT_CHECK(unit_vectors("state.txt", vector) == 17);
 	UNIT_CHECK(table_count == 3);
 	tl_crypto_set_hasher_close(hasher);
 }

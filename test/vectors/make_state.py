@@ -139,6 +139,11 @@ def timer(height, number, contract, handler, at, key, sqlstate, words):
     return pack("BBBQ", 7, 1, 5, height) + pack("IHHII", 0, 0, 0, height, number) + sqlstate + sha(b"\x01" + leaf_hash(name) + leaf_hash(words))
 
 
+def event(height, ref, number, contract, name, payload):
+    data = pack("I", number) + bytes([len(contract)]) + contract + bytes([len(name)]) + name + payload
+    return pack("BBBQ", 7, 1, 2, height) + ref + b"00000" + leaf_hash(data)
+
+
 def write(here, name, records):
     with open(os.path.join(here, name), "w") as out:
         out.write("# Made by make_state.py, a second implementation of the formats.\n")
@@ -193,6 +198,12 @@ def main():
         records.append([("kind", "timer"), ("height", str(47 + n)), ("ref", pack("IHHII", 0, 0, 0, 47 + n, n + 1)),
                         ("contract", "offers"), ("handler", "expire"), ("at", str(1700000000000000 + n)), ("key", "order 7"),
                         ("sqlstate", sqlstate.decode()), ("words", words), ("leaf", leaf),
+                        ("outcome_root", root(leaves))])
+    for n, payload in enumerate([b"{}", b'{"amount": "100", "from": "a"}']):
+        leaf = event(49, pack("IQI", 3, 79, 1), n + 1, b"payment", b"paid", payload)
+        leaves.append(leaf_hash(leaf))
+        records.append([("kind", "event"), ("height", "49"), ("ref", pack("IQI", 3, 79, 1)), ("number", str(n + 1)),
+                        ("contract", "payment"), ("name", "paid"), ("payload", payload), ("leaf", leaf),
                         ("outcome_root", root(leaves))])
     write(here, "state.txt", records)
 

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract_event.h
+ *	  Events: what a call tells applications, and all members sign.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CONTRACT_EVENT_H
+#define CONTRACT_EVENT_H
+
+typedef struct TlEvent
+{
+	const char *contract;
+	const char *name;
+	Datum		payload;		/* jsonb */
+	const char *text;			/* as it is signed */
+} TlEvent;
+
+/* Around the calls of a block; around one, done or not. */
+extern void tl_contract_event_block(void);
+extern void tl_contract_event_begin(Oid schema, MemoryContext memory);
+extern TlEvent *tl_contract_event_end(bool done, int *count);
+
+/* Might the block not have room for all that one more call may tell? */
+extern bool tl_contract_event_is_full(void);
+
+#endif							/* CONTRACT_EVENT_H */

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_event.h
+ *	  Events of contracts: stored with their block, and sessions woken by them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NODE_EVENT_H
+#define NODE_EVENT_H
+
+#include "contract_event.h"
+#include "table_ref.h"
+
+/* In the transaction that applies a block. */
+extern void tl_node_event_begin(void);
+extern void tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events,
+								int count);
+
+/* The worker, between its transactions. */
+extern void tl_node_event_notify(void);
+
+#endif							/* NODE_EVENT_H */
