@@ -213,6 +213,10 @@ OBJS_BACKEND = \
 	src/contract/contract_meter.o \
 	src/contract/contract_function.o \
 	src/contract/contract_made.o \
+	src/contract/contract_names.o \
+	src/contract/contract_change.o \
+	src/contract/contract_again.o \
+	src/contract/contract_migrate.o \
 	src/contract/contract_run.o \
 	src/contract/contract_deploy.o \
 	src/contract/contract_entry.o \
@@ -241,6 +245,7 @@ OBJS_BACKEND = \
 	src/node/node_stand.o \
 	src/node/node_event.o \
 	src/node/node_call.o \
+	src/node/node_deploy.o \
 	src/node/node_process.o \
 	src/node/node_scrub.o \
 	src/node/node_order_store.o \

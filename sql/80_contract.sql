@@ -38,7 +38,7 @@ CREATE TABLE ledger_internal.contract (
     state text NOT NULL CHECK (state IN ('deployed', 'failed')),
     reason text
 );
-CREATE UNIQUE INDEX contract_deployed ON ledger_internal.contract (name) WHERE state = 'deployed';
+CREATE UNIQUE INDEX contract_deployed ON ledger_internal.contract (name, version) WHERE state = 'deployed';
 COMMENT ON TABLE ledger_internal.contract IS
     'contracts that were decided on: deployed at that height, or the reason why not, the same at all members';
 
@@ -48,7 +48,7 @@ CREATE TABLE ledger_internal.contract_schema (
     indexes name[] NOT NULL
 );
 COMMENT ON TABLE ledger_internal.contract_schema IS
-    'schemas of contracts, where nobody changes anything; indexes: those that the script made';
+    'schemas of contracts, where nobody changes anything; indexes: those that the scripts of all versions made';
 
 SELECT pg_extension_config_dump('ledger_internal.ordered_chunk', '');
 SELECT pg_extension_config_dump('ledger_internal.decision', '');
@@ -61,6 +61,13 @@ CREATE FUNCTION ledger.check_contract(source text,
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.check_contract(text) IS
     'what in this script no contract may have, one row each, with what to write instead; no row: it can be deployed';
+
+CREATE FUNCTION ledger.check_contract(source text, name text,
+        OUT line integer, OUT construct text, OUT why text, OUT replacement text) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tl_check_contract_change' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ledger.check_contract(text, text) IS
+    'the same of a script that is to be the next version of that contract: run on what is there, and taken back';
 
 -- State tables: made by contracts, known by where they lie.  Their ids are
 -- those of shared tables (src/table/table_shared.c).
@@ -84,6 +91,7 @@ CREATE VIEW ledger.state AS
 GRANT SELECT ON ledger.state TO PUBLIC;
 COMMENT ON VIEW ledger.state IS
     'shared tables, and state tables of contracts, as of the last block applied here: digest of the set of their rows, the same on all members that have applied as much';
+COMMENT ON COLUMN ledger.state.relation IS 'NULL: a new version of its contract has dropped the table';
 COMMENT ON COLUMN ledger.state.height IS 'of the last block that changed the table';
 
 COMMENT ON COLUMN ledger.state.damaged_at IS

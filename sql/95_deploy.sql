@@ -31,11 +31,18 @@ SELECT words[1], words[2]::integer, words[3]::integer, p.subject, p.epoch
 $$;
 COMMENT ON FUNCTION ledger_internal.contract_motion(bytea) IS 'the contract that a motion deploys; no row if it is another one';
 
+-- A version replaces the one before it, of which there is one: so of two
+-- proposals of the same version the second that is decided fails.
+CREATE FUNCTION ledger_internal.next_version(name text) RETURNS integer
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT 1 + coalesce(max(c.version), 0) FROM ledger_internal.contract AS c WHERE c.name = $1 AND c.state = 'deployed'
+$$;
+COMMENT ON FUNCTION ledger_internal.next_version(text) IS 'the version that can be deployed next under that name: 1 if there is none';
+
 CREATE FUNCTION ledger_internal.check_contract_name(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
-DECLARE
-    since bigint;
 BEGIN
     IF check_contract_name.name IS NULL OR check_contract_name.name !~ '^[a-z][a-z0-9_]{0,62}$'
        OR check_contract_name.name ~ '^(pg_|ledger)' OR check_contract_name.name IN ('public', 'information_schema') THEN
@@ -43,14 +50,15 @@ BEGIN
             USING ERRCODE = 'invalid_name',
                   DETAIL = 'Its name is that of a schema at all members: small letters, digits and _, at most 63; names that begin with pg_ or ledger, and those of schemas that every database has, are taken.';
     END IF;
-    SELECT c.height INTO since FROM ledger_internal.contract AS c WHERE c.name = check_contract_name.name AND c.state = 'deployed';
-    IF FOUND THEN
-        RAISE EXCEPTION 'contract "%" is deployed since block %', check_contract_name.name, since
-            USING ERRCODE = 'duplicate_object',
-                  DETAIL = 'A contract never changes once it is deployed, and new versions of one cannot be deployed yet.',
-                  HINT = 'Deploy it under another name.';
+    IF EXISTS (SELECT FROM ledger_internal.decision AS d, LATERAL ledger_internal.contract_motion(d.motion) AS m
+                WHERE m.name = check_contract_name.name
+                  AND NOT EXISTS (SELECT FROM ledger_internal.contract AS c WHERE c.motion = d.motion)) THEN
+        RAISE EXCEPTION 'a version of contract "%" is decided, and not applied here yet', check_contract_name.name
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Try again when ledger.contract shows it as deployed or failed.';
     END IF;
-    IF EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = check_contract_name.name) THEN
+    IF ledger_internal.next_version(check_contract_name.name) = 1
+       AND EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = check_contract_name.name) THEN
         RAISE EXCEPTION 'schema "%" exists already', check_contract_name.name
             USING ERRCODE = 'duplicate_schema',
                   DETAIL = 'The objects of a contract lie in a schema of their own, which has its name at all members.',
@@ -59,24 +67,34 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_contract_name(text) IS 'an error unless a contract can have that name here and now';
 
-CREATE FUNCTION ledger_internal.check_source(source text) RETURNS void
+CREATE FUNCTION ledger_internal.check_source(source text, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    is_first CONSTANT boolean := ledger_internal.next_version(check_source.name) = 1;
     refused text;
     count bigint;
 BEGIN
-    SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line),
-           count(*)
-      INTO refused, count
-      FROM ledger.check_contract(check_source.source) AS c;
-    IF count > 0 THEN
+    IF is_first THEN
+        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line), count(*)
+          INTO refused, count
+          FROM ledger.check_contract(check_source.source) AS c;
+    ELSE
+        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line), count(*)
+          INTO refused, count
+          FROM ledger.check_contract(check_source.source, check_source.name) AS c;
+    END IF;
+    IF count > 0 AND is_first THEN
         RAISE EXCEPTION 'this script can be no contract'
             USING ERRCODE = 'invalid_object_definition', DETAIL = refused,
                   HINT = 'SELECT * FROM ledger.check_contract(source) says what to write instead.';
+    ELSIF count > 0 THEN
+        RAISE EXCEPTION 'this script can be no new version of contract "%"', check_source.name
+            USING ERRCODE = 'invalid_object_definition', DETAIL = refused,
+                  HINT = 'SELECT * FROM ledger.check_contract(source, name) says what to write instead.';
     END IF;
 END $$;
-COMMENT ON FUNCTION ledger_internal.check_source(text) IS 'an error that names everything that ledger.check_contract() refuses';
+COMMENT ON FUNCTION ledger_internal.check_source(text, text) IS 'an error that names everything that ledger.check_contract() refuses';
 
 -- The source travels as a body; this member approves once a final block has it,
 -- so that nothing is decided whose source is not on the ledger.
@@ -95,7 +113,7 @@ BEGIN
             USING ERRCODE = 'null_value_not_allowed',
                   HINT = 'Give its script: ledger.deploy(name, source).';
     END IF;
-    PERFORM ledger_internal.check_source(deploy.source);
+    PERFORM ledger_internal.check_source(deploy.source, deploy.name);
     SELECT o.* INTO other FROM ledger_internal.open_contracts() AS o WHERE o.name = deploy.name ORDER BY o.digest LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'contract "%" is proposed already', deploy.name
@@ -103,14 +121,15 @@ BEGIN
                   DETAIL = format('The proposal has %s bytes, with SHA-256 %s.', other.size, encode(other.hash, 'hex')),
                   HINT = 'SELECT * FROM ledger.contract shows it; ledger.approve(name) approves of it.';
     END IF;
-    change := ledger_internal.make_notice(format('contract %s version 1 of %s bytes', deploy.name, octet_length(body)), sha256(body));
+    change := ledger_internal.make_notice(format('contract %s version %s of %s bytes', deploy.name,
+                                                 ledger_internal.next_version(deploy.name), octet_length(body)), sha256(body));
     IF NOT EXISTS (SELECT FROM ledger_internal.ordered_chunk AS o WHERE o.digest = sha256(body)) THEN
         PERFORM ledger_internal.submit(body);
     END IF;
     RETURN ledger_internal.ask_approval(change, sha256(body));
 END $$;
 COMMENT ON FUNCTION ledger.deploy(text, text) IS
-    'proposes a contract to all members, and approves of it; once a quorum approves (ledger.approve()) every member runs the script; returns the motion';
+    'proposes a contract to all members, or the next version of one that is deployed, and approves of it; once a quorum approves (ledger.approve()) every member runs the script; returns the motion';
 
 -- Motions of this epoch that deploy contracts and are not decided.
 CREATE FUNCTION ledger_internal.open_contracts(
@@ -123,6 +142,7 @@ SELECT a.motion, p.digest, c.name, c.version, c.size, c.hash
        LATERAL ledger_internal.contract_motion(a.motion) AS c,
        LATERAL ledger_internal.motion_parts(a.motion) AS p
  WHERE c.epoch = ledger_internal.epoch_now()
+   AND c.version = ledger_internal.next_version(c.name)
    AND NOT EXISTS (SELECT FROM ledger_internal.decision AS d WHERE d.motion = a.motion)
  ORDER BY p.digest
 $$;
@@ -167,7 +187,7 @@ BEGIN
             USING ERRCODE = 'invalid_object_definition',
                   HINT = 'Do not approve; ask who proposes it for a new proposal.';
     END IF;
-    PERFORM ledger_internal.check_source(convert_from(body, 'UTF8'));
+    PERFORM ledger_internal.check_source(convert_from(body, 'UTF8'), approve.name);
     RETURN ledger_internal.ask_approval(proposal.motion, proposal.hash);
 END $$;
 COMMENT ON FUNCTION ledger.approve(text, bytea) IS
@@ -176,15 +196,19 @@ COMMENT ON FUNCTION ledger.approve(text, bytea) IS
 CREATE VIEW ledger.contract AS
     SELECT c.name, c.version, coalesce(d.source, ledger_internal.source_text(c.hash)) AS source, c.hash,
            a.approved_by, ledger_internal.quorum() AS needed, d.height AS since_height,
-           CASE WHEN d.state IS NOT NULL THEN d.state
+           CASE WHEN d.superseded_at IS NOT NULL THEN 'superseded'
+                WHEN d.state IS NOT NULL THEN d.state
                 WHEN EXISTS (SELECT FROM ledger_internal.decision AS i WHERE i.motion = a.motion) THEN 'approved'
-                WHEN c.epoch = ledger_internal.epoch_now() THEN 'proposed' ELSE 'lapsed' END AS state,
-           d.reason, encode(p.digest, 'hex') AS motion
+                WHEN c.epoch = ledger_internal.epoch_now() AND c.version = ledger_internal.next_version(c.name) THEN 'proposed'
+                ELSE 'lapsed' END AS state,
+           d.reason, encode(p.digest, 'hex') AS motion, d.superseded_at
       FROM (SELECT v.motion, array_agg(DISTINCT m.name ORDER BY m.name) AS approved_by
               FROM ledger_internal.approval AS v JOIN ledger_internal.members() AS m USING (member)
              GROUP BY v.motion) AS a
            CROSS JOIN LATERAL ledger_internal.contract_motion(a.motion) AS c
            CROSS JOIN LATERAL ledger_internal.motion_parts(a.motion) AS p
-           LEFT JOIN ledger_internal.contract AS d ON d.motion = a.motion;
+           LEFT JOIN (SELECT i.*, CASE WHEN i.state = 'deployed' THEN
+                                       lead(i.height) OVER (PARTITION BY i.name, i.state ORDER BY i.version) END AS superseded_at
+                        FROM ledger_internal.contract AS i) AS d ON d.motion = a.motion;
 COMMENT ON VIEW ledger.contract IS
-    'contracts: state is proposed, approved (decided, and not applied here yet), deployed (in block since_height), failed (reason says why, the same at all members) or lapsed (the members changed before it was decided)';
+    'contracts: state is proposed, approved (decided, and not applied here yet), deployed (in block since_height), superseded (by the version that the block at superseded_at has brought), failed (reason says why, the same at all members) or lapsed (the members changed, or another proposal of that version was deployed, before it was decided)';

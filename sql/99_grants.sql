@@ -10,9 +10,10 @@ REVOKE ALL ON FUNCTION ledger.create_node(text, text, boolean, bytea), ledger.di
     ledger.end_ledger(text), ledger.begin_ledger(text, text, text[], text[]),
     ledger.remove(text), ledger.leave(), ledger.set_roles(text, text[]), ledger.set_kind(text, text), ledger.new_fingerprint(), ledger.rotate_key(), ledger.set_recovery_key(bytea),
     ledger.set_key(text, text, bytea), ledger.recovery_digest(text, text), ledger.recover_key(text, text, bytea),
-    ledger.deploy(text, text), ledger.approve(text, bytea), ledger.skip(ledger.ref), ledger.check_contract(text),
+    ledger.deploy(text, text), ledger.approve(text, bytea), ledger.skip(ledger.ref), ledger.check_contract(text), ledger.check_contract(text, text),
     ledger.outcome(ledger.ref, interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.check_contract(text) TO ledger_admin, ledger_submitter, ledger_auditor, ledger_reader;
+GRANT EXECUTE ON FUNCTION ledger.check_contract(text, text) TO ledger_admin;
 GRANT EXECUTE ON FUNCTION ledger.restart_contents(text) TO ledger_admin, ledger_auditor;
 GRANT SELECT ON ledger.rejoin, ledger.restart, ledger.block, ledger.batch, ledger.incarnation, ledger.status TO PUBLIC;
 

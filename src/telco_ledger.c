@@ -15,11 +15,10 @@
 #include "miscadmin.h"
 
 #include "contract_constraint.h"
-#include "contract_deploy.h"
 #include "contract_meter.h"
-#include "node_apply.h"
 #include "node_call.h"
 #include "node_commit.h"
+#include "node_deploy.h"
 #include "node_identity.h"
 #include "node_settings.h"
 #include "node_shared.h"
@@ -32,9 +31,6 @@
 #include "tl_error.h"
 
 PG_MODULE_MAGIC;
-
-/* Contracts that a block decides on, once its rows are in. */
-static const TlApplyHook contracts = {.end = tl_contract_deploy};
 
 void		_PG_init(void);
 
@@ -60,8 +56,8 @@ _PG_init(void)
 	tl_contract_meter_init();
 	tl_contract_constraint_init();
 	tl_node_call_init();
+	tl_node_deploy_init();
 	tl_node_state_init();
 	tl_node_wire_init();
 	tl_node_launcher_init();
-	tl_node_apply_add_hook(&contracts);
 }

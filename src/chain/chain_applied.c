@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "catalog/pg_type.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "chain_applied.h"
 #include "chain_statement.h"
@@ -23,6 +24,10 @@
 
 static TlStatement update_applied = {
 	"UPDATE ledger_internal.applied SET height = $1 WHERE height = $1 - 1", 1, {INT8OID}
+};
+
+static TlStatement select_time = {
+	"SELECT time FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
 };
 
 /* As it is now; the greatest integer where nothing has to be applied. */
@@ -50,4 +55,18 @@ tl_chain_applied_store(int64_t height)
 
 	if (tl_chain_execute(&update_applied, &value, NULL, false) != 1)
 		elog(ERROR, "block %lld is not the next one to be applied", (long long) height);
+}
+
+/* What its leader has said, which others have found near their clocks; SPI is connected. */
+TimestampTz
+tl_chain_block_time(int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+	TimestampTz time;
+
+	if (tl_chain_execute(&select_time, &value, NULL, false) == 0)
+		elog(ERROR, "block %lld is not here", (long long) height);
+	time = DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	return time;
 }

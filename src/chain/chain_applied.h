@@ -10,7 +10,10 @@
 
 #include <stdint.h>
 
+#include "datatype/timestamp.h"
+
 extern int64_t tl_chain_applied_height(void);
 extern void tl_chain_applied_store(int64_t height);
+extern TimestampTz tl_chain_block_time(int64_t height);
 
 #endif							/* CHAIN_APPLIED_H */

@@ -4,7 +4,7 @@
  *	  Contracts that the members have decided on are deployed.
  *
  * Called when a final block is applied, in that transaction, on every member.
- * If the block decides a motion that deploys a contract, the script runs here,
+ * If the block decides a motion that deploys a contract or a new version of one, the script runs here,
  * and its tables are shared from then on; or the row of
  * ledger_internal.contract says why it does not.  Both follow from the chain
  * alone: from the motion, the source that was ordered before, and contracts
@@ -13,7 +13,8 @@
  * be.
  *
  * Invariants
- *	  K1  a name is deployed once
+ *	  K1  a version of a name is deployed once, and replaces the one before it, which
+ *		  is the newest then
  *	  K2  the source has the hash of the motion, and was in a final block when the
  *		  motion was decided
  *
@@ -23,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -39,6 +41,7 @@
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_check_contract);
+PG_FUNCTION_INFO_V1(tl_check_contract_change);
 
 /* What a motion deploys. */
 typedef struct Decided
@@ -62,7 +65,8 @@ static TlStatement select_source = {
 	2, {BYTEAOID, INT8OID}
 };
 static TlStatement select_older = {
-	"SELECT height FROM ledger_internal.contract WHERE name = $1 AND state = 'deployed'",
+	"SELECT version, height FROM ledger_internal.contract WHERE name = $1 AND state = 'deployed'"
+	" ORDER BY version DESC LIMIT 1",
 	1, {TEXTOID}
 };
 static TlStatement insert_contract = {
@@ -73,6 +77,7 @@ static TlStatement insert_contract = {
 static TlStatement select_tables = {
 	"SELECT c.oid FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam"
 	" WHERE c.relnamespace = $1 AND c.relkind = 'r' AND a.amname = 'ledger'"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.shared_table AS s WHERE s.relation = c.oid)"
 	" ORDER BY c.relname COLLATE \"C\"",
 	1, {OIDOID}
 };
@@ -86,11 +91,15 @@ static TlStatement insert_schema = {
 
 static bool load(Decided *out, int64_t height);
 static const char *load_source(const Decided *decided, int64_t height);
-static const char *why_not(const Decided *decided);
+static const char *why_not(const Decided *decided, int64_t height);
+static const char *why_not_version(const Decided *decided);
 static bool is_reserved(const char *name);
-static const char *first_refusal(const char *source);
+static const char *first_refusal(const Decided *decided, int64_t height);
 static void deploy(const Decided *decided, int64_t height);
+static void share_tables(const Decided *decided, Oid schema, int64_t height);
 static void store(const Decided *decided, int64_t height, const char *reason);
+static void check_size(const char *source);
+static Datum return_refusals(FunctionCallInfo fcinfo, const TlRefusals *refusals);
 
 /* What the block at that height decides. */
 void
@@ -101,12 +110,12 @@ tl_contract_deploy(int64_t height)
 
 	if (!load(&decided, height))
 		return;
-	reason = why_not(&decided);
+	reason = why_not(&decided, height);
 	if (reason == NULL)
 		deploy(&decided, height);
 	store(&decided, height, reason);
 	ereport(LOG,
-			errmsg("contract \"%s\" %s after block %lld", decided.name,
+			errmsg("version %d of contract \"%s\" %s after block %lld", decided.version, decided.name,
 				   reason == NULL ? "is deployed" : "is not deployed", (long long) height),
 			reason == NULL ? 0 : errdetail_internal("%s", reason));
 }
@@ -152,22 +161,46 @@ load_source(const Decided *decided, int64_t height)
 	return pnstrdup(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 }
 
-/* The same at every member: NULL if it is to be deployed. */
+/*
+ * The same at every member: NULL if it is to be deployed.  A new version has changed
+ * the contract then; a first one has only been tried.
+ */
 static const char *
-why_not(const Decided *decided)
+why_not(const Decided *decided, int64_t height)
 {
-	Datum		value = CStringGetTextDatum(decided->name);
+	const char *reason;
 
 	if (is_reserved(decided->name))
 		return "no contract may have that name";
-	if (decided->version != 1)
-		return "new versions of a contract cannot be deployed yet";
-	if (tl_chain_execute(&select_older, &value, NULL, false) > 0)
-		return psprintf("a contract of that name is deployed since block %lld",
-						(long long) DatumGetInt64(tl_chain_result(0, 0, NULL)));
+	reason = why_not_version(decided);
+	if (reason != NULL)
+		return reason;
 	if (decided->source == NULL)
 		return "its source, as UTF-8 text of that size, was in no block before";
-	return first_refusal(decided->source);
+	return first_refusal(decided, height);
+}
+
+/* K1 */
+static const char *
+why_not_version(const Decided *decided)
+{
+	Datum		value = CStringGetTextDatum(decided->name);
+	int32		newest = 0;
+	int64		since = 0;
+
+	if (tl_chain_execute(&select_older, &value, NULL, false) > 0)
+	{
+		newest = DatumGetInt32(tl_chain_result(0, 0, NULL));
+		since = DatumGetInt64(tl_chain_result(0, 1, NULL));
+	}
+	if (decided->version == newest + 1)
+		return NULL;
+	if (newest == 0)
+		return psprintf("there is no version %d that it could replace", decided->version - 1);
+	return decided->version == 1 ?
+		psprintf("a contract of that name is deployed since block %lld", (long long) since) :
+		psprintf("it replaces version %d, and version %d is deployed since block %lld",
+				 decided->version - 1, newest, (long long) since);
 }
 
 /* The same as in ledger_internal.check_contract_name(). */
@@ -179,25 +212,44 @@ is_reserved(const char *name)
 }
 
 static const char *
-first_refusal(const char *source)
+first_refusal(const Decided *decided, int64_t height)
 {
 	TlRefusals	refusals;
 	const TlRefusal *first;
 
-	tl_contract_refusals_init(&refusals, source);
-	tl_contract_try(&refusals);
+	tl_contract_refusals_init(&refusals, decided->source);
+	if (decided->version == 1)
+		tl_contract_try(&refusals);
+	else
+		tl_contract_try_change(&refusals, decided->name, height, true);
 	if (refusals.list == NIL)
 		return NULL;
 	first = linitial(refusals.list);
 	return psprintf("line %d: %s: %s", first->line, first->construct, first->why);
 }
 
-/* The script, then what it has made becomes shared and fixed. */
+/* A first version: the script.  Then what is new becomes shared and fixed. */
 static void
 deploy(const Decided *decided, int64_t height)
 {
-	Datum		values[2] = {ObjectIdGetDatum(tl_contract_run(decided->name, decided->source))};
-	uint64		count = tl_chain_execute(&select_tables, values, NULL, false);
+	Datum		values[2];
+
+	if (decided->version > 1)
+	{
+		share_tables(decided, get_namespace_oid(decided->name, false), height);
+		return;
+	}
+	values[0] = ObjectIdGetDatum(tl_contract_run(decided->name, decided->source));
+	values[1] = CStringGetTextDatum(decided->name);
+	share_tables(decided, DatumGetObjectId(values[0]), height);
+	tl_chain_execute(&insert_schema, values, NULL, false);
+}
+
+static void
+share_tables(const Decided *decided, Oid schema, int64_t height)
+{
+	Datum		value = ObjectIdGetDatum(schema);
+	uint64		count = tl_chain_execute(&select_tables, &value, NULL, false);
 	Oid		   *tables = palloc((count + 1) * sizeof(Oid));
 
 	for (uint64 i = 0; i < count; i++)
@@ -210,8 +262,6 @@ deploy(const Decided *decided, int64_t height)
 		tl_table_shared_mark(tables[i], table_id, decided->name, height);
 		tl_table_requirement_publish(tables[i]);
 	}
-	values[1] = CStringGetTextDatum(decided->name);
-	tl_chain_execute(&insert_schema, values, NULL, false);
 }
 
 static void
@@ -240,19 +290,55 @@ Datum
 tl_check_contract(PG_FUNCTION_ARGS)
 {
 	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	TlRefusals	refusals;
-	ListCell   *cell;
 
+	check_size(source);
+	tl_contract_refusals_init(&refusals, source);
+	tl_contract_try(&refusals);
+	return return_refusals(fcinfo, &refusals);
+}
+
+/* ledger.check_contract(source, name): the same, as the next version of that contract */
+Datum
+tl_check_contract_change(PG_FUNCTION_ARGS)
+{
+	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum		name = PG_GETARG_DATUM(1);
+	TlRefusals	refusals;
+	bool		found;
+
+	check_size(source);
+	SPI_connect();
+	found = tl_chain_execute(&select_older, &name, NULL, false) > 0;
+	SPI_finish();
+	if (!found)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("contract \"%s\" is not deployed", TextDatumGetCString(name)),
+				errhint("ledger.check_contract(source) is for a contract's first version."));
+	tl_contract_refusals_init(&refusals, source);
+	tl_contract_try_change(&refusals, TextDatumGetCString(name), 0, false);
+	return return_refusals(fcinfo, &refusals);
+}
+
+static void
+check_size(const char *source)
+{
 	if (strlen(source) > TL_CONTRACT_SOURCE_SIZE_MAX)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_TOO_LARGE)),
 				errmsg("the source of a contract has more than %d bytes", TL_CONTRACT_SOURCE_SIZE_MAX),
 				errhint("Divide it into several contracts."));
+}
+
+static Datum
+return_refusals(FunctionCallInfo fcinfo, const TlRefusals *refusals)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
 	InitMaterializedSRF(fcinfo, 0);
-	tl_contract_refusals_init(&refusals, source);
-	tl_contract_try(&refusals);
-	foreach(cell, refusals.list)
+	foreach(cell, refusals->list)
 	{
 		const TlRefusal *refusal = lfirst(cell);
 		Datum		values[] = {

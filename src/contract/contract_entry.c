@@ -50,6 +50,7 @@ typedef struct Entry
 static void load(Entry *out, Oid function);
 static char *table_statement(const Entry *entry);
 static char *wrapper_statement(const Entry *entry);
+static void append_arguments(StringInfo text, const Entry *entry, int first);
 static char *signature(const Entry *entry, int first);
 static char *type_name(Oid type);
 
@@ -110,6 +111,24 @@ tl_contract_entry_find(Oid schema, const char *name, Oid type)
 	return found;
 }
 
+/* The function by which an entry point is called; InvalidOid: it has none. */
+Oid
+tl_contract_entry_wrapper(Oid function)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(get_func_name(function)));
+	Oid			found = InvalidOid;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->pronamespace == get_func_namespace(function) && form->prosecdef)
+			found = form->oid;
+	}
+	ReleaseSysCacheList(list);
+	return found;
+}
+
 /* What stands before the suffix, or NULL if that is not its end. */
 char *
 tl_contract_entry_stem(const char *name, const char *suffix)
@@ -157,29 +176,34 @@ tl_contract_entry_of_table(Oid relation, bool *is_row_handler)
 
 /*
  * What is run behind the statement that makes a function: statements, as char *,
- * the first of an entry point or a handler its table's.  What changes state is executed by
- * calls, and what computes by whoever likes.
+ * the first of an entry point or a handler its table's, unless the function is
+ * replaced, whose table is there.  What changes state is executed by calls, and what
+ * computes by whoever likes.
  */
 List *
-tl_contract_entry_statements(Oid function)
+tl_contract_entry_statements(Oid function, bool replaced)
 {
 	Entry		entry;
 	char	   *inner;
+	List	   *result;
 
 	load(&entry, function);
 	if (tl_contract_timer_is_handler(function))
-		return tl_contract_timer_statements(entry.name);
+		return replaced ? NIL : tl_contract_timer_statements(entry.name);
 	if (!tl_contract_entry_is_entry(function) || tl_contract_entry_is_row_handler(function))
 		return func_volatile(function) == PROVOLATILE_IMMUTABLE ? NIL :
 			list_make1(psprintf("REVOKE EXECUTE ON FUNCTION %s%s FROM PUBLIC",
 								quote_identifier(entry.name), signature(&entry, 0)));
+	if (OidIsValid(tl_contract_entry_wrapper(function)))
+		return list_make1(wrapper_statement(&entry));
 	inner = signature(&entry, 1);
-	return list_make4(table_statement(&entry), wrapper_statement(&entry),
-					  psprintf("REVOKE EXECUTE ON FUNCTION %s%s, %s%s FROM PUBLIC",
-							   quote_identifier(entry.name), inner,
-							   quote_identifier(entry.name), signature(&entry, 0)),
-					  psprintf("GRANT EXECUTE ON FUNCTION %s%s TO ledger_admin, ledger_submitter",
-							   quote_identifier(entry.name), inner));
+	result = list_make3(wrapper_statement(&entry),
+						psprintf("REVOKE EXECUTE ON FUNCTION %s%s, %s%s FROM PUBLIC",
+								 quote_identifier(entry.name), inner,
+								 quote_identifier(entry.name), signature(&entry, 0)),
+						psprintf("GRANT EXECUTE ON FUNCTION %s%s TO ledger_admin, ledger_submitter",
+								 quote_identifier(entry.name), inner));
+	return replaced ? result : lcons(table_statement(&entry), result);
 }
 
 static void
@@ -218,19 +242,11 @@ static char *
 wrapper_statement(const Entry *entry)
 {
 	StringInfoData text;
-	int			first_default = entry->count - list_length(entry->defaults);
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "CREATE FUNCTION %s(", quote_identifier(entry->name));
-	for (int i = 1; i < entry->count; i++)
-	{
-		appendStringInfo(&text, "%s%s %s", i > 1 ? ", " : "", quote_identifier(entry->names[i]),
-						 type_name(entry->types[i]));
-		if (i >= first_default)
-			appendStringInfo(&text, " DEFAULT %s",
-							 deparse_expression(list_nth(entry->defaults, i - first_default), NIL, false, false));
-	}
-	appendStringInfo(&text, ") RETURNS ledger.ref LANGUAGE sql VOLATILE SECURITY DEFINER"
+	appendStringInfo(&text, "CREATE OR REPLACE FUNCTION %s", quote_identifier(entry->name));
+	append_arguments(&text, entry, 1);
+	appendStringInfo(&text, " RETURNS ledger.ref LANGUAGE sql VOLATILE SECURITY DEFINER"
 					 " SET search_path = pg_catalog, pg_temp BEGIN ATOMIC INSERT INTO %s ",
 					 quote_identifier(psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
 	for (int i = 1; i < entry->count; i++)
@@ -240,6 +256,52 @@ wrapper_statement(const Entry *entry)
 	appendStringInfo(&text, "%s RETURNING ledger_ref; END",
 					 entry->count > 1 ? ")" : "DEFAULT VALUES");
 	return text.data;
+}
+
+/* With names and defaults, from that one on. */
+static void
+append_arguments(StringInfo text, const Entry *entry, int first)
+{
+	int			first_default = entry->count - list_length(entry->defaults);
+
+	appendStringInfoChar(text, '(');
+	for (int i = first; i < entry->count; i++)
+	{
+		appendStringInfo(text, "%s%s %s", i > first ? ", " : "", quote_identifier(entry->names[i]),
+						 type_name(entry->types[i]));
+		if (i >= first_default)
+			appendStringInfo(text, " DEFAULT %s",
+							 deparse_expression(list_nth(entry->defaults, i - first_default), NIL, false, false));
+	}
+	appendStringInfoChar(text, ')');
+}
+
+/*
+ * What is run to drop it.  A call that was committed before needs a function that
+ * ends it, so of an entry point one stays that refuses.
+ */
+List *
+tl_contract_entry_drop_statements(Oid function)
+{
+	Entry		entry;
+	const char *name;
+	StringInfoData stub;
+
+	load(&entry, function);
+	name = quote_identifier(entry.name);
+	if (tl_contract_timer_is_handler(function))
+		return list_make2(psprintf("DROP FUNCTION %s%s", name, signature(&entry, 0)),
+						  psprintf("DROP TABLE %s", quote_identifier(psprintf("%s" TL_TIMER_TABLE_SUFFIX, entry.name))));
+	if (!tl_contract_entry_is_entry(function) || tl_contract_entry_is_row_handler(function))
+		return list_make1(psprintf("DROP FUNCTION %s%s", name, signature(&entry, 0)));
+	initStringInfo(&stub);
+	appendStringInfo(&stub, "CREATE OR REPLACE FUNCTION %s", name);
+	append_arguments(&stub, &entry, 0);
+	appendStringInfo(&stub, " RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(false, %s); END",
+					 quote_literal_cstr(psprintf("function %s is no longer there", entry.name)));
+	return list_make3(psprintf("DROP FUNCTION %s%s", name, signature(&entry, 1)), stub.data,
+					  psprintf("COMMENT ON FUNCTION %s%s IS 'dropped: calls that were committed before are refused'",
+							   name, signature(&entry, 0)));
 }
 
 /* The types of its arguments from that one on. */

@@ -24,6 +24,8 @@ extern char *tl_contract_entry_stem(const char *name, const char *suffix);
 extern bool tl_contract_entry_is_entry(Oid function);
 extern bool tl_contract_entry_is_row_handler(Oid function);
 extern Oid	tl_contract_entry_of_table(Oid relation, bool *is_row_handler);
-extern List *tl_contract_entry_statements(Oid function);
+extern List *tl_contract_entry_statements(Oid function, bool replaced);
+extern List *tl_contract_entry_drop_statements(Oid function);
+extern Oid	tl_contract_entry_wrapper(Oid function);
 
 #endif							/* CONTRACT_ENTRY_H */

@@ -115,6 +115,11 @@ tl_emit(PG_FUNCTION_ARGS)
 static void
 check_executing(void)
 {
+	if (context == NULL && OidIsValid(tl_table_state_executing()))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("a new version of a contract tells no events"),
+				errhint("Let a call of the contract tell them afterwards."));
 	if (context == NULL || !OidIsValid(tl_table_state_executing()))
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

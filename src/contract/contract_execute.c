@@ -166,10 +166,17 @@ tl_contract_execute_begin(void)
 void
 tl_contract_execute_end(int level)
 {
+	tl_contract_execute_abandon();
+	AtEOXact_GUC(true, level);
+}
+
+/* After an ERROR; the settings go with the transaction. */
+void
+tl_contract_execute_abandon(void)
+{
 	tl_contract_argument_end();
 	tl_contract_constraint_end();
 	tl_contract_plan_end();
-	AtEOXact_GUC(true, level);
 	tl_table_filter_plans(false);
 }
 
@@ -389,7 +396,14 @@ judge(TlCallResult *out, const ErrorData *error, Oid schema)
 	return true;
 }
 
-/* Would it happen at every member?  A constraint has to be the contract's own. */
+/* Would it happen at every member, in a call or where a new version changes rows? */
+bool
+tl_contract_execute_is_result(const ErrorData *error, Oid schema)
+{
+	return error->sqlerrcode == ERRCODE_RAISE_EXCEPTION || is_result(error, schema);
+}
+
+/* A constraint has to be the contract's own. */
 static bool
 is_result(const ErrorData *error, Oid schema)
 {

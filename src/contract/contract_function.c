@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "contract_body.h"
+#include "contract_change.h"
 #include "contract_entry.h"
 #include "contract_expression.h"
 #include "contract_function.h"
@@ -58,6 +59,7 @@ static void words_statement(TlRefusals *refusals, Node *statement);
 static int	count_functions(Oid schema, const char *name);
 static void look_at_types(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static void look_at_defaults(TlRefusals *refusals, HeapTuple tuple);
+static TlQueryScope scope_of(Form_pg_proc form, Oid schema);
 static void look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema);
 static bool is_call_table(const char *table, Oid schema);
 static void look_at_row_handler(TlRefusals *refusals, HeapTuple tuple, Oid schema);
@@ -77,7 +79,7 @@ tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *state
 		tl_contract_words_new_name(refusals, strVal(linitial(statement->funcname)), -1);
 	if (statement->is_procedure)
 		tl_contract_refuse(refusals, -1, "PROCEDURE", "a call runs as a whole or not at all", "FUNCTION");
-	if (statement->replace)
+	if (statement->replace && !refusals->is_change)
 		tl_contract_refuse(refusals, -1, "OR REPLACE", "a script makes each object once", "leave it out");
 	if (strlen(name) > NAME_SIZE_MAX)
 		tl_contract_refuse(refusals, -1, name, "the table of its calls needs a name that ends in " TL_CALL_TABLE_SUFFIX,
@@ -206,11 +208,17 @@ words_statement(TlRefusals *refusals, Node *statement)
 	}
 }
 
-/* The function that the statement has made. */
+/* The function that the statement has made, or that is there before it replaces it. */
 Oid
 tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema)
 {
-	const char *name = strVal(llast(statement->funcname));
+	return tl_contract_function_find(strVal(llast(statement->funcname)), schema);
+}
+
+/* By its name, but not that by which an entry point is called; or InvalidOid. */
+Oid
+tl_contract_function_find(const char *name, Oid schema)
+{
 	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
 	Oid			found = InvalidOid;
 
@@ -252,6 +260,7 @@ tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, 
 	ReleaseSysCache(tuple);
 }
 
+/* Those by which entry points are called are not counted. */
 static int
 count_functions(Oid schema, const char *name)
 {
@@ -259,7 +268,11 @@ count_functions(Oid schema, const char *name)
 	int			count = 0;
 
 	for (int i = 0; i < list->n_members; i++)
-		count += ((Form_pg_proc) GETSTRUCT(&list->members[i]->tuple))->pronamespace == schema;
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		count += form->pronamespace == schema && !form->prosecdef;
+	}
 	ReleaseSysCacheList(list);
 	return count;
 }
@@ -318,13 +331,7 @@ static void
 look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 {
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
-	TlQueryScope scope = {
-		.where = psprintf("FUNCTION %s", NameStr(form->proname)),
-		.schema = schema,
-		.pure = form->provolatile == PROVOLATILE_IMMUTABLE,
-		.gives_value = form->prorettype != VOIDOID
-	};
-
+	TlQueryScope scope = scope_of(form, schema);
 	bool		is_plpgsql = tl_contract_plpgsql_is(form->oid);
 	int			before = tl_contract_count(refusals);
 	List	   *queries;
@@ -337,10 +344,48 @@ look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 		tl_contract_query(refusals, &scope, queries);
 	}
 	tl_contract_work(refusals, &scope, form->oid, queries);
+	if (refusals->is_change && tl_contract_again_is_cyclic(form->oid, schema))
+		tl_contract_refuse(refusals, -1, psprintf("%s with a call that leads back to it", scope.where),
+						   "it may have no end", "a loop");
 	if (tl_contract_count(refusals) == before)
 		plan(queries);
-	if (is_plpgsql)
+	if (is_plpgsql || refusals->is_change)
 		note_body(refusals, form->oid);
+}
+
+static TlQueryScope
+scope_of(Form_pg_proc form, Oid schema)
+{
+	TlQueryScope scope = {
+		.where = strcmp(NameStr(form->proname), TL_MIGRATION) == 0 ? "statement" :
+		psprintf("FUNCTION %s", NameStr(form->proname)),
+		.schema = schema,
+		.pure = form->provolatile == PROVOLATILE_IMMUTABLE,
+		.gives_value = form->prorettype != VOIDOID
+	};
+
+	return scope;
+}
+
+/* Of one in PL/pgSQL as well; nothing is refused. */
+List *
+tl_contract_function_all_queries(const TlRefusals *refusals, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	TlQueryScope scope;
+	TlRefusals	scratch = *refusals;
+	List	   *queries;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	scope = scope_of((Form_pg_proc) GETSTRUCT(tuple), refusals->schema);
+	scratch.list = NIL;
+	if (tl_contract_plpgsql_is(function))
+		queries = tl_contract_body(&scratch, &scope, function, source_of(tuple));
+	else
+		queries = queries_of(tuple);
+	ReleaseSysCache(tuple);
+	return queries;
 }
 
 static char *

@@ -16,6 +16,8 @@ extern void tl_contract_words_function(TlRefusals *refusals, const CreateFunctio
 extern List *tl_contract_function_queries(Oid function);
 extern void tl_contract_function_type(TlRefusals *refusals, Oid type, Oid schema);
 extern void tl_contract_function_again(TlRefusals *refusals, Oid function, Oid schema);
+extern List *tl_contract_function_all_queries(const TlRefusals *refusals, Oid function);
+extern Oid	tl_contract_function_find(const char *name, Oid schema);
 extern Oid	tl_contract_function_made(const CreateFunctionStmt *statement, Oid schema);
 extern void tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, Oid schema);
 

@@ -43,6 +43,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "contract_change.h"
 #include "contract_expression.h"
 #include "contract_function.h"
 #include "contract_made.h"
@@ -53,6 +54,7 @@
 #include "table_catalog.h"
 #include "table_index.h"
 #include "table_scan.h"
+#include "table_shared.h"
 #include "table_state.h"
 #include "table_type.h"
 
@@ -70,6 +72,7 @@ typedef struct Look
 	Oid			schema;			/* of the contract */
 } Look;
 
+static void look_at_altered(Look *look, const AlterTableStmt *statement);
 static void look_at_table(Look *look, const CreateStmt *statement, Relation relation);
 static void look_at_columns(Look *look, const List *elements, Relation relation);
 static void look_at_type(Look *look, int location, Oid type);
@@ -98,6 +101,9 @@ tl_contract_made(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 								  AccessShareLock);
 			look_at_table(&look, (CreateStmt *) node, relation);
 			table_close(relation, NoLock);
+			break;
+		case T_AlterTableStmt:
+			look_at_altered(&look, (AlterTableStmt *) node);
 			break;
 		case T_CompositeTypeStmt:
 			relation = relation_open(get_relname_relid(((CompositeTypeStmt *) node)->typevar->relname, schema),
@@ -129,6 +135,23 @@ tl_contract_made(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 		default:
 			break;				/* nothing that its words did not say */
 	}
+}
+
+/* The whole table, as if it were made now. */
+static void
+look_at_altered(Look *look, const AlterTableStmt *statement)
+{
+	CreateStmt *made = makeNode(CreateStmt);
+	Relation	relation = table_open(get_relname_relid(statement->relation->relname, look->schema),
+									  AccessShareLock);
+	ListCell   *cell;
+
+	made->relation = statement->relation;
+	foreach(cell, statement->cmds)
+		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AddColumn)
+			made->tableElts = lappend(made->tableElts, lfirst_node(AlterTableCmd, cell)->def);
+	look_at_table(look, made, relation);
+	table_close(relation, NoLock);
 }
 
 static void
@@ -229,7 +252,7 @@ look_at_constraints(Look *look, AttrNumber key_attribute, Oid index, Oid object)
 	table_close(catalog, AccessShareLock);
 }
 
-/* M3, M4 */
+/* M3, M4, of the contract's own indexes. */
 static void
 look_at_indexes(Look *look, Relation relation)
 {
@@ -238,8 +261,11 @@ look_at_indexes(Look *look, Relation relation)
 
 	foreach(cell, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation	index;
 
+		if (tl_contract_names_is_local(lfirst_oid(cell)))
+			continue;
+		index = index_open(lfirst_oid(cell), AccessShareLock);
 		if (index->rd_index->indisunique && tl_table_am_is_ours(relation) &&
 			lfirst_oid(cell) != tl_table_scan_ref_index(relation, true))
 			tl_contract_refuse(look->refusals, -1, "UNIQUE",
@@ -313,6 +339,8 @@ look_at_state(Look *look, const CreateStmt *statement, Relation relation)
 		int			place = location_of(statement->tableElts, NameStr(attribute->attname));
 		char	   *reason;
 
+		if (attribute->attisdropped)
+			continue;
 		if (!tl_table_type_supported(attribute->atttypid, &reason))
 			tl_contract_refuse(look->refusals, place, format_type_be(attribute->atttypid), reason, "another type");
 		else if (tl_contract_query_is_float(attribute->atttypid))
@@ -325,6 +353,9 @@ look_at_state(Look *look, const CreateStmt *statement, Relation relation)
 static void
 look_at_trigger(Look *look, const CreateTrigStmt *statement)
 {
+	if (tl_table_is_shared(get_relname_relid(statement->relation->relname, look->schema)))
+		tl_contract_refuse(look->refusals, -1, "TRIGGER on a table that is there",
+						   "rows of it may be on their way without a signature", "a new table");
 	if (tl_table_state_is_state(get_relname_relid(statement->relation->relname, look->schema)))
 		tl_contract_refuse(look->refusals, -1, "TRIGGER on a state table",
 						   "its rows are changed by functions of the contract alone", "do it in the function");
@@ -341,6 +372,8 @@ look_at_width(Look *look, const CreateStmt *statement, Relation relation)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 
+		if (attribute->attisdropped)
+			continue;
 		if (attribute->attlen == -1 && attribute->attstorage == TYPSTORAGE_PLAIN)
 			tl_contract_refuse(look->refusals, location_of(statement->tableElts, NameStr(attribute->attname)),
 							   format_type_be(attribute->atttypid),

@@ -18,6 +18,9 @@ void
 tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 {
 	refusals->source = source;
+	refusals->is_change = false;
+	refusals->migrating = false;
+	refusals->schema = InvalidOid;
 	refusals->statement = 0;
 	refusals->depth = 0;
 	refusals->generated = false;

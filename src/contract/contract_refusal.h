@@ -8,6 +8,7 @@
 #ifndef CONTRACT_REFUSAL_H
 #define CONTRACT_REFUSAL_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 #define TL_CONTRACT_REFUSALS_MAX	100
@@ -32,6 +33,11 @@ typedef struct TlLateBody
 typedef struct TlRefusals
 {
 	const char *source;
+	bool		is_change;		/* a new version: what is there may be changed */
+	bool		migrating;		/* a statement of it changes rows of state */
+	Oid			schema;			/* of the contract */
+	int64		height;			/* block in which the new version's script runs, and its time */
+	TimestampTz time;
 	int			statement;		/* offset of the statement looked at */
 	int			depth;			/* in an expression of it */
 	List	   *texts;			/* literals in what is looked at that are text for certain */

@@ -14,6 +14,10 @@
  * after a trial that found nothing.  So what fails then has its cause in this
  * database, and is an ERROR to whoever runs it.
  *
+ * A new version runs in the schema that is there, on trial as well, and may change
+ * what it finds (contract_change.c).  The trial in the block that decides stays, if
+ * it found nothing: rows of state are changed once.
+ *
  * Of errors on trial those are the script's own fault that would happen at every
  * member: classes 0A, 22, 23, 2B, 42 and 54 of SQLSTATE, but missing
  * privileges and the stack's depth, and what the library says about ledger
@@ -38,7 +42,10 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "chain_applied.h"
+#include "contract_change.h"
 #include "contract_entry.h"
+#include "contract_execute.h"
 #include "contract_function.h"
 #include "contract_made.h"
 #include "contract_plpgsql.h"
@@ -88,19 +95,23 @@ static const TlSetting settings[] = {
 	{"xmloption", "content"}
 };
 
-static void try_script(TlRefusals *refusals, Oid schema);
-static void try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema);
-static void try_again(TlRefusals *refusals, Oid schema);
-static void complete(TlRefusals *refusals, const RawStmt *statement, Oid schema);
+static void try_script(TlRefusals *refusals);
+static void try_statement(TlRefusals *refusals, const RawStmt *statement);
+static void try_again(TlRefusals *refusals);
+static void judge_again(TlRefusals *refusals, void *argument);
+static void know_functions(TlRefusals *refusals);
+static bool replaces_function(const RawStmt *statement, Oid schema);
+static void complete(TlRefusals *refusals, const RawStmt *statement, Oid schema, bool replaced);
 static void begin_part(Saved *saved);
 static void end_part(const Saved *saved, bool keep);
 static void take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct);
+static void refuse_migration(TlRefusals *refusals, const ErrorData *error);
 static int	place_of(const TlRefusals *refusals, const ErrorData *error, int start);
 static bool is_own_fault(int sqlstate);
-static void begin_stage(Stage *stage, const char *schema);
+static void begin_stage(Stage *stage, const char *schema, bool is_new);
+static void make_schema(const char *schema);
 static void end_stage(const Stage *stage);
 static Oid	contract_role(void);
-static void run(const char *statement);
 static char *text_of(const char *source, const RawStmt *statement);
 
 /* Everything in the source that no contract may have; nothing is left of it. */
@@ -115,15 +126,61 @@ tl_contract_try(TlRefusals *refusals)
 	PG_TRY();
 	{
 		SPI_connect();
-		begin_stage(&stage, TRIAL_SCHEMA);
+		begin_stage(&stage, TRIAL_SCHEMA, true);
 		ready = true;
-		try_script(refusals, stage.schema);
+		refusals->schema = stage.schema;
+		tl_table_contract_begin(TRIAL_SCHEMA);
+		try_script(refusals);
+		tl_table_contract_end();
 		end_stage(&stage);
 		SPI_finish();
 		end_part(&saved, false);
 	}
 	PG_CATCH();
 	{
+		tl_table_contract_end();
+		take_error(refusals, &saved, ready ? 0 : NOT_BEGUN, "source");
+	}
+	PG_END_TRY();
+}
+
+/*
+ * The script of a new version of that contract, in its own schema, as if after that
+ * block, or (0) the last that is applied here.  What it does stays, if that is wanted
+ * and nothing is refused.
+ */
+void
+tl_contract_try_change(TlRefusals *refusals, const char *contract, int64 height, bool keep)
+{
+	Saved		saved;
+	Stage		stage;
+	volatile bool ready = false;
+
+	refusals->is_change = true;
+	begin_part(&saved);
+	PG_TRY();
+	{
+		SPI_connect();
+		refusals->height = height > 0 ? height : tl_chain_applied_height();
+		refusals->time = tl_chain_block_time(refusals->height);
+		refusals->schema = get_namespace_oid(contract, false);
+		tl_table_contract_begin(contract);
+		tl_contract_names_begin(refusals->schema);
+		begin_stage(&stage, contract, false);
+		ready = true;
+		try_script(refusals);
+		end_stage(&stage);
+		if (keep && tl_contract_count(refusals) == 0)
+			tl_contract_names_end(refusals->schema);
+		tl_table_contract_end();
+		tl_contract_names_forget();
+		SPI_finish();
+		end_part(&saved, keep && tl_contract_count(refusals) == 0);
+	}
+	PG_CATCH();
+	{
+		tl_table_contract_end();
+		tl_contract_names_forget();
 		take_error(refusals, &saved, ready ? 0 : NOT_BEGUN, "source");
 	}
 	PG_END_TRY();
@@ -131,7 +188,7 @@ tl_contract_try(TlRefusals *refusals)
 
 /* The settings of the stage are in force: they decide where a literal ends. */
 static void
-try_script(TlRefusals *refusals, Oid schema)
+try_script(TlRefusals *refusals)
 {
 	List	   *statements = raw_parser(refusals->source, RAW_PARSE_DEFAULT);
 	ListCell   *cell;
@@ -139,26 +196,33 @@ try_script(TlRefusals *refusals, Oid schema)
 	if (statements == NIL)
 		tl_contract_refuse(refusals, 0, "source", "it has no statement",
 						   "a script that makes at least one table");
-	tl_table_contract_begin(TRIAL_SCHEMA);
-	PG_TRY();
+	if (refusals->is_change)
+		know_functions(refusals);
+	foreach(cell, statements)
 	{
-		foreach(cell, statements)
-		{
-			CHECK_FOR_INTERRUPTS();
-			try_statement(refusals, lfirst_node(RawStmt, cell), schema);
-		}
-		if (tl_contract_count(refusals) == 0)
-			try_again(refusals, schema);
+		CHECK_FOR_INTERRUPTS();
+		try_statement(refusals, lfirst_node(RawStmt, cell));
 	}
-	PG_FINALLY();
-	{
-		tl_table_contract_end();
-	}
-	PG_END_TRY();
+	if (tl_contract_count(refusals) > 0)
+		return;
+	if (refusals->is_change)
+		tl_contract_again(refusals);
+	else
+		try_again(refusals);
+}
+
+/* How much work is below each that is there; what is refused of it counts at the end. */
+static void
+know_functions(TlRefusals *refusals)
+{
+	TlRefusals	scratch = *refusals;
+
+	tl_contract_again(&scratch);
+	refusals->work = scratch.work;
 }
 
 static void
-try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
+try_statement(TlRefusals *refusals, const RawStmt *statement)
 {
 	int			before = tl_contract_count(refusals);
 	Saved		saved;
@@ -173,11 +237,17 @@ try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 	begin_part(&saved);
 	PG_TRY();
 	{
-		run(text);
-		CommandCounterIncrement();
-		tl_contract_made(refusals, statement, schema);
-		if (tl_contract_count(refusals) == before)
-			complete(refusals, statement, schema);
+		if (tl_contract_change_is(statement))
+			tl_contract_change_run(refusals, statement, text);
+		else
+		{
+			bool		replaced = replaces_function(statement, refusals->schema);
+
+			tl_contract_run_statement(text);
+			tl_contract_made(refusals, statement, refusals->schema);
+			if (tl_contract_count(refusals) == before)
+				complete(refusals, statement, refusals->schema, replaced);
+		}
 		end_part(&saved, true);
 	}
 	PG_CATCH();
@@ -189,11 +259,10 @@ try_statement(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 
 /* Functions that look up names when they run, now that all names are there. */
 static void
-try_again(TlRefusals *refusals, Oid schema)
+try_again(TlRefusals *refusals)
 {
 	List	   *bodies = list_copy(refusals->bodies);
 	ListCell   *cell;
-	Saved		saved;
 
 	foreach(cell, bodies)
 	{
@@ -201,23 +270,48 @@ try_again(TlRefusals *refusals, Oid schema)
 
 		CHECK_FOR_INTERRUPTS();
 		refusals->statement = body->statement;
-		begin_part(&saved);
-		PG_TRY();
-		{
-			tl_contract_function_again(refusals, body->function, schema);
-			end_part(&saved, true);
-		}
-		PG_CATCH();
-		{
-			take_error(refusals, &saved, body->statement, "statement");
-		}
-		PG_END_TRY();
+		(void) tl_contract_run_part(refusals, judge_again, lfirst(cell));
 	}
+}
+
+static void
+judge_again(TlRefusals *refusals, void *argument)
+{
+	tl_contract_function_again(refusals, ((const TlLateBody *) argument)->function, refusals->schema);
+}
+
+/* A part of the trial; false if it has ended with an error, which is one more refusal. */
+bool
+tl_contract_run_part(TlRefusals *refusals, TlContractPart part, void *argument)
+{
+	Saved		saved;
+	volatile bool done = false;
+
+	begin_part(&saved);
+	PG_TRY();
+	{
+		part(refusals, argument);
+		end_part(&saved, true);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		take_error(refusals, &saved, refusals->statement, "statement");
+	}
+	PG_END_TRY();
+	return done;
+}
+
+static bool
+replaces_function(const RawStmt *statement, Oid schema)
+{
+	return IsA(statement->stmt, CreateFunctionStmt) &&
+		OidIsValid(tl_contract_function_made((CreateFunctionStmt *) statement->stmt, schema));
 }
 
 /* What a function gets beside it; on trial (refusals) that is looked at too. */
 static void
-complete(TlRefusals *refusals, const RawStmt *statement, Oid schema)
+complete(TlRefusals *refusals, const RawStmt *statement, Oid schema, bool replaced)
 {
 	Oid			function;
 	ListCell   *cell;
@@ -225,13 +319,12 @@ complete(TlRefusals *refusals, const RawStmt *statement, Oid schema)
 	if (!IsA(statement->stmt, CreateFunctionStmt))
 		return;
 	function = tl_contract_function_made((CreateFunctionStmt *) statement->stmt, schema);
-	foreach(cell, tl_contract_entry_statements(function))
+	foreach(cell, tl_contract_entry_statements(function, replaced))
 	{
 		const char *text = lfirst(cell);
 
-		run(text);
-		CommandCounterIncrement();
-		if (refusals == NULL || foreach_current_index(cell) > 0 ||
+		tl_contract_run_statement(text);
+		if (refusals == NULL || replaced || foreach_current_index(cell) > 0 ||
 			tl_contract_entry_is_row_handler(function) ||
 			(!tl_contract_entry_is_entry(function) && !tl_contract_timer_is_handler(function)))
 			continue;
@@ -250,7 +343,7 @@ tl_contract_run(const char *contract, const char *source)
 	List	   *statements;
 
 	SPI_connect();
-	begin_stage(&stage, contract);
+	begin_stage(&stage, contract, true);
 	statements = raw_parser(source, RAW_PARSE_DEFAULT);
 	tl_table_contract_begin(contract);
 	PG_TRY();
@@ -258,9 +351,8 @@ tl_contract_run(const char *contract, const char *source)
 		foreach(cell, statements)
 		{
 			CHECK_FOR_INTERRUPTS();
-			run(text_of(source, lfirst_node(RawStmt, cell)));
-			CommandCounterIncrement();
-			complete(NULL, lfirst_node(RawStmt, cell), stage.schema);
+			tl_contract_run_statement(text_of(source, lfirst_node(RawStmt, cell)));
+			complete(NULL, lfirst_node(RawStmt, cell), stage.schema, false);
 		}
 	}
 	PG_FINALLY();
@@ -308,8 +400,15 @@ take_error(TlRefusals *refusals, const Saved *saved, int start, const char *cons
 	error = CopyErrorData();
 	FlushErrorState();
 	end_part(saved, false);
-	if (start == NOT_BEGUN || !is_own_fault(error->sqlerrcode))
+	if (start == NOT_BEGUN ||
+		!(refusals->migrating ? tl_contract_execute_is_result(error, refusals->schema) : is_own_fault(error->sqlerrcode)))
 		ReThrowError(error);
+	if (refusals->migrating)
+	{
+		refusals->migrating = false;
+		refuse_migration(refusals, error);
+		return;
+	}
 	/* what a refused statement would have made is missed by later ones */
 	if (tl_contract_count(refusals) == 0 ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR))
@@ -317,6 +416,17 @@ take_error(TlRefusals *refusals, const Saved *saved, int start, const char *cons
 						   error->hint != NULL ? error->hint :
 						   error->detail != NULL ? error->detail : "");
 	FreeErrorData(error);
+}
+
+/* Which of several errors is met first may depend on the order of rows; not the contract's own words. */
+static void
+refuse_migration(TlRefusals *refusals, const ErrorData *error)
+{
+	bool		refused = error->sqlerrcode == ERRCODE_RAISE_EXCEPTION;
+
+	tl_contract_refuse(refusals, -1, refused ? "refused by itself" : "statement",
+					   refused ? error->message : "the rows of its state are such that it fails",
+					   refused ? "" : error->message);
 }
 
 /* The parser counts characters, from where it began to read. */
@@ -358,19 +468,12 @@ is_own_fault(int sqlstate)
 
 /* The schema, made by who calls; then the role and the settings. */
 static void
-begin_stage(Stage *stage, const char *schema)
+begin_stage(Stage *stage, const char *schema, bool is_new)
 {
 	Oid			role = contract_role();
 
-	if (OidIsValid(get_namespace_oid(schema, true)))
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_IN_USE),
-				errmsg("schema \"%s\" exists already", schema),
-				errdetail("The objects of a contract lie in a schema of their own, which has its name at all members."),
-				errhint("Rename the schema that is there: ALTER SCHEMA %s RENAME TO ...", quote_identifier(schema)));
-	run(psprintf("CREATE SCHEMA %s AUTHORIZATION %s", quote_identifier(schema), TL_CONTRACT_ROLE));
-	run(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
-	CommandCounterIncrement();
+	if (is_new)
+		make_schema(schema);
 	stage->schema = get_namespace_oid(schema, false);
 	stage->settings = NewGUCNestLevel();
 	tl_contract_setting_pin(settings, lengthof(settings));
@@ -379,6 +482,19 @@ begin_stage(Stage *stage, const char *schema)
 	GetUserIdAndSecContext(&stage->user, &stage->security);
 	SetUserIdAndSecContext(role, stage->security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
+}
+
+static void
+make_schema(const char *schema)
+{
+	if (OidIsValid(get_namespace_oid(schema, true)))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_IN_USE),
+				errmsg("schema \"%s\" exists already", schema),
+				errdetail("The objects of a contract lie in a schema of their own, which has its name at all members."),
+				errhint("Rename the schema that is there: ALTER SCHEMA %s RENAME TO ...", quote_identifier(schema)));
+	tl_contract_run_statement(psprintf("CREATE SCHEMA %s AUTHORIZATION %s", quote_identifier(schema), TL_CONTRACT_ROLE));
+	tl_contract_run_statement(psprintf("GRANT USAGE ON SCHEMA %s TO PUBLIC", quote_identifier(schema)));
 }
 
 static void
@@ -413,13 +529,15 @@ contract_role(void)
 	return role;
 }
 
-static void
-run(const char *statement)
+/* What comes after it sees what it has done. */
+void
+tl_contract_run_statement(const char *statement)
 {
 	int			result = SPI_execute(statement, false, 0);
 
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", statement, SPI_result_code_string(result));
+	CommandCounterIncrement();
 }
 
 /* The statement's own words; its length is 0 where it is the rest. */

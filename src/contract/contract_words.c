@@ -21,6 +21,7 @@
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
 
+#include "contract_change.h"
 #include "contract_function.h"
 #include "contract_words.h"
 
@@ -95,7 +96,8 @@ tl_contract_words(TlRefusals *refusals, const RawStmt *statement)
 			words_trigger(refusals, (CreateTrigStmt *) node);
 			break;
 		default:
-			words_other(refusals, node);
+			if (!refusals->is_change || !tl_contract_change_words(refusals, node))
+				words_other(refusals, node);
 	}
 }
 
@@ -210,7 +212,7 @@ words_view(TlRefusals *refusals, const ViewStmt *statement)
 	if (statement->view->relpersistence != RELPERSISTENCE_PERMANENT)
 		tl_contract_refuse(refusals, statement->view->location, "TEMPORARY",
 						   "a temporary view belongs to one session", "leave it out");
-	if (statement->replace)
+	if (statement->replace && !refusals->is_change)
 		tl_contract_refuse(refusals, -1, "OR REPLACE", "a script makes each object once",
 						   "leave it out");
 	tl_contract_words_expression(refusals, statement->query);
@@ -221,6 +223,9 @@ words_comment(TlRefusals *refusals, const CommentStmt *statement)
 {
 	const List *name = NIL;
 
+	if (statement->objtype == OBJECT_INDEX && refusals->is_change)
+		tl_contract_refuse(refusals, -1, "COMMENT ON INDEX", "a member may have dropped it",
+						   "a comment on the table");
 	switch (statement->objtype)
 	{
 		case OBJECT_TABLE:
@@ -330,6 +335,8 @@ words_other(TlRefusals *refusals, Node *statement)
 {
 	tl_contract_refuse(refusals, -1, GetCommandTagName(CreateCommandTag(statement)),
 					   "a contract's script makes its own objects and does nothing else",
+					   refusals->is_change ?
+					   "CREATE; ALTER TABLE of state tables; DROP TABLE of those, DROP VIEW, DROP FUNCTION; INSERT, UPDATE, DELETE, SELECT function(); COMMENT, GRANT" :
 					   "CREATE TABLE ... USING ledger or ledger_state, TYPE, DOMAIN, INDEX, VIEW, FUNCTION, TRIGGER; COMMENT, GRANT");
 }
 
@@ -534,6 +541,13 @@ words_name(TlRefusals *refusals, const List *name, int location)
 	tl_contract_refuse(refusals, location, strVal(linitial(name)),
 					   "other members may have something else in this schema, or nothing",
 					   "what PostgreSQL or schema ledger has");
+}
+
+/* Of an object of the contract. */
+void
+tl_contract_words_alone(TlRefusals *refusals, const List *name, int location)
+{
+	names_alone(refusals, name, location);
 }
 
 static void

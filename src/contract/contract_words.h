@@ -14,9 +14,12 @@
 
 extern void tl_contract_words(TlRefusals *refusals, const RawStmt *statement);
 extern void tl_contract_words_expression(TlRefusals *refusals, Node *expression);
+extern void tl_contract_words_alone(TlRefusals *refusals, const List *name, int location);
 
 /* contract_words_table.c */
 extern void tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement);
+extern void tl_contract_words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state);
+extern void tl_contract_words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state);
 extern void tl_contract_words_constraints(TlRefusals *refusals, const List *constraints);
 extern void tl_contract_words_collation(TlRefusals *refusals, const List *name, int location);
 extern void tl_contract_words_type(TlRefusals *refusals, const TypeName *type);

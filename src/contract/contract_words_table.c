@@ -18,9 +18,7 @@
 #include "table_alter.h"
 
 static void words_form(TlRefusals *refusals, const CreateStmt *statement);
-static void words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state);
 static void words_constraints(TlRefusals *refusals, const List *constraints, bool is_state);
-static void words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state);
 static bool words_state_constraint(TlRefusals *refusals, const Constraint *constraint);
 static void words_action(TlRefusals *refusals, const Constraint *constraint);
 
@@ -39,9 +37,9 @@ tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
 		Node	   *element = lfirst(cell);
 
 		if (IsA(element, ColumnDef))
-			words_column(refusals, (ColumnDef *) element, is_state);
+			tl_contract_words_column(refusals, (ColumnDef *) element, is_state);
 		else if (IsA(element, Constraint))
-			words_constraint(refusals, (Constraint *) element, is_state);
+			tl_contract_words_constraint(refusals, (Constraint *) element, is_state);
 		else
 			tl_contract_refuse(refusals, -1, "LIKE", "the source has to say what the table is",
 							   "list the columns");
@@ -79,8 +77,8 @@ words_form(TlRefusals *refusals, const CreateStmt *statement)
 						   "leave it out");
 }
 
-static void
-words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state)
+void
+tl_contract_words_column(TlRefusals *refusals, const ColumnDef *column, bool is_state)
 {
 	if (tl_table_alter_is_serial(column->typeName))
 		tl_contract_refuse(refusals, column->location, strVal(linitial(column->typeName->names)),
@@ -114,15 +112,15 @@ words_constraints(TlRefusals *refusals, const List *constraints, bool is_state)
 	foreach(cell, constraints)
 	{
 		if (IsA(lfirst(cell), Constraint))
-			words_constraint(refusals, (Constraint *) lfirst(cell), is_state);
+			tl_contract_words_constraint(refusals, (Constraint *) lfirst(cell), is_state);
 		else if (IsA(lfirst(cell), CollateClause))
 			tl_contract_words_collation(refusals, ((CollateClause *) lfirst(cell))->collname,
 										((CollateClause *) lfirst(cell))->location);
 	}
 }
 
-static void
-words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state)
+void
+tl_contract_words_constraint(TlRefusals *refusals, const Constraint *constraint, bool is_state)
 {
 	static const char *const others = "whether a row goes in may not depend on rows of other members";
 

@@ -13,10 +13,15 @@
  * Functions in PL/pgSQL look up names when they run, and are judged once more when
  * all of the script is there.  They could call themselves, or each other.
  *
+ * A new version replaces functions by others that call new ones.  So there it is
+ * asked whether a call leads back, and functions are judged once more in the order
+ * in which they call each other (contract_again.c).
+ *
  * Invariants
  *	  K1  below a call are at most CALLS_MAX others, at most CALL_DEPTH_MAX deep
  *	  K2  a statement names at most RELATIONS_MAX relations, in all of its parts
- *	  K3  a function calls none that was made after it, nor itself
+ *	  K3  a function calls none that was made after it, nor itself; in a new
+ *		  version: no calls lead from it to itself
  *
  *-------------------------------------------------------------------------
  */
@@ -75,7 +80,7 @@ tl_contract_work(TlRefusals *refusals, const TlQueryScope *scope, Oid function, 
 		tl_contract_refuse(refusals, -1, psprintf("%s with calls", scope->where),
 						   psprintf("below it are more than %d calls, or they are more than %d deep", CALLS_MAX, CALL_DEPTH_MAX),
 						   "fewer calls of other functions");
-	if (look.recursive)
+	if (look.recursive && !refusals->is_change)
 		tl_contract_refuse(refusals, -1, psprintf("%s with a call of itself, or of a later function", scope->where),
 						   "it may have no end", "a loop; functions in the order in which they call each other");
 	if (relations > RELATIONS_MAX)

@@ -19,9 +19,9 @@
  * A call, handler or timer that the members pass over (node_skip.c) is not executed,
  * and its outcome says so.
  *
- * The hook stands before that of node_state.c, which closes the sums of the
- * block, and before that of deployment: a contract is called in the blocks after
- * the one that decides on it.
+ * The hook stands before that of deployment (node_deploy.c): a contract is called in
+ * the blocks after the one that decides on it, and its new version too.  Both stand
+ * before that of node_state.c, which closes the sums of the block.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,6 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "chain_applied.h"
 #include "chain_state_store.h"
 #include "chain_statement.h"
 #include "chain_store.h"
@@ -74,9 +75,6 @@ typedef struct NetChange
 	int			count;
 } NetChange;
 
-static TlStatement select_time = {
-	"SELECT time FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
-};
 static TlStatement select_roles = {
 	"SELECT member, roles FROM ledger_internal.members($1)", 1, {INT8OID}
 };
@@ -106,7 +104,6 @@ static void execute_timers(int64_t height, TlCallContext *about, HTAB *net);
 static void execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *net);
 static void skip(TlCallResult *out);
 static int	compare_refs(const void *left, const void *right);
-static TimestampTz time_of(int64_t height);
 static Datum roles_of(uint64 count, const SPITupleTable *members, uint32_t member);
 static HTAB *make_net(void);
 static void take_changes(HTAB *net);
@@ -210,14 +207,14 @@ tl_node_call_is_due(int64_t height)
 {
 	TimestampTz next;
 
-	return tl_contract_timer_next(&next) && next <= time_of(height);
+	return tl_contract_timer_next(&next) && next <= tl_chain_block_time(height);
 }
 
 static void
 execute_all(int64_t height)
 {
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	TlCallContext about = {.height = height,.time = time_of(height)};
+	TlCallContext about = {.height = height,.time = tl_chain_block_time(height)};
 	HTAB	   *net = make_net();
 	int			settings = tl_contract_execute_begin();
 
@@ -318,19 +315,6 @@ compare_refs(const void *left, const void *right)
 	if (a->is_row != b->is_row)
 		return a->is_row ? -1 : 1;
 	return tl_table_ref_compare(&a->ref, &b->ref);
-}
-
-static TimestampTz
-time_of(int64_t height)
-{
-	Datum		value = Int64GetDatum(height);
-	TimestampTz time;
-
-	if (tl_chain_execute(&select_time, &value, NULL, false) == 0)
-		elog(ERROR, "block %lld is not here", (long long) height);
-	time = DatumGetTimestampTz(tl_chain_result(0, 0, NULL));
-	SPI_freetuptable(SPI_tuptable);
-	return time;
 }
 
 static Datum

@@ -192,6 +192,13 @@ find_contract(ObjectAccessType access, Oid class_id, Oid object_id)
 	return contract;
 }
 
+/* The schema in which an object lies, by itself or with its relation; InvalidOid where none can be told. */
+Oid
+tl_table_contract_schema_of(Oid class_id, Oid object_id)
+{
+	return find_place(class_id) == NULL ? InvalidOid : schema_of(class_id, object_id, NULL);
+}
+
 /* Some forms of ALTER TABLE call no hook. */
 void
 tl_table_contract_guard_alter(Oid relation)

@@ -122,7 +122,7 @@ init_column(ColumnEncoder *column, Relation relation,
 	TlWriter	writer;
 
 	memset(&bytes, 0, sizeof(bytes));
-	bytes.attribute_number = (uint16_t) version->attribute_numbers[number];
+	bytes.attribute_number = (uint16_t) (version->by_place ? number + 1 : version->attribute_numbers[number]);
 	bytes.kind = TL_COLUMN_PLAIN;
 	bytes.type_tag = version->type_tags[number];
 	column->attribute_number = version->attribute_numbers[number];

@@ -29,6 +29,8 @@ typedef struct TlTableVersion
 	char	  **column_names;
 	char	  **type_names;
 	uint32_t   *type_tags;
+	bool		by_place;		/* in the bytes columns have their places here as
+								 * numbers, from 1 (table_state.c) */
 } TlTableVersion;
 
 typedef struct TlTableEncoder TlTableEncoder;

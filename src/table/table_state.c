@@ -11,8 +11,12 @@
  * Every change is noted: the element of the row that came or went, in the set
  * hash of its table (chain_state.c).  The bytes of a row are those of
  * table_row.c with the ref 1.0.0.1 and version 1 of the table, since its
- * definition is the contract's source and never changes.  The executor takes
- * the notes after each call.  A subtransaction that ends in vain takes its notes
+ * definition is the contract's source.  The executor takes
+ * the notes after each call.  A column is known by its place among those that
+ * are there: dumps and restores keep that, and not attribute numbers, of which
+ * those of dropped columns are left out.  A new version of a contract changes
+ * columns; then all rows are noted as gone before and as come afterwards
+ * (tl_table_state_note_all).  A subtransaction that ends in vain takes its notes
  * with it: they are the last ones, since notes carry the subtransaction in which
  * they were made and later ones have greater numbers.
  *
@@ -72,6 +76,7 @@ typedef struct StateEncoder
 	TlTableEncoder *encoder;
 	TupleTableSlot *old;		/* room for the row that goes, or NULL */
 	MemoryContext room;			/* where that is */
+	SubTransactionId made_in;
 } StateEncoder;
 
 static bool enabled = false;
@@ -98,6 +103,7 @@ static StateEncoder *encoder_for(Relation relation);
 static void note(Relation relation, TupleTableSlot *slot, int sign);
 static void check_written(Size size);
 static void note_element(const StateEncoder *encoder, const TlHash *element, int sign);
+static void forget_encoders(void);
 static bool element_of_stored(TlHash *out, Relation relation, ItemPointer tid);
 static bool may_have_new_storage(Relation relation);
 static const TableAmRoutine *routine(void);
@@ -147,6 +153,7 @@ tl_table_state_version(TlTableVersion *out, Relation relation)
 {
 	tl_table_definition_current(out, relation);
 	out->version = 1;
+	out->by_place = true;
 	tl_table_shared_id(out->table_id, out->schema_name, out->table_name);
 }
 
@@ -217,15 +224,23 @@ on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId par
 			encoder->old = NULL;
 			MemoryContextDelete(encoder->room);
 		}
+	/* the newest come first; a definition of theirs may go with it */
+	while (encoders != NULL && encoders->made_in >= own)
+	{
+		tl_table_encoder_close(encoders->encoder);
+		encoders = encoders->next;
+	}
 }
 
-/* Y1; false: a row of a dump comes, which is not noted. */
+/* Y1; false: a row of a dump or of a rewrite comes, which is not noted. */
 static bool
 check_writable(Relation relation)
 {
 	if (OidIsValid(executing) && RelationGetNamespace(relation) == executing &&
 		!tl_table_build_active())
 		return true;
+	if (OidIsValid(relation->rd_rel->relrewrite) && tl_table_contract_running() != NULL)
+		return false;			/* by ALTER TABLE in a contract's script */
 	if (!may_restore(relation))
 		refuse(relation);
 	return false;
@@ -264,6 +279,7 @@ encoder_for(Relation relation)
 	caller = MemoryContextSwitchTo(TopTransactionContext);
 	found = palloc0(sizeof(StateEncoder));
 	found->relation = RelationGetRelid(relation);
+	found->made_in = GetCurrentSubTransactionId();
 	tl_table_state_version(&version, relation);
 	memcpy(found->table_id, version.table_id, TL_TABLE_ID_SIZE);
 	found->encoder = tl_table_encoder_open(relation, &version, TopTransactionContext);
@@ -339,7 +355,8 @@ element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
 		encoder->room = AllocSetContextCreate(TopTransactionContext, "row of a state table",
 											  ALLOCSET_SMALL_SIZES);
 		caller = MemoryContextSwitchTo(encoder->room);
-		encoder->old = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)),
+		/* with values of columns that were added after the row */
+		encoder->old = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(RelationGetDescr(relation)),
 												table_slot_callbacks(relation));
 		MemoryContextSwitchTo(caller);
 	}
@@ -349,6 +366,47 @@ element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
 	tl_error_check(element_of(out, bytes.data, bytes.size), "row of a state table");
 	ExecClearTuple(encoder->old);
 	return true;
+}
+
+/*
+ * Of all its rows, as its definition is now: before something else than its rows
+ * changes what they are (-1), and afterwards (1).
+ */
+void
+tl_table_state_note_all(Oid relation_oid, TlRowElement element, int sign)
+{
+	Relation	relation = table_open(relation_oid, AccessExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan_strat(relation, snapshot, 0, NULL, true, false);
+
+	element_of = element;
+	changes_max = 0;			/* what is bounded is a call */
+	written_max = 0;
+	forget_encoders();
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		note(relation, slot, sign);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(relation, NoLock);
+	forget_encoders();
+}
+
+/* Those of another definition.  The top transaction's memory has them. */
+static void
+forget_encoders(void)
+{
+	for (StateEncoder *encoder = encoders; encoder != NULL; encoder = encoder->next)
+	{
+		if (encoder->old != NULL)
+			MemoryContextDelete(encoder->room);
+		tl_table_encoder_close(encoder->encoder);
+	}
+	encoders = NULL;
 }
 
 static void

@@ -36,6 +36,9 @@ extern void tl_table_state_bound(int changes_max, Size written_max);
 extern void tl_table_state_end(void);
 extern Oid	tl_table_state_executing(void);
 
+/* Not by a call: a new version of the contract changes what its rows are. */
+extern void tl_table_state_note_all(Oid relation, TlRowElement element, int sign);
+
 /* What has changed since this was asked last, in this transaction. */
 extern const TlStateChange *tl_table_state_take(int *count);
 

@@ -10,6 +10,7 @@ use lib "$FindBin::RealBin/../lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use LedgerContract;
 use LedgerRejoin;
 use LedgerWire;
 
@@ -26,6 +27,17 @@ sub insert
 }
 
 $wires->final($_, insert($_, 1), "a row of member $_ is final") foreach (@members);
+
+# A contract of two versions, the second of which has dropped columns of state.
+foreach my $file ('shelf', 'shelf_2')
+{
+	deploy($wires, 1, 'shelf', slurp_file("$FindBin::RealBin/../contracts/$file.sql"));
+	approve($wires, 'shelf', 2, 3);
+	ok($wires->poll($_, q{SELECT version FROM ledger_internal.contract WHERE state = 'deployed' ORDER BY version DESC LIMIT 1}, $file eq 'shelf' ? '1' : '2'), "$file is deployed at member $_") foreach (@members);
+	next if $file ne 'shelf';
+	$wires->sql(4, "SELECT shelf.$_") foreach (q{put('apple')}, q{put('pear', 200)}, q{keep(1, 'one')});
+	ok($wires->poll(4, 'SELECT (SELECT count(*) FROM shelf.item) + (SELECT count(*) FROM shelf.mark)', '3'), 'and has state');
+}
 my $ref = insert(4, 2);
 $wires->final(4, $ref, 'a row is in the dump');
 command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'it is dumped');
@@ -61,6 +73,10 @@ foreach my $member (@members)
 	is($wires->sql($member, "SELECT md5(string_agg(encode(hash, 'hex'), ',' ORDER BY height)) FROM ledger.block WHERE height <= $height"),
 		$wires->sql(1, "SELECT md5(string_agg(encode(hash, 'hex'), ',' ORDER BY height)) FROM ledger.block WHERE height <= $height"), 'and the same blocks');
 }
+$wires->sql(4, q{SELECT shelf.put('fig', 300)});
+ok($wires->poll($_, q{SELECT class FROM shelf.item WHERE name = 'fig'}, 'dear'), "the contract goes on by its second version at member $_") foreach (@members);
+like(same_everywhere($wires, q{SELECT count(*), md5(string_agg(s::text, ',' ORDER BY table_id)) FROM ledger.state AS s WHERE relation::text LIKE 'shelf.%'}, @members), qr/^[1-9]\d*\|\w+$/, 'with the same state');
+is($wires->sql(4, q{SELECT kind, relation FROM ledger.verify(mode => 'full')}), '', 'in which the restored member finds nothing wrong');
 is($wires->sql(1, 'SELECT count(*) FROM ledger.evidence'), '0', 'nobody is accused');
 
 done_testing();

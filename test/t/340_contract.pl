@@ -73,8 +73,27 @@ foreach my $member (@members)
 }
 refused($wires, 2, q{INSERT INTO roaming.usage VALUES ('x', 'mobile originated', '2026-01-01', 60)}, qr/violates check constraint/, 'not against its rules');
 
-# Once only.
-refused($wires, 4, q{SELECT ledger.deploy('roaming', 'CREATE TABLE t (a int) USING ledger')}, qr/contract "roaming" is deployed since block \d+/, 'the name is taken for ever');
+# Two members propose a second version at the same time, and a quorum approves of
+# both: the one that is decided first wins, at all members.
+{
+	my @scripts = map { "CREATE TABLE count_$_ (n integer PRIMARY KEY) USING ledger_state;\nINSERT INTO count_$_ VALUES ($_);\nCREATE OR REPLACE VIEW long_usage AS SELECT served, seconds, $_ AS by_member FROM usage WHERE seconds > 60" } (1, 2);
+
+	$wires->sql($_, 'SELECT ledger_internal.submit(convert_to($source$' . $scripts[ $_ - 1 ] . q{$source$, 'UTF8'))}) foreach (1, 2);
+	foreach my $member (1, 2, 3)
+	{
+		my $both = join ' AND ', map { 'EXISTS (SELECT FROM ledger_internal.ordered_chunk WHERE digest = sha256(convert_to($source$' . $_ . q{$source$, 'UTF8')))} } @scripts;
+
+		$wires->poll($member, "SELECT $both");
+		$wires->sql($member, join ';', map { 'SELECT ledger_internal.ask_approval(ledger_internal.make_notice(format(\'contract roaming version 2 of %s bytes\', octet_length($source$' . $_ . '$source$)), sha256(convert_to($source$' . $_ . q{$source$, 'UTF8'))))} } @scripts);
+	}
+	my $second = q{SELECT string_agg(state, ' ' ORDER BY state) FROM ledger.contract WHERE name = 'roaming'};
+
+	ok($wires->poll($_, $second, 'deployed failed superseded'), "one of two versions wins at member $_") || diag($wires->sql($_, 'SELECT name, version, state, reason, approved_by FROM ledger.contract')) foreach (@members);
+	like(same_everywhere($wires, q{SELECT version, since_height, superseded_at, hash, reason FROM ledger.contract WHERE name = 'roaming' ORDER BY since_height}, @members),
+		qr/^1\|(\d+)\|(\d+)\|\S+\|\n2\|\2\|\|\S+\|\n2\|\d+\|\|\S+\|it replaces version 1, and version 2 is deployed since block \2$/, 'the same one everywhere');
+	like(same_everywhere($wires, q{SELECT c.relname, p.digest FROM pg_class AS c JOIN ledger.state AS p ON p.relation = c.oid WHERE c.relname LIKE 'count_%'}, @members), qr/^count_\d\|\S+$/, 'with the state that it has made');
+	refused($wires, 4, q{SELECT ledger.approve('roaming')}, qr/contract "roaming" is not proposed/, 'the other one cannot be approved any more');
+}
 
 # A member whose database is in the way waits, and says so; the others do not.
 $wires->sql(4, 'CREATE SCHEMA tariff');

@@ -12,6 +12,7 @@ use Test::More;
 use LedgerContract;
 use LedgerWire;
 
+$ENV{PGOPTIONS} = '-c jit=off';
 my $wires = LedgerWire->new(2, ordered => 1);
 
 $wires->announce($_) foreach (1, 2);
@@ -45,11 +46,20 @@ is_deployed('timer', 1, 2);
 $wires->sql(1, "SELECT timer.make('$_', '$_')") foreach ('1 s', '10 s');
 ok($wires->poll(1, q{SELECT state = 'over' FROM timer.offer WHERE name = '1 s'}), 'a timer has run');
 
+# With two versions, each of which has changed state.
+decide('shelf', slurp_file("$FindBin::RealBin/../contracts/shelf.sql"), 1, 2);
+is_deployed('shelf', 1, 2);
+$wires->sql(1, "SELECT shelf.$_") foreach (q{put('apple')}, q{put('pear', 200)}, q{keep(1, 'one')}, q{wait('pear', '2999-01-01')});
+ok($wires->poll($_, 'SELECT (SELECT count(*) FROM shelf.item) + (SELECT count(*) FROM shelf.mark) + (SELECT count(*) FROM shelf.expire_timer)', '4'), "the first version is used, at member $_") foreach (1, 2);
+decide('shelf', slurp_file("$FindBin::RealBin/../contracts/shelf_2.sql"), 2, 1);
+ok($wires->poll($_, q{SELECT count(*) FROM ledger_internal.contract WHERE name = 'shelf' AND state = 'deployed'}, '2'), "the second version is deployed at member $_") foreach (1, 2);
+$wires->sql(2, q{SELECT shelf.put('fig', 333)});
+
 my $new = $wires->add_newcomer;
 $wires->invite(1, $new);
 $wires->join($new);
 is_deployed('roaming', 1, 2, $new);
-is($wires->sql($new, "SELECT table_id FROM ledger_internal.shared_table ORDER BY 1"), $wires->sql(1, "SELECT table_id FROM ledger_internal.shared_table ORDER BY 1"), 'the newcomer has its table');
+unlike(same_everywhere($wires, 'SELECT table_id FROM ledger_internal.shared_table ORDER BY 1', 1, $new), qr/^at /m, 'the newcomer has its table, and those of the other contracts');
 
 # A proposal that is open when the members change lapses, and is made again.
 decide('early', 'CREATE TABLE t (a integer) USING ledger', 2);
@@ -70,13 +80,15 @@ foreach my $member (1, 2, $new)
 # A crash after that changes nothing.
 $wires->node($new)->stop('immediate');
 $wires->node($new)->start;
-is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '3', 'all are there after a crash');
+is($wires->sql($new, 'SELECT count(*) FROM ledger_internal.contract_schema'), '4', 'all are there after a crash');
 decide('late', 'CREATE TABLE t (a integer) USING ledger; CREATE VIEW v AS SELECT a FROM t', 2, 1, $new);
 is_deployed('late', 1, 2, $new);
 ok($wires->poll($_, q{SELECT state = 'over' FROM timer.offer WHERE name = '10 s'}), "the other timer has run at member $_") foreach (1, 2, $new);
 is($wires->sql($new, $_), $wires->sql(1, $_), "the newcomer has the same: $_")
   foreach ('SELECT contract, handler, key, at, ref, height, state FROM ledger.timer_outcome ORDER BY ref', 'SELECT * FROM timer.offer ORDER BY name',
-	q{SELECT table_id, digest FROM ledger.state WHERE relation IN ('timer.offer'::regclass, 'timer.expire_timer'::regclass) ORDER BY 1});
+	q{SELECT table_id, digest FROM ledger.state WHERE relation IN ('timer.offer'::regclass, 'timer.expire_timer'::regclass) OR relation::text LIKE 'shelf.%' ORDER BY 1},
+	'SELECT name, owner, price, sold, class, seen FROM shelf.item ORDER BY name',
+	q{SELECT version, since_height, superseded_at, state, hash FROM ledger.contract WHERE name = 'shelf' ORDER BY version});
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, 2, $new);
 
 done_testing();

@@ -1,0 +1,252 @@
+# New versions of a contract, on a ledger of one member: what one does, what is
+# refused, what fails and leaves nothing; dumps, and what a member has of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use LedgerContract;
+use LedgerWire;
+
+$ENV{PGOPTIONS} = '-c jit=off';
+my $wires = LedgerWire->new(1, ordered => 1);
+my $node = $wires->node(1);
+my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
+my ($first, $second) = map { slurp_file("$FindBin::RealBin/../contracts/$_.sql") } ('shelf', 'shelf_2');
+
+$wires->announce(1);
+
+sub in_state
+{
+	my ($motion, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok($wires->poll(1, "SELECT state || coalesce(': ' || reason, '') FROM ledger.contract WHERE motion = '$motion'", $expected), $name)
+	  || diag($wires->sql(1, 'SELECT name, version, state, reason, approved_by, needed FROM ledger.contract'));
+}
+
+sub outcome
+{
+	my ($call) = @_;
+	my $ref = $wires->sql(1, "SELECT shelf.$call");
+
+	return $wires->sql(1, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$ref', '$wait')");
+}
+
+in_state(deploy($wires, 1, 'shelf', $first), 'deployed', 'a contract is deployed');
+is(outcome($_), 'done', $_) foreach (q{put('apple')}, q{put('pear', 200)}, q{keep(1, 'one')}, q{wait('apple', '2999-01-01')}, q{wait('pear', '2999-01-01')}, 'raise(1)');
+$wires->sql(1, q{INSERT INTO shelf.offer VALUES ('apple', 7)});
+ok($wires->poll(1, q{SELECT price FROM shelf.item WHERE name = 'apple'}, '7'), 'and used');
+
+# What ledger.check_contract(source, name) says of a script, on what is there.
+sub check
+{
+	my ($script) = @_;
+
+	return $wires->sql(1, "SELECT construct || ': ' || why || ' -> ' || replacement FROM ledger.check_contract(\$source\$$script\$source\$, 'shelf')");
+}
+
+is(check($second), '', 'nothing is refused of its second version');
+is($wires->sql(1, q{SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'shelf.item'::regclass AND attnum > 0}), 'name owner note price sold', 'and nothing is left of the trial');
+my $sell = 'CREATE FUNCTION sell(context ledger.context) RETURNS void LANGUAGE';
+my @refused = (
+	# tables
+	[ 'ALTER TABLE offer ADD COLUMN a integer', qr/^ALTER TABLE offer: its rows are on the ledger/ ],
+	[ 'ALTER TABLE put_call ADD COLUMN a integer', qr/^ALTER TABLE put_call: its rows are on the ledger/ ],
+	[ 'ALTER TABLE expire_timer ADD COLUMN a integer', qr/^ALTER TABLE expire_timer: it goes with the handler/ ],
+	[ 'ALTER TABLE nothing ADD COLUMN a integer', qr/^nothing: the contract has no table of that name/ ],
+	[ 'ALTER TABLE pg_class ADD COLUMN a integer', qr/^pg_class: the contract has no table of that name/ ],
+	[ 'ALTER TABLE other.item ADD COLUMN a integer', qr/^other: a contract's objects lie in the schema/ ],
+	[ 'ALTER TABLE IF EXISTS item ADD COLUMN a integer', qr/^IF EXISTS/ ],
+	[ 'ALTER TABLE ONLY item ADD COLUMN a integer', qr/^ONLY/ ],
+	[ 'ALTER TABLE item ADD COLUMN IF NOT EXISTS a integer', qr/^IF NOT EXISTS/ ],
+	[ 'ALTER TABLE item ADD COLUMN a float8', qr/^double precision: sums of it depend/ ],
+	[ 'ALTER TABLE item ADD COLUMN a serial', qr/^serial: each member has a sequence/ ],
+	[ 'ALTER TABLE item ADD COLUMN a timestamptz DEFAULT now()', qr/^DEFAULT/ ],
+	[ 'ALTER TABLE item ADD COLUMN a integer NOT NULL', qr/^statement: column "a" of relation "item" contains null values/ ],
+	[ 'ALTER TABLE item ADD COLUMN a integer GENERATED ALWAYS AS (1) STORED', qr/^GENERATED/ ],
+	[ 'ALTER TABLE item ADD COLUMN a text UNIQUE', qr/^key or INDEX on a: a row with a long value/ ],
+	[ 'ALTER TABLE item ADD COLUMN a integer REFERENCES mark ON DELETE CASCADE', qr/^CASCADE: which of several foreign keys/ ],
+	[ 'ALTER TABLE item ADD COLUMN name integer', qr/^statement: column "name" of relation "item" already exists/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c CHECK (price > 10)', qr/^statement: check constraint "c" of relation "item" is violated by some row/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c CHECK (price > 5) NOT VALID', qr/^NOT VALID/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c UNIQUE (owner)', qr/^statement: could not create unique index "c"/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c UNIQUE USING INDEX item_by_owner', qr/^USING INDEX/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c FOREIGN KEY (name) REFERENCES expire_timer', qr/^FOREIGN KEY to timers/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c CHECK (price > random())', qr/^CHECK/ ],
+	[ 'ALTER TABLE item DROP CONSTRAINT item_pkey', qr/^CREATE TABLE ... USING ledger_state: each row of it has to be the only one/ ],
+	[ 'ALTER TABLE item DROP COLUMN name', qr/^statement: cannot drop column name of table item because other objects depend on it/ ],
+	[ 'ALTER TABLE item DROP COLUMN note CASCADE', qr/^CASCADE: the source has to say all/ ],
+	[ 'ALTER TABLE item DROP COLUMN IF EXISTS note', qr/^IF EXISTS/ ],
+	[ 'ALTER TABLE item DROP COLUMN note', qr/^statement: cannot drop column note of table item because other objects depend on it/ ],
+	[ 'ALTER TABLE item ALTER COLUMN price TYPE numeric', qr/^ALTER TABLE: columns and constraints of state tables come and go/ ],
+	[ 'ALTER TABLE item ALTER COLUMN price SET DEFAULT random()', qr/^DEFAULT/ ],
+	[ 'ALTER TABLE item ALTER COLUMN sold SET NOT NULL', qr/^statement: column "sold" of relation "item" contains null values/ ],
+	[ 'ALTER TABLE item DISABLE TRIGGER ALL', qr/^ALTER TABLE: columns and constraints/ ],
+	[ 'ALTER TABLE item SET ACCESS METHOD heap', qr/^ALTER TABLE: columns and constraints/ ],
+	[ 'ALTER TABLE item RENAME TO thing', qr/^RENAME/ ],
+	[ 'ALTER TABLE item RENAME COLUMN note TO remark', qr/^RENAME/ ],
+	[ 'ALTER TABLE item OWNER TO postgres', qr/^ALTER TABLE: columns and constraints/ ],
+	[ 'ALTER VIEW dear SET (security_barrier)', qr/^ALTER: what is there is used/ ],
+	[ 'DROP TABLE offer', qr/^DROP TABLE offer: its rows are on the ledger/ ],
+	[ 'DROP TABLE keep_call', qr/^DROP TABLE keep_call: its rows are on the ledger/ ],
+	[ 'DROP TABLE expire_timer', qr/^DROP TABLE expire_timer: it goes with the handler/ ],
+	[ 'DROP TABLE mark', qr/^statement: cannot drop table mark because other objects depend on it/ ],
+	[ 'DROP TABLE mark CASCADE', qr/^CASCADE/ ],
+	[ 'DROP TABLE IF EXISTS mark', qr/^IF EXISTS/ ],
+	[ 'DROP TABLE public.mark', qr/^public: a contract's objects/ ],
+	[ 'DROP INDEX item_by_owner', qr/^DROP: a member drops the indexes/ ],
+	[ 'COMMENT ON INDEX item_by_owner IS \'x\'', qr/^COMMENT ON INDEX: a member may have dropped it/ ],
+	[ 'CREATE INDEX item_by_owner ON item (price)', qr/^statement: relation "item_by_owner" already exists/ ],
+	[ 'CREATE TRIGGER t BEFORE INSERT ON offer FOR EACH ROW EXECUTE FUNCTION ledger.verify_signature(\'a\', \'b\', \'c\', \'bip340\')', qr/TRIGGER on a table that is there|statement:/ ],
+	# views and functions
+	[ 'DROP VIEW nothing', qr/^nothing: the contract has no view/ ],
+	[ 'DROP VIEW pg_tables', qr/^pg_tables: the contract has no view/ ],
+	[ 'DROP VIEW item', qr/^statement: "item" is not a view/ ],
+	[ 'CREATE OR REPLACE VIEW dear AS SELECT i.price FROM item AS i', qr/^statement: cannot drop columns from view/ ],
+	[ 'CREATE OR REPLACE VIEW dear AS SELECT i.name, i.price FROM pg_class AS c, item AS i', qr/^pg_class: a contract reads its own tables/ ],
+	[ 'DROP FUNCTION nothing', qr/^nothing: the contract has no function/ ],
+	[ 'DROP FUNCTION take(varchar)', qr/^arguments of DROP FUNCTION/ ],
+	[ 'DROP FUNCTION take CASCADE', qr/^CASCADE/ ],
+	[ 'DROP FUNCTION now', qr/^now: the contract has no function/ ],
+	[ 'CREATE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN price', qr/^statement: function "rounded" already exists/ ],
+	[ 'CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS integer LANGUAGE sql IMMUTABLE RETURN price', qr/^statement: cannot change return type/ ],
+	[ 'CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN random()', qr/random/ ],
+	[ 'CREATE FUNCTION take(context ledger.context, name varchar, more integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END', qr/^take: a contract has one function of a name/ ],
+	[ 'DROP FUNCTION take; CREATE FUNCTION take(context ledger.context, number integer) RETURNS void LANGUAGE sql BEGIN ATOMIC END', qr/^take: a contract has one function of a name/ ],
+	[ 'CREATE OR REPLACE FUNCTION put(context ledger.context, name varchar, price bigint) RETURNS void LANGUAGE sql BEGIN ATOMIC END', qr/^statement: cannot remove parameter defaults/ ],
+	[ 'CREATE OR REPLACE FUNCTION put(context ledger.context, n varchar, price bigint DEFAULT 1) RETURNS void LANGUAGE sql BEGIN ATOMIC END', qr/^statement: cannot change name of input parameter/ ],
+	[ 'CREATE FUNCTION a() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN rounded(5); CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN a()', qr/with a call that leads back to it: it may have no end/ ],
+	[ "CREATE FUNCTION a() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM b(); END \$\$; CREATE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM a(); END \$\$", qr/b\(\) does not exist|leads back/ ],
+	[ "CREATE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN NULL; END \$\$; CREATE FUNCTION a() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM b(); END \$\$; CREATE OR REPLACE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM a(); END \$\$", qr/leads back to it/ ],
+	# what an old function rests on
+	[ 'DROP FUNCTION keep; CREATE TABLE more (number integer PRIMARY KEY, name varchar(20)) USING ledger_state; ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT p PRIMARY KEY (owner, price)', qr/^FUNCTION on_offer with UPDATE of price.*^FUNCTION raise with FOR/ms ],
+	# rows
+	[ 'UPDATE offer SET price = 1', qr/^statement with offer: rows of ledger tables are statements of members/ ],
+	[ 'INSERT INTO offer VALUES (\'a\', 1)', qr/^statement with offer/ ],
+	[ 'DELETE FROM expire_timer', qr/^statement with a change of expire_timer/ ],
+	[ 'UPDATE pg_class SET relname = \'a\'', qr/pg_class/ ],
+	[ 'UPDATE public.item SET price = 1', qr/^public/ ],
+	[ 'UPDATE item SET name = \'a\'', qr/^statement with UPDATE of name/ ],
+	[ 'UPDATE item SET price = extract(epoch FROM now())', qr/now/ ],
+	[ 'UPDATE item SET price = 1 / (price - price)', qr/^statement: the rows of its state are such that it fails -> division by zero/ ],
+	[ 'INSERT INTO mark SELECT 1, i.name FROM item AS i LIMIT 1', qr/^statement with LIMIT/ ],
+	[ 'INSERT INTO mark VALUES (1, \'a\')', qr/^statement: the rows of its state are such that it fails -> duplicate key/ ],
+	[ 'SELECT ledger.require(false, \'not now\')', qr/^refused by itself: not now/ ],
+	[ 'SELECT pg_sleep(1)', qr/pg_sleep/ ],
+	[ 'SELECT ledger.deploy(\'a\', \'b\')', qr/deploy/ ],
+	[ 'TRUNCATE item', qr/^TRUNCATE TABLE: a contract's script makes its own objects/ ],
+	[ 'MERGE INTO mark AS m USING item AS i ON m.body = i.name WHEN MATCHED THEN DELETE', qr/^MERGE: a contract's script/ ],
+	[ 'WITH d AS (DELETE FROM item RETURNING name) SELECT count(*) FROM d', qr/^statement with (WITH|RETURNING)/ ],
+	[ 'COPY item FROM STDIN', qr/^COPY: a contract's script/ ],
+	[ 'DO $$ BEGIN END $$', qr/^DO: a contract's script/ ],
+	[ 'REVOKE SELECT ON item FROM PUBLIC', qr/^REVOKE/ ],
+	[ '', qr/^source: it has no statement/ ]
+);
+
+foreach my $case (@refused)
+{
+	my ($script, $expected) = @$case;
+
+	like(check($script), $expected, "refused: $script");
+}
+
+
+# Only those who decide about contracts try one on what is there.
+refused($wires, 1, q{CREATE ROLE reader; GRANT ledger_reader TO reader; SET ROLE reader; SELECT * FROM ledger.check_contract('SELECT 1', 'shelf')}, qr/permission denied for function check_contract/, 'not everybody tries a version');
+refused($wires, 1, q{SELECT * FROM ledger.check_contract('SELECT 1', 'none')}, qr/contract "none" is not deployed/, 'nor one of nothing');
+refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP TABLE offer')}, qr/this script can be no new version of contract "shelf"\n.*line 1: DROP TABLE offer/s, 'what is refused is not proposed');
+
+# What a member has of its own is in the way of nothing, or has to go.
+my $heights = 'SELECT version, since_height, superseded_at, state FROM ledger.contract ORDER BY version, since_height';
+
+$wires->sql(1, $_) foreach ('DROP INDEX shelf.offer_by_name', 'CREATE INDEX sale_by_name ON shelf.offer (price)', 'CREATE INDEX own ON shelf.item (note, price)', 'CREATE INDEX own_expression ON shelf.offer ((10 / coalesce(price, 1)))', 'CREATE VIEW marks AS SELECT * FROM shelf.mark');
+refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP FUNCTION keep; DROP TABLE mark')}, qr/drops something that is used here\n.*rule _RETURN on view public\.marks depends on table mark.*HINT: +Drop it/s, 'a view of a member keeps it from approving');
+
+# What the old version was called for is ordered after the new one: here one block
+# has the decision, and the calls are committed before and applied behind it.
+$wires->sql(1, "SELECT ledger_internal.submit(convert_to(\$source\$$second\$source\$, 'UTF8'))");
+ok($wires->poll(1, qq{SELECT EXISTS (SELECT FROM ledger_internal.ordered_chunk WHERE digest = sha256(convert_to(\$source\$$second\$source\$, 'UTF8')))}), 'the source is on the ledger');
+my $motion = $wires->sql(1, qq{SELECT ledger_internal.ask_approval(ledger_internal.make_notice(format('contract shelf version 2 of %s bytes', octet_length(convert_to(\$source\$$second\$source\$, 'UTF8'))), sha256(convert_to(\$source\$$second\$source\$, 'UTF8'))))});
+ok($node->wait_for_log(qr/a new version of contract "shelf" drops something that is used here/), 'where others have decided all the same its blocks wait');
+my @late = map { $wires->sql(1, "SELECT shelf.$_") } (q{put('fig', 333)}, q{take('pear')}, q{keep(2)}, 'raise(1)');
+is($wires->sql(1, "SELECT string_agg(state, ' ') FROM unnest('{" . join(',', @late) . "}'::ledger.ref[]) AS r, LATERAL ledger.outcome(r)"), 'waiting waiting waiting waiting', 'and calls by the old version with them');
+refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP VIEW dear')}, qr/a version of contract "shelf" is decided, and not applied here yet/, 'nor is another version proposed meanwhile');
+$wires->sql(1, 'DROP VIEW marks');
+in_state($motion, 'deployed', 'until that is gone');
+is(join("\n", map { $wires->sql(1, "SELECT state || coalesce(': ' || message, '') FROM ledger.outcome('$_', '$wait')") } @late),
+	"done\nrefused: function take is no longer there\nrefused: function keep is no longer there\ndone", 'what was called before runs by the new version, and what that does not have is refused');
+is($wires->sql(1, 'SELECT name, owner, price, sold, class, seen FROM shelf.item ORDER BY name'), "apple|1|8||plain|1\nfig|1|331||dear|\npear|1|202||dear|2", 'rows are those of before, changed');
+is($wires->sql(1, 'SELECT * FROM shelf.label'), '1|one', 'and those of a table that is dropped stand in another one');
+is($wires->sql(1, q{SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'shelf.item'::regclass AND attnum > 0 AND NOT attisdropped}), 'name owner price sold class seen', 'columns have gone and come');
+is($wires->sql(1, q{SELECT to_regclass('shelf.mark') IS NULL, to_regclass('shelf.keep_call') IS NULL, to_regclass('shelf.remind_timer') IS NULL, (SELECT count(*) FROM shelf.expire_timer)}), 't|f|t|2', 'timers of a handler that is dropped go, others stay, and rows of calls stay');
+is($wires->sql(1, q{SELECT string_agg(pg_get_function_arguments(oid), '; ' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace AND proname = 'put'}), q{context ledger.context, name character varying, price bigint DEFAULT 5; name character varying, price bigint DEFAULT 5}, 'callers have the new default');
+refused($wires, 1, q{SELECT shelf.take('pear')}, qr/function shelf\.take\(unknown\) does not exist/, 'what is dropped is not called any more');
+is($wires->sql(1, $heights =~ s/SELECT .* FROM/SELECT version, since_height < superseded_at, state FROM/r), "1|t|superseded\n2||deployed", 'both versions are shown');
+is($wires->sql(1, q{SELECT count(DISTINCT source), count(DISTINCT hash), min(approved_by::text) FROM ledger.contract}), '2|2|{member1}', 'with their sources, hashes, and who approved');
+is($wires->sql(1, q{SELECT string_agg(relname || ' on ' || indrelid::regclass, ', ' ORDER BY relname) FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE relnamespace = 'shelf'::regnamespace AND NOT indisunique AND relname !~ '_timer_|ledger_'}),
+	'item_by_owner on shelf.item, item_price_idx on shelf.item, own_expression on shelf.offer, sale_by_name on shelf.sale, sale_by_name_own on shelf.offer', 'own indexes stay, under another name where the new version takes it, and go with their columns');
+refused($wires, 1, 'ALTER INDEX shelf.sale_by_name RENAME TO other', qr/cannot change "shelf.sale_by_name"/, 'what it has made is fixed');
+refused($wires, 1, 'ALTER TABLE shelf.item DROP COLUMN seen', qr/cannot change/, 'and what it has changed');
+$wires->sql(1, 'DROP INDEX shelf.sale_by_name_own');
+refused($wires, 1, q{UPDATE shelf.label SET body = 'x'}, qr/cannot change state table/, 'its state tables are');
+$wires->sql(1, q{INSERT INTO shelf.sale VALUES ('fig', 400)});
+ok($wires->poll(1, q{SELECT price FROM shelf.item WHERE name = 'fig'}, '400'), 'its ledger tables are shared, and handled');
+is(outcome($_), 'done', $_) foreach (q{sell('fig')}, q{put('kiwi')}, q{wait('kiwi', '2000-01-01')});
+ok($wires->poll(1, q{SELECT sold FROM shelf.item WHERE name = 'kiwi'}, '-1'), 'a timer runs by the new version');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
+is($wires->sql(1, q{SELECT verdict FROM ledger.verification ORDER BY id DESC LIMIT 1}), 'clean', 'and that was looked at');
+
+# What fails leaves nothing, says why, and can be proposed again.
+sub decide
+{
+	my ($version, $text) = @_;
+	my $body = "convert_to(\$text\$$text\$text\$, 'UTF8')";
+
+	$wires->sql(1, "SELECT ledger_internal.submit($body)");
+	$wires->poll(1, "SELECT EXISTS (SELECT FROM ledger_internal.ordered_chunk WHERE digest = sha256($body))");
+	return $wires->sql(1, "SELECT ledger_internal.ask_approval(ledger_internal.make_notice('contract shelf version $version of ' || octet_length($body) || ' bytes', sha256($body)))");
+}
+
+my $digests = 'SELECT relation, digest FROM ledger.state ORDER BY table_id';
+my $before = $wires->sql(1, $digests);
+
+in_state(decide(3, "ALTER TABLE item ADD COLUMN more integer DEFAULT 1;\nDELETE FROM item;\nDROP TABLE label;\nDELETE FROM class;\nSELECT ledger.require(false, 'in vain')"), 'failed: line 5: refused by itself: in vain', 'a version that refuses itself');
+in_state(decide(3, "DELETE FROM item;\nALTER TABLE offer ADD COLUMN a integer"), 'failed: line 2: ALTER TABLE offer: its rows are on the ledger, or on their way there, as they are', 'one that no contract may have');
+in_state(decide(3, "UPDATE item SET price = 1 / (price - price)"), 'failed: line 1: statement: the rows of its state are such that it fails', 'one whose rows are in the way: the same words at all members');
+in_state(decide(2, 'DROP TABLE label'), "failed: it replaces version 1, and version 2 is deployed since block " . $wires->sql(1, q{SELECT since_height FROM ledger.contract WHERE version = 2 AND state = 'deployed'}), 'one that replaces an older version');
+in_state(decide(4, 'DROP TABLE label'), "failed: it replaces version 3, and version 2 is deployed since block " . $wires->sql(1, q{SELECT since_height FROM ledger.contract WHERE version = 2 AND state = 'deployed'}), 'one that comes too soon');
+is($wires->sql(1, $digests), $before, 'nothing has changed');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
+
+# A third one, and a dump of it.
+refused($wires, 1, q{SELECT ledger.deploy('shelf', 'ALTER TABLE item DROP COLUMN sold')}, qr/line 1: statement: cannot drop column sold of table item because other objects depend on it/, 'what functions use is not dropped');
+in_state(deploy($wires, 1, 'shelf', <<'END'), 'deployed', 'a third version is deployed');
+DROP VIEW dear;
+CREATE OR REPLACE FUNCTION take(context ledger.context, name varchar) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    DELETE FROM item WHERE name = take.name;
+END;
+ALTER TABLE item DROP COLUMN seen, ADD COLUMN size integer;
+UPDATE item SET size = 3 WHERE owner = 1;
+INSERT INTO label VALUES (2, 'two');
+END
+is(outcome(q{take('apple')}), 'done', 'a function that was dropped is there again');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
+command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr('postgres') ], 'it can be dumped');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
+is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
+  foreach ('SELECT name, owner, price, sold, class, size FROM shelf.item ORDER BY name', 'SELECT * FROM shelf.label', 'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', $heights,
+	q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
+is($node->safe_psql('restored', q{SELECT kind, relation FROM ledger.verify(mode => 'full') WHERE kind = 'state_changed'}), '', 'and its rows give the same state, although columns that are dropped are not in a dump');
+
+# A test ledger can be ended, with what all versions have made.
+$wires->sql(1, 'SELECT ledger.dispose()');
+is($wires->sql(1, q{SELECT to_regnamespace('shelf') IS NULL}), 't', 'nothing is left when the ledger is ended');
+
+done_testing();
