@@ -125,6 +125,7 @@ OBJS_BACKEND = \
 	src/table/table_filter.o \
 	src/table/table_shared.o \
 	src/table/table_insert.o \
+	src/table/table_ref_insert.o \
 	src/chain/chain_snapshot.o \
 	src/chain/chain_progress.o \
 	src/chain/chain_statement.o \

@@ -58,6 +58,18 @@
 	index_beginscan(table, index, snapshot, NULL, key_count, 0)
 #endif
 
+/* 16 wants the table when a btree is searched, 17 no snapshot. */
+#if PG_VERSION_NUM < 160000
+#define tl_btree_search_leaf(index, table, key, buffer) \
+	_bt_search(index, key, buffer, BT_WRITE, NULL)
+#elif PG_VERSION_NUM < 170000
+#define tl_btree_search_leaf(index, table, key, buffer) \
+	_bt_search(index, table, key, buffer, BT_WRITE, NULL)
+#else
+#define tl_btree_search_leaf(index, table, key, buffer) \
+	_bt_search(index, table, key, buffer, BT_WRITE)
+#endif
+
 /* 17 has sets of events belong to a resource owner. */
 #if PG_VERSION_NUM < 170000
 #define tl_wait_set_create(count)	CreateWaitEventSet(CurrentMemoryContext, count)

@@ -37,6 +37,9 @@
 
 static uint64 attempts = 0;
 
+static bool send_text(TlConnection *connection, const char *text, bool is_name,
+					  const TlParameter *parameters, int count, int timeout_ms,
+					  TlConnectionDone done, void *context);
 static void start(TlConnection *connection, TimestampTz now);
 static void go_on_starting(TlConnection *connection);
 static void go_on_asking(TlConnection *connection);
@@ -110,6 +113,24 @@ tl_replication_connection_ask(TlConnection *connection, const char *query,
 							  int timeout_ms, TlConnectionDone done,
 							  void *context)
 {
+	return send_text(connection, query, false, parameters, count, timeout_ms, done, context);
+}
+
+/* The same of what PREPARE has given that name in this connection. */
+bool
+tl_replication_connection_execute(TlConnection *connection, const char *name,
+								  const TlParameter *parameters, int count,
+								  int timeout_ms, TlConnectionDone done,
+								  void *context)
+{
+	return send_text(connection, name, true, parameters, count, timeout_ms, done, context);
+}
+
+static bool
+send_text(TlConnection *connection, const char *text, bool is_name,
+		  const TlParameter *parameters, int count, int timeout_ms,
+		  TlConnectionDone done, void *context)
+{
 	const char *values[TL_CONNECTION_PARAMETERS_MAX];
 	int			sizes[TL_CONNECTION_PARAMETERS_MAX];
 	int			formats[TL_CONNECTION_PARAMETERS_MAX];
@@ -124,8 +145,9 @@ tl_replication_connection_ask(TlConnection *connection, const char *query,
 		sizes[i] = parameters[i].size;
 		formats[i] = parameters[i].binary;
 	}
-	if (!PQsendQueryParams(connection->conn, query, count, NULL, values, sizes,
-						   formats, 1) ||
+	if (!(is_name ?
+		  PQsendQueryPrepared(connection->conn, text, count, values, sizes, formats, 1) :
+		  PQsendQueryParams(connection->conn, text, count, NULL, values, sizes, formats, 1)) ||
 		(flushed = PQflush(connection->conn)) < 0)
 	{
 		tl_replication_connection_close(connection, NULL);

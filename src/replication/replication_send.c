@@ -37,6 +37,9 @@
 
 #define SEND_TIMEOUT_MS		60000
 
+/* The name of what puts rows into the wire. */
+#define SEND				"send_rows"
+
 static TlStatement select_place = {
 	"SELECT l.incarnation, l.seq FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
 	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.message = $2",
@@ -69,6 +72,8 @@ static TlStatement select_bodies = {
 	2, {INT4OID, INT8OID}
 };
 
+static void prepare(TlSender *sender);
+static void on_prepared(void *context, PGresult *result);
 static void ask_place(TlSender *sender);
 static void on_place(void *context, PGresult *result);
 static bool find_place(TlSender *sender, const void *data, int size);
@@ -96,13 +101,39 @@ tl_replication_send_poll(TlSender *sender, TimestampTz now)
 
 	tl_replication_connection_poll(connection, now);
 	if (tl_replication_connection_take_fresh(connection))
-		sender->positioned = false;
+		sender->positioned = sender->prepared = false;
 	if (connection->state != TL_CONNECTION_IDLE)
 		return;
-	if (!sender->positioned)
+	if (!sender->prepared)
+		prepare(sender);
+	else if (!sender->positioned)
 		ask_place(sender);
 	else if (!sender->caught_up && (sender->bodies || !sender->wire->holds))
 		send_next(sender);
+}
+
+/* Once for each connection: to plan it costs as much as to run it. */
+static void
+prepare(TlSender *sender)
+{
+	uint32_t	member = sender->wire->member;
+
+	sender->prepared = true;	/* or the connection is closed */
+	tl_replication_connection_ask(&sender->connection, sender->bodies ?
+								  psprintf("PREPARE " SEND " (bytea[], text[]) AS INSERT INTO ledger_wire.body_%u (chunk, audience)"
+										   " SELECT c, a::bigint[] FROM unnest($1, $2)"
+										   " WITH ORDINALITY AS u (c, a, n) ORDER BY n", member) :
+								  psprintf("PREPARE " SEND " (bytea[]) AS INSERT INTO ledger_wire.log_%u (message)"
+										   " SELECT m FROM unnest($1)"
+										   " WITH ORDINALITY AS u (m, n) ORDER BY n", member),
+								  NULL, 0, SEND_TIMEOUT_MS, on_prepared, sender);
+}
+
+static void
+on_prepared(void *context, PGresult *result)
+{
+	if (result == NULL || !tl_replication_result_ok(result))
+		fail(context, result);
 }
 
 static void
@@ -242,15 +273,9 @@ send_next(TlSender *sender)
 		sender->sending_position = DatumGetInt64(tl_chain_result(count - 1, 1, NULL));
 		parameters[0] = tl_replication_send_array(contents, NULL, (int) count, BYTEAOID);
 		parameters[1] = tl_replication_send_array(audiences, nulls, (int) count, TEXTOID);
-		tl_replication_connection_ask(&sender->connection, sender->bodies ?
-									  psprintf("INSERT INTO ledger_wire.body_%u (chunk, audience)"
-											   " SELECT c, a::bigint[] FROM unnest($1::bytea[], $2::text[])"
-											   " WITH ORDINALITY AS u (c, a, n) ORDER BY n", wire->member) :
-									  psprintf("INSERT INTO ledger_wire.log_%u (message)"
-											   " SELECT m FROM unnest($1::bytea[])"
-											   " WITH ORDINALITY AS u (m, n) ORDER BY n", wire->member),
-									  parameters, sender->bodies ? 2 : 1,
-									  SEND_TIMEOUT_MS, on_sent, sender);
+		tl_replication_connection_execute(&sender->connection, SEND, parameters,
+										  sender->bodies ? 2 : 1,
+										  SEND_TIMEOUT_MS, on_sent, sender);
 	}
 	tl_replication_wire_end(wire);
 }

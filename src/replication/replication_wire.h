@@ -27,6 +27,7 @@ typedef struct TlSender
 	TlWire	   *wire;
 	bool		bodies;			/* or the log */
 	TlConnection connection;
+	bool		prepared;		/* its INSERT, in this connection */
 	bool		positioned;		/* what the wire has is known */
 	int			incarnation;	/* the log's place: last row that is there */
 	int64_t		position;		/* its sequence, or the body's position */

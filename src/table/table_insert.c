@@ -31,6 +31,8 @@
 #include "table_am.h"
 #include "table_decode.h"
 #include "table_insert.h"
+#include "table_ref_insert.h"
+#include "table_scan.h"
 #include "tl_compat.h"
 
 #define GATHER_ROWS_MAX		1000
@@ -41,6 +43,8 @@ struct TlTableTarget
 	Relation	relation;
 	EState	   *estate;
 	ResultRelInfo *result;
+	Relation	ref_index;		/* behind the others of result; NULL: among them */
+	IndexInfo  *ref_info;
 	TlTableDecoder *decoder;
 	bool		only_check;
 	MemoryContext values;		/* of the rows that are gathered */
@@ -56,6 +60,7 @@ struct TlTableTarget
 
 static void enter_owner(TlTableTarget *target);
 static void leave_owner(TlTableTarget *target);
+static void set_ref_index_aside(TlTableTarget *target);
 static void flush(TlTableTarget *target);
 
 /* Rows of one section; only_check: they are in the table, since they are own ones. */
@@ -80,10 +85,35 @@ tl_table_target_open(Oid relation, const TlTableVersion *version,
 		target->result = makeNode(ResultRelInfo);
 		InitResultRelInfo(target->result, target->relation, 0, NULL, 0);
 		ExecOpenIndices(target->result, false);
+		set_ref_index_aside(target);
 		target->bulk = GetBulkInsertState();
 	}
 	leave_owner(target);
 	return target;
+}
+
+/* Its entries go in by many at a time, those of other indexes row by row. */
+static void
+set_ref_index_aside(TlTableTarget *target)
+{
+	ResultRelInfo *result = target->result;
+	Oid			wanted = tl_table_scan_ref_index(target->relation, true);
+	int			last = result->ri_NumIndices - 1;
+
+	for (int i = 0; i <= last; i++)
+	{
+		Relation	index = result->ri_IndexRelationDescs[i];
+		IndexInfo  *info = result->ri_IndexRelationInfo[i];
+
+		if (RelationGetRelid(index) != wanted || !tl_table_ref_insert_fits(index))
+			continue;
+		result->ri_IndexRelationDescs[i] = result->ri_IndexRelationDescs[last];
+		result->ri_IndexRelationInfo[i] = result->ri_IndexRelationInfo[last];
+		result->ri_IndexRelationDescs[last] = target->ref_index = index;
+		result->ri_IndexRelationInfo[last] = target->ref_info = info;
+		result->ri_NumIndices--;
+		return;
+	}
 }
 
 Relation
@@ -150,6 +180,9 @@ flush(TlTableTarget *target)
 	{
 		tl_table_am_insert_foreign(target->relation, target->slots, target->row_count,
 								   GetCurrentCommandId(true), target->bulk);
+		if (target->ref_index != NULL)
+			tl_table_ref_insert(target->relation, target->ref_index, target->ref_info,
+								target->slots, target->row_count);
 		for (int i = 0; i < target->row_count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -179,6 +212,8 @@ tl_table_target_close(TlTableTarget *target)
 	if (!target->only_check)
 	{
 		FreeBulkInsertState(target->bulk);
+		if (target->ref_index != NULL)
+			target->result->ri_NumIndices++;
 		ExecCloseIndices(target->result);
 	}
 	FreeExecutorState(target->estate);

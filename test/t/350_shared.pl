@@ -142,6 +142,21 @@ like(($wires->node(1)->psql('postgres', "INSERT INTO offer (id, price, note) VAL
 	}
 }
 
+# Their entries of the ref index go into a leaf by many at a time: the index is sound, between
+# refs of others too, and the WAL has a record for many of them.
+{
+	my $begin = $wires->sql(2, 'CREATE EXTENSION pg_walinspect; SELECT pg_current_wal_insert_lsn()');
+	my @last = map { (split /\n/, $wires->sql($_, "INSERT INTO offer SELECT 1000 * n + $_, 1 FROM generate_series(1, 3000) AS n RETURNING ledger_ref"))[-1] } (1, 3, 1, 4);
+
+	foreach my $member (@members)
+	{
+		$wires->sql($member, "SELECT ledger.wait_final('$_', '170 s')") foreach (@last);
+		is($wires->sql($member, 'SELECT count(*) FROM offer WHERE id > 1000'), '12000', "many rows of three members are at member $member");
+		is($wires->sql($member, "CREATE EXTENSION amcheck; SELECT bt_index_check(indexrelid, true) FROM pg_index WHERE indrelid = 'offer'::regclass"), '', 'and its ref index is sound');
+	}
+	cmp_ok($wires->sql(2, "SELECT count(*) FROM pg_get_wal_records_info('$begin', pg_current_wal_flush_lsn()), pg_class AS c WHERE resource_manager = 'Btree' AND c.oid = (SELECT indexrelid FROM pg_index WHERE indrelid = 'offer'::regclass) AND block_ref LIKE '%/' || pg_relation_filenode(c.oid) || ' %'"), '<', 12000 / 10, 'few records of the btree for so many');
+}
+
 # Private and shared tables in one transaction: a batch with both.
 {
 	my $ref = $wires->sql(3, "BEGIN; INSERT INTO cdr VALUES (7); INSERT INTO offer VALUES (300, 3, NULL) RETURNING ledger_ref; COMMIT");

@@ -24,6 +24,9 @@ foreach my $member (@members)
 	$wires->sql($member, "SELECT ledger_internal.share_table('usage', '$id')");
 }
 
+# What is read back after a crash is compared with the pages as they were.
+$wires->sql(2, "ALTER SYSTEM SET wal_consistency_checking = 'generic, btree'; SELECT pg_reload_conf()");
+
 # Member 4 is away while a load begins; member 3 is killed while it applies.
 $wires->node(4)->stop('immediate');
 $wires->sql(1, "INSERT INTO usage SELECT n, md5(n::text), '2026-01-01'::timestamptz + n * interval '1 s', n / 7.0, CASE WHEN n % 10 = 0 THEN ARRAY['a', NULL, n::text] END, CASE WHEN n % 3 = 0 THEN int4range(n, n + 5) END, CASE WHEN n % 5 = 0 THEN jsonb_build_object('n', n) END, CASE WHEN n % 4 = 0 THEN '10.0.0.1/8'::inet END, n::bit(20)::varbit FROM generate_series(1, $rows) AS n");
@@ -43,6 +46,12 @@ foreach my $member (@members)
 	$expected //= $wires->sql($member, $sum);
 	is($wires->sql($member, $sum), $expected, 'the same ones under the same refs');
 	is($wires->sql($member, 'SELECT count(*) FROM ledger.rejected'), '0', 'none was refused');
+}
+$wires->node(2)->stop('immediate');
+$wires->node(2)->start;
+foreach my $member (@members)
+{
+	is($wires->sql($member, "CREATE EXTENSION amcheck; SELECT bt_index_check(indexrelid, true) FROM pg_index WHERE indrelid = 'usage'::regclass"), "\n", "the indexes of member $member are sound");
 }
 $wires->node($_)->wait_final_all foreach (@members);
 my $heights = 'SELECT string_agg(DISTINCT ledger.height(ledger_ref)::text, \',\') FROM usage';
