@@ -70,6 +70,7 @@ static TlStatement delete_rows = {
 typedef bool (*RefusedRow) (HeapTuple row, TupleDesc description, const TlPlace *place);
 
 static void store_run(TlForeignRuns *runs);
+static bool is_taken_from(const TlRef *first);
 static bool is_taken(const TlRef *first, const TlRef *last);
 static bool find_run(const TlRefBytes *lowest, const TlRefBytes *highest,
 					 TlForeignPlace *out);
@@ -171,7 +172,10 @@ store_run(TlForeignRuns *runs)
 	TlRefBytes	last;
 	HeapTuple	tuple;
 
-	if (is_taken(&runs->first, &runs->last))
+	if (!runs->any)
+		runs->is_beyond = !is_taken_from(&runs->first);
+	runs->any = true;
+	if (!runs->is_beyond && is_taken(&runs->first, &runs->last))
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_BAD_REF)),
 				errmsg("an earlier row has one of the refs from %s on",
@@ -189,6 +193,21 @@ store_run(TlForeignRuns *runs)
 	tuple = heap_form_tuple(RelationGetDescr(runs->relation), values, nulls);
 	CatalogTupleInsertWithInfo(runs->relation, tuple, runs->indexes);
 	heap_freetuple(tuple);
+}
+
+/*
+ * Has an applied row here a ref of that member from this one on?  Mostly not, and then
+ * no run of the section has to ask: they are in order.
+ */
+static bool
+is_taken_from(const TlRef *first)
+{
+	TlRef		highest = {
+		.member = first->member,.incarnation = UINT16_MAX,
+		.transaction = TL_TRANSACTION_MAX,.row = UINT32_MAX
+	};
+
+	return is_taken(first, &highest);
 }
 
 /* Has an applied row here a ref from first to last? */
@@ -209,12 +228,8 @@ bool
 tl_chain_foreign_has_member(uint32_t member)
 {
 	TlRef		lowest = {.member = member};
-	TlRef		highest = {
-		.member = member,.incarnation = UINT16_MAX,
-		.transaction = TL_TRANSACTION_MAX,.row = UINT32_MAX
-	};
 
-	return tl_chain_stored_any("foreign_rows") && is_taken(&lowest, &highest);
+	return tl_chain_stored_any("foreign_rows") && is_taken_from(&lowest);
 }
 
 /* Which section of a foreign batch has this row?  False if none that is applied. */

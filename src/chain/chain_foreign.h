@@ -25,6 +25,8 @@ typedef struct TlForeignRuns
 	uint64_t	batch;
 	uint16_t	section;
 	bool		asks;			/* whether a ref is taken */
+	bool		is_beyond;		/* none is from the first run on */
+	bool		any;			/* there was a run */
 	bool		open;
 	TlRef		first;			/* of the run that is open */
 	TlRef		last;
