@@ -34,6 +34,18 @@ sub outcome
 # What a query gives at each of them, when they have applied as much as the first.
 sub everywhere { return same_everywhere($wires, $_[0], @members) }
 
+# A contract of two versions, the second of which changes what the first has made.
+foreach my $version (1, 2)
+{
+	deploy($wires, 1, 'shelf', slurp_file("$FindBin::RealBin/../" . ($version == 1 ? 'contracts/shelf.sql' : 'contracts/shelf_2.sql')));
+	approve($wires, 'shelf', 2, 3);
+	ok($wires->poll($_, "SELECT state FROM ledger.contract WHERE name = 'shelf' AND version = $version", 'deployed'), "version $version is deployed at member $_") foreach (@members);
+	$wires->sql(1, q{SELECT shelf.keep(1); SELECT shelf.wait('of 1 in 1', '2999-01-01')}) if $version == 1;
+	$wires->sql($_, "SELECT shelf.put('of $_ in $version', 60 * $_); SELECT shelf.raise(3)") foreach (@members);
+	ok($wires->poll($_, 'SELECT count(*) FROM shelf.item', 4 * $version), "and called, at member $_") foreach (@members);
+	unlike(everywhere(q{SELECT relation, digest FROM ledger.state WHERE relation::text LIKE 'shelf.%' ORDER BY table_id}), qr/^at /m, 'to the same state everywhere');
+}
+
 # Nobody does anything, and a block comes.
 is(outcome(1, q{make('first', '2 s')}), 'done|00000|', 'a call sets a timer');
 is($wires->sql(1, q{SELECT o.state, t.at = o.until FROM timer.offer AS o JOIN timer.expire_timer AS t ON t.key = o.name}), 'open|t', 'which is state');
