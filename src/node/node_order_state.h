@@ -199,6 +199,7 @@ extern const char *tl_node_order_offer_on(void *context, uint32_t member, uint64
 										  const void *data, size_t size);
 extern void tl_node_order_offer_give(TlOrder *order);
 extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);
+extern void tl_node_order_offer_ask_all(TlOrder *order);
 extern int64_t tl_node_order_offer_look(TlOrder *order);
 
 /* node_order_summary.c */

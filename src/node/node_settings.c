@@ -38,6 +38,13 @@ char	   *tl_setting_key_directory = NULL;
  */
 int			tl_setting_order_views = 1024;
 
+/*
+ * For whom what nobody needs any more is kept (rule P19 of src/consensus): whoever has
+ * been silent for less, and is not more blocks behind.
+ */
+int			tl_setting_retain_time_s = 86400;
+int			tl_setting_retain_blocks = 1000000;
+
 /* How often everything is read again in the background; 0 turns it off. */
 int			tl_setting_scrub_period_s = 0;
 
@@ -87,6 +94,20 @@ tl_node_settings_init(void)
 							&tl_setting_order_views,
 							1024, 8, TL_CONSENSUS_VIEWS_MAX,
 							PGC_POSTMASTER, GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.retain_blocks",
+							"Blocks that a member may be behind before this one drops what it lacks of the logs.",
+							"Whoever is further behind takes the blocks themselves. 0 is no limit. It takes effect when the server starts.",
+							&tl_setting_retain_blocks,
+							1000000, 0, INT_MAX,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.retain_time",
+							"Time for which a silent member is waited for before this one drops what it lacks of the logs.",
+							"It is never shorter than the time after which a member counts as inactive, ten seconds. It takes effect when the server starts.",
+							&tl_setting_retain_time_s,
+							86400, 0, INT_MAX / 2,
+							PGC_POSTMASTER, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.scrub_period",
 							"Time within which a background process reads and verifies the whole ledger.",
