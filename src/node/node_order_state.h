@@ -114,6 +114,7 @@ struct TlOrder
 	TlGiven		given[TL_MEMBER_COUNT_MAX]; /* as in config->members */
 	uint16_t	own_incarnation;	/* of the last own row, */
 	uint64_t	own_sequence;	/* and its place there */
+	bool		own_waits;		/* the next own row lies beyond what the core remembers */
 	bool		own_more;
 	uint64_t	rows_read;		/* stored ones, before it was started */
 
