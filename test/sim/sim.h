@@ -167,9 +167,6 @@ typedef struct SimNode
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
-	uint64_t	careful_epoch;	/* in which its core was, after its last step, */
-	uint64_t	careful_view;	/* and in which view */
-	int64_t		careful_us[SIM_NODES_MAX];	/* until when it orders of a lane with care */
 	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
 	unsigned   *doubled[SIM_NODES_MAX]; /* rows read by then, per log, or NULL */
 	uint64_t	voted_epoch;
@@ -370,7 +367,6 @@ typedef enum SimSeen
 	SIM_SEEN_PASSED,			/* pruned, though a member has not acknowledged it */
 	SIM_SEEN_DROPPED,			/* rows that were dropped */
 	SIM_SEEN_GAP,				/* logs that were followed across such rows */
-	SIM_SEEN_CAREFUL,			/* proposals after a view was lost to a missing body */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -851,12 +847,6 @@ extern void sim_check_copy_row(SimWorld *world, const SimNode *node,
 							   const TlLogRow *row);
 
 extern void sim_check_copy_moved(SimNode *node, unsigned log, unsigned gone);
-
-/* sim_check_careful.c */
-extern void sim_check_careful_step(SimWorld *world, SimNode *node);
-extern void sim_check_careful_end(SimNode *node);
-extern void sim_check_careful_propose(SimWorld *world, const SimNode *node,
-									  const TlLogRow *row);
 
 /* sim_check_reply.c */
 extern void sim_check_reply_row(SimWorld *world, const SimNode *node,

@@ -60,7 +60,6 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 		sim_fail(world, "node %u: no core from its own disk", node->id);
 	memset(node->read, 0, sizeof(node->read));
 	sim_check_copy_forget(node);
-	sim_check_careful_end(node);
 	sim_retain_open(world, node);
 	sim_summary_start(world, node, &config);
 	for (unsigned i = 0; i < node->loose.count; i++)

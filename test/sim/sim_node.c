@@ -341,7 +341,6 @@ sim_node_step(SimWorld *world, SimNode *node, TlInput *input, bool more)
 	world->core_steps++;
 	sim_node_obey(world, node);
 	sim_retain_step(world, node);
-	sim_check_careful_step(world, node);
 }
 
 /* Do what the core asked for. */
@@ -357,7 +356,6 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		{
 			case TL_ACT_APPEND:
 				sim_check_vote_asked(world, node, &action->row);
-				sim_check_careful_propose(world, node, &action->row);
 				row = sim_row(world, &action->row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);
@@ -365,7 +363,6 @@ sim_node_obey(SimWorld *world, SimNode *node)
 				break;
 			case TL_ACT_FINAL:
 				sim_check_final(world, node, action);
-				sim_check_careful_end(node);
 				sim_relay_final(world, node, action);
 				sim_disk_add_block(node, action->block, action->certificate);
 				node->standing_pending = *node->actions->standing;

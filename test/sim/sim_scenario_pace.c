@@ -117,13 +117,13 @@ sim_pace_false_offers(SimWorld *world)
 	world->plan.lie = SIM_LIE_EVIDENCE;	/* it votes */
 }
 
-/* Bodies are long on their way, and liars acknowledge what they do not vote for (P10). */
+/* Bodies are long on their way, and liars acknowledge what they do not vote for. */
 void
 sim_pace_late_bodies(SimWorld *world)
 {
 	world->plan.liars = tl_consensus_faults(world->plan.nodes);
 	world->plan.lie = SIM_LIE_WITHHOLD;
-	world->plan.body_us = 1500 * SIM_MS;
+	world->plan.body_us = 3000 * SIM_MS;
 	world->plan.batch_every_us = 400 * SIM_MS;
 }
 
