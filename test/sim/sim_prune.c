@@ -65,7 +65,7 @@ drop_rows(SimWorld *world, SimNode *node, unsigned member,
 	while (end < log->count && (SIM_FORGOTTEN(325) ||
 								!is_needed(&log->rows[end]->row, &checkpoint->header)))
 		end++;
-	if (end == log->count && end > 0 && !SIM_FORGOTTEN(324))
+	if (end == log->count && end > 0)
 		end--;
 	if (member + 1 != node->number && end > node->safe[member])
 		end = node->safe[member];
@@ -115,7 +115,7 @@ stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint)
 			break;
 		case TL_LOG_STATE:
 			if (is_newest(log, place))
-				return !SIM_FORGOTTEN(323);
+				return true;
 			break;
 	}
 	return place + 1 < log->count && log->rows[place + 1]->row.kind == TL_LOG_REJOIN;
@@ -146,11 +146,11 @@ ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint)
 							ack.lanes.data, ack.lanes.size) != TL_OK)
 		return false;
 	if (memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0)
-		return !SIM_FORGOTTEN(326);
+		return true;
 	for (unsigned i = 0; i < count; i++)
 	{
 		if (!is_ordered(&lanes[i], checkpoint))
-			return !SIM_FORGOTTEN(322);
+			return true;
 	}
 	return false;
 }
