@@ -64,7 +64,8 @@ tl_consensus_active_delays(TlConsensus *core, unsigned index, uint64_t height)
 {
 	const TlConsensusPace *pace = &core->config.pace;
 	const TlPeer *peer = &core->peers[index];
-	int64_t		until = peer->silent_us +
+	int64_t		since = TL_FORGOTTEN(118) ? peer->heard_us : peer->silent_us;
+	int64_t		until = since +
 		((pace->retain_us > pace->active_us) ? pace->retain_us : pace->active_us);
 
 	if (peer->final_height >= height || core->config.members[index].observer)

@@ -45,6 +45,7 @@ static TlStatus take_answer(TlConsensus *core, const TlInput *input);
 static void begin(TlConsensus *core, bool fresh);
 static TlStatus take_outdated(TlConsensus *core, const TlInput *input);
 static TlStatus take_row(TlConsensus *core, const TlInput *input);
+static bool is_too_early(const TlConsensus *core, const TlLogRow *row);
 static void take_own_row(TlConsensus *core, const TlLogRow *row);
 static void read_row(TlConsensus *core, const TlInput *input, unsigned index);
 static void settle(TlConsensus *core);
@@ -689,6 +690,8 @@ take_row(TlConsensus *core, const TlInput *input)
 		return TL_NOT_FINAL;
 	if (input->kind == TL_INPUT_ROW && index == core->own.index)
 	{
+		if (is_too_early(core, row))
+			return TL_NOT_FINAL;
 		take_own_row(core, row);
 		tl_consensus_hop_own_row(core, row);
 	}
@@ -704,6 +707,18 @@ take_row(TlConsensus *core, const TlInput *input)
 	}
 	read_row(core, input, index);
 	return TL_OK;
+}
+
+/*
+ * R5, where everybody's vote is needed: an own vote that comes back in a view beyond the
+ * memory.  It would be forgotten, and be cast once more when the memory has come so far.
+ */
+static bool
+is_too_early(const TlConsensus *core, const TlLogRow *row)
+{
+	return (core->recover.running || !core->started) && tl_consensus_answer_unanimous(core) &&
+		row->epoch == core->config.epoch &&
+		row->view >= core->low + core->config.view_count && !TL_FORGOTTEN(330);
 }
 
 /*

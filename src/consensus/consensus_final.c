@@ -7,6 +7,7 @@
  * handed over from the base upwards, each once everything that it orders is
  * held.  Voting does not wait for that.  Beyond the block that ends an epoch
  * nothing is handed over: a finalization of a carrier above makes it final.
+ * Blocks whose rows nobody has any more are taken from others (P20).
  *
  * Invariants
  *	  F1  a block handed over is a child of the one before
@@ -23,7 +24,11 @@
 
 #include <string.h>
 
+#define FETCHES_IN_VAIN	4		/* until blocks are taken instead */
+
+static void take_instead(TlConsensus *core);
 static TlKnownBlock *next_block(TlConsensus *core, TlKnownBlock *tip);
+static TlSpan nearest(TlConsensus *core, const TlKnownBlock *known, TlSpan certificate);
 static bool hand_over(TlConsensus *core, TlKnownBlock *known,
 					  TlSpan certificate);
 static TlSpan encode_finalization(TlConsensus *core, const TlView *view);
@@ -52,6 +57,7 @@ tl_consensus_final_settle(TlConsensus *core)
 	{
 		tl_consensus_proposal_fetch(core, view,
 									&view->certified[VOTE_FINALIZE].block);
+		take_instead(core);
 		return false;
 	}
 	if (!tl_consensus_proposal_link(core, tip))
@@ -59,8 +65,11 @@ tl_consensus_final_settle(TlConsensus *core)
 		/* A link leads nowhere if the base is not among the ancestors. */
 		if (tip->bad || tip->block.header.height <= core->base.header.height)
 			tl_consensus_alarm(core, TL_ALARM_FORK, 0);
+		else
+			take_instead(core);
 		return false;
 	}
+	core->gone_us = 0;
 	if (tip->bad)
 	{
 		tl_consensus_alarm(core, TL_ALARM_FORK, 0);
@@ -77,11 +86,44 @@ tl_consensus_final_settle(TlConsensus *core)
 			tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 			break;
 		}
-		if (!hand_over(core, next, certificate))
+		if (!hand_over(core, next, nearest(core, next, certificate)))
 			break;
 		changed = true;
 	}
 	return changed;
+}
+
+/*
+ * P20: the PROPOSE rows that lead to a final block do not come.  Whoever has handed
+ * that over needs them no more, and may have dropped them (R44), but has the blocks.
+ */
+static void
+take_instead(TlConsensus *core)
+{
+	int64_t		patience = FETCHES_IN_VAIN * tl_consensus_hop_fetch(core);
+	uint64_t	ahead = 0;
+	uint64_t	others = 0;
+
+	if (TL_FORGOTTEN(120))
+		return;
+	if (core->gone_us == 0)
+		core->gone_us = core->now_us;
+	if (core->now_us < core->gone_us + patience)
+	{
+		tl_consensus_pace_wake(core, core->gone_us + patience);
+		return;
+	}
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		const TlPeer *peer = &core->peers[i];
+
+		if (i != core->own.index && (peer->final_height > core->base.header.height ||
+									 peer->certified >= core->final_view))
+			ahead |= UINT64_C(1) << i;
+		others |= (i != core->own.index) ? UINT64_C(1) << i : 0;
+	}
+	/* Their votes alone may have told what is final. */
+	tl_consensus_pace_catch_up(core, core->final_view, (ahead != 0) ? ahead : others);
 }
 
 /* The ancestor of tip, or tip, whose parent is the base. */
@@ -95,6 +137,23 @@ next_block(TlConsensus *core, TlKnownBlock *tip)
 		known = tl_consensus_proposal_find(core, known->block.header.parent_view,
 										   &known->block.header.parent);
 	return known;
+}
+
+/*
+ * The block's own finalization, if it is known, or that of a descendant.  Whoever is far
+ * behind can only be shown blocks if some finalization is within his memory (P17).
+ */
+static TlSpan
+nearest(TlConsensus *core, const TlKnownBlock *known, TlSpan certificate)
+{
+	const TlView *view = tl_consensus_view(core, known->block.header.view);
+	TlSpan		own = {NULL, 0};
+
+	if (view != NULL && view->view != core->final_view && !TL_FORGOTTEN(331) &&
+		view->certified[VOTE_FINALIZE].present &&
+		tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &known->block.hash))
+		own = encode_finalization(core, view);
+	return (own.size > 0) ? own : certificate;
 }
 
 static bool

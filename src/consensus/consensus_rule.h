@@ -3,8 +3,9 @@
  * consensus_rule.h
  *	  A rule of README.md, cited where it is checked.
  *
- * A test build with -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200); the
- * simulator must then find a violation (test/sim/mutants).
+ * A test build with -DTL_MUTANT=n forgets rule Rn, P(n - 100) or C(n - 200), or from 300
+ * on what has no number of its own; the simulator must then find a violation
+ * (test/sim/mutants).
  *
  *-------------------------------------------------------------------------
  */

@@ -332,6 +332,8 @@ struct TlConsensus
 	int64_t		beyond_asked_us;
 	unsigned	beyond_count;	/* how often */
 	uint64_t	taken_view;		/* of the last block that was taken (P17) */
+	int64_t		gone_us;		/* since when rows that lead to a final block are
+								 * missing, 0: they are not */
 	int64_t		tip_us;			/* when to ask for others' final blocks */
 	unsigned	reading;		/* whose row, member index */
 	TlLaneState *lanes;			/* by member index */

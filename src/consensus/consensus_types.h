@@ -253,8 +253,8 @@ typedef enum TlActionKind
 	TL_ACT_WAKE,				/* step again at wake_us at the latest */
 	TL_ACT_CHECKPOINT,			/* a checkpoint is stable; whoever waited since
 								 * TL_ALARM_SPLIT may go on */
-	TL_ACT_PRUNE,				/* rows of views up to view, and own votes, are
-								 * needed no more */
+	TL_ACT_PRUNE,				/* rows of views below view, and own votes in
+								 * them, are needed no more */
 	TL_ACT_ALARM				/* tell the operator */
 } TlActionKind;
 

@@ -61,7 +61,7 @@
  */
 static const TlConsensusPace pace = {
 	.timer_us = 500000, .timer_min_us = 50000, .timer_max_us = 10000000, .dead_us = 500000,
-	.active_us = 10000000, .fetch_us = 200000, .start_wait_us = 10000000
+	.active_us = 10000000, .fetch_us = 200000, .ask_us = INT64CONST(3600000000), .start_wait_us = 10000000
 };
 
 static void on_row(void *context, const TlLogRow *row);
@@ -171,6 +171,8 @@ begin_core(TlOrder *order)
 	config->view_count = (unsigned) tl_setting_order_views;
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
+	config->pace.retain_us = (int64_t) tl_setting_retain_time_s * USECS_PER_SEC;
+	config->pace.retain_count = (uint64_t) tl_setting_retain_blocks;
 	memcpy(config->instance, order->instance, sizeof(config->instance));
 	order->config = config;
 	order->height = config->base.header.height;
@@ -651,7 +653,8 @@ obey(TlOrder *order)
 			case TL_ACT_PRUNE:
 				tl_replication_own_vote_prune(order->config->epoch, action->view);
 				break;
-			case TL_ACT_ASK_TIP:	/* ask_us is 0: never */
+			case TL_ACT_ASK_TIP:
+				tl_node_order_offer_ask_all(order);
 				break;
 			case TL_ACT_ALARM:
 				alarm_operator(order, action);

@@ -52,6 +52,7 @@ tl_node_order_log_open(TlOrder *order)
 	order->own_incarnation = 0;
 	order->own_sequence = 0;
 	order->own_more = true;
+	order->own_waits = false;
 	for (unsigned i = 0; i < order->config->member_count; i++)
 	{
 		TlGiven    *given = &order->given[i];
@@ -106,6 +107,8 @@ tl_node_order_log_arrived(TlOrder *order, const TlLogRow *row)
 void
 tl_node_order_log_moved(TlOrder *order)
 {
+	order->own_more |= order->own_waits;
+	order->own_waits = false;
 	for (unsigned i = 0; i < order->config->member_count; i++)
 		for (unsigned j = 0; j < order->given[i].log_count; j++)
 			order->given[i].logs[j].more |= order->given[i].logs[j].waits;
@@ -161,6 +164,13 @@ give_own(TlOrder *order)
 											   VARSIZE_ANY_EXHDR(rows[i].message)),
 					   "own log row");
 		status = tl_node_order_give(order, TL_INPUT_ROW, &row);
+		if (status == TL_NOT_FINAL && order->has_key)
+		{
+			/* it came back, and final blocks have to come nearer first */
+			order->own_waits = true;
+			order->own_more = false;
+			return false;
+		}
 		if (order->has_key)		/* otherwise they are like anybody's */
 			tl_error_check(status, "own log row");
 		order->own_incarnation = rows[i].incarnation;

@@ -220,6 +220,22 @@ tl_node_order_offer_ask(TlOrder *order, uint32_t member)
 	tl_replication_offer_ask(order->wire, member, order->height);
 }
 
+/*
+ * Everybody: who has final blocks beyond that one shows them, and with them that there
+ * are any (TL_ACT_ASK_TIP).
+ */
+void
+tl_node_order_offer_ask_all(TlOrder *order)
+{
+	for (unsigned i = 0; i < order->config->member_count; i++)
+	{
+		uint32_t	member = order->config->members[i].number;
+
+		if (member != order->log.member)
+			tl_node_order_offer_ask(order, member);
+	}
+}
+
 /* Is one asked because logs go on and blocks do not?  When to look again, monotonic; 0: never. */
 int64_t
 tl_node_order_offer_look(TlOrder *order)

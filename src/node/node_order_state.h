@@ -114,6 +114,7 @@ struct TlOrder
 	TlGiven		given[TL_MEMBER_COUNT_MAX]; /* as in config->members */
 	uint16_t	own_incarnation;	/* of the last own row, */
 	uint64_t	own_sequence;	/* and its place there */
+	bool		own_waits;		/* the next own row lies beyond what the core remembers */
 	bool		own_more;
 	uint64_t	rows_read;		/* stored ones, before it was started */
 
@@ -199,6 +200,7 @@ extern const char *tl_node_order_offer_on(void *context, uint32_t member, uint64
 										  const void *data, size_t size);
 extern void tl_node_order_offer_give(TlOrder *order);
 extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);
+extern void tl_node_order_offer_ask_all(TlOrder *order);
 extern int64_t tl_node_order_offer_look(TlOrder *order);
 
 /* node_order_summary.c */

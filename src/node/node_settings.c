@@ -38,6 +38,13 @@ char	   *tl_setting_key_directory = NULL;
  */
 int			tl_setting_order_views = 1024;
 
+/*
+ * For whom what nobody needs any more is kept (rule P19 of src/consensus): whoever has
+ * been silent for less, and is not more blocks behind.
+ */
+int			tl_setting_retain_time_s = 86400;
+int			tl_setting_retain_blocks = 1000000;
+
 /* How often everything is read again in the background; 0 turns it off. */
 int			tl_setting_scrub_period_s = 0;
 
@@ -48,6 +55,7 @@ static const struct config_enum_entry commit_wait_options[] = {
 };
 
 static void define_keeping(void);
+static void define_retaining(void);
 
 void
 tl_node_settings_init(void)
@@ -109,6 +117,7 @@ tl_node_settings_init(void)
 							   "",
 							   PGC_SUSET, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+	define_retaining();
 	MarkGUCPrefixReserved("telco_ledger");
 }
 
@@ -129,5 +138,25 @@ define_keeping(void)
 							&tl_replication_keep_messages_s,
 							2592000, -1, INT_MAX / 2,
 							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+}
+
+/* For whom logs are kept. */
+static void
+define_retaining(void)
+{
+	DefineCustomIntVariable("telco_ledger.retain_blocks",
+							"Blocks that a member may be behind before this one drops what consensus needs no more.",
+							"Whoever is further behind takes the blocks themselves. 0 is no limit. It takes effect when the server starts.",
+							&tl_setting_retain_blocks,
+							1000000, 0, INT_MAX,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.retain_time",
+							"Time for which a silent member is waited for before this one drops what consensus needs no more.",
+							"It is never shorter than the time after which a member counts as inactive, ten seconds. It takes effect when the server starts.",
+							&tl_setting_retain_time_s,
+							86400, 0, INT_MAX / 2,
+							PGC_POSTMASTER, GUC_UNIT_S,
 							NULL, NULL, NULL);
 }

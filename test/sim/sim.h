@@ -48,6 +48,7 @@ typedef struct SimRow
 	TlHash		digest;
 	TlHash		subject;		/* block or batch that it brings, if any */
 	bool		forged;			/* by a thief, with a key that its author gave up */
+	uint64_t	droppers;		/* nodes that had it, and need it no more */
 	uint64_t	holders;		/* nodes whose disks have it */
 	struct SimRow *next;		/* of all rows, newest first */
 	struct SimRow *near;		/* likewise, of those in its bucket */
@@ -59,6 +60,7 @@ typedef struct SimLog
 	SimRow	  **rows;
 	unsigned	count;
 	unsigned	capacity;
+	bool		sparse;			/* rows were dropped, here or where it came from */
 } SimLog;
 
 typedef enum SimRole
@@ -160,6 +162,8 @@ typedef struct SimNode
 	uint64_t	tips;			/* peers that told their last final block */
 	uint64_t	offers;			/* peers that show final blocks */
 	bool		took;			/* some of them, in this turn */
+	bool		waits;			/* a row lies beyond what its core remembers, */
+	int64_t		stuck_us;		/* and no block has been final since then */
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
@@ -173,7 +177,9 @@ typedef struct SimNode
 	TlState		checkpoint;		/* newest stable one that it was told of */
 	uint64_t	acked[SIM_NODES_MAX];	/* heights that members' ACKs show its core */
 	int64_t		heard_us[SIM_NODES_MAX];	/* when it took their last rows */
+	int64_t		owes_us[SIM_NODES_MAX]; /* since when members owe it a row, 0: they do not */
 	uint64_t	pruned;			/* rows up to that block may go */
+	uint64_t	to_drop;		/* and do so, with this transaction; 0: none */
 	uint64_t	stated_row;		/* highest own STATE row */
 	uint64_t	stated_epoch;	/* of it */
 	uint64_t	halted_at;		/* its state is not the certified one */
@@ -359,6 +365,8 @@ typedef enum SimSeen
 	SIM_SEEN_DUE,				/* blocks that order nothing and run a timer */
 	SIM_SEEN_OLD_KEY,			/* rows that such a key has signed */
 	SIM_SEEN_PASSED,			/* pruned, though a member has not acknowledged it */
+	SIM_SEEN_DROPPED,			/* rows that were dropped */
+	SIM_SEEN_GAP,				/* logs that were followed across such rows */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -374,6 +382,8 @@ typedef struct SimEvent
 	TlHash		hash;
 	uint32_t	ticket;			/* _LAST_SEEN */
 	bool		on;				/* _LINK: cut it */
+	bool		gap;			/* _ARRIVE: where it comes from rows before it are gone, */
+	const SimRow *before;		/* down to this one, or all of them */
 } SimEvent;
 
 /* What a seed decides about a run. */
@@ -445,6 +455,9 @@ typedef struct SimPlan
 	bool		deaf;			/* nobody's log comes to the last founder */
 	int64_t		retain_us;		/* pruning waits for the silent (P19) */
 	uint64_t	retain_count;	/* and for those so many blocks behind; 0: for all */
+	bool		drops;			/* what may be pruned is dropped */
+	bool		waits;			/* rows beyond what a core remembers */
+	int64_t		body_us;		/* largest delay of a body, beside that of its row */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
 } SimPlan;
@@ -567,7 +580,7 @@ extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
 extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_clash(SimWorld *world, SimNode *node);
-extern void sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row);
+extern void sim_wire_arrive(SimWorld *world, SimNode *node, const SimEvent *event);
 extern void sim_wire_poll(SimWorld *world, SimNode *node);
 extern void sim_wire_fetch(SimWorld *world, SimNode *node,
 						   const TlHash *subject, bool with_body);
@@ -595,56 +608,6 @@ extern bool sim_script_drops(SimWorld *world, const SimNode *node,
 extern const struct SimScenario *sim_scenario_find(const char *name);
 extern const struct SimScenario *sim_scenario_next(const struct SimScenario *scenario);
 extern void sim_scenario_plan(SimWorld *world);
-
-/* sim_scenario_memory.c */
-extern void sim_forget_all(SimWorld *world);
-extern void sim_forget_database(SimWorld *world);
-extern void sim_forget_both(SimWorld *world);
-extern void sim_forget_same_backup(SimWorld *world);
-extern void sim_forget_in_sequence(SimWorld *world);
-extern void sim_forget_under_load(SimWorld *world);
-extern void sim_forget_old_batch(SimWorld *world);
-extern void sim_forget_in_partition(SimWorld *world);
-extern void sim_forget_beside_liar(SimWorld *world);
-extern void sim_forget_copy(SimWorld *world);
-extern void sim_forget_copied_twice(SimWorld *world);
-extern void sim_forget_copy_of_copy(SimWorld *world);
-extern void sim_forget_copy_and_change(SimWorld *world);
-extern void sim_forget_ahead(SimWorld *world);
-extern void sim_forget_replier(SimWorld *world);
-extern void sim_forget_many(SimWorld *world);
-extern void sim_forget_fork(SimWorld *world);
-extern void sim_forget_below(SimWorld *world);
-extern void sim_forget_at_border(SimWorld *world);
-extern void sim_forget_late(SimWorld *world);
-
-/* sim_scenario_pace.c */
-extern void sim_pace_slow(SimWorld *world);
-extern void sim_pace_far(SimWorld *world);
-extern void sim_pace_quick(SimWorld *world);
-extern void sim_pace_due(SimWorld *world);
-extern void sim_pace_deaf(SimWorld *world);
-extern void sim_pace_away(SimWorld *world);
-extern void sim_pace_away_long(SimWorld *world);
-extern void sim_pace_behind(SimWorld *world);
-extern void sim_pace_deaf_beyond(SimWorld *world);
-extern void sim_pace_false_offers(SimWorld *world);
-extern void sim_pace_due_skewed(SimWorld *world);
-
-/* sim_scenario_change.c */
-extern void sim_change_members(SimWorld *world);
-extern void sim_change_and_crash(SimWorld *world);
-extern void sim_change_third(SimWorld *world);
-extern void sim_change_deploy(SimWorld *world);
-extern void sim_change_malformed(SimWorld *world);
-extern void sim_change_back_to_back(SimWorld *world);
-extern void sim_change_at_view(SimWorld *world);
-extern void sim_change_versions(SimWorld *world);
-extern void sim_change_header(SimWorld *world);
-extern void sim_change_one_finalize(SimWorld *world);
-extern void sim_change_and_rejoin(SimWorld *world);
-extern void sim_change_wrong_key(SimWorld *world);
-extern void sim_change_old_key(SimWorld *world);
 
 /* sim_node.c */
 extern void sim_node_note_subject(SimRow *row);
@@ -725,6 +688,7 @@ extern void sim_offer_keep(SimNode *node, unsigned place, TlSpan certificate);
 extern void sim_offer_free(SimNode *node);
 extern void sim_offer_deliver(SimWorld *world, SimNode *node, unsigned peer);
 extern void sim_offer_read(SimWorld *world, SimNode *node);
+extern void sim_offer_look(SimWorld *world, SimNode *node);
 /* sim_retain.c */
 extern void sim_retain_plan(SimWorld *world);
 extern void sim_retain_open(const SimWorld *world, SimNode *node);
@@ -732,7 +696,15 @@ extern void sim_retain_row(const SimWorld *world, SimNode *node,
 						   const TlLogRow *row);
 extern void sim_retain_prune(SimWorld *world, SimNode *node,
 							 uint64_t height);
+extern void sim_retain_step(const SimWorld *world, SimNode *node);
 extern void sim_retain_check(SimWorld *world);
+
+/* sim_prune.c */
+extern void sim_prune_commit(SimWorld *world, SimNode *node);
+extern bool sim_prune_is_gap(const SimLog *log, unsigned place);
+extern bool sim_prune_follows(const SimNode *node, const SimEvent *event);
+extern unsigned sim_prune_next(const SimLog *source, const SimRow *last);
+extern bool sim_prune_had(const SimLog *log, const SimRow *row);
 
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);
@@ -783,7 +755,7 @@ extern void sim_memory_settle(SimWorld *world, SimNode *node);
 extern void sim_memory_witness(SimWorld *world, const SimNode *node);
 extern void sim_memory_recount(SimWorld *world, SimNode *node);
 extern bool sim_memory_takes(const SimWorld *world, const SimNode *node,
-							 const SimRow *row);
+							 const SimEvent *event);
 extern const SimRow *sim_memory_find(const SimLog *log, const uint8_t *nonce,
 									 uint64_t sequence);
 extern unsigned sim_memory_after(const SimLog *source, const SimLog *log,
@@ -873,6 +845,8 @@ extern void sim_check_copy_alarm(SimWorld *world, SimNode *node,
 								 uint32_t member);
 extern void sim_check_copy_row(SimWorld *world, const SimNode *node,
 							   const TlLogRow *row);
+
+extern void sim_check_copy_moved(SimNode *node, unsigned log, unsigned gone);
 
 /* sim_check_reply.c */
 extern void sim_check_reply_row(SimWorld *world, const SimNode *node,

@@ -220,7 +220,7 @@ sim_check_arrival(SimWorld *world, const SimRow *row)
 	const SimNode *author = &world->nodes[row->row.member - 1];
 
 	if (sim_is_honest(author) && !world->forgotten && !row->forged &&
-		!(row->holders >> author->id & 1))
+		!((row->holders | row->droppers) >> author->id & 1))
 		sim_fail(world, "V18: a row of node %u left before it was durable",
 				 author->id);
 }

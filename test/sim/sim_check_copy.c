@@ -21,10 +21,13 @@
 
 static void check_certificate(SimWorld *world, const SimNode *node,
 							  TlSpan bytes);
-static bool was_counted(const SimNode *node, const TlCertificate *certificate,
-						const unsigned *read);
+static bool was_counted(const SimWorld *world, const SimNode *node,
+						const TlCertificate *certificate, const unsigned *read);
 static bool was_read(const SimLog *log, unsigned read, uint8_t kind,
 					 const TlVote *vote);
+static bool was_dropped(const SimWorld *world, const SimNode *node, uint8_t kind,
+						const TlVote *vote);
+static bool is_vote(const TlLogRow *row, uint8_t kind, const TlVote *vote);
 static bool was_shown(const SimNode *node, TlSpan bytes);
 static bool log_shows(const SimLog *log, TlSpan bytes);
 static bool was_started_again(const SimWorld *world, uint32_t number);
@@ -48,6 +51,17 @@ sim_check_copy_forget(SimNode *node)
 	{
 		free(node->doubled[i]);
 		node->doubled[i] = NULL;
+	}
+}
+
+/* Rows that were read are gone from the beginning of that log. */
+void
+sim_check_copy_moved(SimNode *node, unsigned log, unsigned gone)
+{
+	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+	{
+		if (node->doubled[i] != NULL)
+			node->doubled[i][log] -= (node->doubled[i][log] < gone) ? node->doubled[i][log] : gone;
 	}
 }
 
@@ -91,17 +105,20 @@ check_certificate(SimWorld *world, const SimNode *node, TlSpan bytes)
 		(void) tl_consensus_certificate_get_vote(&vote, &certificate, i);
 		read = node->doubled[vote.member - 1];
 		if (read == NULL || was_started_again(world, vote.member) ||
-			was_counted(node, &certificate, read) || was_shown(node, bytes))
+			was_counted(world, node, &certificate, read) || was_shown(node, bytes))
 			continue;
 		sim_fail(world, "V17: node %u counts a vote of member %u, of whom two live, in view %llu",
 				 node->id, vote.member, (unsigned long long) certificate.view);
 	}
 }
 
-/* Had it read each of those votes by then, so that they made a quorum? */
+/*
+ * Had it read each of those votes by then, so that they made a quorum?  Of what is
+ * dropped nobody knows any more when it was read.
+ */
 static bool
-was_counted(const SimNode *node, const TlCertificate *certificate,
-			const unsigned *read)
+was_counted(const SimWorld *world, const SimNode *node,
+			const TlCertificate *certificate, const unsigned *read)
 {
 	for (unsigned i = 0; i < certificate->vote_count; i++)
 	{
@@ -109,7 +126,8 @@ was_counted(const SimNode *node, const TlCertificate *certificate,
 
 		(void) tl_consensus_certificate_get_vote(&vote, certificate, i);
 		if (!was_read(&node->logs[vote.member - 1], read[vote.member - 1],
-					  certificate->kind, &vote))
+					  certificate->kind, &vote) &&
+			!was_dropped(world, node, certificate->kind, &vote))
 			return false;
 	}
 	return true;
@@ -120,14 +138,29 @@ was_read(const SimLog *log, unsigned read, uint8_t kind, const TlVote *vote)
 {
 	for (unsigned i = read; i-- > 0;)
 	{
-		const TlLogRow *row = &log->rows[i]->row;
-
-		if (row->kind == kind && row->sequence == vote->sequence &&
-			memcmp(row->nonce, vote->nonce, TL_NONCE_SIZE) == 0 &&
-			memcmp(row->signature, vote->signature, TL_SIGNATURE_SIZE) == 0)
+		if (is_vote(&log->rows[i]->row, kind, vote))
 			return true;
 	}
 	return false;
+}
+
+static bool
+was_dropped(const SimWorld *world, const SimNode *node, uint8_t kind, const TlVote *vote)
+{
+	for (const SimRow *row = world->rows; row != NULL; row = row->next)
+	{
+		if ((row->droppers >> node->id & 1) != 0 && is_vote(&row->row, kind, vote))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_vote(const TlLogRow *row, uint8_t kind, const TlVote *vote)
+{
+	return row->kind == kind && row->sequence == vote->sequence &&
+		memcmp(row->nonce, vote->nonce, TL_NONCE_SIZE) == 0 &&
+		memcmp(row->signature, vote->signature, TL_SIGNATURE_SIZE) == 0;
 }
 
 /* Has somebody else shown it that certificate? */

@@ -34,6 +34,8 @@ typedef struct SimBackup
 	unsigned	chain_count;
 	uint64_t	epoch;
 	TlStanding	standing;
+	SimBytes   *certificates;	/* of the chain's blocks, likewise */
+	unsigned	certificate_count;
 	uint8_t    *certificate;
 	size_t		certificate_size;
 	TlHash	   *bodies;
@@ -52,6 +54,7 @@ static void forget(SimWorld *world, SimNode *node, const SimBackup *backup,
 				   bool with_wire);
 static void restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 					bool with_wire);
+static void save_certificates(SimBackup *backup, const SimNode *node);
 static void copy_log(SimLog *to, const SimLog *from);
 static void recount(SimWorld *world, SimNode *node);
 static uint32_t tickets(const SimNode *node, uint32_t asker);
@@ -226,6 +229,7 @@ sim_memory_save(SimWorld *world, SimNode *node)
 							sizeof(TlConsensusBlock));
 	memcpy(backup->chain, node->chain, node->chain_count *
 		   sizeof(TlConsensusBlock));
+	save_certificates(backup, node);
 	/* That of a block in a transaction may be there already: it serves both. */
 	backup->certificate_size = node->certificate_size;
 	backup->certificate = realloc(backup->certificate,
@@ -245,6 +249,24 @@ sim_memory_save(SimWorld *world, SimNode *node)
 }
 
 static void
+save_certificates(SimBackup *backup, const SimNode *node)
+{
+	for (unsigned i = 0; i < backup->certificate_count; i++)
+		free(backup->certificates[i].bytes);
+	backup->certificates = realloc(backup->certificates, node->chain_count * sizeof(SimBytes));
+	backup->certificate_count = node->chain_count;
+	for (unsigned i = 0; i < node->chain_count; i++)
+	{
+		const SimBytes *kept = &node->certificates[i];
+
+		backup->certificates[i].size = kept->size;
+		backup->certificates[i].bytes = malloc(kept->size + 1);
+		if (kept->size > 0)
+			memcpy(backup->certificates[i].bytes, kept->bytes, kept->size);
+	}
+}
+
+static void
 restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 		bool with_wire)
 {
@@ -261,7 +283,12 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 	memset(&node->checkpoint, 0, sizeof(node->checkpoint));
 	node->chain_count = node->final_pending = 0;
 	for (unsigned i = 0; i < backup->chain_count; i++)
-		sim_disk_add_block(node, &backup->chain[i], certificate);
+	{
+		TlSpan		own = {backup->certificates[i].bytes, backup->certificates[i].size};
+
+		sim_disk_add_block(node, &backup->chain[i],
+						   (i + 1 < backup->chain_count) ? own : certificate);
+	}
 	node->chain_count = node->final_pending;
 	node->final_pending = 0;
 	node->body_count = 0;
@@ -292,6 +319,7 @@ static void
 copy_log(SimLog *to, const SimLog *from)
 {
 	to->count = 0;
+	to->sparse = from->sparse;
 	for (unsigned i = 0; i < from->count; i++)
 		sim_log_add(to, from->rows[i]);
 }
@@ -380,9 +408,11 @@ sim_memory_open(SimWorld *world, SimNode *node, bool start)
 static bool
 lacks_wire(const SimNode *node)
 {
+	const SimLog *own = &node->logs[node->number - 1];
 	const SimRow *last = tail(&node->wire);
 
-	return last != NULL && !has_row(&node->logs[node->number - 1], last);
+	return last != NULL && !has_row(own, last) &&
+		!(own->sparse && sim_prune_next(own, last) < own->count);
 }
 
 /* The operator lets it go on: a nonce, which is kept until the REJOIN is. */
@@ -595,7 +625,8 @@ sim_memory_read(SimWorld *world, SimNode *node)
 		if (event->row != NULL)
 		{
 			input.row = event->row->row;
-			input.held = has_row(&node->logs[node->number - 1], event->row);
+			input.held = has_row(&node->logs[node->number - 1], event->row) ||
+				sim_prune_had(&node->logs[node->number - 1], event->row);
 		}
 		sim_node_step(world, node, &input, true);
 	}
@@ -625,12 +656,13 @@ give_loose(SimWorld *world, SimNode *node, TlInputKind kind, const SimRow *row)
 
 /*
  * Would this node store the row as the next of its log?  The next one of the
- * incarnation that is taken, unless that was ended; or a REJOIN that comes
- * after it.
+ * incarnation that is taken, unless that was ended; one that follows across a gap;
+ * or a REJOIN that comes after it.
  */
 bool
-sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
+sim_memory_takes(const SimWorld *world, const SimNode *node, const SimEvent *event)
 {
+	const SimRow *row = event->row;
 	unsigned	member = row->row.member - 1;
 	const SimLog *log = &node->logs[member];
 	const SimRow *last = tail(log);
@@ -648,8 +680,9 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimRow *row)
 			return false;
 		if (last != NULL && row->row.epoch < last->row.epoch && !SIM_FORGOTTEN(49))
 			return false;
-		return row->row.sequence == (last ? last->row.sequence : 0) + 1 &&
-			(last == NULL || sim_same(&row->row.previous, &last->digest));
+		return sim_prune_follows(node, event) ||
+			(row->row.sequence == (last ? last->row.sequence : 0) + 1 &&
+			 (last == NULL || sim_same(&row->row.previous, &last->digest)));
 	}
 	if (sim_memory_find(log, row->row.nonce, 1) != NULL ||
 		tl_consensus_rejoin_decode(&rejoin, row->row.payload.data,
@@ -837,7 +870,7 @@ sim_memory_after(const SimLog *source, const SimLog *log, bool own)
 			break;
 		}
 	}
-	return log->count;
+	return source->sparse ? sim_prune_next(source, last) : log->count;
 }
 
 void
@@ -857,6 +890,9 @@ sim_memory_free(SimNode *node)
 	free(backup->loose.rows);
 	free(backup->wire.rows);
 	free(backup->chain);
+	for (unsigned i = 0; i < backup->certificate_count; i++)
+		free(backup->certificates[i].bytes);
+	free(backup->certificates);
 	free(backup->certificate);
 	free(backup->bodies);
 	free(backup);

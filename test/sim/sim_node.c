@@ -52,6 +52,7 @@ sim_node_start(SimWorld *world, SimNode *node)
 	node->tips = 0;
 	node->offers = 0;
 	node->took = false;
+	node->to_drop = 0;
 	node->wake_us = 0;
 	sim_govern_upgrade(world, node);
 	sim_disk_open(world, node, true);
@@ -115,7 +116,7 @@ sim_node_event(SimWorld *world, SimNode *node, const SimEvent *event)
 			finish(world, node);
 			break;
 		case SIM_ARRIVE:
-			sim_wire_arrive(world, node, event->row);
+			sim_wire_arrive(world, node, event);
 			break;
 		case SIM_LOOSE:
 			if (!(event->row->holders & (UINT64_C(1) << node->id)))
@@ -156,6 +157,8 @@ again_and_again(SimWorld *world, SimNode *node, const SimEvent *event)
 				  again);
 	if (node->up && event->kind == SIM_POLL)
 		sim_wire_poll(world, node);
+	if (node->up && event->kind == SIM_POLL && node->waits)
+		sim_offer_look(world, node);
 	if (node->up && event->kind == SIM_BATCH && !world->calm)
 	{
 		if (node->role == SIM_LIAR && (world->plan.lie == SIM_LIE_FLOOD ||
@@ -184,6 +187,7 @@ run(SimWorld *world, SimNode *node)
 {
 	TlInput		input = {.kind = TL_INPUT_TIME};
 
+	node->waits = false;
 	sim_read_rows(world, node, false);
 	for (unsigned i = 0; i < node->inbox.count; i++)
 		(void) sim_read_give(world, node, node->inbox.rows[i], TL_INPUT_LOOSE_ROW);
@@ -222,6 +226,8 @@ run(SimWorld *world, SimNode *node)
 				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
 				  .life = node->life});
 	}
+	else
+		sim_prune_commit(world, node);
 }
 
 /* The transaction is durable: rows leave, and come back to the core. */
@@ -260,6 +266,8 @@ commit(SimWorld *world, SimNode *node, bool send)
 		node->standing = node->standing_pending;
 	node->epoch = node->epoch_pending;
 	sim_memory_commit(world, node, send);
+	if (node->final_pending > 0)
+		node->stuck_us = world->now_us;
 	for (; node->final_pending > 0; node->final_pending--)
 		sim_due_final(world, node, node->chain_count++);
 	sim_summary_commit(world, node);
@@ -268,6 +276,7 @@ commit(SimWorld *world, SimNode *node, bool send)
 		node->begun = node->chain_count;
 	node->took = false;
 	sim_relay_commit(world, node);
+	sim_prune_commit(world, node);
 }
 
 /* The transaction comes to its end, one way or another. */
@@ -331,6 +340,7 @@ sim_node_step(SimWorld *world, SimNode *node, TlInput *input, bool more)
 	(void) tl_consensus_step(node->core, node->actions, input);
 	world->core_steps++;
 	sim_node_obey(world, node);
+	sim_retain_step(world, node);
 }
 
 /* Do what the core asked for. */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define PART_MAX		16384
+#define STUCK_US		(2000 * SIM_MS)
 
 /* What an offer's blocks point to. */
 typedef struct SimOffer
@@ -106,6 +107,25 @@ sim_offer_read(SimWorld *world, SimNode *node)
 		sim_node_step(world, node, &input, true);
 	}
 	node->offers = 0;
+}
+
+/*
+ * Rows wait that lie beyond the memory, and no block becomes final: what leads there may
+ * be gone from the logs, and the core does not know of it.  Anybody is asked.
+ */
+void
+sim_offer_look(SimWorld *world, SimNode *node)
+{
+	const SimNode *peer = &world->nodes[sim_random(world, world->node_count)];
+
+	if (world->now_us < node->stuck_us + STUCK_US)
+		return;
+	node->stuck_us = world->now_us;
+	if (peer->up && peer->role != SIM_SILENT && peer->chain_count > node->chain_count &&
+		sim_wire_linked(world, peer->id, node->id))
+		sim_later(world, 2 * sim_wire_delay(world, peer->id, node->id),
+				  (SimEvent) {.kind = SIM_CATCH_UP, .node = node->id,
+				  .life = node->life, .peer = peer->id});
 }
 
 static bool

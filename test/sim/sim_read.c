@@ -9,7 +9,7 @@
 
 #include "chain_batch.h"
 
-
+static bool waits(const SimWorld *world, const SimNode *node, const SimRow *row);
 
 /*
  * The stored rows that the core has not seen.  At a restart own log first;
@@ -95,12 +95,19 @@ sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kin
 	/* Those who left have said what they had to say. */
 	if (sim_govern_member(world, row->row.member, node->epoch) == NULL)
 		return true;
+	if (kind == TL_INPUT_ROW && waits(world, node, row))
+	{
+		node->waits = true;
+		return false;
+	}
 	input.row = row->row;
 	input.more = true;
 	input.now_us = world->now_us + 1;
 	input.clock_us = sim_fault_clock(world, node);
 	status = tl_consensus_judge(node->core, &row->row, sim_check_signature,
 								NULL, &input.certificates_valid);
+	/* Of an epoch to come: what ended this one may be gone as well. */
+	node->waits |= (status == TL_NOT_FINAL && world->plan.waits);
 	if (status == TL_NOT_FINAL)
 		return false;
 	if (status != TL_OK)
@@ -123,6 +130,30 @@ sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kin
 		sim_disk_has_body(node, &row->subject))
 		sim_read_give_held(world, node, &row->subject);
 	return true;
+}
+
+/*
+ * Is it about a view beyond those that the core remembers?  Then it is kept until final
+ * blocks have come nearer; of its own rows the core says so itself.
+ */
+static bool
+waits(const SimWorld *world, const SimNode *node, const SimRow *row)
+{
+	const TlConsensusBlock *base = &node->chain[node->chain_count + node->final_pending - 1];
+
+	switch (row->row.kind)
+	{
+		case TL_LOG_PROPOSE:
+		case TL_LOG_NOTARIZE:
+		case TL_LOG_FINALIZE:
+		case TL_LOG_NULLIFY:
+		case TL_LOG_CERT:
+			return world->plan.waits && row->row.member != node->number &&
+				row->row.epoch == node->epoch &&
+				row->row.view >= base->header.view + world->config.view_count;
+		default:
+			return false;
+	}
 }
 
 void

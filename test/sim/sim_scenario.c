@@ -10,7 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "sim.h"
+#include "sim_scenario.h"
 
 #include <string.h>
 
@@ -61,16 +61,6 @@ static void set_number(SimWorld *world);
 static void set_bodies(SimWorld *world);
 static void set_no_bodies(SimWorld *world);
 static void set_accusations(SimWorld *world);
-static void set_full_disk(SimWorld *world);
-static void set_slow_disk(SimWorld *world);
-static void set_fsync(SimWorld *world);
-static void set_rolled_back(SimWorld *world);
-static void set_clocks(SimWorld *world);
-static void set_diverged(SimWorld *world);
-static void set_diverged_more(SimWorld *world);
-static void set_diverged_half(SimWorld *world);
-static void set_state_liar(SimWorld *world);
-static void set_slots(SimWorld *world);
 static void set_idle_hour(SimWorld *world);
 static void set_idle_days(SimWorld *world);
 static void set_views(SimWorld *world);
@@ -183,19 +173,19 @@ static const SimScenario scenarios[] = {
 	{"malformed_rows", "4, 7", "a liar's BATCH, ACK, CERT, GOVERN and REJOIN rows have payloads that are none; one of them convicts it (R46)",
 	sim_change_malformed, SIM_SEEN_ILLEGAL, 4, false, 20, 4000, 0},
 	{"full_disk", "10", "no transaction for seconds; the core is thrown away",
-	set_full_disk, SIM_SEEN_LOST, 4, true, 10, 6000, 0},
+	sim_server_full_disk, SIM_SEEN_LOST, 4, true, 10, 6000, 0},
 	{"slow_disk", "10", "one transaction in ten takes up to two seconds",
-	set_slow_disk, SIM_SEEN_BLOCK, 4, true, 5, 3000, 0},
+	sim_server_slow_disk, SIM_SEEN_BLOCK, 4, true, 5, 3000, 0},
 	{"fsync_error", "10", "one transaction in ten fails, or says so; no vote leaves",
-	set_fsync, SIM_SEEN_LOST, 4, true, 10, 3000, 0},
+	sim_server_fsync, SIM_SEEN_LOST, 4, true, 10, 3000, 0},
 	{"transactions_rolled_back", "a row seen by a peer whose transaction then rolled back",
 		"two transactions in five fail or are lost; no row of them has left (V18)",
-	set_rolled_back, SIM_SEEN_LOST, 4, true, 5, 3000, 0},
+	sim_server_rolled_back, SIM_SEEN_LOST, 4, true, 5, 3000, 0},
 	{"clocks", "11", "clocks jump hours ahead, an hour back, or stand",
-	set_clocks, SIM_SEEN_CLOCK, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	sim_server_clocks, SIM_SEEN_CLOCK, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"slots_dropped", "12, slots advanced or dropped by a peer",
 		"rows do not come by themselves any more; fetch brings them",
-	set_slots, SIM_SEEN_SLOT, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
+	sim_server_slots, SIM_SEEN_SLOT, 4, true, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"first_batch_after_idle_hour", "the first batch after an idle hour",
 		"one batch an hour, final in the usual time; no view is lost",
 	set_idle_hour, SIM_SEEN_IDLE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
@@ -225,6 +215,22 @@ static const SimScenario scenarios[] = {
 	sim_pace_behind, SIM_SEEN_PASSED, 4, false, 3, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_PRUNED},
 	{"member_away_and_back", "3, 12", "members are away beyond the limit one after the other, and follow all the same when they are back",
 	sim_pace_away_long, SIM_SEEN_PASSED, 4, false, 5, 12000, 0},
+	{"pruned_after_idle_hour", "the first batch after an idle hour", "a member who owed nothing is waited for with pruning, however long it was silent (P18)",
+	sim_pace_away_idle, SIM_SEEN_IDLE, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"bodies_late", "7", "bodies take longer than the timer, and who acknowledges does not always vote; views are lost, and all meet in the end",
+	sim_pace_late_bodies, SIM_SEEN_NULLIFIED, 7, false, 10, 12000, 0},
+	{"pruned_away", "12", "members are away one after the other, rows that they lack are dropped; they follow the logs across the gap and take the blocks (P20)",
+	sim_pruned_away, SIM_SEEN_GAP, 4, false, 10, 12000, 0},
+	{"pruned_crash", "1, 12", "crashes, and cores that are made anew on what is left of the logs",
+	sim_pruned_crash, SIM_SEEN_DROPPED, 4, true, 10, 4000, 0},
+	{"pruned_restore", "8, 12", "an old backup, while the others drop what it lacks",
+	sim_pruned_restore, SIM_SEEN_GAP, 4, true, 10, 12000, 0},
+	{"pruned_disk_lost", "8, 12", "everything of a member is gone, and most of the logs with it",
+	sim_pruned_lost, SIM_SEEN_GAP, 4, true, 10, 8000, 0},
+	{"pruned_join", "12, 16", "members join whom nobody can give the beginning of a log",
+	sim_pruned_join, SIM_SEEN_GAP, 4, true, 10, 6000, 0},
+	{"pruned_copy", "8, 12", "a copy of a server lives beside it, and rows are dropped",
+	sim_pruned_copy, SIM_SEEN_DROPPED, 4, false, 10, 6000, 0},
 	{"left_behind", "3", "a member is off for more views than it remembers (P9); it takes blocks from others (P17)",
 	set_views, SIM_SEEN_CATCH_UP, 4, false, 10, 12000, 0},
 	{"members_change", "16, 17", "three changes of members, keys and versions, two motions competing for each; the leader leaves as well",
@@ -271,14 +277,14 @@ static const SimScenario scenarios[] = {
 	{"everything_at_once", "1 to 12", "loss, crashes, links, disks and clocks together",
 	set_everything, SIM_SEEN_CRASH, 4, true, 10, 8000, 0},
 	{"states_of_f", "14", "the states of f members differ; they are told, and go on voting (R43)",
-	set_diverged, SIM_SEEN_DIVERGED, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
+	sim_server_diverged, SIM_SEEN_DIVERGED, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"states_of_more_than_f", "f+1 members diverged in state",
 		"no quorum agrees on a state; blocks become final all the same",
-	set_diverged_more, SIM_SEEN_STATE_SPLIT, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
+	sim_server_diverged_more, SIM_SEEN_STATE_SPLIT, 7, true, 5, 6000, SIM_EXPECT_BLOCKS},
 	{"states_two_to_two", "a 2:2 split of state roots", "everybody is told; order goes on",
-	set_diverged_half, SIM_SEEN_STATE_SPLIT, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
+	sim_server_diverged_half, SIM_SEEN_STATE_SPLIT, 4, true, 5, 3000, SIM_EXPECT_BLOCKS},
 	{"liar_of_states", "14", "a liar states something else to each; checkpoints become stable",
-	set_state_liar, SIM_SEEN_BLOCK, 4, false, 10, 3000, SIM_EXPECT_BLOCKS},
+	sim_server_state_liar, SIM_SEEN_BLOCK, 4, false, 10, 3000, SIM_EXPECT_BLOCKS},
 	{"two_copies", "8, clone", "twins: both live, and count as neither (R45)",
 	set_twins, SIM_SEEN_DOUBLE, 4, false, 10, 4000, SIM_EXPECT_BLOCKS},
 	{"disk_lost", "8, 10",
@@ -736,68 +742,6 @@ static void
 set_accusations(SimWorld *world)
 {
 	set_lie(world, SIM_LIE_EVIDENCE);
-}
-
-static void
-set_full_disk(SimWorld *world)
-{
-	world->plan.disk_weight = 6;
-}
-
-static void
-set_slow_disk(SimWorld *world)
-{
-	world->plan.slow_percent = 10;
-}
-
-static void
-set_fsync(SimWorld *world)
-{
-	world->plan.fail_percent = 10;
-}
-
-static void
-set_rolled_back(SimWorld *world)
-{
-	world->plan.fail_percent = 20;
-	world->plan.commit_crash_percent = 20;
-}
-
-static void
-set_diverged(SimWorld *world)
-{
-	world->plan.diverged = tl_consensus_faults(world->plan.nodes);
-}
-
-static void
-set_diverged_more(SimWorld *world)
-{
-	world->plan.diverged = tl_consensus_faults(world->plan.nodes) + 1;
-}
-
-static void
-set_diverged_half(SimWorld *world)
-{
-	world->plan.diverged = world->plan.nodes / 2;
-}
-
-static void
-set_state_liar(SimWorld *world)
-{
-	world->plan.liars = 1;
-	world->plan.checkpoint_interval = 2;
-}
-
-static void
-set_clocks(SimWorld *world)
-{
-	world->plan.clock_weight = 8;
-}
-
-static void
-set_slots(SimWorld *world)
-{
-	world->plan.slot_weight = 20;
 }
 
 static void

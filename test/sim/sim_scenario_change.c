@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "sim.h"
+#include "sim_scenario.h"
 
 static void lie(SimWorld *world, SimLie lie);
 

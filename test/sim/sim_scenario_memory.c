@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "sim.h"
+#include "sim_scenario.h"
 
 static void
 set_forget(SimWorld *world, SimForget forget)

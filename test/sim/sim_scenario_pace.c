@@ -6,7 +6,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "sim.h"
+#include "sim_scenario.h"
 
 void
 sim_pace_slow(SimWorld *world)
@@ -115,4 +115,26 @@ sim_pace_false_offers(SimWorld *world)
 	sim_pace_deaf_beyond(world);
 	world->plan.liars = 1;
 	world->plan.lie = SIM_LIE_EVIDENCE;	/* it votes */
+}
+
+/* Bodies are long on their way, and liars acknowledge what they do not vote for. */
+void
+sim_pace_late_bodies(SimWorld *world)
+{
+	world->plan.liars = tl_consensus_faults(world->plan.nodes);
+	world->plan.lie = SIM_LIE_WITHHOLD;
+	world->plan.body_us = 3000 * SIM_MS;
+	world->plan.batch_every_us = 400 * SIM_MS;
+}
+
+/* After an idle hour one of them is slow to answer, and was not silent before (P18). */
+void
+sim_pace_away_idle(SimWorld *world)
+{
+	world->plan.batch_every_us = SIM_HOUR_US * world->plan.nodes;
+	world->plan.poll_us = SIM_HOUR_US / 10;
+	world->plan.far_us = 300 * SIM_MS;
+	world->plan.timer_us = 2000 * SIM_MS;
+	world->plan.checkpoint_interval = 1;
+	world->plan.drops = true;
 }

@@ -48,7 +48,8 @@ sim_summary_commit(SimWorld *world, SimNode *node)
 {
 	unsigned	every = 1 + (unsigned) (world->seed % 7);
 
-	if (node->chain_count < node->summary_blocks + every)
+	/* Where rows are dropped a start is given those that are left: sim_prune.c. */
+	if (world->plan.drops || node->chain_count < node->summary_blocks + every)
 		return;
 	node->summary_blocks = node->chain_count;
 	if (node->summaries == NULL)

@@ -7,6 +7,7 @@
  */
 #include "sim.h"
 
+static int64_t body_delay(SimWorld *world, unsigned from, unsigned to);
 static bool answers(SimWorld *world, unsigned from, unsigned to);
 static bool may_show(const SimNode *peer);
 static void compare(SimWorld *world, SimNode *node, const SimLog *own,
@@ -35,6 +36,17 @@ sim_wire_delay(SimWorld *world, unsigned from, unsigned to)
 	if (held >= SIM_HOUR_US)
 		world->seen[SIM_SEEN_BURST]++;
 	return held + delay % SIM_MS;
+}
+
+/* Of a body, which may be large. */
+static int64_t
+body_delay(SimWorld *world, unsigned from, unsigned to)
+{
+	int64_t		delay = sim_wire_delay(world, from, to);
+
+	if (world->plan.body_us > 0 && !world->calm)
+		delay += (int64_t) sim_random(world, (uint64_t) world->plan.body_us);
+	return delay;
 }
 
 /* The same for a row of the sender's own log, which may wait for others. */
@@ -97,15 +109,16 @@ sim_wire_send(SimWorld *world, SimNode *node, SimRow *row)
 		{
 			event.kind = SIM_BODY;
 			event.hash = row->subject;
-			sim_later(world, sim_wire_delay(world, node->id, i), event);
+			sim_later(world, body_delay(world, node->id, i), event);
 		}
 	}
 }
 
 /* A row from the wire: stored if it is the next of its log. */
 void
-sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
+sim_wire_arrive(SimWorld *world, SimNode *node, const SimEvent *event)
 {
+	SimRow	   *row = event->row;
 	unsigned	log = row->row.member - 1;
 	const SimRow *other;
 	TlConsensusStatus status;
@@ -124,8 +137,13 @@ sim_wire_arrive(SimWorld *world, SimNode *node, SimRow *row)
 	if (other != NULL && !sim_same(&row->digest, &other->digest))
 		contradict(world, node, other, row);
 	/* A gap, which the next poll fills; another branch; what was ended. */
-	if (!sim_memory_takes(world, node, row))
+	if (!sim_memory_takes(world, node, event))
 		return;
+	if (sim_prune_follows(node, event))
+	{
+		node->logs[log].sparse = true;
+		world->seen[SIM_SEEN_GAP]++;
+	}
 	if (row->forged && sim_is_honest(node))
 		sim_fail(world, "V28: node %u takes a row of member %u that a key of before has signed",
 				 node->id, row->row.member);
@@ -193,7 +211,9 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 		for (unsigned i = first; i < source->count && i < first + 200; i++)
 			sim_later(world, delay + i - first,
 					  (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-					  .life = node->life, .row = source->rows[i]});
+					  .life = node->life, .row = source->rows[i],
+					  .gap = sim_prune_is_gap(source, i),
+					  .before = (i > 0) ? source->rows[i - 1] : NULL});
 	}
 }
 
@@ -225,12 +245,14 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 {
 	unsigned	low = 0;
 	unsigned	high = (own->count < other->count) ? own->count : other->count;
+	bool		by_place;
 
 	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
 							  &other->rows[high - 1]->digest))
 		return;
-	/* Not by place: an incarnation that was ended may be cut short here. */
-	for (unsigned i = own->count; has_rejoin(own, other) && i-- > 0;)
+	by_place = !own->sparse && !other->sparse && !has_rejoin(own, other);
+	/* Not by place: an incarnation that was ended may be cut short here, or pruned. */
+	for (unsigned i = own->count; !by_place && i-- > 0;)
 	{
 		const TlLogRow *row = &own->rows[i]->row;
 		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
@@ -242,9 +264,7 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 				  .row = (SimRow *) found});
 		return;
 	}
-	if (has_rejoin(own, other))
-		return;
-	while (low < high)
+	while (by_place && low < high)
 	{
 		unsigned	middle = (low + high) / 2;
 
@@ -253,8 +273,9 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 		else
 			high = middle;
 	}
-	sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-			  .life = node->life, .row = other->rows[low]});
+	if (by_place)
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
+				  .life = node->life, .row = other->rows[low]});
 }
 
 /* The row that brings this block or batch, from anybody who has it. */
@@ -288,7 +309,7 @@ sim_wire_fetch(SimWorld *world, SimNode *node, const TlHash *subject, bool with_
 			if (with_body)
 			{
 				event.kind = SIM_BODY;
-				sim_later(world, 2 * sim_wire_delay(world, peer->id, node->id), event);
+				sim_later(world, 2 * body_delay(world, peer->id, node->id), event);
 			}
 			return;
 		}

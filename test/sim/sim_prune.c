@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * sim_prune.c
+ *	  What a node drops when its core says that it may (R44, P19), and how others
+ *	  follow a log that begins later for them.
+ *
+ * A log is cut at its first row of the checkpoint's view or beyond: on that block as its
+ * base a core may still say FINALIZE (R3).  Of those before stay
+ *	  BATCH, EVIDENCE, REJOIN and GOVERN, which blocks order;
+ *	  the row before a REJOIN, which the REJOIN names;
+ *	  the newest ACK; one that names an instance before its own (R45); one that names a
+ *	  batch which the checkpoint's block does not order: who holds that is the sum of all
+ *	  ACKs, and a core that is made anew has nothing else;
+ *	  the newest STATE (R42).
+ * The newest row of a log stays in any case (R30).  So a log is sparse at its beginning
+ * and whole after that.  All others are gone for good: no core is given them again, no
+ * peer gets them.
+ *
+ * Whoever lacks the rows between follows the log across the gap, from somebody who has
+ * none of them.  That this is enough, for lagging, restored and new members, is what V9
+ * says of runs in which rows are dropped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sim.h"
+
+#include <string.h>
+
+static void drop_rows(SimWorld *world, SimNode *node, unsigned member,
+					  const TlConsensusBlock *checkpoint);
+static bool is_needed(const TlLogRow *row, const TlBlockHeader *header);
+static bool stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint);
+static bool is_newest(const SimLog *log, unsigned place);
+static bool ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint);
+static bool is_ordered(const TlLane *lane, const TlConsensusBlock *block);
+static void drop_loose(SimNode *node, const TlBlockHeader *header);
+static void release(SimNode *node, SimRow *row);
+static bool has(const SimLog *log, const SimRow *row);
+
+/* A transaction is durable, and with it what the core has said. */
+void
+sim_prune_commit(SimWorld *world, SimNode *node)
+{
+	const TlConsensusBlock *checkpoint;
+
+	if (node->to_drop == 0 || node->to_drop >= node->chain_count)
+		return;
+	checkpoint = &node->chain[node->to_drop];
+	node->to_drop = 0;
+	for (unsigned i = 0; i < world->member_count; i++)
+		drop_rows(world, node, i, checkpoint);
+	drop_loose(node, &checkpoint->header);
+}
+
+/* Of that member's log; only what the core has read, and what is durable. */
+static void
+drop_rows(SimWorld *world, SimNode *node, unsigned member,
+		  const TlConsensusBlock *checkpoint)
+{
+	SimLog	   *log = &node->logs[member];
+	unsigned	end = 0;
+	unsigned	kept = 0;
+	unsigned	gone;
+
+	while (end < log->count && (SIM_FORGOTTEN(325) ||
+								!is_needed(&log->rows[end]->row, &checkpoint->header)))
+		end++;
+	if (end == log->count && end > 0)
+		end--;
+	if (member + 1 != node->number && end > node->safe[member])
+		end = node->safe[member];
+	if (end > node->read[member])
+		end = node->read[member];
+	for (unsigned i = 0; i < end; i++)
+	{
+		if (stays(log, i, checkpoint))
+			log->rows[kept++] = log->rows[i];
+		else
+			release(node, log->rows[i]);
+	}
+	gone = end - kept;
+	if (gone == 0)
+		return;
+	memmove(log->rows + kept, log->rows + end, (log->count - end) * sizeof(SimRow *));
+	log->count -= gone;
+	log->sparse = true;
+	node->read[member] -= gone;
+	node->safe[member] -= (node->safe[member] >= end) ? gone : node->safe[member];
+	sim_check_copy_moved(node, member, gone);
+	world->seen[SIM_SEEN_DROPPED] += gone;
+}
+
+static bool
+is_needed(const TlLogRow *row, const TlBlockHeader *header)
+{
+	return row->epoch > header->epoch ||
+		(row->epoch == header->epoch && row->view + (SIM_FORGOTTEN(328) ? 0 : 1) > header->view);
+}
+
+static bool
+stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint)
+{
+	const TlLogRow *row = &log->rows[place]->row;
+
+	switch (row->kind)
+	{
+		case TL_LOG_BATCH:
+		case TL_LOG_EVIDENCE:
+		case TL_LOG_REJOIN:
+		case TL_LOG_GOVERN:
+			return !SIM_FORGOTTEN(321);
+		case TL_LOG_ACK:
+			if (is_newest(log, place) || ack_counts(row, checkpoint))
+				return true;
+			break;
+		case TL_LOG_STATE:
+			if (is_newest(log, place))
+				return true;
+			break;
+	}
+	return place + 1 < log->count && log->rows[place + 1]->row.kind == TL_LOG_REJOIN;
+}
+
+/* Of its kind. */
+static bool
+is_newest(const SimLog *log, unsigned place)
+{
+	for (unsigned i = place + 1; i < log->count; i++)
+	{
+		if (log->rows[i]->row.kind == log->rows[place]->row.kind)
+			return false;
+	}
+	return true;
+}
+
+static bool
+ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	TlLane		lanes[TL_MEMBER_COUNT_MAX];
+	unsigned	count;
+	TlAck		ack;
+
+	if (tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) != TL_OK ||
+		tl_chain_cut_decode(lanes, &count, TL_MEMBER_COUNT_MAX,
+							ack.lanes.data, ack.lanes.size) != TL_OK)
+		return false;
+	if (memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0)
+		return true;
+	for (unsigned i = 0; i < count; i++)
+	{
+		if (!is_ordered(&lanes[i], checkpoint))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_ordered(const TlLane *lane, const TlConsensusBlock *block)
+{
+	for (unsigned i = 0; i < block->lane_count; i++)
+	{
+		const TlLane *cut = &block->cut[i];
+
+		if (cut->member == lane->member)
+			return lane->incarnation < cut->incarnation ||
+				(lane->incarnation == cut->incarnation && lane->batch <= cut->batch);
+	}
+	return false;
+}
+
+/* Of what was fetched outside the logs blocks' own rows go. */
+static void
+drop_loose(SimNode *node, const TlBlockHeader *header)
+{
+	unsigned	kept = 0;
+
+	for (unsigned i = 0; i < node->loose.count; i++)
+	{
+		SimRow	   *row = node->loose.rows[i];
+
+		if (row->row.kind != TL_LOG_PROPOSE || is_needed(&row->row, header))
+			node->loose.rows[kept++] = row;
+		else if (!has(&node->logs[row->row.member - 1], row))
+			row->holders &= ~(UINT64_C(1) << node->id);
+	}
+	node->loose.count = kept;
+}
+
+static void
+release(SimNode *node, SimRow *row)
+{
+	row->droppers |= UINT64_C(1) << node->id;
+	if (!has(&node->loose, row))
+		row->holders &= ~(UINT64_C(1) << node->id);
+}
+
+static bool
+has(const SimLog *log, const SimRow *row)
+{
+	for (unsigned i = log->count; i-- > 0;)
+	{
+		if (log->rows[i] == row)
+			return true;
+	}
+	return false;
+}
+
+/* Are rows before this one gone from the log? */
+bool
+sim_prune_is_gap(const SimLog *log, unsigned place)
+{
+	const TlLogRow *row = &log->rows[place]->row;
+	const TlLogRow *before = (place > 0) ? &log->rows[place - 1]->row : NULL;
+
+	return log->sparse && row->sequence > 1 &&
+		(before == NULL || before->sequence + 1 != row->sequence ||
+		 memcmp(before->nonce, row->nonce, TL_NONCE_SIZE) != 0);
+}
+
+/*
+ * Does the row that arrives go on with the log here, across rows that are gone where
+ * it comes from?  What stands there before it has to be here, or before what is here.
+ */
+bool
+sim_prune_follows(const SimNode *node, const SimEvent *event)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	const TlLogRow *row = &event->row->row;
+	const SimLog *log = &node->logs[row->member - 1];
+	const TlLogRow *last = (log->count > 0) ? &log->rows[log->count - 1]->row : NULL;
+	const TlLogRow *before = (event->before != NULL) ? &event->before->row : NULL;
+
+	if (!event->gap ||
+		memcmp(row->nonce, (last != NULL) ? last->nonce : zeros, TL_NONCE_SIZE) != 0 ||
+		(last != NULL && row->sequence <= last->sequence))
+		return false;
+	return before == NULL || memcmp(before->nonce, row->nonce, TL_NONCE_SIZE) != 0 ||
+		(last != NULL && before->sequence <= last->sequence);
+}
+
+/* The place in source of the first row of that incarnation behind last. */
+unsigned
+sim_prune_next(const SimLog *source, const SimRow *last)
+{
+	unsigned	place = source->count;
+
+	while (place > 0 &&
+		   memcmp(source->rows[place - 1]->row.nonce, last->row.nonce, TL_NONCE_SIZE) == 0 &&
+		   source->rows[place - 1]->row.sequence > last->row.sequence)
+		place--;
+	return place;
+}
+
+/* Was there a row at the place of this one, which is gone now? */
+bool
+sim_prune_had(const SimLog *log, const SimRow *row)
+{
+	bool		later = false;
+
+	for (unsigned i = log->count; log->sparse && i-- > 0;)
+	{
+		const TlLogRow *other = &log->rows[i]->row;
+
+		if (memcmp(other->nonce, row->row.nonce, TL_NONCE_SIZE) != 0)
+			continue;
+		if (other->sequence == row->row.sequence)
+			return false;
+		later |= (other->sequence > row->row.sequence);
+	}
+	return later && !SIM_FORGOTTEN(327);
+}
