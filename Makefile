@@ -122,6 +122,7 @@ OBJS_BACKEND = \
 	src/table/table_guard.o \
 	src/table/table_am.o \
 	src/table/table_state.o \
+	src/table/table_image.o \
 	src/table/table_filter.o \
 	src/table/table_shared.o \
 	src/table/table_insert.o \
@@ -245,6 +246,8 @@ OBJS_BACKEND = \
 	src/node/node_skip.o \
 	src/node/node_stand.o \
 	src/node/node_event.o \
+	src/node/node_image.o \
+	src/node/node_as_of.o \
 	src/node/node_call.o \
 	src/node/node_deploy.o \
 	src/node/node_process.o \
@@ -304,6 +307,7 @@ SQL_MODULES = \
 	sql/97_timer.sql \
 	sql/98_skip.sql \
 	sql/98_event.sql \
+	sql/98_as_of.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

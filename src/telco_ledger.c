@@ -20,6 +20,7 @@
 #include "node_commit.h"
 #include "node_deploy.h"
 #include "node_identity.h"
+#include "node_image.h"
 #include "node_settings.h"
 #include "node_shared.h"
 #include "node_state.h"
@@ -60,4 +61,5 @@ _PG_init(void)
 	tl_node_state_init();
 	tl_node_wire_init();
 	tl_node_launcher_init();
+	tl_node_image_init();
 }

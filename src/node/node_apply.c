@@ -35,7 +35,7 @@
 #include "node_skip.h"
 #include "node_stand.h"
 
-#define HOOKS_MAX		4
+#define HOOKS_MAX		8
 
 /* A body that has not come after that may have been dropped here. */
 #define WAIT_MS			2000

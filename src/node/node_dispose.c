@@ -43,7 +43,7 @@ static const char *const stored_tables =
 " ledger_internal.pruned, ledger_internal.asked_body, ledger_internal.rebuilt_body, ledger_internal.wire_mark,"
 " ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
 " ledger_internal.applied, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
-" ledger_internal.outcome, ledger_internal.call_outcome, ledger_internal.timer_run, ledger_internal.event, ledger_internal.apply_stop,"
+" ledger_internal.outcome, ledger_internal.call_outcome, ledger_internal.timer_run, ledger_internal.event, ledger_internal.state_image, ledger_internal.state_kept, ledger_internal.apply_stop,"
 " ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
 " ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.skip, ledger_internal.contract, ledger_internal.contract_schema,"
 " ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation, ledger_internal.key_wanted,"

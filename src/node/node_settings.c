@@ -29,6 +29,12 @@ int			tl_setting_commit_wait = TL_COMMIT_WAIT_OFF;
 /* How long COMMIT waits for that; the transaction is committed either way. */
 int			tl_setting_commit_wait_timeout_ms = 10000;
 
+/*
+ * Old images of rows of state tables cost as much as the rows, for each block that
+ * changes them; whoever reads states of days ago needs them longer.
+ */
+int			tl_setting_keep_state_s = 3600;
+
 /* Where signing keys lie: outside the data directory, so not in backups. */
 char	   *tl_setting_key_directory = NULL;
 
@@ -137,6 +143,13 @@ define_keeping(void)
 							"After that votes, proposals, certificates and acknowledgements are dropped here; the wires keep them. -1 keeps them for ever.",
 							&tl_replication_keep_messages_s,
 							2592000, -1, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("telco_ledger.keep_state",
+							"Time for which ledger.as_of() can show what state tables were.",
+							"So long the old images of rows that blocks change are kept, beside the tables. 0 keeps none, -1 keeps them for ever.",
+							&tl_setting_keep_state_s,
+							3600, -1, INT_MAX / 2,
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 }

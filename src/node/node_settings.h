@@ -18,6 +18,7 @@ extern int	tl_setting_batch_delay_ms;
 extern int	tl_setting_commit_wait;
 extern int	tl_setting_commit_wait_timeout_ms;
 extern char *tl_setting_key_directory;
+extern int	tl_setting_keep_state_s;
 extern int	tl_setting_order_views;
 extern int	tl_setting_retain_time_s;
 extern int	tl_setting_retain_blocks;

@@ -50,6 +50,7 @@
 #include "node_apply.h"
 #include "node_event.h"
 #include "node_identity.h"
+#include "node_image.h"
 #include "node_key.h"
 #include "node_order.h"
 #include "node_process.h"
@@ -329,6 +330,7 @@ run(TlRoundState *state, bool test)
 			ProcessConfigFile(PGC_SIGHUP);
 			flush_before_publishing();
 			tl_node_prune_wake();
+			tl_node_image_wake();
 		}
 		news = tl_node_shared_take_news(own_slot);
 		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
@@ -363,6 +365,7 @@ run(TlRoundState *state, bool test)
 		(void) tl_node_scrub_tend();
 		(void) tl_node_wire_tend();
 		(void) tl_node_prune_tend();
+		(void) tl_node_image_tend();
 		if (!state->progress.partial && applied != TL_APPLY_MORE)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
@@ -454,11 +457,14 @@ wait_for_work(TlRoundResult result, TlApplyResult applied)
 	long		wait_ms = tl_node_scrub_tend();
 	long		wire_ms = tl_node_wire_tend();
 	long		prune_ms = tl_node_prune_tend();
+	long		image_ms = tl_node_image_tend();
 
 	if (wire_ms >= 0 && (wait_ms < 0 || wait_ms > wire_ms))
 		wait_ms = wire_ms;
 	if (prune_ms >= 0 && (wait_ms < 0 || wait_ms > prune_ms))
 		wait_ms = prune_ms;
+	if (image_ms >= 0 && (wait_ms < 0 || wait_ms > image_ms))
+		wait_ms = image_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
 	if (applied == TL_APPLY_WAITS && (wait_ms < 0 || wait_ms > BODY_RETRY_MS))

@@ -30,7 +30,8 @@
  *					rows, rows added in the range of their refs; and always the
  *					definitions, and the block at which the last run ended.  A
  *					given tree head or receipt has the chain (not the rows)
- *					read from genesis.
+ *					read from genesis.  A state table that is asked for is
+ *					read to its end.
  *
  * Two rows of one section that have exchanged their contents are order_changed;
  * of two sections, two times row_changed.  Where a row lies in the file means
@@ -67,6 +68,7 @@
 #include "proof_verify.h"
 #include "table_catalog.h"
 #include "table_definition.h"
+#include "table_state.h"
 #include "tl_error.h"
 
 /* Of one run, that are told in the server's log. */
@@ -202,7 +204,7 @@ verify(TlVerification *run, List *tables)
 			tl_proof_verify_table(run, lfirst_oid(cell));
 		tl_proof_progress_table_done();
 	}
-	if (run->full)
+	if (run->full || (OidIsValid(run->relation) && tl_table_state_is_state(run->relation)))
 		tl_proof_verify_state(run, tables);
 	MemoryContextSwitchTo(caller);
 }
@@ -242,7 +244,7 @@ tl_proof_verify_tables(Oid relation)
 		foreach(cell, family)
 			if (list_member_oid(all, lfirst_oid(cell)))
 				wanted = lappend_oid(wanted, lfirst_oid(cell));
-		if (wanted == NIL && !tl_table_catalog_is_parent(relation))
+		if (wanted == NIL && !tl_table_catalog_is_parent(relation) && !tl_table_state_is_state(relation))
 			ereport(ERROR,
 					errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					errmsg("\"%s\" is not a ledger table", get_rel_name(relation)),

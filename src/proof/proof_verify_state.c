@@ -28,6 +28,7 @@
 #include "consensus_certificate.h"
 #include "merkle_hash.h"
 #include "proof_state.h"
+#include "table_state.h"
 #include "tl_compat.h"
 
 #define CHECKPOINTS_MAX		1000	/* read at once */
@@ -43,6 +44,9 @@ static TlStatement select_tables = {
 };
 static TlStatement select_root = {
 	"SELECT height, state_root FROM ledger_internal.state ORDER BY height DESC LIMIT 1"
+};
+static TlStatement select_last_checkpoint = {
+	"SELECT max(height) FROM ledger_internal.checkpoint WHERE height <= $1", 1, {INT8OID}
 };
 static TlStatement select_checkpoints = {
 	"SELECT c.height, c.block, c.state_root, c.outcome_root, c.certificate, b.hash,"
@@ -111,6 +115,7 @@ static void check_table(TableState *state);
 static bool is_of_nothing(const TableState *state);
 static void scan_table(void *argument);
 static void check_root(TlVerification *run);
+static void check_last(TlVerification *run, int64_t applied_height);
 static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
 static void check_certificate(TlVerification *run, uint64 row);
 static void check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint);
@@ -121,7 +126,10 @@ static void report(TlVerification *run, Oid relation, int64_t height, const TlHa
 				   const TlHash *found, const char *detail);
 static bool read_hash(TlHash *out, uint64 row, int column);
 
-/* Of these tables; roots and checkpoints where all are looked at. */
+/*
+ * Of these tables, and the state table that was asked for; roots and checkpoints where all
+ * are looked at.  With one state table the newest root, and the last checkpoint.
+ */
 void
 tl_proof_verify_state(TlVerification *run, List *tables)
 {
@@ -137,12 +145,17 @@ tl_proof_verify_state(TlVerification *run, List *tables)
 	for (uint64 i = 0; i < count; i++)
 	{
 		states[i].applied_height = applied_height;
-		if (OidIsValid(run->relation) && !list_member_oid(tables, states[i].relation))
+		if (OidIsValid(run->relation) && states[i].relation != run->relation &&
+			!list_member_oid(tables, states[i].relation))
 			continue;
 		check_table(&states[i]);
 	}
 	if (OidIsValid(run->relation))
+	{
+		if (tl_table_state_is_state(run->relation))
+			check_last(run, applied_height);
 		return;
+	}
 	check_root(run);
 	for (int64_t after = PG_INT64_MIN; after < PG_INT64_MAX;)
 		after = check_calls(run, after);
@@ -248,6 +261,21 @@ check_root(TlVerification *run)
 	if (memcmp(&stored, &computed, sizeof(stored)) != 0)
 		report(run, InvalidOid, height, &stored, &computed,
 			   "The stored state root is not the one over the stored digests of the shared tables.");
+}
+
+/* What binds one table to what a quorum has signed last. */
+static void
+check_last(TlVerification *run, int64_t applied_height)
+{
+	Datum		value = Int64GetDatum(applied_height);
+	bool		is_null;
+	Datum		height;
+
+	check_root(run);
+	tl_chain_execute(&select_last_checkpoint, &value, NULL, true);
+	height = tl_chain_result(0, 0, &is_null);
+	if (!is_null)
+		(void) check_checkpoints(run, DatumGetInt64(height) - 1, applied_height);
 }
 
 /* Some, of blocks that are stored here; the last one's height, -1 if there are no more. */

@@ -18,7 +18,8 @@
  * columns; then all rows are noted as gone before and as come afterwards
  * (tl_table_state_note_all).  A subtransaction that ends in vain takes its notes
  * with it: they are the last ones, since notes carry the subtransaction in which
- * they were made and later ones have greater numbers.
+ * they were made and later ones have greater numbers.  Who keeps old images of rows
+ * is told of each change too (node_image.c).
  *
  * How many changes one call may make, and how many bytes of rows it may write, can
  * be bounded.  Which these are follows from the state and the arguments, whatever
@@ -56,6 +57,7 @@
 #include "table_definition.h"
 #include "table_fit.h"
 #include "table_guard.h"
+#include "table_image.h"
 #include "table_issue.h"
 #include "table_shared.h"
 #include "table_state.h"
@@ -73,6 +75,7 @@ typedef struct StateEncoder
 	struct StateEncoder *next;
 	Oid			relation;
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlImageKey	key;
 	TlTableEncoder *encoder;
 	TupleTableSlot *old;		/* room for the row that goes, or NULL */
 	MemoryContext room;			/* where that is */
@@ -85,6 +88,7 @@ static TlRowElement element_of = NULL;
 static int	changes_max = 0;	/* of that call; 0: any number */
 static Size written_max = 0;
 static Size written = 0;
+static TlStateWatch watching = NULL;
 
 /* In the context of the top transaction; NULL and 0 between transactions. */
 static StateEncoder *encoders = NULL;
@@ -100,11 +104,14 @@ static bool check_writable(Relation relation);
 tl_noreturn static void refuse(Relation relation);
 static bool may_restore(Relation relation);
 static StateEncoder *encoder_for(Relation relation);
-static void note(Relation relation, TupleTableSlot *slot, int sign);
+static void note_new(Relation relation, TupleTableSlot *slot);
+static void note_old(Relation relation, TlSpan row);
+static void note_same_key(Relation relation, TupleTableSlot *slot);
 static void check_written(Size size);
-static void note_element(const StateEncoder *encoder, const TlHash *element, int sign);
+static void note(const StateEncoder *encoder, TlSpan row, int sign);
+static void tell(const StateEncoder *encoder, TlSpan row, TlSpan before);
+static TlSpan row_stored(Relation relation, ItemPointer tid);
 static void forget_encoders(void);
-static bool element_of_stored(TlHash *out, Relation relation, ItemPointer tid);
 static bool may_have_new_storage(Relation relation);
 static const TableAmRoutine *routine(void);
 
@@ -182,6 +189,12 @@ tl_table_state_end(void)
 	executing = InvalidOid;
 }
 
+void
+tl_table_state_watch(TlStateWatch watch)
+{
+	watching = watch;
+}
+
 /* The schema of the contract whose call runs, or InvalidOid. */
 Oid
 tl_table_state_executing(void)
@@ -203,6 +216,7 @@ on_transaction(XactEvent event, void *argument)
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		executing = InvalidOid;
+		watching = NULL;
 		encoders = NULL;
 		changes = NULL;
 		change_count = change_room = 0;
@@ -282,6 +296,7 @@ encoder_for(Relation relation)
 	found->made_in = GetCurrentSubTransactionId();
 	tl_table_state_version(&version, relation);
 	memcpy(found->table_id, version.table_id, TL_TABLE_ID_SIZE);
+	tl_table_image_key_open(&found->key, relation);
 	found->encoder = tl_table_encoder_open(relation, &version, TopTransactionContext);
 	found->next = encoders;
 	encoders = found;
@@ -289,17 +304,38 @@ encoder_for(Relation relation)
 	return found;
 }
 
-/* Y2 */
+/* A row that was not there before. */
 static void
-note(Relation relation, TupleTableSlot *slot, int sign)
+note_new(Relation relation, TupleTableSlot *slot)
 {
 	StateEncoder *encoder = encoder_for(relation);
-	TlSpan		bytes = tl_table_encoder_row(encoder->encoder, slot);
-	TlHash		element;
+	TlSpan		row = tl_table_encoder_row(encoder->encoder, slot);
+	TlSpan		nothing = {NULL, 0};
 
-	check_written(bytes.size);
-	tl_error_check(element_of(&element, bytes.data, bytes.size), "row of a state table");
-	note_element(encoder, &element, sign);
+	check_written(row.size);
+	note(encoder, row, 1);
+	tell(encoder, row, nothing);
+}
+
+/* One that has gone. */
+static void
+note_old(Relation relation, TlSpan row)
+{
+	StateEncoder *encoder = encoder_for(relation);
+
+	note(encoder, row, -1);
+	tell(encoder, row, row);
+}
+
+/* What an update has made of it: functions do not change keys (contract_query.c). */
+static void
+note_same_key(Relation relation, TupleTableSlot *slot)
+{
+	StateEncoder *encoder = encoder_for(relation);
+	TlSpan		row = tl_table_encoder_row(encoder->encoder, slot);
+
+	check_written(row.size);
+	note(encoder, row, 1);
 }
 
 static void
@@ -314,9 +350,22 @@ check_written(Size size)
 }
 
 static void
-note_element(const StateEncoder *encoder, const TlHash *element, int sign)
+tell(const StateEncoder *encoder, TlSpan row, TlSpan before)
+{
+	TlHash		key;
+
+	if (watching == NULL)
+		return;
+	tl_table_image_key(&key, &encoder->key, row);
+	watching(encoder->table_id, &key, before);
+}
+
+/* Y2 */
+static void
+note(const StateEncoder *encoder, TlSpan row, int sign)
 {
 	TlStateChange *change;
+	TlHash		element;
 
 	if (changes_max > 0 && change_count >= changes_max)
 		ereport(ERROR,
@@ -324,6 +373,7 @@ note_element(const StateEncoder *encoder, const TlHash *element, int sign)
 				errmsg("the call changes state more than %d times", changes_max),
 				errdetail("A row that is inserted or deleted counts once, one that is updated twice."),
 				errhint("Do less in one call: several calls, each for a part of the rows."));
+	tl_error_check(element_of(&element, row.data, row.size), "row of a state table");
 	if (change_room == 0)
 	{
 		change_room = CHANGES_AT_FIRST;
@@ -336,17 +386,17 @@ note_element(const StateEncoder *encoder, const TlHash *element, int sign)
 	}
 	change = &changes[change_count++];
 	memcpy(change->table_id, encoder->table_id, TL_TABLE_ID_SIZE);
-	change->element = *element;
+	change->element = element;
 	change->sign = sign;
 	change->subtransaction = GetCurrentSubTransactionId();
 }
 
-/* Of the row that will go; false if there is none any more. */
-static bool
-element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
+/* The row that will go, until another one is encoded; of no size if there is none any more. */
+static TlSpan
+row_stored(Relation relation, ItemPointer tid)
 {
 	StateEncoder *encoder = encoder_for(relation);
-	TlSpan		bytes;
+	TlSpan		bytes = {NULL, 0};
 
 	if (encoder->old == NULL)
 	{
@@ -361,11 +411,10 @@ element_of_stored(TlHash *out, Relation relation, ItemPointer tid)
 		MemoryContextSwitchTo(caller);
 	}
 	if (!table_tuple_fetch_row_version(relation, tid, SnapshotAny, encoder->old))
-		return false;
+		return bytes;
 	bytes = tl_table_encoder_row(encoder->encoder, encoder->old);
-	tl_error_check(element_of(out, bytes.data, bytes.size), "row of a state table");
 	ExecClearTuple(encoder->old);
-	return true;
+	return bytes;
 }
 
 /*
@@ -379,15 +428,17 @@ tl_table_state_note_all(Oid relation_oid, TlRowElement element, int sign)
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_beginscan_strat(relation, snapshot, 0, NULL, true, false);
+	const StateEncoder *encoder;
 
 	element_of = element;
 	changes_max = 0;			/* what is bounded is a call */
 	written_max = 0;
 	forget_encoders();
+	encoder = encoder_for(relation);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		note(relation, slot, sign);
+		note(encoder, tl_table_encoder_row(encoder->encoder, slot), sign);
 	}
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -419,7 +470,7 @@ state_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid, int o
 		tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
 	GetHeapamTableAmRoutine()->tuple_insert(relation, slot, cid, options, bistate);
 	if (noted)
-		note(relation, slot, 1);
+		note_new(relation, slot);
 }
 
 /* ON CONFLICT; noted when it is known that it stays. */
@@ -439,7 +490,7 @@ state_tuple_complete_speculative(Relation relation, TupleTableSlot *slot, uint32
 {
 	GetHeapamTableAmRoutine()->tuple_complete_speculative(relation, slot, token, succeeded);
 	if (succeeded && check_writable(relation))
-		note(relation, slot, 1);
+		note_new(relation, slot);
 }
 
 static void
@@ -452,7 +503,7 @@ state_multi_insert(Relation relation, TupleTableSlot **slots, int slot_count, Co
 		tl_table_fit_check_size(relation, slots[i], TL_SHARED_ROW_SIZE_MAX);
 	GetHeapamTableAmRoutine()->multi_insert(relation, slots, slot_count, cid, options, bistate);
 	for (int i = 0; noted && i < slot_count; i++)
-		note(relation, slots[i], 1);
+		note_new(relation, slots[i]);
 }
 
 static TM_Result
@@ -461,18 +512,17 @@ state_tuple_delete(Relation relation, ItemPointer tid, CommandId cid, Snapshot s
 				   bool changing_partition)
 {
 	TM_Result	result;
-	TlHash		element;
-	bool		found;
+	TlSpan		old;
 
 	if (!check_writable(relation))
 		refuse(relation);
-	found = element_of_stored(&element, relation, tid);
+	old = row_stored(relation, tid);
 	result = GetHeapamTableAmRoutine()->tuple_delete(relation, tid, cid, snapshot, crosscheck,
 													 wait, failure, changing_partition);
-	if (result == TM_Ok && !found)
+	if (result == TM_Ok && old.size == 0)
 		elog(ERROR, "a row of state table \"%s\" went unseen", RelationGetRelationName(relation));
 	if (result == TM_Ok)
-		note_element(encoder_for(relation), &element, -1);
+		note_old(relation, old);
 	return result;
 }
 
@@ -482,22 +532,21 @@ state_tuple_update(Relation relation, ItemPointer tid, TupleTableSlot *slot, Com
 				   LockTupleMode *lock_mode, TlUpdateIndexes *update_indexes)
 {
 	TM_Result	result;
-	TlHash		element;
-	bool		found;
+	TlSpan		old;
 
 	if (!check_writable(relation))
 		refuse(relation);
 	tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
-	found = element_of_stored(&element, relation, tid);
+	old = row_stored(relation, tid);
 	result = GetHeapamTableAmRoutine()->tuple_update(relation, tid, slot, cid, snapshot,
 													 crosscheck, wait, failure, lock_mode,
 													 update_indexes);
-	if (result == TM_Ok && !found)
+	if (result == TM_Ok && old.size == 0)
 		elog(ERROR, "a row of state table \"%s\" went unseen", RelationGetRelationName(relation));
 	if (result == TM_Ok)
 	{
-		note_element(encoder_for(relation), &element, -1);
-		note(relation, slot, 1);
+		note_old(relation, old);
+		note_same_key(relation, slot);
 	}
 	return result;
 }

@@ -25,6 +25,10 @@ typedef struct TlStateChange
 /* What stands for a row in the set hash of its table; a floor above says it. */
 typedef TlStatus (*TlRowElement) (TlHash *out, const void *row, size_t size);
 
+/* The row with that key has changed; before: its bytes, or nothing if it was not there. */
+typedef void (*TlStateWatch) (const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key,
+							  TlSpan before);
+
 extern void tl_table_state_init(void);
 extern bool tl_table_state_is_ours(Relation relation);
 extern bool tl_table_state_is_state(Oid relation);
@@ -38,6 +42,9 @@ extern Oid	tl_table_state_executing(void);
 
 /* Not by a call: a new version of the contract changes what its rows are. */
 extern void tl_table_state_note_all(Oid relation, TlRowElement element, int sign);
+
+/* Until the transaction ends; from each subtransaction that changes rows. */
+extern void tl_table_state_watch(TlStateWatch watch);
 
 /* What has changed since this was asked last, in this transaction. */
 extern const TlStateChange *tl_table_state_take(int *count);

@@ -190,6 +190,111 @@ refused($wires, 1, "SELECT * FROM ledger.outcome('$ref')", qr/row \Q$ref\E is no
 
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 
+# State as it was after a block.
+sub height { return $wires->sql(1, 'SELECT height FROM ledger_internal.applied') }
+sub balances { return $wires->sql(1, "SELECT * FROM $_[0] ORDER BY account") }
+sub notes { return $wires->sql(1, "SELECT * FROM $_[0] ORDER BY account, number") }
+sub images { return $wires->sql(1, "SELECT count(*) FROM ledger_internal.state_image WHERE height = $_[0]") }
+{
+	my %then;
+
+	foreach my $call (q{open('dave')}, q{deposit('dave', 100)}, q{annotate('dave', 'first')}, q{pay('dave', 'bob', 99)},
+		q{annotate('dave', repeat('second ', 10000))}, q{close_empty()}, q{open('dave', 'USD')}, q{deposit('dave', 7)})
+	{
+		is(outcome($call), 'done|', 'done: ' . substr($call, 0, 40));
+		$then{ height() } = [ balances('account.balance'), notes('account.note') ];
+	}
+	foreach my $height (sort { $a <=> $b } keys %then)
+	{
+		is(balances("ledger.as_of(NULL::account.balance, $height)"), $then{$height}[0], "accounts as of block $height");
+		is(notes("ledger.as_of(NULL::account.note, $height)"), $then{$height}[1], "and notes");
+	}
+	my ($first) = sort { $a <=> $b } keys %then;
+
+	is(balances("ledger.as_of(NULL::account.balance, $first - 1)"), $then{$first}[0] =~ s/^dave.*\n?//mr =~ s/\n\z//r, 'and of the block before');
+	is($wires->sql(1, 'SELECT count(*) FROM ledger.as_of(NULL::account.balance, 0)'), '0', 'in the beginning there is nothing');
+	is($wires->sql(1, "SELECT DISTINCT pg_typeof(account), pg_typeof(owner), pg_typeof(amount) FROM ledger.as_of(NULL::account.balance, $first)"), 'character varying|bigint|bigint', 'rows have the types of the table');
+}
+# Of a row that a block changes several times there is one image, of a call that fails none.
+{
+	my $before = balances('account.balance');
+	my ($ref) = sort split /\n/, $wires->sql(1, q{SELECT account.deposit('dave', n) FROM generate_series(101, 110) AS n});
+	my $height = $wires->sql(1, "SELECT height FROM ledger.outcome('$ref', '$wait')");
+
+	is($wires->sql(1, "SELECT count(*) FROM ledger.call_outcome WHERE height = $height"), '10', 'ten calls in a block');
+	is(images($height), '1', 'which change one row');
+	is(balances("ledger.as_of(NULL::account.balance, $height - 1)"), $before, 'which is shown as it was before the block');
+	foreach my $account ('rich', 'richer')
+	{
+		outcome("open('$account')");
+		is(outcome("deposit('$account', 9223372036854775807)"), 'done|', "an account with very much: $account");
+	}
+	$before = balances('account.balance');
+	$ref = $wires->sql(1, q{SELECT account.pay('rich', 'richer', 9000000000000000000)});
+	is($wires->sql(1, "SELECT state, sqlstate FROM ledger.outcome('$ref', '$wait')"), 'failed|22003', 'a call that fails when it has changed a row');
+	is(images($wires->sql(1, "SELECT height FROM ledger.outcome('$ref')")), '0', 'has left no image');
+	is(balances('ledger.as_of(NULL::account.balance, ' . height() . ')'), $before, 'and changed nothing');
+}
+refused($wires, 1, 'SELECT * FROM ledger.as_of(NULL::account.balance, ' . (height() + 1000) . ')', qr/ERROR:  block \d+ is not applied here.*\n.*DETAIL:.*last block that this member has applied/, 'a block that is not there yet');
+refused($wires, 1, 'SELECT * FROM ledger.as_of(NULL::account.balance, -1)', qr/ERROR:  what "balance" was after block -1 is not kept/, 'and none');
+refused($wires, 1, 'SELECT * FROM ledger.as_of(NULL::account.balance, NULL)', qr/ERROR:  the height of a block is NULL/, 'no block');
+refused($wires, 1, "SELECT * FROM ledger.as_of($_, 1)", qr/ERROR:  .* is no row of a state table.*\n.*HINT:/, "of $_ nothing is kept") foreach ('NULL::cdr', 'NULL::pg_class', '1');
+deploy($wires, 1, 'hidden', 'CREATE TABLE secret (k integer PRIMARY KEY) USING ledger_state');
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'hidden'}, 'deployed'), 'a contract that gives its table to nobody');
+refused($wires, 1, 'SET ROLE other; SELECT * FROM ledger.as_of(NULL::hidden.secret, 1)', qr/permission denied for table secret/, 'who may not read the table is not shown what it was');
+{
+	my $old = height();
+	my $before = balances('account.balance');
+
+	is(outcome(q{deposit('dave', 100)}), 'done|', 'a change');
+	my $kept = height();
+
+	is(balances("ledger.as_of(NULL::account.balance, $old)"), $before, 'of which the time before is kept');
+	$before = balances('account.balance');
+	$wires->sql(1, 'ALTER SYSTEM SET telco_ledger.keep_state = 0');
+	$wires->sql(1, 'SELECT pg_reload_conf()');
+	ok($wires->poll(1, 'SELECT count(*) = 0 FROM ledger_internal.state_image'), 'until nothing is to be kept');
+	refused($wires, 1, "SELECT * FROM ledger.as_of(NULL::account.balance, $old)", qr/ERROR:  what "balance" was after block $old is not kept any more.*\n.*DETAIL:.*from block $kept on.*\n.*HINT:.*keep_state/, 'then it is not any more');
+	is(balances("ledger.as_of(NULL::account.balance, $kept)"), $before, 'the last change is shown');
+	is(outcome(q{deposit('dave', 100)}), 'done|', 'a change of which nothing is kept');
+	is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.state_image'), '0', 'makes no image');
+	refused($wires, 1, "SELECT * FROM ledger.as_of(NULL::account.balance, $kept)", qr/is not kept any more/, 'and what was before is not known');
+	$before = balances('account.balance');
+	$kept = height();
+	is(balances("ledger.as_of(NULL::account.balance, $kept)"), $before, 'what is now is');
+	$wires->sql(1, 'ALTER SYSTEM RESET telco_ledger.keep_state');
+	$wires->sql(1, 'SELECT pg_reload_conf()');
+	is(outcome(q{deposit('dave', 100)}), 'done|', 'and from the next change on');
+	is(balances("ledger.as_of(NULL::account.balance, $kept)"), $before, 'it is known again');
+}
+
+# One state table, against its rows.
+is($wires->sql(1, "SELECT * FROM ledger.verify('account.balance', '$_')"), '', "a state table is verified: $_") foreach ('incremental', 'full');
+is($wires->sql(1, q{SELECT mode, verdict FROM ledger.verification WHERE relation = 'account.balance'::regclass ORDER BY id DESC LIMIT 1}), 'full|clean', 'which is recorded');
+{
+	my $as = q{UPDATE pg_class SET relam = (SELECT oid FROM pg_am WHERE amname = '%s') WHERE oid = 'account.balance'::regclass};
+	my $by_force = sub { $wires->sql(1, sprintf("SET allow_system_table_mods = on; BEGIN; $as; $_[0]; $as; COMMIT", 'heap', 'ledger_state')) };
+	my $verdict = sub { $wires->sql(1, q{SELECT kind, relation FROM ledger.verify('account.balance')}) };
+
+	foreach my $change (
+		[ q{UPDATE account.balance SET amount = amount + 1 WHERE account = 'bob'}, q{UPDATE account.balance SET amount = amount - 1 WHERE account = 'bob'} ],
+		[ q{INSERT INTO account.balance VALUES ('mallory', 1, 'EUR', 1)}, q{DELETE FROM account.balance WHERE account = 'mallory'} ],
+		[ q{CREATE TABLE gone AS SELECT * FROM account.balance WHERE account = 'bob'; DELETE FROM account.balance WHERE account = 'bob'}, q{INSERT INTO account.balance TABLE gone; DROP TABLE gone} ]
+	  )
+	{
+		$by_force->($change->[0]);
+		is($verdict->(), 'state_changed|account.balance', "named: $change->[0]");
+		is($wires->sql(1, q{SELECT * FROM ledger.verify('account.note')}), '', 'another table is as it was');
+		$by_force->($change->[1]);
+		is($verdict->(), '', 'nothing when it is as it was');
+	}
+	$wires->sql(1, 'CREATE TABLE kept AS TABLE ledger_internal.state; UPDATE ledger_internal.state SET state_root = sha256(state_root) WHERE height = (SELECT max(height) FROM ledger_internal.state)');
+	like($verdict->(), qr/^state_changed\|$/m, 'named: the root over all tables');
+	$wires->sql(1, 'TRUNCATE ledger_internal.state; INSERT INTO ledger_internal.state TABLE kept; DROP TABLE kept');
+	is($verdict->(), '', 'nothing when it is as it was');
+}
+refused($wires, 1, q{SELECT * FROM ledger.verify('plain')}, qr/"plain" is not a ledger table/, 'a plain table cannot be');
+
 # The contract of the README: a row that is made or changed by the same call.
 deploy($wires, 1, 'meter', slurp_file("$FindBin::RealBin/../contracts/meter.sql"));
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'meter'}, 'deployed'), 'another contract is deployed');
@@ -240,6 +345,18 @@ ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'timer'}, 'd
 $wires->sql(1, "SELECT timer.make('$_', '$_')") foreach ('1 s', '1000 s');
 ok($wires->poll(1, q{SELECT string_agg(state, ' ' ORDER BY until) FROM timer.offer}, 'over open'), 'which run on a ledger of one member too');
 
+# The calls of a block tell so many events and no more; timers that are due wait for the next one.
+{
+	$wires->sql(1, q{SELECT timer.set('e ' || n, now() + n * interval '10 ms') FROM generate_series(1, 500) AS n});
+	my $refs = join(',', map { "'$_'" } split /\n/, $wires->sql(1, q{SELECT timer.tell('x', '{}', 1000) FROM generate_series(1, 101)}));
+
+	$wires->sql(1, "SELECT count(*) FROM unnest(ARRAY[$refs]::ledger.ref[]) AS r, ledger.outcome(r, '$wait')");
+	is($wires->sql(1, "SELECT state, count(*), count(DISTINCT height) FROM ledger.call_outcome WHERE ref IN ($refs) GROUP BY state ORDER BY state"), "done|100|1\nfailed|1|1", 'a hundred thousand in a block');
+	is($wires->sql(1, "SELECT sqlstate, message FROM ledger.call_outcome WHERE ref IN ($refs) AND state = 'failed'"), '54000|the calls of a block tell at most 100000 events', 'the next one fails');
+	is($wires->sql(1, "SELECT count(*) FROM ledger.timer_outcome WHERE height = (SELECT height FROM ledger.call_outcome WHERE ref IN ($refs) LIMIT 1)"), '0', 'no timer runs in that block');
+	ok($wires->poll(1, q{SELECT count(*) = 500 FROM ledger.timer_outcome WHERE key LIKE 'e %' AND state = 'done'}), 'all run in others');
+}
+
 # A call sets so many and no more.
 {
 	my $script = 'CREATE FUNCTION h(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT ledger.require(true, \'\'); END;'
@@ -277,11 +394,11 @@ command_ok([ 'pg_dump', '-f', $node->basedir . '/dump.sql', '-d', $node->connstr
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
-  foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome', 'SELECT * FROM ledger.event ORDER BY height, number',
+  foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total ORDER BY asset', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome', q{SELECT count(*), sha256(convert_to(string_agg(e::text, '' ORDER BY height, number), 'UTF8')) FROM ledger.event AS e},
 	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
 
 # A test ledger can be ended, with what its contracts have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
-is($wires->sql(1, q{SELECT to_regnamespace('account') IS NULL, (SELECT count(*) FROM ledger_internal.call_outcome), (SELECT count(*) FROM ledger_internal.timer_run), (SELECT count(*) FROM ledger_internal.event)}), 't|0|0|0', 'nothing is left when the ledger is ended');
+is($wires->sql(1, q{SELECT to_regnamespace('account') IS NULL, (SELECT count(*) FROM ledger_internal.call_outcome), (SELECT count(*) FROM ledger_internal.timer_run), (SELECT count(*) FROM ledger_internal.event), (SELECT count(*) FROM ledger_internal.state_image)}), 't|0|0|0|0', 'nothing is left when the ledger is ended');
 
 done_testing();

@@ -196,8 +196,15 @@ $wires->sql(1, 'DROP INDEX shelf.sale_by_name_own');
 refused($wires, 1, q{UPDATE shelf.label SET body = 'x'}, qr/cannot change state table/, 'its state tables are');
 $wires->sql(1, q{INSERT INTO shelf.sale VALUES ('fig', 400)});
 ok($wires->poll(1, q{SELECT price FROM shelf.item WHERE name = 'fig'}, '400'), 'its ledger tables are shared, and handled');
+my ($items, $height) = map { $wires->sql(1, $_) } ('SELECT * FROM shelf.item ORDER BY name', 'SELECT height FROM ledger_internal.applied');
 is(outcome($_), 'done', $_) foreach (q{sell('fig')}, q{put('kiwi')}, q{wait('kiwi', '2000-01-01')});
 ok($wires->poll(1, q{SELECT sold FROM shelf.item WHERE name = 'kiwi'}, '-1'), 'a timer runs by the new version');
+is($wires->sql(1, "SELECT * FROM ledger.as_of(NULL::shelf.item, $height) ORDER BY name"), $items, 'its state is shown as of a block');
+{
+	my $since = $wires->sql(1, q{SELECT height FROM ledger_internal.contract WHERE name = 'shelf' AND version = 2 AND state = 'deployed'});
+
+	refused($wires, 1, "SELECT * FROM ledger.as_of(NULL::shelf.item, $since - 1)", qr/ERROR:  what "item" was after block \d+ is not kept any more.*\n.*DETAIL:.*from block $since on/, 'but not from before, when its columns were others');
+}
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 is($wires->sql(1, q{SELECT verdict FROM ledger.verification ORDER BY id DESC LIMIT 1}), 'clean', 'and that was looked at');
 

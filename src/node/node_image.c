@@ -1,0 +1,383 @@
+/*-------------------------------------------------------------------------
+ *
+ * node_image.c
+ *	  Old images of rows of state tables, kept for a while.
+ *
+ * A block that changes a row of a state table keeps what the row was before, once,
+ * however often it changes it: its key, and its bytes, or none if it was not there
+ * (ledger_internal.state_image).  With all images above a block the state after that
+ * block can be shown (node_as_of.c).  They are this member's own, outside of all
+ * hashes.
+ *
+ * What a block has kept is in memory until it is IMAGES_SIZE_MAX, and is then written,
+ * so that one call that changes a large table needs no more.  It is written in the
+ * subtransaction of the call, so what a call that fails has kept goes with it;
+ * what is in memory goes when its subtransaction ends in vain.  After that a row may
+ * be kept a second time in a block, of which the first one counts.
+ *
+ * ledger_internal.state_kept says from which block on images are there without a
+ * gap.  Images older than telco_ledger.keep_state are dropped, in steps of about
+ * DROPPED_MAX; with 0 none are made.  Neither is dumped.
+ *
+ * Invariants
+ *	  J1  of a key and a block, the image with the smallest number is the row before
+ *		  the block
+ *	  J2  above state_kept.since there is an image for each row that each block has
+ *		  changed
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "chain_statement.h"
+#include "node_apply.h"
+#include "node_image.h"
+#include "node_settings.h"
+#include "table_state.h"
+#include "tl_compat.h"
+
+#define IMAGES_SIZE_MAX		(8 * 1024 * 1024)
+#define IMAGES_AT_FIRST		64
+#define DROPPED_MAX			10000
+#define REST_MS				50		/* between two steps */
+#define GATHER_MS			1000	/* so much becomes too old before it is dropped */
+
+typedef struct Image
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlHash		key;
+	Datum		before;			/* bytea, or 0 */
+	SubTransactionId subtransaction;
+} Image;
+
+/* Which keys of which tables have one. */
+typedef struct ImageName
+{
+	uint8_t		table_id[TL_TABLE_ID_SIZE];
+	TlHash		key;
+} ImageName;
+
+static TlStatement insert_images = {
+	"INSERT INTO ledger_internal.state_image (height, number, table_id, key, before)"
+	" SELECT $1, $2 + n, table_id, key, before"
+	" FROM unnest($3, $4, $5) WITH ORDINALITY AS i (table_id, key, before, n)",
+	5, {INT8OID, INT8OID, UUIDARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID}
+};
+/* No state table has ever had a row. */
+static TlStatement insert_beginning = {
+	"INSERT INTO ledger_internal.state_kept (since) SELECT 0 WHERE NOT EXISTS"
+	" (SELECT FROM ledger_internal.table_state JOIN ledger_internal.state_table USING (table_id))"
+	" ON CONFLICT DO NOTHING"
+};
+static TlStatement insert_kept = {
+	"INSERT INTO ledger_internal.state_kept (since) VALUES ($1) ON CONFLICT DO NOTHING", 1, {INT8OID}
+};
+static TlStatement delete_kept = {"DELETE FROM ledger_internal.state_kept"};
+static TlStatement select_oldest = {
+	"SELECT i.height, b.time FROM (SELECT height FROM ledger_internal.state_image ORDER BY height, number LIMIT 1) AS i"
+	" LEFT JOIN ledger_internal.block AS b USING (height)"
+};
+
+/* The last of the oldest blocks that is old enough, within the images of one step. */
+static TlStatement select_bound = {
+	"SELECT max(i.height) FROM (SELECT DISTINCT height FROM"
+	" (SELECT height FROM ledger_internal.state_image ORDER BY height, number LIMIT $2) AS o) AS i"
+	" LEFT JOIN ledger_internal.block AS b USING (height) WHERE coalesce(b.time <= $1, true)",
+	2, {TIMESTAMPTZOID, INT4OID}
+};
+static TlStatement delete_images = {
+	"DELETE FROM ledger_internal.state_image WHERE height <= $1", 1, {INT8OID}
+};
+static TlStatement update_kept = {
+	"UPDATE ledger_internal.state_kept SET since = $1 WHERE since < $1", 1, {INT8OID}
+};
+
+/* Of the block that is being applied. */
+static MemoryContext context = NULL;
+static int64_t block_height;
+static int64_t number;			/* of images that were written */
+static HTAB *names = NULL;
+static Image *images;
+static int	image_count = 0;
+static int	image_room;
+static Size image_size;
+static bool changed;			/* rows of state tables */
+
+static TimestampTz due = 0;		/* when there may be something to drop */
+static bool begun = false;		/* this process has asked whether it is the beginning */
+
+static void on_begin(int64_t height);
+static void on_end(int64_t height);
+static void on_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan before);
+static void on_change_unkept(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan before);
+static void on_transaction(XactEvent event, void *argument);
+static void on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
+							  void *argument);
+static void make_room(void);
+static void add(const ImageName *name, TlSpan before);
+static void write_images(void);
+static void insert(void);
+static Datum array_of(Datum *values, bool *nulls, Oid type, int16 length, char alignment);
+static bool drop_step(TimestampTz now);
+static void drop_until(TimestampTz oldest);
+
+static const TlApplyHook hook = {.begin = on_begin,.end = on_end};
+
+/* The last hook: whatever changes rows in a block comes before. */
+void
+tl_node_image_init(void)
+{
+	tl_node_apply_add_hook(&hook);
+	RegisterXactCallback(on_transaction, NULL);
+	RegisterSubXactCallback(on_subtransaction, NULL);
+}
+
+static void
+on_begin(int64_t height)
+{
+	context = AllocSetContextCreate(TopTransactionContext, "telco_ledger old images", ALLOCSET_DEFAULT_SIZES);
+	block_height = height;
+	number = 0;
+	changed = false;
+	make_room();
+	tl_table_state_watch(tl_setting_keep_state_s == 0 ? on_change_unkept : on_change);
+	if (tl_setting_keep_state_s != 0 && !begun)
+		tl_chain_execute(&insert_beginning, NULL, NULL, false);
+	begun = tl_setting_keep_state_s != 0;
+}
+
+/* J2 */
+static void
+on_end(int64_t height)
+{
+	Datum		before = Int64GetDatum(height - 1);
+
+	tl_table_state_watch(NULL);
+	if (image_count > 0)
+		write_images();
+	if (changed && tl_setting_keep_state_s == 0)
+		tl_chain_execute(&delete_kept, NULL, NULL, false);
+	else if (changed)
+		tl_chain_execute(&insert_kept, &before, NULL, false);
+	if (changed && due == DT_NOEND)
+		due = 0;
+	MemoryContextDelete(context);
+	context = NULL;
+	image_count = 0;
+}
+
+static void
+on_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan before)
+{
+	ImageName	name;
+	bool		found;
+
+	changed = true;
+	memcpy(name.table_id, table_id, TL_TABLE_ID_SIZE);
+	name.key = *key;
+	(void) hash_search(names, &name, HASH_ENTER, &found);
+	if (found)
+		return;
+	add(&name, before);
+	if (image_size > IMAGES_SIZE_MAX)
+		write_images();
+}
+
+static void
+on_change_unkept(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan before)
+{
+	changed = true;
+}
+
+static void
+on_transaction(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		context = NULL;
+		image_count = 0;
+	}
+}
+
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *argument)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB || context == NULL)
+		return;
+	while (image_count > 0 && images[image_count - 1].subtransaction >= own)
+	{
+		const Image *image = &images[--image_count];
+		ImageName	name;
+
+		memcpy(name.table_id, image->table_id, TL_TABLE_ID_SIZE);
+		name.key = image->key;
+		(void) hash_search(names, &name, HASH_REMOVE, NULL);
+	}
+}
+
+static void
+make_room(void)
+{
+	HASHCTL		control = {.keysize = sizeof(ImageName),.entrysize = sizeof(ImageName),.hcxt = context};
+
+	StaticAssertStmt(sizeof(ImageName) == TL_TABLE_ID_SIZE + TL_HASH_SIZE, "the key has no gaps");
+	names = hash_create("telco_ledger keys of old images", 256, &control,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	image_room = IMAGES_AT_FIRST;
+	images = MemoryContextAlloc(context, image_room * sizeof(Image));
+	image_count = 0;
+	image_size = 0;
+}
+
+static void
+add(const ImageName *name, TlSpan before)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	Image	   *image;
+
+	if (image_count == image_room)
+		images = repalloc_huge(images, (image_room *= 2) * sizeof(Image));
+	image = &images[image_count];
+	memcpy(image->table_id, name->table_id, TL_TABLE_ID_SIZE);
+	image->key = name->key;
+	image->before = before.size == 0 ? (Datum) 0 : tl_chain_bytes(before.data, before.size);
+	image->subtransaction = GetCurrentSubTransactionId();
+	image_count++;
+	image_size += sizeof(Image) + sizeof(ImageName) + before.size;
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Perhaps while a call runs, with the rights of contracts and in the midst of one of
+ * its statements.  What goes wrong takes the subtransaction back, and the rights with it.
+ */
+static void
+write_images(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
+	insert();
+	SPI_finish();
+	SetUserIdAndSecContext(user, security);
+	MemoryContextSwitchTo(caller);
+	number += image_count;
+	MemoryContextReset(context);
+	make_room();
+}
+
+/* SPI is connected, and its memory goes when it ends. */
+static void
+insert(void)
+{
+	Datum	   *tables = palloc(image_count * sizeof(Datum));
+	Datum	   *keys = palloc(image_count * sizeof(Datum));
+	Datum	   *befores = palloc(image_count * sizeof(Datum));
+	bool	   *nulls = palloc(image_count * sizeof(bool));
+	Datum		values[5];
+
+	for (int i = 0; i < image_count; i++)
+	{
+		tables[i] = UUIDPGetDatum((const pg_uuid_t *) images[i].table_id);
+		keys[i] = tl_chain_bytes(images[i].key.bytes, TL_HASH_SIZE);
+		befores[i] = images[i].before;
+		nulls[i] = images[i].before == (Datum) 0;
+	}
+	values[0] = Int64GetDatum(block_height);
+	values[1] = Int64GetDatum(number);
+	values[2] = array_of(tables, NULL, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
+	values[3] = array_of(keys, NULL, BYTEAOID, -1, TYPALIGN_INT);
+	values[4] = array_of(befores, nulls, BYTEAOID, -1, TYPALIGN_INT);
+	tl_chain_execute(&insert_images, values, NULL, false);
+}
+
+static Datum
+array_of(Datum *values, bool *nulls, Oid type, int16 length, char alignment)
+{
+	int			lower = 1;
+
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &image_count, &lower, type, length,
+											  false, alignment));
+}
+
+/* The setting has changed. */
+void
+tl_node_image_wake(void)
+{
+	due = 0;
+}
+
+long
+tl_node_image_tend(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		more;
+
+	if (due == DT_NOEND)
+		return -1;
+	if (now < due)
+		return Max(TimestampDifferenceMilliseconds(now, due), 1);
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	more = drop_step(now);
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (more)
+		due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REST_MS);
+	return due == DT_NOEND ? -1 : Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), 1);
+}
+
+/* True if there may be more now; if not, due is when. */
+static bool
+drop_step(TimestampTz now)
+{
+	TimestampTz too_old = now - tl_setting_keep_state_s * USECS_PER_SEC;
+	TimestampTz time;
+	bool		no_time;
+
+	due = DT_NOEND;
+	if (tl_setting_keep_state_s < 0 || tl_chain_execute(&select_oldest, NULL, NULL, true) == 0)
+		return false;
+	time = DatumGetTimestampTz(tl_chain_result(0, 1, &no_time));
+	if (!no_time && time > too_old)
+	{
+		due = time + tl_setting_keep_state_s * USECS_PER_SEC + GATHER_MS * INT64CONST(1000);
+		return false;
+	}
+	drop_until(too_old);
+	return true;
+}
+
+/* Images of so many blocks as are older, or as many as one step takes. */
+static void
+drop_until(TimestampTz oldest)
+{
+	Datum		values[] = {TimestampTzGetDatum(oldest), Int32GetDatum(DROPPED_MAX)};
+	Datum		bound;
+
+	tl_chain_execute(&select_bound, values, NULL, true);
+	bound = tl_chain_result(0, 0, NULL);
+	tl_chain_execute(&delete_images, &bound, NULL, false);
+	tl_chain_execute(&update_kept, &bound, NULL, false);
+}

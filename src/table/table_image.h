@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * table_image.h
+ *	  Old images of rows of state tables: the key of a row, and back from its bytes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TABLE_IMAGE_H
+#define TABLE_IMAGE_H
+
+#include "utils/rel.h"
+
+#include "crypto_hash.h"
+#include "tl_types.h"
+
+/* Which columns the primary key has, by their places among those that are there. */
+typedef struct TlImageKey
+{
+	int			count;
+	AttrNumber	places[INDEX_MAX_KEYS]; /* ascending */
+} TlImageKey;
+
+extern void tl_table_image_key_open(TlImageKey *out, Relation relation);
+extern void tl_table_image_key(TlHash *out, const TlImageKey *key, TlSpan row);
+
+#endif							/* TABLE_IMAGE_H */
