@@ -14,6 +14,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use List::Util 'max';
 use Test::More;
 
 our @EXPORT = qw($roaming @value_calls @meter_calls deploy approve refused same_everywhere);
@@ -83,7 +84,7 @@ use constant SHOWN => q{SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET Interva
 sub same_everywhere
 {
 	my ($wires, $query, @who) = @_;
-	my $height = $wires->sql($who[0], 'SELECT height FROM ledger_internal.applied');
+	my $height = max(map { $wires->sql($_, 'SELECT height FROM ledger_internal.applied') } @who);
 	my %answers;
 
 	foreach my $member (@who)

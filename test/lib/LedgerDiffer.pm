@@ -29,13 +29,13 @@ our @EXPORT = qw(differing_servers differ differ_tables);
 
 my @german = (
 	q{TimeZone = 'Asia/Tokyo'}, q{DateStyle = 'German'}, q{IntervalStyle = 'sql_standard'}, q{bytea_output = 'escape'},
-	'extra_float_digits = -3', q{default_text_search_config = 'pg_catalog.german'}, q{work_mem = '64kB'}, 'hash_mem_multiplier = 1',
+	'extra_float_digits = -3', q{default_text_search_config = 'pg_catalog.german'}, q{work_mem = '64kB'}, 'hash_mem_multiplier = 1', 'jit = off',
 	'enable_indexscan = off', 'enable_hashjoin = off', 'enable_hashagg = off', 'array_nulls = off', 'transform_null_equals = on');
 my @parallel = (
 	'max_parallel_workers_per_gather = 4', 'parallel_setup_cost = 0', 'parallel_tuple_cost = 0', 'min_parallel_table_scan_size = 0',
-	'jit_above_cost = 500', 'enable_seqscan = off', 'enable_nestloop = off',
+	'jit_above_cost = 500', 'jit_inline_above_cost = -1', 'jit_optimize_above_cost = -1', 'enable_nestloop = off',
 	'default_statistics_target = 1', q{plan_cache_mode = 'force_custom_plan'}, 'geqo_threshold = 2', 'from_collapse_limit = 1', 'join_collapse_limit = 1');
-my @costly = ('seq_page_cost = 1e6', 'cpu_tuple_cost = 1000', 'random_page_cost = 0', 'enable_sort = off', 'enable_material = off');
+my @costly = ('jit = off', 'seq_page_cost = 1e6', 'cpu_tuple_cost = 1000', 'random_page_cost = 0', 'enable_sort = off', 'enable_material = off');
 
 sub differing_servers
 {
@@ -81,10 +81,22 @@ sub differ
 	my ($wires) = @_;
 
 	set($wires, 2, @german);
+	without_jit($wires, 3);
 	set($wires, 3, @parallel);
 	set($wires, 4, @costly);
 	$wires->sql(3, 'ALTER DATABASE postgres SET session_replication_role = replica');
 	$wires->sql(4, 'CREATE PUBLICATION everything FOR ALL TABLES');
+	return;
+}
+
+# In its wire, which runs nothing of contracts: to compile what each peer asks there
+# again and again takes the machine for minutes.
+sub without_jit
+{
+	my ($wires, $member) = @_;
+
+	$wires->sql($member, 'ALTER DATABASE postgres_wire SET jit = off');
+	$wires->sql($member, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres_wire' AND backend_type = 'client backend'});
 	return;
 }
 
