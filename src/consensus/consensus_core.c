@@ -716,7 +716,7 @@ take_row(TlConsensus *core, const TlInput *input)
 static bool
 is_too_early(const TlConsensus *core, const TlLogRow *row)
 {
-	return (core->recover.running || !core->started) && tl_consensus_answer_unanimous(core) &&
+	return core->recover.running && tl_consensus_answer_unanimous(core) &&
 		row->epoch == core->config.epoch &&
 		row->view >= core->low + core->config.view_count && !TL_FORGOTTEN(330);
 }

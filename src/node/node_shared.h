@@ -42,13 +42,21 @@ typedef struct TlDirtyKey
 #define TL_NEWS_ORDERED		4	/* the members have ordered a batch of ours */
 #define TL_NEWS_PRUNE		8	/* a checkpoint is stable, or a body is asked for */
 
-/* At which call applying is, or could not go on (node_stand.c). */
+/* The call that is executed (node_stand.c). */
+typedef struct TlExecuted
+{
+	int64_t		height;			/* of its block */
+	TlRefBytes	ref;
+	TimestampTz since;
+	bool		runs;			/* it is executed now */
+} TlExecuted;
+
+/* The call at which applying could not go on. */
 typedef struct TlStand
 {
 	int64_t		height;			/* of its block; 0: at none */
 	TlRefBytes	ref;
-	TimestampTz since;			/* of the first attempt */
-	bool		runs;			/* it is executed now */
+	TimestampTz since;			/* of the first attempt that failed */
 	uint32_t	failures;		/* attempts that have ended with an error */
 	char		sqlstate[6];	/* of the last one */
 	char		message[256];
@@ -76,6 +84,7 @@ typedef struct TlNodeSlot
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */
 	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */
+	TlExecuted	executed;
 	TlStand		stand;
 
 	/* what is final: all rows that `seen` sees, but those of lagging tables */

@@ -3,11 +3,13 @@
  * node_stand.c
  *	  At which call applying stands: executed for long, or in vain.
  *
- * The worker says in shared memory which call of which block it executes, and what
- * the error was if that could be no result.  The next worker comes to the same call,
- * so what is known of it is kept until the block is applied, or the server starts
- * anew.  Other sessions are shown it once the call has failed, or has run for
- * RUNS_LONG_MS: behind ledger.status, ledger.explain_wait() and ledger.skip().
+ * The worker says in shared memory which call of which block it executes, and at
+ * which one the last attempt has ended with an error that could be no result.  The
+ * next attempt, also of another worker, executes the calls before that one again,
+ * so what is known of it is kept until it has an outcome, the block is applied, or
+ * the server starts anew.  Other sessions are shown the call that has failed, or else
+ * one that has run for RUNS_LONG_MS: behind ledger.status, ledger.explain_wait() and
+ * ledger.skip().
  *
  * All fields of the slot under the lock of node_shared.c.
  *
@@ -36,7 +38,10 @@ PG_FUNCTION_INFO_V1(tl_stand);
 /* height, ref, since, failures, pid, SQLSTATE, message */
 #define STAND_COLUMNS	7
 
+static void note_failure(TlStand *stand, const TlExecuted *executed, const ErrorData *error);
+static bool is_there(const TlStand *stand, const TlExecuted *executed);
 static TlNodeSlot *lock_slot(LWLockMode mode);
+static TlStand what_stands(const TlNodeSlot *slot);
 
 /* The worker begins to execute this call. */
 void
@@ -46,16 +51,10 @@ tl_node_stand_begin(int64_t height, const TlRefBytes *ref)
 
 	if (slot != NULL)
 	{
-		TlStand    *stand = &slot->stand;
-
-		if (stand->height != height || tl_table_ref_compare(&stand->ref, ref) != 0)
-		{
-			memset(stand, 0, sizeof(*stand));
-			stand->height = height;
-			stand->ref = *ref;
-			stand->since = GetCurrentTimestamp();
-		}
-		stand->runs = true;
+		slot->executed.height = height;
+		slot->executed.ref = *ref;
+		slot->executed.since = GetCurrentTimestamp();
+		slot->executed.runs = true;
 	}
 	LWLockRelease(tl_node_shared_lock());
 }
@@ -67,7 +66,11 @@ tl_node_stand_end(void)
 	TlNodeSlot *slot = lock_slot(LW_EXCLUSIVE);
 
 	if (slot != NULL)
-		slot->stand.runs = false;
+	{
+		slot->executed.runs = false;
+		if (is_there(&slot->stand, &slot->executed))
+			memset(&slot->stand, 0, sizeof(slot->stand));
+	}
 	LWLockRelease(tl_node_shared_lock());
 }
 
@@ -79,16 +82,36 @@ tl_node_stand_failed(void)
 	ErrorData  *error = CopyErrorData();
 	TlNodeSlot *slot = lock_slot(LW_EXCLUSIVE);
 
-	if (slot != NULL && slot->stand.runs)
+	if (slot != NULL && slot->executed.runs)
 	{
-		slot->stand.runs = false;
-		slot->stand.failures++;
-		strlcpy(slot->stand.sqlstate, unpack_sql_state(error->sqlerrcode), sizeof(slot->stand.sqlstate));
-		strlcpy(slot->stand.message, error->message == NULL ? "" : error->message, sizeof(slot->stand.message));
+		slot->executed.runs = false;
+		note_failure(&slot->stand, &slot->executed, error);
 	}
 	LWLockRelease(tl_node_shared_lock());
 	FreeErrorData(error);
 	MemoryContextSwitchTo(caller);
+}
+
+static void
+note_failure(TlStand *stand, const TlExecuted *executed, const ErrorData *error)
+{
+	if (!is_there(stand, executed))
+	{
+		memset(stand, 0, sizeof(*stand));
+		stand->height = executed->height;
+		stand->ref = executed->ref;
+		stand->since = executed->since;
+	}
+	stand->failures++;
+	strlcpy(stand->sqlstate, unpack_sql_state(error->sqlerrcode), sizeof(stand->sqlstate));
+	strlcpy(stand->message, error->message == NULL ? "" : error->message, sizeof(stand->message));
+}
+
+/* Does applying stand at the call that is executed? */
+static bool
+is_there(const TlStand *stand, const TlExecuted *executed)
+{
+	return stand->height == executed->height && tl_table_ref_compare(&stand->ref, &executed->ref) == 0;
 }
 
 /* The block is applied. */
@@ -98,7 +121,10 @@ tl_node_stand_leave(void)
 	TlNodeSlot *slot = lock_slot(LW_EXCLUSIVE);
 
 	if (slot != NULL)
+	{
+		slot->executed.runs = false;
 		memset(&slot->stand, 0, sizeof(slot->stand));
+	}
 	LWLockRelease(tl_node_shared_lock());
 }
 
@@ -108,7 +134,7 @@ tl_node_stand_interrupt(void)
 {
 	TlNodeSlot *slot = lock_slot(LW_SHARED);
 
-	if (slot != NULL && slot->stand.runs && slot->pid != 0)
+	if (slot != NULL && slot->executed.runs && slot->pid != 0)
 		(void) kill(slot->pid, SIGINT);
 	LWLockRelease(tl_node_shared_lock());
 }
@@ -118,6 +144,22 @@ lock_slot(LWLockMode mode)
 {
 	LWLockAcquire(tl_node_shared_lock(), mode);
 	return tl_node_shared_find(MyDatabaseId, false);
+}
+
+/* The call that has failed, or one that has run for long; height 0: neither. */
+static TlStand
+what_stands(const TlNodeSlot *slot)
+{
+	TlStand		out = slot->stand;
+
+	if (out.height == 0 && slot->executed.runs &&
+		TimestampDifferenceExceeds(slot->executed.since, GetCurrentTimestamp(), RUNS_LONG_MS))
+	{
+		out.height = slot->executed.height;
+		out.ref = slot->executed.ref;
+		out.since = slot->executed.since;
+	}
+	return out;
 }
 
 /* ledger_internal.stand(): one row, or none */
@@ -135,13 +177,11 @@ tl_stand(PG_FUNCTION_ARGS)
 	slot = lock_slot(LW_SHARED);
 	if (slot != NULL)
 	{
-		stand = slot->stand;
+		stand = what_stands(slot);
 		pid = slot->pid;
 	}
 	LWLockRelease(tl_node_shared_lock());
-	if (stand.height == 0 ||
-		(stand.failures == 0 &&
-		 !(stand.runs && TimestampDifferenceExceeds(stand.since, GetCurrentTimestamp(), RUNS_LONG_MS))))
+	if (stand.height == 0)
 		return (Datum) 0;
 	stand.message[pg_mbcliplen(stand.message, (int) strlen(stand.message), sizeof(stand.message) - 1)] = '\0';
 	values[0] = Int64GetDatum(stand.height);

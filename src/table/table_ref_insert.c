@@ -14,6 +14,10 @@
  * splits pages, waits for who is inserting the same ref, and refuses one that is
  * taken.
  *
+ * Hints on a leaf are not masked when a server checks generic records: with
+ * wal_consistency_checking = generic, a setting for developers, a standby that has
+ * hints of its own may stop.
+ *
  * Invariants
  *	  F1  a ref that stands on the leaf is not put there again, be its entry dead
  *		  or alive; below the leaf's high key it can stand nowhere else
@@ -61,7 +65,11 @@ tl_table_ref_insert(Relation table, Relation index, IndexInfo *info,
 	int			done = 0;
 
 	for (int i = 0; i < count; i++)
+	{
 		entries[i] = form_entry(index, info, slots[i]);
+		if (i > 0 && tl_table_ref_compare(ref_of(index, entries[i - 1]), ref_of(index, entries[i])) >= 0)
+			elog(ERROR, "rows for \"%s\" are not in order of ref", RelationGetRelationName(table));
+	}
 	while (done < count)
 	{
 		CHECK_FOR_INTERRUPTS();

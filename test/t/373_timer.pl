@@ -41,8 +41,8 @@ foreach my $version (1, 2)
 	approve($wires, 'shelf', 2, 3);
 	ok($wires->poll($_, "SELECT state FROM ledger.contract WHERE name = 'shelf' AND version = $version", 'deployed'), "version $version is deployed at member $_") foreach (@members);
 	$wires->sql(1, q{SELECT shelf.keep(1); SELECT shelf.wait('of 1 in 1', '2999-01-01')}) if $version == 1;
-	$wires->sql($_, "SELECT shelf.put('of $_ in $version', 60 * $_); SELECT shelf.raise(3)") foreach (@members);
-	ok($wires->poll($_, 'SELECT count(*) FROM shelf.item', 4 * $version), "and called, at member $_") foreach (@members);
+	my $refs = join ', ', map { map { "'$_'" } split /\n/, $wires->sql($_, "SELECT shelf.put('of $_ in $version', 60 * $_); SELECT shelf.raise(3)") } @members;
+	ok($wires->poll($_, "SELECT count(*) FROM ledger.call_outcome WHERE ref IN ($refs)", 8), "and called, at member $_") foreach (@members);
 	unlike(everywhere(q{SELECT relation, digest FROM ledger.state WHERE relation::text LIKE 'shelf.%' ORDER BY table_id}), qr/^at /m, 'to the same state everywhere');
 }
 

@@ -76,18 +76,24 @@ is(outcome(1, $lapsed), 'done', 'when the members have changed it executes the c
 is($wires->sql(1, q{SELECT state FROM ledger.motion WHERE kind = 'skip'}), 'lapsed', 'and the motion has lapsed');
 is(everywhere('SELECT count(*) FROM heavy.result', @members), '2', 'with the same state as elsewhere');
 
-# A quorum cannot, and one member could.
+# A quorum cannot, and one member could.  What comes before the call in its block is executed with each attempt.
 room(0, 1, 2, 3);
-my $ref = $wires->sql(1, 'SELECT heavy.sorted(3)');
+my $ref = (split /\n/, $wires->sql(1, 'BEGIN; SELECT heavy.touch(3); SELECT heavy.sorted(30); COMMIT'))[-1];
 my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 
 is(outcome(4, $ref), 'done', 'member 4 executes a call');
 stands($ref, 1, 2, 3);
+{
+	my $since = $wires->sql(1, 'SELECT stands_since FROM ledger.status');
+
+	ok($wires->poll(1, 'SELECT failures > 2 FROM ledger_internal.stand()'), 'attempt follows attempt');
+	is($wires->sql(1, 'SELECT stands_since FROM ledger.status'), $since, 'since the first one');
+}
 is($wires->sql(1, "SELECT state FROM ledger.outcome('$next', '0')"), 'waiting', 'what follows waits');
 $wires->sql($_, "SELECT ledger.skip('$ref')") foreach (1, 2, 3);
 is(outcome($_, $ref), 'skipped', "member $_ has passed over it") foreach (1, 2, 3);
 is(outcome($_, $next), 'done', "and goes on at member $_") foreach (1, 2, 3);
-is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, 3), "1\n2\n4", 'it has changed nothing');
+is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, 3), "1\n2\n3\n4", 'it has changed nothing');
 is(everywhere("SELECT state, sqlstate, message FROM ledger.outcome('$ref')", 1, 2, 3), 'skipped|TL025|the members have passed over the call', 'its outcome says so');
 like($wires->error_of(1, "CALL ledger.execute('$ref')"), qr/ERROR:  the members have passed over the call\nDETAIL:  No member has executed call \Q$ref\E of block \d+\./, 'and so does who waits for it');
 like(everywhere(q{SELECT count(*), encode(sha256(string_agg(leaf, '' ORDER BY height, number)), 'hex') FROM ledger_internal.outcome}, 1, 2, 3), qr/^\d+\|[0-9a-f]{64}$/, 'what all sign of it is the same');
@@ -124,9 +130,9 @@ refused($wires, 1, qq{SELECT ledger.expect_skip(height, ref) FROM ledger.call_ou
 	my $last = $wires->sql(1, 'SELECT heavy.touch(60)');
 
 	is(outcome($_, $last), 'done', 'a newcomer applies all blocks') foreach ($told, $misled);
-	is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, $told), "1\n2\n4\n51\n52\n53\n60", 'without what was passed over');
+	is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, $told), "1\n2\n3\n4\n51\n52\n53\n60", 'without what was passed over');
 	is(outcome($misled, $first), 'skipped', 'one that was told by hand has not executed that');
-	is($wires->sql($misled, 'SELECT number FROM heavy.result ORDER BY number'), "2\n4\n51\n52\n53\n60", 'and has another state, as it was told wrong');
+	is($wires->sql($misled, 'SELECT number FROM heavy.result ORDER BY number'), "2\n3\n4\n51\n52\n53\n60", 'and has another state, as it was told wrong');
 }
 
 done_testing();
