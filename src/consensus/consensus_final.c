@@ -164,6 +164,10 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	TlConsensusBlock *handed;
 	bool		rows = tl_consensus_entry_fetch(core, known, true);
 
+	/* P11 is a row of this epoch, and who asks (R30) signs none */
+	for (unsigned i = 0; i < known->block.entry_count; i++)
+		if (core->own.asking && known->block.entries[i].kind == TL_ENTRY_MEMBERS)
+			return false;
 	if (!tl_consensus_cut_fetch(core, &core->base, &known->block, true,
 								&known->asked_us) || !rows)
 		return false;

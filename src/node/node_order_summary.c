@@ -43,11 +43,15 @@ static TlStatement select_summaries = {
 	" WHERE s.member = $1",
 	1, {INT8OID}
 };
+/* A CERT row may be of another view than its certificate, whose own is its bytes 92 to 99. */
+#define OF_VIEW_FROM(view) \
+	"(v.view >= " view " OR (v.kind = 7 AND substring(v.message FROM 93 FOR 8) >= int8send(" view ")))"
+
 static TlStatement upsert_summary = {
 	"INSERT INTO ledger_internal.log_summary AS s (member, nonce, first_seq, last_seq, digest, height, summary)"
 	" SELECT $1, $2, coalesce((SELECT min(v.seq) FROM ledger_internal.peer_log AS v"
 	" WHERE v.member = $1 AND v.nonce = $2 AND v.seq >= $3 AND v.seq < $4"
-	" AND v.kind BETWEEN 3 AND 7 AND v.view >= $5), $4), $4, l.digest, $6, $7"
+	" AND v.kind BETWEEN 3 AND 7 AND " OF_VIEW_FROM("$5") "), $4), $4, l.digest, $6, $7"
 	" FROM ledger_internal.peer_log AS l WHERE l.member = $1 AND l.nonce = $2 AND l.seq = $4"
 	" ON CONFLICT (member, nonce) DO UPDATE SET first_seq = excluded.first_seq,"
 	" last_seq = excluded.last_seq, digest = excluded.digest, height = excluded.height,"
@@ -71,7 +75,7 @@ static TlStatement upsert_own = {
 	" FROM ledger_internal.own_log AS l,"
 	" (SELECT incarnation, seq FROM ((SELECT v.incarnation, v.seq FROM ledger_internal.own_log AS v"
 	" WHERE (v.incarnation, v.seq) >= ($1, $2) AND (v.incarnation, v.seq) < ($3, $4)"
-	" AND v.kind BETWEEN 3 AND 7 AND v.view >= $5 ORDER BY v.incarnation, v.seq LIMIT 1)"
+	" AND v.kind BETWEEN 3 AND 7 AND " OF_VIEW_FROM("$5") " ORDER BY v.incarnation, v.seq LIMIT 1)"
 	" UNION ALL SELECT $3, $4) AS u ORDER BY incarnation, seq LIMIT 1) AS f"
 	" WHERE l.incarnation = $3 AND l.seq = $4"
 	" ON CONFLICT (is_on) DO UPDATE SET first_incarnation = excluded.first_incarnation,"

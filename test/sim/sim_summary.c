@@ -33,6 +33,7 @@ typedef struct SimSummary
 } SimSummary;
 
 static void make(const SimNode *node, unsigned log);
+static uint64_t view_of(const TlLogRow *row);
 static void drop_unused(const SimWorld *world, SimNode *node);
 static void check(SimWorld *world, SimNode *node, const TlConsensusConfig *config);
 static bool needs_batch(const SimNode *node, const TlLogRow *row);
@@ -83,10 +84,21 @@ make(const SimNode *node, unsigned log)
 	summary->digest = rows[last]->digest;
 	summary->of = of;
 	while (summary->first < last &&
-		   (SIM_FORGOTTEN(303) || rows[summary->first]->row.view < view ||
+		   (SIM_FORGOTTEN(303) || view_of(&rows[summary->first]->row) < view ||
 			rows[summary->first]->row.kind < TL_LOG_PROPOSE ||
 			rows[summary->first]->row.kind > TL_LOG_CERT))
 		summary->first++;
+}
+
+/* A CERT row may be of another view than its certificate. */
+static uint64_t
+view_of(const TlLogRow *row)
+{
+	TlCertificate certificate;
+
+	if (row->kind != TL_LOG_CERT || tl_consensus_certificate_decode(&certificate, row->payload.data, row->payload.size) != TL_OK)
+		return row->view;
+	return certificate.view > row->view ? certificate.view : row->view;
 }
 
 /* A new core is given what is stored. */
