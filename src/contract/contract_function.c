@@ -84,6 +84,8 @@ tl_contract_words_function(TlRefusals *refusals, const CreateFunctionStmt *state
 	if (strlen(name) > NAME_SIZE_MAX)
 		tl_contract_refuse(refusals, -1, name, "the table of its calls needs a name that ends in " TL_CALL_TABLE_SUFFIX,
 						   psprintf("a name of at most %d bytes", NAME_SIZE_MAX));
+	if (strcmp(name, TL_MIGRATION) == 0)
+		tl_contract_refuse(refusals, -1, name, "a statement of a new version has this name while it runs", "another name");
 	words_parameters(refusals, statement);
 	if (strcmp(language_of(statement), "sql") != 0 && strcmp(language_of(statement), "plpgsql") != 0)
 		tl_contract_refuse(refusals, -1, "LANGUAGE", "functions in other languages cannot be judged",

@@ -113,6 +113,7 @@ my @refused = (
 	[ 'DROP FUNCTION take(varchar)', qr/^arguments of DROP FUNCTION/ ],
 	[ 'DROP FUNCTION take CASCADE', qr/^CASCADE/ ],
 	[ 'DROP FUNCTION now', qr/^now: the contract has no function/ ],
+	[ 'CREATE FUNCTION ledger_migration(context ledger.context) RETURNS void LANGUAGE sql BEGIN ATOMIC END', qr/^ledger_migration: a statement of a new version has this name/ ],
 	[ 'CREATE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN price', qr/^statement: function "rounded" already exists/ ],
 	[ 'CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS integer LANGUAGE sql IMMUTABLE RETURN price', qr/^statement: cannot change return type/ ],
 	[ 'CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN random()', qr/random/ ],
@@ -155,6 +156,8 @@ foreach my $case (@refused)
 	like(check($script), $expected, "refused: $script");
 }
 
+
+like($wires->sql(1, q{SELECT construct || ': ' || why FROM ledger.check_contract('CREATE FUNCTION ledger_migration() RETURNS void LANGUAGE sql BEGIN ATOMIC END')}), qr/^ledger_migration: a statement of a new version/, 'nor has a first version what would not be judged again');
 
 # Only those who decide about contracts try one on what is there.
 refused($wires, 1, q{CREATE ROLE reader; GRANT ledger_reader TO reader; SET ROLE reader; SELECT * FROM ledger.check_contract('SELECT 1', 'shelf')}, qr/permission denied for function check_contract/, 'not everybody tries a version');
