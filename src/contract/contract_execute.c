@@ -143,9 +143,13 @@ static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
 static bool is_result(const ErrorData *error, Oid schema);
 static bool is_of_program(const ErrorData *error);
+static bool is_of_contract(const ErrorData *error, Oid schema);
 static bool is_lack_in_expression(const ErrorData *error);
 static bool is_of_values(const ErrorData *error);
+static bool is_of_library(const ErrorData *error);
 static bool is_limit_of_values(const ErrorData *error);
+static bool is_of_entries(const ErrorData *error);
+static bool is_of_storage(const ErrorData *error);
 static bool is_too_large(const ErrorData *error);
 
 int
@@ -403,7 +407,33 @@ tl_contract_execute_is_result(const ErrorData *error, Oid schema)
 	return error->sqlerrcode == ERRCODE_RAISE_EXCEPTION || is_result(error, schema);
 }
 
-/* A constraint has to be the contract's own. */
+/*
+ * Would it happen at every member, in a statement of a script that makes or alters
+ * something?  It fills indexes of the contract, and of a member's own those alone
+ * that have room for every value.  What it names is looked up then.
+ */
+bool
+tl_contract_execute_is_of_script(const ErrorData *error, Oid schema)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+			return !is_lack_in_expression(error);
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+			return is_of_contract(error, schema);
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return error->sqlerrcode == ERRCODE_TOO_MANY_COLUMNS || error->sqlerrcode == ERRCODE_TOO_MANY_ARGUMENTS ||
+				is_limit_of_values(error) || is_of_entries(error);
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+			return error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE && !is_of_library(error);
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+		case ERRCODE_DEPENDENT_PRIVILEGE_DESCRIPTORS_STILL_EXIST:
+			return true;
+		default:
+			return false;
+	}
+}
+
 static bool
 is_result(const ErrorData *error, Oid schema)
 {
@@ -417,8 +447,7 @@ is_result(const ErrorData *error, Oid schema)
 		case ERRCODE_FEATURE_NOT_SUPPORTED:
 			return true;
 		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-			return error->schema_name != NULL &&
-				strcmp(error->schema_name, get_namespace_name(schema)) == 0;
+			return is_of_contract(error, schema);
 		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
 			return is_limit_of_values(error);
 		default:
@@ -437,6 +466,15 @@ is_of_program(const ErrorData *error)
 	return error->filename != NULL && strcmp(error->filename, "pl_exec.c") == 0 &&
 		(error->sqlerrcode != ERRCODE_INTERNAL_ERROR ||
 		 (error->funcname != NULL && strcmp(error->funcname, "exec_stmt_raise") == 0));
+}
+
+/* A constraint of the contract itself; the schema of a trial may be gone. */
+static bool
+is_of_contract(const ErrorData *error, Oid schema)
+{
+	const char *name = get_namespace_name(schema);
+
+	return error->schema_name != NULL && name != NULL && strcmp(error->schema_name, name) == 0;
 }
 
 /*
@@ -477,8 +515,7 @@ is_of_values(const ErrorData *error)
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_UNDEFINED_FUNCTION:
-			return error->filename == NULL ||
-				(strcmp(error->filename, "fmgr.c") != 0 && strcmp(error->filename, "dfmgr.c") != 0);
+			return !is_of_library(error);
 		case ERRCODE_SYNTAX_ERROR:
 		case ERRCODE_DATATYPE_MISMATCH:
 		case ERRCODE_UNDEFINED_OBJECT:
@@ -490,6 +527,14 @@ is_of_values(const ErrorData *error)
 	}
 }
 
+/* A library misses a C function here. */
+static bool
+is_of_library(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_UNDEFINED_FUNCTION && error->filename != NULL &&
+		(strcmp(error->filename, "fmgr.c") == 0 || strcmp(error->filename, "dfmgr.c") == 0);
+}
+
 /*
  * 54000 is also said where something is stored: of an index that this member
  * alone has, of transaction numbers that ran out.  The server keeps the name of
@@ -498,16 +543,32 @@ is_of_values(const ErrorData *error)
 static bool
 is_limit_of_values(const ErrorData *error)
 {
-	static const char *const storage[] = {
-		"brin.c", "brin_pageops.c", "bufmgr.c", "ginbulk.c", "ginentrypage.c", "gist.c",
-		"hashinsert.c", "hashovfl.c", "hashpage.c", "indextuple.c", "ipc.c", "localbuf.c", "md.c",
-		"multixact.c", "nbtutils.c", "shmem.c", "spgdoinsert.c", "spgutils.c", "tuplesort.c",
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && !is_of_entries(error) && !is_of_storage(error);
+}
+
+/* What one row would add to an index. */
+static bool
+is_of_entries(const ErrorData *error)
+{
+	static const char *const files[] = {
+		"brin.c", "brin_pageops.c", "ginentrypage.c", "gist.c", "hashinsert.c", "hashovfl.c", "hashpage.c",
+		"indextuple.c", "nbtutils.c", "spgdoinsert.c", "spgutils.c"
+	};
+
+	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && error->filename != NULL &&
+		tl_contract_is_listed(files, lengthof(files), error->filename);
+}
+
+/* By this server's memory, settings and age. */
+static bool
+is_of_storage(const ErrorData *error)
+{
+	static const char *const files[] = {
+		"bufmgr.c", "ginbulk.c", "ipc.c", "localbuf.c", "md.c", "multixact.c", "shmem.c", "tuplesort.c",
 		"varsup.c", "xact.c"
 	};
 
-	return error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED &&
-		(error->filename == NULL ||
-		 !tl_contract_is_listed(storage, lengthof(storage), error->filename));
+	return error->filename != NULL && tl_contract_is_listed(files, lengthof(files), error->filename);
 }
 
 /*

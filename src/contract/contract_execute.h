@@ -48,6 +48,7 @@ extern int	tl_contract_execute_begin(void);
 extern void tl_contract_execute_end(int settings);
 extern void tl_contract_execute_abandon(void);
 extern bool tl_contract_execute_is_result(const ErrorData *error, Oid schema);
+extern bool tl_contract_execute_is_of_script(const ErrorData *error, Oid schema);
 extern void tl_contract_execute(TlCallResult *out, const TlCall *call,
 								const TlCallContext *context);
 

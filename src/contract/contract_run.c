@@ -19,9 +19,9 @@
  * it found nothing: rows of state are changed once.
  *
  * Of errors on trial those are the script's own fault that would happen at every
- * member: classes 0A, 22, 23, 2B, 42 and 54 of SQLSTATE, but missing
- * privileges and the stack's depth, and what the library says about ledger
- * tables.  Others, a full disk or a cancelled query, are thrown on, as is all
+ * member: classes 0A, 22, 2B and 42 of SQLSTATE, but missing privileges, class 23 of
+ * the contract's own constraints, limits of values (54) but the stack's depth, and
+ * what the library says about ledger tables.  Others, a full disk or a cancelled query, are thrown on, as is all
  * that goes wrong before the script begins: a schema or a role is this server's.
  *
  *-------------------------------------------------------------------------
@@ -107,7 +107,7 @@ static void end_part(const Saved *saved, bool keep);
 static void take_error(TlRefusals *refusals, const Saved *saved, int start, const char *construct);
 static void refuse_migration(TlRefusals *refusals, const ErrorData *error);
 static int	place_of(const TlRefusals *refusals, const ErrorData *error, int start);
-static bool is_own_fault(int sqlstate);
+static bool is_own_fault(const ErrorData *error, Oid schema);
 static void begin_stage(Stage *stage, const char *schema, bool is_new);
 static void make_schema(const char *schema);
 static void end_stage(const Stage *stage);
@@ -401,7 +401,7 @@ take_error(TlRefusals *refusals, const Saved *saved, int start, const char *cons
 	FlushErrorState();
 	end_part(saved, false);
 	if (start == NOT_BEGUN ||
-		!(refusals->migrating ? tl_contract_execute_is_result(error, refusals->schema) : is_own_fault(error->sqlerrcode)))
+		!(refusals->migrating ? tl_contract_execute_is_result(error, refusals->schema) : is_own_fault(error, refusals->schema)))
 		ReThrowError(error);
 	if (refusals->migrating)
 	{
@@ -447,23 +447,13 @@ place_of(const TlRefusals *refusals, const ErrorData *error, int start)
 	return start + pg_mbcharcliplen(text, (int) strlen(text), position - 1);
 }
 
-/* Would it happen at every member? */
+/* Would it happen at every member?  What the library says of tables has its own SQLSTATEs. */
 static bool
-is_own_fault(int sqlstate)
+is_own_fault(const ErrorData *error, Oid schema)
 {
-	static const char *const classes[] = {"0A", "22", "23", "2B", "42", "54"};
-	const char *text = unpack_sql_state(sqlstate);
-
-	/* the stack's depth is this server's, and differs by release and machine */
-	if (sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlstate == ERRCODE_STATEMENT_TOO_COMPLEX)
-		return false;
-	if (sqlstate == TL_ERRCODE(TL_APPEND_ONLY) || sqlstate == TL_ERRCODE(TL_DEFINITION_FIXED) ||
-		sqlstate == TL_ERRCODE(TL_UNSUPPORTED_TYPE) || sqlstate == TL_ERRCODE(TL_TOO_LARGE))
-		return true;
-	for (size_t i = 0; i < lengthof(classes); i++)
-		if (strncmp(text, classes[i], 2) == 0)
-			return true;
-	return false;
+	return error->sqlerrcode == TL_ERRCODE(TL_APPEND_ONLY) || error->sqlerrcode == TL_ERRCODE(TL_DEFINITION_FIXED) ||
+		error->sqlerrcode == TL_ERRCODE(TL_UNSUPPORTED_TYPE) || error->sqlerrcode == TL_ERRCODE(TL_TOO_LARGE) ||
+		tl_contract_execute_is_of_script(error, schema);
 }
 
 /* The schema, made by who calls; then the role and the settings. */

@@ -31,6 +31,7 @@ static const char *const library_roles[] = {
 
 static void words_type(TlRefusals *refusals, const CompositeTypeStmt *statement);
 static void words_enum(TlRefusals *refusals, const CreateEnumStmt *statement);
+static int	compare_values(const ListCell *left, const ListCell *right);
 static void words_range(TlRefusals *refusals, const CreateRangeStmt *statement);
 static void words_domain(TlRefusals *refusals, const CreateDomainStmt *statement);
 static void words_index(TlRefusals *refusals, const IndexStmt *statement);
@@ -130,7 +131,21 @@ words_type(TlRefusals *refusals, const CompositeTypeStmt *statement)
 static void
 words_enum(TlRefusals *refusals, const CreateEnumStmt *statement)
 {
+	List	   *values = list_copy(statement->vals);
+
 	names_alone(refusals, statement->typeName, -1);
+	/* PostgreSQL leaves it to an index of its catalog */
+	list_sort(values, compare_values);
+	for (int i = 1; i < list_length(values); i++)
+		if (strcmp(strVal(list_nth(values, i)), strVal(list_nth(values, i - 1))) == 0)
+			tl_contract_refuse(refusals, -1, psprintf("'%s'", strVal(list_nth(values, i))),
+							   "a type has each value once", "leave it out");
+}
+
+static int
+compare_values(const ListCell *left, const ListCell *right)
+{
+	return strcmp(strVal(lfirst(left)), strVal(lfirst(right)));
 }
 
 static void

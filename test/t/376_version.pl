@@ -146,6 +146,7 @@ my @refused = (
 	[ 'COPY item FROM STDIN', qr/^COPY: a contract's script/ ],
 	[ 'DO $$ BEGIN END $$', qr/^DO: a contract's script/ ],
 	[ 'REVOKE SELECT ON item FROM PUBLIC', qr/^REVOKE/ ],
+	[ q{CREATE TYPE size AS ENUM ('s', 'm', 's')}, qr/^'s': a type has each value once/ ],
 	[ '', qr/^source: it has no statement/ ]
 );
 
@@ -163,6 +164,11 @@ like($wires->sql(1, q{SELECT construct || ': ' || why FROM ledger.check_contract
 refused($wires, 1, q{CREATE ROLE reader; GRANT ledger_reader TO reader; SET ROLE reader; SELECT * FROM ledger.check_contract('SELECT 1', 'shelf')}, qr/permission denied for function check_contract/, 'not everybody tries a version');
 refused($wires, 1, q{SELECT * FROM ledger.check_contract('SELECT 1', 'none')}, qr/contract "none" is not deployed/, 'nor one of nothing');
 refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP TABLE offer')}, qr/this script can be no new version of contract "shelf"\n.*line 1: DROP TABLE offer/s, 'what is refused is not proposed');
+
+# An error of a constraint that is none of the contract's is this server's.
+$wires->sql(1, $_) foreach (q{CREATE FUNCTION public.in_the_way() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE unique_violation; END $$}, 'CREATE EVENT TRIGGER in_the_way ON ddl_command_start EXECUTE FUNCTION public.in_the_way()');
+refused($wires, 1, q{SELECT * FROM ledger.check_contract('DROP VIEW dear', 'shelf')}, qr/ERROR: +unique_violation/, 'what only looks like a fault of the script is none');
+$wires->sql(1, $_) foreach ('DROP EVENT TRIGGER in_the_way', 'DROP FUNCTION public.in_the_way');
 
 # What a member has of its own is in the way of nothing, or has to go.
 my $heights = 'SELECT version, since_height, superseded_at, state FROM ledger.contract ORDER BY version, since_height';
