@@ -22,6 +22,7 @@
  *	  F3  a local index there is not unique, and on a state table computes nothing and
  *		  has room for every value (table_index.c)
  *	  F4  nothing outside depends on rows of a state table
+ *	  F5  a local index has no name that a script has ever given to one
  *
  * The refusals stand in the object access hook, by OID, so that no path leads
  * around them; ALTER TABLE is refused by its words as well, since some of its
@@ -101,6 +102,7 @@ static HeapTuple find_schema(Oid schema);
 static HeapTuple read_relation(ObjectAccessType access, Oid relation);
 static void guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple contract);
 static bool is_unique(Oid index);
+static void guard_name(const char *name, Oid schema, HeapTuple contract);
 static void guard_state(ObjectAccessType access, Oid class_id, Oid object_id, void *argument);
 static bool has_index(HeapTuple contract, const char *name);
 tl_noreturn static void refuse(const char *object, Oid schema);
@@ -350,7 +352,7 @@ find_schema(Oid schema)
 }
 
 /*
- * F3.  The contract's own indexes are not altered.  Any index that is not unique
+ * F3, F5.  The contract's own indexes are not altered.  Any index that is not unique
  * may go: it decides about no row, and one that is damaged must not stop rows.
  */
 static void
@@ -362,8 +364,16 @@ guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple co
 	{
 		if ((access != OAT_DROP || decides) && has_index(contract, NameStr(form->relname)))
 			refuse(NameStr(form->relname), form->relnamespace);
+		if (access == OAT_POST_ALTER)
+		{
+			HeapTuple	altered = read_object(find_place(RelationRelationId), index, SnapshotSelf);
+
+			if (HeapTupleIsValid(altered))
+				guard_name(NameStr(((Form_pg_class) GETSTRUCT(altered))->relname), form->relnamespace, contract);
+		}
 		return;
 	}
+	guard_name(NameStr(form->relname), form->relnamespace, contract);
 	if (decides)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
@@ -371,6 +381,18 @@ guard_index(ObjectAccessType access, Oid index, Form_pg_class form, HeapTuple co
 				errdetail("A row that is final for all members could not be stored here."),
 				errhint("Leave out UNIQUE."));
 	tl_table_index_guard(index, form);
+}
+
+/* F5 */
+static void
+guard_name(const char *name, Oid schema, HeapTuple contract)
+{
+	if (has_index(contract, name))
+		ereport(ERROR,
+				errcode(TL_ERRCODE(TL_DEFINITION_FIXED)),
+				errmsg("index name \"%s\" belongs to contract \"%s\"", name, get_namespace_name(schema)),
+				errdetail("A version of the contract has given it to an index of its own, which may be gone, and the next version would take one of this name for that."),
+				errhint("Use another name."));
 }
 
 /*

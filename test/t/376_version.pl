@@ -170,6 +170,8 @@ $wires->sql(1, $_) foreach (q{CREATE FUNCTION public.in_the_way() RETURNS event_
 refused($wires, 1, q{SELECT * FROM ledger.check_contract('DROP VIEW dear', 'shelf')}, qr/ERROR: +unique_violation/, 'what only looks like a fault of the script is none');
 $wires->sql(1, $_) foreach ('DROP EVENT TRIGGER in_the_way', 'DROP FUNCTION public.in_the_way');
 
+refused($wires, 1, $_, qr/ERROR:  index name "offer_by_name" belongs to contract "shelf"\n/, "refused: $_") foreach ('BEGIN; DROP INDEX shelf.offer_by_name; CREATE INDEX offer_by_name ON shelf.offer (price)', 'BEGIN; CREATE INDEX other ON shelf.offer (price); DROP INDEX shelf.offer_by_name; ALTER INDEX shelf.other RENAME TO offer_by_name');
+
 # What a member has of its own is in the way of nothing, or has to go.
 my $heights = 'SELECT version, since_height, superseded_at, state FROM ledger.contract ORDER BY version, since_height';
 
