@@ -30,6 +30,6 @@ extern bool tl_contract_again_is_cyclic(Oid function, Oid schema);
 extern void tl_contract_names_begin(Oid schema);
 extern void tl_contract_names_end(Oid schema);
 extern void tl_contract_names_forget(void);
-extern bool tl_contract_names_is_local(Oid index);
+extern const char *tl_contract_names_own(Oid index);
 
 #endif							/* CONTRACT_CHANGE_H */

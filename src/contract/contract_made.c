@@ -263,7 +263,7 @@ look_at_indexes(Look *look, Relation relation)
 	{
 		Relation	index;
 
-		if (tl_contract_names_is_local(lfirst_oid(cell)))
+		if (tl_contract_names_own(lfirst_oid(cell)) != NULL)
 			continue;
 		index = index_open(lfirst_oid(cell), AccessShareLock);
 		if (index->rd_index->indisunique && tl_table_am_is_ours(relation) &&

@@ -1,20 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * contract_names.c
- *	  Indexes of this member alone, while a new version's script runs.
+ *	  Names of indexes, while a new version's script runs.
  *
  * A member may make indexes on a contract's tables, which lie in its schema, and
  * drop those of the contract that are not unique.  Either would decide here alone
  * whether a name is free, and how PostgreSQL calls what gets no name.  So while the
- * script runs, own indexes have names that no contract has, and each index of the
- * contract that is gone has an empty one in its place.
+ * script runs, own indexes and those of the contract that are not unique have names
+ * that no contract has, and an empty index holds each name that the contract has
+ * ever given to one: those that are here, those that only this member has dropped,
+ * and those that are gone everywhere.  They all lie on a table of an unknown name,
+ * so nothing that the script drops takes one along.
  *
- * ledger_internal.contract_schema keeps the names of all indexes that any version
- * has made, also of those that are gone everywhere: who has dropped one before
- * cannot know which these are.
+ * ledger_internal.contract_schema keeps these names.  Unique indexes are there at
+ * all members, and free their names as they go, until that script has ended.
  *
  * Used with SPI connected, by who may read schema ledger_internal, while
  * tl_table_contract_running(), and on trial within what is rolled back.
+ *
+ * Locks
+ *	  All tables of the contract, against own indexes that come or go meanwhile.
+ *
+ * Invariants
+ *	  N1  which names a script finds free follows from the contract alone
+ *	  N2  an index that a script finds is the contract's, or in the list of own ones
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +34,7 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -33,25 +43,29 @@
 #include "contract_change.h"
 #include "contract_run.h"
 
-#define OWN_PREFIX	"ledger_own_index_"
+#define UNKNOWN_PREFIX	"ledger_own_index_"
 
-/* An index of this member, under its own name; or one that stands for one that is gone. */
-typedef struct Local
+/* An index that has another name meanwhile. */
+typedef struct Hidden
 {
 	Oid			index;
-	const char *name;			/* NULL: it goes when the script has ended */
-} Local;
+	const char *name;
+	bool		is_own;			/* this member has made it */
+} Hidden;
 
-static TlStatement select_own = {
-	"SELECT c.oid, c.relname::text FROM pg_class AS c, ledger_internal.contract_schema AS s, pg_namespace AS n"
-	" WHERE n.oid = $1 AND s.schema = n.nspname AND c.relnamespace = n.oid AND c.relkind = 'i'"
-	" AND c.relname <> ALL (s.indexes) ORDER BY 2",
+static TlStatement select_tables = {
+	"SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = $1 AND c.relkind = 'r' ORDER BY 1",
 	1, {OIDOID}
 };
-static TlStatement select_gone = {
-	"SELECT i.name::text, (SELECT t.relname::text FROM pg_class AS t WHERE t.relnamespace = n.oid AND t.relkind = 'r'"
-	" ORDER BY t.relpages, t.oid LIMIT 1)"
-	" FROM ledger_internal.contract_schema AS s, pg_namespace AS n, LATERAL unnest(s.indexes) AS i (name)"
+static TlStatement select_hidden = {
+	"SELECT c.oid, c.relname::text, c.relname <> ALL (s.indexes)"
+	" FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+	" JOIN ledger_internal.contract_schema AS s ON s.schema = n.nspname"
+	" WHERE n.oid = $1 AND (c.relname <> ALL (s.indexes) OR NOT (i.indisunique OR i.indisexclusion)) ORDER BY 2",
+	1, {OIDOID}
+};
+static TlStatement select_free = {
+	"SELECT i.name::text FROM ledger_internal.contract_schema AS s, pg_namespace AS n, LATERAL unnest(s.indexes) AS i (name)"
 	" WHERE n.oid = $1 AND s.schema = n.nspname"
 	" AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = i.name) ORDER BY 1",
 	1, {OIDOID}
@@ -64,66 +78,117 @@ static TlStatement update_indexes = {
 	2, {OIDOID, OIDARRAYOID}
 };
 
-static List *locals = NIL;		/* of Local; in the context of whoever began */
+static List *hidden = NIL;		/* of Hidden; in the context of whoever began */
+static const char *holder = NULL;	/* the table of empty indexes */
 
+static void lock_tables(Oid schema);
+static void hide(Oid schema);
+static void hold(Oid schema);
 static const char *unknown_name(void);
-static void note(Oid index, const char *name);
-static void give_back(Oid schema, const Local *local);
+static void give_back(Oid schema, bool is_own);
+static const char *free_name(const Hidden *one, Oid schema);
 
+/* N1, N2 */
 void
 tl_contract_names_begin(Oid schema)
 {
+	lock_tables(schema);
+	hide(schema);
+	hold(schema);
+}
+
+/* CREATE INDEX waits for it, also CONCURRENTLY. */
+static void
+lock_tables(Oid schema)
+{
 	Datum		value = ObjectIdGetDatum(schema);
-	uint64		count = tl_chain_execute(&select_own, &value, NULL, false);
+	uint64		count = tl_chain_execute(&select_tables, &value, NULL, false);
 	SPITupleTable *found = SPI_tuptable;
 	bool		is_null;
 
-	locals = NIL;
 	for (uint64 i = 0; i < count; i++)
-	{
-		Oid			index = DatumGetObjectId(SPI_getbinval(found->vals[i], found->tupdesc, 1, &is_null));
-
-		note(index, SPI_getvalue(found->vals[i], found->tupdesc, 2));
-		RenameRelationInternal(index, unknown_name(), true, true);
-	}
-	CommandCounterIncrement();
-	count = tl_chain_execute(&select_gone, &value, NULL, false);
-	found = SPI_tuptable;
-	for (uint64 i = 0; i < count; i++)
-	{
-		const char *name = SPI_getvalue(found->vals[i], found->tupdesc, 1);
-		const char *table = SPI_getvalue(found->vals[i], found->tupdesc, 2);
-
-		if (table == NULL)
-			continue;			/* the contract has no table at all */
-		tl_contract_run_statement(psprintf("CREATE INDEX %s ON %s ((true)) WHERE false", quote_identifier(name),
-										   quote_qualified_identifier(get_namespace_name(schema), table)));
-		CommandCounterIncrement();
-		note(get_relname_relid(name, schema), NULL);
-	}
+		LockRelationOid(DatumGetObjectId(SPI_getbinval(found->vals[i], found->tupdesc, 1, &is_null)),
+						ShareUpdateExclusiveLock);
 }
 
-/* What the script has made is there to stay. */
+static void
+hide(Oid schema)
+{
+	Datum		value = ObjectIdGetDatum(schema);
+	uint64		count = tl_chain_execute(&select_hidden, &value, NULL, false);
+	SPITupleTable *found = SPI_tuptable;
+	bool		is_null;
+
+	hidden = NIL;
+	for (uint64 i = 0; i < count; i++)
+	{
+		Hidden	   *one = palloc(sizeof(Hidden));
+
+		one->index = DatumGetObjectId(SPI_getbinval(found->vals[i], found->tupdesc, 1, &is_null));
+		one->name = SPI_getvalue(found->vals[i], found->tupdesc, 2);
+		one->is_own = DatumGetBool(SPI_getbinval(found->vals[i], found->tupdesc, 3, &is_null));
+		hidden = lappend(hidden, one);
+		RenameRelationInternal(one->index, unknown_name(), true, true);
+	}
+	CommandCounterIncrement();
+}
+
+static void
+hold(Oid schema)
+{
+	Datum		value = ObjectIdGetDatum(schema);
+	uint64		count = tl_chain_execute(&select_free, &value, NULL, false);
+	SPITupleTable *found = SPI_tuptable;
+
+	holder = quote_qualified_identifier(get_namespace_name(schema), unknown_name());
+	tl_contract_run_statement(psprintf("CREATE TABLE %s () USING heap", holder));
+	for (uint64 i = 0; i < count; i++)
+		tl_contract_run_statement(psprintf("CREATE INDEX %s ON %s ((true)) WHERE false",
+										   quote_identifier(SPI_getvalue(found->vals[i], found->tupdesc, 1)), holder));
+}
+
+/*
+ * What the script has made is there to stay.  Own indexes get names while the
+ * contract's are held.
+ */
 void
 tl_contract_names_end(Oid schema)
 {
-	Datum	   *oids = palloc((list_length(locals) + 1) * sizeof(Datum));
+	Datum	   *oids = palloc((list_length(hidden) + 1) * sizeof(Datum));
 	Datum		values[2] = {ObjectIdGetDatum(schema)};
 	ListCell   *cell;
 
-	foreach(cell, locals)
-		oids[foreach_current_index(cell)] = ObjectIdGetDatum(((const Local *) lfirst(cell))->index);
-	values[1] = PointerGetDatum(construct_array(oids, list_length(locals), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	foreach(cell, hidden)
+		oids[foreach_current_index(cell)] = ObjectIdGetDatum(((const Hidden *) lfirst(cell))->index);
+	values[1] = PointerGetDatum(construct_array(oids, list_length(hidden), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 	tl_chain_execute(&update_indexes, values, NULL, false);
-	foreach(cell, locals)
-		give_back(schema, lfirst(cell));
+	give_back(schema, true);
+	tl_contract_run_statement(psprintf("DROP TABLE %s", holder));
+	give_back(schema, false);
 }
 
 /* However the script has ended. */
 void
 tl_contract_names_forget(void)
 {
-	locals = NIL;
+	hidden = NIL;
+	holder = NULL;
+}
+
+/* What this member calls an index that it has made; NULL: it has not. */
+const char *
+tl_contract_names_own(Oid index)
+{
+	ListCell   *cell;
+
+	foreach(cell, hidden)
+	{
+		const Hidden *one = lfirst(cell);
+
+		if (one->index == index && one->is_own)
+			return one->name;
+	}
+	return NULL;
 }
 
 /* No script can have it. */
@@ -134,52 +199,36 @@ unknown_name(void)
 
 	if (!pg_strong_random(&number, sizeof(number)))
 		elog(ERROR, "could not generate random values");
-	return psprintf(OWN_PREFIX UINT64_FORMAT, number);
+	return psprintf(UNKNOWN_PREFIX UINT64_FORMAT, number);
 }
 
-/* Was it made by this member, on whichever table? */
-bool
-tl_contract_names_is_local(Oid index)
+/* Some may have gone with their tables and columns. */
+static void
+give_back(Oid schema, bool is_own)
 {
 	ListCell   *cell;
 
-	foreach(cell, locals)
-		if (((const Local *) lfirst(cell))->index == index)
-			return true;
-	return false;
-}
-
-static void
-note(Oid index, const char *name)
-{
-	Local	   *local = palloc(sizeof(Local));
-
-	local->index = index;
-	local->name = name;
-	locals = lappend(locals, local);
-}
-
-/* It may have gone with its column. */
-static void
-give_back(Oid schema, const Local *local)
-{
-	const char *name = local->name;
-
-	if (get_rel_name(local->index) == NULL)
-		return;
-	if (name == NULL)
-		tl_contract_run_statement(psprintf("DROP INDEX %s", quote_qualified_identifier(get_namespace_name(schema),
-																					   get_rel_name(local->index))));
-	else
+	foreach(cell, hidden)
 	{
-		if (OidIsValid(get_relname_relid(name, schema)))
-		{
-			name = ChooseRelationName(name, NULL, "own", schema, false);
-			ereport(LOG,
-					errmsg("index \"%s\" of this member is called \"%s\" now", local->name, name),
-					errdetail("A new version of contract \"%s\" has made something of that name.", get_namespace_name(schema)));
-		}
-		RenameRelationInternal(local->index, name, true, true);
+		const Hidden *one = lfirst(cell);
+
+		if (one->is_own != is_own || get_rel_name(one->index) == NULL)
+			continue;
+		RenameRelationInternal(one->index, free_name(one, schema), true, true);
+		CommandCounterIncrement();
 	}
-	CommandCounterIncrement();
+}
+
+static const char *
+free_name(const Hidden *one, Oid schema)
+{
+	const char *name;
+
+	if (!one->is_own || !OidIsValid(get_relname_relid(one->name, schema)))
+		return one->name;
+	name = ChooseRelationName(one->name, NULL, "own", schema, false);
+	ereport(LOG,
+			errmsg("index \"%s\" of this member is called \"%s\" now", one->name, name),
+			errdetail("A new version of contract \"%s\" has made something of that name.", get_namespace_name(schema)));
+	return name;
 }

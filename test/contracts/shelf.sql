@@ -11,6 +11,7 @@ CREATE TABLE mark (number integer PRIMARY KEY, body varchar(10) NOT NULL) USING 
 CREATE TABLE offer (name varchar(20), price bigint) USING ledger;
 CREATE INDEX offer_by_name ON offer USING hash (name);
 CREATE INDEX item_by_owner ON item (owner);
+CREATE INDEX mark_by_body ON mark (body);
 
 CREATE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN price / 10 * 10;
 

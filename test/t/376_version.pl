@@ -172,10 +172,25 @@ $wires->sql(1, $_) foreach ('DROP EVENT TRIGGER in_the_way', 'DROP FUNCTION publ
 
 refused($wires, 1, $_, qr/ERROR:  index name "offer_by_name" belongs to contract "shelf"\n/, "refused: $_") foreach ('BEGIN; DROP INDEX shelf.offer_by_name; CREATE INDEX offer_by_name ON shelf.offer (price)', 'BEGIN; CREATE INDEX other ON shelf.offer (price); DROP INDEX shelf.offer_by_name; ALTER INDEX shelf.other RENAME TO offer_by_name');
 
+# Names of the contract's indexes are held, whether these are here, are dropped with
+# their tables, or were dropped by this member.
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 1);
+	my @held = (q{DROP FUNCTION keep; DROP TABLE mark; CREATE INDEX mark_by_body ON item (price)}, q{DROP FUNCTION keep; DROP TABLE mark; CREATE INDEX offer_by_name ON offer (price)});
+
+	like(check($_), qr/^statement: relation "\w+" already exists -> $/, "held: $_") foreach @held;
+	$wires->sql(1, $_) foreach ('DROP INDEX shelf.offer_by_name', 'DROP INDEX shelf.mark_by_body', 'ANALYZE shelf.item', 'ANALYZE shelf.offer');
+	like(check($_), qr/^statement: relation "\w+" already exists -> $/, "held where it was dropped: $_") foreach @held;
+	$session->query_safe('BEGIN; CREATE INDEX offer_idx ON shelf.offer (price)');
+	refused($wires, 1, q{SET lock_timeout = '100 ms'; SELECT * FROM ledger.check_contract('DROP VIEW dear', 'shelf')}, qr/ERROR:  canceling statement due to lock timeout/, 'and no index comes or goes meanwhile');
+	$session->query_safe('ROLLBACK');
+	$session->quit;
+}
+
 # What a member has of its own is in the way of nothing, or has to go.
 my $heights = 'SELECT version, since_height, superseded_at, state FROM ledger.contract ORDER BY version, since_height';
 
-$wires->sql(1, $_) foreach ('DROP INDEX shelf.offer_by_name', 'CREATE INDEX sale_by_name ON shelf.offer (price)', 'CREATE INDEX own ON shelf.item (note, price)', 'CREATE INDEX own_expression ON shelf.offer ((10 / coalesce(price, 1)))', 'CREATE VIEW marks AS SELECT * FROM shelf.mark');
+$wires->sql(1, $_) foreach ('CREATE INDEX sale_by_name ON shelf.offer (price)', 'CREATE INDEX own ON shelf.item (note, price)', 'CREATE INDEX own_expression ON shelf.offer ((10 / coalesce(price, 1)))', 'CREATE VIEW marks AS SELECT * FROM shelf.mark');
 refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP FUNCTION keep; DROP TABLE mark')}, qr/drops something that is used here\n.*rule _RETURN on view public\.marks depends on table mark.*HINT: +Drop it/s, 'a view of a member keeps it from approving');
 
 # What the old version was called for is ordered after the new one: here one block
