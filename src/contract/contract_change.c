@@ -17,8 +17,9 @@
  * What ALTER TABLE or DROP TABLE does to rows of a state table is noted for its
  * set hash as if all of them went and came (table_state.c).
  *
- * A member may have views and functions of its own that depend on what goes.  They
- * are an error of this server, and no refusal: the block waits until they are gone.
+ * A member may have views, functions and indexes of its own that depend on what goes,
+ * and columns of its own that store rows of a table which gets a column.  They are an
+ * error of this server, and no refusal: the block waits until they are gone.
  *
  * Invariants
  *	  G1  what a statement does here follows from the contract alone
@@ -38,6 +39,7 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -52,6 +54,7 @@
 #include "contract_words.h"
 #include "table_contract.h"
 #include "table_state.h"
+#include "tl_compat.h"
 
 static void words_alter(TlRefusals *refusals, const AlterTableStmt *statement);
 static void words_command(TlRefusals *refusals, const AlterTableCmd *command);
@@ -68,6 +71,12 @@ static bool check_state_table(TlRefusals *refusals, const char *name, const char
 static void drop_function(TlRefusals *refusals, const char *name);
 static void check_relation_outside(const TlRefusals *refusals, Oid relation);
 static void check_outside(const TlRefusals *refusals, Oid class_id, Oid object, int sub_id);
+static void check_stored(const TlRefusals *refusals, Oid type);
+static List *dependents_of(Oid class_id, Oid object);
+static bool is_own(const TlRefusals *refusals, Oid class_id, Oid object);
+tl_noreturn static void report_own(const TlRefusals *refusals, const char *verb, const FormData_pg_depend *dependency,
+								   int sub_id);
+static char *describe(const TlRefusals *refusals, Oid class_id, Oid object, int sub_id);
 
 /* Is it a form that only new versions have?  What it may not say is refused then. */
 bool
@@ -252,14 +261,16 @@ run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text)
 	tl_contract_made(refusals, raw, refusals->schema);
 }
 
-/* What depends here alone on what it drops. */
+/* What depends here alone on what it drops, or stores rows of the table as they are. */
 static void
 check_command(const TlRefusals *refusals, Oid table, const AlterTableCmd *command)
 {
 	AttrNumber	column;
 	Oid			constraint;
 
-	if (command->subtype == AT_DropColumn)
+	if (command->subtype == AT_AddColumn)
+		check_stored(refusals, get_rel_type_id(table));
+	else if (command->subtype == AT_DropColumn)
 	{
 		column = get_attnum(table, command->name);
 		if (column != InvalidAttrNumber)
@@ -385,30 +396,92 @@ check_relation_outside(const TlRefusals *refusals, Oid relation)
 static void
 check_outside(const TlRefusals *refusals, Oid class_id, Oid object, int sub_id)
 {
+	ListCell   *cell;
+
+	foreach(cell, dependents_of(class_id, object))
+	{
+		const FormData_pg_depend *dependency = lfirst(cell);
+
+		if (dependency->deptype == DEPENDENCY_NORMAL && (sub_id == 0 || dependency->refobjsubid == sub_id) &&
+			is_own(refusals, dependency->classid, dependency->objid))
+			report_own(refusals, "drops", dependency, sub_id);
+	}
+}
+
+/* G1: PostgreSQL changes no columns of a table whose row type is that of a stored column. */
+static void
+check_stored(const TlRefusals *refusals, Oid type)
+{
+	ListCell   *cell;
+
+	check_stack_depth();
+	foreach(cell, dependents_of(TypeRelationId, type))
+	{
+		const FormData_pg_depend *dependency = lfirst(cell);
+		char		kind = dependency->classid == RelationRelationId ? get_rel_relkind(dependency->objid) : '\0';
+
+		if (dependency->classid == TypeRelationId)
+			check_stored(refusals, dependency->objid);
+		else if (kind == RELKIND_VIEW || kind == RELKIND_COMPOSITE_TYPE || kind == RELKIND_FOREIGN_TABLE)
+			check_stored(refusals, get_rel_type_id(dependency->objid));
+		else if (kind != '\0' && is_own(refusals, dependency->classid, dependency->objid))
+			report_own(refusals, "changes", dependency, 0);
+	}
+}
+
+/* Of FormData_pg_depend. */
+static List *
+dependents_of(Oid class_id, Oid object)
+{
 	Relation	catalog = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	List	   *dependents = NIL;
 
 	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(class_id));
 	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object));
 	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, lengthof(keys), keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		ObjectAddress dependent = {.classId = form->classid,.objectId = form->objid,.objectSubId = form->objsubid};
-		ObjectAddress needed = {.classId = class_id,.objectId = object,.objectSubId = sub_id};
+		FormData_pg_depend *dependency = palloc(sizeof(FormData_pg_depend));
 
-		if (form->deptype != DEPENDENCY_NORMAL || (sub_id != 0 && form->refobjsubid != sub_id) ||
-			tl_table_contract_schema_of(form->classid, form->objid) == refusals->schema)
-			continue;
-		ereport(ERROR,
-				errcode(ERRCODE_OBJECT_IN_USE),
-				errmsg("a new version of contract \"%s\" drops something that is used here", get_namespace_name(refusals->schema)),
-				errdetail("%s depends on %s, and other members do not have it.",
-						  getObjectDescription(&dependent, false), getObjectDescription(&needed, false)),
-				errhint("Drop it, or have it do without."));
+		*dependency = *(Form_pg_depend) GETSTRUCT(tuple);
+		dependents = lappend(dependents, dependency);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
+	return dependents;
+}
+
+/* Does this member alone have it?  Its indexes lie in the contract's schema. */
+static bool
+is_own(const TlRefusals *refusals, Oid class_id, Oid object)
+{
+	return tl_table_contract_schema_of(class_id, object) != refusals->schema ||
+		(class_id == RelationRelationId && tl_contract_names_own(object) != NULL);
+}
+
+static void
+report_own(const TlRefusals *refusals, const char *verb, const FormData_pg_depend *dependency, int sub_id)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_IN_USE),
+			errmsg("a new version of contract \"%s\" %s something that is used here",
+				   get_namespace_name(refusals->schema), verb),
+			errdetail("%s depends on %s, and other members do not have it.",
+					  describe(refusals, dependency->classid, dependency->objid, dependency->objsubid),
+					  describe(refusals, dependency->refclassid, dependency->refobjid, sub_id)),
+			errhint("Drop it, or have it do without."));
+}
+
+/* An own index has another name meanwhile. */
+static char *
+describe(const TlRefusals *refusals, Oid class_id, Oid object, int sub_id)
+{
+	const char *name = class_id == RelationRelationId ? tl_contract_names_own(object) : NULL;
+	ObjectAddress address = {.classId = class_id,.objectId = object,.objectSubId = sub_id};
+
+	return name == NULL ? getObjectDescription(&address, false) :
+		psprintf("index %s", quote_qualified_identifier(get_namespace_name(refusals->schema), name));
 }

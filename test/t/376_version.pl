@@ -193,6 +193,11 @@ my $heights = 'SELECT version, since_height, superseded_at, state FROM ledger.co
 $wires->sql(1, $_) foreach ('CREATE INDEX sale_by_name ON shelf.offer (price)', 'CREATE INDEX own ON shelf.item (note, price)', 'CREATE INDEX own_expression ON shelf.offer ((10 / coalesce(price, 1)))', 'CREATE VIEW marks AS SELECT * FROM shelf.mark');
 refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP FUNCTION keep; DROP TABLE mark')}, qr/drops something that is used here\n.*rule _RETURN on view public\.marks depends on table mark.*HINT: +Drop it/s, 'a view of a member keeps it from approving');
 
+$wires->sql(1, $_) foreach ('CREATE INDEX own_call ON shelf.offer (shelf.rounded(price))', 'CREATE TABLE shelves (item shelf.item)');
+refused($wires, 1, q{SELECT * FROM ledger.check_contract('DROP FUNCTION rounded', 'shelf')}, qr/drops something that is used here\n.*index shelf\.own_call depends on function rounded\(bigint\)/, 'so does an index that calls a function');
+refused($wires, 1, q{SELECT * FROM ledger.check_contract('ALTER TABLE item ADD COLUMN a integer DEFAULT 1', 'shelf')}, qr/changes something that is used here\n.*column item of table public\.shelves depends on type item/, 'and a column that stores rows of a state table');
+$wires->sql(1, $_) foreach ('DROP INDEX shelf.own_call', 'DROP TABLE shelves');
+
 # What the old version was called for is ordered after the new one: here one block
 # has the decision, and the calls are committed before and applied behind it.
 $wires->sql(1, "SELECT ledger_internal.submit(convert_to(\$source\$$second\$source\$, 'UTF8'))");
