@@ -9,7 +9,8 @@
  * it, so that PostgreSQL sorts and hashes on disk what does not fit into work_mem.
  *
  * A new version of a contract may change what columns its tables have, so states from
- * before the newest one are not shown.
+ * before the newest one are not shown.  The row type of a table keeps the places of
+ * columns that were dropped, which what is queried does not have.
  *
  * The caller needs SELECT on the table; the images are read with the library's
  * own rights.
@@ -18,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/tupconvert.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -58,6 +61,7 @@ static const char query_text[] =
 static Oid	relation_argument(FunctionCallInfo fcinfo);
 static void check_height(Oid relation, int64 height, Datum table_id);
 static void read_rows(ReturnSetInfo *result, Oid relation, Datum *values);
+static void put_rows(ReturnSetInfo *result);
 
 /* ledger.as_of(relation, height) */
 Datum
@@ -148,9 +152,32 @@ read_rows(ReturnSetInfo *result, Oid relation, Datum *values)
 	{
 		CHECK_FOR_INTERRUPTS();
 		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
-		for (uint64 i = 0; i < SPI_processed; i++)
-			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		put_rows(result);
 		SPI_freetuptable(SPI_tuptable);
 	} while (SPI_processed > 0);
 	SPI_cursor_close(portal);
+}
+
+/* Those that were fetched, as rows of the table's type. */
+static void
+put_rows(ReturnSetInfo *result)
+{
+	TupleConversionMap *map = convert_tuples_by_position(SPI_tuptable->tupdesc, result->setDesc,
+														 gettext_noop("rows of a state table have other columns than its type"));
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+
+		if (map == NULL)
+		{
+			tuplestore_puttuple(result->setResult, row);
+			continue;
+		}
+		row = execute_attr_map_tuple(row, map);
+		tuplestore_puttuple(result->setResult, row);
+		heap_freetuple(row);
+	}
+	if (map != NULL)
+		free_conversion_map(map);
 }

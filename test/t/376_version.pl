@@ -138,6 +138,7 @@ my @refused = (
 	[ 'INSERT INTO mark SELECT 1, i.name FROM item AS i LIMIT 1', qr/^statement with LIMIT/ ],
 	[ 'INSERT INTO mark VALUES (1, \'a\')', qr/^statement: the rows of its state are such that it fails -> duplicate key/ ],
 	[ 'SELECT ledger.require(false, \'not now\')', qr/^refused by itself: not now/ ],
+	[ 'SELECT ledger.emit(\'sold\')', qr/^statement: the rows of its state are such that it fails -> a new version of a contract tells no events/ ],
 	[ 'SELECT pg_sleep(1)', qr/pg_sleep/ ],
 	[ 'SELECT ledger.deploy(\'a\', \'b\')', qr/deploy/ ],
 	[ 'TRUNCATE item', qr/^TRUNCATE TABLE: a contract's script makes its own objects/ ],
