@@ -247,6 +247,7 @@ run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text)
 	const AlterTableStmt *statement = (AlterTableStmt *) raw->stmt;
 	Oid			table = get_relname_relid(statement->relation->relname, refusals->schema);
 	bool		of_rows = changes_columns(statement);
+	int			before = tl_contract_count(refusals);
 	ListCell   *cell;
 
 	if (!check_state_table(refusals, statement->relation->relname, "ALTER TABLE"))
@@ -256,9 +257,11 @@ run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text)
 	if (of_rows)
 		tl_table_state_note_all(table, tl_chain_state_row_element, -1);
 	tl_contract_run_statement(text);
-	if (of_rows)
-		tl_table_state_note_all(table, tl_chain_state_row_element, 1);
+	tl_table_state_forget();
 	tl_contract_made(refusals, raw, refusals->schema);
+	/* it has a key: that is judged first */
+	if (of_rows && tl_contract_count(refusals) == before)
+		tl_table_state_note_all(table, tl_chain_state_row_element, 1);
 }
 
 /* What depends here alone on what it drops, or stores rows of the table as they are. */

@@ -111,7 +111,6 @@ static void check_written(Size size);
 static void note(const StateEncoder *encoder, TlSpan row, int sign);
 static void tell(const StateEncoder *encoder, TlSpan row, TlSpan before);
 static TlSpan row_stored(Relation relation, ItemPointer tid);
-static void forget_encoders(void);
 static bool may_have_new_storage(Relation relation);
 static const TableAmRoutine *routine(void);
 
@@ -433,7 +432,7 @@ tl_table_state_note_all(Oid relation_oid, TlRowElement element, int sign)
 	element_of = element;
 	changes_max = 0;			/* what is bounded is a call */
 	written_max = 0;
-	forget_encoders();
+	tl_table_state_forget();
 	encoder = encoder_for(relation);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
@@ -444,12 +443,15 @@ tl_table_state_note_all(Oid relation_oid, TlRowElement element, int sign)
 	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(relation, NoLock);
-	forget_encoders();
+	tl_table_state_forget();
 }
 
-/* Those of another definition.  The top transaction's memory has them. */
-static void
-forget_encoders(void)
+/*
+ * How rows are encoded, and which columns their keys are: the definition of a table
+ * has changed.  The top transaction's memory has that.
+ */
+void
+tl_table_state_forget(void)
 {
 	for (StateEncoder *encoder = encoders; encoder != NULL; encoder = encoder->next)
 	{

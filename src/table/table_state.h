@@ -42,6 +42,7 @@ extern Oid	tl_table_state_executing(void);
 
 /* Not by a call: a new version of the contract changes what its rows are. */
 extern void tl_table_state_note_all(Oid relation, TlRowElement element, int sign);
+extern void tl_table_state_forget(void);
 
 /* Until the transaction ends; from each subtransaction that changes rows. */
 extern void tl_table_state_watch(TlStateWatch watch);

@@ -284,6 +284,46 @@ is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
 	q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
 is($node->safe_psql('restored', q{SELECT kind, relation FROM ledger.verify(mode => 'full') WHERE kind = 'state_changed'}), '', 'and its rows give the same state, although columns that are dropped are not in a dump');
 
+# What a server remembers of a contract, and what it has beside it, follow a version.
+in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'another contract is deployed');
+CREATE TABLE first (number integer PRIMARY KEY) USING ledger_state;
+CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
+CREATE TABLE item (a integer PRIMARY KEY, id integer NOT NULL) USING ledger_state;
+CREATE TABLE label (number integer PRIMARY KEY, amount integer) USING ledger_state;
+CREATE TABLE usage (served varchar(20)) USING ledger;
+CREATE FUNCTION short(served varchar) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN substr(served, 1, 5);
+CREATE FUNCTION put(context ledger.context, a integer, id integer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO item (a, id) VALUES (put.a, put.id);
+END;
+CREATE FUNCTION write(context ledger.context, n integer, units bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v label.amount%TYPE := units;
+BEGIN
+    INSERT INTO label (number, amount) VALUES (n, v);
+END $$;
+END
+sub depot_outcome
+{
+	my ($call) = @_;
+	my $ref = $wires->sql(1, "SELECT depot.$call");
+
+	return $wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait')");
+}
+
+is(depot_outcome(q{put(1, 5)}), 'done', 'and called');
+
+# The key of a table moves, and what it was before is not asked for any more.
+in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version moves a primary key between changes of rows');
+UPDATE item SET id = 6 WHERE a = 1;
+ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT item_key PRIMARY KEY (id);
+ALTER TABLE item ALTER COLUMN a DROP NOT NULL;
+INSERT INTO item (id) VALUES (9);
+DROP TABLE old;
+END
+is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n|9", 'to a column that the new rows have');
+refused($wires, 1, q{SELECT ledger.deploy('depot', 'ALTER TABLE item DROP CONSTRAINT item_key, ADD COLUMN b integer')}, qr/line 1: CREATE TABLE ... USING ledger_state: each row of it has to be the only one/, 'none is no key');
+
 # A test ledger can be ended, with what all versions have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
 is($wires->sql(1, q{SELECT to_regnamespace('shelf') IS NULL}), 't', 'nothing is left when the ledger is ended');
