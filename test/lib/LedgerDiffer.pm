@@ -95,6 +95,7 @@ sub without_jit
 {
 	my ($wires, $member) = @_;
 
+	$wires->poll($member, q{SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'postgres_wire')});
 	$wires->sql($member, 'ALTER DATABASE postgres_wire SET jit = off');
 	$wires->sql($member, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres_wire' AND backend_type = 'client backend'});
 	return;
