@@ -27,14 +27,19 @@
 --   P3  a transfer is posted, voided or expired once
 --   P4  an invoice is paid or netted once
 --
--- P2 is a constraint of each account.  P1 follows from what each call does, and is
--- asked once more at the end of each block, of the assets in which something has
--- moved there: ledger.timer_outcome has what came of it.
+-- P2 is a constraint of each account.  P1 follows from what each call does.  Both are
+-- asked once more at the end of each block, once for each asset in which something has
+-- moved there: ledger.timer_outcome has what came of it.  That reads all accounts in the
+-- asset, so a member has at most 1,000 in each.
+--
+-- An amount, a balance and a limit are bigint.  What an account has paid and received in
+-- all its time only grows, so it has 38 digits, which no number of calls fills.  With 9
+-- decimals at most the largest limit, 10^18, is a thousand million units or more.
 
 CREATE TABLE asset (
     asset varchar(12) PRIMARY KEY,
     issuer bigint NOT NULL,
-    decimals smallint NOT NULL CONSTRAINT decimals CHECK (decimals BETWEEN 0 AND 18)
+    decimals smallint NOT NULL CONSTRAINT decimals CHECK (decimals BETWEEN 0 AND 9)
 ) USING ledger_state;
 COMMENT ON TABLE asset IS 'what accounts are kept in: who issues it, and how many decimals its usual unit has (EUR: 2, amounts are cents)';
 
@@ -42,8 +47,9 @@ CREATE TABLE account (
     member bigint NOT NULL,
     asset varchar(12) NOT NULL,
     purpose varchar(40) NOT NULL,
-    debits bigint NOT NULL DEFAULT 0 CHECK (debits >= 0),
-    credits bigint NOT NULL DEFAULT 0 CHECK (credits >= 0),
+    debits numeric(38, 0) NOT NULL DEFAULT 0 CHECK (debits >= 0),
+    credits numeric(38, 0) NOT NULL DEFAULT 0 CHECK (credits >= 0),
+    balance bigint NOT NULL DEFAULT 0,
     reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
     expected bigint NOT NULL DEFAULT 0 CHECK (expected >= 0),
     credit_limit bigint NOT NULL DEFAULT 0 CHECK (credit_limit >= 0),
@@ -53,10 +59,11 @@ CREATE TABLE account (
     PRIMARY KEY (member, asset, purpose),
     CONSTRAINT enough CHECK (available >= 0),
     CONSTRAINT not_too_much CHECK (room >= 0),
-    CONSTRAINT available_adds_up CHECK (available = credits - debits - reserved + credit_limit),
-    CONSTRAINT room_adds_up CHECK (room = balance_limit - credits + debits - expected)
+    CONSTRAINT balance_adds_up CHECK (balance = credits - debits),
+    CONSTRAINT available_adds_up CHECK (available = balance - reserved + credit_limit),
+    CONSTRAINT room_adds_up CHECK (room = balance_limit - balance - expected)
 ) USING ledger_state;
-COMMENT ON TABLE account IS 'the balance is credits - debits; reserved: to be paid by pending transfers, expected: to be received by them; the balance less what is reserved stays above -credit_limit, with what is expected below balance_limit';
+COMMENT ON TABLE account IS 'debits, credits: all that was ever paid and received; reserved: to be paid by pending transfers, expected: to be received by them; the balance less what is reserved stays above -credit_limit, with what is expected below balance_limit';
 CREATE INDEX account_by_asset ON account (asset);
 
 CREATE TABLE transfer (
@@ -102,12 +109,13 @@ CREATE TABLE netting (
     id varchar(40) NOT NULL,
     asset varchar(12) NOT NULL REFERENCES asset,
     due timestamptz NOT NULL,
+    members bigint[] NOT NULL,
     state varchar(10) NOT NULL CHECK (state IN ('open', 'closed', 'cancelled')),
     closed_height bigint,
     closed_ref ledger.ref,
     PRIMARY KEY (opener, id)
 ) USING ledger_state;
-COMMENT ON TABLE netting IS 'of accepted invoices of one asset that are due until then, among those who join';
+COMMENT ON TABLE netting IS 'of accepted invoices of one asset that are due until then, among those of the members who join';
 
 CREATE TABLE netting_position (
     opener bigint NOT NULL,
@@ -132,8 +140,8 @@ CREATE TABLE statement (
     purpose varchar(40) NOT NULL,
     number bigint NOT NULL CHECK (number > 0),
     opening bigint NOT NULL,
-    debits bigint NOT NULL,
-    credits bigint NOT NULL,
+    debits numeric(38, 0) NOT NULL,
+    credits numeric(38, 0) NOT NULL,
     closing bigint NOT NULL,
     height bigint NOT NULL,
     ref ledger.ref NOT NULL,
@@ -151,20 +159,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION refuse(varchar) IS 'ends the call with these words, if there are any';
 
-CREATE FUNCTION check_sums() RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a GROUP BY a.asset HAVING sum(a.credits) <> sum(a.debits)),
-                          'the balances of an asset do not add up to zero');
-    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.available < 0 OR a.room < 0), 'the limit of an account is exceeded');
-END;
-COMMENT ON FUNCTION check_sums() IS 'P1 and P2, of all accounts';
-
 CREATE FUNCTION check_asset(timer ledger.timer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
-    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.asset = (timer).key GROUP BY a.asset HAVING sum(a.credits) <> sum(a.debits)),
-                          'the balances of the asset do not add up to zero');
-    SELECT ledger.require(NOT EXISTS (SELECT FROM account AS a WHERE a.asset = (timer).key AND (a.available < 0 OR a.room < 0)),
-                          'the limit of an account is exceeded');
+    SELECT refuse((SELECT CASE
+        WHEN sum(a.balance) <> 0 THEN 'the balances of the asset do not add up to zero'
+        WHEN bool_or(a.available < 0 OR a.room < 0) THEN 'the limit of an account is exceeded'
+        END FROM account AS a WHERE a.asset = (timer).key));
 END;
 COMMENT ON FUNCTION check_asset(ledger.timer) IS 'P1 and P2, of the accounts in one asset, which is the key';
 
@@ -226,13 +226,13 @@ BEGIN
         RETURN;
     END IF;
 
-    UPDATE account SET debits = debits + move.amount, available = available - move.amount, room = room + move.amount
+    UPDATE account SET debits = debits + move.amount, balance = balance - move.amount, available = available - move.amount, room = room + move.amount
      WHERE member = move.source AND asset = move.asset AND purpose = move.source_purpose AND available >= move.amount;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed = 0 THEN
         PERFORM refuse_source(move.source, move.asset, move.source_purpose);
     END IF;
-    UPDATE account SET credits = credits + move.amount, available = available + move.amount, room = room - move.amount
+    UPDATE account SET credits = credits + move.amount, balance = balance + move.amount, available = available + move.amount, room = room - move.amount
      WHERE member = move.target AND asset = move.asset AND purpose = move.target_purpose AND room >= move.amount;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed = 0 THEN
@@ -249,10 +249,10 @@ DECLARE
     pending transfer;
 BEGIN
     SELECT t.* INTO STRICT pending FROM transfer AS t WHERE t.member = finish.member AND t.id = finish.id;
-    UPDATE account SET reserved = reserved - pending.amount, debits = debits + finish.posted,
+    UPDATE account SET reserved = reserved - pending.amount, debits = debits + finish.posted, balance = balance - finish.posted,
            available = available + (pending.amount - finish.posted), room = room + finish.posted
      WHERE member = pending.source AND asset = pending.asset AND purpose = pending.source_purpose;
-    UPDATE account SET expected = expected - pending.amount, credits = credits + finish.posted,
+    UPDATE account SET expected = expected - pending.amount, credits = credits + finish.posted, balance = balance + finish.posted,
            available = available + finish.posted, room = room + (pending.amount - finish.posted)
      WHERE member = pending.target AND asset = pending.asset AND purpose = pending.target_purpose;
     UPDATE transfer SET state = finish.state, posted = finish.posted, posted_height = finish.height, posted_ref = finish.ref
@@ -269,6 +269,7 @@ BEGIN ATOMIC
     SELECT refuse(CASE
         WHEN ('issuer' = ANY ((context).roles)) IS NOT TRUE THEN 'who issues an asset has the role issuer'
         WHEN EXISTS (SELECT FROM asset AS a WHERE a.asset = define_asset.asset) THEN 'the asset is defined already'
+        WHEN (define_asset.decimals BETWEEN 0 AND 9) IS NOT TRUE THEN 'an asset has 0 to 9 decimals'
         WHEN (define_asset.issue_limit BETWEEN 1 AND 1000000000000000000) IS NOT TRUE THEN 'an issue limit is between 1 and 1000000000000000000'
         END);
     INSERT INTO asset (asset, issuer, decimals) VALUES (define_asset.asset, (context).member, define_asset.decimals);
@@ -282,11 +283,15 @@ BEGIN ATOMIC
     SELECT refuse(CASE
         WHEN NOT EXISTS (SELECT FROM asset AS a WHERE a.asset = open_account.asset) THEN 'there is no such asset'
         WHEN open_account.purpose = 'issue' THEN 'the purpose issue is for what an issuer has issued'
+        WHEN NOT EXISTS (SELECT FROM account AS a
+                  WHERE a.member = (context).member AND a.asset = open_account.asset AND a.purpose = open_account.purpose)
+            AND (SELECT count(*) FROM account AS a WHERE a.member = (context).member AND a.asset = open_account.asset) >= 1000
+            THEN 'a member has at most 1000 accounts in an asset'
         END);
     INSERT INTO account (member, asset, purpose) VALUES ((context).member, open_account.asset, open_account.purpose)
         ON CONFLICT (member, asset, purpose) DO NOTHING;
 END;
-COMMENT ON FUNCTION open_account(ledger.context, varchar, varchar) IS 'an account of the member who calls';
+COMMENT ON FUNCTION open_account(ledger.context, varchar, varchar) IS 'an account of the member who calls; a member has at most 1000 in an asset';
 
 CREATE FUNCTION limit_credit(context ledger.context, member bigint, asset varchar, purpose varchar, credit_limit bigint) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
@@ -365,6 +370,9 @@ COMMENT ON FUNCTION transfer(ledger.context, varchar, varchar, bigint, varchar, 
 -- in part by who is paid; voided by who is paid; ended by a timer when their time is
 -- over.  So who pays cannot take back what it has reserved, by posting a little of it
 -- neither.
+--
+-- A timer may fail, or the members may pass over it, and does not run again.  So when
+-- the time is over who pays may void as well: no reservation stays for ever.
 
 -- The key of such a timer is the member and the id.
 CREATE FUNCTION expire(timer ledger.timer) RETURNS void LANGUAGE sql
@@ -459,15 +467,15 @@ BEGIN
     SELECT t.* INTO pending FROM transfer AS t WHERE t.member = void.member AND t.id = void.id;
     IF pending.id IS NULL THEN
         RAISE EXCEPTION 'there is no such transfer';
-    ELSIF pending.target <> (void.context).member THEN
-        RAISE EXCEPTION 'only who is to be paid voids a transfer';
+    ELSIF pending.target <> (void.context).member AND (pending.source = (void.context).member AND pending.expires <= (void.context).block_time) IS NOT TRUE THEN
+        RAISE EXCEPTION 'only who is to be paid voids a transfer, or who pays when its time is over';
     ELSIF pending.state <> 'pending' THEN
         RAISE EXCEPTION 'the transfer is not pending';
     END IF;
     PERFORM ledger.cancel_timer('expire', void.member::text || ' ' || void.id);
     PERFORM finish(void.member, void.id, 'voided', 0, NULL, NULL);
 END $$;
-COMMENT ON FUNCTION void(ledger.context, bigint, varchar) IS 'who was to be paid does without: what the member has reserved under that id is free again';
+COMMENT ON FUNCTION void(ledger.context, bigint, varchar) IS 'what the member has reserved under that id is free again: who was to be paid does without, or the time is over and no timer has ended it';
 
 -- Invoices.
 
@@ -554,23 +562,31 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION pay_invoice(ledger.context, varchar, bigint, varchar, varchar, varchar) IS 'the debtor pays all of an invoice, by a transfer with that id';
 
--- Netting: of two members, or of many.
+-- Netting: of two members, or of many, whom the opener names: others cannot join, and
+-- so cannot upset the sum.  Those who have joined when it is closed take part.  If one
+-- of them keeps it from being closed, the opener cancels it and opens another one
+-- without that member.
 
-CREATE FUNCTION open_netting(context ledger.context, id varchar, asset varchar, due timestamptz) RETURNS void LANGUAGE sql
+CREATE FUNCTION open_netting(context ledger.context, id varchar, asset varchar, due timestamptz, members bigint[]) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.require(length(open_netting.id) BETWEEN 1 AND 40, 'an id has 1 to 40 characters');
+    SELECT ledger.require(cardinality(open_netting.members) BETWEEN 2 AND 1000, 'a netting is of 2 to 1000 members');
     SELECT refuse(CASE
         WHEN NOT EXISTS (SELECT FROM asset AS a WHERE a.asset = open_netting.asset) THEN 'there is no such asset'
         WHEN EXISTS (SELECT FROM netting AS n WHERE n.opener = (context).member AND n.id = open_netting.id) THEN 'the id was used for another netting'
         END);
-    INSERT INTO netting (opener, id, asset, due, state) VALUES ((context).member, open_netting.id, open_netting.asset, open_netting.due, 'open');
+    INSERT INTO netting (opener, id, asset, due, members, state)
+        VALUES ((context).member, open_netting.id, open_netting.asset, open_netting.due, open_netting.members, 'open');
 END;
-COMMENT ON FUNCTION open_netting(ledger.context, varchar, varchar, timestamptz) IS 'of accepted invoices of that asset that are due until then; whoever opens it need not take part';
+COMMENT ON FUNCTION open_netting(ledger.context, varchar, varchar, timestamptz, bigint[])
+    IS 'of accepted invoices of that asset that are due until then, among these members; whoever opens it need not be one of them';
 
 CREATE FUNCTION join_netting(context ledger.context, opener bigint, id varchar, amount bigint, purpose varchar) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT refuse(CASE
         WHEN (SELECT n.state FROM netting AS n WHERE n.opener = join_netting.opener AND n.id = join_netting.id) IS DISTINCT FROM 'open' THEN 'there is no such open netting'
+        WHEN NOT EXISTS (SELECT FROM netting AS n
+                  WHERE n.opener = join_netting.opener AND n.id = join_netting.id AND (context).member = ANY (n.members)) THEN 'the netting is among other members'
         WHEN EXISTS (SELECT FROM netting_position AS p
               WHERE p.opener = join_netting.opener AND p.id = join_netting.id AND p.member = (context).member) THEN 'the member has joined already'
         WHEN join_netting.purpose = 'issue' OR NOT EXISTS (SELECT FROM account AS a
@@ -639,6 +655,7 @@ BEGIN ATOMIC
     UPDATE account SET
            credits = account.credits + (SELECT p.receives FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id AND p.member = account.member),
            debits = account.debits + (SELECT p.pays FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id AND p.member = account.member),
+           balance = account.balance + (SELECT p.amount FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id AND p.member = account.member),
            available = account.available + (SELECT p.amount FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id AND p.member = account.member),
            room = account.room - (SELECT p.amount FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id AND p.member = account.member)
      WHERE asset = (SELECT n.asset FROM netting AS n WHERE n.opener = (context).member AND n.id = close_netting.id)
@@ -651,13 +668,12 @@ BEGIN ATOMIC
        AND debtor IN (SELECT p.member FROM netting_position AS p WHERE p.opener = (context).member AND p.id = close_netting.id);
     UPDATE netting SET state = 'closed', closed_height = (context).height, closed_ref = (context).ref
      WHERE opener = (context).member AND id = close_netting.id;
-    SELECT check_sums();
     SELECT check_later((SELECT n.asset FROM netting AS n WHERE n.opener = (context).member AND n.id = close_netting.id));
 END;
 COMMENT ON FUNCTION close_netting(ledger.context, varchar)
     IS 'by who opened it: all pay and are paid what they have agreed to, if that is what their invoices give, and these are settled';
 
--- Statements and checks.
+-- Statements of account.
 
 CREATE FUNCTION draw_statement(context ledger.context, asset varchar, purpose varchar) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
@@ -666,33 +682,26 @@ BEGIN ATOMIC
     INSERT INTO statement (member, asset, purpose, number, opening, debits, credits, closing, height, ref)
         SELECT (context).member, draw_statement.asset, draw_statement.purpose, count(*) + 1,
                (COALESCE(sum(s.credits), 0) - COALESCE(sum(s.debits), 0))::bigint,
-               ((SELECT a.debits FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose)
-                - COALESCE(sum(s.debits), 0))::bigint,
-               ((SELECT a.credits FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose)
-                - COALESCE(sum(s.credits), 0))::bigint,
+               (SELECT a.debits FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose)
+               - COALESCE(sum(s.debits), 0),
                (SELECT a.credits FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose)
-               - (SELECT a.debits FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose),
+               - COALESCE(sum(s.credits), 0),
+               (SELECT a.balance FROM account AS a WHERE a.member = (context).member AND a.asset = draw_statement.asset AND a.purpose = draw_statement.purpose),
                (context).height, (context).ref
           FROM statement AS s
          WHERE s.member = (context).member AND s.asset = draw_statement.asset AND s.purpose = draw_statement.purpose;
 END;
 COMMENT ON FUNCTION draw_statement(ledger.context, varchar, varchar) IS 'the next statement of an account of the member who calls';
 
-CREATE FUNCTION audit(context ledger.context) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    SELECT check_sums();
-END;
-COMMENT ON FUNCTION audit(ledger.context) IS 'is done if all balances add up to zero and no limit is exceeded, and refused otherwise';
-
 -- To be read.
 
 CREATE VIEW balance AS
-    SELECT a.member, a.asset, a.purpose, a.credits - a.debits AS balance, a.reserved, a.expected, a.available, a.credit_limit, a.balance_limit
+    SELECT a.member, a.asset, a.purpose, a.balance, a.reserved, a.expected, a.available, a.credit_limit, a.balance_limit
       FROM account AS a;
 COMMENT ON VIEW balance IS 'of each account, as of the last block';
 
 CREATE VIEW imbalance AS
-    SELECT a.asset, sum(a.credits) - sum(a.debits) AS balance FROM account AS a GROUP BY a.asset HAVING sum(a.credits) <> sum(a.debits);
+    SELECT a.asset, sum(a.balance) AS balance FROM account AS a GROUP BY a.asset HAVING sum(a.balance) <> 0;
 COMMENT ON VIEW imbalance IS 'assets whose balances do not add up to zero: there are none (P1)';
 
 CREATE VIEW entry AS

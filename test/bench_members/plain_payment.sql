@@ -4,8 +4,9 @@ CREATE TABLE account (
     member bigint NOT NULL,
     asset varchar(12) NOT NULL,
     purpose varchar(40) NOT NULL,
-    debits bigint NOT NULL DEFAULT 0 CHECK (debits >= 0),
-    credits bigint NOT NULL DEFAULT 0 CHECK (credits >= 0),
+    debits numeric(38, 0) NOT NULL DEFAULT 0 CHECK (debits >= 0),
+    credits numeric(38, 0) NOT NULL DEFAULT 0 CHECK (credits >= 0),
+    balance bigint NOT NULL DEFAULT 0 CHECK (balance = credits - debits),
     available bigint NOT NULL DEFAULT 0 CHECK (available >= 0),
     room bigint NOT NULL DEFAULT 1000000000000000000 CHECK (room >= 0),
     PRIMARY KEY (member, asset, purpose)
@@ -30,15 +31,15 @@ BEGIN
     END IF;
     -- in one order, or two clients wait for each other
     PERFORM FROM account AS a WHERE a.asset = new_asset AND (a.member, a.purpose) IN ((own, own_purpose), (other, other_purpose)) ORDER BY a.member, a.purpose FOR UPDATE;
-    UPDATE account AS a SET debits = a.debits + sum, available = a.available - sum, room = a.room + sum
+    UPDATE account AS a SET debits = a.debits + sum, balance = a.balance - sum, available = a.available - sum, room = a.room + sum
      WHERE a.member = own AND a.asset = new_asset AND a.purpose = own_purpose AND a.available >= sum;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'not enough is available';
     END IF;
-    UPDATE account AS a SET credits = a.credits + sum, available = a.available + sum, room = a.room - sum
+    UPDATE account AS a SET credits = a.credits + sum, balance = a.balance + sum, available = a.available + sum, room = a.room - sum
      WHERE a.member = other AND a.asset = new_asset AND a.purpose = other_purpose AND a.room >= sum;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no room';
     END IF;
 END $$;
-INSERT INTO account (member, asset, purpose, credits, available) SELECT m, 'EUR', 'p' || n, 1000000, 1000000 FROM generate_series(1, 4) AS m, generate_series(1, 50) AS n;
+INSERT INTO account (member, asset, purpose, credits, balance, available) SELECT m, 'EUR', 'p' || n, 1000000, 1000000, 1000000 FROM generate_series(1, 4) AS m, generate_series(1, 50) AS n;

@@ -15,8 +15,8 @@ package LedgerPayment;
 use strict;
 use warnings;
 
-use constant LARGEST => 9223372036854775807;
 use constant LIMIT => 1000000000000000000;
+use constant ACCOUNTS_MAX => 1000;
 
 # Columns of the tables of calls; times in microseconds.
 use constant ENTRIES => q{
@@ -99,20 +99,7 @@ sub pending
 sub available { my ($self, $account) = @_; return $self->balance($account) - $self->pending(source => $account) + $self->{account}{$account}{credit_limit} }
 sub room { my ($self, $account) = @_; return $self->{account}{$account}{balance_limit} - $self->balance($account) - $self->pending(target => $account) }
 
-# As much as a bigint holds, in all times.
-sub enter
-{
-	my ($self, $account, $debit, $credit) = @_;
-	my @sum = (0, $debit, $credit);
-
-	foreach my $entry (grep { $_->[0] eq $account } @{ $self->{entry} })
-	{
-		$sum[$_] += $entry->[$_] foreach (1, 2);
-	}
-	refuse_if($sum[1] > LARGEST || $sum[2] > LARGEST, 'bigint out of range');
-	push @{ $self->{entry} }, [ $account, $debit, $credit ];
-	return;
-}
+sub enter { my ($self, @entry) = @_; push @{ $self->{entry} }, \@entry; return }
 
 # Is it there already, and the same?
 sub again
@@ -154,12 +141,8 @@ sub move
 	check_amount($new);
 	return if again($self->{transfer}{$id}, $new, 'transfer');
 	$self->check_accounts($new);
-	my $entries = @{ $self->{entry} };
-	if (!eval { $self->enter($new->{source}, $new->{amount}, 0); $self->enter($new->{target}, 0, $new->{amount}); 1 })
-	{
-		$#{ $self->{entry} } = $entries - 1;
-		die $@;
-	}
+	$self->enter($new->{source}, $new->{amount}, 0);
+	$self->enter($new->{target}, 0, $new->{amount});
 	$self->{transfer}{$id} = { %$new, state => 'posted' };
 	return;
 }
@@ -173,6 +156,7 @@ sub call_define_asset
 
 	refuse_if(!grep({ $_ eq 'issuer' } @{ $self->{roles}{ $self->{member} } // [] }), 'who issues an asset has the role issuer');
 	refuse_if($self->{asset}{ $args->{asset} }, 'the asset is defined already');
+	refuse_if(!defined $args->{decimals} || $args->{decimals} < 0 || $args->{decimals} > 9, 'an asset has 0 to 9 decimals');
 	refuse_if($args->{issue_limit} < 1 || $args->{issue_limit} > LIMIT, 'an issue limit is between 1 and 1000000000000000000');
 	$self->{asset}{ $args->{asset} } = $self->{member};
 	$self->{account}{ $self->account($self->{member}, $args, 'issue') } = { credit_limit => $args->{issue_limit}, balance_limit => LIMIT };
@@ -182,10 +166,13 @@ sub call_define_asset
 sub call_open_account
 {
 	my ($self, $args) = @_;
+	my $account = $self->account($self->{member}, $args, $args->{purpose});
+	my $others = $self->account($self->{member}, $args);
 
 	refuse_if(!$self->{asset}{ $args->{asset} }, 'there is no such asset');
 	refuse_if($args->{purpose} eq 'issue', 'the purpose issue is for what an issuer has issued');
-	$self->{account}{ $self->account($self->{member}, $args, $args->{purpose}) } //= { credit_limit => 0, balance_limit => LIMIT };
+	refuse_if(!$self->{account}{$account} && grep({ index($_, $others) == 0 } keys %{ $self->{account} }) >= ACCOUNTS_MAX, 'a member has at most 1000 accounts in an asset');
+	$self->{account}{$account} //= { credit_limit => 0, balance_limit => LIMIT };
 	return;
 }
 
@@ -299,7 +286,8 @@ sub call_void
 	my ($self, $args) = @_;
 	my $transfer = $self->transfer_of($args);
 
-	refuse_if(!$self->is_of($transfer, 'target'), 'only who is to be paid voids a transfer');
+	refuse_if(!$self->is_of($transfer, 'target') && !($self->is_of($transfer, 'source') && defined $transfer->{expires} && $transfer->{expires} <= $self->{time}),
+		'only who is to be paid voids a transfer, or who pays when its time is over');
 	refuse_if($transfer->{state} ne 'pending', 'the transfer is not pending');
 	$transfer->{state} = 'voided';
 	return;
@@ -382,9 +370,11 @@ sub call_open_netting
 {
 	my ($self, $args) = @_;
 
+	$self->own($args->{id});
+	refuse_if(@{ $args->{members} } < 2 || @{ $args->{members} } > 1000, 'a netting is of 2 to 1000 members');
 	refuse_if(!$self->{asset}{ $args->{asset} }, 'there is no such asset');
 	refuse_if($self->{netting}{ $self->own($args->{id}) }, 'the id was used for another netting');
-	$self->{netting}{ $self->own($args->{id}) } = { asset => $args->{asset}, due => $args->{due}, state => 'open', joined => {} };
+	$self->{netting}{ $self->own($args->{id}) } = { asset => $args->{asset}, due => $args->{due}, members => $args->{members}, state => 'open', joined => {} };
 	return;
 }
 
@@ -403,6 +393,7 @@ sub call_join_netting
 	my $netting = $self->netting($args->{opener}, $args->{id});
 	my $account = $self->account($self->{member}, $netting, $args->{purpose});
 
+	refuse_if(!grep({ $_ == $self->{member} } @{ $netting->{members} }), 'the netting is among other members');
 	refuse_if($netting->{joined}{ $self->{member} }, 'the member has joined already');
 	refuse_if($args->{purpose} eq 'issue' || !$self->{account}{$account}, 'there is no such account');
 	$netting->{joined}{ $self->{member} } = [ $account, $args->{amount} ];
@@ -452,9 +443,6 @@ sub call_draw_statement
 	refuse_if(!$self->{account}{ $self->account($self->{member}, $args, $args->{purpose}) }, 'there is no such account');
 	return;
 }
-
-# A ledger whose sums are not right is another one than the model's.
-sub call_audit { return }
 
 # Numbers from a seed, the same everywhere.
 sub number

@@ -21,6 +21,7 @@ my $wires = LedgerWire->new(4, ordered => 1, servers => differing_servers());
 my @members = (1 .. 4);
 my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
 my $seed = $ENV{SEED} // 20;
+our $contract = 'payment';
 
 differ($wires);
 deploy($wires, 1, 'payment', slurp_file("$FindBin::RealBin/../../sql/contracts/payment.sql"));
@@ -33,7 +34,7 @@ ok($wires->poll(1, q{SELECT roles FROM ledger.member WHERE member = 1}, '{issuer
 sub outcomes
 {
 	my ($member, @calls) = @_;
-	my $refs = join ',', map { "'$_'" } split /\n/, $wires->sql($member, join "\n", map { "SELECT payment.$_;" } @calls);
+	my $refs = join ',', map { "'$_'" } split /\n/, $wires->sql($member, join "\n", map { "SELECT $contract.$_;" } @calls);
 
 	return split /\n/, $wires->sql($member, "SELECT o.state || coalesce(': ' || o.message, '')
 		FROM unnest(ARRAY[$refs]::ledger.ref[]) WITH ORDINALITY AS c (ref, number), ledger.outcome(c.ref, '$wait') AS o ORDER BY c.number");
@@ -109,12 +110,12 @@ calls(
 	2, "reserve('$id ', 'EUR', 1, 'a', 3, 'a', now() + interval '1 hour')", 'refused: an id has 1 to 40 characters',
 	1, "issue('$id ', 'EUR', 1, 2, 'a')", 'refused: an id has 1 to 40 characters',
 	2, "send_invoice('$id ', 3, 'EUR', 1, now())", 'refused: an id has 1 to 40 characters',
-	2, "open_netting('$id ', 'EUR', now())", 'refused: an id has 1 to 40 characters',
-	2, "open_netting('', 'EUR', now())", 'refused: an id has 1 to 40 characters',
+	2, "open_netting('$id ', 'EUR', now(), '{2,3}')", 'refused: an id has 1 to 40 characters',
+	2, "open_netting('', 'EUR', now(), '{2,3}')", 'refused: an id has 1 to 40 characters',
 	3, "transfer('$id', 'EUR', 1, 'a', 2, 'a')", 'done');
 is(balances(), "1|issue|-900|0|0|999100\n2|a|700|0|0|700\n3|a|200|0|0|200\n4|a|0|0|0|0", 'it has moved nothing, and each member has ids of its own');
 
-# Limits, and sums that bigint does not hold.
+# Limits, and turnover that bigint does not hold.
 calls(
 	3, q{limit_credit(3, 'EUR', 'a', 50)}, 'refused: only the issuer of the asset gives credit in it',
 	1, q{limit_credit(3, 'EUR', 'x', 50)}, 'refused: there is no such account',
@@ -127,11 +128,29 @@ calls(
 	4, q{limit_balance('EUR', 'a', 260)}, 'done',
 	2, q{transfer('l', 'EUR', 11, 'a', 4, 'a')}, 'refused: the balance limit of the target would be exceeded',
 	2, q{transfer('l', 'EUR', 9223372036854775807, 'a', 4, 'a')}, 'refused: not enough is available',
-	1, q{define_asset('MIN', 0::smallint, 1000000000000000000)}, 'done',
+	1, q{define_asset('MIN', 10::smallint)}, 'refused: an asset has 0 to 9 decimals',
+	1, q{define_asset('MIN', NULL::smallint)}, 'refused: an asset has 0 to 9 decimals',
+	1, q{define_asset('MIN', 9::smallint, 1000000000000000000)}, 'done',
 	1, q{open_account('MIN', 'a')}, 'done');
-calls(map({ (1, "issue('m$_', 'MIN', 1000000000000000000, 1, 'a')", 'done', 1, "redeem('r$_', 'MIN', 1000000000000000000, 'a')", 'done') } 1 .. 9),
-	1, q{issue('m', 'MIN', 1000000000000000000, 1, 'a')}, 'failed: bigint out of range');
-is(same_everywhere($wires, q{SELECT balance FROM payment.balance WHERE asset = 'MIN'}, @members), "0\n0", 'more turnover than fits has not happened');
+calls(map({ (1, "issue('m$_', 'MIN', 1000000000000000000, 1, 'a')", 'done', 1, "redeem('r$_', 'MIN', 1000000000000000000, 'a')", 'done') } 1 .. 10),
+	1, q{draw_statement('MIN', 'a')}, 'done',
+	1, q{issue('m', 'MIN', 1000000000000000000, 1, 'a')}, 'done',
+	1, q{issue('n', 'MIN', 1, 1, 'a')}, 'refused: not enough is available');
+is(same_everywhere($wires, q{SELECT purpose, debits, credits, balance FROM payment.account WHERE asset = 'MIN' ORDER BY purpose COLLATE "C"}, @members),
+	"a|10000000000000000000|11000000000000000000|1000000000000000000\nissue|11000000000000000000|10000000000000000000|-1000000000000000000", 'an account goes on, however much it has paid and received');
+is(same_everywhere($wires, q{SELECT opening, debits, credits, closing FROM payment.statement WHERE asset = 'MIN'}, @members), '0|10000000000000000000|10000000000000000000|0', 'and its statement says so');
+
+# Beside the accounts a and issue 998 more.
+{
+	my @refs = split /\n/, $wires->sql(1, q{SELECT payment.open_account('MIN', 'n' || n) FROM generate_series(1, 999) AS n});
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[-2]', '$wait')"), 'done', 'a member may have a thousand accounts in an asset');
+	is($wires->sql(1, "SELECT state, message FROM ledger.outcome('$refs[-1]', '$wait')"), 'refused|a member has at most 1000 accounts in an asset', 'and no more');
+	is(same_everywhere($wires, q{SELECT count(*) FROM payment.account WHERE asset = 'MIN'}, @members), '1000', 'everywhere');
+}
+calls(
+	1, q{open_account('MIN', 'n1')}, 'done',
+	2, q{open_account('MIN', 'a')}, 'done');
 
 # Two phases.
 calls(
@@ -144,7 +163,9 @@ calls(
 	4, q{post(2, 'p', 201)}, 'refused: less than that is reserved',
 	2, q{post(2, 'p', 199)}, 'refused: only who is paid posts less than is reserved',
 	4, q{post(2, 'p', 0)}, 'refused: an amount is above zero',
-	2, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer');
+	3, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer, or who pays when its time is over',
+	2, q{void(2, 't')}, 'refused: only who is to be paid voids a transfer, or who pays when its time is over',
+	2, q{void(2, 'p')}, 'refused: only who is to be paid voids a transfer, or who pays when its time is over');
 calls(
 	4, q{post(2, 'p', 150)}, 'done',
 	4, q{post(2, 'p', 50)}, 'refused: the transfer is not pending',
@@ -160,7 +181,8 @@ is(same_everywhere($wires, q{SELECT o.state, o.at = t.expires, b.time >= t.expir
 is(same_everywhere($wires, 'SELECT count(*) FROM payment.expire_timer', @members), '0', 'those that were posted or voided have none');
 calls(
 	4, q{post(2, 'e')}, 'refused: the transfer is not pending',
-	4, q{void(2, 'e')}, 'refused: the transfer is not pending');
+	4, q{void(2, 'e')}, 'refused: the transfer is not pending',
+	2, q{void(2, 'e')}, 'refused: the transfer is not pending');
 is(same_everywhere($wires, q{SELECT member, balance, reserved, expected, available FROM payment.balance WHERE asset = 'EUR' AND purpose = 'a' ORDER BY member}, @members),
 	"2|550|0|0|550\n3|-50|0|0|0\n4|400|0|0|400", 'what was posted has moved, and nothing is reserved any more');
 
@@ -188,9 +210,11 @@ calls(
 	4, q{send_invoice('3', 2, 'EUR', 1, now())}, 'done',
 	4, q{withdraw_invoice('3')}, 'done',
 	2, q{accept_invoice(4, '3')}, 'refused: the invoice is settled or withdrawn',
-	4, q{open_netting('n', 'XXX', '2026-01-31 00:00+00')}, 'refused: there is no such asset',
-	4, q{open_netting('n', 'EUR', '2026-01-31 00:00+00')}, 'done',
-	4, q{open_netting('n', 'EUR', '2026-01-31 00:00+00')}, 'refused: the id was used for another netting',
+	4, q{open_netting('n', 'XXX', '2026-01-31 00:00+00', '{2,3,4}')}, 'refused: there is no such asset',
+	4, q{open_netting('n', 'EUR', '2026-01-31 00:00+00', '{4}')}, 'refused: a netting is of 2 to 1000 members',
+	4, q{open_netting('n', 'EUR', '2026-01-31 00:00+00', '{2,3,4}')}, 'done',
+	4, q{open_netting('n', 'EUR', '2026-01-31 00:00+00', '{2,3,4}')}, 'refused: the id was used for another netting',
+	1, q{join_netting(4, 'n', 1, 'a')}, 'refused: the netting is among other members',
 	2, q{join_netting(4, 'm', 60, 'a')}, 'refused: there is no such open netting',
 	2, q{join_netting(4, 'n', 60, 'x')}, 'refused: there is no such account',
 	2, q{join_netting(4, 'n', 60, 'a')}, 'done',
@@ -224,19 +248,19 @@ is(same_everywhere($wires, q{SELECT member, balance FROM payment.balance WHERE a
 calls(
 	2, q{send_invoice('b', 4, 'EUR', 90, '2026-02-28 00:00+00')}, 'done',
 	4, q{accept_invoice(2, 'b')}, 'done',
-	2, q{open_netting('b', 'EUR', '2026-02-28 00:00+00')}, 'done',
+	2, q{open_netting('b', 'EUR', '2026-02-28 00:00+00', '{2,4}')}, 'done',
+	3, q{join_netting(2, 'b', 1, 'a')}, 'refused: the netting is among other members',
 	2, q{join_netting(2, 'b', 90, 'a')}, 'done',
 	4, q{join_netting(2, 'b', -90, 'a')}, 'done',
 	2, q{close_netting('b')}, 'done',
-	2, q{open_netting('c', 'EUR', '2026-02-28 00:00+00')}, 'done',
+	2, q{open_netting('c', 'EUR', '2026-02-28 00:00+00', '{2,4}')}, 'done',
 	2, q{cancel_netting('c')}, 'done',
 	2, q{cancel_netting('c')}, 'refused: there is no such open netting',
 	2, q{draw_statement('EUR', 'a')}, 'done',
 	2, q{transfer('after', 'EUR', 5, 'a', 4, 'a')}, 'done',
 	2, q{draw_statement('EUR', 'a')}, 'done',
-	2, q{draw_statement('EUR', 'b')}, 'refused: there is no such account',
-	3, 'audit()', 'done');
-is(same_everywhere($wires, q{SELECT number, opening, debits, credits, closing FROM payment.statement ORDER BY number}, @members), "1|0|506|1151|645\n2|645|5|0|640", 'statements go on where the one before has ended');
+	2, q{draw_statement('EUR', 'b')}, 'refused: there is no such account');
+is(same_everywhere($wires, q{SELECT number, opening, debits, credits, closing FROM payment.statement WHERE asset = 'EUR' ORDER BY number}, @members), "1|0|506|1151|645\n2|645|5|0|640", 'statements go on where the one before has ended');
 is(same_everywhere($wires, q{SELECT kind, by_member, id, debit, credit, balance FROM payment.movement WHERE member = 2 ORDER BY height, ref}, @members),
 	join("\n", 'issue|1|i|0|1000|1000', 'transfer|2|t|300|0|700', "transfer|2|$id|1|0|699", "transfer|3|$id|0|1|700", 'reserve|2|p|150|0|550', 'invoice|2|inv|25|0|525', 'transfer|2|help|30|0|495',
 		'netting|4|n|0|60|555', 'netting|2|b|0|90|645', 'transfer|2|after|5|0|640'), 'with the balance after each movement');
@@ -251,18 +275,34 @@ is(same_everywhere($wires, q{SELECT count(*) FROM (SELECT posted_height FROM pay
 	'0', 'in each one in which something has moved');
 {
 	my $source = slurp_file("$FindBin::RealBin/../../sql/contracts/payment.sql");
-	my $wrong = 'credits = credits + move.amount + 1, available = available + move.amount + 1, room = room - move.amount - 1';
+	my $wrong = 'credits = credits + move.amount + 1, balance = balance + move.amount + 1, available = available + move.amount + 1, room = room - move.amount - 1';
 
-	$source =~ s/credits = credits \+ move\.amount, available = available \+ move\.amount, room = room - move\.amount/$wrong/ or die 'the contract moves in another way';
+	$source =~ s/credits = credits \+ move\.amount, balance = balance \+ move\.amount, available = available \+ move\.amount, room = room - move\.amount/$wrong/ or die 'the contract moves in another way';
+	$source =~ s/(CREATE FUNCTION expire\(.*\nBEGIN ATOMIC\n)/$1    SELECT refuse('no timer ends it');\n/ or die 'reservations expire in another way';
 	deploy($wires, 1, 'leak', $source);
 	approve($wires, 'leak', 2, 3);
 	ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'leak'}, 'deployed'), "one that makes money is deployed at member $_") foreach (@members);
 	my @refs = split /\n/, $wires->sql(1, q{SELECT leak.define_asset('USD'); SELECT leak.define_asset('EUR'); SELECT leak.open_account('EUR', 'a'); SELECT leak.issue('i', 'EUR', 5, 1, 'a')});
 
 	is($wires->sql(1, "SELECT state FROM ledger.outcome('$refs[3]', '$wait')"), 'done', 'what it does wrong it does');
-	is(same_everywhere($wires, q{SELECT key, state, message FROM ledger.timer_outcome WHERE contract = 'leak'}, @members), 'EUR|refused|the balances of the asset do not add up to zero', 'and is found in that block');
-	is($wires->sql(1, "SELECT t.height = o.height FROM ledger.timer_outcome AS t, ledger.outcome('$refs[3]') AS o WHERE t.contract = 'leak'"), 't', 'in no later one');
+	is(same_everywhere($wires, q{SELECT key, state, message FROM ledger.timer_outcome WHERE contract = 'leak' AND handler = 'check_asset'}, @members), 'EUR|refused|the balances of the asset do not add up to zero', 'and is found in that block');
+	is($wires->sql(1, "SELECT t.height = o.height FROM ledger.timer_outcome AS t, ledger.outcome('$refs[3]') AS o WHERE t.contract = 'leak' AND t.handler = 'check_asset'"), 't', 'in no later one');
 	is(same_everywhere($wires, 'SELECT * FROM leak.imbalance', @members), 'EUR|1', 'so much of it');
+
+	# A reservation whose timer has come to nothing.
+	local $contract = 'leak';
+	calls(
+		2, q{open_account('EUR', 'a')}, 'done',
+		1, q{reserve('r', 'EUR', 3, 'a', 2, 'a', now() + interval '3 s')}, 'done');
+	ok($wires->poll($_, q{SELECT state || ': ' || message FROM ledger.timer_outcome WHERE contract = 'leak' AND handler = 'expire'}, 'refused: no timer ends it'), "the timer of a reservation fails at member $_") foreach (@members);
+	is(same_everywhere($wires, q{SELECT t.state, (SELECT count(*) FROM leak.expire_timer), a.available FROM leak.transfer AS t, leak.account AS a WHERE t.id = 'r' AND a.member = 1 AND a.purpose = 'a'}, @members),
+		'pending|0|3', 'and does not run again');
+	calls(
+		2, q{post(1, 'r')}, 'refused: the transfer has expired',
+		3, q{void(1, 'r')}, 'refused: only who is to be paid voids a transfer, or who pays when its time is over',
+		1, q{void(1, 'r')}, 'done',
+		1, q{void(1, 'r')}, 'refused: the transfer is not pending');
+	is(same_everywhere($wires, q{SELECT member, purpose, reserved, expected, available FROM leak.account WHERE asset = 'EUR' AND purpose = 'a' ORDER BY member}, @members), "1|a|0|0|6\n2|a|0|0|0", 'who pays has its money back');
 }
 
 # The contract of the README, with its second version, and the calls of both.
@@ -324,7 +364,7 @@ sub readme_calls
 	ok($_->finish, 'a member has called') foreach (@sessions);
 	foreach my $member (@members)
 	{
-		my $ref = $wires->sql($member, "SELECT payment.audit()");
+		my $ref = $wires->sql($member, q{SELECT payment.open_account('EUR', 'a')});
 
 		is($wires->sql($_, "SELECT state FROM ledger.outcome('$ref', '$wait')"), 'done', "member $_ has all calls of member $member") foreach (@members);
 	}
