@@ -290,11 +290,30 @@ CREATE TABLE first (number integer PRIMARY KEY) USING ledger_state;
 CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
 CREATE TABLE item (a integer PRIMARY KEY, id integer NOT NULL) USING ledger_state;
 CREATE TABLE label (number integer PRIMARY KEY, amount integer) USING ledger_state;
-CREATE TABLE usage (served varchar(20)) USING ledger;
-CREATE FUNCTION short(served varchar) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN substr(served, 1, 5);
+CREATE TABLE usage (units integer) USING ledger;
+CREATE TABLE tallied (number integer PRIMARY KEY, amount bigint) USING ledger_state;
+CREATE FUNCTION short(units integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN units < 10;
+CREATE FUNCTION code(units integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN units & 1;
+CREATE FUNCTION tally(context ledger.context, number integer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO tallied (number, amount) SELECT tally.number, count(*) FROM usage AS u WHERE u.units = 50;
+END;
 CREATE FUNCTION put(context ledger.context, a integer, id integer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     INSERT INTO item (a, id) VALUES (put.a, put.id);
+END;
+CREATE TABLE side (n integer PRIMARY KEY) USING ledger_state;
+CREATE TABLE field (a integer, b integer, PRIMARY KEY (a, b)) USING ledger_state;
+CREATE FUNCTION fill(context ledger.context) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..300 LOOP
+        INSERT INTO side (n) VALUES (i);
+    END LOOP;
+END $$;
+CREATE FUNCTION flood(context ledger.context) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO field (a, b) SELECT x.n, y.n FROM side AS x, side AS y;
+    SELECT ledger.require(false, 'too much');
 END;
 CREATE FUNCTION write(context ledger.context, n integer, units bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -311,7 +330,17 @@ sub depot_outcome
 	return $wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait')");
 }
 
-is(depot_outcome(q{put(1, 5)}), 'done', 'and called');
+is(depot_outcome($_), 'done', $_) foreach ('put(1, 5)', 'fill()');
+
+# Old images are written before a call ends that changes much; those of another call
+# of its block do not go with it.
+{
+	my ($put, $flood) = split /\n/, $wires->sql(1, 'SELECT depot.put(2, 7) UNION ALL SELECT depot.flood()');
+
+	is($wires->sql(1, "SELECT a.state, b.state, a.height = b.height FROM ledger.outcome('$put', '$wait') AS a, ledger.outcome('$flood', '$wait') AS b"), 'done|refused|t', 'one call of a block is done, and one that changes much is refused');
+	is($wires->sql(1, "SELECT i.* FROM ledger.outcome('$put') AS o, ledger.as_of(NULL::depot.item, o.height - 1) AS i"), '1|5', 'what was before the first is known');
+	is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.state_image AS i JOIN ledger_internal.state_table AS t USING (table_id) WHERE t.relation = \'depot.field\'::regclass'), '0', 'and of what is refused nothing is kept');
+}
 
 # The key of a table moves, and what it was before is not asked for any more.
 in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version moves a primary key between changes of rows');
@@ -321,8 +350,29 @@ ALTER TABLE item ALTER COLUMN a DROP NOT NULL;
 INSERT INTO item (id) VALUES (9);
 DROP TABLE old;
 END
-is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n|9", 'to a column that the new rows have');
+is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n2|7\n|9", 'to a column that the new rows have');
 refused($wires, 1, q{SELECT ledger.deploy('depot', 'ALTER TABLE item DROP CONSTRAINT item_key, ADD COLUMN b integer')}, qr/line 1: CREATE TABLE ... USING ledger_state: each row of it has to be the only one/, 'none is no key');
+
+# Own indexes may compute by functions of the contract: in the way of a version that
+# drops these, and of no use to calls.
+$wires->sql(1, $_) foreach (q{INSERT INTO depot.usage SELECT n FROM generate_series(1, 3000) AS n}, 'CREATE INDEX own_code ON depot.usage (depot.code(units))', 'CREATE INDEX own_short ON depot.usage (units) WHERE depot.short(units)', 'ANALYZE depot.usage');
+refused($wires, 1, q{SELECT ledger.deploy('depot', 'DROP FUNCTION code')}, qr/drops something that is used here\n.*index depot\.own_code depends on function (depot\.)?code\(integer\)/, 'an own index keeps a member from approving');
+$wires->sql(1, 'DROP INDEX depot.own_code');
+is(depot_outcome(q{write(1, 5)}), 'done', 'a function in PL/pgSQL is called');
+in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version changes what functions rest on');
+DROP FUNCTION code;
+CREATE OR REPLACE FUNCTION short(units integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN units < 1000;
+ALTER TABLE label DROP COLUMN amount;
+ALTER TABLE label ADD COLUMN amount bigint;
+DROP TABLE first;
+CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
+END
+is(depot_outcome('tally(1)'), 'done', 'a call asks for what has an own index');
+is($wires->sql(1, 'SELECT amount FROM depot.tallied'), '1', 'and finds what is there');
+is(depot_outcome(q{write(2, 3000000000)}), 'done', 'and a variable has the type that the column has now');
+is($wires->sql(1, q{SELECT conname FROM pg_constraint WHERE conrelid = 'depot.old'::regclass AND contype = 'p'}), 'old_pkey1', 'names that were taken once stay taken, whatever table goes');
+is($wires->sql(1, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'depot'::regnamespace AND relname ~ 'ledger_own'}), '0', 'and nothing stands for them afterwards');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 
 # A test ledger can be ended, with what all versions have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
