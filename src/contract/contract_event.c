@@ -9,8 +9,10 @@
  * is JSON and signed as the text that PostgreSQL gives of it, which is the same at
  * every member: keys in one order, numbers with their scale.
  *
- * A call tells CALL_MAX events at most, a block BLOCK_MAX.  A call that would tell
- * more fails; timers, which nobody could send again, wait for the next block.
+ * A call tells CALL_MAX events at most, those of a block CALLS_MAX in all.  A call
+ * that would tell more fails.  The timers of a block tell TIMERS_MAX in all, whatever
+ * its calls have told: so calls do not keep timers waiting, block after block.  Timers,
+ * which nobody could send again, do not fail for it, but wait for the next block.
  *
  * Invariants
  *	  U1  events are told while a call of the contract runs whose events they are
@@ -35,7 +37,8 @@
 PG_FUNCTION_INFO_V1(tl_emit);
 
 #define CALL_MAX		1000
-#define BLOCK_MAX		100000
+#define CALLS_MAX		100000
+#define TIMERS_MAX		20000
 #define EVENTS_AT_FIRST	16
 
 /* Stored, JSON takes less than this much for each byte of its text. */
@@ -47,7 +50,7 @@ static char *contract;
 static TlEvent *events;
 static int	count = 0;
 
-/* Of the block, by calls that are done. */
+/* Of the block, by calls that are done, or by its timers. */
 static int	block_count = 0;
 
 static void check_executing(void);
@@ -59,6 +62,12 @@ static void add(const char *name, Datum payload, const char *text);
 
 void
 tl_contract_event_block(void)
+{
+	block_count = 0;
+}
+
+void
+tl_contract_event_timers(void)
 {
 	block_count = 0;
 }
@@ -85,7 +94,7 @@ tl_contract_event_end(bool done, int *event_count)
 bool
 tl_contract_event_is_full(void)
 {
-	return block_count > BLOCK_MAX - CALL_MAX;
+	return block_count > TIMERS_MAX - CALL_MAX;
 }
 
 /* ledger.emit(name, payload) */
@@ -181,10 +190,10 @@ check_count(void)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("a call tells at most %d events", CALL_MAX));
-	if (block_count + count == BLOCK_MAX)
+	if (block_count + count == CALLS_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("the calls of a block tell at most %d events", BLOCK_MAX),
+				errmsg("the calls of a block tell at most %d events", CALLS_MAX),
 				errhint("Send the call again: it goes into another block."));
 }
 

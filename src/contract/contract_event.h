@@ -16,12 +16,13 @@ typedef struct TlEvent
 	const char *text;			/* as it is signed */
 } TlEvent;
 
-/* Around the calls of a block; around one, done or not. */
+/* Before the calls of a block, and before its timers; around one of them, done or not. */
 extern void tl_contract_event_block(void);
+extern void tl_contract_event_timers(void);
 extern void tl_contract_event_begin(Oid schema, MemoryContext memory);
 extern TlEvent *tl_contract_event_end(bool done, int *count);
 
-/* Might the block not have room for all that one more call may tell? */
+/* Might the block not have room for all that one more timer may tell? */
 extern bool tl_contract_event_is_full(void);
 
 #endif							/* CONTRACT_EVENT_H */

@@ -263,6 +263,7 @@ execute_timers(int64_t height, TlCallContext *about, HTAB *net)
 	TlTimer    *timers = tl_contract_timer_due(about->time, &count);
 
 	about->roles = (Datum) 0;
+	tl_contract_event_timers();
 	for (int i = 0; i < count && !tl_contract_event_is_full(); i++)
 	{
 		TlCall		call = {.table = timers[i].table,.function = timers[i].function,.timer = &timers[i]};
