@@ -290,8 +290,14 @@ CREATE TABLE first (number integer PRIMARY KEY) USING ledger_state;
 CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
 CREATE TABLE item (a integer PRIMARY KEY, id integer NOT NULL) USING ledger_state;
 CREATE TABLE label (number integer PRIMARY KEY, amount integer) USING ledger_state;
-CREATE TABLE usage (served varchar(20)) USING ledger;
-CREATE FUNCTION short(served varchar) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN substr(served, 1, 5);
+CREATE TABLE usage (units integer) USING ledger;
+CREATE TABLE tallied (number integer PRIMARY KEY, amount bigint) USING ledger_state;
+CREATE FUNCTION short(units integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN units < 10;
+CREATE FUNCTION code(units integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN units & 1;
+CREATE FUNCTION tally(context ledger.context, number integer) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO tallied (number, amount) SELECT tally.number, count(*) FROM usage AS u WHERE u.units = 50;
+END;
 CREATE FUNCTION put(context ledger.context, a integer, id integer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     INSERT INTO item (a, id) VALUES (put.a, put.id);
@@ -323,6 +329,23 @@ DROP TABLE old;
 END
 is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n|9", 'to a column that the new rows have');
 refused($wires, 1, q{SELECT ledger.deploy('depot', 'ALTER TABLE item DROP CONSTRAINT item_key, ADD COLUMN b integer')}, qr/line 1: CREATE TABLE ... USING ledger_state: each row of it has to be the only one/, 'none is no key');
+
+# Own indexes may compute by functions of the contract: in the way of a version that
+# drops these, and of no use to calls.
+$wires->sql(1, $_) foreach (q{INSERT INTO depot.usage SELECT n FROM generate_series(1, 3000) AS n}, 'CREATE INDEX own_code ON depot.usage (depot.code(units))', 'CREATE INDEX own_short ON depot.usage (units) WHERE depot.short(units)', 'ANALYZE depot.usage');
+refused($wires, 1, q{SELECT ledger.deploy('depot', 'DROP FUNCTION code')}, qr/drops something that is used here\n.*index depot\.own_code depends on function (depot\.)?code\(integer\)/, 'an own index keeps a member from approving');
+$wires->sql(1, 'DROP INDEX depot.own_code');
+in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version changes what functions rest on');
+DROP FUNCTION code;
+CREATE OR REPLACE FUNCTION short(units integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN units < 1000;
+DROP TABLE first;
+CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
+END
+is(depot_outcome('tally(1)'), 'done', 'a call asks for what has an own index');
+is($wires->sql(1, 'SELECT amount FROM depot.tallied'), '1', 'and finds what is there');
+is($wires->sql(1, q{SELECT conname FROM pg_constraint WHERE conrelid = 'depot.old'::regclass AND contype = 'p'}), 'old_pkey1', 'names that were taken once stay taken, whatever table goes');
+is($wires->sql(1, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'depot'::regnamespace AND relname ~ 'ledger_own'}), '0', 'and nothing stands for them afterwards');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 
 # A test ledger can be ended, with what all versions have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
