@@ -10,6 +10,12 @@
  * judged as it is then, the old ones too; those that others call come first, since
  * how much work is below a function is counted (contract_work.c).
  *
+ * PL/pgSQL keeps what it has compiled as long as a server process lives, and looks
+ * only whether the function is another one by then, not at the columns whose types
+ * its variables have (%TYPE).  So after a statement that changed definitions, and
+ * before anything is judged or called, these functions are stored anew: every
+ * process compiles them again.
+ *
  * What is refused of a function that the script does not have names its first line.
  *
  *-------------------------------------------------------------------------
@@ -19,8 +25,10 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_proc.h"
+#include "commands/proclang.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
@@ -52,6 +60,7 @@ typedef struct Look
 	List	   *callees;
 } Look;
 
+static void store_anew(Relation catalog, Oid function, Oid language);
 static List *functions_of(Oid schema);
 static int	compare_names(const ListCell *left, const ListCell *right);
 static void judge(Walk *walk, Oid function);
@@ -69,10 +78,42 @@ tl_contract_again(TlRefusals *refusals)
 	int			statement = refusals->statement;
 	ListCell   *cell;
 
+	tl_contract_again_compile(refusals);
 	refusals->work = NULL;
 	foreach(cell, functions_of(refusals->schema))
 		judge(&walk, lfirst_oid(cell));
 	refusals->statement = statement;
+}
+
+/* What was compiled before definitions changed is not used any more. */
+void
+tl_contract_again_compile(TlRefusals *refusals)
+{
+	Relation	catalog;
+	Oid			language;
+	ListCell   *cell;
+
+	if (!refusals->is_stale)
+		return;
+	catalog = table_open(ProcedureRelationId, RowExclusiveLock);
+	language = get_language_oid("plpgsql", false);
+	foreach(cell, functions_of(refusals->schema))
+		store_anew(catalog, lfirst_oid(cell), language);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	refusals->is_stale = false;
+}
+
+static void
+store_anew(Relation catalog, Oid function, Oid language)
+{
+	HeapTuple	tuple = SearchSysCacheCopy1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == language)
+		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	heap_freetuple(tuple);
 }
 
 /* Those of the contract, by name: so what is refused first is the same everywhere. */

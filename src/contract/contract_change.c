@@ -231,9 +231,11 @@ tl_contract_change_run(TlRefusals *refusals, const RawStmt *statement, const cha
 	switch (nodeTag(statement->stmt))
 	{
 		case T_AlterTableStmt:
+			refusals->is_stale = true;
 			run_alter(refusals, statement, text);
 			break;
 		case T_DropStmt:
+			refusals->is_stale = true;
 			run_drop(refusals, (DropStmt *) statement->stmt, text);
 			break;
 		default:

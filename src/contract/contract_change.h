@@ -24,6 +24,7 @@ extern void tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, 
 
 /* contract_again.c */
 extern void tl_contract_again(TlRefusals *refusals);
+extern void tl_contract_again_compile(TlRefusals *refusals);
 extern bool tl_contract_again_is_cyclic(Oid function, Oid schema);
 
 /* contract_names.c */

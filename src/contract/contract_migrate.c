@@ -46,6 +46,7 @@ tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *
 	int			before = tl_contract_count(refusals);
 	char	   *script = psprintf("CREATE FUNCTION " TL_MIGRATION "() RETURNS void LANGUAGE sql BEGIN ATOMIC %s\n; END", text);
 
+	tl_contract_again_compile(refusals);
 	tl_contract_run_statement(script);
 	refusals->generated = true;
 	tl_contract_made(refusals, linitial_node(RawStmt, raw_parser(script, RAW_PARSE_DEFAULT)), refusals->schema);

@@ -243,6 +243,7 @@ try_statement(TlRefusals *refusals, const RawStmt *statement)
 		{
 			bool		replaced = replaces_function(statement, refusals->schema);
 
+			refusals->is_stale = true;
 			tl_contract_run_statement(text);
 			tl_contract_made(refusals, statement, refusals->schema);
 			if (tl_contract_count(refusals) == before)

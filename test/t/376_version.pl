@@ -335,14 +335,18 @@ refused($wires, 1, q{SELECT ledger.deploy('depot', 'ALTER TABLE item DROP CONSTR
 $wires->sql(1, $_) foreach (q{INSERT INTO depot.usage SELECT n FROM generate_series(1, 3000) AS n}, 'CREATE INDEX own_code ON depot.usage (depot.code(units))', 'CREATE INDEX own_short ON depot.usage (units) WHERE depot.short(units)', 'ANALYZE depot.usage');
 refused($wires, 1, q{SELECT ledger.deploy('depot', 'DROP FUNCTION code')}, qr/drops something that is used here\n.*index depot\.own_code depends on function (depot\.)?code\(integer\)/, 'an own index keeps a member from approving');
 $wires->sql(1, 'DROP INDEX depot.own_code');
+is(depot_outcome(q{write(1, 5)}), 'done', 'a function in PL/pgSQL is called');
 in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version changes what functions rest on');
 DROP FUNCTION code;
 CREATE OR REPLACE FUNCTION short(units integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN units < 1000;
+ALTER TABLE label DROP COLUMN amount;
+ALTER TABLE label ADD COLUMN amount bigint;
 DROP TABLE first;
 CREATE TABLE old (number integer PRIMARY KEY) USING ledger_state;
 END
 is(depot_outcome('tally(1)'), 'done', 'a call asks for what has an own index');
 is($wires->sql(1, 'SELECT amount FROM depot.tallied'), '1', 'and finds what is there');
+is(depot_outcome(q{write(2, 3000000000)}), 'done', 'and a variable has the type that the column has now');
 is($wires->sql(1, q{SELECT conname FROM pg_constraint WHERE conrelid = 'depot.old'::regclass AND contype = 'p'}), 'old_pkey1', 'names that were taken once stay taken, whatever table goes');
 is($wires->sql(1, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'depot'::regnamespace AND relname ~ 'ledger_own'}), '0', 'and nothing stands for them afterwards');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
