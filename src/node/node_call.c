@@ -47,6 +47,7 @@
 #include "node_skip.h"
 #include "node_stand.h"
 #include "node_event.h"
+#include "node_image.h"
 #include "node_state.h"
 #include "table_shared.h"
 #include "table_state.h"
@@ -293,6 +294,7 @@ execute(int64_t height, const TlCall *call, const TlCallContext *about, HTAB *ne
 		tl_node_stand_end();
 	}
 	take_changes(net);
+	tl_node_image_settle();
 	tl_node_event_store(height, &call->ref, result.events, result.event_count);
 	store(height, call, &result);
 }

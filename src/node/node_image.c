@@ -10,10 +10,12 @@
  * hashes.
  *
  * What a block has kept is in memory until it is IMAGES_SIZE_MAX, and is then written,
- * so that one call that changes a large table needs no more.  It is written in the
- * subtransaction of the call, so what a call that fails has kept goes with it;
- * what is in memory goes when its subtransaction ends in vain.  After that a row may
- * be kept a second time in a block, of which the first one counts.
+ * so that one call that changes a large table needs no more.  While a call runs only
+ * what this call has kept is written, in its subtransaction: if it fails, both what
+ * it wrote and what it has in memory go with it, and what calls before it have kept
+ * stays.  That is written behind a call, or with the block.  Of a new version each
+ * statement may leave so much.  A row whose image is written may be kept a second time
+ * in a block, of which the first one counts.
  *
  * ledger_internal.state_kept says from which block on images are there without a
  * gap.  Images older than telco_ledger.keep_state are dropped, in steps of about
@@ -60,6 +62,7 @@ typedef struct Image
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	TlHash		key;
 	Datum		before;			/* bytea, or 0 */
+	Size		size;			/* of all of it */
 	SubTransactionId subtransaction;
 } Image;
 
@@ -114,6 +117,7 @@ static Image *images;
 static int	image_count = 0;
 static int	image_room;
 static Size image_size;
+static Size size_max;			/* when it is that much, some of it is written */
 static bool changed;			/* rows of state tables */
 
 static TimestampTz due = 0;		/* when there may be something to drop */
@@ -128,9 +132,11 @@ static void on_subtransaction(SubXactEvent event, SubTransactionId own, SubTrans
 							  void *argument);
 static void make_room(void);
 static void add(const ImageName *name, TlSpan before);
-static void write_images(void);
-static void insert(void);
-static Datum array_of(Datum *values, bool *nulls, Oid type, int16 length, char alignment);
+static void forget_last(void);
+static int	first_of_call(void);
+static void write_images(int first);
+static void insert(int first);
+static Datum array_of(int count, Datum *values, bool *nulls, Oid type, int16 length, char alignment);
 static bool drop_step(TimestampTz now);
 static void drop_until(TimestampTz oldest);
 
@@ -166,8 +172,7 @@ on_end(int64_t height)
 	Datum		before = Int64GetDatum(height - 1);
 
 	tl_table_state_watch(NULL);
-	if (image_count > 0)
-		write_images();
+	write_images(0);
 	if (changed && tl_setting_keep_state_s == 0)
 		tl_chain_execute(&delete_kept, NULL, NULL, false);
 	else if (changed)
@@ -192,8 +197,16 @@ on_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan be
 	if (found)
 		return;
 	add(&name, before);
-	if (image_size > IMAGES_SIZE_MAX)
-		write_images();
+	if (image_size > size_max)
+		write_images(first_of_call());
+}
+
+/* Behind a call, whatever became of it. */
+void
+tl_node_image_settle(void)
+{
+	if (context != NULL && image_size > IMAGES_SIZE_MAX)
+		write_images(0);
 }
 
 static void
@@ -218,14 +231,21 @@ on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId par
 	if (event != SUBXACT_EVENT_ABORT_SUB || context == NULL)
 		return;
 	while (image_count > 0 && images[image_count - 1].subtransaction >= own)
-	{
-		const Image *image = &images[--image_count];
-		ImageName	name;
+		forget_last();
+}
 
-		memcpy(name.table_id, image->table_id, TL_TABLE_ID_SIZE);
-		name.key = image->key;
-		(void) hash_search(names, &name, HASH_REMOVE, NULL);
-	}
+static void
+forget_last(void)
+{
+	const Image *image = &images[--image_count];
+	ImageName	name;
+
+	memcpy(name.table_id, image->table_id, TL_TABLE_ID_SIZE);
+	name.key = image->key;
+	(void) hash_search(names, &name, HASH_REMOVE, NULL);
+	if (image->before != (Datum) 0)
+		pfree(DatumGetPointer(image->before));
+	image_size -= image->size;
 }
 
 static void
@@ -240,6 +260,7 @@ make_room(void)
 	images = MemoryContextAlloc(context, image_room * sizeof(Image));
 	image_count = 0;
 	image_size = 0;
+	size_max = IMAGES_SIZE_MAX;
 }
 
 static void
@@ -254,66 +275,86 @@ add(const ImageName *name, TlSpan before)
 	memcpy(image->table_id, name->table_id, TL_TABLE_ID_SIZE);
 	image->key = name->key;
 	image->before = before.size == 0 ? (Datum) 0 : tl_chain_bytes(before.data, before.size);
+	image->size = sizeof(Image) + sizeof(ImageName) + before.size;
 	image->subtransaction = GetCurrentSubTransactionId();
 	image_count++;
-	image_size += sizeof(Image) + sizeof(ImageName) + before.size;
+	image_size += image->size;
 	MemoryContextSwitchTo(caller);
 }
 
+/* The first one that goes if the current subtransaction ends in vain: so do all behind it. */
+static int
+first_of_call(void)
+{
+	SubTransactionId current = GetCurrentSubTransactionId();
+	int			first = image_count;
+
+	while (first > 0 && images[first - 1].subtransaction >= current)
+		first--;
+	return first;
+}
+
 /*
- * Perhaps while a call runs, with the rights of contracts and in the midst of one of
- * its statements.  What goes wrong takes the subtransaction back, and the rights with it.
+ * Those from there on.  Perhaps while a call runs, with the rights of contracts and in
+ * the midst of one of its statements.  What goes wrong takes the subtransaction back,
+ * and the rights with it.
  */
 static void
-write_images(void)
+write_images(int first)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			user;
 	int			security;
 
+	if (image_count == first)
+		return;
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
-	insert();
+	insert(first);
 	SPI_finish();
 	SetUserIdAndSecContext(user, security);
 	MemoryContextSwitchTo(caller);
-	number += image_count;
-	MemoryContextReset(context);
-	make_room();
+	number += image_count - first;
+	while (image_count > first)
+		forget_last();
+	size_max = image_size + IMAGES_SIZE_MAX;
 }
 
 /* SPI is connected, and its memory goes when it ends. */
 static void
-insert(void)
+insert(int first)
 {
-	Datum	   *tables = palloc(image_count * sizeof(Datum));
-	Datum	   *keys = palloc(image_count * sizeof(Datum));
-	Datum	   *befores = palloc(image_count * sizeof(Datum));
-	bool	   *nulls = palloc(image_count * sizeof(bool));
+	int			count = image_count - first;
+	Datum	   *tables = palloc(count * sizeof(Datum));
+	Datum	   *keys = palloc(count * sizeof(Datum));
+	Datum	   *befores = palloc(count * sizeof(Datum));
+	bool	   *nulls = palloc(count * sizeof(bool));
 	Datum		values[5];
 
-	for (int i = 0; i < image_count; i++)
+	for (int i = 0; i < count; i++)
 	{
-		tables[i] = UUIDPGetDatum((const pg_uuid_t *) images[i].table_id);
-		keys[i] = tl_chain_bytes(images[i].key.bytes, TL_HASH_SIZE);
-		befores[i] = images[i].before;
-		nulls[i] = images[i].before == (Datum) 0;
+		const Image *image = &images[first + i];
+
+		tables[i] = UUIDPGetDatum((const pg_uuid_t *) image->table_id);
+		keys[i] = tl_chain_bytes(image->key.bytes, TL_HASH_SIZE);
+		befores[i] = image->before;
+		nulls[i] = image->before == (Datum) 0;
 	}
 	values[0] = Int64GetDatum(block_height);
 	values[1] = Int64GetDatum(number);
-	values[2] = array_of(tables, NULL, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
-	values[3] = array_of(keys, NULL, BYTEAOID, -1, TYPALIGN_INT);
-	values[4] = array_of(befores, nulls, BYTEAOID, -1, TYPALIGN_INT);
+	values[2] = array_of(count, tables, NULL, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
+	values[3] = array_of(count, keys, NULL, BYTEAOID, -1, TYPALIGN_INT);
+	values[4] = array_of(count, befores, nulls, BYTEAOID, -1, TYPALIGN_INT);
 	tl_chain_execute(&insert_images, values, NULL, false);
 }
 
 static Datum
-array_of(Datum *values, bool *nulls, Oid type, int16 length, char alignment)
+array_of(int count, Datum *values, bool *nulls, Oid type, int16 length, char alignment)
 {
 	int			lower = 1;
 
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &image_count, &lower, type, length,
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, length,
 											  false, alignment));
 }
 

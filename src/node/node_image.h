@@ -9,6 +9,7 @@
 #define NODE_IMAGE_H
 
 extern void tl_node_image_init(void);
+extern void tl_node_image_settle(void);
 
 /* The worker, between its transactions; for how many ms there is nothing to do, -1: for ever. */
 extern long tl_node_image_tend(void);

@@ -302,6 +302,19 @@ CREATE FUNCTION put(context ledger.context, a integer, id integer) RETURNS void 
 BEGIN ATOMIC
     INSERT INTO item (a, id) VALUES (put.a, put.id);
 END;
+CREATE TABLE side (n integer PRIMARY KEY) USING ledger_state;
+CREATE TABLE field (a integer, b integer, PRIMARY KEY (a, b)) USING ledger_state;
+CREATE FUNCTION fill(context ledger.context) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..300 LOOP
+        INSERT INTO side (n) VALUES (i);
+    END LOOP;
+END $$;
+CREATE FUNCTION flood(context ledger.context) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO field (a, b) SELECT x.n, y.n FROM side AS x, side AS y;
+    SELECT ledger.require(false, 'too much');
+END;
 CREATE FUNCTION write(context ledger.context, n integer, units bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v label.amount%TYPE := units;
@@ -317,7 +330,17 @@ sub depot_outcome
 	return $wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait')");
 }
 
-is(depot_outcome(q{put(1, 5)}), 'done', 'and called');
+is(depot_outcome($_), 'done', $_) foreach ('put(1, 5)', 'fill()');
+
+# Old images are written before a call ends that changes much; those of another call
+# of its block do not go with it.
+{
+	my ($put, $flood) = split /\n/, $wires->sql(1, 'SELECT depot.put(2, 7) UNION ALL SELECT depot.flood()');
+
+	is($wires->sql(1, "SELECT a.state, b.state, a.height = b.height FROM ledger.outcome('$put', '$wait') AS a, ledger.outcome('$flood', '$wait') AS b"), 'done|refused|t', 'one call of a block is done, and one that changes much is refused');
+	is($wires->sql(1, "SELECT i.* FROM ledger.outcome('$put') AS o, ledger.as_of(NULL::depot.item, o.height - 1) AS i"), '1|5', 'what was before the first is known');
+	is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.state_image AS i JOIN ledger_internal.state_table AS t USING (table_id) WHERE t.relation = \'depot.field\'::regclass'), '0', 'and of what is refused nothing is kept');
+}
 
 # The key of a table moves, and what it was before is not asked for any more.
 in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'a version moves a primary key between changes of rows');
@@ -327,7 +350,7 @@ ALTER TABLE item ALTER COLUMN a DROP NOT NULL;
 INSERT INTO item (id) VALUES (9);
 DROP TABLE old;
 END
-is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n|9", 'to a column that the new rows have');
+is($wires->sql(1, 'SELECT * FROM depot.item ORDER BY id'), "1|6\n2|7\n|9", 'to a column that the new rows have');
 refused($wires, 1, q{SELECT ledger.deploy('depot', 'ALTER TABLE item DROP CONSTRAINT item_key, ADD COLUMN b integer')}, qr/line 1: CREATE TABLE ... USING ledger_state: each row of it has to be the only one/, 'none is no key');
 
 # Own indexes may compute by functions of the contract: in the way of a version that
