@@ -20,8 +20,10 @@
 #include "chain_state.h"
 #include "chain_statement.h"
 #include "proof_state.h"
+#include "proof_verify_cursor.h"
 
-#define EVENTS_MAX		10000	/* compared at once, and those of the last one's block */
+#define EVENTS_MAX		10000	/* sorted at once, and those of the last one's block */
+#define EVENTS_AT_ONCE	100		/* of these in memory: one has up to 8 kB */
 
 static TlStatement select_last = {
 	"SELECT height FROM ledger_internal.outcome WHERE height > $1 ORDER BY height OFFSET $2 LIMIT 1",
@@ -29,16 +31,15 @@ static TlStatement select_last = {
 };
 
 /* The ref of a leaf stands at byte 11, its kind at byte 2. */
-static TlStatement select_events = {
-	"SELECT coalesce(e.ref, l.ref), height, number, e.contract, e.name, e.payload::text, l.leaf FROM"
-	" (SELECT * FROM ledger_internal.event WHERE height > $1 AND height <= $2) AS e FULL JOIN"
-	" (SELECT encode(substring(leaf FROM 12 FOR 16), 'hex')::uuid::ledger.ref AS ref, height, leaf,"
-	" (row_number() OVER (PARTITION BY height ORDER BY number))::integer AS number"
-	" FROM ledger_internal.outcome WHERE height > $1 AND height <= $2"
-	" AND substring(leaf FROM 3 FOR 1) = '\\x02') AS l USING (height, number)"
-	" ORDER BY height, number",
-	2, {INT8OID, INT8OID}
-};
+static const char select_events[] =
+"SELECT coalesce(e.ref, l.ref), height, number, e.contract, e.name, e.payload::text, l.leaf FROM"
+" (SELECT * FROM ledger_internal.event WHERE height > $1 AND height <= $2) AS e FULL JOIN"
+" (SELECT encode(substring(leaf FROM 12 FOR 16), 'hex')::uuid::ledger.ref AS ref, height, leaf,"
+" (row_number() OVER (PARTITION BY height ORDER BY number))::integer AS number"
+" FROM ledger_internal.outcome WHERE height > $1 AND height <= $2"
+" AND substring(leaf FROM 3 FOR 1) = '\\x02') AS l USING (height, number)"
+" ORDER BY height, number";
+
 enum
 {
 	EVENT_REF,
@@ -66,21 +67,20 @@ tl_proof_verify_events(TlVerification *run)
 static int64_t
 check_events(TlVerification *run, int64_t after)
 {
+	Oid			types[] = {INT8OID, INT8OID};
 	Datum		range[] = {Int64GetDatum(after), Int32GetDatum(EVENTS_MAX - 1)};
 	int64_t		last = PG_INT64_MAX;
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify event",
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = CurrentMemoryContext;
-	uint64		count;
-	SPITupleTable *rows;
+	TlCursor	cursor;
 
 	if (tl_chain_execute(&select_last, range, NULL, true) > 0)
 		last = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	SPI_freetuptable(SPI_tuptable);
 	range[1] = Int64GetDatum(last);
-	count = tl_chain_execute(&select_events, range, NULL, true);
-	rows = SPI_tuptable;
-	for (uint64 i = 0; i < count; i++)
+	tl_proof_cursor_open(&cursor, select_events, lengthof(types), types, range, EVENTS_AT_ONCE);
+	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 	{
 		bool		is_null[EVENT_COLUMNS];
 		Datum		values[EVENT_COLUMNS];
@@ -89,11 +89,11 @@ check_events(TlVerification *run, int64_t after)
 		MemoryContextReset(one);
 		MemoryContextSwitchTo(one);
 		for (int j = 0; j < EVENT_COLUMNS; j++)
-			values[j] = SPI_getbinval(rows->vals[i], rows->tupdesc, j + 1, &is_null[j]);
+			values[j] = tl_proof_cursor_value(&cursor, j, &is_null[j]);
 		check_event(run, values, is_null);
+		MemoryContextSwitchTo(caller);
 	}
-	MemoryContextSwitchTo(caller);
-	SPI_freetuptable(rows);
+	tl_proof_cursor_close(&cursor);
 	MemoryContextDelete(one);
 	return last;
 }
