@@ -192,12 +192,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_not_approved(bytea) IS 'an error if this member has approved of that motion, or was asked to';
 
--- An approval is asked for once.
+-- An approval is asked for once.  The process of the wire, which signs it and takes it
+-- from there, does not wait for the session.
 CREATE FUNCTION ledger_internal.ask_approval(motion bytea, source bytea DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    LOCK TABLE ledger_internal.approval_asked IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE ledger_internal.approval_asked IN SHARE UPDATE EXCLUSIVE MODE;
     PERFORM ledger_internal.check_not_approved(ask_approval.motion);
     INSERT INTO ledger_internal.approval_asked (motion, source) VALUES (ask_approval.motion, ask_approval.source);
     PERFORM ledger_internal.wire_changed();

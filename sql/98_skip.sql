@@ -3,14 +3,12 @@
 CREATE TABLE ledger_internal.skip (
     height bigint NOT NULL CHECK (height > 0),
     ref ledger.ref NOT NULL,
-    epoch bigint,
     decided_at bigint CHECK (decided_at > height),
     told boolean NOT NULL DEFAULT false,
     PRIMARY KEY (height, ref)
 );
-COMMENT ON TABLE ledger_internal.skip IS 'calls of final blocks that are not executed, or not yet';
+COMMENT ON TABLE ledger_internal.skip IS 'calls of final blocks that are not executed';
 COMMENT ON COLUMN ledger_internal.skip.height IS 'of the block that has the call, handled row or timer';
-COMMENT ON COLUMN ledger_internal.skip.epoch IS 'this member has approved to pass over it, and does not execute it while that can be decided, in this epoch';
 COMMENT ON COLUMN ledger_internal.skip.decided_at IS 'the final block that decides it';
 COMMENT ON COLUMN ledger_internal.skip.told IS 'said by the invitation or by ledger.expect_skip(), before the block that decides it is known here';
 SELECT pg_extension_config_dump('ledger_internal.skip', '');
@@ -43,6 +41,13 @@ DECLARE
     stand record;
     words text;
 BEGIN
+    -- what the statements behind the lock see must be newer than it
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'ledger.skip() needs a transaction that is READ COMMITTED'
+            USING ERRCODE = 'invalid_transaction_state',
+                  DETAIL = format('This one is %s, and would not see that the call has just been executed.', upper(current_setting('transaction_isolation'))),
+                  HINT = 'Begin it by BEGIN ISOLATION LEVEL READ COMMITTED, or set default_transaction_isolation to that.';
+    END IF;
     PERFORM ledger_internal.check_validator();
     SELECT s.* INTO stand FROM ledger_internal.stand() AS s;
     IF stand.ref IS NULL OR skip.ref IS NULL OR stand.ref <> skip.ref THEN
@@ -54,7 +59,7 @@ BEGIN
     END IF;
     -- the attempt that runs ends, and the next one waits for this transaction
     PERFORM pg_cancel_backend(stand.pid);
-    LOCK TABLE ledger_internal.skip IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE ledger_internal.skip IN SHARE UPDATE EXCLUSIVE MODE; -- ordering, which writes into it, does not wait
     IF (SELECT a.height FROM ledger_internal.applied AS a) >= stand.height THEN
         RAISE EXCEPTION 'call % has just been executed', skip.ref
             USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -66,8 +71,6 @@ BEGIN
                   DETAIL = format('A quorum of the members has applied block %s, and signed the state after it.', stand.height),
                   HINT = 'What keeps the call from being executed is this server''s: column stands_for of ledger.status names it.';
     END IF;
-    INSERT INTO ledger_internal.skip AS s (height, ref, epoch) VALUES (stand.height, stand.ref, ledger_internal.epoch_now())
-        ON CONFLICT ON CONSTRAINT skip_pkey DO UPDATE SET epoch = excluded.epoch;
     words := format('skip call %s of block %s', stand.ref, stand.height);
     RETURN ledger_internal.ask_approval(ledger_internal.make_skip(words, sha256(convert_to(words, 'UTF8'))));
 END $$;

@@ -10,10 +10,12 @@
  * waits for no applying, and looked at when the call's own block is applied.
  *
  * Whoever approves has not executed the call, and does not until it is decided, or
- * the epoch ends and the motion with it: ledger.skip() leaves a row in
- * ledger_internal.skip, under a lock that waits for the attempt which runs.  So no
- * quorum can sign a state in which a call that is passed over was executed: q who
- * approve and q who sign would share an honest member.
+ * the epoch ends and the motion with it.  What binds him is his own approval: one that
+ * ledger.skip() has asked for, under a lock that waits for the attempt which runs, or
+ * that is in the own log.  So it binds him after a restore as well: nothing is applied
+ * until the rejoin is over, and the own log is back.  So no quorum can sign a state in
+ * which a call that is passed over was executed: q who approve and q who sign would
+ * share an honest member.
  *
  * Who has executed it, before it was decided, has another state than the others: it
  * stops in front of the block that decides (apply_stop, executed).  Who applies old
@@ -26,6 +28,10 @@
  *		  that can be decided
  *	  K2  no block is applied above one that passes over a call which was executed here
  *
+ * Lock: ShareUpdateExclusiveLock on ledger_internal.skip, from the look at a block to the
+ * end of its transaction, and from ledger.skip() to the end of its own.  Who notes a
+ * decision waits for neither.
+ *
  * SPI is connected.
  *
  *-------------------------------------------------------------------------
@@ -33,19 +39,35 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "node_skip.h"
 #include "tl_error.h"
 
+/* K1: does a rejoin go on, or an own approval name a call of this height? */
+static TlStatement select_open = {
+	"SELECT WHERE EXISTS (SELECT FROM ledger_internal.rejoin WHERE numbered_at IS NULL)"
+	" AND EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)"
+	" WHERE m.left_height IS NULL)"
+	" UNION ALL"
+	" SELECT FROM (SELECT a.motion FROM ledger_internal.approval_asked AS a UNION ALL"
+	" SELECT substring(o.message FROM 156 FOR greatest(octet_length(o.message) - 219, 0))"
+	" FROM ledger_internal.own_log AS o WHERE o.kind = 9"
+	" AND o.epoch = (SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch)) AS a (motion),"
+	" LATERAL ledger_internal.motion_parts(a.motion) AS p, LATERAL ledger_internal.skip_motion(a.motion) AS m"
+	" WHERE position(convert_to('skip call ', 'UTF8') IN a.motion) > 0 AND m.height = $1"
+	" AND p.epoch = (SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch)"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.skip AS s WHERE s.height = m.height AND s.ref = m.ref)",
+	1, {INT8OID}
+};
 /* Of this height, and what the block at it decides. */
 static TlStatement select_skips = {
-	"SELECT s.ref, s.height, s.decided_at IS NOT NULL OR s.told,"
-	" s.height = $1 AND s.epoch = ledger_internal.epoch_now() AND s.decided_at IS NULL AND NOT s.told,"
-	" s.height < $1 AND EXISTS (SELECT FROM ledger_internal.call_outcome AS o"
+	"SELECT s.ref, s.height, s.height < $1 AND EXISTS (SELECT FROM ledger_internal.call_outcome AS o"
 	" WHERE o.ref = s.ref AND o.height = s.height AND o.sqlstate <> $2)"
 	" FROM ledger_internal.skip AS s WHERE $1 IN (s.height, s.decided_at)",
 	2, {INT8OID, TEXTOID}
@@ -62,8 +84,12 @@ TlSkipVerdict
 tl_node_skip_look(int64_t height)
 {
 	Datum		values[] = {Int64GetDatum(height), CStringGetTextDatum(tl_status_sqlstate(TL_SKIPPED))};
-	uint64		count = tl_chain_execute(&select_skips, values, NULL, false);
+	uint64		count;
 
+	LockRelationOid(tl_chain_stored_oid("skip"), ShareUpdateExclusiveLock);
+	if (tl_chain_execute(&select_open, values, NULL, false) > 0)
+		return TL_SKIP_OPEN;
+	count = tl_chain_execute(&select_skips, values, NULL, false);
 	skipped_count = 0;
 	skipped = count == 0 ? NULL : MemoryContextAlloc(TopTransactionContext, count * sizeof(TlRefBytes));
 	for (uint64 i = 0; i < count; i++)
@@ -71,14 +97,12 @@ tl_node_skip_look(int64_t height)
 		TlRefBytes *ref = DatumGetTlRefBytes(tl_chain_result(i, 0, NULL));
 		int64_t		of_call = DatumGetInt64(tl_chain_result(i, 1, NULL));
 
-		if (DatumGetBool(tl_chain_result(i, 3, NULL)))
-			return TL_SKIP_OPEN;
-		if (DatumGetBool(tl_chain_result(i, 4, NULL)))
+		if (DatumGetBool(tl_chain_result(i, 2, NULL)))
 		{
 			stop(ref, of_call);
 			return TL_SKIP_LATE;
 		}
-		if (of_call == height && DatumGetBool(tl_chain_result(i, 2, NULL)))
+		if (of_call == height)
 			skipped[skipped_count++] = *ref;
 	}
 	return TL_SKIP_NONE;

@@ -11,9 +11,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use LedgerContract;
+use LedgerRejoin;
 use LedgerWire;
 
-my $wires = LedgerWire->new(4, ordered => 1, conf => "work_mem = '64kB'\n");
+my $wires = LedgerWire->new(4, ordered => 1, conf => "work_mem = '64kB'\nmax_prepared_transactions = 1\n");
 my @members = (1 .. 4);
 my $wait = $PostgreSQL::Test::Utils::timeout_default . ' s';
 
@@ -65,12 +66,33 @@ room(0, 1, 2, 3);
 my $lapsed = $wires->sql(1, 'SELECT heavy.sorted(2)');
 
 stands($lapsed, 1);
+refused($wires, 1, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT ledger.skip('$lapsed')", qr/ERROR:  ledger\.skip\(\) needs a transaction that is READ COMMITTED\nDETAIL:  This one is REPEATABLE READ, .*\nHINT:/, 'an older snapshot is refused');
+
+# Whoever leaves the session open holds up what is applied, and not what is ordered.
+$wires->sql(1, "BEGIN; SELECT ledger.skip('$lapsed'); PREPARE TRANSACTION 'open'");
+$wires->sql($_, q{SELECT ledger.set_roles('member4', '{reviewer}')}) foreach (2 .. 4);
+ok($wires->poll(1, q{SELECT roles FROM ledger.member WHERE name = 'member4'}, '{reviewer}'), 'members decide while a session is in the middle of an approval');
+$wires->sql(1, q{COMMIT PREPARED 'open'});
+ok($wires->poll(1, 'SELECT count(*) FROM ledger_internal.approval_asked', '0'), 'which is of an epoch that is over');
+stands($lapsed, 1);
+my $approvals = $wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 9');
+$wires->node(1)->backup('standing', backup_options => ['--no-manifest']); # it has no room for one
 like($wires->sql(1, "SELECT ledger.skip('$lapsed')"), qr/^[0-9a-f]{64}$/, 'a member approves to pass over another one');
 refused($wires, 1, "SELECT ledger.skip('$lapsed')", qr/ERROR:  this member has approved of that already/, 'once');
-room(1, 1, 2, 3);
+ok($wires->poll(2, q{SELECT count(*) FROM ledger.motion WHERE kind = 'skip' AND state = 'open'}, '1'), 'others know it');
+
+# It binds a member that does not remember it.
+{
+	restore($wires, 1, 'standing');
+	is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 9'), $approvals, 'a member is restored to before its approval');
+	$wires->sql(1, q{SELECT ledger.accept_restore('the disk failed')});
+	room(1, 1);
+	rejoined($wires, 1, 1);
+}
+room(1, 2, 3);
 is(outcome(2, $lapsed), 'done', 'another member executes it later');
 ok($wires->poll(1, q{SELECT a.state = 'idle' AND s.height > s.applied_height FROM ledger.status AS s JOIN pg_stat_activity AS a ON a.pid = s.worker_pid}), 'member 1 could, and waits');
-is($wires->sql(1, q{SELECT kind, reason, state FROM ledger.motion WHERE kind = 'skip'}), 'skip|' . $wires->sql(1, "SELECT format('skip call $lapsed of block %s', height) FROM ledger_internal.skip") . '|open', 'as long as it can be decided');
+is($wires->sql(1, q{SELECT kind, reason, state FROM ledger.motion WHERE kind = 'skip'}), 'skip|' . $wires->sql(2, "SELECT format('skip call $lapsed of block %s', height) FROM ledger.call_outcome WHERE ref = '$lapsed'") . '|open', 'as long as it can be decided');
 $wires->sql($_, q{SELECT ledger.set_roles('member4', '{auditor}')}) foreach (2 .. 4);
 is(outcome(1, $lapsed), 'done', 'when the members have changed it executes the call');
 is($wires->sql(1, q{SELECT state FROM ledger.motion WHERE kind = 'skip'}), 'lapsed', 'and the motion has lapsed');
@@ -79,10 +101,10 @@ is(everywhere('SELECT count(*) FROM heavy.result', @members), '2', 'with the sam
 # A quorum cannot, and one member could.  What comes before the call in its block is executed with each attempt.
 room(0, 1, 2, 3);
 my $ref = (split /\n/, $wires->sql(1, 'BEGIN; SELECT heavy.touch(3); SELECT heavy.sorted(30); COMMIT'))[-1];
-my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 
 is(outcome(4, $ref), 'done', 'member 4 executes a call');
 stands($ref, 1, 2, 3);
+my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 {
 	my $since = $wires->sql(1, 'SELECT stands_since FROM ledger.status');
 
