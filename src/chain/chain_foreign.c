@@ -126,8 +126,7 @@ tl_chain_foreign_runs_begin(TlForeignRuns *runs, const TlBatchHeader *header,
 		runs->asks = tl_chain_foreign_has_member(header->member);
 		return;
 	}
-	runs->relation = table_open(tl_chain_stored_oid("foreign_rows"), RowExclusiveLock);
-	runs->indexes = CatalogOpenIndexes(runs->relation);
+	runs->rows = tl_chain_rows_open("foreign_rows");
 	runs->height = height;
 	runs->incarnation = header->incarnation;
 	runs->batch = header->batch;
@@ -156,11 +155,8 @@ tl_chain_foreign_runs_end(TlForeignRuns *runs)
 {
 	if (runs->open)
 		store_run(runs);
-	if (runs->relation == NULL)
-		return;
-	CatalogCloseIndexes(runs->indexes);
-	table_close(runs->relation, NoLock);
-	CommandCounterIncrement();
+	if (runs->rows != NULL)
+		tl_chain_rows_close(runs->rows);
 }
 
 static void
@@ -170,7 +166,6 @@ store_run(TlForeignRuns *runs)
 	Datum		values[Natts_foreign_rows];
 	TlRefBytes	first;
 	TlRefBytes	last;
-	HeapTuple	tuple;
 
 	if (!runs->any)
 		runs->is_beyond = !is_taken_from(&runs->first);
@@ -180,7 +175,7 @@ store_run(TlForeignRuns *runs)
 				errcode(TL_ERRCODE(TL_BAD_REF)),
 				errmsg("an earlier row has one of the refs from %s on",
 					   tl_table_ref_text(&runs->first)));
-	if (runs->relation == NULL)
+	if (runs->rows == NULL)
 		return;
 	tl_table_ref_pack(&first, &runs->first);
 	tl_table_ref_pack(&last, &runs->last);
@@ -190,9 +185,7 @@ store_run(TlForeignRuns *runs)
 	values[Anum_foreign_rows_incarnation - 1] = Int32GetDatum(runs->incarnation);
 	values[Anum_foreign_rows_batch - 1] = Int64GetDatum((int64) runs->batch);
 	values[Anum_foreign_rows_section - 1] = Int32GetDatum(runs->section);
-	tuple = heap_form_tuple(RelationGetDescr(runs->relation), values, nulls);
-	CatalogTupleInsertWithInfo(runs->relation, tuple, runs->indexes);
-	heap_freetuple(tuple);
+	tl_chain_rows_add(runs->rows, values, nulls);
 }
 
 /*

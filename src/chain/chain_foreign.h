@@ -8,18 +8,15 @@
 #ifndef CHAIN_FOREIGN_H
 #define CHAIN_FOREIGN_H
 
-#include "catalog/indexing.h"
-#include "utils/rel.h"
-
 #include "chain_batch.h"
 #include "chain_lookup.h"
+#include "chain_rows.h"
 #include "chain_writer.h"
 
 /* Where the rows of one section are: runs of neighbours. */
 typedef struct TlForeignRuns
 {
-	Relation	relation;		/* NULL: rows are not stored */
-	CatalogIndexState indexes;
+	TlChainRows *rows;			/* NULL: rows are not stored */
 	int64_t		height;
 	uint16_t	incarnation;
 	uint64_t	batch;

@@ -8,6 +8,9 @@
  * NULL and CHECK, which nobody asks here; unique keys are asked as ever.  A row is in
  * its table when others have been added, or after the close, and not before.
  *
+ * A table may have indexes that its owner has made, also on expressions or for some
+ * of the rows: they are filled as an INSERT fills them.
+ *
  * What is opened belongs to the current resource owner: an ERROR is cleaned up by
  * the end of the (sub)transaction.
  *
@@ -15,16 +18,17 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
-#include "executor/tuptable.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "chain_rows.h"
 #include "chain_stored.h"
+#include "tl_compat.h"
 
 #define GATHER_MAX		128
 
@@ -33,7 +37,8 @@ struct TlChainRows
 	MemoryContext context;
 	MemoryContext scratch;		/* of one flush */
 	Relation	relation;
-	CatalogIndexState indexes;
+	ResultRelInfo *target;		/* with its indexes open */
+	EState	   *estate;			/* for expressions of indexes */
 	int			slot_count;		/* made so far */
 	int			row_count;
 	TupleTableSlot *slots[GATHER_MAX];
@@ -50,7 +55,10 @@ tl_chain_rows_open(const char *table)
 	rows->scratch = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger rows inserted",
 										  ALLOCSET_DEFAULT_SIZES);
 	rows->relation = table_open(tl_chain_stored_oid(table), RowExclusiveLock);
-	rows->indexes = CatalogOpenIndexes(rows->relation);
+	rows->estate = CreateExecutorState();
+	rows->target = makeNode(ResultRelInfo);
+	rows->target->ri_RelationDesc = rows->relation;
+	ExecOpenIndices(rows->target, false);
 	return rows;
 }
 
@@ -79,7 +87,12 @@ flush(TlChainRows *rows)
 	MemoryContext caller = MemoryContextSwitchTo(rows->scratch);
 
 	CHECK_FOR_INTERRUPTS();
-	CatalogTuplesMultiInsertWithInfo(rows->relation, rows->slots, rows->row_count, rows->indexes);
+	heap_multi_insert(rows->relation, rows->slots, rows->row_count, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < rows->row_count; i++)
+	{
+		list_free(tl_insert_index_tuples(rows->target, rows->slots[i], rows->estate));
+		ResetPerTupleExprContext(rows->estate);
+	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(rows->scratch);
 	for (int i = 0; i < rows->row_count; i++)
@@ -90,10 +103,13 @@ flush(TlChainRows *rows)
 void
 tl_chain_rows_close(TlChainRows *rows)
 {
-	flush(rows);
+	if (rows->row_count > 0)
+		flush(rows);
 	for (int i = 0; i < rows->slot_count; i++)
 		ExecDropSingleTupleTableSlot(rows->slots[i]);
-	CatalogCloseIndexes(rows->indexes);
+	ExecCloseIndices(rows->target);
+	FreeExecutorState(rows->estate);
+	pfree(rows->target);
 	table_close(rows->relation, NoLock);
 	MemoryContextDelete(rows->scratch);
 	pfree(rows);

@@ -22,6 +22,8 @@ $wires->announce($_) foreach (@members);
 deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
 approve($wires, 'heavy', 2, 3);
 ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'heavy'}, 'deployed'), "the contract is deployed at member $_") foreach (@members);
+# A DBA may want indexes of his own on what blocks leave, whatever they are on.
+$wires->sql(3, "CREATE INDEX ON ledger_internal.$_") foreach ('call_outcome ((upper(sqlstate)))', 'outcome ((octet_length(leaf))) WHERE height % 2 = 0', 'foreign_rows ((height + 1)) WHERE section = 0');
 sub outcome { my ($member, $ref) = @_; return $wires->sql($member, "SELECT state FROM ledger.outcome('$ref', '$wait')") }
 sub everywhere { return same_everywhere($wires, @_) }
 
