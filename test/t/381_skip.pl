@@ -103,10 +103,10 @@ is(everywhere('SELECT count(*) FROM heavy.result', @members), '2', 'with the sam
 # A quorum cannot, and one member could.  What comes before the call in its block is executed with each attempt.
 room(0, 1, 2, 3);
 my $ref = (split /\n/, $wires->sql(1, 'BEGIN; SELECT heavy.touch(3); SELECT heavy.sorted(30); COMMIT'))[-1];
-my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 
 is(outcome(4, $ref), 'done', 'member 4 executes a call');
 stands($ref, 1, 2, 3);
+my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 {
 	my $since = $wires->sql(1, 'SELECT stands_since FROM ledger.status');
 
