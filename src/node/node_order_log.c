@@ -29,6 +29,7 @@
 #define READ_ROWS			256		/* of one log in one turn */
 #define READ_ROWS_WAITED	32		/* of one that had to wait */
 
+static bool is_observer(const TlOrder *order);
 static bool give_own(TlOrder *order);
 static TlOwnRow *read_own_before(TlOrder *order, uint64 *count);
 static void note_own(TlOrder *order, const TlLogRow *row);
@@ -61,11 +62,7 @@ tl_node_order_log_open(TlOrder *order)
 
 		given->member = order->config->members[i].number;
 		if (given->member == order->log.member)
-		{
-			/* what an observer signed before it was one the core takes from nobody */
-			order->own_more = !order->config->members[i].observer;
 			continue;
-		}
 		count = tl_node_order_nonces(nonces, given->member);
 		for (unsigned j = 0; j < count; j++)
 			(void) find_log(given, nonces[j]);
@@ -142,6 +139,16 @@ tl_node_order_own_is_before(const TlOrder *order)
 		 order->own_sequence + 1 < order->own_first_sequence);
 }
 
+/* What an observer signed before it was one the core takes from nobody. */
+static bool
+is_observer(const TlOrder *order)
+{
+	for (unsigned i = 0; i < order->config->member_count; i++)
+		if (order->config->members[i].number == order->log.member)
+			return order->config->members[i].observer;
+	return false;
+}
+
 static bool
 give_own(TlOrder *order)
 {
@@ -149,6 +156,11 @@ give_own(TlOrder *order)
 	TlOwnRow   *rows;
 	uint64		count;
 
+	if (is_observer(order))
+	{
+		order->own_more = false;
+		return false;
+	}
 	if (order->own_incarnation == 0 && order->own_sequence == 0 && !before &&
 		order->alone.count > 0 && order->alone.member == order->log.member)
 		tl_node_order_alone_give_own(order);
