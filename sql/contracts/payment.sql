@@ -56,7 +56,7 @@ CREATE TABLE account (
     balance_limit bigint NOT NULL DEFAULT 1000000000000000000 CHECK (balance_limit >= 0),
     available bigint NOT NULL DEFAULT 0,
     room bigint NOT NULL DEFAULT 1000000000000000000,
-    PRIMARY KEY (member, asset, purpose),
+    PRIMARY KEY (asset, member, purpose),   -- check_asset reads those of one asset
     CONSTRAINT enough CHECK (available >= 0),
     CONSTRAINT not_too_much CHECK (room >= 0),
     CONSTRAINT balance_adds_up CHECK (balance = credits - debits),
@@ -64,7 +64,6 @@ CREATE TABLE account (
     CONSTRAINT room_adds_up CHECK (room = balance_limit - balance - expected)
 ) USING ledger_state;
 COMMENT ON TABLE account IS 'debits, credits: all that was ever paid and received; reserved: to be paid by pending transfers, expected: to be received by them; the balance less what is reserved stays above -credit_limit, with what is expected below balance_limit';
-CREATE INDEX account_by_asset ON account (asset);
 
 CREATE TABLE transfer (
     member bigint NOT NULL,
@@ -146,7 +145,7 @@ CREATE TABLE statement (
     height bigint NOT NULL,
     ref ledger.ref NOT NULL,
     PRIMARY KEY (member, asset, purpose, number),
-    FOREIGN KEY (member, asset, purpose) REFERENCES account,
+    FOREIGN KEY (asset, member, purpose) REFERENCES account,
     CONSTRAINT adds_up CHECK (closing = opening - debits + credits)
 ) USING ledger_state;
 COMMENT ON TABLE statement IS 'statements of account, numbered without gaps: what has moved since the one before, until the call that drew it';
