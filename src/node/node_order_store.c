@@ -95,7 +95,8 @@ static TlStatement select_kept = {
 /*
  * Of the rows before row $5 of a log those that a start needs: REJOIN and EVIDENCE,
  * GOVERN of epoch $6, BATCH beyond place $7 in the lane, the newest STATE rows, as many as
- * the core keeps.
+ * the core keeps.  OFFSET 0 has the few BATCH rows found by the lane, and not among all
+ * rows of the log.
  */
 #define KEPT_BEFORE(which) \
 	"SELECT seq, message FROM ledger_internal.peer_log" \
@@ -105,7 +106,10 @@ static TlStatement select_kept_before = {
 	SELECT_ROWS("message",
 				"seq FROM (" KEPT_BEFORE("kind IN (10, 11)")
 				" UNION ALL " KEPT_BEFORE("kind = 9 AND epoch = $6")
-				" UNION ALL " KEPT_BEFORE("kind = 1 AND " BATCH_PLACE " > $7")
+				" UNION ALL SELECT seq, message FROM ("
+				"SELECT nonce, seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND kind = 1 AND " BATCH_PLACE " > $7 OFFSET 0) AS beyond"
+				" WHERE nonce = $4 AND seq < $5"
 				" UNION ALL (" KEPT_BEFORE("kind = 8")
 				" ORDER BY seq DESC LIMIT " CppAsString2(STATES_READ) ")"
 				") AS needed WHERE seq > $2",
