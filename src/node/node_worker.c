@@ -147,6 +147,7 @@ settle_settings(void)
 		{"default_transaction_read_only", "off"},
 		{"extra_float_digits", "1"},
 		{"IntervalStyle", "postgres"},
+		{"jit", "off"},			/* statements are small, and many */
 		{"lock_timeout", "0"},
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
