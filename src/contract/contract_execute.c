@@ -163,7 +163,7 @@ tl_contract_execute_begin(void)
 	tl_contract_plan_begin();
 	tl_contract_constraint_begin();
 	tl_contract_argument_begin();
-	tl_contract_event_block();
+	tl_contract_event_reset();
 	return level;
 }
 
@@ -209,7 +209,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 		settings_level = NewGUCNestLevel();
 		tl_contract_execute_enter(schema, context->height, context->time, call->timer != NULL);
 		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
-		tl_contract_event_begin(schema, caller);
+		tl_contract_event_begin(caller);
 		run(call, role, arguments, count);
 		AtEOXact_GUC(true, settings_level);
 		tl_contract_execute_leave();
