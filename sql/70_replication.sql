@@ -64,8 +64,8 @@ CREATE TABLE ledger_internal.own_log_summary (
 );
 COMMENT ON TABLE ledger_internal.own_log_summary IS
     'the same of the own log; instance: the copy of this node that wrote the last ACK up to there';
-CREATE INDEX own_log_kept ON ledger_internal.own_log (incarnation, seq) WHERE kind IN (8, 9, 10, 11);
-CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, nonce, seq) WHERE kind IN (8, 9, 10, 11);
+CREATE INDEX own_log_kept ON ledger_internal.own_log (kind, incarnation, seq) WHERE kind IN (8, 9, 10, 11);
+CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, kind, nonce, seq) WHERE kind IN (8, 9, 10, 11);
 CREATE INDEX own_log_by_lane ON ledger_internal.own_log (substring(message FROM 121 FOR 10)) WHERE kind = 1;
 CREATE INDEX peer_log_by_lane ON ledger_internal.peer_log (member, substring(message FROM 121 FOR 10)) WHERE kind = 1;
 
