@@ -66,7 +66,8 @@ BEGIN
     IF (SELECT a.height FROM ledger_internal.applied AS a) >= stand.height THEN
         RAISE EXCEPTION 'call % has just been executed', skip.ref
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = format('Block %s is applied.', stand.height);
+                  DETAIL = format('Block %s is applied.', stand.height),
+                  HINT = 'There is nothing to pass over: SELECT * FROM ledger.call_outcome shows what became of it.';
     END IF;
     IF EXISTS (SELECT FROM ledger_internal.checkpoint AS c WHERE c.height >= stand.height) THEN
         RAISE EXCEPTION 'call % is not passed over any more', skip.ref

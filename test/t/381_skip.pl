@@ -36,11 +36,9 @@ sub room
 {
 	my ($room, @who) = @_;
 
-	foreach my $member (@who)
-	{
-		$wires->sql($member, $room ? 'ALTER SYSTEM RESET temp_file_limit' : 'ALTER SYSTEM SET temp_file_limit = 0');
-		$wires->sql($member, 'SELECT pg_reload_conf()');
-	}
+	my $change = $room ? 'RESET temp_file_limit' : 'SET temp_file_limit = 0';
+
+	$wires->sql($_, "ALTER SYSTEM $change;\nSELECT pg_reload_conf()") foreach (@who);
 	return;
 }
 sub stands { my ($ref, @who) = @_; ok($wires->poll($_, 'SELECT stands_at FROM ledger.status', $ref), "applying stands there at member $_") foreach (@who); return }
