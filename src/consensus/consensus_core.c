@@ -702,9 +702,11 @@ take_row(TlConsensus *core, const TlInput *input)
 	{
 		if (is_too_early(core, row))
 		{
-			core->own.lost = true;
+			core->own.lost = core->own.waits = true;
 			return TL_NOT_FINAL;
 		}
+		if (core->own.waits && core->started && !core->recover.running)
+			return TL_NOT_FINAL;	/* offered again, and no nonce was given yet */
 		take_own_row(core, row);
 		tl_consensus_hop_own_row(core, row);
 	}
@@ -726,8 +728,9 @@ take_row(TlConsensus *core, const TlInput *input)
  * R5, where everybody's vote is needed: an own vote that came back in a view beyond the
  * memory.  It would be forgotten, and be cast once more when the memory has come so far.
  * At a start it tells that a crash came in the middle of that, as whoever signs it has
- * the view in memory: then memory is lost still, and the caller says under which nonce
- * the member rejoins.
+ * the view in memory, and keeps it there (config.view_count): then memory is lost still,
+ * and the caller says under which nonce the member rejoins.  Who has nobody to ask got
+ * it from nobody.
  */
 static bool
 is_too_early(const TlConsensus *core, const TlLogRow *row)
@@ -739,6 +742,7 @@ is_too_early(const TlConsensus *core, const TlLogRow *row)
 		return false;
 	return votes && (!core->started || core->recover.running) &&
 		tl_consensus_answer_unanimous(core) && row->epoch == core->config.epoch &&
+		tl_consensus_answer_count(core, row->member) > 0 &&
 		row->view >= core->low + core->config.view_count;
 }
 
@@ -765,6 +769,7 @@ take_own_row(TlConsensus *core, const TlLogRow *row)
 	}
 	if (core->started && !core->recover.running)
 		return;
+	own->waits = false;
 	memcpy(own->nonce, row->nonce, TL_NONCE_SIZE);
 	own->sequence = row->sequence;
 	own->epoch = row->epoch;

@@ -34,16 +34,17 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
- * nothing.  The actions are to be carried out whatever is returned, as time has
+ * nothing, but that an own vote which is refused tells of lost memory.  The actions are to be carried out whatever is returned, as time has
  * passed.
  *	  TL_BAD_ORDER	a MAKE_BATCH or MAKE_APPROVAL that is not the next of the own ones,
  *					or for which there is no room yet; a STATE or DUE of a block that
  *					is not final; a SUMMARY of another row than the last one; a row of
  *					an incarnation that is over, or of an epoch before that of the row
  *					before it (R49): it is not stored
- *	  TL_NOT_FINAL	a row of an epoch that is still to come, a REJOIN that rests on
- *					another one, an own vote beyond the memory: offer it again later
- *	  TL_BAD_FORMAT	a row of nobody; a REJOIN by who has nobody to ask
+ *	  TL_NOT_FINAL	a row, or one of a CONTRADICTION, of an epoch that is still to come, a
+ *					REJOIN that rests on another one, an own vote beyond the memory, and
+ *					own rows behind that: offer it again later
+ *	  TL_BAD_FORMAT	a row of nobody, or of an observer; a REJOIN by who has nobody to ask
  *	  TL_BAD_VERSION	an approval of a version that this program does not know (R26);
  *					anything to be made, in an epoch of such a version (R27)
  */
@@ -64,8 +65,8 @@ extern bool tl_consensus_check_signature(void *context,
 
 /*
  * The verdict on a row before it becomes an input.  TL_OK or TL_BAD_SIGNATURE
- * for the row itself, TL_NOT_FINAL for one of an epoch that is still to come; *certificates_valid tells of those inside.  Votes that
- * the core has counted already are not checked again.
+ * for the row itself, TL_NOT_FINAL for one of an epoch that is still to come;
+ * *certificates_valid tells of those inside.  Votes that the core has counted already are not checked again.
  */
 extern TlStatus tl_consensus_judge(const TlConsensus *core,
 								   const TlLogRow *row,

@@ -82,7 +82,7 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 
 /*
  * How far another one's lane may be ordered beyond that cut: as far as q hold it
- * or, for a time after a view was lost to a missing body (P10), everybody who is
+ * or, for a time after a view was lost to a missing body (P10), every validator who is
  * active.
  */
 TlKnownBatch *

@@ -11,8 +11,8 @@
  *
  * Invariants
  *	  F1  a block handed over is a child of the one before
- *	  F2  a finalization that does not lead to the base is a fork: this node
- *		  stops and says so
+ *	  F2  a finalization that does not lead to the base, or a view on the way there
+ *		  with that of another block, is a fork: this node stops and says so
  *
  * Pure code: no PostgreSQL, no allocation, no clock.
  *
@@ -27,11 +27,11 @@
 #define FETCHES_IN_VAIN	4		/* until blocks are taken instead */
 
 static void take_instead(TlConsensus *core);
-static TlKnownBlock *next_block(TlConsensus *core, TlKnownBlock *tip);
-static const TlView *nearest(TlConsensus *core, const TlKnownBlock *known);
+static TlKnownBlock *next_block(TlConsensus *core, TlKnownBlock *tip, TlView **shown);
 static bool hand_over(TlConsensus *core, TlKnownBlock *known,
 					  TlSpan certificate);
 static bool ends_epoch(const TlConsensusBlock *block);
+static TlView *shown_of_base(TlConsensus *core);
 static TlSpan encode_finalization(TlConsensus *core, const TlView *view);
 static TlSpan encode_epoch(TlConsensus *core, TlView *view);
 static bool put_carriers(TlConsensus *core, const TlHash *tip, TlView *view,
@@ -42,7 +42,7 @@ bool
 tl_consensus_final_settle(TlConsensus *core)
 {
 	TlView	   *view;
-	const TlView *shown = NULL;
+	const TlView *encoded = NULL;
 	TlKnownBlock *tip;
 	TlSpan		certificate = {NULL, 0};
 	bool		changed = false;
@@ -79,18 +79,17 @@ tl_consensus_final_settle(TlConsensus *core)
 	}
 	while (!core->standing.changed && core->base.header.view < core->final_view)
 	{
-		TlKnownBlock *next = next_block(core, tip);
+		TlView	   *shown = view;
+		TlKnownBlock *next = next_block(core, tip, &shown);
 
 		if (next == NULL)
 		{
 			tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 			break;
 		}
-		if (nearest(core, next) != shown)
-		{
-			shown = nearest(core, next);
+		if (shown != encoded)
 			certificate = encode_finalization(core, shown);
-		}
+		encoded = shown;
 		if (certificate.size == 0 || !hand_over(core, next, certificate))
 			break;
 		changed = true;
@@ -131,36 +130,36 @@ take_instead(TlConsensus *core)
 	tl_consensus_pace_catch_up(core, core->final_view, (ahead != 0) ? ahead : others);
 }
 
-/* The ancestor of tip, or tip, whose parent is the base. */
+/*
+ * The ancestor of tip, or tip, whose parent is the base; NULL if none is, or if on the
+ * way to it another block of a view is final.  *shown, at first of the tip, becomes its
+ * own finalization, if that is known, or the next one above.  Whoever is far behind can
+ * only be shown blocks if some finalization is within his memory (P17); and a core that
+ * is made anew in between knows the one of its base only.
+ */
 static TlKnownBlock *
-next_block(TlConsensus *core, TlKnownBlock *tip)
+next_block(TlConsensus *core, TlKnownBlock *tip, TlView **shown)
 {
 	TlKnownBlock *known = tip;
 
-	while (known != NULL &&
-		   !tl_consensus_same(&known->block.header.parent, &core->base.hash))
-		known = tl_consensus_proposal_find(core, known->block.header.parent_view,
-										   &known->block.header.parent);
-	return known;
-}
-
-/*
- * The view of the block's own finalization, if that is known, or of the next one above.
- * Whoever is far behind can only be shown blocks if some finalization is within his
- * memory (P17); and a core that is made anew in between knows the one of its base only.
- */
-static const TlView *
-nearest(TlConsensus *core, const TlKnownBlock *known)
-{
-	for (uint64_t number = known->block.header.view;
-		 number < core->final_view && !TL_FORGOTTEN(331); number++)
+	while (known != NULL)
 	{
-		const TlView *view = tl_consensus_view(core, number);
+		const TlBlockHeader *header = &known->block.header;
+		TlView	   *view = tl_consensus_view(core, header->view);
+		bool		last = tl_consensus_same(&header->parent, &core->base.hash);
 
 		if (view != NULL && view->certified[VOTE_FINALIZE].present)
-			return view;
+		{
+			if (!tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &known->block.hash))
+				return NULL;
+			if (!TL_FORGOTTEN(331) && (last || !TL_FORGOTTEN(333)))
+				*shown = view;
+		}
+		if (last)
+			break;
+		known = tl_consensus_proposal_find(core, header->parent_view, &header->parent);
 	}
-	return tl_consensus_view(core, core->final_view);
+	return known;
 }
 
 static bool
@@ -171,10 +170,10 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	TlConsensusBlock *handed;
 	bool		rows = tl_consensus_entry_fetch(core, known, true);
 
-	if (!TL_RULE(121, !core->own.asking || !ends_epoch(&known->block)))
-		return false;
 	if (!tl_consensus_cut_fetch(core, &core->base, &known->block, true,
 								&known->asked_us) || !rows)
+		return false;
+	if (!TL_RULE(121, !core->own.asking || !ends_epoch(&known->block)))
 		return false;
 	if (core->handed_count >= TL_CONSENSUS_HANDED_MAX)
 	{
@@ -223,12 +222,11 @@ ends_epoch(const TlConsensusBlock *block)
 void
 tl_consensus_final_retire(TlConsensus *core)
 {
-	TlView	   *view = tl_consensus_view(core, core->final_view);
+	TlView	   *view = shown_of_base(core);
 	TlAction   *action;
 	TlSpan		epoch;
 
-	if (core->retired || core->forked || view == NULL ||
-		!view->certified[VOTE_FINALIZE].present)
+	if (core->retired || core->forked || view == NULL)
 		return;
 	if (!tl_consensus_room(core, 2))
 		return;
@@ -245,6 +243,29 @@ tl_consensus_final_retire(TlConsensus *core)
 	action->hash = core->standing.change_row;
 	action->certificate = epoch;
 	core->retired = true;
+}
+
+/*
+ * The finalization of the base, or the next one above that is known to lie beyond it: by
+ * so few carriers the next epoch begins beyond it, for whoever is shown both (P17).
+ */
+static TlView *
+shown_of_base(TlConsensus *core)
+{
+	TlView	   *view = tl_consensus_view(core, core->base.header.view);
+	TlView	   *shown = tl_consensus_view(core, core->final_view);
+	TlKnownBlock *tip;
+
+	if (view != NULL && view->certified[VOTE_FINALIZE].present &&
+		tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &core->base.hash))
+		return view;
+	if (shown == NULL || !shown->certified[VOTE_FINALIZE].present)
+		return NULL;
+	tip = tl_consensus_proposal_find(core, shown->view,
+									 &shown->certified[VOTE_FINALIZE].block);
+	if (tip != NULL)
+		(void) next_block(core, tip, &shown);
+	return shown;
 }
 
 /* In the scratch memory of the step; empty if something is missing. */

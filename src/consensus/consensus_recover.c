@@ -383,7 +383,10 @@ has_own_rows(TlConsensus *core)
 	return ends_with(core, &digest);
 }
 
-/* If the own log goes on after the row that was shown, that must go. */
+/*
+ * If the own log goes on after the row that was shown, that must go.  While an own row
+ * waits it is this core that is behind, not the others.
+ */
 static bool
 ends_with(TlConsensus *core, const TlHash *shown)
 {
@@ -391,7 +394,7 @@ ends_with(TlConsensus *core, const TlHash *shown)
 
 	if (tl_consensus_same(&core->own.digest, shown))
 		return true;
-	if (tl_consensus_pace_may_fetch(core, &core->recover.cut_us) &&
+	if (!core->own.waits && tl_consensus_pace_may_fetch(core, &core->recover.cut_us) &&
 		(action = tl_consensus_act(core, TL_ACT_CUT_LOG)) != NULL)
 		action->hash = *shown;
 	return false;

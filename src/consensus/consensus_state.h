@@ -161,8 +161,6 @@ typedef struct TlIncarnation
 	uint64_t	view;			/* incarnation may lie below (R36) */
 } TlIncarnation;
 
-#define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
-
 /* What one STATE row said. */
 typedef struct TlStateClaim
 {
@@ -239,6 +237,7 @@ typedef struct TlOwn
 	bool		broken;			/* TL_ALARM_OWN_LOG was raised */
 	bool		asking;			/* what others have seen of the own log (R30) */
 	bool		lost;			/* memory: signs nothing before a REJOIN (R31) */
+	bool		waits;			/* its next row was refused: beyond the memory (R5) */
 	uint8_t		nonce[TL_NONCE_SIZE];
 	uint64_t	sequence;		/* of the newest row that was asked for */
 	uint64_t	epoch;			/* of the newest row that was stored */

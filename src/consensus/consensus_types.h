@@ -23,6 +23,7 @@
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
+#define TL_CONSENSUS_STATES_MAX		16	/* heights with STATE rows, of one member */
 #define TL_MEMBER_KEYS_MAX	16	/* row keys of one member, from first to last */
 #define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)

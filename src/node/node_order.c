@@ -73,6 +73,7 @@ static void on_contradiction(void *context, const TlLogRow *row, const TlLogRow 
 static void on_asked(void *context);
 static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
+static unsigned view_count(const TlConsensusConfig *config);
 static void load_key(TlOrder *order, const TlConsensusConfig *config);
 static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
@@ -168,7 +169,7 @@ begin_core(TlOrder *order)
 	tl_node_order_load(config);
 	load_key(order, config);
 	config->member = order->has_key ? order->log.member : 0;
-	config->view_count = (unsigned) tl_setting_order_views;
+	config->view_count = view_count(config);
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
 	config->pace.retain_us = (int64_t) tl_setting_retain_time_s * USECS_PER_SEC;
@@ -194,6 +195,28 @@ begin_core(TlOrder *order)
 	order->governed = true;		/* of the epoch that begins some may be stored */
 	order->wake_us = 0;
 	tl_replication_wire_end(order->wire);
+}
+
+/*
+ * How many views the core remembers: those that an administrator says, and up to the
+ * newest own vote, as the core goes by its memory when it votes (R2 to R5).  So fewer
+ * than before may be said at any time.
+ */
+static unsigned
+view_count(const TlConsensusConfig *config)
+{
+	uint64_t	count = (uint64_t) tl_setting_order_views;
+	uint64_t	voted = tl_replication_own_vote_last(config->epoch);
+
+	if (voted >= config->base.header.view + count)
+		count = voted - config->base.header.view + 1;
+	if (count > (uint64_t) tl_setting_order_views)
+		ereport(LOG,
+				errmsg("own votes lie further beyond the last final block than telco_ledger.order_views"),
+				errdetail("%llu views are remembered instead of %d.",
+						  (unsigned long long) Min(count, TL_CONSENSUS_VIEWS_MAX),
+						  tl_setting_order_views));
+	return (unsigned) Min(count, TL_CONSENSUS_VIEWS_MAX);
 }
 
 /*

@@ -493,12 +493,13 @@ tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after)
 				errdetail("Nothing is dropped for them; what lies between is asked for again."));
 		return;
 	}
+	tl_chain_execute(&delete_votes, values, NULL, false);
+	if (tl_chain_execute(&delete_rows, values, NULL, false) == 0)
+		return;					/* it ends there: the core has not been given all of it yet */
 	ereport(LOG,
 			errmsg("rows of the own log that no other member has seen are dropped"),
 			errdetail("Row %lld of incarnation %d is the last that is kept.",
 					  (long long) DatumGetInt64(values[1]), DatumGetInt32(values[0])));
-	tl_chain_execute(&delete_votes, values, NULL, false);
-	tl_chain_execute(&delete_rows, values, NULL, false);
 	tl_chain_execute(&free_batches, NULL, NULL, false);
 	order->cuts = order->anew = true;
 }

@@ -97,7 +97,7 @@ tl_node_settings_init(void)
 							   NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.order_views",
 							"Views after its last final block that a member follows at one time.",
-							"Log rows beyond wait until the next block is final. It takes effect when the server starts.",
+							"Log rows beyond wait until the next block is final. It takes effect when the server starts, which remembers more if own votes lie beyond.",
 							&tl_setting_order_views,
 							1024, 8, TL_CONSENSUS_VIEWS_MAX,
 							PGC_POSTMASTER, GUC_NOT_IN_SAMPLE,

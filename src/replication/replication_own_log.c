@@ -39,6 +39,10 @@ static TlStatement insert_vote = {
 	"INSERT INTO ledger_internal.own_vote (epoch, view, slot, digest) VALUES ($1, $2, $3, $4)",
 	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
 };
+static TlStatement select_vote = {
+	"SELECT max(view) FROM ledger_internal.own_vote WHERE epoch = $1",
+	1, {INT8OID}
+};
 static TlStatement delete_votes = {
 	"DELETE FROM ledger_internal.own_vote AS v USING"
 	" (SELECT epoch, view, slot FROM ledger_internal.own_vote WHERE (epoch, view) < ($1, $2)"
@@ -147,6 +151,19 @@ tl_replication_own_vote(uint64_t epoch, uint64_t view, TlVoteSlot slot,
 	};
 
 	tl_chain_execute(again ? &insert_vote_again : &insert_vote, values, NULL, false);
+}
+
+/* The view of the newest vote in that epoch; 0: there is none. */
+uint64_t
+tl_replication_own_vote_last(uint64_t epoch)
+{
+	Datum		value = Int64GetDatum((int64) epoch);
+	bool		isnull = true;
+	Datum		view;
+
+	tl_chain_execute(&select_vote, &value, NULL, true);
+	view = tl_chain_result(0, 0, &isnull);
+	return isnull ? 0 : (uint64_t) DatumGetInt64(view);
 }
 
 /* No vote can be cast in a view before that one any more: the oldest ones go. */

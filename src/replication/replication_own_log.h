@@ -37,6 +37,7 @@ extern void tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row,
 										uint64_t height);
 extern void tl_replication_own_vote(uint64_t epoch, uint64_t view,
 									TlVoteSlot slot, const TlHash *block, bool again);
+extern uint64_t tl_replication_own_vote_last(uint64_t epoch);
 extern void tl_replication_own_vote_prune(uint64_t epoch, uint64_t view);
 
 #endif							/* REPLICATION_OWN_LOG_H */

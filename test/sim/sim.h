@@ -148,6 +148,7 @@ typedef struct SimNode
 	SimLog		again;			/* BATCH rows that it asked to see again */
 	SimLog		answers;		/* REPLY rows of that transaction */
 	bool		own_returned;	/* all of the own log came from others */
+	const SimRow *refused;		/* own row beyond what its core remembers (R5) */
 	bool		cut;			/* the own log, after the row of: */
 	TlHash		cut_after;
 	struct SimEvent *mail;		/* what others answered or ask */
@@ -380,6 +381,7 @@ typedef enum SimSeen
 	SIM_SEEN_DROPPED,			/* rows that were dropped */
 	SIM_SEEN_GAP,				/* logs that were followed across such rows */
 	SIM_SEEN_CAREFUL,			/* batches ordered of lanes that have cost a view */
+	SIM_SEEN_WAITED,			/* own votes that were taken after they had been refused (R5) */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -504,6 +506,7 @@ typedef struct SimScenario
 #define SIM_EXPECT_DUE		64	/* timers get their blocks soon */
 #define SIM_EXPECT_SETTLED	128 /* no view of an honest leader is lost in the end */
 #define SIM_EXPECT_PRUNED	256 /* pruning goes on while the fault lasts */
+#define SIM_EXPECT_ROOM		512 /* V9 only where nobody's memory is full (P9) */
 
 struct SimWorld
 {

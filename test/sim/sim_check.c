@@ -44,6 +44,7 @@ static bool signed_both(SimWorld *world, const TlLogRow *row,
 static void check_evidence(SimWorld *world, const SimNode *node,
 						   const TlLogRow *row);
 static void count_votes(const SimNode *node, const SimLog *log);
+static bool is_memory_full(const SimWorld *world);
 static bool is_asked_for_tip(const SimWorld *world);
 static void check_view(SimWorld *world, SimNode *node, const TlLogRow *row);
 static void check_floor(SimWorld *world, const SimNode *node,
@@ -391,6 +392,25 @@ sim_check_faults(SimWorld *world)
 				 world->lost_views);
 }
 
+/* P9: does somebody stand in the last view that he remembers?  There all may stand still. */
+static bool
+is_memory_full(const SimWorld *world)
+{
+	for (unsigned i = 0; i < world->node_count; i++)
+	{
+		const SimNode *node = &world->nodes[i];
+		TlConsensusStatus status;
+
+		if (node->core == NULL)
+			continue;
+		tl_consensus_status(node->core, &status);
+		if (status.view + 1 >= node->chain[node->chain_count - 1].header.view +
+			world->config.view_count)
+			return true;
+	}
+	return false;
+}
+
 /* Does the scenario promise V9 whatever is off? */
 static bool
 is_asked_for_tip(const SimWorld *world)
@@ -408,6 +428,8 @@ sim_check_end(SimWorld *world)
 
 	sim_script_end(world);
 	if (what == NULL || world->safety_only ||
+		(world->scenario != NULL && (world->scenario->expect & SIM_EXPECT_ROOM) != 0 &&
+		 is_memory_full(world)) ||
 		(sim_check_too_many(world) && !is_asked_for_tip(world)))
 		return;
 	if (world->verbose)

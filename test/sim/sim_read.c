@@ -119,7 +119,16 @@ sim_read_give(SimWorld *world, SimNode *node, const SimRow *row, TlInputKind kin
 	status = tl_consensus_step(node->core, node->actions, &input);
 	world->core_steps++;
 	if (status == TL_NOT_FINAL)
+	{
+		if (row->row.member == node->number)
+			node->refused = row;
 		return false;
+	}
+	if (row == node->refused)
+	{
+		node->refused = NULL;
+		world->seen[SIM_SEEN_WAITED]++;
+	}
 	if (status == TL_OK && kind == TL_INPUT_ROW)
 	{
 		sim_check_reply_row(world, node, &row->row);

@@ -228,7 +228,7 @@ static const SimScenario scenarios[] = {
 	{"pruned_restore_and_crash", "1, 8, 12", "and crashes while its rows come back to it",
 	sim_pruned_interrupted, SIM_SEEN_REJOIN, 3, true, 10, 12000, 0},
 	{"pruned_votes_beyond", "1, 8, 12", "with little memory: own votes come back that lie beyond it, and wait for final blocks, after a crash as well (R5)",
-	sim_pruned_beyond, SIM_SEEN_REJOIN, 3, true, 20, 12000, SIM_EXPECT_SAFETY},
+	sim_pruned_beyond, SIM_SEEN_WAITED, 2, true, 20, 12000, SIM_EXPECT_ROOM},
 	{"pruned_disk_lost", "8, 12", "everything of a member is gone, and most of the logs with it",
 	sim_pruned_lost, SIM_SEEN_GAP, 4, true, 10, 8000, 0},
 	{"pruned_join", "12, 16", "members join whom nobody can give the beginning of a log",

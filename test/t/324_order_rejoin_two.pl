@@ -42,5 +42,16 @@ for my $incarnation (1, 2)
 }
 is($wires->sql(2, 'SELECT count(DISTINCT incarnation) FROM ledger_internal.own_log'), '3', 'and those of the incarnation that was lost');
 
+# Whatever is configured since, its memory reaches its own votes.
+my $offset = -s $wires->node(2)->logfile;
+$wires->sql(2, "INSERT INTO ledger_internal.own_vote SELECT epoch, view + 1000, 'phase2', digest"
+	  . ' FROM ledger_internal.own_vote ORDER BY epoch DESC, view DESC LIMIT 1');
+$wires->node(2)->append_conf('postgresql.conf', "telco_ledger.order_views = 8\n");
+$wires->node(2)->restart;
+ok(wait_for_log($wires, 2, 'own votes lie further beyond the last final block than telco_ledger.order_views', $offset), 'own votes lie beyond');
+submit($wires, $_, 'with little memory') foreach (1, 2);
+all_ordered($wires, 'with little memory', 1, 2);
+unlike(substr(slurp_file($wires->node(2)->logfile), $offset), qr/consensus alarm/, 'and none of them is lost');
+
 innocent($wires, 1, 2);
 done_testing();

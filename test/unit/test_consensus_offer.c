@@ -32,6 +32,7 @@ static void *memory;
 static TlConsensusBlock blocks[BLOCKS + 1]; /* of views 1 and on; 0 is genesis */
 static uint8_t parts[BLOCKS + 1][3][TL_OFFER_SIZE_MAX / 64];
 static uint8_t bytes[2 * TL_OFFER_SIZE_MAX];
+static uint64_t shown[BLOCKS + 1];	/* with which view's finalization each was handed over */
 
 static void
 open_core(void)
@@ -48,33 +49,18 @@ open_core(void)
 	blocks[0] = config.base;
 }
 
-/* Blocks that order nothing, one a view. */
+/* Blocks that order nothing, one a view; from that one on a view later. */
+static void
+make_blocks_beside(unsigned late)
+{
+	for (unsigned i = 1; i <= BLOCKS; i++)
+		unit_consensus_child(&blocks[i], &config, &blocks[i - 1], i + (i >= late));
+}
+
 static void
 make_blocks(void)
 {
-	for (unsigned i = 1; i <= BLOCKS; i++)
-	{
-		const TlConsensusBlock *parent = &blocks[i - 1];
-		TlConsensusBlock *block = &blocks[i];
-		TlBlockHeader *header = &block->header;
-
-		memset(block, 0, sizeof(*block));
-		header->chain_id = config.chain_id;
-		header->height = i;
-		header->view = i;
-		header->parent = parent->hash;
-		header->parent_view = parent->header.view;
-		header->proposer = 2;
-		header->time = (int64_t) i;
-		header->members_hash = config.members_hash;
-		tl_merkle_empty_root(&header->batch_root);
-		tl_merkle_empty_root(&header->entries_root);
-		header->cut_hash = config.base.header.cut_hash;
-		tl_merkle_range_root(&parent->history, &header->history_root);
-		tl_chain_block_hash(&block->hash, header);
-		block->history = parent->history;
-		UNIT_CHECK(tl_merkle_range_append(&block->history, &block->hash) == TL_OK);
-	}
+	make_blocks_beside(BLOCKS + 1);
 }
 
 /* From that block on headers name the state after block 1. */
@@ -167,6 +153,16 @@ judge(TlSpan offer)
 	return tl_consensus_judge_offer(core, offer, tl_consensus_check_signature, NULL);
 }
 
+static void
+note_shown(const TlAction *action)
+{
+	TlCertificate certificate;
+
+	UNIT_CHECK(tl_consensus_certificate_decode(&certificate, action->certificate.data,
+											   action->certificate.size) == TL_OK);
+	shown[action->block->header.height] = certificate.view;
+}
+
 /* How many blocks become final by that. */
 static unsigned
 give(TlSpan offer)
@@ -174,12 +170,18 @@ give(TlSpan offer)
 	TlInput		input = {.kind = TL_INPUT_OFFER, .now_us = 2, .member = 2, .payload = offer};
 	unsigned	count = 0;
 
+	memset(shown, 0, sizeof(shown));
 	input.certificates_valid = judge(offer) == TL_OK;
 	do
 	{
 		UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 		for (unsigned i = 0; i < actions.count; i++)
-			count += (actions.list[i].kind == TL_ACT_FINAL);
+		{
+			if (actions.list[i].kind != TL_ACT_FINAL)
+				continue;
+			note_shown(&actions.list[i]);
+			count++;
+		}
 		input.kind = TL_INPUT_TIME;
 	} while (actions.more);
 	return count;
@@ -310,6 +312,58 @@ shown_wrongly(void)
 	UNIT_CHECK(!core->forked);
 }
 
+/* A row that shows the finalization of that block. */
+static void
+show_final(unsigned number)
+{
+	TlInput		input = {.kind = TL_INPUT_ROW, .now_us = 2, .certificates_valid = true};
+
+	input.row = (TlLogRow) {.member = 2, .sequence = 1, .kind = TL_LOG_CERT,
+		.view = blocks[number].header.view, .payload = finalization(number, 3, false)};
+	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
+}
+
+/* P17: a block is handed over with its own finalization, or the next one above. */
+static void
+shown_with(void)
+{
+	TlOffer		offer;
+
+	open_core();
+	make_blocks();
+	show_final(3);
+	offer = offer_of(1, 6);
+	offer.blocks[5].certificate = finalization(6, 3, false);
+	UNIT_CHECK(give(encode(&offer)) == 6);
+	for (unsigned i = 1; i <= 6; i++)
+		UNIT_CHECK(shown[i] == (i <= 3 ? 3 : 6));
+}
+
+/* F2: two finalizations of one view; one of a view that the chain of another passes over. */
+static void
+contradictions(void)
+{
+	TlConsensusBlock other;
+	TlOffer		offer;
+
+	for (unsigned passed = 0; passed < 2; passed++)
+	{
+		open_core();
+		make_blocks_beside(passed ? 3 : BLOCKS + 1);
+		other = blocks[3];
+		blocks[3].hash.bytes[0] ^= 1;
+		blocks[3].header.view = 3;
+		show_final(3);
+		blocks[3] = other;
+		offer = offer_of(1, 5);
+		offer.blocks[4].certificate = finalization(5, 3, false);
+		UNIT_CHECK(give(encode(&offer)) == (passed ? 5 : 0));
+		UNIT_CHECK(core->forked == !passed);
+		for (unsigned i = 1; passed && i <= 5; i++)
+			UNIT_CHECK(shown[i] == blocks[5].header.view);
+	}
+}
+
 /* As many as an offer may have, and one more. */
 static void
 limits(void)
@@ -343,4 +397,5 @@ limits(void)
 	UNIT_CHECK(judge((TlSpan) {bytes, TL_OFFER_SIZE_MAX}) == TL_TOO_LARGE);
 }
 
-UNIT_MAIN(UNIT_CASE(taken), UNIT_CASE(refused), UNIT_CASE(shown_wrongly), UNIT_CASE(limits))
+UNIT_MAIN(UNIT_CASE(taken), UNIT_CASE(refused), UNIT_CASE(shown_wrongly),
+		  UNIT_CASE(shown_with), UNIT_CASE(contradictions), UNIT_CASE(limits))

@@ -10,6 +10,7 @@
  */
 #include "consensus_core.h"
 #include "consensus_evidence.h"
+#include "consensus_offer.h"
 #include "consensus_rejoin.h"
 #include "consensus_reply.h"
 
@@ -704,6 +705,95 @@ pair(void)
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
 }
 
+/* The other of two shows a block of view 1 that is final. */
+static void
+bring_block(void)
+{
+	static uint8_t parts[3][1024];
+	uint8_t		bytes[4096];
+	uint8_t		votes[2 * TL_CERTIFICATE_VOTE_SIZE];
+	TlConsensusBlock block;
+	TlCertificate certificate = {.kind = TL_LOG_FINALIZE, .view = 1, .vote_count = 2};
+	TlOffer		offer = {.count = 1};
+	TlSpan	   *spans[] = {&offer.blocks[0].header, &offer.blocks[0].cut, &offer.blocks[0].certificate};
+	TlWriter	writers[3];
+	TlWriter	writer;
+
+	unit_consensus_child(&block, &config, &config.base, 1);
+	certificate.block = block.hash;
+	tl_writer_init(&writer, votes, sizeof(votes));
+	for (uint32_t member = 1; member <= 2; member++)
+	{
+		TlLogRow	row = row_of(member, 0, 1, TL_LOG_FINALIZE, 1,
+								 (TlSpan) {block.hash.bytes, TL_HASH_SIZE});
+		TlVote		vote;
+
+		tl_consensus_certificate_row_vote(&vote, &row);
+		tl_consensus_certificate_put_vote(&writer, &vote);
+	}
+	certificate.votes = (TlSpan) {votes, writer.size};
+	for (int i = 0; i < 3; i++)
+		tl_writer_init(&writers[i], parts[i], sizeof(parts[i]));
+	UNIT_CHECK(tl_chain_block_encode(&writers[0], &block.header) == TL_OK);
+	UNIT_CHECK(tl_chain_cut_encode(&writers[1], NULL, 0) == TL_OK);
+	UNIT_CHECK(tl_consensus_certificate_encode(&writers[2], &certificate) == TL_OK);
+	for (int i = 0; i < 3; i++)
+		*spans[i] = (TlSpan) {parts[i], writers[i].size};
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_offer_encode(&writer, &offer) == TL_OK);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_OFFER, .member = 2,
+							   .payload = {bytes, writer.size}}) == TL_OK);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_FINAL) != NULL);
+}
+
+/* The other one's REPLY to nonce 7 shows that row, which is here. */
+static TlStatus
+reply_with(const TlLogRow *own)
+{
+	uint8_t		bytes[TL_REPLY_SIZE_FIXED + TL_EVIDENCE_ROW_SIZE];
+	TlReply		reply = {.asker = 1, .request = {7}, .seen = true};
+	TlWriter	writer;
+
+	seen(2, own, true);
+	tl_consensus_evidence_row(&reply.last, own);
+	tl_writer_init(&writer, bytes, sizeof(bytes));
+	UNIT_CHECK(tl_consensus_reply_encode(&writer, &reply) == TL_OK);
+	return give(TL_INPUT_REPLY, row_of(2, 0, 0, TL_LOG_REPLY, 1,
+									   (TlSpan) {bytes, writer.size}));
+}
+
+/*
+ * A core of two that has started, and was offered that vote of view 16 in vain: with a
+ * nonce it asks for no cut of the log, takes the row once a block is final, opens the
+ * next incarnation, and does not cast the vote once more.
+ */
+static bool
+rejoins_after(const TlLogRow *beyond)
+{
+	TlSpan		none = {NULL, 0};
+	const TlAction *action;
+	bool		opened;
+
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_REJOIN,
+							   .rejoin = {.cause = TL_REJOIN_ROLLED_BACK,
+								   .nonce = {7}}}) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_ROW, *beyond) == TL_NOT_FINAL);
+	UNIT_CHECK(reply_with(beyond) == TL_OK);
+	UNIT_CHECK(unit_action(&actions, TL_ACT_APPEND) == NULL &&
+			   unit_action(&actions, TL_ACT_CUT_LOG) == NULL);
+	bring_block();
+	UNIT_CHECK(unit_action(&actions, TL_ACT_CUT_LOG) == NULL);
+	UNIT_CHECK(give(TL_INPUT_ROW, *beyond) == TL_OK);
+	action = unit_action(&actions, TL_ACT_APPEND);
+	opened = action != NULL && action->row.kind == TL_LOG_REJOIN;
+	UNIT_CHECK(give(TL_INPUT_ROW, row_of(2, 0, 1, TL_LOG_NULLIFY, 16, none)) == TL_OK);
+	now_us += 60 * 1000000;
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_NULLIFY) == NULL);
+	UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
+	UNIT_CHECK(unit_appended(&actions, TL_LOG_NULLIFY) == NULL);
+	return opened;
+}
+
 /*
  * Two members, and a crash while rows come back: at the start there is a vote of a view
  * that is not remembered.  It waits, and nothing is signed before the REJOIN; four members
@@ -734,6 +824,10 @@ interrupted(void)
 		now_us += 60 * 1000000;
 		UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
 		UNIT_CHECK(!waits || unit_action(&actions, TL_ACT_APPEND) == NULL);
+		/* it is offered again, and a nonce may come later */
+		UNIT_CHECK(!waits || give(TL_INPUT_ROW, beyond) == TL_NOT_FINAL);
+		UNIT_CHECK(!alarmed(TL_ALARM_OWN_LOG));
+		UNIT_CHECK(!waits || rejoins_after(&beyond));
 	}
 	open_core(2, 1);
 	UNIT_CHECK(give(TL_INPUT_ROW, within) == TL_OK);
@@ -742,7 +836,32 @@ interrupted(void)
 	start(true);
 	UNIT_CHECK(!alarmed(TL_ALARM_MEMORY));	/* its operator knows */
 	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL);
-	UNIT_CHECK(give(TL_INPUT_ROW, beyond) == TL_NOT_FINAL);
+	UNIT_CHECK(rejoins_after(&beyond));
+}
+
+/* Of whom no such row came back from others. */
+static void
+waits_for_nobody(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	row = row_of(1, 0, 1, TL_LOG_NULLIFY, 16, none);
+	TlLogRow	other = row_of(1, 0, 1, TL_LOG_ACK, 16, none);
+	TlConsensusStatus status;
+
+	open_core(1, 1);			/* has nobody to ask */
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);
+	start(false);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(!status.lost && !alarmed(TL_ALARM_MEMORY));
+	open_core(3, 1);
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_NOT_FINAL);
+	config.quorum_of_three = 2;
+	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+	UNIT_CHECK(core != NULL && give(TL_INPUT_ROW, row) == TL_OK);
+	open_core(2, 1);
+	UNIT_CHECK(give(TL_INPUT_ROW, other) == TL_OK);	/* no vote */
+	open_epoch(2, 1, 1, 0);
+	UNIT_CHECK(give(TL_INPUT_ROW, row) == TL_OK);	/* of an epoch that is over */
 }
 
 /* Is an own REJOIN of that epoch and view taken although nobody has what it follows? */
@@ -1046,7 +1165,7 @@ UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(signs_although_refused),
 		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
 		  UNIT_CASE(ordered_rejoin_stays), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair),
-		  UNIT_CASE(interrupted),
+		  UNIT_CASE(interrupted), UNIT_CASE(waits_for_nobody),
 		  UNIT_CASE(lost_by_both), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),

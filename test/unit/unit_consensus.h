@@ -12,6 +12,7 @@
 #define UNIT_CONSENSUS_H
 
 #include "consensus_core.h"
+#include "merkle_hash.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -63,6 +64,31 @@ unit_consensus_genesis(TlConsensusConfig *config)
 	tl_merkle_range_init(&genesis->history);
 	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
 	config->chain_id = config->founding = genesis->hash;
+}
+
+/* A block of that view that orders nothing. */
+static inline void
+unit_consensus_child(TlConsensusBlock *block, const TlConsensusConfig *config,
+					 const TlConsensusBlock *parent, uint64_t view)
+{
+	TlBlockHeader *header = &block->header;
+
+	memset(block, 0, sizeof(*block));
+	header->chain_id = config->chain_id;
+	header->height = parent->header.height + 1;
+	header->view = view;
+	header->parent = parent->hash;
+	header->parent_view = parent->header.view;
+	header->proposer = 2;
+	header->time = (int64_t) view;
+	header->members_hash = config->members_hash;
+	tl_merkle_empty_root(&header->batch_root);
+	tl_merkle_empty_root(&header->entries_root);
+	header->cut_hash = config->base.header.cut_hash;
+	tl_merkle_range_root(&parent->history, &header->history_root);
+	tl_chain_block_hash(&block->hash, header);
+	block->history = parent->history;
+	UNIT_CHECK(tl_merkle_range_append(&block->history, &block->hash) == TL_OK);
 }
 
 /* In memory of the heap. */
