@@ -381,6 +381,7 @@ typedef enum SimSeen
 	SIM_SEEN_DROPPED,			/* rows that were dropped */
 	SIM_SEEN_GAP,				/* logs that were followed across such rows */
 	SIM_SEEN_CAREFUL,			/* batches ordered of lanes that have cost a view */
+	SIM_SEEN_SUMMED,			/* summaries at starts, of logs of which rows were dropped */
 	SIM_SEEN_WAITED,			/* own votes that were taken after they had been refused (R5) */
 	SIM_SEEN_KINDS
 } SimSeen;
@@ -580,6 +581,7 @@ extern SimRow *sim_row(SimWorld *world, const TlLogRow *row);
 extern SimRow *sim_find(SimWorld *world, const TlHash *subject);
 extern SimRow **sim_bucket(SimWorld *world, const TlHash *subject);
 extern void sim_log_add(SimLog *log, SimRow *row);
+extern bool sim_log_has(const SimLog *log, unsigned count, const SimRow *row);
 extern bool sim_check_signature(void *context, const uint8_t *signature,
 								const TlHash *digest, const uint8_t *row_key);
 extern bool sim_same(const TlHash *left, const TlHash *right);

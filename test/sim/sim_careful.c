@@ -11,6 +11,8 @@
  * So it looks only at what is certain at both ends of the step: blocks of honest leaders
  * whose ancestors were here before, bodies that are missing before and after, votes of a
  * quorum that were read; and not where a disk has forgotten what its core may know.
+ * It does not find care that ends too late, or never, and of an ACK beyond the batch not
+ * on which branch that lies: test_consensus_instance.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +26,8 @@ static uint64_t missing(SimWorld *world, const SimNode *node);
 static const SimRow *find_proposal(SimWorld *world, const SimNode *node);
 static bool has_voted(const SimNode *node);
 static bool is_linked(SimWorld *world, const SimNode *node, const TlHash *block);
-static bool was_given(const SimNode *node, const SimRow *row);
-static unsigned read_cut(const SimRow *row, TlBlockHeader *header, TlLane *lanes);
+static unsigned read_cut(const TlLogRow *row, TlBlockHeader *header, TlLane *lanes);
+static unsigned cut_of(SimWorld *world, const TlHash *block, TlLane *lanes);
 static bool was_nullified(const SimWorld *world, const SimNode *node, uint64_t view);
 static void blame(SimWorld *world, SimNode *node, uint64_t lanes);
 static TlHash final_place(const SimNode *node, unsigned lane);
@@ -64,17 +66,16 @@ missing(SimWorld *world, const SimNode *node)
 	TlLane		to[TL_MEMBER_COUNT_MAX];
 	TlLane		from[TL_MEMBER_COUNT_MAX];
 	TlBlockHeader header;
-	TlBlockHeader before;
 	unsigned	count;
 	unsigned	from_count;
 	uint64_t	lanes = 0;
 
 	if (row == NULL)
 		return 0;
-	count = read_cut(row, &header, to);
+	count = read_cut(&row->row, &header, to);
 	if (!is_linked(world, node, &header.parent))
 		return 0;
-	from_count = read_cut(sim_find(world, &header.parent), &before, from);
+	from_count = cut_of(world, &header.parent, from);
 	for (unsigned i = 0; i < count; i++)
 	{
 		const TlLane *parent = sim_lane(from, from_count, to[i].member);
@@ -138,9 +139,11 @@ is_linked(SimWorld *world, const SimNode *node, const TlHash *block)
 		TlLane		lanes[TL_MEMBER_COUNT_MAX];
 		TlBlockHeader header;
 
-		if (row == NULL || !was_given(node, row))
+		/* In its log: whether its disk has it says nothing of the core. */
+		if (row == NULL || !sim_log_has(&node->logs[row->row.member - 1],
+										node->read[row->row.member - 1], row))
 			return false;
-		(void) read_cut(row, &header, lanes);
+		(void) read_cut(&row->row, &header, lanes);
 		if (header.height <= tip->header.height)
 			return false;
 		hash = header.parent;
@@ -148,31 +151,26 @@ is_linked(SimWorld *world, const SimNode *node, const TlHash *block)
 	return true;
 }
 
-/* In its log: whether its disk has it says nothing of the core. */
-static bool
-was_given(const SimNode *node, const SimRow *row)
+/* Nothing of genesis, which nobody has proposed. */
+static unsigned
+cut_of(SimWorld *world, const TlHash *block, TlLane *lanes)
 {
-	unsigned	log = row->row.member - 1;
+	const SimRow *row = sim_find(world, block);
+	TlBlockHeader header;
 
-	for (unsigned i = node->read[log]; i-- > 0;)
-	{
-		if (node->logs[log].rows[i] == row)
-			return true;
-	}
-	return false;
+	return (row != NULL) ? read_cut(&row->row, &header, lanes) : 0;
 }
 
-/* Of a PROPOSE row, or none: of genesis. */
+/* Of a PROPOSE row. */
 static unsigned
-read_cut(const SimRow *row, TlBlockHeader *header, TlLane *lanes)
+read_cut(const TlLogRow *row, TlBlockHeader *header, TlLane *lanes)
 {
 	TlProposal	proposal;
 	unsigned	count = 0;
 
 	memset(header, 0, sizeof(*header));
-	if (row == NULL ||
-		tl_consensus_proposal_decode(&proposal, row->row.payload.data,
-									 row->row.payload.size) != TL_OK ||
+	if (tl_consensus_proposal_decode(&proposal, row->payload.data,
+									 row->payload.size) != TL_OK ||
 		tl_chain_block_decode(header, proposal.header.data, proposal.header.size) != TL_OK ||
 		tl_chain_cut_decode(lanes, &count, TL_MEMBER_COUNT_MAX,
 							proposal.cut.data, proposal.cut.size) != TL_OK)
@@ -242,18 +240,16 @@ final_place(const SimNode *node, unsigned lane)
 void
 sim_careful_propose(SimWorld *world, SimNode *node, const TlLogRow *row)
 {
-	SimRow		proposed = {.row = *row};
 	TlLane		to[TL_MEMBER_COUNT_MAX];
 	TlLane		from[TL_MEMBER_COUNT_MAX];
 	TlBlockHeader header;
-	TlBlockHeader before;
 	unsigned	from_count;
 	unsigned	count;
 
 	if (row->kind != TL_LOG_PROPOSE || !sim_is_honest(node))
 		return;
-	count = read_cut(&proposed, &header, to);
-	from_count = read_cut(sim_find(world, &header.parent), &before, from);
+	count = read_cut(row, &header, to);
+	from_count = cut_of(world, &header.parent, from);
 	for (unsigned i = 0; i < count; i++)
 	{
 		const TlLane *parent = sim_lane(from, from_count, to[i].member);
@@ -288,8 +284,11 @@ check_lane(SimWorld *world, SimNode *node, const TlLane *to)
 		ack = tl_consensus_summary(node->core, member, &summary) ?
 			sim_lane(summary.lanes, summary.lane_count, to->member) : NULL;
 		if (ack == NULL || ack->incarnation < to->incarnation ||
-			(ack->incarnation == to->incarnation && ack->batch < to->batch))
-			sim_fail(world, "V34: node %u orders batch %llu of member %u, which has cost %u views, and member %u has not acknowledged it",
+			(ack->incarnation == to->incarnation &&
+			 (ack->batch < to->batch ||
+			  (ack->batch == to->batch && !sim_same(&ack->digest, &to->digest)))))
+			sim_fail(world, "V34: node %u orders batch %llu of member %u, "
+					 "which has cost %u views, and member %u has not acknowledged it",
 					 node->id, (unsigned long long) to->batch, to->member,
 					 careful->strikes[lane], member);
 	}

@@ -214,18 +214,6 @@ orders(SimWorld *world, const TlConsensusBlock *block, const TlConsensusBlock *p
 	return false;
 }
 
-/* The place of a member's lane in a cut, or NULL. */
-const TlLane *
-sim_lane(const TlLane *cut, unsigned count, uint32_t member)
-{
-	for (unsigned i = 0; i < count; i++)
-	{
-		if (cut[i].member == member)
-			return &cut[i];
-	}
-	return NULL;
-}
-
 void
 sim_disk_store(SimNode *node, unsigned log, SimRow *row)
 {

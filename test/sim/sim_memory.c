@@ -68,7 +68,6 @@ static bool two_of_three(const SimWorld *world, uint64_t epoch);
 static bool others_came(const SimWorld *world, uint64_t epoch);
 static bool is_unanimous(const SimWorld *world, const SimNode *node);
 static SimRow *tail(const SimLog *log);
-static bool has_row(const SimLog *log, const SimRow *row);
 static bool lacks_wire(const SimNode *node);
 static void give_loose(SimWorld *world, SimNode *node, TlInputKind kind,
 					   const SimRow *row);
@@ -413,24 +412,27 @@ sim_memory_open(SimWorld *world, SimNode *node, bool start)
 	sim_node_step(world, node, &input, false);
 }
 
-/* Rows of an incarnation that an own REJOIN has ended say nothing (R31). */
+/* Rows of an incarnation that an own REJOIN has ended say nothing, but of a later epoch (R31). */
 static bool
 lacks_wire(const SimNode *node)
 {
 	const SimLog *own = &node->logs[node->number - 1];
 	const SimRow *last = tail(&node->wire);
+	bool		ended = false;
+	uint64_t	epoch = 0;
 
 	for (unsigned i = 0; last != NULL && i < own->count; i++)
 	{
 		const TlLogRow *row = &own->rows[i]->row;
 		TlRejoin	rejoin;
 
-		if (row->kind == TL_LOG_REJOIN &&
-			tl_consensus_rejoin_decode(&rejoin, row->payload.data, row->payload.size) == TL_OK &&
-			memcmp(rejoin.nonce_before, last->row.nonce, TL_NONCE_SIZE) == 0)
-			return false;
+		if (row->kind != TL_LOG_REJOIN ||
+			tl_consensus_rejoin_decode(&rejoin, row->payload.data, row->payload.size) != TL_OK)
+			continue;
+		ended |= memcmp(rejoin.nonce_before, last->row.nonce, TL_NONCE_SIZE) == 0;
+		epoch = row->epoch;
 	}
-	return last != NULL && !has_row(own, last) &&
+	return last != NULL && !(ended && last->row.epoch <= epoch) && !sim_log_has(own, own->count, last) &&
 		!(own->sparse && sim_prune_next(own, last) < own->count);
 }
 
@@ -646,7 +648,8 @@ sim_memory_read(SimWorld *world, SimNode *node)
 		if (event->row != NULL)
 		{
 			input.row = event->row->row;
-			input.held = has_row(&node->logs[node->number - 1], event->row) ||
+			input.held = sim_log_has(&node->logs[node->number - 1],
+									   node->logs[node->number - 1].count, event->row) ||
 				sim_prune_had(&node->logs[node->number - 1], event->row);
 		}
 		sim_node_step(world, node, &input, true);
@@ -848,7 +851,8 @@ sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 
 /*
  * What is beyond that row is gone, and the core knows nothing of it.  What blocks here
- * order stays outside of the log: others may have lost it.
+ * order stays outside of the log, as others may have lost it: that stands for a node's own
+ * wire, of which nothing is ever cut, and which answers them.
  */
 static void
 cut_log(SimWorld *world, SimNode *node, const TlHash *after)
@@ -879,7 +883,7 @@ sim_memory_after(const SimLog *source, const SimLog *log, bool own)
 		return 0;
 	for (unsigned i = source->count; own && i-- > 0;)
 	{
-		if (has_row(log, source->rows[i]))
+		if (sim_log_has(log, log->count, source->rows[i]))
 			return i + 1;
 	}
 	if (own)
@@ -930,15 +934,4 @@ static SimRow *
 tail(const SimLog *log)
 {
 	return (log->count > 0) ? log->rows[log->count - 1] : NULL;
-}
-
-static bool
-has_row(const SimLog *log, const SimRow *row)
-{
-	for (unsigned i = log->count; i-- > 0;)
-	{
-		if (log->rows[i] == row)
-			return true;
-	}
-	return false;
 }

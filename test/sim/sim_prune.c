@@ -38,7 +38,6 @@ static bool ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint, 
 static bool is_ordered(const TlLane *lane, const TlConsensusBlock *block);
 static void drop_loose(SimNode *node, const TlBlockHeader *header);
 static void release(SimNode *node, SimRow *row);
-static bool has(const SimLog *log, const SimRow *row);
 
 /* A transaction is durable, and with it what the core has said. */
 void
@@ -165,15 +164,11 @@ ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint, bool summed)
 static bool
 is_ordered(const TlLane *lane, const TlConsensusBlock *block)
 {
-	for (unsigned i = 0; i < block->lane_count; i++)
-	{
-		const TlLane *cut = &block->cut[i];
+	const TlLane *cut = sim_lane(block->cut, block->lane_count, lane->member);
 
-		if (cut->member == lane->member)
-			return lane->incarnation < cut->incarnation ||
-				(lane->incarnation == cut->incarnation && lane->batch <= cut->batch);
-	}
-	return false;
+	return cut != NULL &&
+		(lane->incarnation < cut->incarnation ||
+		 (lane->incarnation == cut->incarnation && lane->batch <= cut->batch));
 }
 
 /* Of what was fetched outside the logs blocks' own rows go. */
@@ -188,7 +183,8 @@ drop_loose(SimNode *node, const TlBlockHeader *header)
 
 		if (row->row.kind != TL_LOG_PROPOSE || is_needed(&row->row, header))
 			node->loose.rows[kept++] = row;
-		else if (!has(&node->logs[row->row.member - 1], row))
+		else if (!sim_log_has(&node->logs[row->row.member - 1],
+							  node->logs[row->row.member - 1].count, row))
 			row->holders &= ~(UINT64_C(1) << node->id);
 	}
 	node->loose.count = kept;
@@ -198,19 +194,8 @@ static void
 release(SimNode *node, SimRow *row)
 {
 	row->droppers |= UINT64_C(1) << node->id;
-	if (!has(&node->loose, row))
+	if (!sim_log_has(&node->loose, node->loose.count, row))
 		row->holders &= ~(UINT64_C(1) << node->id);
-}
-
-static bool
-has(const SimLog *log, const SimRow *row)
-{
-	for (unsigned i = log->count; i-- > 0;)
-	{
-		if (log->rows[i] == row)
-			return true;
-	}
-	return false;
 }
 
 /* Are rows before this one gone from the log? */

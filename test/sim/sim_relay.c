@@ -4,8 +4,9 @@
  *	  V23: CERT rows that have to be there at once (P11, P13, P14).
  *
  * Who hands over a block that decides a motion shows its finalization in his
- * log, and hands over none that ends the epoch before he may sign (P21); and so does who begins on a block whose finalization came from outside
- * the logs, if somebody does not show that he knows it.
+ * log, and hands over none that ends the epoch before he may sign (P21).  So does who
+ * begins on a block whose finalization came from outside the logs, if somebody does not
+ * show that he knows it.
  *
  *-------------------------------------------------------------------------
  */

@@ -118,7 +118,8 @@ view_of(const TlLogRow *row)
 {
 	TlCertificate certificate;
 
-	if (row->kind != TL_LOG_CERT || tl_consensus_certificate_decode(&certificate, row->payload.data, row->payload.size) != TL_OK)
+	if (row->kind != TL_LOG_CERT ||
+		tl_consensus_certificate_decode(&certificate, row->payload.data, row->payload.size) != TL_OK)
 		return row->view;
 	return certificate.view > row->view ? certificate.view : row->view;
 }
@@ -210,19 +211,13 @@ static bool
 needs_batch(const SimNode *node, const TlLogRow *row)
 {
 	const TlConsensusBlock *base = &node->chain[node->chain_count - 1];
+	const TlLane *cut = sim_lane(base->cut, base->lane_count, row->member);
 	TlBatchHeader header;
 
 	if (tl_chain_batch_decode(&header, row->payload.data, row->payload.size) != TL_OK)
 		return false;
-	for (unsigned i = 0; i < base->lane_count; i++)
-	{
-		const TlLane *cut = &base->cut[i];
-
-		if (cut->member == row->member)
-			return header.incarnation > cut->incarnation ||
-				(header.incarnation == cut->incarnation && header.batch > cut->batch);
-	}
-	return true;
+	return cut == NULL || header.incarnation > cut->incarnation ||
+		(header.incarnation == cut->incarnation && header.batch > cut->batch);
 }
 
 /* How many rows of its kind come between it and the first that is given. */
@@ -339,9 +334,14 @@ same_known(SimWorld *world, const SimNode *node, uint32_t member)
 	TlLogSummary knew = summary->knew;
 	TlLogSummary begun = {0};
 
-	if (summary->knew_epoch != node->epoch + 1 || !tl_consensus_summary(node->core, member, &begun) ||
-		!sim_same(&begun.digest, &knew.digest))
+	if (summary->knew_epoch != node->epoch + 1)
 		return;
+	/* The newest row of a log stays in any case. */
+	if (!tl_consensus_summary(node->core, member, &begun))
+		sim_fail(world, "V33: node %u begins without a row of member %u", node->id, member);
+	if (!sim_same(&begun.digest, &knew.digest))
+		return;
+	world->seen[SIM_SEEN_SUMMED]++;
 	if (differ(world, &begun, &knew))
 		sim_fail(world, "V33: node %u begins with ACKs of member %u up to block %llu, %u lanes, and knew of %llu, %u",
 				 node->id, member, (unsigned long long) begun.final_height, begun.lane_count,

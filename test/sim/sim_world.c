@@ -259,6 +259,30 @@ sim_log_add(SimLog *log, SimRow *row)
 	log->rows[log->count++] = row;
 }
 
+/* Among the first so many of its rows. */
+bool
+sim_log_has(const SimLog *log, unsigned count, const SimRow *row)
+{
+	while (count-- > 0)
+	{
+		if (log->rows[count] == row)
+			return true;
+	}
+	return false;
+}
+
+/* The place of a member's lane in a cut, or NULL. */
+const TlLane *
+sim_lane(const TlLane *cut, unsigned count, uint32_t member)
+{
+	for (unsigned i = 0; i < count; i++)
+	{
+		if (cut[i].member == member)
+			return &cut[i];
+	}
+	return NULL;
+}
+
 bool
 sim_same(const TlHash *left, const TlHash *right)
 {
