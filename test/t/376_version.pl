@@ -129,6 +129,13 @@ my @refused = (
 	[ "CREATE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN NULL; END \$\$; CREATE FUNCTION a() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM b(); END \$\$; SELECT b(); CREATE OR REPLACE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM a(); END \$\$; SELECT b()", qr/\AFUNCTION b with a call that leads back to it: it may have no end -> a loop\z/ ],
 	[ "CREATE FUNCTION a() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN rounded(5); CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN a(); UPDATE item SET price = rounded(price)", qr/\AFUNCTION rounded with a call that leads back to it: it may have no end -> a loop\z/ ],
 	[ "CREATE FUNCTION a() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN rounded(5); CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN a(); ALTER TABLE item ADD CONSTRAINT c CHECK (rounded(price) >= 0)", qr/\AFUNCTION rounded with a call that leads back to it: it may have no end -> a loop\nCHECK with rounded: [^\n]*\z/ ],
+	# what is refused is not executed
+	[ 'CREATE TABLE t (a integer PRIMARY KEY CHECK (pg_sleep(1 / (a - a)) IS NULL)) USING ledger_state; INSERT INTO t VALUES (1)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'CREATE TABLE t (a integer PRIMARY KEY DEFAULT pg_backend_pid() / 0) USING ledger_state; INSERT INTO t DEFAULT VALUES', qr/\ADEFAULT with pg_backend_pid: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c CHECK (pg_sleep(1 / (price - price)) IS NULL)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD COLUMN a integer CHECK (a IS NULL AND pg_sleep(1 / (price - price)) IS NULL)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD COLUMN a double precision DEFAULT random() / 0', qr/\ADEFAULT with random: [^\n]*\z/ ],
+	[ 'CREATE DOMAIN d AS integer CHECK (pg_sleep(1 / 0) IS NULL); ALTER TABLE item ADD COLUMN a d', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
 	# what an old function rests on
 	[ 'DROP FUNCTION keep; SELECT ledger.require(true, \'x\'); ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT p PRIMARY KEY (owner, price); SELECT ledger.require(true, \'x\')', qr/^FUNCTION on_offer with UPDATE of price.*^FUNCTION raise with FOR/ms ],
 	[ 'DROP FUNCTION keep; CREATE TABLE more (number integer PRIMARY KEY, name varchar(20)) USING ledger_state; ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT p PRIMARY KEY (owner, price)', qr/^FUNCTION on_offer with UPDATE of price.*^FUNCTION raise with FOR/ms ],
