@@ -88,7 +88,7 @@ tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events
 
 		make_leaf(leaf, height, ref, &events[i]);
 		tl_node_state_outcome(height, leaf);
-		tl_chain_rows_add(rows, values, nulls);
+		tl_chain_rows_add(rows, values, nulls, lengthof(values));
 		stored_height = height;
 	}
 }

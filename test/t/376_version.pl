@@ -387,6 +387,16 @@ is($wires->sql(1, q{SELECT conname FROM pg_constraint WHERE conrelid = 'depot.ol
 is($wires->sql(1, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'depot'::regnamespace AND relname ~ 'ledger_own'}), '0', 'and nothing stands for them afterwards');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 
+# What the library stores has the columns that it knows.
+{
+	$wires->sql(1, 'ALTER TABLE ledger_internal.call_outcome ADD COLUMN more integer');
+	my $ref = $wires->sql(1, 'SELECT depot.tally(2)');
+
+	ok($node->wait_for_log(qr/ERROR:  table call_outcome has a column more, which is not known/), 'a column more keeps blocks from being applied');
+	$wires->sql(1, 'ALTER TABLE ledger_internal.call_outcome DROP COLUMN more');
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait')"), 'done', 'until it is dropped');
+}
+
 # A test ledger can be ended, with what all versions have made.
 $wires->sql(1, 'SELECT ledger.dispose()');
 is($wires->sql(1, q{SELECT to_regnamespace('shelf') IS NULL}), 't', 'nothing is left when the ledger is ended');
