@@ -428,7 +428,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
   foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total ORDER BY asset', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome', q{SELECT count(*), sha256(convert_to(string_agg(e::text, '' ORDER BY height, number), 'UTF8')) FROM ledger.event AS e},
-	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
+	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), coalesce(pg_get_function_sqlbody(oid), prosrc) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
 
 # A test ledger can be ended, with what its contracts have made.
 $wires->sql(1, 'SELECT ledger.dispose()');

@@ -294,7 +294,8 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
   foreach ('SELECT name, owner, price, sold, class, size FROM shelf.item ORDER BY name', 'SELECT * FROM shelf.label', 'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', $heights,
-	q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
+	q{SELECT proname, pg_get_function_arguments(oid), coalesce(pg_get_function_sqlbody(oid), prosrc) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
+like(($node->psql('restored', q{SELECT shelf.put('plum')}))[2], qr/ERROR:  this database is a copy of a ledger node\n/, 'an entry point finds its table there');
 is($node->safe_psql('restored', q{SELECT kind, relation FROM ledger.verify(mode => 'full') WHERE kind = 'state_changed'}), '', 'and its rows give the same state, although columns that are dropped are not in a dump');
 
 # What a server remembers of a contract, and what it has beside it, follow a version.
