@@ -133,6 +133,8 @@ my $timer = $wires->sql(1, 'SELECT stands_at FROM ledger.status');
 $wires->sql($_, "SELECT ledger.skip('$timer')") foreach (1, 2, 3);
 is(outcome($_, $timer), 'skipped', "member $_ has passed over the timer") foreach (1, 2, 3);
 is(everywhere('SELECT state, handler, key, (SELECT count(*) FROM heavy.late_timer) FROM ledger.timer_outcome', 1, 2, 3), 'skipped|late|a|0', 'which is gone');
+refused($wires, 1, "SELECT ledger.outcome('$_', '$wait')", qr/ERROR:  \Q$_\E is no timer\nDETAIL:  Its block is applied here/, "no timer has ref $_") foreach ($timer =~ s/1$/2/r, '0.0.1.1');
+is($wires->sql(1, q{SELECT state FROM ledger.outcome('0.0.999999.1')}), 'waiting', 'one of a block that is not there may come');
 room(1, 1, 2, 3);
 is(outcome($_, $wires->sql(1, "SELECT heavy.sorted(5$_)")), 'done', "member $_ goes on") foreach (1, 2, 3);
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
