@@ -179,6 +179,13 @@ refused($wires, 1, q{CREATE ROLE reader; GRANT ledger_reader TO reader; SET ROLE
 refused($wires, 1, q{SELECT * FROM ledger.check_contract('SELECT 1', 'none')}, qr/contract "none" is not deployed/, 'nor one of nothing');
 refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP TABLE offer')}, qr/this script can be no new version of contract "shelf"\n.*line 1: DROP TABLE offer/s, 'what is refused is not proposed');
 
+# Functions beside entry points are in PL/pgSQL, which their owner may use.
+$wires->sql(1, 'REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC');
+refused($wires, 1, "SELECT * FROM ledger.check_contract(\$source\$$sell sql BEGIN ATOMIC END\$source\$, 'shelf')", qr/ERROR:  permission denied for language plpgsql/, 'a right that is missing here is no refusal');
+$wires->sql(1, 'GRANT USAGE ON LANGUAGE plpgsql TO ledger_contract');
+is(check("$sell sql BEGIN ATOMIC END"), '', 'and more than that right is not needed');
+$wires->sql(1, 'GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC; REVOKE USAGE ON LANGUAGE plpgsql FROM ledger_contract');
+
 # An error of a constraint that is none of the contract's is this server's.
 $wires->sql(1, $_) foreach (q{CREATE FUNCTION public.in_the_way() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE unique_violation; END $$}, 'CREATE EVENT TRIGGER in_the_way ON ddl_command_start EXECUTE FUNCTION public.in_the_way()');
 refused($wires, 1, q{SELECT * FROM ledger.check_contract('DROP VIEW dear', 'shelf')}, qr/ERROR: +unique_violation/, 'what only looks like a fault of the script is none');
