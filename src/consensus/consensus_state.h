@@ -161,8 +161,6 @@ typedef struct TlIncarnation
 	uint64_t	view;			/* incarnation may lie below (R36) */
 } TlIncarnation;
 
-#define TL_CONSENSUS_STATES_MAX	16	/* heights, of one member */
-
 /* What one STATE row said. */
 typedef struct TlStateClaim
 {

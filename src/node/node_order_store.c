@@ -29,6 +29,7 @@
 #include "chain_statement.h"
 #include "chain_store.h"
 #include "consensus_epoch.h"
+#include "consensus_types.h"
 #include "crypto_hash.h"
 #include "node_apply.h"
 #include "node_order_batch.h"
@@ -40,7 +41,6 @@
 #include "tl_error.h"
 
 #define READ_SIZE_MAX	4194304
-#define STATES_READ		16		/* TL_CONSENSUS_STATES_MAX of the core */
 #define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8 + 4 + \
 						 TL_HASH_SIZE * TL_CONSENSUS_APPROVALS_MAX)
 #define DECIDED_SIZE	(1 + 2 * TL_HASH_SIZE)
@@ -111,7 +111,7 @@ static TlStatement select_kept_before = {
 				" WHERE member = $1 AND kind = 1 AND " BATCH_PLACE " > $7 OFFSET 0) AS beyond"
 				" WHERE nonce = $4 AND seq < $5"
 				" UNION ALL (" KEPT_BEFORE("kind = 8")
-				" ORDER BY seq DESC LIMIT " CppAsString2(STATES_READ) ")"
+				" ORDER BY seq DESC LIMIT " CppAsString2(TL_CONSENSUS_STATES_MAX) ")"
 				") AS needed WHERE seq > $2",
 				"seq"),
 	7, {INT8OID, INT8OID, INT4OID, BYTEAOID, INT8OID, INT8OID, BYTEAOID}
@@ -128,7 +128,7 @@ static TlStatement select_own_before = {
 				" WHERE kind = 1 AND (incarnation, seq) < ($4, $5) ORDER BY " BATCH_PLACE " DESC LIMIT 1)"
 				" UNION (SELECT incarnation, seq FROM ledger_internal.own_log"
 				" WHERE kind = 8 AND (incarnation, seq) < ($4, $5)"
-				" ORDER BY incarnation DESC, seq DESC LIMIT " CppAsString2(STATES_READ) ")"
+				" ORDER BY incarnation DESC, seq DESC LIMIT " CppAsString2(TL_CONSENSUS_STATES_MAX) ")"
 				") AS needed JOIN ledger_internal.own_log USING (incarnation, seq)"
 				" WHERE (incarnation, seq) > ($1, $2) AND (incarnation, seq) < ($4, $5)",
 				"incarnation, seq"),
