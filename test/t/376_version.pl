@@ -305,6 +305,21 @@ is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
 like(($node->psql('restored', q{SELECT shelf.put('plum')}))[2], qr/ERROR:  this database is a copy of a ledger node\n/, 'an entry point finds its table there');
 is($node->safe_psql('restored', q{SELECT kind, relation FROM ledger.verify(mode => 'full') WHERE kind = 'state_changed'}), '', 'and its rows give the same state, although columns that are dropped are not in a dump');
 
+# Handlers come and go: with a version that fails, with one that drops the last, with another one.
+my $late_handler = 'CREATE FUNCTION late(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE item SET sold = -2 WHERE name = (timer).key; END;';
+sub runs { my ($handler, $key, $times) = @_; return ok($wires->poll(1, "SELECT count(*) FROM ledger.timer_outcome WHERE handler = '$handler' AND key = '$key' AND state = 'done'", $times), "timer $key of $handler has run so often: $times") }
+
+in_state(decide(4, "$late_handler\nSELECT ledger.set_timer('late', 'fig', '2000-01-01 00:00+00');\nSELECT ledger.require(false, 'in vain')"), 'failed: line 3: refused by itself: in vain', 'a version that has a new handler, and fails');
+is(outcome(q{wait('fig', '2000-01-01')}), 'done', 'a timer is set for one that there is');
+runs('expire', 'fig', 1);
+is(outcome(q{wait('fig', '2999-01-01')}), 'done', 'and again');
+in_state(deploy($wires, 1, 'shelf', 'DROP FUNCTION wait; DROP FUNCTION expire'), 'deployed', 'a version drops the last handler there is');
+is(outcome(q{sell('fig')}), 'done', 'calls go on');
+in_state(deploy($wires, 1, 'shelf', "$late_handler SELECT ledger.set_timer('late', 'fig', '2000-01-01 00:00+00')"), 'deployed', 'another version has one again');
+runs('late', 'fig', 1);
+is($wires->sql(1, q{SELECT i.sold, (SELECT count(*) FROM shelf.late_timer) FROM shelf.item AS i WHERE i.name = 'fig'}), '-2|0', 'which has changed what it changes');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
+
 # What a server remembers of a contract, and what it has beside it, follow a version.
 in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'another contract is deployed');
 CREATE TABLE first (number integer PRIMARY KEY) USING ledger_state;
