@@ -231,6 +231,7 @@ OBJS_BACKEND = \
 	src/contract/contract_seen.o \
 	src/contract/contract_execute.o \
 	src/node/node_settings.o \
+	src/node/node_settle.o \
 	src/node/node_shared.o \
 	src/node/node_key.o \
 	src/node/node_mark.o \

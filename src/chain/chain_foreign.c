@@ -64,11 +64,12 @@ static TlStatement delete_sections = {
 };
 static TlStatement delete_rows = {
 	"DELETE FROM ledger_internal.foreign_rows"
-	" WHERE ledger.member(first_ref) = $1 AND incarnation = $2 AND batch = $3",
-	3, {INT8OID, INT4OID, INT8OID}
+	" WHERE first_ref BETWEEN $1 AND $2 AND incarnation = $3 AND batch = $4",
+	4, {TL_STATEMENT_REF, TL_STATEMENT_REF, INT4OID, INT8OID}
 };
 typedef bool (*RefusedRow) (HeapTuple row, TupleDesc description, const TlPlace *place);
 
+static void forget_rows(const TlBatchHeader *header);
 static void store_run(TlForeignRuns *runs);
 static bool is_taken_from(const TlRef *first);
 static bool is_taken(const TlRef *first, const TlRef *last);
@@ -311,7 +312,24 @@ tl_chain_foreign_forget(const TlBatchHeader *header)
 	};
 
 	if (tl_chain_execute(&delete_sections, values, NULL, false) > 0)
-		tl_chain_execute(&delete_rows, values, NULL, false);
+		forget_rows(header);
+}
+
+/* Rows may be of an earlier incarnation than the batch. */
+static void
+forget_rows(const TlBatchHeader *header)
+{
+	TlRefBytes	first;
+	TlRefBytes	last;
+	Datum		values[] = {
+		TlRefBytesGetDatum(&first), TlRefBytesGetDatum(&last),
+		Int32GetDatum(header->incarnation), Int64GetDatum((int64) header->batch)
+	};
+
+	tl_table_ref_pack(&first, &(TlRef) {.member = header->member});
+	memset(&last, 0xff, sizeof(last));
+	memcpy(&last, &first, sizeof(header->member));	/* it stands first */
+	tl_chain_execute(&delete_rows, values, NULL, false);
 }
 
 /* The row breaks a rule, and all members say so; SPI is connected. */

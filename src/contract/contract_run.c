@@ -86,9 +86,11 @@ static const TlSetting settings[] = {
 	{"default_table_access_method", "heap"},
 	{"default_tablespace", ""},
 	{"default_toast_compression", "pglz"},
+	{"enable_seqscan", "on"},	/* the worker has it off (node_settle.c) */
 	{"escape_string_warning", "off"},
 	{"extra_float_digits", "1"},
 	{"IntervalStyle", "postgres"},
+	{"jit", "off"},
 	{"standard_conforming_strings", "on"},
 	{"TimeZone", "UTC"},
 	{"timezone_abbreviations", "Default"},

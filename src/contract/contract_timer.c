@@ -77,17 +77,22 @@ typedef struct Handler
 } Handler;
 
 /*
- * What select_handlers found.  It is asked again when a function changes, or when
- * there are more schemas of contracts: in a restore their rows come behind the functions.
+ * What select_handlers found.  It is asked again when a function has changed, or when
+ * there is another number of contracts or of their schemas: those who see that a block
+ * is applied may hear of its functions a moment later, and in a restore the rows come
+ * behind the functions.
  */
 static Handler *handlers = NULL;
 static int	handler_count = 0;
-static int64 handler_schemas = 0;
+static int64 handler_contracts = 0;
 static uint64 handler_change = 0;	/* after how many changes they were found */
 static uint64 function_changes = 1;
 static MemoryContext handlers_context = NULL;
 
-static TlStatement count_schemas = {"SELECT count(*) FROM ledger_internal.contract_schema"};
+static TlStatement count_contracts = {
+	"SELECT (SELECT count(*) FROM ledger_internal.contract)"
+	" + (SELECT count(*) FROM ledger_internal.contract_schema)"
+};
 static TlStatement select_handlers = {
 	"SELECT s.contract, p.proname::text, p.oid, c.oid"
 	" FROM ledger_internal.contract_schema AS s"
@@ -106,7 +111,7 @@ static TimestampTz time_argument(TimestampTz at);
 static uint64 ask(Oid table, Question question, const Datum *values);
 static void prepare(Asked *asked);
 static void know_handlers(void);
-static int64 schema_count(void);
+static int64 contract_count(void);
 static void load_handlers(void);
 static void forget_handlers(Datum arg, int cache, uint32 hash);
 static void add_due(TlTimer **timers, int *count, const Handler *handler, TimestampTz time);
@@ -352,29 +357,29 @@ prepare(Asked *asked)
 static void
 know_handlers(void)
 {
-	int64		schemas = schema_count();
+	int64		contracts = contract_count();
 
 	if (handlers_context == NULL)
 	{
 		handlers_context = AllocSetContextCreate(TopMemoryContext, "telco_ledger handlers of timers", ALLOCSET_SMALL_SIZES);
 		CacheRegisterSyscacheCallback(PROCOID, forget_handlers, (Datum) 0);
 	}
-	if (handler_change != function_changes || handler_schemas != schemas)
+	if (handler_change != function_changes || handler_contracts != contracts)
 	{
 		uint64		change = function_changes;
 
 		load_handlers();
 		handler_change = change;
-		handler_schemas = schemas;
+		handler_contracts = contracts;
 	}
 }
 
 static int64
-schema_count(void)
+contract_count(void)
 {
 	int64		count;
 
-	tl_chain_execute(&count_schemas, NULL, NULL, false);
+	tl_chain_execute(&count_contracts, NULL, NULL, false);
 	count = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	SPI_freetuptable(SPI_tuptable);
 	return count;

@@ -35,6 +35,7 @@
 #include "node_identity.h"
 #include "node_order.h"
 #include "node_process.h"
+#include "node_settle.h"
 #include "node_shared.h"
 #include "node_wire.h"
 #include "replication_setting.h"
@@ -61,7 +62,6 @@ static bool has_peers(void);
 static bool take_doubt(void);
 static void look_again(void);
 static bool start(void);
-static void settle_settings(void);
 static bool take_slot(void);
 static void leave_slot(int code, Datum argument);
 static TlWire *make_wire(TlOrder **order);
@@ -232,7 +232,8 @@ tl_node_wire_main(Datum database)
 	tl_node_process_keep_memory();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
-	settle_settings();
+	tl_node_settle("telco_ledger wire");
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
 	if (!take_slot())
 		proc_exit(0);
 	wire = make_wire(&order);
@@ -311,29 +312,6 @@ poll_all(TlWire *wire, TlOrder *order)
 			order_wake = tl_node_order_poll(order, now);
 	}
 	return Min(wake, order_wake);
-}
-
-/* ALTER DATABASE and ALTER ROLE set them for sessions, not for us. */
-static void
-settle_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"application_name", "telco_ledger wire"},
-		{"default_transaction_deferrable", "off"},
-		{"default_transaction_read_only", "off"},
-		/* few statements, each by an index: not to be planned again and again,
-		 * nor for tables that were empty at the time */
-		{"enable_seqscan", "off"},
-		{"jit", "off"},
-		{"lock_timeout", "0"},
-		{"plan_cache_mode", "force_generic_plan"},
-		{"role", "none"},
-		{"search_path", "pg_catalog, pg_temp"},
-		{"synchronous_commit", "local"},
-	};
-
-	for (int i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static bool

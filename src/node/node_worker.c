@@ -58,6 +58,7 @@
 #include "node_round.h"
 #include "node_scrub.h"
 #include "node_settings.h"
+#include "node_settle.h"
 #include "node_shared.h"
 #include "node_stand.h"
 #include "node_wire.h"
@@ -74,7 +75,6 @@
 #define PAUSE_FACTOR		19
 #define PAUSE_MAX_MS		50
 
-static void settle_settings(void);
 static void take_slot(void);
 static void report_at_work(void);
 static void leave_slot(int code, Datum arg);
@@ -106,7 +106,7 @@ tl_node_worker_main(Datum database)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
 											  InvalidOid, 0);
 	take_slot();
-	settle_settings();
+	tl_node_settle("telco_ledger worker");
 	flush_before_publishing();
 
 	state = MemoryContextAllocZero(TopMemoryContext, sizeof(TlRoundState));
@@ -128,43 +128,6 @@ report_at_work(void)
 	tl_node_shared_find(MyDatabaseId, false)->at_work = true;
 	LWLockRelease(tl_node_shared_lock());
 	tl_node_shared_wake_launcher();
-}
-
-/*
- * ALTER DATABASE and ALTER ROLE set them for sessions, not for us.  Those that say
- * how values are read and written are the same at all members, since here CHECK
- * constraints of shared tables judge the rows of others.
- */
-static void
-settle_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"application_name", "telco_ledger worker"},
-		{"array_nulls", "on"},
-		{"bytea_output", "hex"},
-		{"DateStyle", "ISO, MDY"},
-		{"default_transaction_deferrable", "off"},
-		{"default_transaction_read_only", "off"},
-		/* few statements, each by an index: not to be planned again and again,
-		 * nor for tables that were empty at the time; calls pin their own.  What
-		 * cannot do without a scan has a cost then for which it would be compiled */
-		{"enable_seqscan", "off"},
-		{"extra_float_digits", "1"},
-		{"IntervalStyle", "postgres"},
-		{"jit", "off"},
-		{"lock_timeout", "0"},
-		{"plan_cache_mode", "force_generic_plan"},
-		{"role", "none"},
-		{"search_path", "pg_catalog, pg_temp"},
-		{"TimeZone", "UTC"},
-		{"timezone_abbreviations", "Default"},
-		{"transform_null_equals", "off"},
-		{"xmloption", "content"},
-	};
-
-	for (int i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET,
-						PGC_S_OVERRIDE);
 }
 
 /* One worker per database: a second one leaves. */
