@@ -72,21 +72,27 @@ CREATE FUNCTION ledger_internal.check_source(source text, name text) RETURNS voi
     AS $$
 DECLARE
     is_first CONSTANT boolean := ledger_internal.next_version(check_source.name) = 1;
+    wanted text := 'contract';
+    arguments text := 'source';
     refused text;
 BEGIN
-    IF is_first THEN
-        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line)
-          INTO refused
-          FROM ledger.check_contract(check_source.source) AS c;
-    ELSE
-        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line)
-          INTO refused
-          FROM ledger.check_contract(check_source.source, check_source.name) AS c;
+    IF NOT is_first THEN
+        wanted := format('new version of contract "%s"', check_source.name);
+        arguments := 'source, name';
     END IF;
+    SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line)
+      INTO refused
+      FROM (SELECT f.line, f.construct, f.why
+              FROM ledger.check_contract(check_source.source) AS f
+             WHERE is_first
+            UNION ALL
+            SELECT n.line, n.construct, n.why
+              FROM ledger.check_contract(check_source.source, check_source.name) AS n
+             WHERE NOT is_first) AS c;
     IF refused IS NOT NULL THEN
-        RAISE EXCEPTION 'this script can be no %', CASE WHEN is_first THEN 'contract' ELSE format('new version of contract "%s"', check_source.name) END
+        RAISE EXCEPTION 'this script can be no %', wanted
             USING ERRCODE = 'invalid_object_definition', DETAIL = refused,
-                  HINT = format('SELECT * FROM ledger.check_contract(source%s) says what to write instead.', CASE WHEN NOT is_first THEN ', name' END);
+                  HINT = format('SELECT * FROM ledger.check_contract(%s) says what to write instead.', arguments);
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_source(text, text) IS 'an error that names everything that ledger.check_contract() refuses';

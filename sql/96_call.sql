@@ -78,12 +78,21 @@ BEGIN
                 USING ERRCODE = 'TL018',
                       DETAIL = 'It is final or rejected, and no function of a contract is called by it.',
                       HINT = 'Give the ref that a function of a contract has returned.';
+        -- in one statement: the block may have been applied since the one above
+        ELSIF ledger.member(outcome.ref) = 0
+              AND EXISTS (SELECT FROM ledger_internal.applied AS a
+                           WHERE a.height >= ledger.transaction(outcome.ref)
+                             AND NOT EXISTS (SELECT FROM ledger_internal.call_outcome AS o WHERE o.ref = outcome.ref)) THEN
+            RAISE EXCEPTION '% is no timer', outcome.ref
+                USING ERRCODE = 'TL018',
+                      DETAIL = 'Its block is applied here, and has run no timer of that ref.',
+                      HINT = 'Give the ref of a row of ledger.timer_outcome.';
         END IF;
         outcome.state := 'waiting';
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
-    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait';
+    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait; in a transaction that is not READ COMMITTED, as it was when that began';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 -- No SECURITY DEFINER and no SET: either would keep it from committing.

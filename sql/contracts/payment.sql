@@ -167,7 +167,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION check_asset(ledger.timer) IS 'P1 and P2, of the accounts in one asset, which is the key';
 
--- A timer of a time that has passed runs behind the calls of the block.
+-- A timer of a time that has passed runs behind the calls of the block, once however often
+-- it is set.  What moves money asks first whether it is: that costs a transfer less than to set it anew.
 CREATE FUNCTION check_later(asset varchar) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT ledger.set_timer('check_asset', check_later.asset, '2000-01-01 00:00+00');

@@ -186,7 +186,7 @@ store_run(TlForeignRuns *runs)
 	values[Anum_foreign_rows_incarnation - 1] = Int32GetDatum(runs->incarnation);
 	values[Anum_foreign_rows_batch - 1] = Int64GetDatum((int64) runs->batch);
 	values[Anum_foreign_rows_section - 1] = Int32GetDatum(runs->section);
-	tl_chain_rows_add(runs->rows, values, nulls);
+	tl_chain_rows_add(runs->rows, values, nulls, lengthof(values));
 }
 
 /*

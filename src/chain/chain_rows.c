@@ -6,7 +6,9 @@
  * Past SPI, straight to heap and its indexes, for what a block has many of: a tenth
  * of the time, and one record of WAL for a page of rows.  The caller answers for NOT
  * NULL and CHECK, which nobody asks here; unique keys are asked as ever.  A row is in
- * its table when others have been added, or after the close, and not before.
+ * its table when others have been added, or after the close, and not before.  A table
+ * that has other columns than its caller knows is an error: library and extension are
+ * not of one release, or a superuser has altered it.
  *
  * A table may have indexes that its owner has made, also on expressions or for some
  * of the rows: they are filled as an INSERT fills them.
@@ -44,6 +46,7 @@ struct TlChainRows
 	TupleTableSlot *slots[GATHER_MAX];
 };
 
+static void check_columns(Relation relation, int count);
 static void flush(TlChainRows *rows);
 
 TlChainRows *
@@ -63,22 +66,37 @@ tl_chain_rows_open(const char *table)
 }
 
 void
-tl_chain_rows_add(TlChainRows *rows, const Datum *values, const bool *nulls)
+tl_chain_rows_add(TlChainRows *rows, const Datum *values, const bool *nulls, int count)
 {
-	int			column_count = RelationGetNumberOfAttributes(rows->relation);
 	MemoryContext caller = MemoryContextSwitchTo(rows->context);
 	TupleTableSlot *slot;
 
+	check_columns(rows->relation, count);
 	if (rows->row_count == GATHER_MAX)
 		flush(rows);
 	if (rows->row_count == rows->slot_count)
 		rows->slots[rows->slot_count++] = MakeSingleTupleTableSlot(RelationGetDescr(rows->relation), &TTSOpsHeapTuple);
 	slot = rows->slots[rows->row_count++];
-	memcpy(slot->tts_values, values, column_count * sizeof(Datum));
-	memcpy(slot->tts_isnull, nulls, column_count * sizeof(bool));
+	memcpy(slot->tts_values, values, count * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, count * sizeof(bool));
+	memset(slot->tts_isnull + count, true, RelationGetNumberOfAttributes(rows->relation) - count);
 	ExecStoreVirtualTuple(slot);
 	ExecMaterializeSlot(slot);
 	MemoryContextSwitchTo(caller);
+}
+
+/* Behind those that the caller knows there is nothing but what was dropped. */
+static void
+check_columns(Relation relation, int count)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	if (descriptor->natts < count)
+		elog(ERROR, "table %s has %d columns, %d are stored", RelationGetRelationName(relation), descriptor->natts, count);
+	for (int i = count; i < descriptor->natts; i++)
+		if (!TupleDescAttr(descriptor, i)->attisdropped)
+			elog(ERROR, "table %s has a column %s, which is not known", RelationGetRelationName(relation),
+				 NameStr(TupleDescAttr(descriptor, i)->attname));
 }
 
 static void

@@ -277,7 +277,7 @@ tl_chain_outcome_add(TlChainRows *rows, int64_t height, int number,
 	};
 	const bool	nulls[lengthof(values)] = {false};
 
-	tl_chain_rows_add(rows, values, nulls);
+	tl_chain_rows_add(rows, values, nulls, lengthof(values));
 	pfree(DatumGetPointer(values[2]));
 }
 

@@ -20,10 +20,10 @@
 
 #define TL_CONSENSUS_ENTRIES_MAX	(TL_MEMBER_COUNT_MAX + 1)	/* of a block */
 #define TL_CONSENSUS_APPROVALS_MAX	4	/* of one member that count at a time */
+#define TL_CONSENSUS_STATES_MAX		16	/* heights of which states are claimed, of one member */
 #define TL_CONSENSUS_ACTIONS_MAX	256 /* that one step can ask for */
 #define TL_CONSENSUS_VIEWS_MAX		4096	/* views that can be remembered */
 #define TL_CONSENSUS_LANE_MAX		1024	/* batches of one lane */
-#define TL_CONSENSUS_STATES_MAX		16	/* heights with STATE rows, of one member */
 #define TL_MEMBER_KEYS_MAX	16	/* row keys of one member, from first to last */
 #define TL_INCARNATIONS_KEPT		8	/* of one member, that are remembered */
 #define TL_BLOCK_BODY_SIZE_MAX		(64 * 1024 * 1024)

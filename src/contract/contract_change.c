@@ -34,12 +34,14 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -47,6 +49,7 @@
 #include "chain_state.h"
 #include "contract_change.h"
 #include "contract_entry.h"
+#include "contract_expression.h"
 #include "contract_function.h"
 #include "contract_made.h"
 #include "contract_run.h"
@@ -56,6 +59,13 @@
 #include "table_state.h"
 #include "tl_compat.h"
 
+/* Where functions are called. */
+typedef struct Called
+{
+	TlRefusals *refusals;
+	const char *where;
+} Called;
+
 static void words_alter(TlRefusals *refusals, const AlterTableStmt *statement);
 static void words_command(TlRefusals *refusals, const AlterTableCmd *command);
 static void words_constraint(TlRefusals *refusals, const Constraint *constraint);
@@ -63,6 +73,9 @@ static void words_drop(TlRefusals *refusals, const DropStmt *statement);
 static void words_dropped_function(TlRefusals *refusals, const ObjectWithArgs *function);
 static void words_behavior(TlRefusals *refusals, DropBehavior behavior, bool missing_ok);
 static void run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text);
+static void check_executed(TlRefusals *refusals, const AlterTableCmd *command);
+static void check_constraint(TlRefusals *refusals, const Constraint *constraint);
+static bool called_walker(Node *node, void *context);
 static void check_command(const TlRefusals *refusals, Oid table, const AlterTableCmd *command);
 static bool changes_columns(const AlterTableStmt *statement);
 static void run_drop(TlRefusals *refusals, const DropStmt *statement, const char *text);
@@ -244,7 +257,12 @@ run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text)
 	if (!check_state_table(refusals, statement->relation->relname, "ALTER TABLE"))
 		return;
 	foreach(cell, statement->cmds)
+	{
 		check_command(refusals, table, lfirst_node(AlterTableCmd, cell));
+		check_executed(refusals, lfirst_node(AlterTableCmd, cell));
+	}
+	if (tl_contract_count(refusals) > before)
+		return;
 	if (of_rows)
 		tl_table_state_note_all(table, tl_chain_state_row_element, -1);
 	tl_contract_run_statement(text);
@@ -253,6 +271,49 @@ run_alter(TlRefusals *refusals, const RawStmt *raw, const char *text)
 	/* it has a key: that is judged first */
 	if (of_rows && tl_contract_count(refusals) == before)
 		tl_table_state_note_all(table, tl_chain_state_row_element, 1);
+}
+
+/*
+ * What came out is judged when the statement has run, and by then its expressions were
+ * computed for all rows that are there.  So a function that does more than compute, or is
+ * the contract's, is refused before: by its name, any that may be meant.
+ */
+static void
+check_executed(TlRefusals *refusals, const AlterTableCmd *command)
+{
+	ListCell   *cell;
+
+	if (command->subtype == AT_AddConstraint)
+		check_constraint(refusals, castNode(Constraint, command->def));
+	else if (command->subtype == AT_AddColumn)
+		foreach(cell, castNode(ColumnDef, command->def)->constraints)
+			check_constraint(refusals, lfirst_node(Constraint, cell));
+}
+
+static void
+check_constraint(TlRefusals *refusals, const Constraint *constraint)
+{
+	Called		called = {.refusals = refusals, .where = constraint->contype == CONSTR_DEFAULT ? "DEFAULT" : "CHECK"};
+
+	(void) called_walker(constraint->raw_expr, &called);
+}
+
+static bool
+called_walker(Node *node, void *context)
+{
+	Called	   *called = context;
+	const FuncCall *call = (const FuncCall *) node;
+	FuncCandidateList next = NULL;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+		next = FuncnameGetCandidates(call->funcname, list_length(call->args), NIL, true, true, false, true);
+	for (; next != NULL; next = next->next)
+		if (func_volatile(next->oid) == PROVOLATILE_VOLATILE ||
+			get_func_namespace(next->oid) == called->refusals->schema)
+			tl_contract_expression_function(called->refusals, called->where, next->oid);
+	return raw_expression_tree_walker(node, called_walker, context);
 }
 
 /* What depends here alone on what it drops, or stores rows of the table as they are. */

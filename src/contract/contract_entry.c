@@ -7,8 +7,8 @@
  * point.  Beside it deployment makes
  *
  *		<name>_call		a shared table whose columns are the other arguments
- *		<name>(...)		a function without the context, with the same names and
- *						defaults, which inserts a row there and returns its ref
+ *		<name>(...)		a function in PL/pgSQL without the context, with the same names
+ *						and defaults, which inserts a row there and returns its ref
  *
  * One that is called on_<table> has neither: it is called by each row of that ledger
  * table of the contract that becomes final, whose columns are its other arguments.
@@ -242,7 +242,9 @@ table_statement(const Entry *entry)
 
 /*
  * Whoever may call it need not be able to insert there by hand.  It is in PL/pgSQL,
- * which keeps the plan for the session: a body in SQL is planned at each call.
+ * which keeps the plan for the session: a body in SQL is planned at each call.  It finds
+ * its table by name, and nothing in the catalogs ties it to that: neither is renamed nor
+ * dropped (table_contract.c), but where a dump is restored and the ledger not resumed yet.
  */
 static char *
 wrapper_statement(const Entry *entry)

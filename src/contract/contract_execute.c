@@ -237,10 +237,10 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 }
 
 void
-tl_contract_execute_enter(Oid schema, int64_t height, TimestampTz time, bool is_handler)
+tl_contract_execute_enter(Oid schema, int64_t height, TimestampTz time, bool timers_later)
 {
 	tl_table_state_begin(schema, tl_chain_state_row_element);
-	tl_contract_timer_call(time, is_handler);
+	tl_contract_timer_call(time, timers_later);
 	tl_contract_seen_begin(height);
 	tl_contract_meter_begin(schema);
 	/* as the script had it: functions in PL/pgSQL look up names */

@@ -111,6 +111,14 @@ tl_contract_expression_node(TlRefusals *refusals, const char *where, Oid schema,
 	(void) look_at_node(&look, node);
 }
 
+void
+tl_contract_expression_function(TlRefusals *refusals, const char *where, Oid function)
+{
+	Look		look = {.refusals = refusals, .location = -1, .where = where};
+
+	(void) check_function(function, &look);
+}
+
 static bool
 walker(Node *node, void *context)
 {

@@ -16,6 +16,7 @@ extern void tl_contract_expression(TlRefusals *refusals, int location, const cha
 /* One node of a function's query, without what is in it. */
 extern void tl_contract_expression_node(TlRefusals *refusals, const char *where, Oid schema,
 										Node *node);
+extern void tl_contract_expression_function(TlRefusals *refusals, const char *where, Oid function);
 extern bool tl_contract_expression_is_sorted_alike(Oid type);
 
 /* Wherever it lies: min and max of refs are beside PostgreSQL's. */

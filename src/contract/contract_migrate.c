@@ -11,7 +11,8 @@
  * A function that it calls may look up names when it runs.  So all functions are
  * judged as they are by then (contract_again.c), before it is called, unless they were
  * since the last statement that changed definitions.  Once something is refused of the
- * script none is called so: it may rest on what is refused.
+ * script nothing runs so: it may call what is refused, or change rows of a table whose
+ * constraints and defaults are.
  *
  * Whether it ends well may depend on what rows there are, which are the same at all
  * members: an error that would be the outcome of a call is a refusal here.
@@ -38,8 +39,6 @@ static void run(TlRefusals *refusals, Oid function);
 void
 tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *text)
 {
-	int			before = tl_contract_count(refusals);
-	bool		calls = IsA(statement->stmt, SelectStmt);
 	char	   *script = psprintf("CREATE FUNCTION " TL_MIGRATION "() RETURNS void LANGUAGE sql BEGIN ATOMIC %s\n; END", text);
 
 	tl_contract_again_compile(refusals);
@@ -47,9 +46,9 @@ tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *
 	refusals->generated = true;
 	tl_contract_made(refusals, linitial_node(RawStmt, raw_parser(script, RAW_PARSE_DEFAULT)), refusals->schema);
 	refusals->generated = false;
-	if (calls && tl_contract_count(refusals) == 0)
+	if (IsA(statement->stmt, SelectStmt) && tl_contract_count(refusals) == 0)
 		tl_contract_again(refusals);
-	if (tl_contract_count(refusals) == (calls ? 0 : before))
+	if (tl_contract_count(refusals) == 0)
 		run(refusals, tl_contract_function_find(TL_MIGRATION, refusals->schema));
 	tl_contract_run_statement("DROP FUNCTION " TL_MIGRATION "()");
 }

@@ -103,6 +103,7 @@ static void try_statement(TlRefusals *refusals, const RawStmt *statement);
 static void try_again(TlRefusals *refusals);
 static void judge_again(TlRefusals *refusals, void *argument);
 static void know_functions(TlRefusals *refusals);
+static bool may_be_called(const RawStmt *statement);
 static bool replaces_function(const RawStmt *statement, Oid schema);
 static void complete(TlRefusals *refusals, const RawStmt *statement, Oid schema, bool replaced);
 static void begin_part(Saved *saved);
@@ -251,7 +252,7 @@ try_statement(TlRefusals *refusals, const RawStmt *statement)
 			if (tl_contract_count(refusals) == before)
 				complete(refusals, statement, refusals->schema, replaced);
 		}
-		end_part(&saved, tl_contract_count(refusals) == before || !IsA(statement->stmt, CreateFunctionStmt));
+		end_part(&saved, tl_contract_count(refusals) == before || !may_be_called(statement));
 	}
 	PG_CATCH();
 	{
@@ -303,6 +304,13 @@ tl_contract_run_part(TlRefusals *refusals, TlContractPart part, void *argument)
 	}
 	PG_END_TRY();
 	return done;
+}
+
+/* What it makes: so nothing of it may stay that is refused.  A domain has a CHECK that ALTER TABLE computes. */
+static bool
+may_be_called(const RawStmt *statement)
+{
+	return IsA(statement->stmt, CreateFunctionStmt) || IsA(statement->stmt, CreateDomainStmt);
 }
 
 static bool

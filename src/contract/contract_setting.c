@@ -8,6 +8,10 @@
  * pin them to say (contract_run.c, contract_execute.c, contract_plpgsql.c); what goes
  * back when the level of settings ends, or with the subtransaction, is PostgreSQL's.
  *
+ * That goes for what was set.  A setting that had the value already is left alone, so
+ * whatever changed it inside would stay, and nothing does: contracts call no set_config()
+ * and have no SET, and a server process reads its files between transactions.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,7 +37,10 @@ tl_contract_setting_path(const char *schema)
 	pin("search_path", psprintf("%s, pg_temp", quote_identifier(schema)));
 }
 
-/* What has the value is left alone: for some settings it costs a file to read. */
+/*
+ * What has the value is left alone: for some settings it costs a file to read.  One with a
+ * unit shows another text than was set, and is set whatever it has.
+ */
 static void
 pin(const char *name, const char *value)
 {

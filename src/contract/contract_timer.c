@@ -21,6 +21,7 @@
  *	  Z1  timers change while a call or handler of their contract runs, and where
  *		  one is taken to be run
  *	  Z2  a timer that is set by a handler is due after the time of the block
+ *	  Z3  the handlers that are known are those of the block that is read as applied
  *
  *-------------------------------------------------------------------------
  */

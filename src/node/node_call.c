@@ -388,7 +388,7 @@ store(int64_t height, const TlCall *call, const TlCallResult *result)
 		if (texts[i] != NULL)
 			values[2 + i] = CStringGetTextDatum(texts[i]);
 	}
-	tl_chain_rows_add(outcomes, values, nulls);
+	tl_chain_rows_add(outcomes, values, nulls, lengthof(values));
 }
 
 static void
@@ -419,7 +419,7 @@ store_timer(TlChainRows *runs, const TlCall *call)
 	};
 	bool		nulls[lengthof(values)] = {false};
 
-	tl_chain_rows_add(runs, values, nulls);
+	tl_chain_rows_add(runs, values, nulls, lengthof(values));
 }
 
 static void

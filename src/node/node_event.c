@@ -43,7 +43,7 @@ static TlStatement notify = {
 
 static int	number = 0;			/* of the last event of the block */
 static TlChainRows *rows = NULL;	/* of ledger_internal.event; NULL: the block has none yet */
-static MemoryContext context = NULL;	/* in which they are opened */
+static MemoryContext context = NULL;	/* in which they are opened; NULL: no block is executed */
 
 /* Blocks whose events are stored, and sessions woken; -1: not known, this process begins. */
 static int64_t stored_height = -1;
@@ -69,11 +69,13 @@ tl_node_event_end(void)
 	if (rows != NULL)
 		tl_chain_rows_close(rows);
 	rows = NULL;
+	context = NULL;
 }
 
 void
 tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events, int count)
 {
+	Assert(context != NULL);
 	if (rows == NULL && count > 0)
 		open_rows();
 	for (int i = 0; i < count; i++)
@@ -88,7 +90,7 @@ tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events
 
 		make_leaf(leaf, height, ref, &events[i]);
 		tl_node_state_outcome(height, leaf);
-		tl_chain_rows_add(rows, values, nulls);
+		tl_chain_rows_add(rows, values, nulls, lengthof(values));
 		stored_height = height;
 	}
 }

@@ -342,8 +342,11 @@ block_is_applied(void *context)
 	return is_applied(*(int64_t *) context);
 }
 
+/* Days are counted in milliseconds: in microseconds there may be too many. */
 static long
 interval_ms(const Interval *interval)
 {
-	return (interval->time + (interval->day + interval->month * 30) * USECS_PER_DAY) / 1000;
+	int64		days = interval->day + (int64) interval->month * 30;
+
+	return (long) Min(interval->time / 1000 + days * (USECS_PER_DAY / 1000), LONG_MAX);
 }

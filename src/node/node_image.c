@@ -352,7 +352,7 @@ insert(int first)
 		bool		nulls[lengthof(values)] = {false};
 
 		nulls[lengthof(values) - 1] = image->before == (Datum) 0;
-		tl_chain_rows_add(rows, values, nulls);
+		tl_chain_rows_add(rows, values, nulls, lengthof(values));
 	}
 	tl_chain_rows_close(rows);
 	MemoryContextSwitchTo(caller);

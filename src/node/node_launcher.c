@@ -447,6 +447,7 @@ start_worker(Watched *entry, TimestampTz now)
 	BackgroundWorker worker;
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
+	/* also where no slot is free: the pause after that is for everybody */
 	forget_at_once(entry->database);
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;

@@ -29,6 +29,7 @@
 #include "chain_statement.h"
 #include "chain_store.h"
 #include "consensus_epoch.h"
+#include "consensus_types.h"
 #include "crypto_hash.h"
 #include "node_apply.h"
 #include "node_order_batch.h"

@@ -124,6 +124,8 @@ tl_node_stand_leave(void)
 	{
 		slot->executed.runs = false;
 		memset(&slot->stand, 0, sizeof(slot->stand));
+		/* what was decided is known: another failure is none of its own */
+		slot->at_once = false;
 	}
 	LWLockRelease(tl_node_shared_lock());
 }

@@ -366,7 +366,7 @@ check_certificate(TlVerification *run, uint64 row)
 	});
 }
 
-/* The block behind that one in which so many outcomes are together, or no block's height. */
+/* The first block by whose end so many outcomes have come since that one, or no block's height. */
 int64_t
 tl_proof_verify_range_end(int64_t after, int outcome_count)
 {

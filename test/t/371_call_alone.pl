@@ -409,6 +409,28 @@ END
 	ok(!$node->log_contains(qr/was terminated by signal/), 'with no server process gone');
 }
 
+# Arguments may be called as they like, and a caller's session have what it likes.
+{
+	my $script = 'CREATE TABLE noted (strict integer PRIMARY KEY, body text) USING ledger_state;'
+	  . ' CREATE FUNCTION note(context ledger.context, strict integer, "into" text, found text, call_ref text, "Mixed case" text, "a\b" text, new text, excluded text, note text DEFAULT \'i\', named text DEFAULT \'j\') RETURNS void LANGUAGE sql'
+	  . ' BEGIN ATOMIC INSERT INTO noted (strict, body) VALUES ($2, $3 || $4 || $5 || $6 || $7 || $8 || $9 || $10 || $11); END;';
+	my $session = $node->background_psql('postgres', on_error_stop => 1);
+	my @calls = (q{note(1, 'a', 'b', 'c', 'd', 'e', 'f', 'g')}, q{note(named => 'z', note => 'y', excluded => 'g', new => 'f', "a\b" => 'e', "Mixed case" => 'd', call_ref => 'c', found => 'b', "into" => 'a', strict => 2)}, q{note(3, 'a', 'b', 'c', 'd', 'e', 'f', 'g', named => 'z')});
+
+	deploy($wires, 1, 'named', $script);
+	ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'named'}, 'deployed'), 'a contract with arguments that are words of PL/pgSQL');
+	$wires->sql(1, 'CREATE SCHEMA odd; CREATE TABLE odd.note_call (strict integer); CREATE FUNCTION odd.no(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE \'not this one\'; END $$;'
+		. ' CREATE OPERATOR odd.|| (FUNCTION = odd.no, LEFTARG = text, RIGHTARG = text); GRANT USAGE ON SCHEMA odd TO PUBLIC');
+	$session->query_safe(q{SET plpgsql.variable_conflict = error; SET plpgsql.extra_errors = 'all'; SET search_path = odd, named, pg_catalog; SET ROLE app});
+	my @refs = map { $session->query_safe("SELECT named.$_") } @calls;
+	deploy($wires, 1, 'named', $script =~ s/.*?; CREATE/CREATE OR REPLACE/r =~ s/'i'/'k'/r);
+	ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'named' AND version = 2}, 'deployed'), 'and a version with another default');
+	push @refs, $session->query_safe(q{SELECT named.note(4, 'a', 'b', 'c', 'd', 'e', 'f', 'g')});
+	$session->quit;
+	is($wires->sql(1, "SELECT state, message FROM ledger.outcome('$_', '$wait')"), 'done|', 'a call of it') foreach (@refs);
+	is($wires->sql(1, 'SELECT * FROM named.noted ORDER BY strict'), "1|abcdefgij\n2|abcdefgyz\n3|abcdefgiz\n4|abcdefgkj", 'each argument is where it belongs');
+}
+
 # A call changes so many rows, in one statement or in several, whatever its plan.
 deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'heavy'}, 'deployed'), 'a contract whose calls need much');
@@ -428,7 +450,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
   foreach ('SELECT * FROM account.balance ORDER BY account', 'SELECT * FROM ledger.call_outcome ORDER BY ref', 'SELECT * FROM account.total ORDER BY asset', 'SELECT * FROM timer.expire_timer', 'SELECT * FROM ledger.timer_outcome', q{SELECT count(*), sha256(convert_to(string_agg(e::text, '' ORDER BY height, number), 'UTF8')) FROM ledger.event AS e},
-	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
+	'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', q{SELECT proname, pg_get_function_arguments(oid), coalesce(pg_get_function_sqlbody(oid), prosrc) FROM pg_proc WHERE pronamespace = 'account'::regnamespace ORDER BY 1, 2});
 
 # A test ledger can be ended, with what its contracts have made.
 $wires->sql(1, 'SELECT ledger.dispose()');

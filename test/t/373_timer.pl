@@ -46,6 +46,16 @@ foreach my $version (1, 2)
 	unlike(everywhere(q{SELECT relation, digest FROM ledger.state WHERE relation::text LIKE 'shelf.%' ORDER BY table_id}), qr/^at /m, 'to the same state everywhere');
 }
 
+# A third one, which has a handler that nobody knew, and sets a timer for it; nobody does anything.
+deploy($wires, 1, 'shelf', <<'END');
+CREATE FUNCTION late(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE item SET sold = -2 WHERE name = (timer).key; END;
+SELECT ledger.set_timer('late', 'of 1 in 1', '2000-01-01 00:00+00');
+END
+approve($wires, 'shelf', 2, 3);
+ok($wires->poll($_, q{SELECT state = 'done' FROM ledger.timer_outcome WHERE handler = 'late'}), "a timer that a version has set for its new handler runs at member $_") foreach (@members);
+is(everywhere(q{SELECT i.name, o.height > c.height AND b.time >= o.at, ledger.member(o.ref) FROM shelf.item AS i, ledger.timer_outcome AS o JOIN ledger.block AS b USING (height), ledger_internal.contract AS c WHERE i.sold = -2 AND o.handler = 'late' AND c.name = 'shelf' AND c.version = 3}), 'of 1 in 1|t|0', 'in a block behind that of the version');
+unlike(everywhere(q{SELECT relation, digest FROM ledger.state WHERE relation::text LIKE 'shelf.%' ORDER BY table_id}), qr/^at /m, 'and gives the same state everywhere');
+
 # Nobody does anything, and a block comes.
 is(outcome(1, q{make('first', '2 s')}), 'done|00000|', 'a call sets a timer');
 is($wires->sql(1, q{SELECT o.state, t.at = o.until FROM timer.offer AS o JOIN timer.expire_timer AS t ON t.key = o.name}), 'open|t', 'which is state');

@@ -129,6 +129,13 @@ my @refused = (
 	[ "CREATE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN NULL; END \$\$; CREATE FUNCTION a() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM b(); END \$\$; SELECT b(); CREATE OR REPLACE FUNCTION b() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN PERFORM a(); END \$\$; SELECT b()", qr/\AFUNCTION b with a call that leads back to it: it may have no end -> a loop\z/ ],
 	[ "CREATE FUNCTION a() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN rounded(5); CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN a(); UPDATE item SET price = rounded(price)", qr/\AFUNCTION rounded with a call that leads back to it: it may have no end -> a loop\z/ ],
 	[ "CREATE FUNCTION a() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN rounded(5); CREATE OR REPLACE FUNCTION rounded(price bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN a(); ALTER TABLE item ADD CONSTRAINT c CHECK (rounded(price) >= 0)", qr/\AFUNCTION rounded with a call that leads back to it: it may have no end -> a loop\nCHECK with rounded: [^\n]*\z/ ],
+	# what is refused is not executed
+	[ 'CREATE TABLE t (a integer PRIMARY KEY CHECK (pg_sleep(1 / (a - a)) IS NULL)) USING ledger_state; INSERT INTO t VALUES (1)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'CREATE TABLE t (a integer PRIMARY KEY DEFAULT pg_backend_pid() / 0) USING ledger_state; INSERT INTO t DEFAULT VALUES', qr/\ADEFAULT with pg_backend_pid: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD CONSTRAINT c CHECK (pg_sleep(1 / (price - price)) IS NULL)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD COLUMN a integer CHECK (a IS NULL AND pg_sleep(1 / (price - price)) IS NULL)', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
+	[ 'ALTER TABLE item ADD COLUMN a double precision DEFAULT random() / 0', qr/\ADEFAULT with random: [^\n]*\z/ ],
+	[ 'CREATE DOMAIN d AS integer CHECK (pg_sleep(1 / 0) IS NULL); ALTER TABLE item ADD COLUMN a d', qr/\ACHECK with pg_sleep: [^\n]*\z/ ],
 	# what an old function rests on
 	[ 'DROP FUNCTION keep; SELECT ledger.require(true, \'x\'); ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT p PRIMARY KEY (owner, price); SELECT ledger.require(true, \'x\')', qr/^FUNCTION on_offer with UPDATE of price.*^FUNCTION raise with FOR/ms ],
 	[ 'DROP FUNCTION keep; CREATE TABLE more (number integer PRIMARY KEY, name varchar(20)) USING ledger_state; ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT p PRIMARY KEY (owner, price)', qr/^FUNCTION on_offer with UPDATE of price.*^FUNCTION raise with FOR/ms ],
@@ -171,6 +178,13 @@ like($wires->sql(1, q{SELECT construct || ': ' || why FROM ledger.check_contract
 refused($wires, 1, q{CREATE ROLE reader; GRANT ledger_reader TO reader; SET ROLE reader; SELECT * FROM ledger.check_contract('SELECT 1', 'shelf')}, qr/permission denied for function check_contract/, 'not everybody tries a version');
 refused($wires, 1, q{SELECT * FROM ledger.check_contract('SELECT 1', 'none')}, qr/contract "none" is not deployed/, 'nor one of nothing');
 refused($wires, 1, q{SELECT ledger.deploy('shelf', 'DROP TABLE offer')}, qr/this script can be no new version of contract "shelf"\n.*line 1: DROP TABLE offer/s, 'what is refused is not proposed');
+
+# Functions beside entry points are in PL/pgSQL, which their owner may use.
+$wires->sql(1, 'REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC');
+refused($wires, 1, "SELECT * FROM ledger.check_contract(\$source\$$sell sql BEGIN ATOMIC END\$source\$, 'shelf')", qr/ERROR:  permission denied for language plpgsql/, 'a right that is missing here is no refusal');
+$wires->sql(1, 'GRANT USAGE ON LANGUAGE plpgsql TO ledger_contract');
+is(check("$sell sql BEGIN ATOMIC END"), '', 'and more than that right is not needed');
+$wires->sql(1, 'GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC; REVOKE USAGE ON LANGUAGE plpgsql FROM ledger_contract');
 
 # An error of a constraint that is none of the contract's is this server's.
 $wires->sql(1, $_) foreach (q{CREATE FUNCTION public.in_the_way() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE unique_violation; END $$}, 'CREATE EVENT TRIGGER in_the_way ON ddl_command_start EXECUTE FUNCTION public.in_the_way()');
@@ -287,8 +301,24 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $node->basedir . '/dump.sql' ], 'and restored');
 is($node->safe_psql('restored', $_), $wires->sql(1, $_), "the same there: $_")
   foreach ('SELECT name, owner, price, sold, class, size FROM shelf.item ORDER BY name', 'SELECT * FROM shelf.label', 'SELECT relation, table_id FROM ledger_internal.state_table ORDER BY 2', $heights,
-	q{SELECT proname, pg_get_function_arguments(oid), pg_get_function_sqlbody(oid) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
+	q{SELECT proname, pg_get_function_arguments(oid), coalesce(pg_get_function_sqlbody(oid), prosrc) FROM pg_proc WHERE pronamespace = 'shelf'::regnamespace ORDER BY 1, 2});
+like(($node->psql('restored', q{SELECT shelf.put('plum')}))[2], qr/ERROR:  this database is a copy of a ledger node\n/, 'an entry point finds its table there');
 is($node->safe_psql('restored', q{SELECT kind, relation FROM ledger.verify(mode => 'full') WHERE kind = 'state_changed'}), '', 'and its rows give the same state, although columns that are dropped are not in a dump');
+
+# Handlers come and go: with a version that fails, with one that drops the last, with another one.
+my $late_handler = 'CREATE FUNCTION late(timer ledger.timer) RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE item SET sold = -2 WHERE name = (timer).key; END;';
+sub runs { my ($handler, $key, $times) = @_; return ok($wires->poll(1, "SELECT count(*) FROM ledger.timer_outcome WHERE handler = '$handler' AND key = '$key' AND state = 'done'", $times), "timer $key of $handler has run so often: $times") }
+
+in_state(decide(4, "$late_handler\nSELECT ledger.set_timer('late', 'fig', '2000-01-01 00:00+00');\nSELECT ledger.require(false, 'in vain')"), 'failed: line 3: refused by itself: in vain', 'a version that has a new handler, and fails');
+is(outcome(q{wait('fig', '2000-01-01')}), 'done', 'a timer is set for one that there is');
+runs('expire', 'fig', 1);
+is(outcome(q{wait('fig', '2999-01-01')}), 'done', 'and again');
+in_state(deploy($wires, 1, 'shelf', 'DROP FUNCTION wait; DROP FUNCTION expire'), 'deployed', 'a version drops the last handler there is');
+is(outcome(q{sell('fig')}), 'done', 'calls go on');
+in_state(deploy($wires, 1, 'shelf', "$late_handler SELECT ledger.set_timer('late', 'fig', '2000-01-01 00:00+00')"), 'deployed', 'another version has one again');
+runs('late', 'fig', 1);
+is($wires->sql(1, q{SELECT i.sold, (SELECT count(*) FROM shelf.late_timer) FROM shelf.item AS i WHERE i.name = 'fig'}), '-2|0', 'which has changed what it changes');
+is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'and nothing is wrong');
 
 # What a server remembers of a contract, and what it has beside it, follow a version.
 in_state(deploy($wires, 1, 'depot', <<'END'), 'deployed', 'another contract is deployed');
@@ -379,6 +409,16 @@ is(depot_outcome(q{write(2, 3000000000)}), 'done', 'and a variable has the type 
 is($wires->sql(1, q{SELECT conname FROM pg_constraint WHERE conrelid = 'depot.old'::regclass AND contype = 'p'}), 'old_pkey1', 'names that were taken once stay taken, whatever table goes');
 is($wires->sql(1, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'depot'::regnamespace AND relname ~ 'ledger_own'}), '0', 'and nothing stands for them afterwards');
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
+
+# What the library stores has the columns that it knows.
+{
+	$wires->sql(1, 'ALTER TABLE ledger_internal.call_outcome ADD COLUMN more integer');
+	my $ref = $wires->sql(1, 'SELECT depot.tally(2)');
+
+	ok($node->wait_for_log(qr/ERROR:  table call_outcome has a column more, which is not known/), 'a column more keeps blocks from being applied');
+	$wires->sql(1, 'ALTER TABLE ledger_internal.call_outcome DROP COLUMN more');
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait')"), 'done', 'until it is dropped');
+}
 
 # A test ledger can be ended, with what all versions have made.
 $wires->sql(1, 'SELECT ledger.dispose()');

@@ -43,6 +43,17 @@ sub room
 }
 sub stands { my ($ref, @who) = @_; ok($wires->poll($_, 'SELECT stands_at FROM ledger.status', $ref), "applying stands there at member $_") foreach (@who); return }
 
+# The pause after a fourth failure in a row is 8 s, unless what made it fail has changed.
+sub fails { my ($member) = @_; return ok($wires->poll($member, 'SELECT failures > 3 FROM ledger_internal.stand()'), "attempt follows attempt at member $member") }
+sub now { my ($member) = @_; return $wires->sql($member, 'SELECT clock_timestamp()') }
+
+sub at_once
+{
+	my ($member, $since, $name) = @_;
+
+	return is($wires->sql($member, "SELECT backend_start BETWEEN '$since' AND '$since'::timestamptz + interval '5 s' FROM pg_stat_activity AS a JOIN ledger.status AS s ON s.worker_pid = a.pid"), 't', $name);
+}
+
 # Where one member alone cannot, nothing is passed over.
 room(0, 3);
 {
@@ -56,8 +67,11 @@ room(0, 3);
 	refused($wires, 3, q{SELECT ledger.skip('1.0.1.1')}, qr/ERROR:  applying does not stand at call 1\.0\.1\.1\nDETAIL:  It stands at call \Q$ref\E of block \d+\./, 'nor does anybody of another call');
 	ok($wires->poll(3, "SELECT EXISTS (SELECT FROM ledger_internal.checkpoint AS c, ledger_internal.stand() AS s WHERE c.height >= s.height)"), 'a quorum has signed the state after it');
 	refused($wires, 3, "SELECT ledger.skip('$ref')", qr/ERROR:  call \Q$ref\E is not passed over any more\nDETAIL:  A quorum of the members has applied block \d+/, 'which is not given up');
+	fails(3);
+	my $since = now(3);
 	room(1, 3);
 	is(outcome(3, $ref), 'done', 'member 3 executes it when it has room');
+	at_once(3, $since, 'without a pause when its settings are read');
 	is($wires->sql(3, 'SELECT stands_at IS NULL FROM ledger.status'), 't', 'and stands nowhere');
 }
 
@@ -108,12 +122,14 @@ my $next = $wires->sql(2, 'SELECT heavy.touch(4)');
 {
 	my $since = $wires->sql(1, 'SELECT stands_since FROM ledger.status');
 
-	ok($wires->poll(1, 'SELECT failures > 2 FROM ledger_internal.stand()'), 'attempt follows attempt');
+	fails(1);
 	is($wires->sql(1, 'SELECT stands_since FROM ledger.status'), $since, 'since the first one');
 }
 is($wires->sql(1, "SELECT state FROM ledger.outcome('$next', '0')"), 'waiting', 'what follows waits');
+my $asked = now(1);
 $wires->sql($_, "SELECT ledger.skip('$ref')") foreach (1, 2, 3);
 is(outcome($_, $ref), 'skipped', "member $_ has passed over it") foreach (1, 2, 3);
+at_once(1, $asked, 'without a pause when it is decided');
 is(outcome($_, $next), 'done', "and goes on at member $_") foreach (1, 2, 3);
 is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, 3), "1\n2\n3\n4", 'it has changed nothing');
 is(everywhere("SELECT state, sqlstate, message FROM ledger.outcome('$ref')", 1, 2, 3), 'skipped|TL025|the members have passed over the call', 'its outcome says so');
@@ -133,6 +149,8 @@ my $timer = $wires->sql(1, 'SELECT stands_at FROM ledger.status');
 $wires->sql($_, "SELECT ledger.skip('$timer')") foreach (1, 2, 3);
 is(outcome($_, $timer), 'skipped', "member $_ has passed over the timer") foreach (1, 2, 3);
 is(everywhere('SELECT state, handler, key, (SELECT count(*) FROM heavy.late_timer) FROM ledger.timer_outcome', 1, 2, 3), 'skipped|late|a|0', 'which is gone');
+refused($wires, 1, "SELECT ledger.outcome('$_', '$wait')", qr/ERROR:  \Q$_\E is no timer\nDETAIL:  Its block is applied here/, "no timer has ref $_") foreach ($timer =~ s/1$/2/r, '0.0.1.1');
+is($wires->sql(1, q{SELECT state FROM ledger.outcome('0.0.999999.1')}), 'waiting', 'one of a block that is not there may come');
 room(1, 1, 2, 3);
 is(outcome($_, $wires->sql(1, "SELECT heavy.sorted(5$_)")), 'done', "member $_ goes on") foreach (1, 2, 3);
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
