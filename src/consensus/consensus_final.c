@@ -257,13 +257,14 @@ shown_of_base(TlConsensus *core)
 	TlKnownBlock *tip;
 
 	if (view != NULL && view->certified[VOTE_FINALIZE].present &&
-		tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &core->base.hash))
+		tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &core->base.hash) &&
+		!TL_FORGOTTEN(334))
 		return view;
 	if (shown == NULL || !shown->certified[VOTE_FINALIZE].present)
 		return NULL;
 	tip = tl_consensus_proposal_find(core, shown->view,
 									 &shown->certified[VOTE_FINALIZE].block);
-	if (tip != NULL)
+	if (tip != NULL && !TL_FORGOTTEN(334))
 		(void) next_block(core, tip, &shown);
 	return shown;
 }

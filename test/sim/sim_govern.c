@@ -40,6 +40,7 @@ static void witness(SimWorld *world, const TlConsensusConfig *next,
 static void check_same(SimWorld *world, const SimNode *node,
 					   const TlConsensusConfig *next);
 static void check_certificate(SimWorld *world, uint64_t epoch);
+static void check_shown(SimWorld *world, const SimNode *node, TlSpan bytes);
 
 /* Who joins later, and how often the members change. */
 void
@@ -244,6 +245,7 @@ sim_govern_epoch(SimWorld *world, SimNode *node, const TlAction *action)
 	TlConsensusConfig next = world->epochs[node->epoch];
 	TlGovern	govern;
 
+	check_shown(world, node, action->certificate);
 	if (row == NULL || row->row.kind != TL_LOG_GOVERN ||
 		tl_consensus_govern_decode(&govern, row->row.payload.data,
 								   row->row.payload.size) != TL_OK)
@@ -262,6 +264,24 @@ sim_govern_epoch(SimWorld *world, SimNode *node, const TlAction *action)
 		witness(world, &next, node->actions->standing);
 		register_epoch(world, &next, action->certificate);
 	}
+}
+
+/* P17: the end of an epoch is shown by no later finalization than its last block. */
+static void
+check_shown(SimWorld *world, const SimNode *node, TlSpan bytes)
+{
+	TlEpochCertificate proof;
+	TlCertificate last;
+	TlCertificate shown;
+
+	if (tl_consensus_epoch_decode(&proof, bytes.data, bytes.size) != TL_OK ||
+		tl_consensus_certificate_decode(&shown, proof.certificate.data,
+										proof.certificate.size) != TL_OK ||
+		tl_consensus_certificate_decode(&last, node->certificate,
+										node->certificate_size) != TL_OK ||
+		shown.view > last.view)
+		sim_fail(world, "V15: node %u ends its epoch with a later finalization than that of its last block",
+				 node->id);
 }
 
 /* How many versions of the protocol there are. */
