@@ -409,6 +409,10 @@ END
 	ok(!$node->log_contains(qr/was terminated by signal/), 'with no server process gone');
 }
 
+# Who waits for a block that does not come is told nothing, and waits as long as he has said.
+is($wires->sql(1, q{SELECT ledger_internal.wait_applied(999999, '10 ms') IS NULL}), 'f', 'a short wait is over');
+refused($wires, 1, "SET statement_timeout = '300 ms'; SELECT ledger_internal.wait_applied(999999, '$_')", qr/ERROR:  canceling statement due to statement timeout/, "a long one is cancelled: $_") foreach ('1 hour', '71582789 months', '178000000 years');
+
 # Arguments may be called as they like, and a caller's session have what it likes.
 {
 	my $script = 'CREATE TABLE noted (strict integer PRIMARY KEY, body text) USING ledger_state;'
