@@ -198,9 +198,9 @@ begin_core(TlOrder *order)
 }
 
 /*
- * How many views the core remembers: those that an administrator says, and up to the
- * newest own vote, as the core goes by its memory when it votes (R2 to R5).  So fewer
- * than before may be said at any time.
+ * How many views the core remembers: those that an administrator says, counted from the
+ * newest own vote if that lies further than they reach, as the core goes by its memory when
+ * it votes (R2 to R5).  So fewer than before may be said at any time.
  */
 static unsigned
 view_count(const TlConsensusConfig *config)
@@ -208,15 +208,13 @@ view_count(const TlConsensusConfig *config)
 	uint64_t	count = (uint64_t) tl_setting_order_views;
 	uint64_t	voted = tl_replication_own_vote_last(config->epoch);
 
-	if (voted >= config->base.header.view + count)
-		count = voted - config->base.header.view + 1;
-	if (count > (uint64_t) tl_setting_order_views)
-		ereport(LOG,
-				errmsg("own votes lie further beyond the last final block than telco_ledger.order_views"),
-				errdetail("%llu views are remembered instead of %d.",
-						  (unsigned long long) Min(count, TL_CONSENSUS_VIEWS_MAX),
-						  tl_setting_order_views));
-	return (unsigned) Min(count, TL_CONSENSUS_VIEWS_MAX);
+	if (voted < config->base.header.view + count)
+		return (unsigned) count;
+	count = Min(count + voted - config->base.header.view, TL_CONSENSUS_VIEWS_MAX);
+	ereport(LOG,
+			errmsg("own votes lie further beyond the last final block than telco_ledger.order_views"),
+			errdetail("For now %llu views are remembered.", (unsigned long long) count));
+	return (unsigned) count;
 }
 
 /*

@@ -47,10 +47,8 @@ static TlStatement select_place = {
 };
 static TlStatement select_ended = {
 	"SELECT FROM ledger_internal.own_log WHERE seq = 1 AND substring(message FROM 6 FOR 16) = $1"
-	" AND incarnation IN (SELECT generate_series(0, (SELECT max(incarnation) - 1 FROM ledger_internal.own_log)))"
-	" AND $2 <= (SELECT epoch FROM ledger_internal.own_log WHERE seq = 1"
-	" AND incarnation = (SELECT max(incarnation) FROM ledger_internal.own_log))",
-	2, {BYTEAOID, INT8OID}
+	" AND incarnation IN (SELECT generate_series(0, (SELECT max(incarnation) - 1 FROM ledger_internal.own_log)))",
+	1, {BYTEAOID}
 };
 static TlStatement select_body_place = {
 	"SELECT 0, position FROM ledger_internal.own_body WHERE digest = $1",
@@ -236,16 +234,14 @@ is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence)
 
 /*
  * Of an incarnation that a REJOIN of the own log has ended: what is lost of it stays so.
- * A row of a later epoch than the newest REJOIN tells that an epoch is lost (R31).
+ * That goes for rows of a later epoch than the REJOIN's, too: or it could never leave (R31).
  */
 static bool
 is_ended(const TlLogRow *row)
 {
-	Datum		values[] = {
-		tl_chain_bytes(row->nonce, TL_NONCE_SIZE), Int64GetDatum((int64) row->epoch)
-	};
+	Datum		value = tl_chain_bytes(row->nonce, TL_NONCE_SIZE);
 
-	return tl_chain_execute(&select_ended, values, NULL, true) > 0;
+	return tl_chain_execute(&select_ended, &value, NULL, true) > 0;
 }
 
 static void

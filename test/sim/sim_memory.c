@@ -412,27 +412,24 @@ sim_memory_open(SimWorld *world, SimNode *node, bool start)
 	sim_node_step(world, node, &input, false);
 }
 
-/* Rows of an incarnation that an own REJOIN has ended say nothing, but of a later epoch (R31). */
+/* Rows of an incarnation that an own REJOIN has ended say nothing here, of whatever epoch (R31). */
 static bool
 lacks_wire(const SimNode *node)
 {
 	const SimLog *own = &node->logs[node->number - 1];
 	const SimRow *last = tail(&node->wire);
-	bool		ended = false;
-	uint64_t	epoch = 0;
 
 	for (unsigned i = 0; last != NULL && i < own->count; i++)
 	{
 		const TlLogRow *row = &own->rows[i]->row;
 		TlRejoin	rejoin;
 
-		if (row->kind != TL_LOG_REJOIN ||
-			tl_consensus_rejoin_decode(&rejoin, row->payload.data, row->payload.size) != TL_OK)
-			continue;
-		ended |= memcmp(rejoin.nonce_before, last->row.nonce, TL_NONCE_SIZE) == 0;
-		epoch = row->epoch;
+		if (row->kind == TL_LOG_REJOIN &&
+			tl_consensus_rejoin_decode(&rejoin, row->payload.data, row->payload.size) == TL_OK &&
+			memcmp(rejoin.nonce_before, last->row.nonce, TL_NONCE_SIZE) == 0)
+			return false;
 	}
-	return last != NULL && !(ended && last->row.epoch <= epoch) && !sim_log_has(own, own->count, last) &&
+	return last != NULL && !sim_log_has(own, own->count, last) &&
 		!(own->sparse && sim_prune_next(own, last) < own->count);
 }
 
