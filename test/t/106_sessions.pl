@@ -97,7 +97,7 @@ sub answers_while_forgetting
 		],
 		'rows in transactions of their own');
 	$node->wait_final_all;
-	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.section WHERE octet_length(manifest) > 2048 AND row_count < 4096'),
+	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM ledger_internal.section WHERE octet_length(manifest) > 2048 AND row_count < 16384'),
 		'>', 2, 'in batches whose manifests lie out of line');
 	$expected = $node->safe_psql('postgres', $question);
 	like($expected, qr/^32000\|32000\|/, 'each of them has a height');
