@@ -257,6 +257,7 @@ OBJS_BACKEND = \
 	src/node/node_order_alone.o \
 	src/node/node_order_begin.o \
 	src/node/node_order_log.o \
+	src/node/node_order_submit.o \
 	src/node/node_order_summary.o \
 	src/node/node_order_checkpoint.o \
 	src/node/node_order_rejoin.o \

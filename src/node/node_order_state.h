@@ -203,6 +203,9 @@ extern void tl_node_order_offer_ask(TlOrder *order, uint32_t member);
 extern void tl_node_order_offer_ask_all(TlOrder *order);
 extern int64_t tl_node_order_offer_look(TlOrder *order);
 
+/* node_order_submit.c */
+extern void tl_node_order_submit(TlOrder *order);
+
 /* node_order_summary.c */
 extern void tl_node_order_summary_open(TlOrder *order);
 extern void tl_node_order_summary_store(TlOrder *order);
