@@ -47,6 +47,7 @@
 #include "utils/syscache.h"
 
 #include "contract_expression.h"
+#include "contract_join.h"
 #include "contract_plpgsql.h"
 #include "contract_query.h"
 #include "contract_raise.h"
@@ -122,6 +123,7 @@ tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries
 		look_at_call(&look, look.statement_call);
 		(void) walker((Node *) query, &look);
 		tl_contract_raise(refusals, scope, query);
+		tl_contract_join(refusals, scope, query);
 	}
 	if (scope->gives_value && queries != NIL && !tl_contract_query_has_one_row(llast_node(Query, queries)))
 		refuse(&look, "SELECT", "it is not certain which row gives the value",

@@ -134,4 +134,19 @@ my @scans = $changes =~ /(\w+ Scan (?:using|on) \w+)/g;
 
 is(join("\n", @scans) =~ s/ledger_own_index_\d+/another_name/gr, "Index Scan using another_name\nSeq Scan on part", 'by the index of the contract, and not by the own one');
 
+# An index of a member's own is none by which a statement is judged; and where one of
+# the contract is gone, all judge as if there were any.
+sub judged
+{
+	my ($column) = @_;
+
+	return $wires->sql(1, "SELECT construct || ': ' || why FROM ledger.check_contract('CREATE FUNCTION count_up() RETURNS void LANGUAGE sql BEGIN ATOMIC"
+		  . " UPDATE found SET a = (SELECT count(*) FROM part AS p WHERE p.$column = found.number); END', 'plan')");
+}
+
+is(judged('kind'), '', 'a subquery by an index of the contract');
+is(judged('other'), 'FUNCTION count_up with a subquery of p: no key bounds what it reads for each row of found', 'but not by an own one');
+$wires->sql(1, 'DROP INDEX plan.part_by_kind');
+is(judged('kind'), '', 'nor is it refused where that was dropped');
+
 done_testing();
