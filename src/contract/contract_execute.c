@@ -101,11 +101,16 @@ static const TlSetting settings[] = {
 	{"backslash_quote", "safe_encoding"},
 	{"bytea_output", "hex"},
 	{"constraint_exclusion", "partition"},
+	{"cpu_index_tuple_cost", "0.005"},
+	{"cpu_operator_cost", "0.0025"},
+	{"cpu_tuple_cost", "0.01"},
 	{"DateStyle", "ISO, MDY"},
 	{"default_toast_compression", "pglz"},
+	{"effective_cache_size", "4GB"},
 	{"enable_bitmapscan", "on"},
 	{"enable_hashagg", "on"},
-	{"enable_hashjoin", "on"},
+	{"enable_hashjoin", "off"}, /* contract_planner.c */
+	{"enable_incremental_sort", "on"},
 	{"enable_indexonlyscan", "off"},	/* table_filter.c */
 	{"enable_indexscan", "on"},
 	{"enable_material", "on"},
@@ -114,6 +119,7 @@ static const TlSetting settings[] = {
 	{"enable_nestloop", "on"},
 	{"enable_seqscan", "on"},
 	{"enable_sort", "on"},
+	{"enable_tidscan", "on"},
 	{"extra_float_digits", "1"},
 	{"from_collapse_limit", "8"},
 	{"geqo", "off"},
@@ -123,13 +129,16 @@ static const TlSetting settings[] = {
 	{"lock_timeout", "0"},
 	{"max_parallel_workers_per_gather", "0"},
 	{"plan_cache_mode", "force_generic_plan"},
+	{"random_page_cost", "1"},
 	{"row_security", "on"},
 	{"search_path", "pg_catalog, pg_temp"},
+	{"seq_page_cost", "1"},
 	{"session_replication_role", "origin"},
 	{"standard_conforming_strings", "on"},	/* PL/pgSQL reads literals when it runs */
 	{"TimeZone", "UTC"},
 	{"timezone_abbreviations", "Default"},
 	{"transform_null_equals", "off"},
+	TL_LATER_PLAN_SETTINGS
 	{"xmloption", "content"}
 };
 
