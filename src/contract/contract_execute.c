@@ -146,7 +146,8 @@ static void prepare(Oid function, Oid schema, Oid role);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
 static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
-static Datum make_context(const TlCall *call, const TlCallContext *context);
+static Datum make_context(const TlCall *call, const TlCallContext *context,
+						  const NullableDatum *signer);
 static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
@@ -268,14 +269,18 @@ tl_contract_execute_leave(void)
 static int
 take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
 {
+	NullableDatum signer;
+	int			count;
+
 	arguments[0].isnull = false;
 	if (call->timer != NULL)
 	{
 		arguments[0].value = make_timer(call, context);
 		return 1;
 	}
-	arguments[0].value = make_context(call, context);
-	return 1 + tl_contract_argument_row(&arguments[1], call->table, &call->ref);
+	count = tl_contract_argument_row(&arguments[1], &signer, call->table, &call->ref);
+	arguments[0].value = make_context(call, context, &signer);
+	return 1 + count;
 }
 
 /*
@@ -355,7 +360,7 @@ invoke(Oid function_oid, const NullableDatum *arguments, int count)
 }
 
 static Datum
-make_context(const TlCall *call, const TlCallContext *context)
+make_context(const TlCall *call, const TlCallContext *context, const NullableDatum *signer)
 {
 	Datum		values[CONTEXT_COLUMNS];
 	bool		nulls[CONTEXT_COLUMNS] = {false};
@@ -364,8 +369,8 @@ make_context(const TlCall *call, const TlCallContext *context)
 	tl_table_ref_unpack(&ref, &call->ref);
 	values[0] = Int64GetDatum((int64) ref.member);
 	values[1] = context->roles;
-	values[2] = (Datum) 0;
-	nulls[2] = true;			/* calls are not signed yet */
+	values[2] = signer->value;
+	nulls[2] = signer->isnull;
 	values[3] = TlRefBytesGetDatum(&call->ref);
 	values[4] = TimestampTzGetDatum(context->time);
 	values[5] = Int64GetDatum(context->height);
