@@ -30,8 +30,9 @@
  * That the tables are joined in that way is for the planner, which is told of so many
  * rows that nothing else seems better (contract_planner.c).
  *
- * An index that is not unique is asked for in a contract alone that has all that it ever
- * made.  A member drops such ones, and members judge alike.
+ * An index that is not unique is asked for in a first version, and in later ones of a
+ * contract that has never made one: a member may drop such indexes, and members judge
+ * alike.
  *
  * Invariants
  *	  J1  the rows of a join are at most as many as those of one of its tables
@@ -112,6 +113,7 @@ typedef struct Part
 static const Part none = {-1, NULL};
 
 static void look_at_query(Look *outer, const Query *query, const Group *around, const List *equal);
+static void look_at_part(Look *look, const Query *part, const Group *around);
 static void add_sources(Group *group, const Query *query, const Node *from);
 static bool is_single(const Group *group, const RangeTblEntry *entry);
 static void add_equalities(Group *group, const Query *query, const Node *from);
@@ -131,6 +133,7 @@ static bool is_outward(const Query *query, const Group *group);
 static void check(Look *look, const Group *group, int around);
 static bool is_bounded(const Group *group, int around);
 static bool leads_back(const Group *group, int around, int source);
+static bool finds_rows(Relation index);
 static Bitmapset *reach(const Group *group, Bitmapset *known, Part part);
 static bool is_found(const Group *group, int source, const Bitmapset *known, Part part);
 static bool has_equality(const Group *group, int source, Relation index, int place, const Bitmapset *known, Part part);
@@ -178,16 +181,19 @@ look_at_query(Look *outer, const Query *query, const Group *around, const List *
 		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
 		if (entry->rtekind == RTE_SUBQUERY)
-			look_at_query(&look, entry->subquery, is_outward(entry->subquery, &group) ? &group : NULL, NIL);
+			look_at_part(&look, entry->subquery, around);
 	}
 	foreach(cell, query->cteList)
-	{
-		const Query *expression = (const Query *) lfirst_node(CommonTableExpr, cell)->ctequery;
-
-		look_at_query(&look, expression, is_outward(expression, &group) ? &group : NULL, NIL);
-	}
+		look_at_part(&look, (const Query *) lfirst_node(CommonTableExpr, cell)->ctequery, around);
 	(void) query_tree_walker(unconstify(Query *, query), subquery_walker, &look,
 							 QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES);
+}
+
+/* In FROM, WITH or a UNION: it runs as often as the query whose part it is, if not more often. */
+static void
+look_at_part(Look *look, const Query *part, const Group *around)
+{
+	look_at_query(look, part, around != NULL || is_outward(part, look->group) ? look->group : NULL, NIL);
 }
 
 static void
@@ -243,7 +249,10 @@ is_single(const Group *group, const RangeTblEntry *entry)
 	return false;
 }
 
-/* The condition of an outer join says which rows of the other side there are, and leaves out none of the one. */
+/*
+ * The condition of an outer join says which rows of the other side there are, and leaves out none of the one.
+ * Of the queries around, WHERE alone leaves out rows.
+ */
 static void
 add_equalities(Group *group, const Query *query, const Node *from)
 {
@@ -263,7 +272,7 @@ add_equalities(Group *group, const Query *query, const Node *from)
 	add_equalities(group, query, join->larg);
 	add_equalities(group, query, join->rarg);
 	if (join->jointype == JOIN_INNER)
-		add_condition(group, join->quals, NULL);
+		add_condition(group, join->quals, bms_union(places_of(join->larg), places_of(join->rarg)));
 	else if (join->jointype == JOIN_LEFT)
 		add_condition(group, join->quals, places_of(join->rarg));
 	else if (join->jointype == JOIN_RIGHT)
@@ -278,7 +287,7 @@ places_of(const Node *from)
 	return bms_make_singleton(((const RangeTblRef *) from)->rtindex);
 }
 
-/* Of what is joined by AND; of columns of the targets alone, if there are any. */
+/* Of what is joined by AND; of columns of the targets in this query alone, if there are any. */
 static void
 add_condition(Group *group, const Node *condition, const Bitmapset *targets)
 {
@@ -313,7 +322,8 @@ add_equality(Group *group, const Node *column, const Node *value, Oid operator, 
 	if (!find_column(group, column, &equality->column))
 		return;
 	source = list_nth(group->sources, equality->column.source);
-	if (targets != NULL && !bms_is_member(source->place, targets))
+	if (targets != NULL &&
+		(source->level != list_length(group->queries) - 1 || !bms_is_member(source->place, targets)))
 		return;
 	if (others_walker(unconstify(Node *, value), &others))
 		return;
@@ -517,7 +527,7 @@ leads_back(const Group *group, int around, int number)
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 		Part		part = {number, equal_columns(group, number, index, outer)};
 
-		if (tl_contract_names_own(lfirst_oid(cell)) == NULL && !bms_is_empty(part.columns))
+		if (finds_rows(index) && tl_contract_names_own(lfirst_oid(cell)) == NULL && !bms_is_empty(part.columns))
 			result |= bms_is_subset(outer, reach(group, NULL, part));
 		index_close(index, AccessShareLock);
 	}
@@ -529,6 +539,13 @@ leads_back(const Group *group, int around, int number)
 		result = !bms_is_empty(part.columns) && bms_is_subset(outer, reach(group, NULL, part));
 	}
 	return result;
+}
+
+/* By what they equal: others read all of their pages, or take the strategy's number for something else. */
+static bool
+finds_rows(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID || index->rd_rel->relam == HASH_AM_OID;
 }
 
 /* Those that are known when the known ones are, and of the part its columns. */
@@ -565,7 +582,7 @@ is_found(const Group *group, int number, const Bitmapset *known, Part part)
 	foreach(cell, RelationGetIndexList(relation))
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-		bool		has_all = index->rd_index->indisunique;
+		bool		has_all = index->rd_index->indisunique && finds_rows(index);
 
 		for (int i = 0; has_all && i < index->rd_index->indnkeyatts; i++)
 			has_all = has_equality(group, number, index, i, known, part);

@@ -84,7 +84,6 @@ static bool lost = false;		/* some of these stand for none that is here */
 
 static void lock_tables(Oid schema);
 static void hide(Oid schema);
-static uint64 renamed_count(void);
 static void hold(Oid schema);
 static const char *unknown_name(void);
 static void give_back(Oid schema, bool is_own);
@@ -135,18 +134,6 @@ hide(Oid schema)
 	CommandCounterIncrement();
 }
 
-/* How many indexes of the contract have another name now. */
-static uint64
-renamed_count(void)
-{
-	uint64		count = 0;
-	ListCell   *cell;
-
-	foreach(cell, hidden)
-		count += !((const Hidden *) lfirst(cell))->is_own;
-	return count;
-}
-
 static void
 hold(Oid schema)
 {
@@ -154,7 +141,7 @@ hold(Oid schema)
 	uint64		count = tl_chain_execute(&select_free, &value, NULL, false);
 	SPITupleTable *found = SPI_tuptable;
 
-	lost = count > renamed_count();
+	lost = count > 0;
 	holder = quote_qualified_identifier(get_namespace_name(schema), unknown_name());
 	tl_contract_run_statement(psprintf("CREATE TABLE %s () USING heap", holder));
 	for (uint64 i = 0; i < count; i++)
@@ -191,7 +178,7 @@ tl_contract_names_forget(void)
 	lost = false;
 }
 
-/* Is an index of the contract gone, at this member or everywhere? */
+/* May an index of the contract be gone, at this member or at another?  All members say the same. */
 bool
 tl_contract_names_lost(void)
 {

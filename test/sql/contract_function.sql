@@ -304,7 +304,7 @@ SELECT refused(
 CREATE TABLE p (a integer, b integer, c integer, UNIQUE (c), PRIMARY KEY (a, b)) USING ledger_state;
 CREATE TABLE q (v varchar(9), w varchar(9) COLLATE "C", n integer, z integer, PRIMARY KEY (v), UNIQUE (w)) USING ledger_state;
 CREATE INDEX ON q (n, z);
-CREATE INDEX ON q USING hash (z);
+CREATE INDEX ON q USING hash (z); CREATE INDEX ON p USING brin (b);
 CREATE TABLE l (x integer, y ledger.ref) USING ledger;
 CREATE INDEX ON l (x);
 CREATE FUNCTION f(m integer, s varchar, many integer[]) RETURNS ' || $2 || ' LANGUAGE sql BEGIN ATOMIC ' || $1 || '; END')
@@ -360,6 +360,12 @@ SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q WHERE q.n = t.k AND q.z I
 SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q, p WHERE q.n = t.k AND p.a = q.z)');
 SELECT joins('UPDATE t SET n = (SELECT count(*) FROM p WHERE p.c = t.k AND EXISTS (SELECT FROM q WHERE q.z > p.b))');
 SELECT joins('INSERT INTO p SELECT u.k, 1, 1 FROM t AS u WHERE u.n = (SELECT max(x.c) FROM (SELECT p.c FROM p WHERE p.b = u.k UNION ALL SELECT p.c FROM p WHERE p.a = u.k) AS x)');
+-- what is in FROM, WITH or a UNION of such a one runs as often, and an ON leaves out none of the rows around it
+SELECT joins('UPDATE t SET n = (SELECT x.c FROM (SELECT count(*) AS c FROM p) AS x WHERE x.c > t.k)');
+SELECT joins('UPDATE t SET n = (WITH x AS (SELECT count(*) AS c FROM p) SELECT x.c FROM x WHERE x.c > t.k)');
+SELECT joins('DELETE FROM t WHERE EXISTS (SELECT FROM p WHERE p.c = t.k UNION ALL SELECT FROM q WHERE q.n = 5)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM p RIGHT JOIN q ON t.k = m AND p.c = q.z)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q LEFT JOIN (p JOIN p AS r ON t.k = m AND r.c = p.c) ON p.c = q.z)');
 DROP FUNCTION joins;
 DROP FUNCTION body;
 DROP FUNCTION refused;
