@@ -231,7 +231,6 @@ begin(Founding *founding, const text *name, uint32_t member, const char *purpose
 	store_first_snapshot();
 	SPI_finish();
 	explicit_bzero(head->secret, sizeof(head->secret));
-	tl_replication_own_log_forget_secret();
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	CommandCounterIncrement();
 	tl_table_definition_write_missing();

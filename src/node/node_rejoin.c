@@ -406,7 +406,6 @@ rejoin(const TlNodeIdentity *identity, TlRejoin *rejoin)
 	memset(&head->log.digest, 0, sizeof(TlHash));
 	tl_node_block_rejoin(head, view, payload);
 	explicit_bzero(head->secret, sizeof(head->secret));
-	tl_replication_own_log_forget_secret();
 	CacheInvalidateRelcacheByRelid(tl_node_relation("node", false));
 	CommandCounterIncrement();
 	ForceSyncCommit();			/* a signature says that it is durable */

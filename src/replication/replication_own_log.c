@@ -9,7 +9,8 @@
  * ledger_internal.own_vote holds each vote once more under a primary key of
  * epoch, view and slot: a second, different vote cannot commit.
  *
- * A signer is kept from one row to the next, until its secret is forgotten.
+ * The processes of a node keep a signer from one row to the next, until its secret is
+ * forgotten; a session, which signs a few rows and may end in an ERROR, does not.
  *
  * The caller has connected SPI.
  *
@@ -18,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "chain_statement.h"
@@ -105,7 +107,9 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 	row.view = view;
 	row.payload = payload;
 	draw(aux, sizeof(aux));
-	tl_error_check(tl_consensus_row_sign_by(&row, &log->chain_id, signer_of(secret), aux),
+	tl_error_check(IsBackgroundWorker ?
+				   tl_consensus_row_sign_by(&row, &log->chain_id, signer_of(secret), aux) :
+				   tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
 				   "signature of a log row");
 	store(log, &row, height);
 }
