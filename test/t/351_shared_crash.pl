@@ -60,6 +60,7 @@ my $held = $wires->node(3)->background_psql('postgres');
 my $arrived = 'SELECT count(*) FROM ledger_wire.body_2';
 my $count = $wires->wire(3, $arrived);
 
+$wires->wait_streaming(3, 2);	# whoever waits for the table makes no link anew
 $held->query_safe('BEGIN; LOCK TABLE ledger_internal.peer_body');
 $wires->sql(2, "INSERT INTO usage (id, note) VALUES (-1, 'lost on its way')");
 ok($wires->node(3)->poll_query_until('postgres_wire', "SELECT count(*) > $count FROM ledger_wire.body_2"), 'a chunk has arrived and is not taken');
