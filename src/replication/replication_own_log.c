@@ -107,7 +107,7 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 	row.view = view;
 	row.payload = payload;
 	draw(aux, sizeof(aux));
-	tl_error_check(IsBackgroundWorker ?
+	tl_error_check(MyBackendType == B_BG_WORKER ?
 				   tl_consensus_row_sign_by(&row, &log->chain_id, signer_of(secret), aux) :
 				   tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
 				   "signature of a log row");
