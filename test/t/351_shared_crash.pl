@@ -56,14 +56,13 @@ foreach my $member (@members)
 
 # What has arrived in a wire is not logged there, and a crash empties it: chunks that were not taken by then are
 # asked for once more.
-my $arrived = 'SELECT count(*) FROM ledger_wire.body_2';
-
-cmp_ok($wires->wire(3, $arrived), '>', 0, 'chunks have arrived');
-$wires->sql(2, "INSERT INTO usage (id, note) VALUES (-1, 'on its way')");
-$wires->node(3)->stop('immediate');
-$wires->node(3)->start;
-is($wires->wire(3, 'SELECT count(*) FROM ledger_wire.body_1'), 0, 'what had arrived is gone');
-ok($wires->poll(3, 'SELECT count(*) = 1 FROM usage WHERE id = -1'), 'the row comes all the same');
+foreach my $round (1 .. 3)
+{
+	$wires->sql(2, "INSERT INTO usage (id, note) VALUES (-$round, 'on its way')");
+	$wires->node(3)->stop('immediate');
+	$wires->node(3)->start;
+	ok($wires->poll(3, "SELECT count(*) = 1 FROM usage WHERE id = -$round"), 'a row that was on its way comes all the same');
+}
 $wires->node($_)->wait_final_all foreach (@members);
 my $heights = 'SELECT string_agg(DISTINCT ledger.height(ledger_ref)::text, \',\') FROM usage';
 
