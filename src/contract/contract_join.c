@@ -287,22 +287,18 @@ places_of(const Node *from)
 	return bms_make_singleton(((const RangeTblRef *) from)->rtindex);
 }
 
-/* Of what is joined by AND; of columns of the targets in this query alone, if there are any. */
+/* Of columns of the targets in this query alone, if there are any. */
 static void
 add_condition(Group *group, const Node *condition, const Bitmapset *targets)
 {
-	const OpExpr *operation = (const OpExpr *) condition;
 	ListCell   *cell;
 
-	if (condition == NULL)
-		return;
-	if (IsA(condition, BoolExpr) && ((const BoolExpr *) condition)->boolop == AND_EXPR)
+	foreach(cell, tl_contract_query_conjuncts(condition))
 	{
-		foreach(cell, ((const BoolExpr *) condition)->args)
-			add_condition(group, lfirst(cell), targets);
-	}
-	else if (IsA(condition, OpExpr) && list_length(operation->args) == 2)
-	{
+		const OpExpr *operation = lfirst(cell);
+
+		if (!IsA(operation, OpExpr) || list_length(operation->args) != 2)
+			continue;
 		add_equality(group, linitial(operation->args), lsecond(operation->args), operation->opno,
 					 operation->inputcollid, targets);
 		add_equality(group, lsecond(operation->args), linitial(operation->args), get_commutator(operation->opno),
