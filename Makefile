@@ -207,6 +207,7 @@ OBJS_BACKEND = \
 	src/contract/contract_view.o \
 	src/contract/contract_setting.o \
 	src/contract/contract_plpgsql.o \
+	src/contract/contract_group.o \
 	src/contract/contract_query.o \
 	src/contract/contract_raise.o \
 	src/contract/contract_join.o \

@@ -133,6 +133,17 @@
 	((meaning)->cmptype == COMPARE_EQ || (meaning)->cmptype == COMPARE_NE)
 #endif
 
+/* 18 has what a query groups by in a place of its own, to which its other expressions point. */
+#if PG_VERSION_NUM < 180000
+#define tl_query_has_groups(query)			false
+#define tl_query_without_groups(query, node)	(node)
+#define tl_entry_drop_groups(entry)			((void) (entry))
+#else
+#define tl_query_has_groups(query)			((query)->hasGroupRTE)
+#define tl_query_without_groups(query, node)	flatten_group_exprs(NULL, query, node)
+#define tl_entry_drop_groups(entry)			((entry)->groupexprs = NIL)
+#endif
+
 /* Settings of the planner that later releases have, each followed by a comma, with what they are where plans are made alike. */
 #if PG_VERSION_NUM >= 180000
 #define TL_LATER_PLAN_SETTINGS \

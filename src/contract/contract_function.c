@@ -39,6 +39,7 @@
 #include "contract_entry.h"
 #include "contract_expression.h"
 #include "contract_function.h"
+#include "contract_group.h"
 #include "contract_plpgsql.h"
 #include "contract_query.h"
 #include "contract_timer.h"
@@ -446,11 +447,16 @@ queries_of(HeapTuple tuple)
 	bool		is_null;
 	Datum		value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &is_null);
 	Node	   *body;
+	List	   *queries;
+	ListCell   *cell;
 
 	if (is_null)
 		elog(ERROR, "a contract's function has no body");
 	body = stringToNode(TextDatumGetCString(value));
-	return IsA(body, List) ? linitial_node(List, (List *) body) : list_make1(body);
+	queries = IsA(body, List) ? linitial_node(List, (List *) body) : list_make1(body);
+	foreach(cell, queries)
+		tl_contract_group(lfirst_node(Query, cell));
+	return queries;
 }
 
 /*

@@ -22,6 +22,7 @@
 #include "parser/analyze.h"
 #include "utils/syscache.h"
 
+#include "contract_group.h"
 #include "contract_plpgsql.h"
 #include "contract_setting.h"
 
@@ -111,6 +112,7 @@ tl_contract_plpgsql_analyze(PLpgSQL_expr *expression, RawStmt *statement)
 	state->p_sourcetext = expression->query;
 	parser_setup(state, expression);
 	query = transformTopLevelStmt(state, statement);
+	tl_contract_group(query);
 	free_parsestate(state);
 	return query;
 }
