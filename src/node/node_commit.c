@@ -305,9 +305,10 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 
 /*
  * The database of ours that a statement needs without any session in it, its
- * worker included.
+ * worker included.  Inlined, its variables would be among those that a jump of
+ * PG_TRY might change, to a compiler that does not see that they are done with.
  */
-static Oid
+static pg_noinline Oid
 database_needed(Node *node)
 {
 	const char *name = NULL;
