@@ -55,9 +55,14 @@ static const char *const unsteady[] = {
 	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
 	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd",
 	"numeric_power", "numeric_exp", "numeric_ln", "numeric_log", "circle_poly", "quote_ident",
-	"byteaout", "float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
+	"byteaout", "charin", "charout", "char_text", "text_char", "xidin", "cidin", "xid8in", "float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
 	"poly_out", "line_out", "circle_out", "json_in", "jsonb_in", "record_lt", "record_le", "record_gt",
 	"record_ge", "btrecordcmp"
+};
+
+/* Of infinite times: an error or another result before 17, which has infinite intervals. */
+static const char *const infinite[] = {
+	"timestamp_mi", "timestamp_age", "timestamptz_age", "interval_finite"
 };
 
 /* They take a collation and do not look at it. */
@@ -186,6 +191,10 @@ check_function(Oid function, void *context)
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
 						   "it may give another result on another machine or release",
 						   "let the application give the value");
+	else if (tl_contract_is_listed(infinite, lengthof(infinite), source_of(function)))
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, name),
+						   "of infinity it gives another result in another release of PostgreSQL",
+						   "extract(epoch FROM ...) of both times");
 	return false;
 }
 

@@ -201,9 +201,14 @@ SELECT body('BEGIN ATOMIC INSERT INTO t (k, v) SELECT 1, sum(1::money)::text FRO
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" ~ v THEN 1 ELSE 2 END; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET v = regexp_replace(b COLLATE "C", v, ''x'') || substring(b COLLATE "C" FROM v) || substring(b COLLATE "C" SIMILAR v ESCAPE ''x''); END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" !~* ANY (ARRAY[''x'', v]) OR b COLLATE "C" SIMILAR TO v THEN 1 ELSE 2 END; END');
+-- what releases of PostgreSQL have changed
+SELECT body('BEGIN ATOMIC UPDATE t SET n = extract(epoch FROM c - timestamptz ''2020-01-01 Z'') WHERE k = 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = extract(day FROM age(timestamp ''infinity'', timestamp ''2020-01-01'') + age(timestamptz ''infinity'', c)), v = isfinite(interval ''1 day'')::text WHERE k = 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET v = v::xid::text || v::xid8::text || v::"char"::text WHERE k = 1; END');
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN jsonb_path_exists(''{}'', ''$ ? (@ like_regex "a" flag "i")'') OR ''{}''::jsonb @? ''$.a'' THEN 1 ELSE 2 END; END');
 -- allowed
 SELECT body('BEGIN ATOMIC UPDATE t SET n = CASE WHEN b COLLATE "C" ~ (''^a'' || ''b'') OR b COLLATE "C" SIMILAR TO (''a%'' COLLATE "C") THEN 1 ELSE 2 END, v = regexp_replace(b COLLATE "C", ''a.*'', v) || substring(b COLLATE "C" FROM ''a'') WHERE k = 1; END');
+SELECT body('BEGIN ATOMIC UPDATE t SET n = extract(epoch FROM c) - extract(epoch FROM timestamptz ''2020-01-01 Z'') WHERE k = 1; END');
 -- which row, in which order
 SELECT body('RETURN (SELECT v FROM t WHERE d = ''2020-01-01'' LIMIT 1)', 'text');
 SELECT body('BEGIN ATOMIC SELECT v FROM t; END', 'text');
