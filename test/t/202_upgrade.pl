@@ -54,10 +54,15 @@ sub upgrade
 		INSERT INTO parted VALUES (1, 'parted')});
 	$node->wait_final_all;
 	my $expected = $node->safe_psql('postgres', $all_rows);
+	# since 18 a cluster has checksums of pages unless it is made without, and pg_upgrade wants them alike
+	my @checksums =
+		$node->safe_psql('postgres', 'SHOW data_checksums') eq 'on' ? '--data-checksums'
+	  : $version >= 18 ? '--no-data-checksums'
+	  : ();
 	my $receipt = $node->safe_psql('postgres', "SELECT ledger.receipt('cdr', (SELECT ledger_ref FROM cdr WHERE id = 7))");
 
 	$node->stop;
-	system_or_bail("$newer/initdb", '-D', $new->data_dir, '-A', 'trust', '-N', '--no-locale', '--encoding=UTF8',
+	system_or_bail("$newer/initdb", '-D', $new->data_dir, '-A', 'trust', '-N', '--no-locale', '--encoding=UTF8', @checksums,
 		'-U', (getpwuid($<))[0]);
 	$new->append_conf('postgresql.conf', "shared_preload_libraries = 'telco_ledger'\ntelco_ledger.key_directory = '$keys'\n"
 		. "fsync = on\nport = " . $new->port . "\nunix_socket_directories = '" . $new->host . "'\nlisten_addresses = ''\n"
