@@ -60,7 +60,7 @@ CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
     LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    taken bigint;
+    taken text;
 BEGIN
     IF outcome.wait > '0' AND ledger.member(outcome.ref) = 0 THEN
         PERFORM ledger_internal.wait_applied(ledger.transaction(outcome.ref), outcome.wait);
@@ -82,7 +82,8 @@ BEGIN
                       HINT = 'Give the ref that a function of a contract has returned.';
         END IF;
         -- a call's block, if it is applied here, and a timer's
-        SELECT t.height, CASE WHEN ledger.member(outcome.ref) = 0 THEN ledger.transaction(outcome.ref) ELSE ledger.height(outcome.ref) END
+        SELECT CASE WHEN t.done_at IS NULL THEN 'is taking the state of a later block' ELSE format('has taken the state of block %s', t.height) END,
+               CASE WHEN ledger.member(outcome.ref) = 0 THEN ledger.transaction(outcome.ref) ELSE ledger.height(outcome.ref) END
           INTO taken, outcome.height
           FROM ledger_internal.state_take AS t
          WHERE CASE WHEN ledger.member(outcome.ref) = 0 THEN ledger.transaction(outcome.ref) ELSE ledger.height(outcome.ref) END
@@ -91,7 +92,7 @@ BEGIN
         IF FOUND THEN
             outcome.state := 'unknown';
             outcome.sqlstate := '40003';
-            outcome.message := format('this member has taken the state of %s from the others, and does not know what became of calls before', coalesce('block ' || taken, 'a block'));
+            outcome.message := format('this member %s from the others, and does not know what became of calls before', taken);
             RETURN;
         END IF;
         -- in one statement: the block may have been applied since the one above

@@ -47,7 +47,7 @@ static TlStatement select_range = {
 	" coalesce((SELECT t.height FROM ledger_internal.table_state AS t WHERE t.table_id = $1), 0)),"
 	" coalesce((SELECT max(c.height) FROM ledger_internal.contract AS c"
 	" WHERE c.name = $2 AND c.state = 'deployed' AND c.version > 1), 0))"
-	", EXISTS (SELECT FROM ledger_internal.state_take AS s WHERE s.done_at IS NULL AND a.height > s.unknown_after)"
+	", EXISTS (SELECT FROM ledger_internal.state_take AS s WHERE s.done_at IS NULL AND s.passes_over)"
 	" FROM ledger_internal.applied AS a",
 	2, {UUIDOID, TEXTOID}
 };

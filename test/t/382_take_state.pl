@@ -146,6 +146,8 @@ lie(2, q{m := substring(m FOR octet_length(m) / 2)});
 $wires->sql(4, "SELECT ledger.take_state('somebody has changed a row', 'member1')");
 not_from(1, 'is not the state that a quorum of the members has signed');
 like($wires->error_of(4, 'SELECT ledger.cancel_take()'), qr/ERROR:  blocks are applied here without the calls in them\n/, 'now it cannot be cancelled any more');
+is($wires->sql(4, "SELECT state, message FROM ledger.outcome('$missed')"), 'unknown|this member is taking the state of a later block from the others, and does not know what became of calls before', 'as they are not executed any more');
+like($wires->error_of(4, 'SELECT * FROM ledger.as_of(NULL::stock.item, 1)'), qr/ERROR:  the state of this member is being taken from the others\n/, 'and no state is shown');
 $wires->sql(4, "SELECT ledger.take_state('somebody has changed one row', 'member2')");
 is($wires->sql(4, 'SELECT reason FROM ledger.state_take'), 'somebody has changed one row', 'a state is taken once at a time');
 not_from(2, 'cannot be that state: it has a piece that is too small');
