@@ -196,6 +196,7 @@ OBJS_BACKEND = \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \
 	src/replication/replication_offer.o \
+	src/replication/replication_piece.o \
 	src/replication/replication_signature.o \
 	src/replication/replication_link.o \
 	src/replication/replication_wire.o \
@@ -252,6 +253,9 @@ OBJS_BACKEND = \
 	src/node/node_event.o \
 	src/node/node_image.o \
 	src/node/node_as_of.o \
+	src/node/node_show.o \
+	src/node/node_take.o \
+	src/node/node_replace.o \
 	src/node/node_call.o \
 	src/node/node_deploy.o \
 	src/node/node_process.o \
@@ -313,6 +317,7 @@ SQL_MODULES = \
 	sql/98_skip.sql \
 	sql/98_event.sql \
 	sql/98_as_of.sql \
+	sql/98_take.sql \
 	sql/99_grants.sql
 
 DATA = $(wildcard sql/upgrade/*.sql)

@@ -196,6 +196,12 @@ END';
                       question bytea NOT NULL,
                       message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 1048576),
                       made_at timestamptz NOT NULL DEFAULT clock_timestamp())$$
+            UNION ALL SELECT 4, 'table piece', to_regclass('ledger_wire.piece') IS NOT NULL,
+                $$CREATE UNLOGGED TABLE ledger_wire.piece (
+                      member bigint PRIMARY KEY,
+                      question bytea NOT NULL,
+                      message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 18874368),
+                      made_at timestamptz NOT NULL DEFAULT clock_timestamp())$$
             UNION ALL SELECT 4, format('table %s_%s', kind, m),
                 (SELECT string_agg(format('%s %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
                    FROM pg_attribute
@@ -306,9 +312,10 @@ END';
                 AND has_table_privilege(role, to_regclass('ledger_wire.reply'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.rebuilt'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.offer'), 'SELECT')
+                AND has_table_privilege(role, to_regclass('ledger_wire.piece'), 'SELECT')
                 AND has_column_privilege(role, to_regclass('ledger_wire.request'), 'message', 'INSERT'),
                 format('GRANT CONNECT ON DATABASE %1$I TO %2$s; GRANT USAGE ON SCHEMA ledger_wire TO %2$s;'
-                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply, ledger_wire.rebuilt, ledger_wire.offer TO %2$s;'
+                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply, ledger_wire.rebuilt, ledger_wire.offer, ledger_wire.piece TO %2$s;'
                        || ' GRANT INSERT (message) ON ledger_wire.request TO %2$s', current_database(), role)
               FROM (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self) AS r (role)
             UNION ALL SELECT 12, 'privileges of %prefix%_apply',

@@ -35,7 +35,7 @@ CREATE VIEW ledger.call_outcome AS
            coalesce(o.error_sqlstate, o.sqlstate) AS sqlstate, coalesce(o.words, o.error_message) AS message
       FROM ledger_internal.call_outcome AS o;
 COMMENT ON VIEW ledger.call_outcome IS
-    'what became of each call that is final here: done; refused by the contract, whose words are the message; failed by an error, of which this server tells more; or skipped, since the members have passed over it (ledger.skip())';
+    'what became of each call that is final here: done; refused by the contract, whose words are the message; failed by an error, of which this server tells more; or skipped, since the members have passed over it (ledger.skip()); without those in blocks whose state was taken from the others (ledger.state_take)';
 GRANT SELECT ON ledger.call_outcome TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 CREATE FUNCTION ledger_internal.is_call(ref ledger.ref) RETURNS boolean
@@ -59,6 +59,8 @@ CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
         OUT state text, OUT sqlstate text, OUT message text, OUT height bigint)
     LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    taken text;
 BEGIN
     IF outcome.wait > '0' AND ledger.member(outcome.ref) = 0 THEN
         PERFORM ledger_internal.wait_applied(ledger.transaction(outcome.ref), outcome.wait);
@@ -78,8 +80,23 @@ BEGIN
                 USING ERRCODE = 'TL018',
                       DETAIL = 'It is final or rejected, and no function of a contract is called by it.',
                       HINT = 'Give the ref that a function of a contract has returned.';
+        END IF;
+        -- a call's block, if it is applied here, and a timer's
+        SELECT CASE WHEN t.done_at IS NULL THEN 'is taking the state of a later block' ELSE format('has taken the state of block %s', t.height) END,
+               CASE WHEN ledger.member(outcome.ref) = 0 THEN ledger.transaction(outcome.ref) ELSE ledger.height(outcome.ref) END
+          INTO taken, outcome.height
+          FROM ledger_internal.state_take AS t
+         WHERE CASE WHEN ledger.member(outcome.ref) = 0 THEN ledger.transaction(outcome.ref) ELSE ledger.height(outcome.ref) END
+               BETWEEN t.unknown_after + 1 AND CASE WHEN t.done_at IS NULL THEN (SELECT a.height FROM ledger_internal.applied AS a) ELSE t.height END
+         ORDER BY t.number DESC LIMIT 1;
+        IF FOUND THEN
+            outcome.state := 'unknown';
+            outcome.sqlstate := '40003';
+            outcome.message := format('this member %s from the others, and does not know what became of calls before', taken);
+            RETURN;
+        END IF;
         -- in one statement: the block may have been applied since the one above
-        ELSIF ledger.member(outcome.ref) = 0
+        IF ledger.member(outcome.ref) = 0
               AND EXISTS (SELECT FROM ledger_internal.applied AS a
                            WHERE a.height >= ledger.transaction(outcome.ref)
                              AND NOT EXISTS (SELECT FROM ledger_internal.call_outcome AS o WHERE o.ref = outcome.ref)) THEN
@@ -92,7 +109,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
-    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait; in a transaction that is not READ COMMITTED, as it was when that began';
+    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; unknown in blocks whose state was taken from the others (ledger.take_state()); waiting while its block is not applied here, for which wait says how long to wait; in a transaction that is not READ COMMITTED, as it was when that began';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 -- No SECURITY DEFINER and no SET: either would keep it from committing.

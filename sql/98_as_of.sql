@@ -22,6 +22,10 @@ CREATE FUNCTION ledger_internal.image_key("row" anyelement) RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_image_key' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.image_key(anyelement) IS 'the key by which a row of a state table is known among old images';
 
+CREATE FUNCTION ledger_internal.image("row" anyelement) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'tl_image' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_internal.image(anyelement) IS 'the bytes of a row of a state table';
+
 CREATE FUNCTION ledger_internal.image_row(type anyelement, image bytea) RETURNS anyelement
     AS 'MODULE_PATHNAME', 'tl_image_row' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.image_row(anyelement, bytea) IS 'an old image as a row of that state table';

@@ -31,6 +31,9 @@
 #define TL_RECEIPTS_SIZE_MAX		(256 * 1024 * 1024 - 1)
 #define TL_RECEIPTS_ROWS_MAX		1000000
 #define TL_RECEIPT_OUTCOMES_MAX		4096	/* rejected between two checkpoints */
+/* Of the state that a member shows: rows until it is so large, and the last of them whole. */
+#define TL_STATE_PIECE_SIZE_MIN		(1024 * 1024)
+#define TL_STATE_PIECE_SIZE_MAX		(TL_STATE_PIECE_SIZE_MIN + TL_SHARED_ROW_SIZE_MAX + 4)
 #define TL_EVENT_NAME_SIZE_MAX		63
 #define TL_EVENT_PAYLOAD_SIZE_MAX	8192
 

@@ -82,6 +82,10 @@ static TlStatement select_certified = {
 	"SELECT FROM ledger_internal.checkpoint WHERE height = $1 AND state_root = $2",
 	2, {INT8OID, BYTEAOID}
 };
+static TlStatement select_taken = {
+	"SELECT FROM ledger_internal.state_take WHERE unknown_after < $2 AND (done_at IS NULL OR (height > $1 AND height > unknown_after))",
+	2, {INT8OID, INT8OID}
+};
 static TlStatement delete_table_states = {"DELETE FROM ledger_internal.table_state"};
 static TlStatement exists_rejection = {
 	"SELECT FROM ledger_internal.outcome WHERE height = $1"
@@ -247,6 +251,16 @@ tl_chain_state_at(TlHash *out, int64_t height)
 	else
 		read_bytes(out->bytes, TL_HASH_SIZE, 0, 0);
 	return !DatumGetBool(tl_chain_result(0, 1, NULL));
+}
+
+/* Does this node know what the blocks behind the first and up to the second have done?  Not
+ * if their state was taken from the others, or is being taken. */
+bool
+tl_chain_state_has_outcomes(int64_t after, int64_t height)
+{
+	Datum		values[] = {Int64GetDatum(after), Int64GetDatum(height)};
+
+	return tl_chain_execute(&select_taken, values, NULL, false) == 0;
 }
 
 /* Was the state computed again after that block was applied? */

@@ -34,6 +34,7 @@ extern void tl_chain_state_store_root(int64_t height);
 extern void tl_chain_state_forget_tables(void);
 extern void tl_chain_state_begin_anew(int64_t height);
 extern bool tl_chain_state_at(TlHash *out, int64_t height);
+extern bool tl_chain_state_has_outcomes(int64_t after, int64_t height);
 extern bool tl_chain_state_is_anew(int64_t height);
 extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 

@@ -19,7 +19,10 @@
  *	  T1  the empty set has zeros in all lanes
  *	  T2  add and remove of one element undo each other, in any order
  *
- * A set in this sense counts: an element that is added twice is there twice.
+ * A set in this sense counts: an element that is added twice is there twice.  It does so
+ * modulo 2^16, and whoever may repeat elements finds other sets with the same hash by
+ * linear algebra.  So a caller has to make sure that each element is there at most once;
+ * where others choose the elements, by keys that are there and unique.
  *
  * Pure code: no PostgreSQL.  The cipher allocates in tl_crypto_set_hasher_open
  * only; the low level of the library, which would not, is eight times as slow.

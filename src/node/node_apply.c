@@ -20,18 +20,21 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "chain_applied.h"
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "contract_timer.h"
 #include "node_apply.h"
 #include "node_apply_batch.h"
 #include "node_body.h"
 #include "node_call.h"
 #include "node_prune.h"
+#include "node_replace.h"
 #include "node_shared.h"
 #include "node_skip.h"
 #include "node_stand.h"
@@ -70,7 +73,8 @@ typedef struct StoredBatch
 static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
 
-static TlApplyResult try_block(int64_t height);
+static TlApplyResult try_block(int64_t height, bool is_taken);
+static TlApplyResult try_taken(int64_t height);
 static bool apply_block(int64_t height);
 static bool wait_for(const StoredBatch *batch, int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
@@ -99,8 +103,10 @@ tl_node_apply_next(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	height = tl_chain_applied_height() + 1;
 	value = Int64GetDatum(height);
-	if (!tl_chain_state_is_stopped() && tl_chain_execute(&select_block, &value, NULL, true) > 0)
-		result = try_block(height);
+	if (tl_chain_state_is_stopped())
+		result = try_taken(height);
+	else if (tl_chain_execute(&select_block, &value, NULL, true) > 0)
+		result = try_block(height, false);
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -112,9 +118,40 @@ tl_node_apply_next(void)
 	return result;
 }
 
+/*
+ * No block is applied, unless the state of one is being taken from the others: those up
+ * to it are, without what they run of contracts, and then the state takes its place.
+ */
 static TlApplyResult
-try_block(int64_t height)
+try_taken(int64_t height)
 {
+	int64_t		last;
+	int64_t		executed;
+	Datum		value = Int64GetDatum(height);
+
+	if (!tl_node_replace_is_due(&last, &executed))
+		return TL_APPLY_IDLE;
+	LockRelationOid(tl_chain_stored_oid("skip"), ShareUpdateExclusiveLock);
+	if (!tl_node_replace_is_due(&last, &executed))
+		return TL_APPLY_IDLE;	/* cancelled meanwhile */
+	if (height <= executed)
+		return try_block(height, true);
+	if (height > last)
+		return tl_node_replace(height - 1) ? TL_APPLY_MORE : TL_APPLY_IDLE;
+	if (tl_chain_execute(&select_block, &value, NULL, true) == 0)
+		return TL_APPLY_IDLE;
+	tl_node_call_run(false);
+	if (!apply_block(height))
+		return TL_APPLY_WAITS;
+	tl_node_replace_pass();
+	return TL_APPLY_MORE;
+}
+
+/* Behind the lock for which the look waits applying may have been stopped. */
+static TlApplyResult
+try_block(int64_t height, bool is_taken)
+{
+	tl_node_call_run(true);
 	switch (tl_node_skip_look(height))
 	{
 		case TL_SKIP_OPEN:
@@ -122,6 +159,8 @@ try_block(int64_t height)
 		case TL_SKIP_LATE:
 			return TL_APPLY_IDLE;
 		default:
+			if (!is_taken && tl_chain_state_is_stopped())
+				return TL_APPLY_IDLE;
 			return apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
 	}
 }

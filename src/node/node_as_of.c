@@ -47,6 +47,7 @@ static TlStatement select_range = {
 	" coalesce((SELECT t.height FROM ledger_internal.table_state AS t WHERE t.table_id = $1), 0)),"
 	" coalesce((SELECT max(c.height) FROM ledger_internal.contract AS c"
 	" WHERE c.name = $2 AND c.state = 'deployed' AND c.version > 1), 0))"
+	", EXISTS (SELECT FROM ledger_internal.state_take AS s WHERE s.done_at IS NULL AND s.passes_over)"
 	" FROM ledger_internal.applied AS a",
 	2, {UUIDOID, TEXTOID}
 };
@@ -113,6 +114,11 @@ check_height(Oid relation, int64 height, Datum table_id)
 	{
 		applied = DatumGetInt64(tl_chain_result(0, 0, NULL));
 		since = DatumGetInt64(tl_chain_result(0, 1, NULL));
+		if (DatumGetBool(tl_chain_result(0, 2, NULL)))
+			ereport(ERROR,
+					errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("the state of this member is being taken from the others"),
+					errhint("SELECT * FROM ledger.state_take shows how far it is."));
 	}
 	if (height > applied)
 		ereport(ERROR,

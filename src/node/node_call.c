@@ -87,6 +87,7 @@ static TlCall *calls = NULL;
 static int	call_count = 0;
 static int	call_room = 0;
 static int	counted = 0;		/* those that are calls, whatever becomes of an attempt */
+static bool runs = true;		/* what the block runs of contracts */
 static TlChainRows *outcomes = NULL;	/* of ledger_internal.call_outcome */
 
 static void on_begin(int64_t height);
@@ -188,13 +189,20 @@ static void
 on_end(int64_t height)
 {
 	on_rows_end(false);
-	if (call_count > 0 || tl_node_call_is_due(height))
+	if (runs && (call_count > 0 || tl_node_call_is_due(height)))
 		execute_all(height);
 	MemoryContextDelete(context);
 	context = NULL;
 	tables = NULL;
 	calls = NULL;
 	call_count = call_room = counted = 0;
+}
+
+/* Whether the next blocks run anything: their state may be taken from the others (node_replace.c). */
+void
+tl_node_call_run(bool on)
+{
+	runs = on;
 }
 
 /* Has this block, which is stored and not applied, something to run, whatever it orders? */

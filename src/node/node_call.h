@@ -10,5 +10,7 @@
 
 extern void tl_node_call_init(void);
 extern bool tl_node_call_is_due(int64_t height);
+/* Whether the next blocks run anything of contracts. */
+extern void tl_node_call_run(bool on);
 
 #endif							/* NODE_CALL_H */

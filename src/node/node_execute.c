@@ -171,6 +171,12 @@ judge(const Outcome * outcome, const TlRefBytes *ref)
 				errmsg("call %s is committed but not final yet", ref_text(ref)),
 				errdetail("The time to wait is over. The call takes effect all the same."),
 				errhint("Do not call again: SELECT * FROM ledger.outcome('%s', wait => '30 s') tells what becomes of it.", ref_text(ref)));
+	if (strcmp(outcome->state, "unknown") == 0)
+		ereport(ERROR,
+				errcode(outcome->sqlstate),
+				errmsg_internal("%s", outcome->message),
+				errdetail("Block %2$lld, which has call %1$s, is among them.", ref_text(ref), (long long) outcome->height),
+				errhint("SELECT * FROM ledger.outcome('%s') tells it at another member.", ref_text(ref)));
 	ereport(ERROR,
 			errcode(outcome->sqlstate),
 			errmsg_internal("%s", outcome->message),

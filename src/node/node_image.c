@@ -84,11 +84,12 @@ typedef enum Kept
 static TlStatement insert_beginning = {
 	"INSERT INTO ledger_internal.state_kept (since) SELECT 0 WHERE NOT EXISTS"
 	" (SELECT FROM ledger_internal.table_state JOIN ledger_internal.state_table USING (table_id))"
-	" ON CONFLICT DO NOTHING"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.state_take) ON CONFLICT DO NOTHING"
 };
 static TlStatement insert_kept = {
 	"INSERT INTO ledger_internal.state_kept (since) VALUES ($1) ON CONFLICT DO NOTHING", 1, {INT8OID}
 };
+static TlStatement delete_all_images = {"DELETE FROM ledger_internal.state_image"};
 static TlStatement delete_kept = {"DELETE FROM ledger_internal.state_kept"};
 static TlStatement select_oldest = {
 	"SELECT i.height, b.time FROM (SELECT height FROM ledger_internal.state_image ORDER BY height, number LIMIT 1) AS i"
@@ -357,6 +358,19 @@ insert(int first)
 	tl_chain_rows_close(rows);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(own);
+}
+
+/* All rows were replaced by those after that block: nothing is known of what was before. */
+void
+tl_node_image_begin_anew(int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+
+	tl_chain_execute(&delete_kept, NULL, NULL, false);
+	tl_chain_execute(&delete_all_images, NULL, NULL, false);
+	kept = KEPT_UNKNOWN;
+	if (tl_setting_keep_state_s != 0)
+		tl_chain_execute(&insert_kept, &value, NULL, false);
 }
 
 /* The setting has changed. */

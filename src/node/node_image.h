@@ -10,6 +10,7 @@
 
 extern void tl_node_image_init(void);
 extern void tl_node_image_settle(void);
+extern void tl_node_image_begin_anew(int64_t height);
 
 /* The worker, between its transactions; for how many ms there is nothing to do, -1: for ever. */
 extern long tl_node_image_tend(void);

@@ -40,8 +40,10 @@
 #include "node_order_store.h"
 #include "node_settings.h"
 #include "node_shared.h"
+#include "node_show.h"
 #include "node_stand.h"
 #include "node_state.h"
+#include "node_take.h"
 #include "replication_own_log.h"
 #include "replication_signature.h"
 #include "tl_compat.h"
@@ -123,6 +125,8 @@ tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire, TlSink *sink)
 	sink->asked = on_asked;
 	sink->offer = tl_node_order_offer_make;
 	sink->offered = tl_node_order_offer_on;
+	sink->piece = tl_node_show_piece;
+	sink->piece_came = tl_node_take_piece;
 	return order;
 }
 
@@ -275,6 +279,13 @@ void
 tl_node_order_wake(TlOrder *order)
 {
 	order->submitted = true;
+}
+
+/* A session may have stopped the applying of blocks, or let it go on. */
+void
+tl_node_order_doubt(TlOrder *order)
+{
+	order->unsure = true;
 }
 
 /* As many turns as there is something for; when to come again. */
@@ -691,6 +702,7 @@ take_block(TlOrder *order, const TlAction *action)
 	order->skips |= tl_node_order_store(order->config, action, order->actions->standing);
 	order->height = action->block->header.height;
 	order->base_view = action->block->header.view;
+	order->checkpoint_named = action->block->header.checkpoint_height;
 	order->asked = true;
 	order->ordered = true;
 	tl_node_order_log_moved(order);
@@ -793,7 +805,8 @@ alarm_operator(TlOrder *order, const TlAction *action)
 	if (action->alarm == TL_ALARM_SPLIT ||
 		(action->alarm == TL_ALARM_DIVERGED && action->member == order->log.member))
 	{
-		tl_node_state_differs(action);
+		if (!tl_node_state_differs(action) && action->alarm == TL_ALARM_DIVERGED)
+			order->silent = action->state.height;
 		order->unsure = true;
 	}
 }

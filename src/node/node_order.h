@@ -20,6 +20,7 @@ extern TlOrder *tl_node_order_make(const TlNodeIdentity *identity, TlWire *wire,
 								   TlSink *sink);
 extern void tl_node_order_open(TlOrder *order);
 extern void tl_node_order_wake(TlOrder *order);
+extern void tl_node_order_doubt(TlOrder *order);
 extern TimestampTz tl_node_order_poll(TlOrder *order, TimestampTz now);
 
 #endif							/* NODE_ORDER_H */

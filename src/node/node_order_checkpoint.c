@@ -74,6 +74,8 @@ tl_node_order_checkpoint_open(TlOrder *order)
 
 	memset(&order->outcomes, 0, sizeof(order->outcomes));
 	order->checkpoint_told = false;
+	order->silent = 0;
+	order->checkpoint_named = 0;
 	order->due_told = 0;
 	order->due_us = 0;
 	order->unsure = true;
@@ -118,7 +120,8 @@ tl_node_order_checkpoint_tell_due(TlOrder *order)
 	TlStatus	status;
 
 	if (!order->started || order->anew || order->height == 0 || order->due_told == order->height ||
-		order->due_us > tl_node_order_now_us() || (uint64_t) tl_chain_applied_height() != order->height)
+		order->due_us > tl_node_order_now_us() || (uint64_t) tl_chain_applied_height() != order->height ||
+		tl_chain_state_is_stopped())
 		return;
 	order->due_us = 0;
 	if (!tl_contract_timer_lock())
@@ -136,7 +139,8 @@ tl_node_order_checkpoint_tell_due(TlOrder *order)
 }
 
 /*
- * Blocks are applied again: the core is to forget that the state differed.  This
+ * Blocks are applied again: the core is to forget that the state differed, now or when
+ * the chain names a checkpoint above that of which it knows.  This
  * process alone stops the applying of blocks, so it need not ask while it has not.
  */
 static void
@@ -144,6 +148,13 @@ look_at_stop(TlOrder *order)
 {
 	bool		stopped;
 
+	if (order->silent > 0 && order->checkpoint_named >= order->silent && order->checkpoint_named > order->renewed)
+	{
+		/* another core does not look at that one any more, unless it is of that very block */
+		order->silent = 0;
+		order->renewed = order->checkpoint_named;
+		order->anew = true;
+	}
 	if (!order->unsure)
 		return;
 	stopped = tl_chain_state_is_stopped();

@@ -95,6 +95,10 @@ struct TlOrder
 	TlOutcomes	outcomes;		/* that such a state was last computed from */
 	bool		stopped;		/* no block is applied here */
 	bool		unsure;			/* or that may be so: it is to be read */
+	uint64_t	silent;			/* the core says nothing of states, since it knows an own one, up
+								 * to that block, that was wrong; 0: it does */
+	uint64_t	renewed;		/* when the chain named that checkpoint it was made anew therefore */
+	uint64_t	checkpoint_named;	/* by the last block's header */
 	bool		checkpoint_told;	/* and that after the last header's checkpoint */
 	bool		asked;			/* this turn appended or stored something */
 	bool		signed_now;		/* it appended a row */

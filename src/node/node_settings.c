@@ -54,6 +54,12 @@ int			tl_setting_retain_blocks = 1000000;
 /* How often everything is read again in the background; 0 turns it off. */
 int			tl_setting_scrub_period_s = 0;
 
+/*
+ * What is shown is written in one go by the worker, which applies nothing meanwhile; so
+ * only whose DBA has agreed with the one that asks can be made to do that.
+ */
+bool		tl_setting_show_state = false;
+
 static const struct config_enum_entry commit_wait_options[] = {
 	{"off", TL_COMMIT_WAIT_OFF, false},
 	{"final", TL_COMMIT_WAIT_FINAL, false},
@@ -109,6 +115,13 @@ tl_node_settings_init(void)
 							0, 0, INT_MAX / 1000,
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("telco_ledger.show_state",
+							 "Whether the contents of all state tables are written and shown to members who run ledger.take_state().",
+							 "While they are being written no block is applied here. Switch it on for a member that asks for it, and off afterwards.",
+							 &tl_setting_show_state,
+							 false,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.verify_workers",
 							"Background workers that one ledger.verify() may use beside its own process.",
 							"They are taken from max_parallel_workers and max_worker_processes.",

@@ -23,6 +23,7 @@ extern int	tl_setting_order_views;
 extern int	tl_setting_retain_time_s;
 extern int	tl_setting_retain_blocks;
 extern int	tl_setting_scrub_period_s;
+extern bool tl_setting_show_state;
 
 extern void tl_node_settings_init(void);
 

@@ -133,6 +133,6 @@ stop(const TlRefBytes *bytes, int64_t height)
 			errmsg("the members have passed over call %s of block %lld, which this node has executed",
 				   tl_table_ref_text(&ref), (long long) height),
 			errdetail("Its state is not that of the others.  It applies no more blocks; it goes on ordering them."),
-			errhint("Restore a backup from before that block, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').  Without one, have this member removed and let it join anew.",
+			errhint("SELECT ledger.take_state('reason') takes the state of a later block from the others.  Or restore a backup from before that block, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').",
 					(long long) height, tl_table_ref_text(&ref)));
 }

@@ -254,22 +254,26 @@ add_sum(const TableSum *sum, int64_t height)
 bool
 tl_node_state_read(TlState *state, TlOutcomes *outcomes, uint64_t checkpoint_height)
 {
+	if (!tl_chain_state_has_outcomes((int64_t) checkpoint_height, (int64_t) state->height))
+		return false;
 	tl_chain_outcome_root(&state->outcome_root, outcomes, (int64_t) checkpoint_height,
 						  (int64_t) state->height);
 	return tl_chain_state_at(&state->state_root, (int64_t) state->height);
 }
 
-/* TL_ALARM_DIVERGED of this member, TL_ALARM_SPLIT: nothing is applied any more. */
-void
+/* TL_ALARM_DIVERGED of this member, TL_ALARM_SPLIT: nothing is applied any more.  False if it
+ * is about a state from before it was mended. */
+bool
 tl_node_state_differs(const TlAction *action)
 {
 	bool		split = action->alarm == TL_ALARM_SPLIT;
 	int64_t		height = (int64_t) action->state.height;
 	char	   *names;
 
-	if ((split ? tl_chain_state_is_anew(height) : is_of_before(height)) ||
-		!tl_chain_state_stop(height, split ? "split" : "diverged"))
-		return;
+	if (split ? tl_chain_state_is_anew(height) : is_of_before(height))
+		return false;
+	if (!tl_chain_state_stop(height, split ? "split" : "diverged"))
+		return true;
 	names = tl_chain_state_find_damage(height);
 	ereport(WARNING,
 			errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
@@ -278,7 +282,8 @@ tl_node_state_differs(const TlAction *action)
 				   (long long) height),
 			names != NULL ? errdetail("It applies no more blocks.  The stored state of these tables was changed: %s.", names) :
 			errdetail("It applies no more blocks; it goes on ordering them."),
-			errhint("SELECT * FROM ledger.verify(mode => 'full') names rows and tables that were changed here; where it finds none, compare ledger.state with that of another member.  When the rows are right, SELECT ledger.recompute_state() lets this node go on."));
+			errhint("SELECT * FROM ledger.verify(mode => 'full') names rows and tables that were changed here; where it finds none, compare ledger.state with that of another member.  When the rows are right, SELECT ledger.recompute_state() lets this node go on; when those of a state table are not, SELECT ledger.take_state('reason') takes them from the others."));
+	return true;
 }
 
 /* What differs is an own STATE row of before the state was computed again. */

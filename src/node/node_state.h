@@ -25,7 +25,7 @@ extern void tl_node_state_outcome(int64_t height, const uint8_t leaf[TL_OUTCOME_
 
 extern bool tl_node_state_read(TlState *state, TlOutcomes *outcomes,
 							   uint64_t checkpoint_height);
-extern void tl_node_state_differs(const TlAction *action);
+extern bool tl_node_state_differs(const TlAction *action);
 extern bool tl_node_state_agreed(void);
 
 #endif							/* NODE_STATE_H */

@@ -37,6 +37,7 @@
 #include "node_process.h"
 #include "node_settle.h"
 #include "node_shared.h"
+#include "node_take.h"
 #include "node_wire.h"
 #include "replication_setting.h"
 #include "replication_wire.h"
@@ -273,7 +274,12 @@ take_all_news(TlWire *wire, TlOrder *order)
 	bool		batch_news = take_batch_news();
 
 	if (news)
+	{
 		(void) tl_replication_wire_reload(wire);
+		tl_node_take_wake();
+		if (order != NULL)
+			tl_node_order_doubt(order);
+	}
 	if (!news && !batch_news)
 		return;
 	if (order != NULL)
@@ -298,11 +304,13 @@ static TimestampTz
 poll_all(TlWire *wire, TlOrder *order)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz wake = tl_replication_wire_poll(wire, now);
+	TimestampTz wake;
 	TimestampTz order_wake;
 
 	if (order == NULL)
-		return wake;
+		return tl_replication_wire_poll(wire, now);
+	tl_node_take_poll(wire, now);
+	wake = tl_replication_wire_poll(wire, now);
 	order_wake = tl_node_order_poll(order, now);
 	wake = Min(wake, tl_replication_want_poll(wire, now));	/* it may want some now */
 	if (!wire->log_sender.caught_up)
@@ -311,7 +319,7 @@ poll_all(TlWire *wire, TlOrder *order)
 		if (order_wake <= now)
 			order_wake = tl_node_order_poll(order, now);
 	}
-	return Min(wake, order_wake);
+	return Min(Min(wake, order_wake), tl_node_take_due(wire));
 }
 
 static bool

@@ -60,6 +60,7 @@
 #include "node_settings.h"
 #include "node_settle.h"
 #include "node_shared.h"
+#include "node_show.h"
 #include "node_stand.h"
 #include "node_wire.h"
 #include "node_worker.h"
@@ -300,12 +301,16 @@ run(TlRoundState *state, bool test)
 			flush_before_publishing();
 			tl_node_prune_wake();
 			tl_node_image_wake();
+			tl_node_show_wake();
 		}
 		news = tl_node_shared_take_news(own_slot);
 		state->awaited |= (news & TL_NEWS_AWAITED) != 0;
 		state->tip_moved |= (news & TL_NEWS_ORDERED) != 0;
 		if (news & TL_NEWS_PRUNE)
+		{
 			tl_node_prune_wake();
+			tl_node_show_wake();
+		}
 		applied = apply(state);
 		if (applied == TL_APPLY_MORE)
 		{
@@ -335,6 +340,7 @@ run(TlRoundState *state, bool test)
 		(void) tl_node_wire_tend();
 		(void) tl_node_prune_tend();
 		(void) tl_node_image_tend();
+		(void) tl_node_show_tend();
 		if (!state->progress.partial && applied != TL_APPLY_MORE)
 			let_rows_gather(state->awaited, INSTR_TIME_GET_MILLISEC(took));
 	}
@@ -427,6 +433,7 @@ wait_for_work(TlRoundResult result, TlApplyResult applied)
 	long		wire_ms = tl_node_wire_tend();
 	long		prune_ms = tl_node_prune_tend();
 	long		image_ms = tl_node_image_tend();
+	long		show_ms = tl_node_show_tend();
 
 	if (wire_ms >= 0 && (wait_ms < 0 || wait_ms > wire_ms))
 		wait_ms = wire_ms;
@@ -434,6 +441,8 @@ wait_for_work(TlRoundResult result, TlApplyResult applied)
 		wait_ms = prune_ms;
 	if (image_ms >= 0 && (wait_ms < 0 || wait_ms > image_ms))
 		wait_ms = image_ms;
+	if (show_ms >= 0 && (wait_ms < 0 || wait_ms > show_ms))
+		wait_ms = show_ms;
 	if (blocked && (wait_ms < 0 || wait_ms > BLOCKED_RETRY_MS))
 		wait_ms = BLOCKED_RETRY_MS;
 	if (applied == TL_APPLY_WAITS && (wait_ms < 0 || wait_ms > BODY_RETRY_MS))

@@ -9,7 +9,8 @@
  * state root.  Each stable checkpoint that is kept has a certificate which
  * holds, the state root that this node had after the same block, and the root
  * over the outcomes since the checkpoint before.  What is told of calls and timers
- * of contracts has these outcomes as its leaves.
+ * of contracts has these outcomes as its leaves.  Where this node has taken the state of a
+ * block from the others it does not know them (src/node/node_take.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -53,7 +54,9 @@ static TlStatement select_checkpoints = {
 	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
 	" ORDER BY s.height DESC LIMIT 1),"
 	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height),"
-	" ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
+	" ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint,"
+	" EXISTS (SELECT FROM ledger_internal.state_take AS t WHERE t.unknown_after < c.height AND (t.done_at IS NULL"
+	" OR t.height > t.unknown_after AND t.height > ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint))"
 	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",
 	3, {INT8OID, INT8OID, INT4OID}
@@ -301,7 +304,7 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 		CHECK_FOR_INTERRUPTS();
 		height = DatumGetInt64(tl_chain_result(i, 0, NULL));
 		check_certificate(run, i);
-		if (height <= applied_height && !no_block &&
+		if (height <= applied_height && !no_block && !DatumGetBool(tl_chain_result(i, 9, NULL)) &&
 			read_hash(&applied[applied_count].outcome_root, i, 3))
 		{
 			applied[applied_count].after = DatumGetInt64(named);

@@ -125,6 +125,7 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 	wake = Min(wake, tl_replication_want_poll(wire, now));
 	wake = Min(wake, tl_replication_request_due(wire));
 	wake = Min(wake, tl_replication_offer_due(wire));
+	wake = Min(wake, tl_replication_piece_poll(wire, now));
 	return Max(wake, TimestampTzPlusMilliseconds(now, 10));
 }
 

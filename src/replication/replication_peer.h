@@ -44,6 +44,9 @@ typedef struct TlPeerLog
 /* What tells a question for final blocks: height u64, and eight random bytes. */
 #define TL_OFFER_QUESTION_SIZE	16
 
+/* What tells one for a piece of a state: height u64, number u32, and eight random bytes. */
+#define TL_PIECE_QUESTION_SIZE	20
+
 /* Where it is on its way. */
 typedef enum TlTakeState
 {
@@ -93,6 +96,11 @@ typedef struct TlPeer
 	TimestampTz take_due;
 	int			take_tries;		/* looks in vain */
 	int			take_pause_ms;	/* after what was refused */
+	/* a piece of a state that he asks for (replication_piece.c) */
+	bool		piece_wanted;
+	uint8_t		piece_question[TL_PIECE_QUESTION_SIZE];
+	TimestampTz piece_due;
+	TimestampTz piece_until;	/* he looks for it no longer */
 	TimestampTz silent_until;	/* rows came by fetch that the link did not bring */
 } TlPeer;
 

@@ -114,6 +114,8 @@ tl_replication_request_ask(TlWire *wire, int source, TimestampTz now)
 		return put_replies(wire);
 	if (source < 0 ? tl_replication_offer_show(wire, now) : tl_replication_offer_take(wire, source, now))
 		return true;
+	if (source < 0 ? tl_replication_piece_show(wire, now) : tl_replication_piece_take(wire, source, now))
+		return true;
 	return wire->takes_back && ask_own(wire, source, now);
 }
 
@@ -190,6 +192,8 @@ on_requests(void *context, PGresult *result)
 			tl_replication_body_asked(wire, data, size);
 		else if (tl_replication_offer_is_asked(data, size))
 			tl_replication_offer_asked(wire, PQgetvalue(result, i, 1), data);
+		else if (tl_replication_piece_is_asked(data, size))
+			tl_replication_piece_asked(wire, PQgetvalue(result, i, 1), data);
 		else
 			take_request(wire, data, size);
 	}

@@ -172,6 +172,13 @@ struct TlWire
 	uint8_t		back_nonce[TL_NONCE_SIZE];	/* newest row of the own log */
 	uint64_t	back_sequence;
 
+	/* a piece of a state that one member is asked for (replication_piece.c) */
+	TlTakeState piece_state;
+	uint32_t	piece_member;
+	uint8_t		piece_question[TL_PIECE_QUESTION_SIZE];
+	TimestampTz piece_due;
+	TimestampTz piece_until;	/* then it has not come */
+
 	/* for one transaction */
 	MemoryContext context;
 };
@@ -224,6 +231,16 @@ extern void tl_replication_offer_ask(TlWire *wire, uint32_t member, uint64_t aft
 extern TimestampTz tl_replication_offer_due(const TlWire *wire);
 extern bool tl_replication_offer_show(TlWire *wire, TimestampTz now);
 extern bool tl_replication_offer_take(TlWire *wire, int source, TimestampTz now);
+
+/* from replication_piece.c */
+extern bool tl_replication_piece_is_asked(const void *data, size_t size);
+extern void tl_replication_piece_asked(TlWire *wire, const char *role, const void *data);
+extern void tl_replication_piece_ask(TlWire *wire, uint32_t member, uint64_t height,
+									 uint32_t number);
+extern bool tl_replication_piece_is_idle(const TlWire *wire);
+extern TimestampTz tl_replication_piece_poll(TlWire *wire, TimestampTz now);
+extern bool tl_replication_piece_show(TlWire *wire, TimestampTz now);
+extern bool tl_replication_piece_take(TlWire *wire, int source, TimestampTz now);
 
 /* from replication_prune.c */
 extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);

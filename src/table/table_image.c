@@ -34,6 +34,7 @@
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_image_key);
+PG_FUNCTION_INFO_V1(tl_image);
 PG_FUNCTION_INFO_V1(tl_image_row);
 
 #define KEY_PART_SIZE	6
@@ -47,18 +48,18 @@ typedef struct KeyState
 } KeyState;
 
 /* By their places: their types, and where they stand in the row. */
-typedef struct RowState
+struct TlImageReader
 {
 	TupleDesc	descriptor;
 	int			count;
 	TlValueEncoder **columns;
 	int		   *positions;		/* from 0 */
-} RowState;
+};
 
 static AttrNumber place_of(TupleDesc descriptor, AttrNumber attribute);
 static KeyState *open_key(FunctionCallInfo fcinfo);
-static RowState *open_row(FunctionCallInfo fcinfo);
-static void read_columns(const RowState *state, Datum *values, bool *nulls, TlSpan row);
+static TlSpan encode(KeyState *state, HeapTupleHeader row);
+static TlImageReader *open_row(FunctionCallInfo fcinfo);
 tl_noreturn static void damaged(void);
 
 void
@@ -122,17 +123,39 @@ Datum
 tl_image_key(PG_FUNCTION_ARGS)
 {
 	KeyState   *state = fcinfo->flinfo->fn_extra;
-	HeapTupleHeader row = PG_GETARG_HEAPTUPLEHEADER(0);
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row),.t_data = row};
 	TlHash		hash;
 
 	if (state == NULL)
 		state = open_key(fcinfo);
+	tl_table_image_key(&hash, &state->key, encode(state, PG_GETARG_HEAPTUPLEHEADER(0)));
+	PG_RETURN_BYTEA_P(cstring_to_text_with_len((const char *) hash.bytes, TL_HASH_SIZE));
+}
+
+/* ledger_internal.image(row anyelement) -> bytea */
+Datum
+tl_image(PG_FUNCTION_ARGS)
+{
+	KeyState   *state = fcinfo->flinfo->fn_extra;
+	TlSpan		row;
+
+	if (state == NULL)
+		state = open_key(fcinfo);
+	row = encode(state, PG_GETARG_HEAPTUPLEHEADER(0));
+	PG_RETURN_BYTEA_P(cstring_to_text_with_len((const char *) row.data, row.size));
+}
+
+/* Valid until the next one. */
+static TlSpan
+encode(KeyState *state, HeapTupleHeader row)
+{
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row),.t_data = row};
+	TlSpan		bytes;
+
 	ItemPointerSetInvalid(&tuple.t_self);
 	ExecStoreHeapTuple(&tuple, state->slot, false);
-	tl_table_image_key(&hash, &state->key, tl_table_encoder_row(state->encoder, state->slot));
+	bytes = tl_table_encoder_row(state->encoder, state->slot);
 	ExecClearTuple(state->slot);
-	PG_RETURN_BYTEA_P(cstring_to_text_with_len((const char *) hash.bytes, TL_HASH_SIZE));
+	return bytes;
 }
 
 static KeyState *
@@ -157,7 +180,7 @@ open_key(FunctionCallInfo fcinfo)
 Datum
 tl_image_row(PG_FUNCTION_ARGS)
 {
-	RowState   *state = fcinfo->flinfo->fn_extra;
+	TlImageReader *state = fcinfo->flinfo->fn_extra;
 	bytea	   *image;
 	TlSpan		span;
 	Datum	   *values;
@@ -173,16 +196,27 @@ tl_image_row(PG_FUNCTION_ARGS)
 	values = palloc0(state->descriptor->natts * sizeof(Datum));
 	nulls = palloc(state->descriptor->natts * sizeof(bool));
 	memset(nulls, true, state->descriptor->natts * sizeof(bool));
-	read_columns(state, values, nulls, span);
+	tl_table_image_read(state, values, nulls, span);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(state->descriptor, values, nulls)));
 }
 
-static RowState *
+static TlImageReader *
 open_row(FunctionCallInfo fcinfo)
 {
 	Relation	relation = table_open(tl_table_image_argument(fcinfo), AccessShareLock);
 	MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	RowState   *state = palloc(sizeof(RowState));
+
+	fcinfo->flinfo->fn_extra = tl_table_image_open(relation);
+	MemoryContextSwitchTo(caller);
+	table_close(relation, NoLock);
+	return fcinfo->flinfo->fn_extra;
+}
+
+/* For rows as this table has them, in the current memory context. */
+TlImageReader *
+tl_table_image_open(Relation relation)
+{
+	TlImageReader *state = palloc(sizeof(TlImageReader));
 
 	state->descriptor = CreateTupleDescCopy(RelationGetDescr(relation));
 	state->count = 0;
@@ -193,12 +227,10 @@ open_row(FunctionCallInfo fcinfo)
 		if (TupleDescAttr(state->descriptor, i)->attisdropped)
 			continue;
 		state->positions[state->count] = i;
-		state->columns[state->count++] = tl_table_type_encoder(TupleDescAttr(state->descriptor, i)->atttypid,
-															   CurrentMemoryContext);
+		state->columns[state->count] = tl_table_type_encoder(TupleDescAttr(state->descriptor, i)->atttypid,
+															 CurrentMemoryContext);
+		tl_table_value_judged(state->columns[state->count++]);
 	}
-	fcinfo->flinfo->fn_extra = state;
-	MemoryContextSwitchTo(caller);
-	table_close(relation, NoLock);
 	return state;
 }
 
@@ -216,8 +248,9 @@ tl_table_image_argument(FunctionCallInfo fcinfo)
 	return relation;
 }
 
-static void
-read_columns(const RowState *state, Datum *values, bool *nulls, TlSpan row)
+/* Values of the columns that are there; what has none is left as it is. */
+void
+tl_table_image_read(const TlImageReader *state, Datum *values, bool *nulls, TlSpan row)
 {
 	TlRowDecoder decoder;
 	TlRowHeader header;

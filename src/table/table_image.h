@@ -24,6 +24,12 @@ typedef struct TlImageKey
 extern void tl_table_image_key_open(TlImageKey *out, Relation relation);
 extern void tl_table_image_key(TlHash *out, const TlImageKey *key, TlSpan row);
 
+/* Reads rows from their bytes, for one table. */
+typedef struct TlImageReader TlImageReader;
+
+extern TlImageReader *tl_table_image_open(Relation relation);
+extern void tl_table_image_read(const TlImageReader *state, Datum *values, bool *nulls, TlSpan row);
+
 /* The state table whose row type the first argument of the function has; an error if it is none. */
 extern Oid	tl_table_image_argument(FunctionCallInfo fcinfo);
 

@@ -26,9 +26,13 @@
  * plan a server has; and a call that goes beyond has failed, whichever row it met last.
  *
  * Invariants
- *	  Y1  rows change only while a call of their contract runs
+ *	  Y1  rows change only while a call of their contract runs, or all are replaced
  *	  Y2  whatever changes rows and is not undone is noted
  *	  Y3  such tables are made by scripts of contracts alone, and never emptied
+ *
+ * The contents of all state tables may be replaced as a whole, by those that a quorum
+ * has signed (node_replace.c, tl_table_state_replace): their sets come with them, so
+ * nothing is noted.
  *
  * In restore mode (the database is no live node) a superuser or the owner brings
  * rows of a dump, and nothing is noted.
@@ -89,6 +93,7 @@ static int	changes_max = 0;	/* of that call; 0: any number */
 static Size written_max = 0;
 static Size written = 0;
 static TlStateWatch watching = NULL;
+static bool replacing = false;
 
 /* In the context of the top transaction; NULL and 0 between transactions. */
 static StateEncoder *encoders = NULL;
@@ -194,6 +199,13 @@ tl_table_state_watch(TlStateWatch watch)
 	watching = watch;
 }
 
+/* Rows that come and go are all that there are, until this ends, or the transaction. */
+void
+tl_table_state_replace(bool on)
+{
+	replacing = on;
+}
+
 /* The schema of the contract whose call runs, or InvalidOid. */
 Oid
 tl_table_state_executing(void)
@@ -216,6 +228,7 @@ on_transaction(XactEvent event, void *argument)
 	{
 		executing = InvalidOid;
 		watching = NULL;
+		replacing = false;
 		encoders = NULL;
 		changes = NULL;
 		change_count = change_room = 0;
@@ -228,6 +241,7 @@ on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId par
 {
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
+	replacing = false;
 	while (change_count > 0 && changes[change_count - 1].subtransaction >= own)
 		change_count--;
 	/* what they hold is let go by the resource owner */
@@ -245,10 +259,12 @@ on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId par
 	}
 }
 
-/* Y1; false: a row of a dump or of a rewrite comes, which is not noted. */
+/* Y1; false: a row of a dump, of a rewrite or of a whole state comes, which is not noted. */
 static bool
 check_writable(Relation relation)
 {
+	if (replacing)
+		return false;
 	if (OidIsValid(executing) && RelationGetNamespace(relation) == executing &&
 		!tl_table_build_active())
 		return true;
@@ -516,6 +532,9 @@ state_tuple_delete(Relation relation, ItemPointer tid, CommandId cid, Snapshot s
 	TM_Result	result;
 	TlSpan		old;
 
+	if (replacing)
+		return GetHeapamTableAmRoutine()->tuple_delete(relation, tid, cid, snapshot, crosscheck,
+													   wait, failure, changing_partition);
 	if (!check_writable(relation))
 		refuse(relation);
 	old = row_stored(relation, tid);
@@ -536,7 +555,7 @@ state_tuple_update(Relation relation, ItemPointer tid, TupleTableSlot *slot, Com
 	TM_Result	result;
 	TlSpan		old;
 
-	if (!check_writable(relation))
+	if (replacing || !check_writable(relation))
 		refuse(relation);
 	tl_table_fit_check_size(relation, slot, TL_SHARED_ROW_SIZE_MAX);
 	old = row_stored(relation, tid);

@@ -44,6 +44,9 @@ extern Oid	tl_table_state_executing(void);
 extern void tl_table_state_note_all(Oid relation, TlRowElement element, int sign);
 extern void tl_table_state_forget(void);
 
+/* All rows of all tables are replaced: nothing is noted. */
+extern void tl_table_state_replace(bool on);
+
 /* Until the transaction ends; from each subtransaction that changes rows. */
 extern void tl_table_state_watch(TlStateWatch watch);
 

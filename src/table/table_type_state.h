@@ -42,6 +42,7 @@ struct TlValueEncoder
 	Oid			type;			/* never a domain */
 	Oid			domain;			/* over it, if that is what was asked for */
 	void	   *domain_cache;	/* of domain_check() */
+	bool		judged;			/* bytes are of values that rows have had: no limits, no rules */
 	MemoryContext context;		/* in which all of it lives */
 	int16		length;			/* pg_type.typlen */
 	bool		by_value;

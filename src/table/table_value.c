@@ -13,7 +13,9 @@
  * by limits of theirs (dimensions, bit counts) is asked before they are called.
  * What needs stack, or much more memory than bytes, has limits of ours
  * (TL_SHARED_JSON_DEPTH_MAX, TL_SHARED_VALUE_ITEMS_MAX: TL007); table_fit.c keeps
- * such values out of shared tables.
+ * such values out of shared tables.  Calls may make them in state tables, so these limits
+ * do not count for bytes of rows that have been there (tl_table_value_judged), nor do
+ * the rules of domains, which may not run whatever they call once more.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,14 +51,15 @@
 #define INTERVAL_SIZE	16
 
 static Datum decode_base(TlValueEncoder *type, TlSpan bytes);
+static void check_domain(TlValueEncoder *type, Datum value, bool is_null);
 static uint64_t get_integer(TlSpan bytes, size_t size);
 static Datum decode_int4(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_int8(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_float(TlSpan bytes, size_t size);
 static char *decode_text(TlSpan bytes);
 static Datum decode_numeric(TlSpan bytes);
-static Datum decode_jsonb(TlSpan bytes);
-static TlJsonMeasure check_json(TlSpan bytes);
+static Datum decode_jsonb(const TlValueEncoder *type, TlSpan bytes);
+static TlJsonMeasure check_json(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_varlena(const TlValueEncoder *type, TlSpan bytes);
 static Datum decode_name(TlSpan bytes);
 static Datum decode_fixed(const TlValueEncoder *type, TlSpan bytes);
@@ -70,7 +73,7 @@ static void decode_bound(RangeBound *bound, TlValueEncoder *type, TlReader *read
 						 bool is_lower, bool is_infinite, bool is_inclusive);
 static Datum decode_array(TlValueEncoder *type, TlSpan bytes);
 static int	get_dimensions(int *sizes, int *bounds, TlReader *reader);
-static int	count_elements(const int *sizes, int dimensions, size_t size);
+static int	count_elements(const int *sizes, int dimensions, size_t size, bool limited);
 static Datum decode_composite(TlValueEncoder *type, TlSpan bytes);
 tl_noreturn static void refuse(const char *detail);
 tl_noreturn static void too_much(const char *detail);
@@ -94,6 +97,18 @@ too_much(const char *detail)
 			errhint("Spread it over several rows; or keep it elsewhere, and its hash in the row."));
 }
 
+void
+tl_table_value_judged(TlValueEncoder *type)
+{
+	check_stack_depth();
+	type->judged = true;
+	if (type->element != NULL)
+		tl_table_value_judged(type->element);
+	for (int i = 0; type->descriptor != NULL && i < type->descriptor->natts; i++)
+		if (type->attributes[i] != NULL)
+			tl_table_value_judged(type->attributes[i]);
+}
+
 /* Allocates in the current memory context; the rules of domains are asked. */
 Datum
 tl_table_value_decode(TlValueEncoder *type, TlSpan bytes)
@@ -102,8 +117,7 @@ tl_table_value_decode(TlValueEncoder *type, TlSpan bytes)
 
 	check_stack_depth();
 	value = decode_base(type, bytes);
-	if (OidIsValid(type->domain))
-		domain_check(value, false, type->domain, &type->domain_cache, type->context);
+	check_domain(type, value, false);
 	return value;
 }
 
@@ -111,8 +125,14 @@ tl_table_value_decode(TlValueEncoder *type, TlSpan bytes)
 void
 tl_table_value_check_null(TlValueEncoder *type)
 {
-	if (OidIsValid(type->domain))
-		domain_check((Datum) 0, true, type->domain, &type->domain_cache, type->context);
+	check_domain(type, (Datum) 0, true);
+}
+
+static void
+check_domain(TlValueEncoder *type, Datum value, bool is_null)
+{
+	if (OidIsValid(type->domain) && !type->judged)
+		domain_check(value, is_null, type->domain, &type->domain_cache, type->context);
 }
 
 static Datum
@@ -144,7 +164,7 @@ decode_base(TlValueEncoder *type, TlSpan bytes)
 		case VALUE_NAME:
 			return decode_name(bytes);
 		case VALUE_JSONB:
-			return decode_jsonb(bytes);
+			return decode_jsonb(type, bytes);
 		case VALUE_FIXED:
 			return decode_fixed(type, bytes);
 		case VALUE_TIMETZ:
@@ -247,22 +267,22 @@ decode_numeric(TlSpan bytes)
 }
 
 static Datum
-decode_jsonb(TlSpan bytes)
+decode_jsonb(const TlValueEncoder *type, TlSpan bytes)
 {
-	if (check_json(bytes).has_exponent)
+	if (check_json(type, bytes).has_exponent)
 		refuse("A number has an exponent.");
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(decode_text(bytes)));
 }
 
 static TlJsonMeasure
-check_json(TlSpan bytes)
+check_json(const TlValueEncoder *type, TlSpan bytes)
 {
 	TlJsonMeasure measure;
 
 	tl_table_json_measure(&measure, bytes);
-	if (measure.depth > TL_SHARED_JSON_DEPTH_MAX)
+	if (measure.depth > TL_SHARED_JSON_DEPTH_MAX && !type->judged)
 		too_much("Its arrays and objects are nested more than 64 times.");
-	if (measure.item_count > TL_SHARED_VALUE_ITEMS_MAX)
+	if (measure.item_count > TL_SHARED_VALUE_ITEMS_MAX && !type->judged)
 		too_much("It has more than 1000000 elements.");
 	return measure;
 }
@@ -274,7 +294,7 @@ decode_varlena(const TlValueEncoder *type, TlSpan bytes)
 
 	if (type->type == JSONOID)
 	{
-		(void) check_json(bytes);
+		(void) check_json(type, bytes);
 		(void) DirectFunctionCall1(json_in, CStringGetDatum(decode_text(bytes)));
 	}
 	else if (type->type != BYTEAOID)
@@ -443,7 +463,7 @@ decode_array(TlValueEncoder *type, TlSpan bytes)
 
 	tl_reader_init(&reader, bytes.data, bytes.size);
 	dimensions = get_dimensions(sizes, bounds, &reader);
-	count = count_elements(sizes, dimensions, bytes.size);
+	count = count_elements(sizes, dimensions, bytes.size, !type->judged);
 	if (count == 0)
 		return PointerGetDatum(construct_empty_array(get_element_type(type->type)));
 	items = palloc(sizeof(Datum) * count);
@@ -482,7 +502,7 @@ get_dimensions(int *sizes, int *bounds, TlReader *reader)
 
 /* Each has its size before it; so the product stays small. */
 static int
-count_elements(const int *sizes, int dimensions, size_t size)
+count_elements(const int *sizes, int dimensions, size_t size, bool limited)
 {
 	uint64_t	count = dimensions > 0;
 
@@ -492,7 +512,7 @@ count_elements(const int *sizes, int dimensions, size_t size)
 		if (count > size / sizeof(uint32_t))
 			refuse("An array has more elements than bytes.");
 	}
-	if (count > TL_SHARED_VALUE_ITEMS_MAX)
+	if (count > TL_SHARED_VALUE_ITEMS_MAX && limited)
 		too_much("It has more than 1000000 elements.");
 	return (int) count;
 }

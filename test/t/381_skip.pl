@@ -138,7 +138,7 @@ like(everywhere(q{SELECT count(*), encode(sha256(string_agg(leaf, '' ORDER BY he
 
 # Who has executed it has another state, and knows.
 ok($wires->poll(4, 'SELECT stopped_by FROM ledger.status', 'executed'), 'member 4 applies no more blocks');
-ok($wires->node(4)->wait_for_log(qr/WARNING:  the members have passed over call \Q$ref\E of block \d+, which this node has executed\n.*\n.*HINT:  Restore a backup from before that block, run SELECT ledger\.expect_skip\(\d+, '\Q$ref\E'\)/), 'and says what to do');
+ok($wires->node(4)->wait_for_log(qr/WARNING:  the members have passed over call \Q$ref\E of block \d+, which this node has executed\n.*\n.*HINT:  SELECT ledger\.take_state\('reason'\) .*  Or restore a backup from before that block, run SELECT ledger\.expect_skip\(\d+, '\Q$ref\E'\)/), 'and says what to do');
 refused($wires, 4, 'SELECT ledger.recompute_state()', qr/ERROR:  this node has not stopped to apply blocks for its set hashes/, 'its state is not mended by counting');
 
 # A timer, in the same way; those who have room now do not execute what is skipped.
@@ -155,6 +155,17 @@ room(1, 1, 2, 3);
 is(outcome($_, $wires->sql(1, "SELECT heavy.sorted(5$_)")), 'done', "member $_ goes on") foreach (1, 2, 3);
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 refused($wires, 1, qq{SELECT ledger.expect_skip(height, ref) FROM ledger.call_outcome WHERE ref = '$ref'}, qr/ERROR:  block \d+ is applied already/, 'what was passed over is told before, or not at all');
+
+# Who has executed the first takes the state of the others.
+foreach my $member (1 .. 3)
+{
+	$wires->sql($member, $_) foreach ('ALTER SYSTEM SET telco_ledger.show_state = on', 'SELECT pg_reload_conf()');
+}
+$wires->sql(4, q{SELECT ledger.take_state('a call was passed over')});
+ok($wires->poll(4, 'SELECT stopped_by IS NULL AND applied_height = height FROM ledger.status'), 'member 4 goes on') || diag($wires->sql(4, 'SELECT * FROM ledger.state_take'));
+is(everywhere('SELECT number FROM heavy.result ORDER BY number', @members), "1\n2\n3\n4\n51\n52\n53", 'with the state of the others');
+is($wires->sql(4, "SELECT state FROM ledger.outcome('$ref')"), 'unknown', 'and without what it had done');
+is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong there');
 
 # Newcomers could execute both: one is told by its invitation, and another one by hand
 # of a call that nobody has passed over.
