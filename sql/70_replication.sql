@@ -83,8 +83,8 @@ CREATE TABLE ledger_internal.needed_view (
 );
 COMMENT ON TABLE ledger_internal.needed_view IS
     'one row: every active member has a checkpoint of that view, so consensus needs no vote of an earlier one';
-CREATE INDEX own_log_kept ON ledger_internal.own_log (incarnation, seq) WHERE kind IN (8, 9, 10, 11);
-CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, nonce, seq) WHERE kind IN (8, 9, 10, 11);
+CREATE INDEX own_log_kept ON ledger_internal.own_log (kind, incarnation, seq) WHERE kind IN (8, 9, 10, 11);
+CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, kind, nonce, seq) WHERE kind IN (8, 9, 10, 11);
 CREATE INDEX own_log_by_lane ON ledger_internal.own_log (substring(message FROM 121 FOR 10)) WHERE kind = 1;
 CREATE INDEX peer_log_by_lane ON ledger_internal.peer_log (member, substring(message FROM 121 FOR 10)) WHERE kind = 1;
 

@@ -73,25 +73,20 @@ CREATE FUNCTION ledger_internal.check_source(source text, name text) RETURNS voi
 DECLARE
     is_first CONSTANT boolean := ledger_internal.next_version(check_source.name) = 1;
     refused text;
-    count bigint;
 BEGIN
     IF is_first THEN
-        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line), count(*)
-          INTO refused, count
+        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line)
+          INTO refused
           FROM ledger.check_contract(check_source.source) AS c;
     ELSE
-        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line), count(*)
-          INTO refused, count
+        SELECT string_agg(format('line %s: %s: %s', c.line, c.construct, c.why), E'\n' ORDER BY c.line)
+          INTO refused
           FROM ledger.check_contract(check_source.source, check_source.name) AS c;
     END IF;
-    IF count > 0 AND is_first THEN
-        RAISE EXCEPTION 'this script can be no contract'
+    IF refused IS NOT NULL THEN
+        RAISE EXCEPTION 'this script can be no %', CASE WHEN is_first THEN 'contract' ELSE format('new version of contract "%s"', check_source.name) END
             USING ERRCODE = 'invalid_object_definition', DETAIL = refused,
-                  HINT = 'SELECT * FROM ledger.check_contract(source) says what to write instead.';
-    ELSIF count > 0 THEN
-        RAISE EXCEPTION 'this script can be no new version of contract "%"', check_source.name
-            USING ERRCODE = 'invalid_object_definition', DETAIL = refused,
-                  HINT = 'SELECT * FROM ledger.check_contract(source, name) says what to write instead.';
+                  HINT = format('SELECT * FROM ledger.check_contract(source%s) says what to write instead.', CASE WHEN NOT is_first THEN ', name' END);
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_source(text, text) IS 'an error that names everything that ledger.check_contract() refuses';

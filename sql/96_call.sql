@@ -50,12 +50,19 @@ SELECT EXISTS (SELECT
 $$;
 COMMENT ON FUNCTION ledger_internal.is_call(ledger.ref) IS 'is a function of a contract called by that row, or does one handle it?';
 
+CREATE FUNCTION ledger_internal.wait_applied(height bigint, timeout interval) RETURNS void
+    AS 'MODULE_PATHNAME', 'tl_wait_applied' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION ledger_internal.wait_applied(bigint, interval) IS 'waits until that block is applied here, or the time is over';
+
+-- The ref of a timer names its block (src/node/node_call.c), and no row.
 CREATE FUNCTION ledger.outcome(ref ledger.ref, wait interval DEFAULT '0',
         OUT state text, OUT sqlstate text, OUT message text, OUT height bigint)
     LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF outcome.wait > '0' AND ledger.member(outcome.ref) > 0 AND NOT ledger.is_final(outcome.ref) THEN
+    IF outcome.wait > '0' AND ledger.member(outcome.ref) = 0 THEN
+        PERFORM ledger_internal.wait_applied(ledger.transaction(outcome.ref), outcome.wait);
+    ELSIF outcome.wait > '0' AND NOT ledger.is_final(outcome.ref) THEN
         BEGIN
             PERFORM ledger.wait_final(outcome.ref, outcome.wait);
         EXCEPTION WHEN SQLSTATE 'TL020' THEN
@@ -76,7 +83,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
-    'what became of a call, by the ref that it returned: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait';
+    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; waiting while its block is not applied here, for which wait says how long to wait';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 -- No SECURITY DEFINER and no SET: either would keep it from committing.

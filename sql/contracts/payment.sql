@@ -168,12 +168,10 @@ END;
 COMMENT ON FUNCTION check_asset(ledger.timer) IS 'P1 and P2, of the accounts in one asset, which is the key';
 
 -- A timer of a time that has passed runs behind the calls of the block.
-CREATE FUNCTION check_later(asset varchar) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM check_asset_timer AS c WHERE c.key = check_later.asset) THEN
-        PERFORM ledger.set_timer('check_asset', check_later.asset, '2000-01-01 00:00+00');
-    END IF;
-END $$;
+CREATE FUNCTION check_later(asset varchar) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.set_timer('check_asset', check_later.asset, '2000-01-01 00:00+00');
+END;
 COMMENT ON FUNCTION check_later(varchar) IS 'what has moved in the asset is checked once, at the end of the block';
 
 CREATE FUNCTION refuse_source(member bigint, asset varchar, purpose varchar) RETURNS void LANGUAGE sql
@@ -237,7 +235,9 @@ BEGIN
     IF changed = 0 THEN
         PERFORM refuse_target(move.target, move.asset, move.target_purpose);
     END IF;
-    PERFORM check_later(move.asset);
+    IF NOT EXISTS (SELECT FROM check_asset_timer AS c WHERE c.key = move.asset) THEN
+        PERFORM check_later(move.asset);
+    END IF;
 END $$;
 COMMENT ON FUNCTION move(varchar, varchar, varchar, bigint, bigint, varchar, bigint, varchar, varchar, ledger.context)
     IS 'from one account to another, at once';
@@ -256,7 +256,9 @@ BEGIN
      WHERE member = pending.target AND asset = pending.asset AND purpose = pending.target_purpose;
     UPDATE transfer SET state = finish.state, posted = finish.posted, posted_height = finish.height, posted_ref = finish.ref
      WHERE member = finish.member AND id = finish.id;
-    PERFORM check_later(pending.asset);
+    IF NOT EXISTS (SELECT FROM check_asset_timer AS c WHERE c.key = pending.asset) THEN
+        PERFORM check_later(pending.asset);
+    END IF;
 END $$;
 COMMENT ON FUNCTION finish(bigint, varchar, varchar, bigint, bigint, ledger.ref) IS 'what a pending transfer has reserved is free again, and of it moves what is posted';
 

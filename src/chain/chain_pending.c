@@ -31,8 +31,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -69,9 +69,10 @@ static TlStatement delete_snapshots = {
 };
 static TlStatement select_pending = {
 	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false),"
-	" coalesce(sum(row_count), 0)::bigint"
-	" FROM ledger_internal.batch WHERE height IS NULL"
-	" OR height > (SELECT applied.height FROM ledger_internal.applied)"
+	" coalesce(sum(row_count), 0)::bigint FROM ("
+	"SELECT snapshot, late, row_count FROM ledger_internal.batch WHERE height IS NULL"
+	" UNION ALL SELECT snapshot, late, row_count FROM ledger_internal.batch"
+	" WHERE height > (SELECT applied.height FROM ledger_internal.applied)) AS pending"
 };
 static TlStatement select_sections = {
 	"SELECT b.batch, s.manifest FROM ledger_internal.batch b"

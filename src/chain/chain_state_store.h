@@ -10,8 +10,8 @@
 
 #include "chain_rows.h"
 #include "chain_state.h"
-#include "table_ref.h"
 #include "merkle_range.h"
+#include "table_ref.h"
 
 /* The leaves of an outcome root as far as they have been read; all zero: not at all. */
 typedef struct TlOutcomes

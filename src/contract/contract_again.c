@@ -18,6 +18,10 @@
  *
  * What is refused of a function that the script does not have names its first line.
  *
+ * A call that leads back to its function is refused where the script makes it, if it
+ * is one of functions in SQL, which nobody could plan.  One through PL/pgSQL, whose
+ * names are looked up later, is found here.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -71,18 +75,30 @@ static List *callees_of(List *queries, Oid schema);
 static bool walker(Node *node, void *context);
 static bool leads_to(Oid function, Oid target, Oid schema, List **seen);
 
+/* A statement changes definitions. */
+void
+tl_contract_again_needed(TlRefusals *refusals)
+{
+	refusals->is_stale = true;
+	refusals->is_judged = false;
+}
+
 void
 tl_contract_again(TlRefusals *refusals)
 {
 	Walk		walk = {.refusals = refusals};
 	int			statement = refusals->statement;
+	int			before = tl_contract_count(refusals);
 	ListCell   *cell;
 
+	if (refusals->is_judged)
+		return;
 	tl_contract_again_compile(refusals);
 	refusals->work = NULL;
 	foreach(cell, functions_of(refusals->schema))
 		judge(&walk, lfirst_oid(cell));
 	refusals->statement = statement;
+	refusals->is_judged = tl_contract_count(refusals) == before;
 }
 
 /* What was compiled before definitions changed is not used any more. */
@@ -152,6 +168,7 @@ judge(Walk *walk, Oid function)
 {
 	TlRefusals *refusals = walk->refusals;
 	One			one = {.function = function};
+	bool		leads_back = false;
 	ListCell   *cell;
 
 	CHECK_FOR_INTERRUPTS();
@@ -166,13 +183,15 @@ judge(Walk *walk, Oid function)
 		foreach(cell, one.callees)
 		{
 			if (list_member_oid(walk->path, lfirst_oid(cell)))
-				tl_contract_refuse(refusals, -1, psprintf("FUNCTION %s with a call that leads back to it", get_func_name(function)),
-								   "it may have no end", "a loop");
+				leads_back = true;
 			else
 				judge(walk, lfirst_oid(cell));
-			refusals->statement = place_of(refusals, function);
 		}
-		(void) tl_contract_run_part(refusals, judge_one, &one);
+		refusals->statement = place_of(refusals, function);
+		if (leads_back)
+			tl_contract_again_refuse_cycle(refusals, function);
+		else
+			(void) tl_contract_run_part(refusals, judge_one, &one);
 	}
 	walk->path = list_delete_last(walk->path);
 }
@@ -227,6 +246,13 @@ walker(Node *node, void *context)
 	if (IsA(node, FuncExpr) && get_func_namespace(((FuncExpr *) node)->funcid) == look->schema)
 		look->callees = list_append_unique_oid(look->callees, ((FuncExpr *) node)->funcid);
 	return expression_tree_walker(node, walker, context);
+}
+
+void
+tl_contract_again_refuse_cycle(TlRefusals *refusals, Oid function)
+{
+	tl_contract_refuse(refusals, -1, psprintf("FUNCTION %s with a call that leads back to it", get_func_name(function)),
+					   "it may have no end", "a loop");
 }
 
 /* Does it call itself, through functions in SQL?  PostgreSQL may run these to plan it. */

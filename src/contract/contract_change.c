@@ -207,39 +207,28 @@ words_behavior(TlRefusals *refusals, DropBehavior behavior, bool missing_ok)
 		tl_contract_refuse(refusals, -1, "IF EXISTS", "a script changes what is there for certain", "leave it out");
 }
 
-bool
-tl_contract_change_is(const RawStmt *statement)
-{
-	switch (nodeTag(statement->stmt))
-	{
-		case T_AlterTableStmt:
-		case T_DropStmt:
-		case T_InsertStmt:
-		case T_UpdateStmt:
-		case T_DeleteStmt:
-		case T_SelectStmt:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* Its words are allowed.  It is run, and what came out is judged. */
-void
+bool
 tl_contract_change_run(TlRefusals *refusals, const RawStmt *statement, const char *text)
 {
 	switch (nodeTag(statement->stmt))
 	{
 		case T_AlterTableStmt:
-			refusals->is_stale = true;
+			tl_contract_again_needed(refusals);
 			run_alter(refusals, statement, text);
-			break;
+			return true;
 		case T_DropStmt:
-			refusals->is_stale = true;
+			tl_contract_again_needed(refusals);
 			run_drop(refusals, (DropStmt *) statement->stmt, text);
-			break;
-		default:
+			return true;
+		case T_InsertStmt:
+		case T_UpdateStmt:
+		case T_DeleteStmt:
+		case T_SelectStmt:
 			tl_contract_migrate(refusals, statement, text);
+			return true;
+		default:
+			return false;
 	}
 }
 

@@ -16,16 +16,19 @@
 #define TL_MIGRATION	"ledger_migration"
 
 extern bool tl_contract_change_words(TlRefusals *refusals, Node *statement);
-extern bool tl_contract_change_is(const RawStmt *statement);
-extern void tl_contract_change_run(TlRefusals *refusals, const RawStmt *statement, const char *text);
+
+/* False if it is none of these statements, and nothing was done. */
+extern bool tl_contract_change_run(TlRefusals *refusals, const RawStmt *statement, const char *text);
 
 /* contract_migrate.c */
 extern void tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *text);
 
 /* contract_again.c */
+extern void tl_contract_again_needed(TlRefusals *refusals);
 extern void tl_contract_again(TlRefusals *refusals);
 extern void tl_contract_again_compile(TlRefusals *refusals);
 extern bool tl_contract_again_is_cyclic(Oid function, Oid schema);
+extern void tl_contract_again_refuse_cycle(TlRefusals *refusals, Oid function);
 
 /* contract_names.c */
 extern void tl_contract_names_begin(Oid schema);

@@ -40,6 +40,7 @@
 /* An entry point, as the catalogs have it. */
 typedef struct Entry
 {
+	const char *schema;
 	const char *name;
 	int			count;			/* of arguments, the context among them */
 	Oid		   *types;
@@ -50,6 +51,7 @@ typedef struct Entry
 static void load(Entry *out, Oid function);
 static char *table_statement(const Entry *entry);
 static char *wrapper_statement(const Entry *entry);
+static char *wrapper_body(const Entry *entry);
 static void append_arguments(StringInfo text, const Entry *entry, int first);
 static char *signature(const Entry *entry, int first);
 static char *type_name(Oid type);
@@ -216,6 +218,7 @@ load(Entry *out, Oid function)
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
+	out->schema = get_namespace_name(((Form_pg_proc) GETSTRUCT(tuple))->pronamespace);
 	out->name = pstrdup(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname));
 	out->count = get_func_arg_info(tuple, &out->types, &out->names, &modes);
 	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargdefaults, &is_null);
@@ -237,7 +240,10 @@ table_statement(const Entry *entry)
 	return text.data;
 }
 
-/* Whoever may call it need not be able to insert there by hand. */
+/*
+ * Whoever may call it need not be able to insert there by hand.  It is in PL/pgSQL,
+ * which keeps the plan for the session: a body in SQL is planned at each call.
+ */
 static char *
 wrapper_statement(const Entry *entry)
 {
@@ -246,14 +252,24 @@ wrapper_statement(const Entry *entry)
 	initStringInfo(&text);
 	appendStringInfo(&text, "CREATE OR REPLACE FUNCTION %s", quote_identifier(entry->name));
 	append_arguments(&text, entry, 1);
-	appendStringInfo(&text, " RETURNS ledger.ref LANGUAGE sql VOLATILE SECURITY DEFINER"
-					 " SET search_path = pg_catalog, pg_temp BEGIN ATOMIC INSERT INTO %s ",
-					 quote_identifier(psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
+	appendStringInfo(&text, " RETURNS ledger.ref LANGUAGE plpgsql VOLATILE SECURITY DEFINER"
+					 " SET search_path = pg_catalog, pg_temp AS %s", quote_literal_cstr(wrapper_body(entry)));
+	return text.data;
+}
+
+static char *
+wrapper_body(const Entry *entry)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "#variable_conflict use_column\nDECLARE\n    call_ref ledger.ref;\nBEGIN\n    INSERT INTO %s ",
+					 quote_qualified_identifier(entry->schema, psprintf("%s" TL_CALL_TABLE_SUFFIX, entry->name)));
 	for (int i = 1; i < entry->count; i++)
 		appendStringInfo(&text, "%s%s", i > 1 ? ", " : "(", quote_identifier(entry->names[i]));
 	for (int i = 1; i < entry->count; i++)
 		appendStringInfo(&text, "%s$%d", i > 1 ? ", " : ") VALUES (", i);
-	appendStringInfo(&text, "%s RETURNING ledger_ref; END",
+	appendStringInfo(&text, "%s RETURNING ledger_ref INTO STRICT call_ref;\n    RETURN call_ref;\nEND",
 					 entry->count > 1 ? ")" : "DEFAULT VALUES");
 	return text.data;
 }

@@ -61,24 +61,17 @@ static void check_count(void);
 static void add(const char *name, Datum payload, const char *text);
 
 void
-tl_contract_event_block(void)
+tl_contract_event_reset(void)
 {
 	block_count = 0;
 }
 
 void
-tl_contract_event_timers(void)
-{
-	block_count = 0;
-}
-
-void
-tl_contract_event_begin(Oid schema, MemoryContext memory)
+tl_contract_event_begin(MemoryContext memory)
 {
 	context = memory;
 	events = NULL;
 	count = 0;
-	contract = MemoryContextStrdup(memory, get_namespace_name(schema));
 }
 
 TlEvent *
@@ -109,7 +102,8 @@ tl_emit(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("argument \"%s\" of an event is NULL", PG_ARGISNULL(0) ? "name" : "payload"));
+				errmsg("argument \"%s\" of an event is NULL", PG_ARGISNULL(0) ? "name" : "payload"),
+				errhint("Leave out the payload of an event that has none."));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	check_name(name);
 	shown = payload_text(PG_GETARG_DATUM(1));
@@ -143,11 +137,13 @@ check_name(const char *name)
 	if (*name == '\0')
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("an event needs a name"));
+				errmsg("an event needs a name"),
+				errhint("Applications tell events apart by their names: give it one of 1 to %d bytes.", TL_EVENT_NAME_SIZE_MAX));
 	if (strlen(name) > TL_EVENT_NAME_SIZE_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
-				errmsg("name of an event has more than %d bytes", TL_EVENT_NAME_SIZE_MAX));
+				errmsg("name of an event has more than %d bytes", TL_EVENT_NAME_SIZE_MAX),
+				errhint("Tell in the payload what differs among events of a kind."));
 }
 
 /* U2: how it is stored may differ, its text does not. */
@@ -170,7 +166,8 @@ payload_text(Datum payload)
 	if (measure.depth > TL_SHARED_JSON_DEPTH_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("payload of an event is nested more than %d times", TL_SHARED_JSON_DEPTH_MAX));
+				errmsg("payload of an event is nested more than %d times", TL_SHARED_JSON_DEPTH_MAX),
+				errhint("Tell what has changed, and keep the rest in a state table."));
 	return text;
 }
 
@@ -189,7 +186,8 @@ check_count(void)
 	if (count == CALL_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("a call tells at most %d events", CALL_MAX));
+				errmsg("a call tells at most %d events", CALL_MAX),
+				errhint("Tell several changes in one event, or do less in one call."));
 	if (block_count + count == CALLS_MAX)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -203,7 +201,10 @@ add(const char *name, Datum payload, const char *text)
 	TlEvent    *event;
 
 	if (count == 0)
+	{
+		contract = get_namespace_name(tl_table_state_executing());
 		events = palloc(EVENTS_AT_FIRST * sizeof(TlEvent));
+	}
 	else if (count >= EVENTS_AT_FIRST && (count & (count - 1)) == 0)
 		events = repalloc(events, 2 * count * sizeof(TlEvent));
 	event = &events[count++];

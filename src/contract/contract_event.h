@@ -17,9 +17,8 @@ typedef struct TlEvent
 } TlEvent;
 
 /* Before the calls of a block, and before its timers; around one of them, done or not. */
-extern void tl_contract_event_block(void);
-extern void tl_contract_event_timers(void);
-extern void tl_contract_event_begin(Oid schema, MemoryContext memory);
+extern void tl_contract_event_reset(void);
+extern void tl_contract_event_begin(MemoryContext memory);
 extern TlEvent *tl_contract_event_end(bool done, int *count);
 
 /* Might the block not have room for all that one more timer may tell? */

@@ -163,7 +163,7 @@ tl_contract_execute_begin(void)
 	tl_contract_plan_begin();
 	tl_contract_constraint_begin();
 	tl_contract_argument_begin();
-	tl_contract_event_block();
+	tl_contract_event_reset();
 	return level;
 }
 
@@ -206,29 +206,20 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextSwitchTo(own);
 	PG_TRY();
 	{
-		tl_table_state_begin(schema, tl_chain_state_row_element);
-		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
-		tl_contract_timer_call(context->time, call->timer != NULL);
-		tl_contract_event_begin(schema, caller);
-		tl_contract_seen_begin(context->height);
-		tl_contract_meter_begin(schema);
 		settings_level = NewGUCNestLevel();
-		/* as the script had it: functions in PL/pgSQL look up names */
-		tl_contract_setting_path(get_namespace_name(schema));
+		tl_contract_execute_enter(schema, context->height, context->time, call->timer != NULL);
+		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
+		tl_contract_event_begin(caller);
 		run(call, role, arguments, count);
 		AtEOXact_GUC(true, settings_level);
-		tl_contract_meter_end();
-		tl_contract_seen_end();
-		tl_table_state_end();
+		tl_contract_execute_leave();
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
-		tl_contract_meter_end();
-		tl_contract_seen_end();
-		tl_table_state_end();
+		tl_contract_execute_leave();
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -243,6 +234,25 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
 	MemoryContextDelete(own);
+}
+
+void
+tl_contract_execute_enter(Oid schema, int64_t height, TimestampTz time, bool is_handler)
+{
+	tl_table_state_begin(schema, tl_chain_state_row_element);
+	tl_contract_timer_call(time, is_handler);
+	tl_contract_seen_begin(height);
+	tl_contract_meter_begin(schema);
+	/* as the script had it: functions in PL/pgSQL look up names */
+	tl_contract_setting_path(get_namespace_name(schema));
+}
+
+void
+tl_contract_execute_leave(void)
+{
+	tl_contract_meter_end();
+	tl_contract_seen_end();
+	tl_table_state_end();
 }
 
 /* Column n of the row is argument n, behind the context. */

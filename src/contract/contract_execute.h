@@ -47,6 +47,11 @@ typedef struct TlCallResult
 extern int	tl_contract_execute_begin(void);
 extern void tl_contract_execute_end(int settings);
 extern void tl_contract_execute_abandon(void);
+
+/* Around a call, or a statement of a new version that changes rows; leave also after an ERROR. */
+extern void tl_contract_execute_enter(Oid schema, int64_t height, TimestampTz time, bool is_handler);
+extern void tl_contract_execute_leave(void);
+
 extern bool tl_contract_execute_is_result(const ErrorData *error, Oid schema);
 extern bool tl_contract_execute_is_of_script(const ErrorData *error, Oid schema);
 extern void tl_contract_execute(TlCallResult *out, const TlCall *call,

@@ -252,7 +252,10 @@ tl_contract_function(TlRefusals *refusals, const CreateFunctionStmt *statement, 
 		elog(ERROR, "function \"%s\" was not made", name);
 	look_at_types(refusals, tuple, schema);
 	look_at_defaults(refusals, tuple);
-	look_at_body(refusals, tuple, schema);
+	if (refusals->is_change && tl_contract_again_is_cyclic(((Form_pg_proc) GETSTRUCT(tuple))->oid, schema))
+		tl_contract_again_refuse_cycle(refusals, ((Form_pg_proc) GETSTRUCT(tuple))->oid);
+	else
+		look_at_body(refusals, tuple, schema);
 	if (tl_contract_entry_is_entry(((Form_pg_proc) GETSTRUCT(tuple))->oid))
 		look_at_entry(refusals, tuple);
 	if (tl_contract_entry_is_row_handler(((Form_pg_proc) GETSTRUCT(tuple))->oid))
@@ -346,9 +349,6 @@ look_at_body(TlRefusals *refusals, HeapTuple tuple, Oid schema)
 		tl_contract_query(refusals, &scope, queries);
 	}
 	tl_contract_work(refusals, &scope, form->oid, queries);
-	if (refusals->is_change && tl_contract_again_is_cyclic(form->oid, schema))
-		tl_contract_refuse(refusals, -1, psprintf("%s with a call that leads back to it", scope.where),
-						   "it may have no end", "a loop");
 	if (tl_contract_count(refusals) == before)
 		plan(queries);
 	if (is_plpgsql || refusals->is_change)

@@ -9,7 +9,9 @@
  * ledger tables that calls of the same block have seen.
  *
  * A function that it calls may look up names when it runs.  So all functions are
- * judged as they are by then (contract_again.c), before it is called.
+ * judged as they are by then (contract_again.c), before it is called, unless they were
+ * since the last statement that changed definitions.  Once something is refused of the
+ * script none is called so: it may rest on what is refused.
  *
  * Whether it ends well may depend on what rows there are, which are the same at all
  * members: an error that would be the outcome of a call is a refusal here.
@@ -22,20 +24,13 @@
 #include "fmgr.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-#include "chain_state.h"
 #include "contract_change.h"
 #include "contract_execute.h"
 #include "contract_function.h"
 #include "contract_made.h"
-#include "contract_meter.h"
 #include "contract_run.h"
-#include "contract_seen.h"
-#include "contract_setting.h"
-#include "contract_timer.h"
-#include "table_state.h"
 
 static void run(TlRefusals *refusals, Oid function);
 
@@ -44,6 +39,7 @@ void
 tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *text)
 {
 	int			before = tl_contract_count(refusals);
+	bool		calls = IsA(statement->stmt, SelectStmt);
 	char	   *script = psprintf("CREATE FUNCTION " TL_MIGRATION "() RETURNS void LANGUAGE sql BEGIN ATOMIC %s\n; END", text);
 
 	tl_contract_again_compile(refusals);
@@ -51,9 +47,9 @@ tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *
 	refusals->generated = true;
 	tl_contract_made(refusals, linitial_node(RawStmt, raw_parser(script, RAW_PARSE_DEFAULT)), refusals->schema);
 	refusals->generated = false;
-	if (IsA(statement->stmt, SelectStmt) && tl_contract_count(refusals) == before)
+	if (calls && tl_contract_count(refusals) == 0)
 		tl_contract_again(refusals);
-	if (tl_contract_count(refusals) == before)
+	if (tl_contract_count(refusals) == (calls ? 0 : before))
 		run(refusals, tl_contract_function_find(TL_MIGRATION, refusals->schema));
 	tl_contract_run_statement("DROP FUNCTION " TL_MIGRATION "()");
 }
@@ -71,11 +67,8 @@ run(TlRefusals *refusals, Oid function)
 	refusals->migrating = true;
 	PG_TRY();
 	{
-		tl_contract_setting_path(get_namespace_name(refusals->schema));
-		tl_table_state_begin(refusals->schema, tl_chain_state_row_element);
-		tl_contract_timer_call(refusals->time, true);	/* those of this block have run */
-		tl_contract_seen_begin(refusals->height);
-		tl_contract_meter_begin(refusals->schema);
+		/* the timers of this block have run: what it sets is due later */
+		tl_contract_execute_enter(refusals->schema, refusals->height, refusals->time, true);
 		PushActiveSnapshot(GetTransactionSnapshot());
 		(void) FunctionCallInvoke(fcinfo);
 		PopActiveSnapshot();
@@ -83,16 +76,12 @@ run(TlRefusals *refusals, Oid function)
 	}
 	PG_CATCH();
 	{
-		tl_contract_meter_end();
-		tl_contract_seen_end();
-		tl_table_state_end();
+		tl_contract_execute_leave();
 		tl_contract_execute_abandon();
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	tl_contract_meter_end();
-	tl_contract_seen_end();
-	tl_table_state_end();
+	tl_contract_execute_leave();
 	refusals->migrating = false;
 	tl_contract_execute_end(settings);
 }

@@ -251,7 +251,7 @@ plan_step(Step *out, const Query *query)
 	MemoryContextSwitchTo(caller);
 }
 
-/* One row, of expressions of the arguments. */
+/* One row, of expressions of the arguments; run_step() has room for so many. */
 static bool
 computes_only(const PlannedStmt *plan)
 {
@@ -259,7 +259,7 @@ computes_only(const PlannedStmt *plan)
 
 	return plan->commandType == CMD_SELECT && IsA(top, Result) && plan->subplans == NIL &&
 		top->lefttree == NULL && top->qual == NIL && top->initPlan == NIL &&
-		((const Result *) top)->resconstantqual == NULL;
+		((const Result *) top)->resconstantqual == NULL && list_length(top->targetlist) <= FUNC_MAX_ARGS;
 }
 
 /* In the current memory context. */

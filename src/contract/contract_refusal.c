@@ -17,19 +17,7 @@ static int	line_of(const char *source, int location);
 void
 tl_contract_refusals_init(TlRefusals *refusals, const char *source)
 {
-	refusals->source = source;
-	refusals->is_change = false;
-	refusals->migrating = false;
-	refusals->schema = InvalidOid;
-	refusals->statement = 0;
-	refusals->depth = 0;
-	refusals->generated = false;
-	refusals->list = NIL;
-	refusals->count = 0;
-	refusals->texts = NIL;
-	refusals->work = NULL;
-	refusals->bodies = NIL;
-	refusals->context = CurrentMemoryContext;
+	*refusals = (TlRefusals) {.source = source,.context = CurrentMemoryContext};
 }
 
 /* A byte offset into the source; below 0 that of the statement counts. */

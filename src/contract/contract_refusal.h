@@ -36,6 +36,7 @@ typedef struct TlRefusals
 	bool		is_change;		/* a new version: what is there may be changed */
 	bool		migrating;		/* a statement of it changes rows of state */
 	bool		is_stale;		/* what is compiled is from before it changed definitions */
+	bool		is_judged;		/* all functions were judged since, and nothing was refused */
 	Oid			schema;			/* of the contract */
 	int64		height;			/* block in which the new version's script runs, and its time */
 	TimestampTz time;

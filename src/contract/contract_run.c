@@ -10,7 +10,8 @@
  * On trial it runs in a subtransaction that is rolled back, statement by
  * statement, and everything that is refused is gathered: what its words alone
  * tell (contract_words.c), errors, and what it made (contract_made.c).  A
- * statement that is refused by its words is not run.  For good it runs only
+ * statement that is refused by its words is not run, and a function that is refused
+ * is taken back: later statements could call it.  For good it runs only
  * after a trial that found nothing.  So what fails then has its cause in this
  * database, and is an ERROR to whoever runs it.
  *
@@ -217,6 +218,7 @@ know_functions(TlRefusals *refusals)
 {
 	TlRefusals	scratch = *refusals;
 
+	scratch.list = NIL;
 	tl_contract_again(&scratch);
 	refusals->work = scratch.work;
 }
@@ -237,19 +239,17 @@ try_statement(TlRefusals *refusals, const RawStmt *statement)
 	begin_part(&saved);
 	PG_TRY();
 	{
-		if (tl_contract_change_is(statement))
-			tl_contract_change_run(refusals, statement, text);
-		else
+		if (!tl_contract_change_run(refusals, statement, text))
 		{
 			bool		replaced = replaces_function(statement, refusals->schema);
 
-			refusals->is_stale = true;
+			tl_contract_again_needed(refusals);
 			tl_contract_run_statement(text);
 			tl_contract_made(refusals, statement, refusals->schema);
 			if (tl_contract_count(refusals) == before)
 				complete(refusals, statement, refusals->schema, replaced);
 		}
-		end_part(&saved, true);
+		end_part(&saved, tl_contract_count(refusals) == before || !IsA(statement->stmt, CreateFunctionStmt));
 	}
 	PG_CATCH();
 	{

@@ -33,8 +33,12 @@ tl_contract_setting_path(const char *schema)
 	pin("search_path", psprintf("%s, pg_temp", quote_identifier(schema)));
 }
 
+/* What has the value is left alone: for some settings it costs a file to read. */
 static void
 pin(const char *name, const char *value)
 {
-	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	const char *now = GetConfigOption(name, false, false);
+
+	if (now == NULL || strcmp(now, value) != 0)
+		(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }

@@ -32,8 +32,10 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "chain_state.h"
@@ -74,6 +76,18 @@ typedef struct Handler
 	Oid			table;
 } Handler;
 
+/*
+ * What select_handlers found.  It is asked again when a function changes, or when
+ * there are more schemas of contracts: in a restore their rows come behind the functions.
+ */
+static Handler *handlers = NULL;
+static int	handler_count = 0;
+static int64 handler_schemas = 0;
+static uint64 handler_change = 0;	/* after how many changes they were found */
+static uint64 function_changes = 1;
+static MemoryContext handlers_context = NULL;
+
+static TlStatement count_schemas = {"SELECT count(*) FROM ledger_internal.contract_schema"};
 static TlStatement select_handlers = {
 	"SELECT s.contract, p.proname::text, p.oid, c.oid"
 	" FROM ledger_internal.contract_schema AS s"
@@ -91,7 +105,10 @@ static void refuse_null(const char *name);
 static TimestampTz time_argument(TimestampTz at);
 static uint64 ask(Oid table, Question question, const Datum *values);
 static void prepare(Asked *asked);
-static Handler *load_handlers(int *count);
+static void know_handlers(void);
+static int64 schema_count(void);
+static void load_handlers(void);
+static void forget_handlers(Datum arg, int cache, uint32 hash);
 static void add_due(TlTimer **timers, int *count, const Handler *handler, TimestampTz time);
 static int	compare_timers(const void *left, const void *right);
 
@@ -195,11 +212,10 @@ time_argument(TimestampTz at)
 bool
 tl_contract_timer_next(TimestampTz *at)
 {
-	int			count;
-	Handler    *handlers = load_handlers(&count);
 	bool		found = false;
 
-	for (int i = 0; i < count; i++)
+	know_handlers();
+	for (int i = 0; i < handler_count; i++)
 	{
 		TimestampTz next;
 		bool		is_null;
@@ -218,11 +234,10 @@ tl_contract_timer_next(TimestampTz *at)
 TlTimer *
 tl_contract_timer_due(TimestampTz time, int *count)
 {
-	int			handler_count;
-	Handler    *handlers = load_handlers(&handler_count);
 	TlTimer    *timers = NULL;
 
 	*count = 0;
+	know_handlers();
 	for (int i = 0; i < handler_count; i++)
 		add_due(&timers, count, &handlers[i], time);
 	if (*count > 0)
@@ -236,17 +251,21 @@ add_due(TlTimer **timers, int *count, const Handler *handler, TimestampTz time)
 {
 	Datum		values[] = {TimestampTzGetDatum(time), Int32GetDatum(DUE_MAX)};
 	uint64		found = ask(handler->table, ASK_DUE, values);
+	char	   *contract;
+	char	   *name;
 
 	if (found == 0)
 		return;
+	contract = pstrdup(handler->contract);	/* handlers may be loaded anew before it runs */
+	name = pstrdup(handler->name);
 	*timers = *timers == NULL ? palloc(found * sizeof(TlTimer)) :
 		repalloc(*timers, (*count + found) * sizeof(TlTimer));
 	for (uint64 i = 0; i < found; i++)
 	{
 		TlTimer    *timer = &(*timers)[(*count)++];
 
-		timer->contract = handler->contract;
-		timer->handler = handler->name;
+		timer->contract = contract;
+		timer->handler = name;
 		timer->function = handler->function;
 		timer->table = handler->table;
 		timer->key = TextDatumGetCString(tl_chain_result(i, 0, NULL));
@@ -330,12 +349,48 @@ prepare(Asked *asked)
 	}
 }
 
-static Handler *
-load_handlers(int *count)
+static void
+know_handlers(void)
 {
-	uint64		found = tl_chain_execute(&select_handlers, NULL, NULL, false);
-	Handler    *handlers = palloc((found + 1) * sizeof(Handler));
+	int64		schemas = schema_count();
 
+	if (handlers_context == NULL)
+	{
+		handlers_context = AllocSetContextCreate(TopMemoryContext, "telco_ledger handlers of timers", ALLOCSET_SMALL_SIZES);
+		CacheRegisterSyscacheCallback(PROCOID, forget_handlers, (Datum) 0);
+	}
+	if (handler_change != function_changes || handler_schemas != schemas)
+	{
+		uint64		change = function_changes;
+
+		load_handlers();
+		handler_change = change;
+		handler_schemas = schemas;
+	}
+}
+
+static int64
+schema_count(void)
+{
+	int64		count;
+
+	tl_chain_execute(&count_schemas, NULL, NULL, false);
+	count = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	return count;
+}
+
+static void
+load_handlers(void)
+{
+	MemoryContext caller;
+	uint64		found;
+
+	handler_change = 0;
+	found = tl_chain_execute(&select_handlers, NULL, NULL, false);
+	MemoryContextReset(handlers_context);
+	caller = MemoryContextSwitchTo(handlers_context);
+	handlers = palloc((found + 1) * sizeof(Handler));
 	for (uint64 i = 0; i < found; i++)
 	{
 		handlers[i].contract = TextDatumGetCString(tl_chain_result(i, 0, NULL));
@@ -343,7 +398,13 @@ load_handlers(int *count)
 		handlers[i].function = DatumGetObjectId(tl_chain_result(i, 2, NULL));
 		handlers[i].table = DatumGetObjectId(tl_chain_result(i, 3, NULL));
 	}
+	handler_count = (int) found;
+	MemoryContextSwitchTo(caller);
 	SPI_freetuptable(SPI_tuptable);
-	*count = (int) found;
-	return handlers;
+}
+
+static void
+forget_handlers(Datum arg, int cache, uint32 hash)
+{
+	function_changes++;
 }

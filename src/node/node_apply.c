@@ -35,7 +35,7 @@
 #include "node_skip.h"
 #include "node_stand.h"
 
-#define HOOKS_MAX		8
+#define HOOKS_MAX		4
 
 /* A body that has not come after that may have been dropped here. */
 #define WAIT_MS			2000
@@ -70,6 +70,7 @@ static const TlApplyHook *hooks[HOOKS_MAX];
 static int	hook_count = 0;
 
 static TlApplyResult try_block(int64_t height);
+static bool apply_block(int64_t height);
 static bool wait_for(const StoredBatch *batch, int64_t height);
 static StoredBatch *load_batches(int64_t height, int *count);
 
@@ -120,13 +121,13 @@ try_block(int64_t height)
 		case TL_SKIP_LATE:
 			return TL_APPLY_IDLE;
 		default:
-			return tl_node_apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
+			return apply_block(height) ? TL_APPLY_MORE : TL_APPLY_WAITS;
 	}
 }
 
 /* In the caller's transaction; false if a body is not here yet. */
-bool
-tl_node_apply_block(int64_t height)
+static bool
+apply_block(int64_t height)
 {
 	int			count;
 	StoredBatch *batches = load_batches(height, &count);

@@ -41,7 +41,6 @@ typedef struct TlApplyHook
 
 extern void tl_node_apply_add_hook(const TlApplyHook *hook);
 extern TlApplyResult tl_node_apply_next(void);
-extern bool tl_node_apply_block(int64_t height);
 extern void tl_node_apply_at_once(int64_t height, bool has_entries);
 
 #endif							/* NODE_APPLY_H */

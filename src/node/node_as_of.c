@@ -33,8 +33,8 @@
 #include "utils/uuid.h"
 
 #include "chain_statement.h"
+#include "table_image.h"
 #include "table_shared.h"
-#include "table_state.h"
 #include "tl_error.h"
 
 PG_FUNCTION_INFO_V1(tl_as_of);
@@ -90,20 +90,13 @@ tl_as_of(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Whose row type the first argument has; the caller may read it. */
+/* The caller may read it. */
 static Oid
 relation_argument(FunctionCallInfo fcinfo)
 {
-	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
-	Oid			relation = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
-	AclResult	allowed;
+	Oid			relation = tl_table_image_argument(fcinfo);
+	AclResult	allowed = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
 
-	if (!OidIsValid(relation) || !tl_table_state_is_state(relation))
-		ereport(ERROR,
-				errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				errmsg("%s is no row of a state table", format_type_be(type)),
-				errhint("Give the type of the rows of a state table: SELECT * FROM ledger.as_of(NULL::contract.relation, height)."));
-	allowed = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(relation));
 	return relation;

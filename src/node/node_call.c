@@ -44,10 +44,10 @@
 #include "merkle_hash.h"
 #include "node_apply.h"
 #include "node_call.h"
-#include "node_skip.h"
-#include "node_stand.h"
 #include "node_event.h"
 #include "node_image.h"
+#include "node_skip.h"
+#include "node_stand.h"
 #include "node_state.h"
 #include "table_shared.h"
 #include "table_state.h"
@@ -79,10 +79,6 @@ typedef struct NetChange
 static TlStatement select_roles = {
 	"SELECT member, roles FROM ledger_internal.members($1)", 1, {INT8OID}
 };
-static TlStatement insert_timer = {
-	"INSERT INTO ledger_internal.timer_run (ref, contract, handler, key, at) VALUES ($1, $2, $3, $4, $5)",
-	5, {TL_STATEMENT_REF, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
-};
 
 /* Of the block that is being applied, in the context of the transaction. */
 static MemoryContext context = NULL;
@@ -111,7 +107,7 @@ static void take_changes(HTAB *net);
 static void store(int64_t height, const TlCall *call, const TlCallResult *result);
 static void make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimer *timer,
 					  const TlCallOutcome *outcome);
-static void store_timer(const TlCall *call);
+static void store_timer(TlChainRows *runs, const TlCall *call);
 static void add_net(HTAB *net);
 
 static const TlApplyHook hook = {
@@ -141,7 +137,6 @@ on_begin(int64_t height)
 	calls = NULL;
 	call_count = call_room = counted = 0;
 	(void) tl_table_state_take(&left);
-	tl_node_event_begin();
 }
 
 static void
@@ -220,10 +215,12 @@ execute_all(int64_t height)
 	int			settings = tl_contract_execute_begin();
 
 	outcomes = tl_chain_rows_open("call_outcome");
+	tl_node_event_begin();
 	if (call_count > 0)
 		execute_calls(height, &about, net);
 	execute_timers(height, &about, net);
 	tl_contract_execute_end(settings);
+	tl_node_event_end();
 	tl_chain_rows_close(outcomes);
 	outcomes = NULL;
 	add_net(net);
@@ -261,9 +258,13 @@ execute_timers(int64_t height, TlCallContext *about, HTAB *net)
 	TlRef		ref = {.transaction = (uint64_t) height};
 	int			count;
 	TlTimer    *timers = tl_contract_timer_due(about->time, &count);
+	TlChainRows *runs;
 
+	if (count == 0)
+		return;
+	runs = tl_chain_rows_open("timer_run");
 	about->roles = (Datum) 0;
-	tl_contract_event_timers();
+	tl_contract_event_reset();
 	for (int i = 0; i < count && !tl_contract_event_is_full(); i++)
 	{
 		TlCall		call = {.table = timers[i].table,.function = timers[i].function,.timer = &timers[i]};
@@ -275,9 +276,10 @@ execute_timers(int64_t height, TlCallContext *about, HTAB *net)
 		ref.row++;
 		tl_table_ref_pack(&call.ref, &ref);
 		execute(height, &call, about, net);
-		store_timer(&call);
+		store_timer(runs, &call);
 	}
 	MemoryContextSwitchTo(context);
+	tl_chain_rows_close(runs);
 }
 
 static void
@@ -407,7 +409,7 @@ make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], const TlTimer *timer, const TlCall
 }
 
 static void
-store_timer(const TlCall *call)
+store_timer(TlChainRows *runs, const TlCall *call)
 {
 	const TlTimer *timer = call->timer;
 	Datum		values[] = {
@@ -415,8 +417,9 @@ store_timer(const TlCall *call)
 		CStringGetTextDatum(timer->handler), CStringGetTextDatum(timer->key),
 		TimestampTzGetDatum(timer->at)
 	};
+	bool		nulls[lengthof(values)] = {false};
 
-	tl_chain_execute(&insert_timer, values, NULL, false);
+	tl_chain_rows_add(runs, values, nulls);
 }
 
 static void

@@ -4,7 +4,8 @@
  *	  Events of contracts: stored with their block, and sessions woken by them.
  *
  * In the transaction that applies the block an event becomes a row of
- * ledger_internal.event, numbered within its block, and a leaf of the outcome root.
+ * ledger_internal.event, many at a time, numbered within its block, and a leaf of the
+ * outcome root.
  *
  * Behind that transaction the worker notifies the channel ledger_event, once for
  * each contract that has told something: "height contract".  That is a transaction
@@ -24,17 +25,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "chain_rows.h"
 #include "chain_state.h"
 #include "chain_statement.h"
 #include "node_event.h"
 #include "node_state.h"
 #include "tl_error.h"
 
-static TlStatement insert_event = {
-	"INSERT INTO ledger_internal.event (height, number, ref, contract, name, payload)"
-	" VALUES ($1, $2, $3, $4, $5, $6)",
-	6, {INT8OID, INT4OID, TL_STATEMENT_REF, TEXTOID, TEXTOID, JSONBOID}
-};
 static TlStatement select_last = {"SELECT max(height) FROM ledger_internal.event"};
 static TlStatement notify = {
 	"SELECT pg_notify('ledger_event', height || ' ' || contract) FROM"
@@ -45,24 +42,40 @@ static TlStatement notify = {
 };
 
 static int	number = 0;			/* of the last event of the block */
+static TlChainRows *rows = NULL;	/* of ledger_internal.event; NULL: the block has none yet */
+static MemoryContext context = NULL;	/* in which they are opened */
 
 /* Blocks whose events are stored, and sessions woken; -1: not known, this process begins. */
 static int64_t stored_height = -1;
 static int64_t notified_height = -1;
 
+static void open_rows(void);
 static void make_leaf(uint8_t leaf[TL_OUTCOME_LEAF_SIZE], int64_t height, const TlRefBytes *ref,
 					  const TlEvent *event);
 static int64_t last_height(void);
 
+/* In the current memory context. */
 void
 tl_node_event_begin(void)
 {
 	number = 0;
+	rows = NULL;
+	context = CurrentMemoryContext;
+}
+
+void
+tl_node_event_end(void)
+{
+	if (rows != NULL)
+		tl_chain_rows_close(rows);
+	rows = NULL;
 }
 
 void
 tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events, int count)
 {
+	if (rows == NULL && count > 0)
+		open_rows();
 	for (int i = 0; i < count; i++)
 	{
 		uint8_t		leaf[TL_OUTCOME_LEAF_SIZE];
@@ -71,12 +84,22 @@ tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events
 			CStringGetTextDatum(events[i].contract), CStringGetTextDatum(events[i].name),
 			events[i].payload
 		};
+		bool		nulls[lengthof(values)] = {false};
 
 		make_leaf(leaf, height, ref, &events[i]);
 		tl_node_state_outcome(height, leaf);
-		tl_chain_execute(&insert_event, values, NULL, false);
+		tl_chain_rows_add(rows, values, nulls);
 		stored_height = height;
 	}
+}
+
+static void
+open_rows(void)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	rows = tl_chain_rows_open("event");
+	MemoryContextSwitchTo(caller);
 }
 
 static void

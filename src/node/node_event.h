@@ -11,10 +11,11 @@
 #include "contract_event.h"
 #include "table_ref.h"
 
-/* In the transaction that applies a block. */
+/* In the transaction that applies a block; all of them are in the table at the end. */
 extern void tl_node_event_begin(void);
 extern void tl_node_event_store(int64_t height, const TlRefBytes *ref, const TlEvent *events,
 								int count);
+extern void tl_node_event_end(void);
 
 /* The worker, between its transactions. */
 extern void tl_node_event_notify(void);

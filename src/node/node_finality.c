@@ -42,6 +42,7 @@ PG_FUNCTION_INFO_V1(tl_block_time);
 PG_FUNCTION_INFO_V1(tl_finality);
 PG_FUNCTION_INFO_V1(tl_wait_final);
 PG_FUNCTION_INFO_V1(tl_waiting_batch);
+PG_FUNCTION_INFO_V1(tl_wait_applied);
 
 typedef struct WaitedRow
 {
@@ -58,6 +59,8 @@ static bool is_refused(const TlRefBytes *ref, const TlPlace *place);
 static bool is_applied(int64_t height);
 static void hurry_worker(void);
 static bool row_is_settled(void *context);
+static bool block_is_applied(void *context);
+static long interval_ms(const Interval *interval);
 static bool is_own_transaction(const TlRef *ref);
 static bool row_exists(const TlRefBytes *ref);
 static void check_waitable(const TlRef *ref);
@@ -259,12 +262,10 @@ Datum
 tl_wait_final(PG_FUNCTION_ARGS)
 {
 	TlRefBytes *bytes = PG_GETARG_TLREF(0);
-	Interval   *timeout = PG_GETARG_INTERVAL_P(1);
-	int64		timeout_ms;
+	long		timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(1));
 	TlRef		ref;
 	WaitedRow	row;
 
-	timeout_ms = (timeout->time + (timeout->day + timeout->month * 30) * USECS_PER_DAY) / 1000;
 	tl_table_ref_unpack(&ref, bytes);
 	check_waitable(&ref);
 	row.bytes = bytes;
@@ -291,7 +292,7 @@ tl_wait_final(PG_FUNCTION_ARGS)
 				errcode(TL_ERRCODE(TL_TIMEOUT)),
 				errmsg("row %s is committed but not final yet",
 					   tl_table_ref_text(&ref)),
-				errdetail("The timeout of %lld ms is over.", (long long) timeout_ms),
+				errdetail("The timeout of %ld ms is over.", timeout_ms),
 				errhint("ledger.status shows whether the worker runs and what it waits for."));
 	}
 	if (is_refused(bytes, &row.place))
@@ -321,4 +322,28 @@ row_is_settled(void *context)
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(row->context);
 	return row->found || over;
+}
+
+/* ledger_internal.wait_applied(height, timeout): until that block is applied here, or the time is over */
+Datum
+tl_wait_applied(PG_FUNCTION_ARGS)
+{
+	int64_t		height = PG_GETARG_INT64(0);
+	long		timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(1));
+
+	if (!block_is_applied(&height))
+		(void) tl_node_commit_wait(block_is_applied, &height, Max(timeout_ms, 1), true);
+	PG_RETURN_VOID();
+}
+
+static bool
+block_is_applied(void *context)
+{
+	return is_applied(*(int64_t *) context);
+}
+
+static long
+interval_ms(const Interval *interval)
+{
+	return (interval->time + (interval->day + interval->month * 30) * USECS_PER_DAY) / 1000;
 }

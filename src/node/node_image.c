@@ -36,14 +36,13 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "chain_rows.h"
 #include "chain_statement.h"
 #include "node_apply.h"
 #include "node_image.h"
@@ -57,28 +56,30 @@
 #define REST_MS				50		/* between two steps */
 #define GATHER_MS			1000	/* so much becomes too old before it is dropped */
 
-typedef struct Image
-{
-	uint8_t		table_id[TL_TABLE_ID_SIZE];
-	TlHash		key;
-	Datum		before;			/* bytea, or 0 */
-	Size		size;			/* of all of it */
-	SubTransactionId subtransaction;
-} Image;
-
-/* Which keys of which tables have one. */
+/* Of which row it is. */
 typedef struct ImageName
 {
 	uint8_t		table_id[TL_TABLE_ID_SIZE];
 	TlHash		key;
 } ImageName;
 
-static TlStatement insert_images = {
-	"INSERT INTO ledger_internal.state_image (height, number, table_id, key, before)"
-	" SELECT $1, $2 + n, table_id, key, before"
-	" FROM unnest($3, $4, $5) WITH ORDINALITY AS i (table_id, key, before, n)",
-	5, {INT8OID, INT8OID, UUIDARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID}
-};
+typedef struct Image
+{
+	ImageName	name;
+	Datum		before;			/* bytea, or 0 */
+	Size		size;			/* of all of it */
+	SubTransactionId subtransaction;
+} Image;
+
+/* What this process knows of ledger_internal.state_kept. */
+typedef enum Kept
+{
+	KEPT_UNKNOWN,				/* nothing */
+	KEPT_ASKED,					/* if it is the beginning, that is noted */
+	KEPT_SINCE,					/* a block is noted */
+	KEPT_NOT					/* none is */
+} Kept;
+
 /* No state table has ever had a row. */
 static TlStatement insert_beginning = {
 	"INSERT INTO ledger_internal.state_kept (since) SELECT 0 WHERE NOT EXISTS"
@@ -108,12 +109,12 @@ static TlStatement update_kept = {
 	"UPDATE ledger_internal.state_kept SET since = $1 WHERE since < $1", 1, {INT8OID}
 };
 
-/* Of the block that is being applied. */
+/* Of the block that is being applied; the first three from its first image on. */
 static MemoryContext context = NULL;
+static HTAB *names = NULL;		/* of those that have an image in memory */
+static Image *images;
 static int64_t block_height;
 static int64_t number;			/* of images that were written */
-static HTAB *names = NULL;
-static Image *images;
 static int	image_count = 0;
 static int	image_room;
 static Size image_size;
@@ -121,7 +122,7 @@ static Size size_max;			/* when it is that much, some of it is written */
 static bool changed;			/* rows of state tables */
 
 static TimestampTz due = 0;		/* when there may be something to drop */
-static bool begun = false;		/* this process has asked whether it is the beginning */
+static Kept kept = KEPT_UNKNOWN;
 
 static void on_begin(int64_t height);
 static void on_end(int64_t height);
@@ -130,13 +131,13 @@ static void on_change_unkept(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlH
 static void on_transaction(XactEvent event, void *argument);
 static void on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
 							  void *argument);
+static void note_kept(int64_t since);
 static void make_room(void);
 static void add(const ImageName *name, TlSpan before);
 static void forget_last(void);
 static int	first_of_call(void);
 static void write_images(int first);
 static void insert(int first);
-static Datum array_of(int count, Datum *values, bool *nulls, Oid type, int16 length, char alignment);
 static bool drop_step(TimestampTz now);
 static void drop_until(TimestampTz oldest);
 
@@ -154,34 +155,51 @@ tl_node_image_init(void)
 static void
 on_begin(int64_t height)
 {
-	context = AllocSetContextCreate(TopTransactionContext, "telco_ledger old images", ALLOCSET_DEFAULT_SIZES);
 	block_height = height;
 	number = 0;
+	image_count = 0;
+	image_size = 0;
+	size_max = IMAGES_SIZE_MAX;
 	changed = false;
-	make_room();
 	tl_table_state_watch(tl_setting_keep_state_s == 0 ? on_change_unkept : on_change);
-	if (tl_setting_keep_state_s != 0 && !begun)
+	if (tl_setting_keep_state_s != 0 && (kept == KEPT_UNKNOWN || kept == KEPT_NOT))
+	{
 		tl_chain_execute(&insert_beginning, NULL, NULL, false);
-	begun = tl_setting_keep_state_s != 0;
+		kept = KEPT_ASKED;
+	}
 }
 
 /* J2 */
 static void
 on_end(int64_t height)
 {
-	Datum		before = Int64GetDatum(height - 1);
-
 	tl_table_state_watch(NULL);
 	write_images(0);
-	if (changed && tl_setting_keep_state_s == 0)
-		tl_chain_execute(&delete_kept, NULL, NULL, false);
-	else if (changed)
-		tl_chain_execute(&insert_kept, &before, NULL, false);
-	if (changed && due == DT_NOEND)
+	if (changed)
+		note_kept(height - 1);
+	if (number > 0 && tl_setting_keep_state_s > 0 && due == DT_NOEND)
 		due = 0;
-	MemoryContextDelete(context);
+	if (context != NULL)
+		MemoryContextDelete(context);
 	context = NULL;
-	image_count = 0;
+}
+
+/* Rows have changed, of which the images are kept from there on, or not at all. */
+static void
+note_kept(int64_t since)
+{
+	Datum		value = Int64GetDatum(since);
+
+	if (tl_setting_keep_state_s == 0 && kept != KEPT_NOT)
+	{
+		tl_chain_execute(&delete_kept, NULL, NULL, false);
+		kept = KEPT_NOT;
+	}
+	else if (tl_setting_keep_state_s != 0 && kept != KEPT_SINCE)
+	{
+		tl_chain_execute(&insert_kept, &value, NULL, false);
+		kept = KEPT_SINCE;
+	}
 }
 
 static void
@@ -191,6 +209,8 @@ on_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan be
 	bool		found;
 
 	changed = true;
+	if (context == NULL)
+		make_room();
 	memcpy(name.table_id, table_id, TL_TABLE_ID_SIZE);
 	name.key = *key;
 	(void) hash_search(names, &name, HASH_ENTER, &found);
@@ -205,7 +225,7 @@ on_change(const uint8_t table_id[TL_TABLE_ID_SIZE], const TlHash *key, TlSpan be
 void
 tl_node_image_settle(void)
 {
-	if (context != NULL && image_size > IMAGES_SIZE_MAX)
+	if (image_size > IMAGES_SIZE_MAX)
 		write_images(0);
 }
 
@@ -223,12 +243,14 @@ on_transaction(XactEvent event, void *argument)
 		context = NULL;
 		image_count = 0;
 	}
+	if (event == XACT_EVENT_ABORT)
+		kept = KEPT_UNKNOWN;
 }
 
 static void
 on_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *argument)
 {
-	if (event != SUBXACT_EVENT_ABORT_SUB || context == NULL)
+	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	while (image_count > 0 && images[image_count - 1].subtransaction >= own)
 		forget_last();
@@ -238,11 +260,8 @@ static void
 forget_last(void)
 {
 	const Image *image = &images[--image_count];
-	ImageName	name;
 
-	memcpy(name.table_id, image->table_id, TL_TABLE_ID_SIZE);
-	name.key = image->key;
-	(void) hash_search(names, &name, HASH_REMOVE, NULL);
+	(void) hash_search(names, &image->name, HASH_REMOVE, NULL);
 	if (image->before != (Datum) 0)
 		pfree(DatumGetPointer(image->before));
 	image_size -= image->size;
@@ -251,16 +270,15 @@ forget_last(void)
 static void
 make_room(void)
 {
-	HASHCTL		control = {.keysize = sizeof(ImageName),.entrysize = sizeof(ImageName),.hcxt = context};
+	HASHCTL		control = {.keysize = sizeof(ImageName),.entrysize = sizeof(ImageName)};
 
 	StaticAssertStmt(sizeof(ImageName) == TL_TABLE_ID_SIZE + TL_HASH_SIZE, "the key has no gaps");
+	context = AllocSetContextCreate(TopTransactionContext, "telco_ledger old images", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = context;
 	names = hash_create("telco_ledger keys of old images", 256, &control,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	image_room = IMAGES_AT_FIRST;
 	images = MemoryContextAlloc(context, image_room * sizeof(Image));
-	image_count = 0;
-	image_size = 0;
-	size_max = IMAGES_SIZE_MAX;
 }
 
 static void
@@ -272,8 +290,7 @@ add(const ImageName *name, TlSpan before)
 	if (image_count == image_room)
 		images = repalloc_huge(images, (image_room *= 2) * sizeof(Image));
 	image = &images[image_count];
-	memcpy(image->table_id, name->table_id, TL_TABLE_ID_SIZE);
-	image->key = name->key;
+	image->name = *name;
 	image->before = before.size == 0 ? (Datum) 0 : tl_chain_bytes(before.data, before.size);
 	image->size = sizeof(Image) + sizeof(ImageName) + before.size;
 	image->subtransaction = GetCurrentSubTransactionId();
@@ -302,7 +319,6 @@ first_of_call(void)
 static void
 write_images(int first)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	Oid			user;
 	int			security;
 
@@ -310,52 +326,37 @@ write_images(int first)
 		return;
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
 	insert(first);
-	SPI_finish();
 	SetUserIdAndSecContext(user, security);
-	MemoryContextSwitchTo(caller);
-	number += image_count - first;
 	while (image_count > first)
 		forget_last();
 	size_max = image_size + IMAGES_SIZE_MAX;
 }
 
-/* SPI is connected, and its memory goes when it ends. */
+/* Index expressions of somebody's own may leave something behind. */
 static void
 insert(int first)
 {
-	int			count = image_count - first;
-	Datum	   *tables = palloc(count * sizeof(Datum));
-	Datum	   *keys = palloc(count * sizeof(Datum));
-	Datum	   *befores = palloc(count * sizeof(Datum));
-	bool	   *nulls = palloc(count * sizeof(bool));
-	Datum		values[5];
+	MemoryContext own = AllocSetContextCreate(context, "telco_ledger old images written", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(own);
+	TlChainRows *rows = tl_chain_rows_open("state_image");
 
-	for (int i = 0; i < count; i++)
+	for (int i = first; i < image_count; i++)
 	{
-		const Image *image = &images[first + i];
+		const Image *image = &images[i];
+		Datum		values[] = {
+			Int64GetDatum(block_height), Int64GetDatum(++number),
+			UUIDPGetDatum((const pg_uuid_t *) image->name.table_id),
+			tl_chain_bytes(image->name.key.bytes, TL_HASH_SIZE), image->before
+		};
+		bool		nulls[lengthof(values)] = {false};
 
-		tables[i] = UUIDPGetDatum((const pg_uuid_t *) image->table_id);
-		keys[i] = tl_chain_bytes(image->key.bytes, TL_HASH_SIZE);
-		befores[i] = image->before;
-		nulls[i] = image->before == (Datum) 0;
+		nulls[lengthof(values) - 1] = image->before == (Datum) 0;
+		tl_chain_rows_add(rows, values, nulls);
 	}
-	values[0] = Int64GetDatum(block_height);
-	values[1] = Int64GetDatum(number);
-	values[2] = array_of(count, tables, NULL, UUIDOID, UUID_LEN, TYPALIGN_CHAR);
-	values[3] = array_of(count, keys, NULL, BYTEAOID, -1, TYPALIGN_INT);
-	values[4] = array_of(count, befores, nulls, BYTEAOID, -1, TYPALIGN_INT);
-	tl_chain_execute(&insert_images, values, NULL, false);
-}
-
-static Datum
-array_of(int count, Datum *values, bool *nulls, Oid type, int16 length, char alignment)
-{
-	int			lower = 1;
-
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, type, length,
-											  false, alignment));
+	tl_chain_rows_close(rows);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(own);
 }
 
 /* The setting has changed. */

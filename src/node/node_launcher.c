@@ -8,7 +8,9 @@
  * after the other, since there may be more databases than background workers;
  * those without a node leave at once.  Afterwards it starts workers for
  * databases that have asked (create_node) or whose worker failed, the latter
- * after a pause that grows to half a minute.
+ * after a pause that grows to half a minute.  The pause ends when there is reason
+ * to hope: the configuration was reloaded, or the members have passed over the
+ * call at which applying stands (node_stand.c).
  *
  * It connects to no database, so it stands in nobody's way.
  *
@@ -30,6 +32,7 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -64,6 +67,7 @@ static bool end_pending = false;
 static List *all_databases(void);
 static void watch(Oid database);
 static void watch_requests(void);
+static void read_settings(void);
 static long start_missing(void);
 static bool is_running(const Watched *entry);
 static bool has_slot(Oid database);
@@ -71,6 +75,7 @@ static bool is_at_work(Oid database);
 static void after_exit(Watched *entry, TimestampTz now);
 static long time_left_ms(const Watched *entry, TimestampTz now);
 static bool database_exists(Oid database);
+static void forget_at_once(Oid database);
 static void start_worker(Watched *entry, TimestampTz now);
 static void request_at_end(XactEvent event, void *arg);
 
@@ -197,6 +202,7 @@ tl_node_launcher_main(Datum argument)
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		read_settings();
 		watch_requests();
 		pause_ms = start_missing();
 		(void) WaitLatch(MyLatch,
@@ -276,6 +282,21 @@ watch_requests(void)
 	LWLockRelease(tl_node_shared_lock());
 	for (int i = 0; i < count; i++)
 		watch(databases[i]);
+}
+
+/* What made a worker fail may be mended by that. */
+static void
+read_settings(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	for (int i = 0; i < watched_count; i++)
+	{
+		watched[i].next_start = 0;
+		watched[i].pause_ms = RETRY_MS_MIN;
+	}
 }
 
 /*
@@ -390,7 +411,7 @@ time_left_ms(const Watched *entry, TimestampTz now)
 	LWLockAcquire(tl_node_shared_lock(), LW_SHARED);
 	slot = tl_node_shared_find(entry->database, false);
 	if (slot != NULL)
-		start = Max(start, slot->not_before);
+		start = slot->at_once ? slot->not_before : Max(start, slot->not_before);
 	LWLockRelease(tl_node_shared_lock());
 	return start > now ? TimestampDifferenceMilliseconds(now, start) : 0;
 }
@@ -409,11 +430,24 @@ database_exists(Oid database)
 }
 
 static void
+forget_at_once(Oid database)
+{
+	TlNodeSlot *slot;
+
+	LWLockAcquire(tl_node_shared_lock(), LW_EXCLUSIVE);
+	slot = tl_node_shared_find(database, false);
+	if (slot != NULL)
+		slot->at_once = false;
+	LWLockRelease(tl_node_shared_lock());
+}
+
+static void
 start_worker(Watched *entry, TimestampTz now)
 {
 	BackgroundWorker worker;
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
+	forget_at_once(entry->database);
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;

@@ -40,7 +40,8 @@
 #include "tl_compat.h"
 #include "tl_error.h"
 
-#define READ_SIZE_MAX	4194304 /* also in the statements below */
+#define READ_SIZE_MAX	4194304
+#define STATES_READ		16		/* TL_CONSENSUS_STATES_MAX of the core */
 #define STANDING_SIZE	(8 + 2 + TL_NONCE_SIZE * TL_INCARNATIONS_KEPT + 8 + 8 + 4 + \
 						 TL_HASH_SIZE * TL_CONSENSUS_APPROVALS_MAX)
 #define DECIDED_SIZE	(1 + 2 * TL_HASH_SIZE)
@@ -69,7 +70,7 @@ static TlStatement update_standing = {
 	"SELECT " columns " FROM (" \
 	"SELECT *, sum(octet_length(message)) OVER (ORDER BY " place ") AS total FROM (" \
 	"SELECT " columns ", " rows " ORDER BY " place " LIMIT $3) AS next) AS counted" \
-	" WHERE total - octet_length(message) < 4194304 ORDER BY " place
+	" WHERE total - octet_length(message) < " CppAsString2(READ_SIZE_MAX) " ORDER BY " place
 
 /* Incarnation and number in a BATCH row. */
 #define BATCH_PLACE			"substring(message FROM 121 FOR 10)"
@@ -95,18 +96,23 @@ static TlStatement select_kept = {
 /*
  * Of the rows before row $5 of a log those that a start needs: REJOIN and EVIDENCE,
  * GOVERN of epoch $6, BATCH beyond place $7 in the lane, the newest STATE rows, as many as
- * the core keeps.
+ * the core keeps.  OFFSET 0 has the few BATCH rows found by the lane, and not among all
+ * rows of the log.
  */
+#define KEPT_BEFORE(which) \
+	"SELECT seq, message FROM ledger_internal.peer_log" \
+	" WHERE member = $1 AND nonce = $4 AND seq < $5 AND " which
+
 static TlStatement select_kept_before = {
 	SELECT_ROWS("message",
-				"seq FROM (SELECT seq, message FROM ledger_internal.peer_log"
-				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind IN (10, 11)"
-				" UNION ALL SELECT seq, message FROM ledger_internal.peer_log"
-				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 9 AND epoch = $6"
-				" UNION ALL SELECT seq, message FROM ledger_internal.peer_log"
-				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 1 AND " BATCH_PLACE " > $7"
-				" UNION ALL (SELECT seq, message FROM ledger_internal.peer_log"
-				" WHERE member = $1 AND nonce = $4 AND seq < $5 AND kind = 8 ORDER BY seq DESC LIMIT 16)"
+				"seq FROM (" KEPT_BEFORE("kind IN (10, 11)")
+				" UNION ALL " KEPT_BEFORE("kind = 9 AND epoch = $6")
+				" UNION ALL SELECT seq, message FROM ("
+				"SELECT nonce, seq, message FROM ledger_internal.peer_log"
+				" WHERE member = $1 AND kind = 1 AND " BATCH_PLACE " > $7 OFFSET 0) AS beyond"
+				" WHERE nonce = $4 AND seq < $5"
+				" UNION ALL (" KEPT_BEFORE("kind = 8")
+				" ORDER BY seq DESC LIMIT " CppAsString2(STATES_READ) ")"
 				") AS needed WHERE seq > $2",
 				"seq"),
 	7, {INT8OID, INT8OID, INT4OID, BYTEAOID, INT8OID, INT8OID, BYTEAOID}
@@ -123,7 +129,7 @@ static TlStatement select_own_before = {
 				" WHERE kind = 1 AND (incarnation, seq) < ($4, $5) ORDER BY " BATCH_PLACE " DESC LIMIT 1)"
 				" UNION (SELECT incarnation, seq FROM ledger_internal.own_log"
 				" WHERE kind = 8 AND (incarnation, seq) < ($4, $5)"
-				" ORDER BY incarnation DESC, seq DESC LIMIT 16)"
+				" ORDER BY incarnation DESC, seq DESC LIMIT " CppAsString2(STATES_READ) ")"
 				") AS needed JOIN ledger_internal.own_log USING (incarnation, seq)"
 				" WHERE (incarnation, seq) > ($1, $2) AND (incarnation, seq) < ($4, $5)",
 				"incarnation, seq"),

@@ -184,6 +184,7 @@ tl_node_shared_find(Oid database, bool create)
 	unused->overflow = false;
 	unused->forgotten_xid = 0;
 	unused->not_before = 0;
+	unused->at_once = false;
 	memset(&unused->executed, 0, sizeof(unused->executed));
 	memset(&unused->stand, 0, sizeof(unused->stand));
 	unused->height = 0;

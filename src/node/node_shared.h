@@ -84,6 +84,7 @@ typedef struct TlNodeSlot
 	bool		overflow;		/* a backend found no room in the dirty set */
 	uint64_t	forgotten_xid;	/* newest transaction that found none */
 	TimestampTz not_before;		/* no new worker earlier (DROP DATABASE) */
+	bool		at_once;		/* but then the next one, without a pause */
 	TlExecuted	executed;
 	TlStand		stand;
 

@@ -57,10 +57,10 @@ static TlStatement select_open = {
 	" UNION ALL"
 	" SELECT FROM (SELECT a.motion FROM ledger_internal.approval_asked AS a UNION ALL"
 	" SELECT substring(o.message FROM 156 FOR greatest(octet_length(o.message) - 219, 0))"
-	" FROM ledger_internal.own_log AS o WHERE o.kind = 9"
+	" FROM ledger_internal.own_log AS o WHERE o.kind = 9 AND position('skip call '::bytea IN o.message) > 0"
 	" AND o.epoch = (SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch)) AS a (motion),"
 	" LATERAL ledger_internal.motion_parts(a.motion) AS p, LATERAL ledger_internal.skip_motion(a.motion) AS m"
-	" WHERE position(convert_to('skip call ', 'UTF8') IN a.motion) > 0 AND m.height = $1"
+	" WHERE position('skip call '::bytea IN a.motion) > 0 AND m.height = $1"
 	" AND p.epoch = (SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch)"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.skip AS s WHERE s.height = m.height AND s.ref = m.ref)",
 	1, {INT8OID}

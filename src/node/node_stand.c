@@ -128,15 +128,25 @@ tl_node_stand_leave(void)
 	LWLockRelease(tl_node_shared_lock());
 }
 
-/* What is decided of the call that runs is committed: the next attempt knows it. */
+/*
+ * What is decided of the call that runs, or at which applying stands, is committed:
+ * the next attempt knows it.
+ */
 void
 tl_node_stand_interrupt(void)
 {
-	TlNodeSlot *slot = lock_slot(LW_SHARED);
+	TlNodeSlot *slot = lock_slot(LW_EXCLUSIVE);
+	bool		stands = slot != NULL && (slot->executed.runs || slot->stand.height != 0);
 
-	if (slot != NULL && slot->executed.runs && slot->pid != 0)
-		(void) kill(slot->pid, SIGINT);
+	if (stands)
+	{
+		slot->at_once = true;
+		if (slot->executed.runs && slot->pid != 0)
+			(void) kill(slot->pid, SIGINT);
+	}
 	LWLockRelease(tl_node_shared_lock());
+	if (stands)
+		tl_node_shared_wake_launcher();
 }
 
 static TlNodeSlot *

@@ -145,9 +145,15 @@ settle_settings(void)
 		{"DateStyle", "ISO, MDY"},
 		{"default_transaction_deferrable", "off"},
 		{"default_transaction_read_only", "off"},
+		/* few statements, each by an index: not to be planned again and again,
+		 * nor for tables that were empty at the time; calls pin their own.  What
+		 * cannot do without a scan has a cost then for which it would be compiled */
+		{"enable_seqscan", "off"},
 		{"extra_float_digits", "1"},
 		{"IntervalStyle", "postgres"},
+		{"jit", "off"},
 		{"lock_timeout", "0"},
+		{"plan_cache_mode", "force_generic_plan"},
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"TimeZone", "UTC"},

@@ -17,6 +17,7 @@ extern void tl_proof_state_scan(TlSetHash *out, uint8_t table_id[TL_TABLE_ID_SIZ
 								Oid relation, uint32_t member,
 								int64_t applied_height, Snapshot snapshot);
 extern void tl_proof_verify_state(TlVerification *run, List *tables);
+extern int64_t tl_proof_verify_range_end(int64_t after, int outcome_count);
 extern void tl_proof_verify_events(TlVerification *run);
 
 #endif							/* PROOF_STATE_H */

@@ -14,10 +14,10 @@
 #include "utils/tuplestore.h"
 
 #include "chain_begin.h"
-#include "consensus_message.h"
 #include "chain_store.h"
-#include "table_encode.h"
+#include "consensus_message.h"
 #include "consensus_types.h"
+#include "table_encode.h"
 #include "table_issue.h"
 
 /* One row of the result. */

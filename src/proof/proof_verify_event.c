@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -24,11 +23,6 @@
 
 #define EVENTS_MAX		10000	/* sorted at once, and those of the last one's block */
 #define EVENTS_AT_ONCE	100		/* of these in memory: one has up to 8 kB */
-
-static TlStatement select_last = {
-	"SELECT height FROM ledger_internal.outcome WHERE height > $1 ORDER BY height OFFSET $2 LIMIT 1",
-	2, {INT8OID, INT4OID}
-};
 
 /* The ref of a leaf stands at byte 11, its kind at byte 2. */
 static const char select_events[] =
@@ -68,17 +62,13 @@ static int64_t
 check_events(TlVerification *run, int64_t after)
 {
 	Oid			types[] = {INT8OID, INT8OID};
-	Datum		range[] = {Int64GetDatum(after), Int32GetDatum(EVENTS_MAX - 1)};
-	int64_t		last = PG_INT64_MAX;
+	int64_t		last = tl_proof_verify_range_end(after, EVENTS_MAX);
+	Datum		range[] = {Int64GetDatum(after), Int64GetDatum(last)};
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify event",
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = CurrentMemoryContext;
 	TlCursor	cursor;
 
-	if (tl_chain_execute(&select_last, range, NULL, true) > 0)
-		last = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	SPI_freetuptable(SPI_tuptable);
-	range[1] = Int64GetDatum(last);
 	tl_proof_cursor_open(&cursor, select_events, lengthof(types), types, range, EVENTS_AT_ONCE);
 	for (; tl_proof_cursor_row(&cursor); tl_proof_cursor_advance(&cursor))
 	{

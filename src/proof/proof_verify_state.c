@@ -59,7 +59,7 @@ static TlStatement select_checkpoints = {
 	3, {INT8OID, INT8OID, INT4OID}
 };
 
-static TlStatement select_last = {
+static TlStatement select_range_end = {
 	"SELECT height FROM ledger_internal.outcome WHERE height > $1 ORDER BY height OFFSET $2 LIMIT 1",
 	2, {INT8OID, INT4OID}
 };
@@ -366,22 +366,31 @@ check_certificate(TlVerification *run, uint64 row)
 	});
 }
 
+/* The block behind that one in which so many outcomes are together, or no block's height. */
+int64_t
+tl_proof_verify_range_end(int64_t after, int outcome_count)
+{
+	Datum		values[] = {Int64GetDatum(after), Int32GetDatum(outcome_count - 1)};
+	int64_t		height = PG_INT64_MAX;
+
+	if (tl_chain_execute(&select_range_end, values, NULL, true) > 0)
+		height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	return height;
+}
+
 /* What is told of calls and timers of the next blocks; the last one's height. */
 static int64_t
 check_calls(TlVerification *run, int64_t after)
 {
-	Datum		range[] = {Int64GetDatum(after), Int32GetDatum(CALLS_MAX - 1)};
-	int64_t		last = PG_INT64_MAX;
+	int64_t		last = tl_proof_verify_range_end(after, CALLS_MAX);
+	Datum		range[] = {Int64GetDatum(after), Int64GetDatum(last)};
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "ledger.verify call",
 											  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = CurrentMemoryContext;
 	uint64		count;
 	SPITupleTable *rows;
 
-	if (tl_chain_execute(&select_last, range, NULL, true) > 0)
-		last = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	SPI_freetuptable(SPI_tuptable);
-	range[1] = Int64GetDatum(last);
 	count = tl_chain_execute(&select_calls, range, NULL, true);
 	rows = SPI_tuptable;
 	for (uint64 i = 0; i < count; i++)

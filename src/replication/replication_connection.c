@@ -60,18 +60,22 @@ tl_replication_connection_init(TlConnection *connection, const char *label,
 
 /*
  * Where to connect from now on; NULL for nowhere.  The string is copied.  After
- * a failure the pause is kept, wherever it goes next.
+ * a failure the pause is kept, wherever it goes next; who leaves a connection that
+ * stands goes at once.
  */
 void
 tl_replication_connection_to(TlConnection *connection, const char *conninfo)
 {
 	MemoryContext caller;
+	bool		stands = connection->conn != NULL && connection->state != TL_CONNECTION_STARTING;
 
 	if (conninfo != NULL && connection->conninfo != NULL &&
 		strcmp(conninfo, connection->conninfo) == 0)
 		return;
 	if (connection->conn != NULL)
 		tl_replication_connection_close(connection, "");
+	if (stands)
+		connection->retry_at = 0;
 	if (connection->conninfo != NULL)
 		pfree(connection->conninfo);
 	else

@@ -39,14 +39,14 @@
 #include "replication_forget.h"
 #include "replication_setting.h"
 
-/* 512 rows of the log are looked at. */
+/* 512 rows of the log are looked at; from the first one on that is too young they stay. */
 static TlStatement delete_rows = {
-	"WITH next AS (SELECT l.seq FROM ledger_internal.log_summary AS s"
+	"WITH next AS (SELECT seq FROM (SELECT seq,"
+	" bool_and(stored_at < clock_timestamp() - make_interval(secs => $3)) OVER (ORDER BY seq) AS is_old"
+	" FROM (SELECT l.seq, l.stored_at FROM ledger_internal.log_summary AS s"
 	" JOIN ledger_internal.peer_log AS l ON l.member = s.member AND l.nonce = s.nonce"
 	" AND l.seq > s.dropped_seq AND l.seq < s.first_seq"
-	" WHERE s.member = $1 AND s.nonce = $2"
-	" AND l.stored_at < clock_timestamp() - make_interval(secs => $3)"
-	" ORDER BY l.seq LIMIT 512),"
+	" WHERE s.member = $1 AND s.nonce = $2 ORDER BY l.seq LIMIT 512) AS l) AS looked WHERE is_old),"
 	" gone AS (DELETE FROM ledger_internal.peer_log AS l USING next"
 	" WHERE l.member = $1 AND l.nonce = $2 AND l.seq = next.seq AND l.seq > 1"
 	" AND l.kind BETWEEN 2 AND 7 AND NOT EXISTS (SELECT FROM ledger_internal.contradiction AS c"

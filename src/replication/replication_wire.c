@@ -221,6 +221,8 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 	MemoryContextSwitchTo(caller);
 	if (wire->admin.state == TL_CONNECTION_IDLE)
 		wake = Min(wake, Max(wire->look_due, TimestampTzPlusMilliseconds(now, 10)));
+	else if (wire->admin.state == TL_CONNECTION_CLOSED)
+		wake = Min(wake, Max(wire->admin.retry_at, TimestampTzPlusMilliseconds(now, 10)));
 	return Min(wake, TimestampTzPlusMilliseconds(now, LOOK_PERIOD_MS));
 }
 

@@ -58,7 +58,6 @@ typedef struct RowState
 static AttrNumber place_of(TupleDesc descriptor, AttrNumber attribute);
 static KeyState *open_key(FunctionCallInfo fcinfo);
 static RowState *open_row(FunctionCallInfo fcinfo);
-static Relation open_state_table(FunctionCallInfo fcinfo);
 static void read_columns(const RowState *state, Datum *values, bool *nulls, TlSpan row);
 tl_noreturn static void damaged(void);
 
@@ -139,7 +138,7 @@ tl_image_key(PG_FUNCTION_ARGS)
 static KeyState *
 open_key(FunctionCallInfo fcinfo)
 {
-	Relation	relation = open_state_table(fcinfo);
+	Relation	relation = table_open(tl_table_image_argument(fcinfo), AccessShareLock);
 	MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	KeyState   *state = palloc(sizeof(KeyState));
 	TlTableVersion version;
@@ -181,7 +180,7 @@ tl_image_row(PG_FUNCTION_ARGS)
 static RowState *
 open_row(FunctionCallInfo fcinfo)
 {
-	Relation	relation = open_state_table(fcinfo);
+	Relation	relation = table_open(tl_table_image_argument(fcinfo), AccessShareLock);
 	MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	RowState   *state = palloc(sizeof(RowState));
 
@@ -203,18 +202,18 @@ open_row(FunctionCallInfo fcinfo)
 	return state;
 }
 
-/* Whose row type the first argument has. */
-static Relation
-open_state_table(FunctionCallInfo fcinfo)
+Oid
+tl_table_image_argument(FunctionCallInfo fcinfo)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
-	Oid			relation_oid = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
+	Oid			relation = OidIsValid(type) ? get_typ_typrelid(type) : InvalidOid;
 
-	if (!OidIsValid(relation_oid) || !tl_table_state_is_state(relation_oid))
+	if (!OidIsValid(relation) || !tl_table_state_is_state(relation))
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				errmsg("the argument is no row of a state table"));
-	return table_open(relation_oid, AccessShareLock);
+				errmsg("%s is no row of a state table", format_type_be(type)),
+				errhint("Give the type of the rows of a state table: SELECT * FROM ledger.as_of(NULL::contract.relation, height)."));
+	return relation;
 }
 
 static void

@@ -8,6 +8,7 @@
 #ifndef TABLE_IMAGE_H
 #define TABLE_IMAGE_H
 
+#include "fmgr.h"
 #include "utils/rel.h"
 
 #include "crypto_hash.h"
@@ -22,5 +23,8 @@ typedef struct TlImageKey
 
 extern void tl_table_image_key_open(TlImageKey *out, Relation relation);
 extern void tl_table_image_key(TlHash *out, const TlImageKey *key, TlSpan row);
+
+/* The state table whose row type the first argument of the function has; an error if it is none. */
+extern Oid	tl_table_image_argument(FunctionCallInfo fcinfo);
 
 #endif							/* TABLE_IMAGE_H */

@@ -27,8 +27,8 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "access/genam.h"
+#include "access/generic_xlog.h"
 #include "access/itup.h"
 #include "access/nbtree.h"
 #include "miscadmin.h"

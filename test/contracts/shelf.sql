@@ -9,6 +9,7 @@ CREATE TABLE item (
 ) USING ledger_state;
 CREATE TABLE mark (number integer PRIMARY KEY, body varchar(10) NOT NULL) USING ledger_state;
 CREATE TABLE offer (name varchar(20), price bigint) USING ledger;
+CREATE TABLE review (name varchar(20), body varchar(50), key bytea, signature bytea) USING ledger;
 CREATE INDEX offer_by_name ON offer USING hash (name);
 CREATE INDEX item_by_owner ON item (owner);
 CREATE INDEX mark_by_body ON mark (body);

@@ -89,8 +89,7 @@ sub same_everywhere
 
 	foreach my $member (@who)
 	{
-		$wires->poll($member, "SELECT height >= $height FROM ledger_internal.applied");
-		push @{ $answers{ $wires->sql($member, SHOWN . $query) } }, $member;
+		push @{ $answers{ $wires->sql($member, "SELECT ledger_internal.wait_applied($height, '170 s') \\g /dev/null\n" . SHOWN . $query) } }, $member;
 	}
 	return keys(%answers) == 1 ? (keys %answers)[0] : join("\n", map { "at @{ $answers{$_} }: $_" } sort keys %answers);
 }

@@ -105,8 +105,7 @@ sub set
 {
 	my ($wires, $member, @settings) = @_;
 
-	$wires->sql($member, "ALTER SYSTEM SET $_") foreach (@settings);
-	$wires->sql($member, 'SELECT pg_reload_conf()');
+	$wires->sql($member, join ";\n", (map { "ALTER SYSTEM SET $_" } @settings), 'SELECT pg_reload_conf()');
 	return;
 }
 

@@ -155,11 +155,13 @@ is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which
 
 # Rows of others that no start needs leave the ledger's database, if that is wanted; the wires keep
 # them, as the fourth is behind (P19).
+$wires->sql(2, q{UPDATE ledger_internal.peer_log SET stored_at = 'infinity' WHERE member = 4 AND seq = 20});
 $wires->sql(2, 'ALTER SYSTEM SET telco_ledger.keep_messages = 0');
 $wires->sql(2, 'SELECT pg_reload_conf()');
 long_log('once more', 80);
 my $dropped = 'SELECT count(*) FROM ledger_internal.log_summary WHERE member IN (1, 3) AND dropped_seq > 0';
 ok($wires->poll(2, $dropped, '2'), 'rows of members 1 and 3 are dropped at member 2');
+is($wires->sql(2, 'SELECT dropped_seq, first_seq > 21 FROM ledger_internal.log_summary WHERE member = 4'), '19|t', 'those of member 4 up to one that is young');
 is($wires->sql(1, 'SELECT coalesce(sum(dropped_seq), 0) FROM ledger_internal.log_summary'), '0', 'and none at member 1, which keeps them for longer');
 my $left = 'FROM ledger_internal.peer_log AS l JOIN ledger_internal.log_summary AS s USING (member, nonce) WHERE l.seq <= s.dropped_seq';
 is($wires->sql(2, "SELECT count(*) $left AND l.seq > 1 AND l.kind BETWEEN 2 AND 7"), '0', 'no votes and no ACKs are left of those');

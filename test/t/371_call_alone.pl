@@ -394,6 +394,21 @@ END
 	is($wires->sql(1, 'SELECT count(*), min(at) = max(at), min(at) = \'2999-01-01\' FROM many.h_timer'), '10|t|t', 'of which nothing is left');
 }
 
+# A statement that only computes may give more values than a function has arguments.
+{
+	my $script = 'CREATE FUNCTION wide(context ledger.context, n bigint) RETURNS void LANGUAGE sql BEGIN ATOMIC'
+	  . ' SELECT ' . join(', ', map { "wide.n + $_" } (1 .. 150)) . '; SELECT ledger.require(wide.n > 0, \'above zero\'); END;';
+
+	deploy($wires, 1, 'wide', $script);
+	ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'wide'}, 'deployed'), 'a contract that selects 150 values');
+	my @refs = map { $wires->sql(1, "SELECT wide.wide($_)") } (1, 0, 9223372036854775807 - 149);
+
+	is($wires->sql(1, "SELECT state, message FROM ledger.outcome('$refs[0]', '$wait')"), 'done|', 'is called');
+	is($wires->sql(1, "SELECT state, message FROM ledger.outcome('$refs[1]', '$wait')"), 'refused|above zero', 'what follows runs too');
+	is($wires->sql(1, "SELECT state, message FROM ledger.outcome('$refs[2]', '$wait')"), 'failed|bigint out of range', 'and the last of the values is computed');
+	ok(!$node->log_contains(qr/was terminated by signal/), 'with no server process gone');
+}
+
 # A call changes so many rows, in one statement or in several, whatever its plan.
 deploy($wires, 1, 'heavy', slurp_file("$FindBin::RealBin/../contracts/heavy.sql"));
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'heavy'}, 'deployed'), 'a contract whose calls need much');

@@ -34,9 +34,10 @@ ok($wires->poll(1, q{SELECT roles FROM ledger.member WHERE member = 1}, '{issuer
 sub outcomes
 {
 	my ($member, @calls) = @_;
-	my $refs = join ',', map { "'$_'" } split /\n/, $wires->sql($member, join "\n", map { "SELECT $contract.$_;" } @calls);
+	my $made = join "\n", map { "SELECT $contract.$calls[$_] AS ref \\gset r${_}_" } 0 .. $#calls;
+	my $refs = join ',', map { ":'r${_}_ref'" } 0 .. $#calls;
 
-	return split /\n/, $wires->sql($member, "SELECT o.state || coalesce(': ' || o.message, '')
+	return split /\n/, $wires->sql($member, "$made\nSELECT o.state || coalesce(': ' || o.message, '')
 		FROM unnest(ARRAY[$refs]::ledger.ref[]) WITH ORDINALITY AS c (ref, number), ledger.outcome(c.ref, '$wait') AS o ORDER BY c.number");
 }
 

@@ -74,8 +74,7 @@ sub set
 {
 	my ($value) = @_;
 
-	$wires->sql(4, "ALTER SYSTEM $value");
-	$wires->sql(4, 'SELECT pg_reload_conf()');
+	$wires->sql(4, "ALTER SYSTEM $value;\nSELECT pg_reload_conf()");
 	return;
 }
 

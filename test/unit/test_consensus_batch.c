@@ -12,6 +12,7 @@
 #include "consensus_state.h"
 
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 
 static TlConsensusConfig config;
 static TlConsensus *core;
+static void *memory;
 static TlKnownBatch made[MADE_MAX];	/* all that ever was */
 static unsigned made_count;
 
@@ -35,23 +37,10 @@ below(unsigned bound)
 static void
 open_core(void)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		config.members[i].number = i + 1;
-		config.members[i].validator = true;
-	}
-	config.view_count = 8;
+	unit_consensus_config(&config, MEMBERS);
 	config.lane_length = LENGTH;
-	config.pace.timer_us = config.pace.fetch_us = 1;
-	genesis->header.proposer = 1;
-	core = tl_consensus_init(malloc(tl_consensus_size(&config)),
-							 tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	unit_consensus_genesis(&config);
+	core = unit_consensus_open(&config, &memory);
 	made_count = 0;
 }
 
@@ -254,7 +243,7 @@ by_chance(void)
 			}
 			compare();
 		}
-		free(core);
+		free(memory);
 	}
 }
 
@@ -287,7 +276,7 @@ full_lane(void)
 		core->lanes[LANE].batches[i].wanted = true;
 	batch.digest.bytes[0] = 98;
 	UNIT_CHECK(tl_consensus_batch_add(core, LANE, &batch) == NULL);
-	free(core);
+	free(memory);
 }
 
 UNIT_MAIN(UNIT_CASE(by_chance), UNIT_CASE(full_lane))

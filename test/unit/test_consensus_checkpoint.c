@@ -16,6 +16,7 @@
 #include "merkle_hash.h"
 #include "unit.h"
 #include "unit_actions.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,24 +48,12 @@ open_members(unsigned count, unsigned lane_length)
 	TlInput		input = {.kind = TL_INPUT_START};
 	TlConsensusBlock *base = &config.base;
 
-	memset(&config, 0, sizeof(config));
 	memset(sequences, 0, sizeof(sequences));
-	config.member = 1;
-	config.member_count = count;
-	for (unsigned i = 0; i < count; i++)
-	{
-		config.members[i].number = i + 1;
-		config.members[i].row_key[0] = (uint8_t) i;
-		config.members[i].validator = true;
-	}
+	unit_consensus_config(&config, count);
 	config.checkpoint_interval = 32;
-	config.view_count = 8;
 	config.lane_length = lane_length;
-	config.pace.timer_us = 1000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 500;
 	config.pace.active_us = 100000;
-	config.pace.fetch_us = 1000;
+	config.pace.timer_us = config.pace.fetch_us = 1000;
 	base->header.proposer = 1;
 	base->header.height = HEIGHT;
 	base->header.view = 70;
@@ -73,9 +62,7 @@ open_members(unsigned count, unsigned lane_length)
 	base->hash.bytes[0] = 9;
 	config.founding = base->hash;
 	config.chain_id = base->header.chain_id;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	now_us = input.now_us = 1000;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	UNIT_CHECK(actions.count == 0 || actions.list[0].kind == TL_ACT_APPEND);

@@ -13,6 +13,7 @@
 
 #include "chain_batch.h"
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,35 +24,10 @@ static uint8_t secrets[2][TL_SECRET_SIZE];
 static void
 configure(TlConsensusConfig *config, unsigned members)
 {
-	TlConsensusBlock *genesis = &config->base;
-
-	memset(config, 0, sizeof(*config));
-	config->member = 1;
-	config->member_count = members;
-	for (unsigned i = 0; i < members; i++)
-	{
-		secrets[i][31] = (uint8_t) (i + 1);
-		config->members[i].number = i + 1;
-		config->members[i].validator = true;
-		UNIT_CHECK(tl_crypto_xonly_key(config->members[i].row_key,
-									   secrets[i]) == TL_OK);
-	}
+	unit_consensus_config(config, members);
+	unit_consensus_keys(config, secrets);
 	config->quorum_of_three = 3;
-	config->drift_us = 1000000;
-	config->view_count = 8;
-	config->lane_length = 4;
-	config->pace.timer_us = 100000;
-	config->pace.timer_max_us = 1000000;
-	config->pace.dead_us = 50000;
-	config->pace.active_us = 1000000;
-	config->pace.fetch_us = 100000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config->chain_id = genesis->hash;
-	config->founding = genesis->hash;
+	unit_consensus_genesis(config);
 }
 
 static TlConsensus *

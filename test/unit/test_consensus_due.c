@@ -10,6 +10,7 @@
 #include "consensus_core.h"
 #include "unit.h"
 #include "unit_actions.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,29 +27,11 @@ static int64_t now_us;
 static void
 open_core(uint16_t protocol)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = 1;
-	config.members[0].number = 1;
-	config.members[0].validator = true;
-	config.view_count = 8;
-	config.lane_length = 4;
+	unit_consensus_config(&config, 1);
 	config.protocol = protocol;
-	config.pace.timer_us = SECOND_US;
 	config.pace.timer_max_us = 10 * SECOND_US;
-	config.pace.dead_us = SECOND_US / 2;
-	config.pace.active_us = SECOND_US;
-	config.pace.fetch_us = SECOND_US;
-	genesis->header.proposer = 1;
-	tl_merkle_range_init(&genesis->history);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = config.founding = genesis->hash;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	unit_consensus_genesis(&config);
+	core = unit_consensus_open(&config, &memory);
 	now_us = SECOND_US;
 }
 

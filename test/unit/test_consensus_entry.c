@@ -14,6 +14,7 @@
 #include "consensus_reply.h"
 
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,46 +30,19 @@ static TlStanding final_standing;
 static void
 configure(void)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		secrets[i][31] = (uint8_t) (i + 1);
-		config.members[i].number = i + 1;
-		config.members[i].validator = (i == 0);
-		UNIT_CHECK(tl_crypto_xonly_key(config.members[i].row_key,
-									   secrets[i]) == TL_OK);
-	}
-	config.drift_us = 1000000;
-	config.view_count = 8;
-	config.lane_length = 4;
-	config.pace.timer_us = 100000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 50000;
-	config.pace.active_us = 1000000;
-	config.pace.fetch_us = 100000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = genesis->hash;
-	config.founding = genesis->hash;
+	unit_consensus_config(&config, MEMBERS);
+	unit_consensus_keys(&config, secrets);
+	for (unsigned i = 1; i < MEMBERS; i++)
+		config.members[i].validator = false;
+	unit_consensus_genesis(&config);
 }
 
 static TlConsensus *
 start(void **memory)
 {
-	size_t		size = tl_consensus_size(&config);
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
-	TlConsensus *core;
+	TlConsensus *core = unit_consensus_open(&config, memory);
 
-	*memory = malloc(size);
-	core = tl_consensus_init(*memory, size, &config);
-	UNIT_CHECK(core != NULL);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	return core;
 }

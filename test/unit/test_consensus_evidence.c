@@ -9,6 +9,7 @@
 #include "consensus_evidence.h"
 
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,18 +137,12 @@ keys_decide(void)
 	TlLogRow	row;
 	bool		valid;
 
-	memset(&config, 0, sizeof(config));
+	unit_consensus_config(&config, 1);
 	config.chain_id = chain_id;
-	config.member_count = 1;
+	config.member = 0;
 	config.members[0].number = 2;
-	config.members[0].validator = true;
 	UNIT_CHECK(tl_crypto_xonly_key(config.members[0].row_key, secret) == TL_OK);
-	config.view_count = 8;
-	config.lane_length = 2;
-	config.pace.timer_us = config.pace.fetch_us = 1;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	memset(rows, 0, sizeof(rows));
 	for (int i = 0; i < 2; i++)
 	{

@@ -12,6 +12,7 @@
 #include "consensus_evidence.h"
 #include "merkle_hash.h"
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,30 +118,12 @@ leaf(unsigned place, uint32_t number, TlMemberKind kind, uint8_t generation)
 static void
 configure(void)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = MEMBERS;
+	unit_consensus_config(&config, MEMBERS);
 	for (unsigned i = 0; i < MEMBERS; i++)
 		UNIT_CHECK(tl_consensus_epoch_member(&config.members[i],
 											 leaf(i, i + 1, i == 0 ? TL_MEMBER_VALIDATOR :
 												  TL_MEMBER_PARTICIPANT, 0)) == TL_OK);
-	config.drift_us = 1000000;
-	config.view_count = 8;
-	config.lane_length = 4;
-	config.pace.timer_us = 100000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 50000;
-	config.pace.active_us = 1000000;
-	config.pace.fetch_us = 100000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = genesis->hash;
-	config.founding = genesis->hash;
+	unit_consensus_genesis(&config);
 }
 
 /* A change: what is removed, and the leaves that are set. */
@@ -401,7 +384,7 @@ two_keys(void)
 	TlEvidenceRow rows[4];
 	TlConsensus *core;
 	TlLogRow	row;
-	size_t		size;
+	void	   *memory;
 	bool		valid;
 
 	configure();
@@ -409,9 +392,7 @@ two_keys(void)
 	UNIT_CHECK(rekey(1) == TL_OK);
 	UNIT_CHECK(tl_crypto_xonly_key(key, after) == TL_OK);
 	memcpy(config.members[2].row_key, key, sizeof(key));
-	size = tl_consensus_size(&config);
-	core = tl_consensus_init(malloc(size), size, &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	row_of_three(&rows[0], 0, 1, before);
 	row_of_three(&rows[1], 0, 2, before);
 	row_of_three(&rows[2], 1, 3, after);
@@ -430,7 +411,7 @@ two_keys(void)
 	row = rows[0].row;
 	UNIT_CHECK(tl_consensus_judge(core, &row, tl_consensus_check_signature, NULL, &valid) ==
 			   TL_BAD_SIGNATURE);
-	free(core);
+	free(memory);
 }
 
 /* Sign an approval of these motion bytes; in out. */
@@ -498,13 +479,9 @@ finish(TlConsensus *core, TlActionKind wanted)
 static TlConsensus *
 start(void **memory)
 {
-	size_t		size = tl_consensus_size(&config);
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1, .clock_us = 1};
-	TlConsensus *core;
+	TlConsensus *core = unit_consensus_open(&config, memory);
 
-	*memory = malloc(size);
-	core = tl_consensus_init(*memory, size, &config);
-	UNIT_CHECK(core != NULL);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	return core;
 }

@@ -11,6 +11,7 @@
 
 #include "chain_batch.h"
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,32 +29,18 @@ static uint64_t batches;
 static void
 open_core(int64_t timer_min_us)
 {
-	TlConsensusBlock *genesis = &config.base;
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
 
-	memset(&config, 0, sizeof(config));
+	unit_consensus_config(&config, MEMBERS);
 	config.member = OWN + 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		config.members[i].number = i + 1;
-		config.members[i].row_key[0] = (uint8_t) i;
-		config.members[i].validator = true;
-	}
-	config.view_count = 8;
 	config.lane_length = 64;
 	config.pace.timer_us = 1000 * MS;
 	config.pace.timer_min_us = timer_min_us;
 	config.pace.timer_max_us = 10000 * MS;
 	config.pace.dead_us = 400 * MS;
-	config.pace.active_us = 1000 * MS;
 	config.pace.fetch_us = 200 * MS;
-	genesis->header.proposer = 1;
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	config.chain_id = config.founding = genesis->hash;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	unit_consensus_genesis(&config);
+	core = unit_consensus_open(&config, &memory);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	batches = 0;
 }

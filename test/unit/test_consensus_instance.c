@@ -16,6 +16,7 @@
 #include "consensus_rejoin.h"
 #include "consensus_reply.h"
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,29 +34,13 @@ static TlHash batch_digest;
 static void
 configure(uint32_t member)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
-	memset(sequences, 0, sizeof(sequences));
-	memset(nonces, 0, sizeof(nonces));
+	unit_consensus_config(&config, MEMBERS);
 	config.member = member;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		config.members[i].number = i + 1;
-		config.members[i].row_key[0] = (uint8_t) i;
-		config.members[i].validator = true;
-	}
-	config.view_count = 8;
-	config.lane_length = 4;
 	config.pace.timer_us = 1000000;
 	config.pace.timer_max_us = 10000000;
-	config.pace.dead_us = 500000;
-	config.pace.active_us = 1000000;
-	config.pace.fetch_us = 1000000;
-	genesis->header.proposer = 1;
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	config.chain_id = config.founding = genesis->hash;
+	unit_consensus_genesis(&config);
+	memset(sequences, 0, sizeof(sequences));
+	memset(nonces, 0, sizeof(nonces));
 }
 
 static void
@@ -63,9 +48,7 @@ open_core(void)
 {
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
 
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 }
 
@@ -317,8 +300,7 @@ own_instance(void)
 		configure(1);
 		config.instance[0] = 8;
 		config.replaced[0] = 7;
-		memory = malloc(tl_consensus_size(&config));
-		core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
+		core = unit_consensus_open(&config, &memory);
 		if (stored)				/* the own log knows better */
 			acknowledge(TL_INPUT_ROW, 1, 6, 0);
 		UNIT_CHECK(tl_consensus_step(core, &actions, &start) == TL_OK);

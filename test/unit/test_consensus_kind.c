@@ -15,6 +15,7 @@
 #include "consensus_payload.h"
 #include "unit.h"
 #include "unit_actions.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,19 +60,11 @@ open_core(Kind own, Kind other)
 	TlConsensusBlock *base = &config.base;
 
 	free(memory);
-	memset(&config, 0, sizeof(config));
+	unit_consensus_config(&config, 0);
 	sequence = 0;
-	config.member = 1;
 	put_member(1, own);
 	put_member(2, other);
 	config.checkpoint_interval = 32;
-	config.view_count = 8;
-	config.lane_length = 4;
-	config.pace.timer_us = 1000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 500;
-	config.pace.active_us = 100000;
-	config.pace.fetch_us = 1000;
 	config.pace.start_wait_us = 1000000;
 	base->header.proposer = 1;
 	base->header.height = HEIGHT;
@@ -80,9 +73,7 @@ open_core(Kind own, Kind other)
 	base->hash.bytes[0] = 9;
 	config.founding = base->hash;
 	config.chain_id = base->header.chain_id;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	input.now_us = now_us = 1000000;
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 }

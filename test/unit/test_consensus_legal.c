@@ -17,6 +17,7 @@
 #include "consensus_payload.h"
 #include "merkle_hash.h"
 #include "unit.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,32 +40,12 @@ open_core(void)
 {
 	static void *memory;
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
-	TlConsensusBlock *genesis = &config.base;
 
 	free(memory);
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		secrets[i][31] = (uint8_t) (i + 1);
-		config.members[i].number = i + 1;
-		config.members[i].validator = true;
-		UNIT_CHECK(tl_crypto_xonly_key(config.members[i].row_key, secrets[i]) == TL_OK);
-	}
-	config.view_count = 8;
-	config.lane_length = 4;
-	config.pace.timer_us = config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = config.pace.active_us = config.pace.fetch_us = 1000000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = config.founding = genesis->hash;
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	unit_consensus_config(&config, MEMBERS);
+	unit_consensus_keys(&config, secrets);
+	unit_consensus_genesis(&config);
+	core = unit_consensus_open(&config, &memory);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
 	parent_header.size = parent_cut.size = 0;
 }

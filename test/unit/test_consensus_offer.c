@@ -15,6 +15,7 @@
 #include "merkle_hash.h"
 #include "unit.h"
 #include "unit_actions.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,39 +36,16 @@ static uint8_t bytes[2 * TL_OFFER_SIZE_MAX];
 static void
 open_core(void)
 {
-	TlConsensusBlock *genesis = &config.base;
 	TlInput		input = {.kind = TL_INPUT_START, .now_us = 1};
 
-	memset(&config, 0, sizeof(config));
-	config.member = 1;
-	config.member_count = MEMBERS;
-	for (unsigned i = 0; i < MEMBERS; i++)
-	{
-		secrets[i][31] = (uint8_t) (i + 1);
-		config.members[i].number = i + 1;
-		config.members[i].validator = true;
-		UNIT_CHECK(tl_crypto_xonly_key(config.members[i].row_key, secrets[i]) == TL_OK);
-	}
-	config.drift_us = 1000000;
+	unit_consensus_config(&config, MEMBERS);
+	unit_consensus_keys(&config, secrets);
 	config.view_count = VIEWS;
-	config.lane_length = 4;
-	config.pace.timer_us = 100000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 50000;
-	config.pace.active_us = 1000000;
-	config.pace.fetch_us = 100000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = config.founding = genesis->hash;
+	unit_consensus_genesis(&config);
 	free(memory);
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	UNIT_CHECK(tl_consensus_step(core, &actions, &input) == TL_OK);
-	blocks[0] = *genesis;
+	blocks[0] = config.base;
 }
 
 /* Blocks that order nothing, one a view. */

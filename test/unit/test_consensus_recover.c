@@ -17,6 +17,7 @@
 #include "consensus_payload.h"
 #include "unit.h"
 #include "unit_actions.h"
+#include "unit_consensus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,20 +53,11 @@ static void
 open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 		   uint32_t approvals)
 {
-	TlConsensusBlock *genesis = &config.base;
-
-	memset(&config, 0, sizeof(config));
 	memset(replies, 0, sizeof(replies));
 	reply_ticket = 0;
 	reply_height = 0;
+	unit_consensus_config(&config, members);
 	config.member = member;
-	config.member_count = members;
-	for (unsigned i = 0; i < members; i++)
-	{
-		config.members[i].number = i + 1;
-		config.members[i].row_key[0] = (uint8_t) (i + 1);
-		config.members[i].validator = true;
-	}
 	if (rekeyed)
 	{
 		config.members[0].before_count = 1;
@@ -73,28 +65,13 @@ open_epoch(unsigned members, uint32_t member, uint64_t epoch,
 		config.members[0].before[0].until = epoch;
 	}
 	config.quorum_of_three = 3;
-	config.drift_us = 1000000;
 	config.view_count = 16;
-	config.lane_length = 4;
-	config.pace.timer_us = 100000;
-	config.pace.timer_max_us = 1000000;
-	config.pace.dead_us = 50000;
-	config.pace.active_us = 1000000;
-	config.pace.fetch_us = 100000;
 	config.pace.start_wait_us = 10000000;
-	genesis->header.proposer = 1;
-	UNIT_CHECK(tl_chain_cut_hash(&genesis->header.cut_hash, NULL, 0) == TL_OK);
-	tl_chain_block_hash(&genesis->hash, &genesis->header);
-	tl_merkle_range_init(&genesis->history);
-	UNIT_CHECK(tl_merkle_range_append(&genesis->history, &genesis->hash) == TL_OK);
-	config.chain_id = genesis->hash;
-	config.founding = genesis->hash;
+	unit_consensus_genesis(&config);
 	config.epoch = epoch;
 	config.standing.members[member - 1].approvals = approvals;
 	free(memory);
-	memory = malloc(tl_consensus_size(&config));
-	core = tl_consensus_init(memory, tl_consensus_size(&config), &config);
-	UNIT_CHECK(core != NULL);
+	core = unit_consensus_open(&config, &memory);
 	now_us = 1;
 }
 
