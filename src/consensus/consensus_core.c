@@ -548,6 +548,14 @@ set_base(TlConsensus *core)
 	core->high = core->low;
 	core->final_view = core->low;
 	core->own.view = core->low + 1;
+	/* Nothing of it is remembered here: there is nothing to prune. */
+	for (unsigned i = 0; i < core->base.lane_count; i++)
+	{
+		unsigned	lane = tl_consensus_index(core, core->base.cut[i].member);
+
+		if (lane < core->config.member_count)
+			core->lanes[lane].pruned = core->base.cut[i].digest;
+	}
 	tl_consensus_checkpoint_base(core);
 }
 
@@ -659,6 +667,8 @@ begin(TlConsensus *core, bool fresh)
 	core->checkpoint.handed_us = core->now_us;
 	tl_consensus_pace_handed(core);
 	core->recover.since_us = core->now_us;
+	if (core->own.lost && !core->recover.running)
+		tl_consensus_alarm(core, TL_ALARM_MEMORY, core->config.member);
 	core->own.asking = (fresh || tl_consensus_answer_was_before(core)) &&
 		!core->own.lost && core->own.has_log &&
 		tl_consensus_answer_count(core, core->config.member) > 0 &&
@@ -691,7 +701,10 @@ take_row(TlConsensus *core, const TlInput *input)
 	if (input->kind == TL_INPUT_ROW && index == core->own.index)
 	{
 		if (is_too_early(core, row))
+		{
+			core->own.lost = true;
 			return TL_NOT_FINAL;
+		}
 		take_own_row(core, row);
 		tl_consensus_hop_own_row(core, row);
 	}
@@ -710,15 +723,23 @@ take_row(TlConsensus *core, const TlInput *input)
 }
 
 /*
- * R5, where everybody's vote is needed: an own vote that comes back in a view beyond the
+ * R5, where everybody's vote is needed: an own vote that came back in a view beyond the
  * memory.  It would be forgotten, and be cast once more when the memory has come so far.
+ * At a start it tells that a crash came in the middle of that, as whoever signs it has
+ * the view in memory: then memory is lost still, and the caller says under which nonce
+ * the member rejoins.
  */
 static bool
 is_too_early(const TlConsensus *core, const TlLogRow *row)
 {
-	return core->recover.running && tl_consensus_answer_unanimous(core) &&
-		row->epoch == core->config.epoch &&
-		row->view >= core->low + core->config.view_count && !TL_FORGOTTEN(330);
+	bool		votes = row->kind == TL_LOG_PROPOSE || row->kind == TL_LOG_NOTARIZE ||
+		row->kind == TL_LOG_FINALIZE || row->kind == TL_LOG_NULLIFY;
+
+	if (core->started ? TL_FORGOTTEN(330) : TL_FORGOTTEN(332))
+		return false;
+	return votes && (!core->started || core->recover.running) &&
+		tl_consensus_answer_unanimous(core) && row->epoch == core->config.epoch &&
+		row->view >= core->low + core->config.view_count;
 }
 
 /*

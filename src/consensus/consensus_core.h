@@ -35,10 +35,17 @@ extern TlConsensus *tl_consensus_init(void *memory, size_t size,
 /*
  * One input.  TL_OK, or what is wrong with the input, which then has changed
  * nothing.  The actions are to be carried out whatever is returned, as time has
- * passed.  TL_BAD_ORDER for a MAKE_BATCH or MAKE_APPROVAL that is not the next
- * of the own ones or for which there is no room yet, for a STATE or DUE of a
- * block that is not final, and for a SUMMARY of another row than the last one, TL_NOT_FINAL for a row of an epoch that
- * is still to come (offer it again later), TL_BAD_FORMAT for a row of nobody.
+ * passed.
+ *	  TL_BAD_ORDER	a MAKE_BATCH or MAKE_APPROVAL that is not the next of the own ones,
+ *					or for which there is no room yet; a STATE or DUE of a block that
+ *					is not final; a SUMMARY of another row than the last one; a row of
+ *					an incarnation that is over, or of an epoch before that of the row
+ *					before it (R49): it is not stored
+ *	  TL_NOT_FINAL	a row of an epoch that is still to come, a REJOIN that rests on
+ *					another one, an own vote beyond the memory: offer it again later
+ *	  TL_BAD_FORMAT	a row of nobody; a REJOIN by who has nobody to ask
+ *	  TL_BAD_VERSION	an approval of a version that this program does not know (R26);
+ *					anything to be made, in an epoch of such a version (R27)
  */
 extern TlStatus tl_consensus_step(TlConsensus *core, TlActions *actions,
 								  const TlInput *input);

@@ -28,9 +28,10 @@
 
 static void take_instead(TlConsensus *core);
 static TlKnownBlock *next_block(TlConsensus *core, TlKnownBlock *tip);
-static TlSpan nearest(TlConsensus *core, const TlKnownBlock *known, TlSpan certificate);
+static const TlView *nearest(TlConsensus *core, const TlKnownBlock *known);
 static bool hand_over(TlConsensus *core, TlKnownBlock *known,
 					  TlSpan certificate);
+static bool ends_epoch(const TlConsensusBlock *block);
 static TlSpan encode_finalization(TlConsensus *core, const TlView *view);
 static TlSpan encode_epoch(TlConsensus *core, TlView *view);
 static bool put_carriers(TlConsensus *core, const TlHash *tip, TlView *view,
@@ -41,8 +42,9 @@ bool
 tl_consensus_final_settle(TlConsensus *core)
 {
 	TlView	   *view;
+	const TlView *shown = NULL;
 	TlKnownBlock *tip;
-	TlSpan		certificate;
+	TlSpan		certificate = {NULL, 0};
 	bool		changed = false;
 
 	if (!core->started || core->forked ||
@@ -75,9 +77,7 @@ tl_consensus_final_settle(TlConsensus *core)
 		tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 		return false;
 	}
-	certificate = encode_finalization(core, view);
-	while (certificate.size > 0 && !core->standing.changed &&
-		   core->base.header.view < core->final_view)
+	while (!core->standing.changed && core->base.header.view < core->final_view)
 	{
 		TlKnownBlock *next = next_block(core, tip);
 
@@ -86,7 +86,12 @@ tl_consensus_final_settle(TlConsensus *core)
 			tl_consensus_alarm(core, TL_ALARM_FORK, 0);
 			break;
 		}
-		if (!hand_over(core, next, nearest(core, next, certificate)))
+		if (nearest(core, next) != shown)
+		{
+			shown = nearest(core, next);
+			certificate = encode_finalization(core, shown);
+		}
+		if (certificate.size == 0 || !hand_over(core, next, certificate))
 			break;
 		changed = true;
 	}
@@ -140,20 +145,22 @@ next_block(TlConsensus *core, TlKnownBlock *tip)
 }
 
 /*
- * The block's own finalization, if it is known, or that of a descendant.  Whoever is far
- * behind can only be shown blocks if some finalization is within his memory (P17).
+ * The view of the block's own finalization, if that is known, or of the next one above.
+ * Whoever is far behind can only be shown blocks if some finalization is within his
+ * memory (P17); and a core that is made anew in between knows the one of its base only.
  */
-static TlSpan
-nearest(TlConsensus *core, const TlKnownBlock *known, TlSpan certificate)
+static const TlView *
+nearest(TlConsensus *core, const TlKnownBlock *known)
 {
-	const TlView *view = tl_consensus_view(core, known->block.header.view);
-	TlSpan		own = {NULL, 0};
+	for (uint64_t number = known->block.header.view;
+		 number < core->final_view && !TL_FORGOTTEN(331); number++)
+	{
+		const TlView *view = tl_consensus_view(core, number);
 
-	if (view != NULL && view->view != core->final_view && !TL_FORGOTTEN(331) &&
-		view->certified[VOTE_FINALIZE].present &&
-		tl_consensus_same(&view->certified[VOTE_FINALIZE].block, &known->block.hash))
-		own = encode_finalization(core, view);
-	return (own.size > 0) ? own : certificate;
+		if (view != NULL && view->certified[VOTE_FINALIZE].present)
+			return view;
+	}
+	return tl_consensus_view(core, core->final_view);
 }
 
 static bool
@@ -164,10 +171,8 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	TlConsensusBlock *handed;
 	bool		rows = tl_consensus_entry_fetch(core, known, true);
 
-	/* P11 is a row of this epoch, and who asks (R30) signs none */
-	for (unsigned i = 0; i < known->block.entry_count; i++)
-		if (core->own.asking && known->block.entries[i].kind == TL_ENTRY_MEMBERS)
-			return false;
+	if (!TL_RULE(121, !core->own.asking || !ends_epoch(&known->block)))
+		return false;
 	if (!tl_consensus_cut_fetch(core, &core->base, &known->block, true,
 								&known->asked_us) || !rows)
 		return false;
@@ -197,6 +202,18 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	core->checkpoint.handed_us = core->now_us;
 	tl_consensus_pace_handed(core);
 	return true;
+}
+
+/* Of such a block P11 wants a row of its epoch, and who asks (R30) signs none: P21. */
+static bool
+ends_epoch(const TlConsensusBlock *block)
+{
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		if (block->entries[i].kind == TL_ENTRY_MEMBERS)
+			return true;
+	}
+	return false;
 }
 
 /*

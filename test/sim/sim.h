@@ -79,6 +79,17 @@ typedef struct SimBytes
 	size_t		size;
 } SimBytes;
 
+/* Lanes that have cost a view: sim_careful.c. */
+typedef struct SimCareful
+{
+	uint64_t	view;			/* in which the core was, when it had settled */
+	uint32_t	leader;			/* of it */
+	uint64_t	missing;		/* lanes of its block whose bodies were not here, by bit */
+	unsigned	strikes[SIM_NODES_MAX]; /* views, since the final block with: */
+	TlHash		final[SIM_NODES_MAX];	/* its place in the lane */
+	int64_t		until_us[SIM_NODES_MAX];
+} SimCareful;
+
 typedef struct SimNode
 {
 	unsigned	id;
@@ -167,6 +178,7 @@ typedef struct SimNode
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 
 	/* what the checks remember */
+	SimCareful	careful;
 	uint64_t	doubled_epoch;	/* in which it saw two copies of a member */
 	unsigned   *doubled[SIM_NODES_MAX]; /* rows read by then, per log, or NULL */
 	uint64_t	voted_epoch;
@@ -367,6 +379,7 @@ typedef enum SimSeen
 	SIM_SEEN_PASSED,			/* pruned, though a member has not acknowledged it */
 	SIM_SEEN_DROPPED,			/* rows that were dropped */
 	SIM_SEEN_GAP,				/* logs that were followed across such rows */
+	SIM_SEEN_CAREFUL,			/* batches ordered of lanes that have cost a view */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -457,6 +470,7 @@ typedef struct SimPlan
 	uint64_t	retain_count;	/* and for those so many blocks behind; 0: for all */
 	bool		drops;			/* what may be pruned is dropped */
 	bool		waits;			/* rows beyond what a core remembers */
+	bool		sums;			/* where rows are dropped: starts by summaries of logs */
 	int64_t		body_us;		/* largest delay of a body, beside that of its row */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
@@ -626,6 +640,8 @@ extern void sim_disk_copy(SimWorld *world, SimNode *node, const SimNode *peer);
 extern void sim_disk_add_block(SimNode *node, const TlConsensusBlock *block,
 							   TlSpan certificate);
 extern void sim_disk_forget_arrivals(SimWorld *world, SimNode *node);
+extern bool sim_disk_is_ordered(SimWorld *world, const SimNode *node, const SimRow *row);
+extern const TlLane *sim_lane(const TlLane *cut, unsigned count, uint32_t member);
 extern void sim_disk_store(SimNode *node, unsigned log, SimRow *row);
 extern void sim_disk_add_body(SimNode *node, const TlHash *digest);
 extern bool sim_disk_has_body(const SimNode *node, const TlHash *digest);
@@ -645,7 +661,8 @@ extern void sim_summary_commit(SimWorld *world, SimNode *node);
 extern void sim_summary_start(SimWorld *world, SimNode *node,
 							  const TlConsensusConfig *config);
 extern bool sim_summary_passes(const SimNode *node, unsigned log);
-extern bool sim_summary_needs(const SimNode *node, unsigned log, unsigned place);
+extern unsigned sim_summary_first(const SimNode *node, unsigned log);
+extern void sim_summary_moved(SimNode *node, unsigned log, unsigned gone);
 extern void sim_summary_give(SimWorld *world, SimNode *node, unsigned log);
 extern struct SimSummary *sim_summary_copy(const struct SimSummary *summaries);
 
@@ -671,7 +688,7 @@ extern void sim_state_lie_header(const SimWorld *world,
 extern const char *sim_state_unfinished(SimWorld *world, const SimNode *node);
 
 /* sim_relay.c */
-extern void sim_relay_final(const SimWorld *world, SimNode *node,
+extern void sim_relay_final(SimWorld *world, SimNode *node,
 							const TlAction *action);
 extern void sim_relay_commit(SimWorld *world, SimNode *node);
 extern void sim_relay_begun(SimWorld *world, SimNode *node);
@@ -698,6 +715,10 @@ extern void sim_retain_prune(SimWorld *world, SimNode *node,
 							 uint64_t height);
 extern void sim_retain_step(const SimWorld *world, SimNode *node);
 extern void sim_retain_check(SimWorld *world);
+
+/* sim_careful.c */
+extern void sim_careful_step(SimWorld *world, SimNode *node);
+extern void sim_careful_propose(SimWorld *world, SimNode *node, const TlLogRow *row);
 
 /* sim_prune.c */
 extern void sim_prune_commit(SimWorld *world, SimNode *node);

@@ -7,10 +7,14 @@
  */
 #include "sim.h"
 
+#include "chain_batch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static bool is_loose(const SimNode *node, const SimRow *row);
+static bool orders(SimWorld *world, const TlConsensusBlock *block,
+				   const TlConsensusBlock *parent, const SimRow *row);
 
 void
 sim_disk_open(SimWorld *world, SimNode *node, bool start)
@@ -163,6 +167,63 @@ is_loose(const SimNode *node, const SimRow *row)
 			return true;
 	}
 	return false;
+}
+
+/* Does a block of this chain order the row? */
+bool
+sim_disk_is_ordered(SimWorld *world, const SimNode *node, const SimRow *row)
+{
+	for (unsigned i = 1; i < node->chain_count; i++)
+	{
+		if (orders(world, &node->chain[i], &node->chain[i - 1], row))
+			return true;
+	}
+	return false;
+}
+
+/* As an entry, or as a batch between the two cuts. */
+static bool
+orders(SimWorld *world, const TlConsensusBlock *block, const TlConsensusBlock *parent,
+	   const SimRow *row)
+{
+	const TlLane *to = sim_lane(block->cut, block->lane_count, row->row.member);
+	const TlLane *from = sim_lane(parent->cut, parent->lane_count, row->row.member);
+	TlHash		digest;
+
+	for (unsigned i = 0; i < block->entry_count; i++)
+	{
+		if (sim_same(&block->entries[i].digest, &row->digest))
+			return true;
+	}
+	if (row->row.kind != TL_LOG_BATCH || to == NULL)
+		return false;
+	digest = to->digest;
+	while (from == NULL || !sim_same(&digest, &from->digest))
+	{
+		const SimRow *batch = sim_find(world, &digest);
+		TlBatchHeader header;
+
+		if (sim_same(&digest, &row->subject))
+			return true;
+		if (batch == NULL ||
+			tl_chain_batch_decode(&header, batch->row.payload.data,
+								  batch->row.payload.size) != TL_OK || header.batch == 1)
+			return false;
+		digest = header.previous;
+	}
+	return false;
+}
+
+/* The place of a member's lane in a cut, or NULL. */
+const TlLane *
+sim_lane(const TlLane *cut, unsigned count, uint32_t member)
+{
+	for (unsigned i = 0; i < count; i++)
+	{
+		if (cut[i].member == member)
+			return &cut[i];
+	}
+	return NULL;
 }
 
 void

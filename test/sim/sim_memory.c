@@ -219,7 +219,12 @@ sim_memory_save(SimWorld *world, SimNode *node)
 		node->backup = backup = calloc(1, sizeof(SimBackup));
 	node->restored = 0;
 	for (unsigned i = 0; i < world->member_count; i++)
+	{
 		copy_log(&backup->logs[i], &node->logs[i]);
+		/* Only what no crash can take: others may have been told that it is not here. */
+		if (i + 1 != node->number && backup->logs[i].count > node->safe[i])
+			backup->logs[i].count = node->safe[i];
+	}
 	copy_log(&backup->loose, &node->loose);
 	copy_log(&backup->wire, &node->wire);
 	backup->chain_count = node->chain_count;
@@ -273,7 +278,10 @@ restore(SimWorld *world, SimNode *node, const SimBackup *backup,
 	TlSpan		certificate = {backup->certificate, backup->certificate_size};
 
 	for (unsigned i = 0; i < world->member_count; i++)
+	{
 		copy_log(&node->logs[i], &backup->logs[i]);
+		node->safe[i] = backup->logs[i].count;
+	}
 	copy_log(&node->loose, &backup->loose);
 	if (with_wire)
 		copy_log(&node->wire, &backup->wire);
@@ -519,6 +527,8 @@ sim_memory_commit(SimWorld *world, SimNode *node, bool send)
 		log = &node->logs[reply.asker - 1];
 		while (log->count > node->read[reply.asker - 1] && !SIM_FORGOTTEN(34))
 			log->rows[--log->count]->holders &= ~(UINT64_C(1) << node->id);
+		if (node->safe[reply.asker - 1] > log->count)
+			node->safe[reply.asker - 1] = log->count;
 		node->replies[reply.asker - 1] = row;
 		memset(node->closed[reply.asker - 1], 0, TL_NONCE_SIZE);
 		if (log->count > 0)
@@ -825,7 +835,10 @@ sim_memory_returns(SimWorld *world, SimNode *node, const SimRow *row)
 	}
 }
 
-/* What is beyond that row is gone, and the core knows nothing of it. */
+/*
+ * What is beyond that row is gone, and the core knows nothing of it.  What blocks here
+ * order stays outside of the log: others may have lost it.
+ */
 static void
 cut_log(SimWorld *world, SimNode *node, const TlHash *after)
 {
@@ -833,8 +846,12 @@ cut_log(SimWorld *world, SimNode *node, const TlHash *after)
 
 	while (own->count > 0 && !sim_same(&tail(own)->digest, after))
 	{
-		tail(own)->holders &= ~(UINT64_C(1) << node->id);
-		own->count--;
+		SimRow	   *row = own->rows[--own->count];
+
+		if (sim_disk_is_ordered(world, node, row))
+			sim_log_add(&node->loose, row);
+		else
+			row->holders &= ~(UINT64_C(1) << node->id);
 	}
 	node->stated_row = 0;		/* may have been among them */
 	sim_memory_recount(world, node);

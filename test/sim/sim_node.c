@@ -235,7 +235,12 @@ static void
 commit(SimWorld *world, SimNode *node, bool send)
 {
 	node->busy = false;
-	memcpy(node->safe, node->read, sizeof(node->safe));
+	for (unsigned i = 0; i < world->member_count; i++)
+	{
+		/* A core that is made anew may have been given less so far. */
+		if (node->safe[i] < node->read[i])
+			node->safe[i] = node->read[i];
+	}
 	for (unsigned i = 0; i < node->pending.count; i++)
 	{
 		SimRow	   *row = node->pending.rows[i];
@@ -341,6 +346,8 @@ sim_node_step(SimWorld *world, SimNode *node, TlInput *input, bool more)
 	world->core_steps++;
 	sim_node_obey(world, node);
 	sim_retain_step(world, node);
+	if (!more)
+		sim_careful_step(world, node);
 }
 
 /* Do what the core asked for. */
@@ -356,6 +363,7 @@ sim_node_obey(SimWorld *world, SimNode *node)
 		{
 			case TL_ACT_APPEND:
 				sim_check_vote_asked(world, node, &action->row);
+				sim_careful_propose(world, node, &action->row);
 				row = sim_row(world, &action->row);
 				if (row->row.kind == TL_LOG_BATCH)
 					sim_check_batch(world, &row->subject);

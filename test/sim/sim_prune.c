@@ -12,6 +12,8 @@
  *	  batch which the checkpoint's block does not order: who holds that is the sum of all
  *	  ACKs, and a core that is made anew has nothing else;
  *	  the newest STATE (R42).
+ * Who starts by a summary of the log (sim_summary.c) has that sum in it, and drops nothing
+ * from the first row on that a start is given in any case.
  * The newest row of a log stays in any case (R30).  So a log is sparse at its beginning
  * and whole after that.  All others are gone for good: no core is given them again, no
  * peer gets them.
@@ -29,9 +31,10 @@
 static void drop_rows(SimWorld *world, SimNode *node, unsigned member,
 					  const TlConsensusBlock *checkpoint);
 static bool is_needed(const TlLogRow *row, const TlBlockHeader *header);
-static bool stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint);
+static bool stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint,
+				  bool summed);
 static bool is_newest(const SimLog *log, unsigned place);
-static bool ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint);
+static bool ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint, bool summed);
 static bool is_ordered(const TlLane *lane, const TlConsensusBlock *block);
 static void drop_loose(SimNode *node, const TlBlockHeader *header);
 static void release(SimNode *node, SimRow *row);
@@ -58,6 +61,7 @@ drop_rows(SimWorld *world, SimNode *node, unsigned member,
 		  const TlConsensusBlock *checkpoint)
 {
 	SimLog	   *log = &node->logs[member];
+	bool		summed = world->plan.sums && member + 1 != node->number;
 	unsigned	end = 0;
 	unsigned	kept = 0;
 	unsigned	gone;
@@ -71,9 +75,11 @@ drop_rows(SimWorld *world, SimNode *node, unsigned member,
 		end = node->safe[member];
 	if (end > node->read[member])
 		end = node->read[member];
+	if (world->plan.sums && end > sim_summary_first(node, member))
+		end = sim_summary_first(node, member);
 	for (unsigned i = 0; i < end; i++)
 	{
-		if (stays(log, i, checkpoint))
+		if (stays(log, i, checkpoint, summed))
 			log->rows[kept++] = log->rows[i];
 		else
 			release(node, log->rows[i]);
@@ -87,6 +93,7 @@ drop_rows(SimWorld *world, SimNode *node, unsigned member,
 	node->read[member] -= gone;
 	node->safe[member] -= (node->safe[member] >= end) ? gone : node->safe[member];
 	sim_check_copy_moved(node, member, gone);
+	sim_summary_moved(node, member, gone);
 	world->seen[SIM_SEEN_DROPPED] += gone;
 }
 
@@ -98,7 +105,7 @@ is_needed(const TlLogRow *row, const TlBlockHeader *header)
 }
 
 static bool
-stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint)
+stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint, bool summed)
 {
 	const TlLogRow *row = &log->rows[place]->row;
 
@@ -110,7 +117,7 @@ stays(const SimLog *log, unsigned place, const TlConsensusBlock *checkpoint)
 		case TL_LOG_GOVERN:
 			return !SIM_FORGOTTEN(321);
 		case TL_LOG_ACK:
-			if (is_newest(log, place) || ack_counts(row, checkpoint))
+			if (is_newest(log, place) || ack_counts(row, checkpoint, summed))
 				return true;
 			break;
 		case TL_LOG_STATE:
@@ -134,7 +141,7 @@ is_newest(const SimLog *log, unsigned place)
 }
 
 static bool
-ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint)
+ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint, bool summed)
 {
 	static const uint8_t zeros[TL_NONCE_SIZE];
 	TlLane		lanes[TL_MEMBER_COUNT_MAX];
@@ -147,7 +154,7 @@ ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint)
 		return false;
 	if (memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0)
 		return true;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; !summed && i < count; i++)
 	{
 		if (!is_ordered(&lanes[i], checkpoint))
 			return true;

@@ -4,7 +4,7 @@
  *	  V23: CERT rows that have to be there at once (P11, P13, P14).
  *
  * Who hands over a block that decides a motion shows its finalization in his
- * log; and so does who begins on a block whose finalization came from outside
+ * log, and hands over none that ends the epoch before he may sign (P21); and so does who begins on a block whose finalization came from outside
  * the logs, if somebody does not show that he knows it.
  *
  *-------------------------------------------------------------------------
@@ -22,11 +22,23 @@ static bool somebody_lacks(const SimWorld *world, const SimNode *node,
 
 /* A block is handed over, and decides a motion. */
 void
-sim_relay_final(const SimWorld *world, SimNode *node, const TlAction *action)
+sim_relay_final(SimWorld *world, SimNode *node, const TlAction *action)
 {
 	static const TlHash zeros;
+	const TlConsensusMember *member = sim_govern_member(world, node->number, node->epoch);
+	TlConsensusStatus status;
 
-	if (sim_same(&action->hash, &zeros) || !may_sign(world, node))
+	if (sim_same(&action->hash, &zeros))
+		return;
+	tl_consensus_status(node->core, &status);
+	for (unsigned i = 0; i < action->block->entry_count; i++)
+	{
+		if (action->block->entries[i].kind == TL_ENTRY_MEMBERS && status.asking &&
+			sim_is_honest(node) && member != NULL && member->validator)
+			sim_fail(world, "V23: node %u ends its epoch, and may not say yet how",
+					 node->id);
+	}
+	if (!may_sign(world, node))
 		return;
 	node->decided_epoch = action->block->header.epoch;
 	node->decided_view = action->block->header.view;

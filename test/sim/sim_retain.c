@@ -19,15 +19,19 @@ sim_retain_plan(SimWorld *world)
 {
 	world->plan.retain_us = (world->seed % 3 == 1) ? 60 * 1000 * SIM_MS : 0;
 	world->plan.retain_count = (world->seed % 5 == 2) ? 16 : 0;
-	world->plan.drops = world->plan.waits = world->seed % 7 < 4;
+	world->plan.drops = world->seed % 7 < 4;
+	/* Where rows are dropped they have to wait: what lies between may be gone. */
+	world->plan.waits = world->plan.drops || world->seed / 7 % 5 < 3;
+	world->plan.sums = world->seed / 35 % 3 > 0;
 }
 
-/* A core that is made anew has heard nothing yet. */
+/* A core that is made anew has heard nothing yet, and blames nobody (sim_careful.c). */
 void
 sim_retain_open(const SimWorld *world, SimNode *node)
 {
 	memset(node->acked, 0, sizeof(node->acked));
 	memset(node->owes_us, 0, sizeof(node->owes_us));
+	memset(&node->careful, 0, sizeof(node->careful));
 	for (unsigned i = 0; i < world->member_count; i++)
 		node->heard_us[i] = world->now_us;
 }

@@ -63,6 +63,8 @@ extern void sim_pace_away_idle(SimWorld *world);
 extern void sim_pruned_away(SimWorld *world);
 extern void sim_pruned_crash(SimWorld *world);
 extern void sim_pruned_restore(SimWorld *world);
+extern void sim_pruned_interrupted(SimWorld *world);
+extern void sim_pruned_beyond(SimWorld *world);
 extern void sim_pruned_lost(SimWorld *world);
 extern void sim_pruned_join(SimWorld *world);
 extern void sim_pruned_copy(SimWorld *world);

@@ -15,6 +15,7 @@ set_dropped(SimWorld *world)
 {
 	world->plan.drops = true;
 	world->plan.waits = true;
+	world->plan.sums = world->seed % 2 == 0;
 	world->plan.checkpoint_interval = 1;
 	world->plan.retain_count = 3;
 }
@@ -43,6 +44,23 @@ sim_pruned_restore(SimWorld *world)
 {
 	sim_forget_both(world);
 	set_dropped(world);
+}
+
+/* Crashes come while rows of its own are on their way back to it. */
+void
+sim_pruned_interrupted(SimWorld *world)
+{
+	sim_pruned_restore(world);
+	world->plan.crash_weight = 4;
+	world->plan.commit_crash_percent = 10;
+}
+
+/* With so little memory that votes come back which lie beyond it (R5), and that is soon full (P9). */
+void
+sim_pruned_beyond(SimWorld *world)
+{
+	sim_pruned_interrupted(world);
+	world->plan.view_count = 12;
 }
 
 void

@@ -30,9 +30,15 @@ typedef struct SimSummary
 	unsigned	last;			/* row that the summary is of */
 	TlHash		digest;			/* of that row */
 	TlLogSummary of;			/* of the own log there is none: member 0 */
+	TlLogSummary knew;			/* of what the core had taken at the last transaction */
+	uint64_t	knew_epoch;		/* in this epoch, plus one; 0: of nothing */
 } SimSummary;
 
 static void make(const SimNode *node, unsigned log);
+static void note(const SimNode *node, unsigned log);
+static bool is_needed(const SimNode *node, unsigned log, unsigned place);
+static void same_known(SimWorld *world, const SimNode *node, uint32_t member);
+static bool differ(const SimWorld *world, TlLogSummary *left, TlLogSummary *right);
 static uint64_t view_of(const TlLogRow *row);
 static void drop_unused(const SimWorld *world, SimNode *node);
 static void check(SimWorld *world, SimNode *node, const TlConsensusConfig *config);
@@ -47,16 +53,32 @@ static void forget_copies(TlLogSummary *left, TlLogSummary *right);
 void
 sim_summary_commit(SimWorld *world, SimNode *node)
 {
-	unsigned	every = 1 + (unsigned) (world->seed % 7);
+	unsigned	every = 1 + (unsigned) (world->seed / 7 % 7);
 
-	/* Where rows are dropped a start is given those that are left: sim_prune.c. */
-	if (world->plan.drops || node->chain_count < node->summary_blocks + every)
+	/* Where rows are dropped a start may be given those that are left: sim_prune.c. */
+	if (world->plan.drops && !world->plan.sums)
 		return;
-	node->summary_blocks = node->chain_count;
 	if (node->summaries == NULL)
 		node->summaries = calloc(SIM_NODES_MAX, sizeof(SimSummary));
+	for (unsigned i = 0; world->plan.drops && i < world->member_count; i++)
+		note(node, i);
+	if (node->chain_count < node->summary_blocks + every)
+		return;
+	node->summary_blocks = node->chain_count;
 	for (unsigned i = 0; i < world->member_count; i++)
 		make(node, i);
+}
+
+/* Where rows are dropped nothing else will say what they amounted to: V33. */
+static void
+note(const SimNode *node, unsigned log)
+{
+	SimSummary *summary = &node->summaries[log];
+	TlConsensusStatus status;
+
+	tl_consensus_status(node->core, &status);
+	summary->knew_epoch = tl_consensus_summary(node->core, log + 1, &summary->knew) ?
+		status.epoch + 1 : 0;
 }
 
 /* The one before stays until it was given: the next is of a row behind it. */
@@ -123,8 +145,32 @@ drop_unused(const SimWorld *world, SimNode *node)
 			sim_same(&log->rows[summary->last]->digest, &summary->digest))
 			summary->given = (summary->of.member == 0);
 		else
-			memset(summary, 0, sizeof(*summary));
+		{
+			summary->made = summary->given = false;
+			summary->first = 0;
+		}
 	}
+}
+
+/* Of the rows before that one a start needs few kinds; 0: it needs all. */
+unsigned
+sim_summary_first(const SimNode *node, unsigned log)
+{
+	return (node->summaries != NULL && node->summaries[log].made) ?
+		node->summaries[log].first : 0;
+}
+
+/* So many rows before that one are gone. */
+void
+sim_summary_moved(SimNode *node, unsigned log, unsigned gone)
+{
+	SimSummary *summary;
+
+	if (node->summaries == NULL || !node->summaries[log].made)
+		return;
+	summary = &node->summaries[log];
+	summary->first -= (summary->first < gone) ? summary->first : gone;
+	summary->last -= (summary->last < gone) ? summary->last : gone;
 }
 
 /* Is the next row of that log one that a core can do without? */
@@ -133,12 +179,12 @@ sim_summary_passes(const SimNode *node, unsigned log)
 {
 	return node->summaries != NULL &&
 		node->read[log] < node->summaries[log].first &&
-		!sim_summary_needs(node, log, node->read[log]);
+		!is_needed(node, log, node->read[log]);
 }
 
 /* Of the rows below the first that is given in any case. */
-bool
-sim_summary_needs(const SimNode *node, unsigned log, unsigned place)
+static bool
+is_needed(const SimNode *node, unsigned log, unsigned place)
 {
 	const TlLogRow *row = &node->logs[log].rows[place]->row;
 
@@ -262,7 +308,12 @@ same(SimWorld *world, const SimNode *node, const TlConsensus *whole)
 				 begun.entries, (unsigned long long) all.view,
 				 (unsigned long long) all.sequence, all.entries);
 	for (unsigned i = 0; i < world->member_count; i++)
-		same_summary(world, node, i + 1, whole);
+	{
+		if (world->plan.drops)
+			same_known(world, node, i + 1);
+		else
+			same_summary(world, node, i + 1, whole);
+	}
 }
 
 static void
@@ -270,26 +321,50 @@ same_summary(SimWorld *world, const SimNode *node, uint32_t member, const TlCons
 {
 	TlLogSummary begun = {0};
 	TlLogSummary all = {0};
+
+	if (tl_consensus_summary(node->core, member, &begun) != tl_consensus_summary(whole, member, &all))
+		sim_fail(world, "V33: node %u does not begin with the last row of member %u",
+				 node->id, member);
+	if (differ(world, &begun, &all))
+		sim_fail(world, "V33: node %u begins with ACKs of member %u up to block %llu, %u lanes, not %llu, %u",
+				 node->id, member, (unsigned long long) begun.final_height, begun.lane_count,
+				 (unsigned long long) all.final_height, all.lane_count);
+}
+
+/* Rows are gone: it stands where the core before did, if no row has come since. */
+static void
+same_known(SimWorld *world, const SimNode *node, uint32_t member)
+{
+	const SimSummary *summary = &node->summaries[member - 1];
+	TlLogSummary knew = summary->knew;
+	TlLogSummary begun = {0};
+
+	if (summary->knew_epoch != node->epoch + 1 || !tl_consensus_summary(node->core, member, &begun) ||
+		!sim_same(&begun.digest, &knew.digest))
+		return;
+	if (differ(world, &begun, &knew))
+		sim_fail(world, "V33: node %u begins with ACKs of member %u up to block %llu, %u lanes, and knew of %llu, %u",
+				 node->id, member, (unsigned long long) begun.final_height, begun.lane_count,
+				 (unsigned long long) knew.final_height, knew.lane_count);
+}
+
+static bool
+differ(const SimWorld *world, TlLogSummary *begun, TlLogSummary *other)
+{
 	uint8_t		left[TL_SUMMARY_SIZE_MAX];
 	uint8_t		right[TL_SUMMARY_SIZE_MAX];
 	TlWriter	writer;
 	size_t		size;
 
-	if (tl_consensus_summary(node->core, member, &begun) != tl_consensus_summary(whole, member, &all))
-		sim_fail(world, "V33: node %u does not begin with the last row of member %u",
-				 node->id, member);
 	/* Of another branch of his log no row is stored, and so none given at a start. */
 	if (world->plan.twins + world->plan.liars > 0 || world->forgotten)
-		forget_copies(&begun, &all);
+		forget_copies(begun, other);
 	tl_writer_init(&writer, left, sizeof(left));
-	(void) tl_consensus_summary_encode(&writer, &begun);
+	(void) tl_consensus_summary_encode(&writer, begun);
 	size = writer.size;
 	tl_writer_init(&writer, right, sizeof(right));
-	(void) tl_consensus_summary_encode(&writer, &all);
-	if (size != writer.size || memcmp(left, right, size) != 0)
-		sim_fail(world, "V33: node %u begins with ACKs of member %u up to block %llu, %u lanes, not %llu, %u",
-				 node->id, member, (unsigned long long) begun.final_height, begun.lane_count,
-				 (unsigned long long) all.final_height, all.lane_count);
+	(void) tl_consensus_summary_encode(&writer, other);
+	return size != writer.size || memcmp(left, right, size) != 0;
 }
 
 static void

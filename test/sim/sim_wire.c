@@ -12,6 +12,8 @@ static bool answers(SimWorld *world, unsigned from, unsigned to);
 static bool may_show(const SimNode *peer);
 static void compare(SimWorld *world, SimNode *node, const SimLog *own,
 					const SimLog *other, int64_t delay);
+static const SimRow *other_by_place(const SimLog *own, const SimLog *other, unsigned count);
+static const SimRow *other_by_number(const SimLog *own, const SimLog *other);
 static void contradict(SimWorld *world, SimNode *node, const SimRow *row,
 					   const SimRow *other);
 
@@ -243,28 +245,27 @@ static void
 compare(SimWorld *world, SimNode *node, const SimLog *own,
 		const SimLog *other, int64_t delay)
 {
+	unsigned	count = (own->count < other->count) ? own->count : other->count;
+	const SimRow *row;
+
+	if (count == 0 || sim_same(&own->rows[count - 1]->digest, &other->rows[count - 1]->digest))
+		return;
+	/* An incarnation that was ended may be cut short here, or rows are dropped. */
+	row = (own->sparse || other->sparse || has_rejoin(own, other)) ?
+		other_by_number(own, other) : other_by_place(own, other, count);
+	if (row != NULL)
+		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
+				  .life = node->life, .row = (SimRow *) row});
+}
+
+/* The last two rows differ: where do rows begin to? */
+static const SimRow *
+other_by_place(const SimLog *own, const SimLog *other, unsigned count)
+{
 	unsigned	low = 0;
-	unsigned	high = (own->count < other->count) ? own->count : other->count;
-	bool		by_place;
+	unsigned	high = count - 1;
 
-	if (high == 0 || sim_same(&own->rows[high - 1]->digest,
-							  &other->rows[high - 1]->digest))
-		return;
-	by_place = !own->sparse && !other->sparse && !has_rejoin(own, other);
-	/* Not by place: an incarnation that was ended may be cut short here, or pruned. */
-	for (unsigned i = own->count; !by_place && i-- > 0;)
-	{
-		const TlLogRow *row = &own->rows[i]->row;
-		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
-
-		if (found == NULL || sim_same(&found->digest, &own->rows[i]->digest))
-			continue;
-		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE,
-				  .node = node->id, .life = node->life,
-				  .row = (SimRow *) found});
-		return;
-	}
-	while (by_place && low < high)
+	while (low < high)
 	{
 		unsigned	middle = (low + high) / 2;
 
@@ -273,9 +274,22 @@ compare(SimWorld *world, SimNode *node, const SimLog *own,
 		else
 			high = middle;
 	}
-	if (by_place)
-		sim_later(world, delay, (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-				  .life = node->life, .row = other->rows[low]});
+	return other->rows[low];
+}
+
+/* The newest of another digest at one place of one incarnation. */
+static const SimRow *
+other_by_number(const SimLog *own, const SimLog *other)
+{
+	for (unsigned i = own->count; i-- > 0;)
+	{
+		const TlLogRow *row = &own->rows[i]->row;
+		const SimRow *found = sim_memory_find(other, row->nonce, row->sequence);
+
+		if (found != NULL && !sim_same(&found->digest, &own->rows[i]->digest))
+			return found;
+	}
+	return NULL;
 }
 
 /* The row that brings this block or batch, from anybody who has it. */

@@ -363,6 +363,31 @@ careful_lane(void)
 	free(memory);
 }
 
+/* P10: a final block of the lane ends it, and no other; the first after a start neither. */
+static void
+care_ends(void)
+{
+	TlLaneState *lane;
+
+	configure(1);
+	config.base.lane_count = 1;
+	config.base.cut[0].member = 2;
+	config.base.cut[0].batch = 1;
+	config.base.cut[0].digest.bytes[0] = 7;
+	open_core();
+	lane = &core->lanes[1];
+	lane->strict_us = 5;
+	lane->strikes = 1;
+	tl_consensus_batch_prune(core, 1);
+	UNIT_CHECK(lane->strict_us == 5 && lane->strikes == 1);
+	core->base.cut[0].batch = 2;
+	core->base.cut[0].digest.bytes[0] = 8;
+	tl_consensus_batch_prune(core, 1);
+	UNIT_CHECK(lane->strict_us == 0 && lane->strikes == 0);
+	free(memory);
+}
+
 UNIT_MAIN(UNIT_CASE(one_after_the_other), UNIT_CASE(instance_counts),
 		  UNIT_CASE(other_branch), UNIT_CASE(certificates_are_bytes),
-		  UNIT_CASE(own_instance), UNIT_CASE(careful_lane))
+		  UNIT_CASE(own_instance), UNIT_CASE(careful_lane),
+		  UNIT_CASE(care_ends))

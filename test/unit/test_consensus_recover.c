@@ -704,6 +704,47 @@ pair(void)
 	UNIT_CHECK(status.floor == 0);	/* nobody could go on without it */
 }
 
+/*
+ * Two members, and a crash while rows come back: at the start there is a vote of a view
+ * that is not remembered.  It waits, and nothing is signed before the REJOIN; four members
+ * do not need it.
+ */
+static void
+interrupted(void)
+{
+	TlSpan		none = {NULL, 0};
+	TlLogRow	within = row_of(1, 0, 1, TL_LOG_NULLIFY, 15, none);
+	TlLogRow	beyond = row_of(1, 0, 2, TL_LOG_NULLIFY, 16, none);
+	TlInput		wanted = {.kind = TL_INPUT_REJOIN,
+	.rejoin = {.cause = TL_REJOIN_ROLLED_BACK, .nonce = {7}}};
+	TlConsensusStatus status;
+
+	for (unsigned members = 2; members <= MEMBERS; members += 2)
+	{
+		bool		waits = (members == 2);
+
+		open_core(members, 1);
+		UNIT_CHECK(give(TL_INPUT_ROW, within) == TL_OK);
+		tl_consensus_row_digest(&beyond.previous, &config.chain_id, &within);
+		UNIT_CHECK(give(TL_INPUT_ROW, beyond) == (waits ? TL_NOT_FINAL : TL_OK));
+		start(false);
+		UNIT_CHECK(alarmed(TL_ALARM_MEMORY) == waits);
+		tl_consensus_status(core, &status);
+		UNIT_CHECK(status.lost == waits && status.sequence == (waits ? 1 : 2));
+		now_us += 60 * 1000000;
+		UNIT_CHECK(step((TlInput) {.kind = TL_INPUT_TIME}) == TL_OK);
+		UNIT_CHECK(!waits || unit_action(&actions, TL_ACT_APPEND) == NULL);
+	}
+	open_core(2, 1);
+	UNIT_CHECK(give(TL_INPUT_ROW, within) == TL_OK);
+	UNIT_CHECK(give(TL_INPUT_ROW, beyond) == TL_NOT_FINAL);
+	UNIT_CHECK(step(wanted) == TL_OK);
+	start(true);
+	UNIT_CHECK(!alarmed(TL_ALARM_MEMORY));	/* its operator knows */
+	UNIT_CHECK(unit_action(&actions, TL_ACT_ASK_LAST_SEEN) != NULL);
+	UNIT_CHECK(give(TL_INPUT_ROW, beyond) == TL_NOT_FINAL);
+}
+
 /* Is an own REJOIN of that epoch and view taken although nobody has what it follows? */
 static bool
 begins_with(unsigned members, uint64_t epoch, uint64_t view)
@@ -1005,6 +1046,7 @@ UNIT_MAIN(UNIT_CASE(asks_first), UNIT_CASE(signs_although_refused),
 		  UNIT_CASE(rejoins), UNIT_CASE(illegal_reply), UNIT_CASE(takes_final),
 		  UNIT_CASE(ordered_rejoin_stays), UNIT_CASE(others_judge),
 		  UNIT_CASE(replies_with_its_floor), UNIT_CASE(pair),
+		  UNIT_CASE(interrupted),
 		  UNIT_CASE(lost_by_both), UNIT_CASE(numbers),
 		  UNIT_CASE(pair_forgets_reply), UNIT_CASE(asks_ahead),
 		  UNIT_CASE(epoch_ends), UNIT_CASE(approvals_go_on),
