@@ -191,7 +191,9 @@ OBJS_BACKEND = \
 	src/replication/replication_fetch.o \
 	src/replication/replication_copy.o \
 	src/replication/replication_body.o \
+	src/replication/replication_mark.o \
 	src/replication/replication_prune.o \
+	src/replication/replication_trim.o \
 	src/replication/replication_forget.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \

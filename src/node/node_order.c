@@ -42,6 +42,7 @@
 #include "node_shared.h"
 #include "node_stand.h"
 #include "node_state.h"
+#include "replication_forget.h"
 #include "replication_own_log.h"
 #include "replication_signature.h"
 #include "tl_compat.h"
@@ -587,7 +588,7 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 	if (seen->row != NULL)
 	{
 		input.row = *seen->row;
-		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
+		input.held = tl_node_order_had_own(seen->row, &order->log.chain_id);
 		if (!input.held)
 			tl_node_order_rejoin_seen(order, seen->row);
 	}
@@ -663,6 +664,7 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_PRUNE:
 				tl_replication_own_vote_prune(order->config->epoch, action->view);
+				tl_replication_forget_needed(order->config->epoch, action->view);
 				break;
 			case TL_ACT_ASK_TIP:
 				tl_node_order_offer_ask_all(order);

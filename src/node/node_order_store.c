@@ -36,6 +36,7 @@
 #include "node_order_decision.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
+#include "replication_forget.h"
 #include "replication_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -151,6 +152,12 @@ static TlStatement select_kept_lane = {
 static TlStatement select_own_row = {
 	"SELECT FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
 	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.digest = $2",
+	2, {INT8OID, BYTEAOID}
+};
+static TlStatement select_own_at = {
+	"SELECT FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
+	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1"
+	" WHERE substring(l.message FROM 6 FOR 16) = $2",
 	2, {INT8OID, BYTEAOID}
 };
 static TlStatement select_submitted = {
@@ -368,6 +375,19 @@ tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id)
 	values[0] = Int64GetDatum((int64) row->sequence);
 	values[1] = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
 	return tl_chain_execute(&select_own_row, values, NULL, false) > 0;
+}
+
+/* Has it had that row, which is here or was dropped? */
+bool
+tl_node_order_had_own(const TlLogRow *row, const TlHash *chain_id)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) row->sequence), tl_chain_bytes(row->nonce, TL_NONCE_SIZE)
+	};
+
+	return tl_node_order_has_own(row, chain_id) ||
+		(tl_replication_forget_may_lack(row) &&
+		 tl_chain_execute(&select_own_at, values, NULL, false) == 0);
 }
 
 /* The hash of the block that a PROPOSE row proposes. */

@@ -45,6 +45,9 @@ typedef struct TlWalk
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of that incarnation */
 	uint64_t	sequence;
 	TlHash		log_digest;		/* effective, of that row */
+	bool		sparse_known;	/* the next two were read */
+	uint8_t		sparse_nonce[TL_NONCE_SIZE];
+	uint64_t	sparse_end;		/* of that incarnation old rows up to here may be gone */
 	bool		gap_reported;	/* a missing row was named as what it was */
 	TlLoss		loss;
 

@@ -11,7 +11,8 @@
  * Invariants
  *	  V4  the sequence grows by one, each row names the digest of the one before;
  *		  it starts from 1 with the REJOIN of a later incarnation, and that one
- *		  names the last row before
+ *		  names the last row before.  Old rows that nobody needs may have been dropped:
+ *		  up to where, ledger_internal.sparse_log says
  *	  V5  each row is signed with the member's key, of the genesis block or of the
  *		  motion that has made it a member or changed its key
  *	  V6  the columns beside the message say what the message says
@@ -20,11 +21,21 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
+#include "chain_statement.h"
 #include "proof_verify_chain.h"
+
+static TlStatement select_sparse = {
+	"SELECT coalesce((SELECT s.seq FROM ledger_internal.sparse_log AS s, ledger_internal.node AS n"
+	" WHERE s.member = n.member AND s.nonce = $1), 0)",
+	1, {BYTEAOID}
+};
 
 static void read_row(TlWalk *walk);
 static const char *check_row(TlWalk *walk, TlLogRow *row, TlHash *digest);
 static void check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem);
+static bool are_dropped(TlWalk *walk, const TlLogRow *row);
 static const char *check_rejoin(TlWalk *walk, const TlLogRow *row);
 static bool columns_fit(const TlWalk *walk, const TlLogRow *row,
 						const TlHash *digest);
@@ -126,7 +137,7 @@ check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 	}
 	else if (row->sequence != walk->sequence + 1)
 	{
-		if (walk->gap_reported)
+		if (walk->gap_reported || are_dropped(walk, row))
 			return;
 		problem->kind = "bad_signature";
 		problem->expected = psprintf("row %lld", (long long) walk->sequence + 1);
@@ -140,6 +151,23 @@ check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 		problem->detail = psprintf("Row %lld of the own log does not follow the row before.",
 								   (long long) row->sequence);
 	}
+}
+
+/* The rows between the one before and this one. */
+static bool
+are_dropped(TlWalk *walk, const TlLogRow *row)
+{
+	Datum		value;
+
+	if (!walk->sparse_known || memcmp(walk->sparse_nonce, row->nonce, TL_NONCE_SIZE) != 0)
+	{
+		value = tl_chain_bytes(row->nonce, TL_NONCE_SIZE);
+		tl_chain_execute(&select_sparse, &value, NULL, true);
+		walk->sparse_end = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+		memcpy(walk->sparse_nonce, row->nonce, TL_NONCE_SIZE);
+		walk->sparse_known = true;
+	}
+	return row->sequence > walk->sequence && row->sequence <= walk->sparse_end + 1;
 }
 
 /* Where the batch brings the cut. */

@@ -14,6 +14,16 @@
  * That somebody has more of a log is a claim, and forgotten after a round in
  * vain; who tells the truth will say it again.
  *
+ * Wires drop old rows (replication_trim.c), and say in ledger_wire.forgotten up to
+ * which row of a log.  Where all of them were asked for the next row in vain, and one
+ * says that it has dropped it, the log goes on with the next row that such a one has
+ * (src/consensus/README.md, Checkpoints).
+ *
+ * Invariant
+ *	  W11 rows are passed over only up to where a wire says that it has dropped some,
+ *		  in what that wire shows, and after a round of all wires in vain; never the
+ *		  first one of an incarnation
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -79,6 +89,9 @@ static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t 
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
 static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
 static bool pass_over(TlPeerLog *log, PGresult *result);
+static bool next_source(TlWire *wire, TlPeerLog *log);
+static void note_kept(TlPeerLog *log, uint64_t gone);
+static uint64_t gone_of(const PGresult *result);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static char *chunk_query(uint32_t member, bool rebuilt);
@@ -143,7 +156,7 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 		while (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
 		{
 			log->passed_count = 0;
-			if (tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+			if (next_source(wire, log))
 				break;
 		}
 		if (!peer->arrived)		/* what arrives of itself is read first */
@@ -356,9 +369,11 @@ ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last
 	};
 
 	return ask(wire, source, peer, log->nonce,
-			   psprintf("SELECT message, arrival FROM (SELECT message, arrival, sum(octet_length(message))"
+			   psprintf("SELECT message, arrival, (SELECT f.seq FROM ledger_wire.forgotten AS f"
+						" WHERE f.member = %1$u AND f.nonce = substring($1::bytea FOR 16))"
+						" FROM (SELECT message, arrival, sum(octet_length(message))"
 						" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-						" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+						" FROM (SELECT message, arrival FROM ledger_wire.log_%1$u"
 						" WHERE (ledger_wire.row_key(message), arrival) > ($1::bytea, $2::bigint)"
 						" AND ledger_wire.row_key(message) <= $3::bytea"
 						" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
@@ -383,11 +398,16 @@ on_gap(void *context, PGresult *result)
 	TlQuestion *asked = context;
 	TlWire	   *wire = asked->wire;
 	TlPeer	   *peer = &wire->peers[asked->peer];
+	uint64_t	gone = 0;
 	int			kept = 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 3 &&
 		PQntuples(result) > 0)
 	{
+		gone = gone_of(result);
+		for (int j = 0; j < peer->log_count; j++)
+			if (peer->logs[j].passes && memcmp(peer->logs[j].nonce, asked->nonce, TL_NONCE_SIZE) == 0)
+				peer->logs[j].gone = gone;
 		tl_replication_wire_begin(wire);
 		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
 		tl_replication_wire_end(wire);
@@ -398,6 +418,7 @@ on_gap(void *context, PGresult *result)
 	{
 		TlPeerLog  *log = &peer->logs[j];
 
+		log->gone = 0;
 		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0 ||
 			(kept == 0 && result != NULL && pass_over(log, result)))
 			continue;
@@ -405,15 +426,50 @@ on_gap(void *context, PGresult *result)
 		if (kept > 0)
 		{
 			log->pause_ms = PAUSE_MS_MIN;
+			note_kept(log, gone);
 			if (asked->source == asked->peer)
 				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
 			continue;
 		}
-		tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
-		if (log->source < 0)
+		log->gap_shown |= gone > log->sequence;
+		if (next_source(wire, log))
 			log->known = log->sequence; /* a claim that nobody makes good */
 	}
 	pfree(asked);
+}
+
+/* Whom to ask next; true after the last one: did all of a round lack what one has dropped? */
+static bool
+next_source(TlWire *wire, TlPeerLog *log)
+{
+	if (!tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+		return false;
+	log->passes = log->whole && log->gap_shown;
+	log->whole = true;
+	log->gap_shown = false;
+	return true;
+}
+
+/* The log goes on; beyond what this wire has dropped a gap is one that can be filled. */
+static void
+note_kept(TlPeerLog *log, uint64_t gone)
+{
+	log->whole = false;
+	log->gap_shown = false;
+	log->passes &= log->sequence < gone;
+}
+
+/* Up to where this wire has dropped rows of the log that it was asked for. */
+static uint64_t
+gone_of(const PGresult *result)
+{
+	uint64_t	gone;
+
+	if (PQgetisnull(result, 0, 2) || PQgetlength(result, 0, 2) != sizeof(gone))
+		return 0;
+	memcpy(&gone, PQgetvalue(result, 0, 2), sizeof(gone));
+	gone = pg_ntoh64(gone);
+	return gone <= PG_INT64_MAX ? gone : 0;
 }
 
 /*

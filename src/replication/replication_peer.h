@@ -32,6 +32,13 @@ typedef struct TlPeerLog
 	int			pause_ms;		/* until it is asked for again */
 	int			source;			/* whom to ask next: index of a peer, or -1 for
 								 * the own wire */
+
+	/* rows that were dropped from wires (replication_fetch.c) */
+	uint64_t	gone;			/* those up to here may be passed over now */
+	bool		whole;			/* this round began with the first wire */
+	bool		gap_shown;		/* one of it has dropped the next ones */
+	bool		passes;			/* and in the last round none had them */
+
 	TimestampTz behind_since;	/* the row behind this one was shown or claimed: */
 	uint64_t	behind;
 
@@ -64,6 +71,7 @@ typedef struct TlPeer
 	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
 	bool		prepared;		/* the question for them, in this connection */
+	int64_t		trimmed;		/* rows up to here were judged (replication_trim.c) */
 	int			log_count;
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 

@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -47,6 +48,7 @@ static bool put_replies(TlWire *wire);
 static TlParameter array_parameter(Datum array);
 static void on_replies(void *context, PGresult *result);
 static bool ask_own(TlWire *wire, int source, TimestampTz now);
+static void note_gone(TlWire *wire, const PGresult *result);
 static void on_own(void *context, PGresult *result);
 
 /* Put a row into that member's wire; it takes the place of one that waits. */
@@ -81,8 +83,11 @@ tl_replication_request_take_back(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE
 								 uint64_t sequence)
 {
 	wire->takes_back = true;
+	if (memcmp(wire->back_nonce, nonce, TL_NONCE_SIZE) != 0)
+		wire->back_gone = 0;
 	memcpy(wire->back_nonce, nonce, TL_NONCE_SIZE);
 	wire->back_sequence = sequence;
+	wire->back_limit = PG_INT64_MAX;
 }
 
 /* When there is something to do. */
@@ -276,16 +281,49 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	tl_replication_fetch_place(after, wire->back_nonce, wire->back_sequence);
 	tl_replication_fetch_place(last, wire->back_nonce, PG_UINT64_MAX);
 	return tl_replication_request_question(wire, source, on_own,
-										   psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
+										   psprintf("SELECT message, (SELECT f.seq FROM ledger_wire.forgotten AS f"
+													" WHERE f.member = %1$u AND f.nonce = substring($1::bytea FOR 16))"
+													" FROM (SELECT message, sum(octet_length(message))"
 													" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-													" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+													" FROM (SELECT message, arrival FROM ledger_wire.log_%1$u"
 													" WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
 													" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
 													" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
-													" UNION ALL (SELECT message FROM ledger_wire.log_%u"
+													" UNION ALL (SELECT message, NULL FROM ledger_wire.log_%1$u"
 													" WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
-													" ORDER BY arrival LIMIT 64)", wire->member, wire->member),
+													" ORDER BY arrival LIMIT 64)", wire->member),
 										   parameters, 2);
+}
+
+/* How far this answer goes, and up to where rows may be missing in that wire. */
+static void
+note_gone(TlWire *wire, const PGresult *result)
+{
+	size_t		size = 0;
+	int			count = 0;
+	TlLogRow	last = {0};
+	uint64_t	gone;
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		TlLogRow	row;
+
+		if (!PQgetisnull(result, i, 1) && PQgetlength(result, i, 1) == sizeof(gone))
+		{
+			memcpy(&gone, PQgetvalue(result, i, 1), sizeof(gone));
+			gone = pg_ntoh64(gone);
+			if (gone <= PG_INT64_MAX)
+				wire->back_gone = Max(wire->back_gone, gone);
+		}
+		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0), PQgetlength(result, i, 0)) != TL_OK ||
+			memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) != 0 || row.sequence <= last.sequence)
+			continue;
+		last = row;
+		size += PQgetlength(result, i, 0);
+		count++;
+	}
+	if ((count == TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX) && last.sequence > wire->back_sequence)
+		wire->back_limit = Min(wire->back_limit, last.sequence);
 }
 
 static void
@@ -296,8 +334,9 @@ on_own(void *context, PGresult *result)
 
 	pfree(asked);
 	if (result == NULL || !tl_replication_result_ok(result) ||
-		PQnfields(result) != 1 || wire->sink.own == NULL || !wire->takes_back)
+		PQnfields(result) != 2 || wire->sink.own == NULL || !wire->takes_back)
 		return;
+	note_gone(wire, result);
 	for (int i = 0; i < PQntuples(result); i++)
 	{
 		TlLogRow	row;

@@ -10,9 +10,11 @@
  *
  * Invariants
  *	  W5  what is sent was committed, and flushed, in own_log or own_body before
- *	  W6  log rows leave in order of incarnation and sequence; none is left out
+ *	  W6  log rows leave in order of incarnation and sequence; none that own_log
+ *		  has is left out
  *	  W7  a wire that shows a row of this member, validly signed, which own_log
- *		  lacks stops the sending: this database was rolled back, or a copy signs
+ *		  lacks and has not dropped stops the sending: this database was rolled back,
+ *		  or a copy signs
  *
  * Votes and bodies have a connection each, so that votes do not wait.
  *
@@ -29,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_statement.h"
+#include "replication_forget.h"
 #include "replication_wire.h"
 #include "tl_compat.h"
 
@@ -229,7 +232,7 @@ is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence)
 	/* of a later epoch the key may not be known; nobody else writes into this wire */
 	return (row.epoch > wire->epoch ||
 			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row)) &&
-		!is_ended(&row);
+		!is_ended(&row) && !tl_replication_forget_may_lack(&row);
 }
 
 /*

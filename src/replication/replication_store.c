@@ -13,7 +13,8 @@
  *	  W2  it follows the row before in its incarnation: sequence and digest;
  *		  an incarnation but the first begins with REJOIN; epochs do not go
  *		  back, so that a key which was given up adds nothing to a log that
- *		  its member has gone on with
+ *		  its member has gone on with.  Rows between may be missing if the wires
+ *		  have dropped them (W11 in replication_fetch.c)
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back and what
@@ -161,6 +162,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	TlLogRow	row;
 	TlHash		digest;
 	TlPeerLog  *log;
+	bool		across;
 
 	*reason = check_signed(&row, &digest, peer, chain_id, epoch, data, size);
 	if (*reason == to_come)
@@ -178,14 +180,15 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
 		return compare(peer, &row, &digest, data, size, reason, sink);
-	if (row.sequence > log->sequence + 1)
+	across = log->sequence > 0 && row.sequence > log->sequence + 1 && row.sequence <= log->gone + 1;
+	if (row.sequence > log->sequence + 1 && !across)
 		return TL_ROW_AHEAD;
 	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
 	{
 		*reason = "begins an incarnation and is no REJOIN";
 		return TL_ROW_REFUSED;
 	}
-	if (memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
+	if (!across && memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
 	{
 		*reason = "does not name the row before";
 		return TL_ROW_REFUSED;
@@ -195,6 +198,8 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 		*reason = "of an earlier epoch than the row before";
 		return TL_ROW_REFUSED;
 	}
+	if (across)
+		tl_replication_forget_note(row.member, row.nonce, row.sequence - 1);
 	keep(log, &row, &digest, data, size);
 	if (row.kind == TL_LOG_REJOIN)
 		note_end(peer, &row);
@@ -336,6 +341,7 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	peer->unnoted = PG_INT16_MAX;	/* the wire may be another one */
 	peer->arrived = true;
+	peer->trimmed = 0;
 	peer->bodies_fetched = true;
 	memset(peer->logs, 0, sizeof(peer->logs));
 	for (int i = 0; i < TL_PEER_LOGS_MAX; i++)

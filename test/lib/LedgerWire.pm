@@ -357,6 +357,7 @@ sub add_publisher
 CREATE SCHEMA ledger_wire;
 CREATE TABLE ledger_wire.log_$member (arrival bigserial, message bytea);
 CREATE TABLE ledger_wire.body_$member (arrival bigserial, chunk bytea, audience bigint[]);
+CREATE TABLE ledger_wire.forgotten (member bigint, nonce bytea, seq bigint);
 CREATE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea IMMUTABLE RETURN substring(message FROM 6 FOR 24);
 CREATE VIEW ledger_wire.head AS SELECT ${member}::bigint AS member,
     (SELECT ledger_wire.row_key(message) FROM ledger_wire.log_$member ORDER BY arrival DESC LIMIT 1) AS key;
