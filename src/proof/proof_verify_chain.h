@@ -28,6 +28,14 @@ typedef struct TlLoss
  * there is a valid signature, else what the stored bytes give.  So one changed
  * row is one problem, and what follows it is still checked.
  */
+/* Numbers in rows that are never dropped: of batches in an incarnation, of approvals in an epoch. */
+typedef struct TlNumbered
+{
+	bool		dropped;		/* rows may be missing behind this one */
+	uint64_t	of;
+	uint64_t	number;
+} TlNumbered;
+
 typedef struct TlWalk
 {
 	TlVerification *run;
@@ -48,6 +56,8 @@ typedef struct TlWalk
 	bool		sparse_known;	/* the next two were read */
 	uint8_t		sparse_nonce[TL_NONCE_SIZE];
 	uint64_t	sparse_end;		/* of that incarnation old rows up to here may be gone */
+	TlNumbered	own_batch;
+	TlNumbered	own_approval;
 	bool		gap_reported;	/* a missing row was named as what it was */
 	TlLoss		loss;
 
