@@ -71,6 +71,7 @@ static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
 static unsigned view_count(const TlConsensusConfig *config);
 static void load_key(TlOrder *order, const TlConsensusConfig *config);
+static void tell_members(TlOrder *order, const TlConsensusConfig *config);
 static void begin_anew(TlOrder *order);
 static bool has_work(const TlOrder *order);
 static void follow_motions(TlOrder *order);
@@ -161,6 +162,7 @@ begin_core(TlOrder *order)
 	config->chain_id = order->log.chain_id;
 	tl_node_order_load(config);
 	load_key(order, config);
+	tell_members(order, config);
 	config->member = order->has_key ? order->log.member : 0;
 	config->view_count = view_count(config);
 	config->lane_length = LANE_LENGTH;
@@ -230,6 +232,23 @@ load_key(TlOrder *order, const TlConsensusConfig *config)
 				errmsg("%s", fault),
 				errdetail("This node follows the other members and signs nothing."),
 				errhint("Put the file back, with mode 0600, or have the members approve of another key: SELECT ledger.new_fingerprint() makes it."));
+}
+
+/* Whose wires are waited for where rows are gone, and whose word counts there. */
+static void
+tell_members(TlOrder *order, const TlConsensusConfig *config)
+{
+	TlWire	   *wire = order->wire;
+	unsigned	count = 0;
+
+	wire->member_count = config->member_count;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		wire->members[i] = config->members[i].number;
+		wire->votes[i] = config->members[i].validator;
+		count += config->members[i].validator;
+	}
+	wire->faults = tl_consensus_faults(count);
 }
 
 /*
@@ -456,6 +475,7 @@ on_loose(void *context, const TlLogRow *row)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
+	order->governed |= row->kind == TL_LOG_GOVERN;
 	order->loose = lappend(order->loose, tl_node_order_copy(row));
 	MemoryContextSwitchTo(caller);
 }

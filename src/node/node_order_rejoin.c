@@ -37,8 +37,6 @@
 
 #define REQUEST_AGAIN_US	3000000 /* before the same one is sent once more */
 #define NOTHING_COMES_US	3000000 /* without an own row: no wire has more of them */
-#define NOTHING_LESS_US		1000000 /* nor nearer ones than those that were shown */
-#define BEYOND_MAX			4096	/* own rows beyond a gap that are kept */
 
 static TlStatement select_newest = {
 	"SELECT incarnation, substring(message FROM 6 FOR 16) FROM ledger_internal.own_log"
@@ -97,12 +95,6 @@ static TlStatement delete_rows = {
 	"DELETE FROM ledger_internal.own_log WHERE (incarnation, seq) > ($1, $2)",
 	2, {INT4OID, INT8OID}
 };
-static TlStatement delete_sparse = {
-	"DELETE FROM ledger_internal.sparse_log AS s WHERE s.member = $1 AND s.seq > coalesce((SELECT max(l.seq)"
-	" FROM ledger_internal.own_log AS f JOIN ledger_internal.own_log AS l USING (incarnation)"
-	" WHERE f.seq = 1 AND substring(f.message FROM 6 FOR 16) = s.nonce), 0)",
-	1, {INT8OID}
-};
 static TlStatement free_batches = {
 	"UPDATE ledger_internal.batch SET digest = NULL WHERE height IS NULL AND digest IS NOT NULL"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.own_log AS l WHERE l.kind = 1"
@@ -126,10 +118,7 @@ static void take_back(TlOrder *order, const TlLogRow *row);
 static void take_branch(TlOrder *order, const TlLogRow *row);
 static void take_back_rejoin(TlOrder *order, const TlLogRow *row);
 static void take_back_without(TlOrder *order, const TlLogRow *row);
-static void keep_beyond(TlOrder *order, const TlLogRow *row);
-static void take_across(TlOrder *order);
-static void take_beyond(TlOrder *order);
-static int	by_sequence(const ListCell *left, const ListCell *right);
+static void take_across(TlOrder *order, const TlLogRow *row);
 static void store_own(TlOrder *order, const TlLogRow *row, bool across);
 static void open_log(TlOrder *order, const TlLogRow *row);
 static void number(TlOrder *order, const TlConsensusStatus *status);
@@ -216,7 +205,6 @@ tl_node_order_rejoin_look(TlOrder *order)
 	input.rejoin.reason.size = strlen(reason);
 	tl_error_check(tl_node_order_step(order, &input), "rejoin");
 	order->rejoin_given = true;
-	order->passes_own = false;
 	order->own_taken_us = tl_node_order_now_us();
 	tl_replication_request_take_back(order->wire, order->log.nonce, order->log.sequence);
 }
@@ -306,8 +294,6 @@ tl_node_order_rejoin_give(TlOrder *order)
 	foreach(cell, order->returned)
 		if (order->rejoins && order->rejoin_given && !order->rejoin_opened && !order->cuts)
 			take_back(order, lfirst(cell));
-	if (order->rejoins && order->rejoin_given && !order->rejoin_opened && !order->cuts)
-		take_across(order);
 	if (order->returned != NIL && !order->cuts)
 		tl_node_order_log_give_own(order);
 	order->requests = order->replies = order->returned = NIL;
@@ -365,7 +351,7 @@ take_back(TlOrder *order, const TlLogRow *row)
 		memcmp(&row->previous, &order->log.digest, sizeof(TlHash)) == 0)
 		store_own(order, row, false);
 	else if (same && row->sequence > order->log.sequence + 1)
-		keep_beyond(order, row);
+		take_across(order, row);
 	else if (same && row->sequence > 0 && row->sequence <= order->log.sequence + 1)
 		take_branch(order, row);
 	else if (!same && row->kind == TL_LOG_REJOIN && row->sequence == 1)
@@ -445,7 +431,7 @@ take_back_without(TlOrder *order, const TlLogRow *row)
 	static const TlHash zeros;
 
 	if (tl_node_order_now_us() < order->own_taken_us + NOTHING_COMES_US ||
-		(order->beyond != NIL && order->wire->back_gone > order->log.sequence))
+		tl_replication_gap_waits(order->wire->own_gap, order->log.sequence))
 		return;
 	if (order->log.sequence > 0 && !order->own_returned)
 	{
@@ -461,75 +447,12 @@ take_back_without(TlOrder *order, const TlLogRow *row)
 
 /* What lies between may be in another wire, or be gone from all. */
 static void
-keep_beyond(TlOrder *order, const TlLogRow *row)
+take_across(TlOrder *order, const TlLogRow *row)
 {
-	MemoryContext caller;
-	ListCell   *cell;
-
-	foreach(cell, order->beyond)
-		if (((TlLogRow *) lfirst(cell))->sequence == row->sequence)
-			return;
-	if (list_length(order->beyond) == BEYOND_MAX)
+	if (!tl_replication_gap_passes(order->wire->own_gap, order->log.sequence, row->sequence))
 		return;
-	if (order->beyond_memory == NULL)
-		order->beyond_memory = AllocSetContextCreate(TopMemoryContext, "telco_ledger own rows",
-													 ALLOCSET_DEFAULT_SIZES);
-	caller = MemoryContextSwitchTo(order->beyond_memory);
-	order->beyond = lappend(order->beyond, tl_node_order_copy(row));
-	MemoryContextSwitchTo(caller);
-}
-
-/*
- * The wires have dropped old rows (src/replication/replication_trim.c).  When none has
- * shown the next one for a while the log goes on with those that they have, all wires
- * together, up to where one says that it has dropped some.
- */
-static void
-take_across(TlOrder *order)
-{
-	int64_t		patience = order->passes_own ? NOTHING_LESS_US : NOTHING_COMES_US;
-
-	if (order->beyond == NIL || tl_node_order_now_us() < order->own_taken_us + patience)
-		return;
-	list_sort(order->beyond, by_sequence);
-	take_beyond(order);
-	order->beyond = NIL;
-	MemoryContextReset(order->beyond_memory);
-}
-
-static void
-take_beyond(TlOrder *order)
-{
-	uint64_t	limit = order->wire->back_limit;
-	uint64_t	gone = order->wire->back_gone;
-	ListCell   *cell;
-
-	foreach(cell, order->beyond)
-	{
-		const TlLogRow *row = lfirst(cell);
-		bool		across = row->sequence > order->log.sequence + 1;
-
-		if (memcmp(row->nonce, order->log.nonce, TL_NONCE_SIZE) != 0 ||
-			row->sequence <= order->log.sequence)
-			continue;
-		if (row->sequence > limit || order->log.sequence == 0 ||
-			(across && row->sequence > gone + 1) ||
-			(!across && memcmp(&row->previous, &order->log.digest, sizeof(TlHash)) != 0))
-			return;
-		if (across)
-			tl_replication_forget_note(order->log.member, row->nonce, row->sequence - 1);
-		order->passes_own |= across;
-		store_own(order, row, across);
-	}
-}
-
-static int
-by_sequence(const ListCell *left, const ListCell *right)
-{
-	uint64_t	one = ((const TlLogRow *) lfirst(left))->sequence;
-	uint64_t	other = ((const TlLogRow *) lfirst(right))->sequence;
-
-	return one < other ? -1 : one > other;
+	tl_replication_forget_note(order->log.member, row->nonce, row->sequence - 1);
+	store_own(order, row, true);
 }
 
 static void
@@ -592,8 +515,7 @@ tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after)
 			errmsg("rows of the own log that no other member has seen are dropped"),
 			errdetail("Row %lld of incarnation %d is the last that is kept.",
 					  (long long) DatumGetInt64(values[1]), DatumGetInt32(values[0])));
-	value = Int64GetDatum((int64) order->log.member);
-	tl_chain_execute(&delete_sparse, &value, NULL, false);
+	tl_replication_forget_cut(order->log.member, values[0], values[1]);
 	tl_chain_execute(&free_batches, NULL, NULL, false);
 	order->cuts = order->anew = true;
 }

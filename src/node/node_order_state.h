@@ -152,9 +152,6 @@ struct TlOrder
 	bool		rejoin_opened;	/* its REJOIN is in the own log */
 	bool		own_returned;	/* all of the own log was dropped, to come back */
 	int64_t		own_taken_us;	/* when the last own row came back */
-	bool		passes_own;		/* some that wires have dropped were passed over */
-	List	   *beyond;			/* TlLogRow: own ones behind a gap, */
-	MemoryContext beyond_memory;	/* in that context */
 	uint8_t		rejoin_nonce[TL_NONCE_SIZE];
 	uint8_t		request_before[TL_NONCE_SIZE];	/* that the REQUEST given now names */
 	bool		replied;		/* this turn stored a REPLY */

@@ -154,12 +154,6 @@ static TlStatement select_own_row = {
 	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1 WHERE l.digest = $2",
 	2, {INT8OID, BYTEAOID}
 };
-static TlStatement select_own_at = {
-	"SELECT FROM generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
-	" JOIN ledger_internal.own_log AS l ON l.incarnation = i AND l.seq = $1"
-	" WHERE substring(l.message FROM 6 FOR 16) = $2",
-	2, {INT8OID, BYTEAOID}
-};
 static TlStatement select_submitted = {
 	"SELECT position, sha256(chunk), octet_length(chunk) FROM ledger_internal.submitted"
 	" ORDER BY position LIMIT $1",
@@ -381,13 +375,10 @@ tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id)
 bool
 tl_node_order_had_own(const TlLogRow *row, const TlHash *chain_id)
 {
-	Datum		values[] = {
-		Int64GetDatum((int64) row->sequence), tl_chain_bytes(row->nonce, TL_NONCE_SIZE)
-	};
+	int			incarnation;
 
 	return tl_node_order_has_own(row, chain_id) ||
-		(tl_replication_forget_may_lack(row) &&
-		 tl_chain_execute(&select_own_at, values, NULL, false) == 0);
+		tl_replication_forget_lacks_own(row, &incarnation);
 }
 
 /* The hash of the block that a PROPOSE row proposes. */

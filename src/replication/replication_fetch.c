@@ -14,15 +14,8 @@
  * That somebody has more of a log is a claim, and forgotten after a round in
  * vain; who tells the truth will say it again.
  *
- * Wires drop old rows (replication_trim.c), and say in ledger_wire.forgotten up to
- * which row of a log.  Where all of them were asked for the next row in vain, and one
- * says that it has dropped it, the log goes on with the next row that such a one has
- * (src/consensus/README.md, Checkpoints).
- *
- * Invariant
- *	  W11 rows are passed over only up to where a wire says that it has dropped some,
- *		  in what that wire shows, and after a round of all wires in vain; never the
- *		  first one of an incarnation
+ * Wires drop old rows: where no wire has the next one of a log any more, it goes on
+ * with a later one (replication_gap.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -89,9 +82,8 @@ static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t 
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
 static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
 static bool pass_over(TlPeerLog *log, PGresult *result);
-static bool next_source(TlWire *wire, TlPeerLog *log);
-static void note_kept(TlPeerLog *log, uint64_t gone);
-static uint64_t gone_of(const PGresult *result);
+static bool next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer);
+static int	read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static char *chunk_query(uint32_t member, bool rebuilt);
@@ -156,7 +148,7 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 		while (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
 		{
 			log->passed_count = 0;
-			if (next_source(wire, log))
+			if (next_source(wire, log, NULL))
 				break;
 		}
 		if (!peer->arrived)		/* what arrives of itself is read first */
@@ -351,7 +343,8 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 				tl_replication_fetch_place(log->passed, log->nonce, log->sequence);
 				log->passed_arrival = PG_INT64_MAX;
 			}
-			tl_replication_fetch_place(last, log->nonce, log->known);
+			log->until = log->known;
+			tl_replication_fetch_place(last, log->nonce, log->until);
 			return ask_rows(wire, source, i, log, last);
 		}
 	}
@@ -398,78 +391,75 @@ on_gap(void *context, PGresult *result)
 	TlQuestion *asked = context;
 	TlWire	   *wire = asked->wire;
 	TlPeer	   *peer = &wire->peers[asked->peer];
-	uint64_t	gone = 0;
-	int			kept = 0;
+	TlGapAnswer answer = {0};
+	bool		answered = result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 3;
+	int			kept = answered ? read_rows(asked, result, &answer) : 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 3 &&
-		PQntuples(result) > 0)
-	{
-		gone = gone_of(result);
-		for (int j = 0; j < peer->log_count; j++)
-			if (peer->logs[j].passes && memcmp(peer->logs[j].nonce, asked->nonce, TL_NONCE_SIZE) == 0)
-				peer->logs[j].gone = gone;
-		tl_replication_wire_begin(wire);
-		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
-		tl_replication_wire_end(wire);
-	}
-	else
-		result = NULL;
 	for (int j = 0; j < peer->log_count; j++)
 	{
 		TlPeerLog  *log = &peer->logs[j];
 
-		log->gone = 0;
 		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0 ||
-			(kept == 0 && result != NULL && pass_over(log, result)))
+			(kept == 0 && answered && pass_over(log, result)))
 			continue;
 		log->passed_count = 0;
 		if (kept > 0)
 		{
 			log->pause_ms = PAUSE_MS_MIN;
-			note_kept(log, gone);
 			if (asked->source == asked->peer)
 				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
 			continue;
 		}
-		log->gap_shown |= gone > log->sequence;
-		if (next_source(wire, log))
+		if (next_source(wire, log, answered ? &answer : NULL) &&
+			!tl_replication_gap_waits(log->gap, log->sequence))
 			log->known = log->sequence; /* a claim that nobody makes good */
 	}
 	pfree(asked);
 }
 
-/* Whom to ask next; true after the last one: did all of a round lack what one has dropped? */
+/* How many rows of it were kept. */
+static int
+read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer)
+{
+	TlWire	   *wire = asked->wire;
+	TlPeer	   *peer = &wire->peers[asked->peer];
+	size_t		size = 0;
+	int			kept = 0;
+
+	for (int i = 0; i < PQntuples(result); i++)
+		size += PQgetlength(result, i, 0);
+	answer->dropped = tl_replication_gap_dropped(result, 2);
+	answer->cut = PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
+	for (int j = 0; j < peer->log_count; j++)
+	{
+		TlPeerLog  *log = &peer->logs[j];
+
+		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
+			continue;
+		answer->until = log->until;
+		tl_replication_gap_begin(&log->gap, asked->peer, log->sequence);
+	}
+	if (PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
+		tl_replication_wire_end(wire);
+	}
+	return kept;
+}
+
+/* This one has no row that is next, or cannot be asked.  True after the last one. */
 static bool
-next_source(TlWire *wire, TlPeerLog *log)
+next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer)
 {
-	if (!tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+	if (tl_replication_gap_answer(wire, log->gap, log->sequence, log->source, answer))
+	{
+		log->source = -1;
+		log->due = 0;
+		log->pause_ms = PAUSE_MS_MIN;
 		return false;
-	log->passes = log->whole && log->gap_shown;
-	log->whole = true;
-	log->gap_shown = false;
-	return true;
-}
-
-/* The log goes on; beyond what this wire has dropped a gap is one that can be filled. */
-static void
-note_kept(TlPeerLog *log, uint64_t gone)
-{
-	log->whole = false;
-	log->gap_shown = false;
-	log->passes &= log->sequence < gone;
-}
-
-/* Up to where this wire has dropped rows of the log that it was asked for. */
-static uint64_t
-gone_of(const PGresult *result)
-{
-	uint64_t	gone;
-
-	if (PQgetisnull(result, 0, 2) || PQgetlength(result, 0, 2) != sizeof(gone))
-		return 0;
-	memcpy(&gone, PQgetvalue(result, 0, 2), sizeof(gone));
-	gone = pg_ntoh64(gone);
-	return gone <= PG_INT64_MAX ? gone : 0;
+	}
+	return tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
 }
 
 /*
@@ -482,6 +472,8 @@ pass_over(TlPeerLog *log, PGresult *result)
 	int			row = PQntuples(result) - 1;
 	uint8_t		next[TL_PLACE_SIZE];
 
+	if (row < 0)
+		return false;
 	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
 	if (log->passed_count == PASSED_MAX ||
 		PQgetlength(result, row, 0) < PLACE_OFFSET + TL_PLACE_SIZE ||

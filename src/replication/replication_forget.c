@@ -24,8 +24,8 @@
  *
  * Invariants
  *	  W10 a row that is gone stands before first_seq of its log, and not behind
- *		  dropped_seq or the place in sparse_log: one that comes again for such a place is
- *		  known
+ *		  dropped_seq, or not behind the place in sparse_log: one that comes again for such a
+ *		  place is known, unless it never was here and is one that blocks order
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -38,6 +38,8 @@
 #include "chain_statement.h"
 #include "replication_forget.h"
 #include "replication_setting.h"
+
+#define PASSES_MAX	4			/* through so many rows at one time */
 
 /* 512 rows of the log are looked at; from the first one on that is too young they stay. */
 static TlStatement delete_rows = {
@@ -52,12 +54,12 @@ static TlStatement delete_rows = {
 	" AND l.kind BETWEEN 2 AND 7 AND NOT EXISTS (SELECT FROM ledger_internal.contradiction AS c"
 	" WHERE c.member = l.member AND c.nonce = l.nonce AND c.seq = l.seq))"
 	" UPDATE ledger_internal.log_summary SET dropped_seq = (SELECT max(seq) FROM next)"
-	" WHERE member = $1 AND nonce = $2 AND EXISTS (SELECT FROM next)",
+	" WHERE member = $1 AND nonce = $2 AND EXISTS (SELECT FROM next)"
+	" RETURNING (SELECT count(*) = 512 FROM next)",
 	3, {INT8OID, BYTEAOID, INT4OID}
 };
 static TlStatement select_dropped = {
-	"SELECT FROM ledger_internal.log_summary WHERE member = $1 AND nonce = $2 AND dropped_seq >= $3"
-	" UNION ALL SELECT FROM ledger_internal.sparse_log WHERE member = $1 AND nonce = $2 AND seq >= $3",
+	"SELECT FROM ledger_internal.log_summary WHERE member = $1 AND nonce = $2 AND dropped_seq >= $3",
 	3, {INT8OID, BYTEAOID, INT8OID}
 };
 static TlStatement select_sparse = {
@@ -76,16 +78,42 @@ static TlStatement upsert_needed = {
 	2, {INT8OID, INT8OID}
 };
 
+/* Of the own log rows behind ($2, $3) have gone: what is to come has no holes yet. */
+static TlStatement update_sparse = {
+	"WITH kept AS (SELECT substring(f.message FROM 6 FOR 16) AS nonce, (SELECT max(l.seq)"
+	" FROM ledger_internal.own_log AS l WHERE l.incarnation = f.incarnation) AS seq"
+	" FROM ledger_internal.own_log AS f WHERE f.seq = 1),"
+	" lowered AS (UPDATE ledger_internal.sparse_log AS s SET seq = k.seq FROM kept AS k"
+	" WHERE s.member = $1 AND s.nonce = k.nonce AND s.seq > k.seq),"
+	" again AS (UPDATE ledger_internal.own_log_summary SET (dropped_incarnation, dropped_seq) = ($2, $3)"
+	" WHERE (dropped_incarnation, dropped_seq) > ($2, $3))"
+	" DELETE FROM ledger_internal.sparse_log AS s WHERE s.member = $1"
+	" AND NOT EXISTS (SELECT FROM kept AS k WHERE k.nonce = s.nonce)",
+	3, {INT8OID, INT4OID, INT8OID}
+};
+
+/* The incarnation of a nonce in which no own row stands at that place, though it has holes there. */
+static TlStatement select_lacking = {
+	"SELECT f.incarnation FROM ledger_internal.sparse_log AS s,"
+	" generate_series(0, (SELECT max(incarnation) FROM ledger_internal.own_log)) AS i"
+	" JOIN ledger_internal.own_log AS f ON f.incarnation = i AND f.seq = 1"
+	" WHERE s.member = $1 AND s.nonce = $2 AND s.seq >= $3 AND substring(f.message FROM 6 FOR 16) = $2"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.own_log AS l WHERE l.incarnation = i AND l.seq = $3)",
+	3, {INT8OID, BYTEAOID, INT8OID}
+};
+
 /*
  * 512 rows of the own log are looked at, up to the first that has to stay for its age or
  * view; each goes if the next one is of the same incarnation and epoch.  Bytes 99 to 114 of
- * an ACK are the copy before its own, 106 to 109 of the genesis header the founder.
+ * an ACK are the copy before its own, 92 to 99 of a CERT the view of its certificate,
+ * 106 to 109 of the genesis header the founder.
  */
 static TlStatement delete_own = {
 	"WITH looked AS (SELECT l.incarnation, l.seq, l.kind, l.epoch, lead(l.incarnation) OVER place AS next,"
 	" lead(l.epoch) OVER place AS next_epoch,"
 	" substring(l.message FROM 6 FOR 16) AS nonce, substring(l.message FROM 100 FOR 16) AS replaced,"
 	" bool_and((l.kind NOT BETWEEN 2 AND 7) OR ((l.epoch, l.view) < (v.epoch, v.view)"
+	" AND (l.kind <> 7 OR l.epoch < v.epoch OR substring(l.message FROM 93 FOR 8) < int8send(v.view))"
 	" AND (l.incarnation, l.seq) < ($1, $2) AND EXISTS (SELECT FROM ledger_internal.block AS b"
 	" WHERE b.height = l.height + 1 AND b.time < clock_timestamp() - make_interval(secs => $3)))) OVER place AS old"
 	" FROM ledger_internal.needed_view AS v, (SELECT o.* FROM ledger_internal.own_log_summary AS s,"
@@ -104,7 +132,7 @@ static TlStatement delete_own = {
 	" ON CONFLICT (member, nonce) DO UPDATE SET seq = greatest(s.seq, excluded.seq))"
 	" UPDATE ledger_internal.own_log_summary SET (dropped_incarnation, dropped_seq) ="
 	" (SELECT incarnation, seq FROM passed ORDER BY incarnation DESC, seq DESC LIMIT 1)"
-	" WHERE EXISTS (SELECT FROM passed)",
+	" WHERE EXISTS (SELECT FROM passed) RETURNING (SELECT count(*) = 512 FROM passed)",
 	3, {INT4OID, INT8OID, INT4OID}
 };
 
@@ -128,8 +156,10 @@ tl_replication_forget_own(int sent_incarnation, int64_t sent_sequence)
 		Int32GetDatum(tl_replication_keep_messages_s)
 	};
 
-	if (tl_replication_keep_messages_s >= 0)
-		tl_chain_execute(&delete_own, values, NULL, false);
+	for (int i = 0; i < PASSES_MAX && tl_replication_keep_messages_s >= 0; i++)
+		if (tl_chain_execute(&delete_own, values, NULL, false) == 0 ||
+			!DatumGetBool(tl_chain_result(0, 0, NULL)))
+			break;
 }
 
 /* Rows of that log up to there may be missing from now on. */
@@ -139,6 +169,28 @@ tl_replication_forget_note(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], 
 	Datum		values[3];
 
 	tl_chain_execute(&upsert_sparse, place_of(values, member, nonce, sequence), NULL, false);
+}
+
+/* The own log was cut behind that row, all of it if there is none. */
+void
+tl_replication_forget_cut(uint32_t member, Datum incarnation, Datum sequence)
+{
+	Datum		values[] = {Int64GetDatum((int64) member), incarnation, sequence};
+
+	tl_chain_execute(&update_sparse, values, NULL, false);
+}
+
+/* Has the own log had a row at that place, which is gone?  Of which incarnation. */
+bool
+tl_replication_forget_lacks_own(const TlLogRow *row, int *incarnation)
+{
+	Datum		values[3];
+
+	if (tl_chain_execute(&select_lacking, place_of(values, row->member, row->nonce, row->sequence),
+						 NULL, false) == 0)
+		return false;
+	*incarnation = DatumGetInt32(tl_chain_result(0, 0, NULL));
+	return true;
 }
 
 /* May that row have been here, and be missing now? */
@@ -151,7 +203,7 @@ tl_replication_forget_may_lack(const TlLogRow *row)
 							NULL, false) > 0;
 }
 
-/* Of that log, if it is time: not all of them at once. */
+/* Of that log, if it is time: not all of them at once, but faster than it grows. */
 void
 tl_replication_forget_rows(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE])
 {
@@ -161,13 +213,15 @@ tl_replication_forget_rows(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE])
 		Int32GetDatum(tl_replication_keep_messages_s)
 	};
 
-	if (tl_replication_keep_messages_s >= 0)
-		tl_chain_execute(&delete_rows, values, NULL, false);
+	for (int i = 0; i < PASSES_MAX && tl_replication_keep_messages_s >= 0; i++)
+		if (tl_chain_execute(&delete_rows, values, NULL, false) == 0 ||
+			!DatumGetBool(tl_chain_result(0, 0, NULL)))
+			break;
 }
 
-/* Was the row at that place kept once, or passed over as no wire had it? */
+/* Was the row at that place kept once? */
 bool
-tl_replication_forget_has(const TlLogRow *row)
+tl_replication_forget_has_dropped(const TlLogRow *row)
 {
 	Datum		values[3];
 

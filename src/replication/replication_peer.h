@@ -10,6 +10,7 @@
 
 #include "consensus_message.h"
 #include "replication_connection.h"
+#include "replication_gap.h"
 #include "replication_key.h"
 
 /* Incarnations of one member that are followed. */
@@ -32,12 +33,8 @@ typedef struct TlPeerLog
 	int			pause_ms;		/* until it is asked for again */
 	int			source;			/* whom to ask next: index of a peer, or -1 for
 								 * the own wire */
-
-	/* rows that were dropped from wires (replication_fetch.c) */
-	uint64_t	gone;			/* those up to here may be passed over now */
-	bool		whole;			/* this round began with the first wire */
-	bool		gap_shown;		/* one of it has dropped the next ones */
-	bool		passes;			/* and in the last round none had them */
+	uint64_t	until;			/* and it was asked for rows up to this one */
+	TlGap	   *gap;			/* rows that were dropped from wires, or NULL */
 
 	TimestampTz behind_since;	/* the row behind this one was shown or claimed: */
 	uint64_t	behind;
@@ -88,6 +85,11 @@ typedef struct TlPeer
 	size_t		request_size;
 	bool		request_sent;	/* it is on its way there */
 	TimestampTz own_due;		/* when its wire is asked for the own log */
+	uint64_t	own_asked;		/* behind that row; 0: the answer is of use no more */
+
+	/* questions about gaps that it has not answered (replication_gap.c) */
+	TimestampTz missed_at;		/* the last one; 0: it has answered since */
+	int64_t		missed_ms;		/* from one to the next, altogether */
 
 	/* final blocks (replication_offer.c): that he asks for, */
 	bool		offer_wanted;

@@ -13,14 +13,14 @@
  * asked again.  Only what is signed by a member counts.
  *
  * While a rejoin is under way all wires are asked for rows of the own log beyond
- * the newest one here, and for the REJOIN rows in it.
+ * the newest one here, and for the REJOIN rows in it.  What they have dropped of it is
+ * passed over as in the logs of others (replication_gap.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -48,8 +48,11 @@ static bool put_replies(TlWire *wire);
 static TlParameter array_parameter(Datum array);
 static void on_replies(void *context, PGresult *result);
 static bool ask_own(TlWire *wire, int source, TimestampTz now);
-static void note_gone(TlWire *wire, const PGresult *result);
+static uint64_t *own_asked(TlWire *wire, int source);
 static void on_own(void *context, PGresult *result);
+static void miss_own(TlWire *wire);
+static void take_own(TlWire *wire, int source, const PGresult *result);
+static bool read_own(const TlWire *wire, const PGresult *result, int place, TlLogRow *out);
 
 /* Put a row into that member's wire; it takes the place of one that waits. */
 void
@@ -83,11 +86,14 @@ tl_replication_request_take_back(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE
 								 uint64_t sequence)
 {
 	wire->takes_back = true;
-	if (memcmp(wire->back_nonce, nonce, TL_NONCE_SIZE) != 0)
-		wire->back_gone = 0;
+	if (memcmp(wire->back_nonce, nonce, TL_NONCE_SIZE) != 0 && wire->own_gap != NULL)
+		memset(wire->own_gap, 0, sizeof(*wire->own_gap));
 	memcpy(wire->back_nonce, nonce, TL_NONCE_SIZE);
 	wire->back_sequence = sequence;
-	wire->back_limit = PG_INT64_MAX;
+	tl_replication_gap_moved(wire->own_gap, sequence);
+	wire->own_asked = 0;
+	for (int i = 0; i < wire->peer_count; i++)
+		wire->peers[i].own_asked = 0;
 }
 
 /* When there is something to do. */
@@ -265,6 +271,12 @@ on_replies(void *context, PGresult *result)
 }
 
 /* The own log as this wire has it: what follows the newest own row, and REJOIN rows. */
+static uint64_t *
+own_asked(TlWire *wire, int source)
+{
+	return source < 0 ? &wire->own_asked : &wire->peers[source].own_asked;
+}
+
 static bool
 ask_own(TlWire *wire, int source, TimestampTz now)
 {
@@ -278,6 +290,7 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	if (now < *due)
 		return false;
 	*due = TimestampTzPlusMilliseconds(now, OWN_PAUSE_MS);
+	*own_asked(wire, source) = wire->back_sequence;
 	tl_replication_fetch_place(after, wire->back_nonce, wire->back_sequence);
 	tl_replication_fetch_place(last, wire->back_nonce, PG_UINT64_MAX);
 	return tl_replication_request_question(wire, source, on_own,
@@ -295,56 +308,63 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 										   parameters, 2);
 }
 
-/* How far this answer goes, and up to where rows may be missing in that wire. */
-static void
-note_gone(TlWire *wire, const PGresult *result)
-{
-	size_t		size = 0;
-	int			count = 0;
-	TlLogRow	last = {0};
-	uint64_t	gone;
-
-	for (int i = 0; i < PQntuples(result); i++)
-	{
-		TlLogRow	row;
-
-		if (!PQgetisnull(result, i, 1) && PQgetlength(result, i, 1) == sizeof(gone))
-		{
-			memcpy(&gone, PQgetvalue(result, i, 1), sizeof(gone));
-			gone = pg_ntoh64(gone);
-			if (gone <= PG_INT64_MAX)
-				wire->back_gone = Max(wire->back_gone, gone);
-		}
-		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0), PQgetlength(result, i, 0)) != TL_OK ||
-			memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) != 0 || row.sequence <= last.sequence)
-			continue;
-		last = row;
-		size += PQgetlength(result, i, 0);
-		count++;
-	}
-	if ((count == TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX) && last.sequence > wire->back_sequence)
-		wire->back_limit = Min(wire->back_limit, last.sequence);
-}
-
 static void
 on_own(void *context, PGresult *result)
 {
 	TlAsked    *asked = context;
 	TlWire	   *wire = asked->wire;
+	int			source = asked->source;
 
 	pfree(asked);
-	if (result == NULL || !tl_replication_result_ok(result) ||
-		PQnfields(result) != 2 || wire->sink.own == NULL || !wire->takes_back)
+	if (wire->sink.own == NULL || !wire->takes_back)
 		return;
-	note_gone(wire, result);
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2)
+		take_own(wire, source, result);
+	else
+		(void) tl_replication_gap_answer(wire, wire->own_gap, wire->back_sequence, source, NULL);
+	if (source < 0)
+		miss_own(wire);
+}
+
+/* Those that cannot be asked, each time that the own wire was. */
+static void
+miss_own(TlWire *wire)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		if (!tl_replication_fetch_usable(wire, i))
+			(void) tl_replication_gap_answer(wire, wire->own_gap, wire->back_sequence, i, NULL);
+}
+
+static void
+take_own(TlWire *wire, int source, const PGresult *result)
+{
+	TlGapAnswer answer = {.until = PG_UINT64_MAX};
+	uint64_t	base = *own_asked(wire, source);
+	size_t		size = 0;
+	TlLogRow	row;
+
+	if (base > 0)
+		tl_replication_gap_begin(&wire->own_gap, -1, base);
 	for (int i = 0; i < PQntuples(result); i++)
 	{
-		TlLogRow	row;
-
-		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
-									PQgetlength(result, i, 0)) == TL_OK &&
-			row.member == wire->member &&
-			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row))
-			wire->sink.own(wire->sink.context, &row);
+		size += PQgetlength(result, i, 0);
+		if (!read_own(wire, result, i, &row))
+			continue;
+		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && base > 0)
+			tl_replication_gap_show(wire->own_gap, base, row.sequence);
+		wire->sink.own(wire->sink.context, &row);
 	}
+	answer.dropped = tl_replication_gap_dropped(result, 1);
+	answer.cut = PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
+	if (base > 0)
+		(void) tl_replication_gap_answer(wire, wire->own_gap, base, source, &answer);
+}
+
+static bool
+read_own(const TlWire *wire, const PGresult *result, int place, TlLogRow *out)
+{
+	return tl_consensus_row_decode(out, (const uint8_t *) PQgetvalue(result, place, 0),
+								   PQgetlength(result, place, 0)) == TL_OK &&
+		out->member == wire->member &&
+		tl_replication_key_verify(&wire->keys, &wire->chain_id, out);
 }

@@ -14,7 +14,8 @@
  *		  an incarnation but the first begins with REJOIN; epochs do not go
  *		  back, so that a key which was given up adds nothing to a log that
  *		  its member has gone on with.  Rows between may be missing if the wires
- *		  have dropped them (W11 in replication_fetch.c)
+ *		  have dropped them (W11 in replication_gap.c); of those that come all the
+ *		  same what blocks order is kept
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back and what
@@ -34,6 +35,7 @@
 
 #include "chain_batch.h"
 #include "chain_statement.h"
+#include "consensus_payload.h"
 #include "consensus_rejoin.h"
 #include "crypto_hash.h"
 #include "replication_forget.h"
@@ -141,10 +143,12 @@ static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *pee
 static TlPeerLog *find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE]);
 static void note_end(TlPeer *peer, const TlLogRow *row);
 static void load_ends(TlPeer *peer);
+static bool is_late(const TlLogRow *row);
 static TlVerdict compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data,
 						 size_t size, const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
+static void insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size);
 static void want_bodies(const TlLogRow *row, const TlSink *sink);
 static bool is_wanted(const TlLogRow *row, const TlHash *row_digest,
 					  TlWantKind kind, const TlHash *digest);
@@ -180,9 +184,13 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
 		return compare(peer, &row, &digest, data, size, reason, sink);
-	across = log->sequence > 0 && row.sequence > log->sequence + 1 && row.sequence <= log->gone + 1;
-	if (row.sequence > log->sequence + 1 && !across)
+	across = row.sequence > log->sequence + 1;
+	if (across && !tl_replication_gap_passes(log->gap, log->sequence, row.sequence))
+	{
+		if (row.epoch >= log->epoch)
+			tl_replication_gap_show(log->gap, log->sequence, row.sequence);
 		return TL_ROW_AHEAD;
+	}
 	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
 	{
 		*reason = "begins an incarnation and is no REJOIN";
@@ -343,6 +351,9 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 	peer->arrived = true;
 	peer->trimmed = 0;
 	peer->bodies_fetched = true;
+	for (int i = 0; i < peer->log_count; i++)
+		if (peer->logs[i].gap != NULL)
+			pfree(peer->logs[i].gap);
 	memset(peer->logs, 0, sizeof(peer->logs));
 	for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
 		peer->logs[i].source = -1;
@@ -468,7 +479,16 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 
 	if (tl_chain_execute(&select_row, values, NULL, false) > 0)
 		message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
-	else if (tl_replication_forget_has(row))
+	else if (is_late(row))
+	{
+		insert(row, digest, data, size);
+		if (sink->loose != NULL)
+			sink->loose(sink->context, row);
+		if (row->kind == TL_LOG_BATCH)
+			want_bodies(row, sink);
+		return TL_ROW_KEPT;
+	}
+	else if (tl_replication_forget_has_dropped(row) || tl_replication_forget_may_lack(row))
 		return TL_ROW_KNOWN;	/* W10 */
 	if (message == NULL || tl_consensus_row_decode(&stored, VARDATA_ANY(message),
 												   VARSIZE_ANY_EXHDR(message)) != TL_OK)
@@ -497,9 +517,38 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 	return TL_ROW_CONTRADICTS;
 }
 
+/*
+ * No wire had it when the log went on.  What blocks order is wanted all the same, and an
+ * ACK that says which copy of its author goes on (R45).
+ */
+static bool
+is_late(const TlLogRow *row)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	TlAck		ack;
+
+	if (!tl_replication_forget_may_lack(row))
+		return false;
+	if (row->kind == TL_LOG_ACK)
+		return !tl_replication_forget_has_dropped(row) &&
+			tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) == TL_OK &&
+			memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0;
+	return row->kind == TL_LOG_BATCH || row->kind == TL_LOG_GOVERN || row->kind == TL_LOG_EVIDENCE;
+}
+
 static void
 keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	 const void *data, size_t size)
+{
+	insert(row, digest, data, size);
+	log->sequence = row->sequence;
+	log->epoch = row->epoch;
+	log->digest = *digest;
+	tl_replication_gap_moved(log->gap, log->sequence);
+}
+
+static void
+insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size)
 {
 	Datum		values[] = {
 		Int64GetDatum((int64) row->member),
@@ -513,9 +562,6 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	};
 
 	tl_chain_execute(&insert_row, values, NULL, false);
-	log->sequence = row->sequence;
-	log->epoch = row->epoch;
-	log->digest = *digest;
 }
 
 /*

@@ -13,7 +13,8 @@
  * Of the rows before that go ACK, PROPOSE, votes and CERT, unless
  *		it is the first row of an incarnation, or the last one of an incarnation or epoch:
  *		a REJOIN names it, and R30 asks for it;
- *		some active member may need its view (ledger_internal.needed_view);
+ *		some active member may need its view (ledger_internal.needed_view), or that of the
+ *		certificate in it;
  *		it contradicts another one, as far as that is known here;
  *		the founder wrote it while it was alone: its blocks are made of them;
  *		it is the newest ACK, or one that says of a copy which one it replaces (R45), or
@@ -43,8 +44,9 @@
 #define TIMEOUT_MS		60000
 #define ROWS_MAX		256		/* looked at in one question */
 
-/* How much of a row is read: all of an ACK. */
-#define HEAD_SIZE		"78"
+/* How much of a row is read: all of an ACK; of a CERT also the view of its certificate. */
+#define HEAD_SIZE		100
+#define CERTIFICATE_VIEW_OFFSET	92
 
 /* Which rows of a log may go: those before the first that a start needs. */
 typedef struct TrimLog
@@ -59,6 +61,9 @@ typedef struct TrimRow
 {
 	int64_t		arrival;
 	TlLogRow	row;			/* payload of ACK only */
+	uint64_t	view;			/* the later one of its own and its certificate's */
+	bool		followed;		/* the next one there is of the same incarnation and epoch */
+	bool		newest;			/* there is no later ACK of the incarnation */
 	bool		goes;
 } TrimRow;
 
@@ -124,9 +129,9 @@ static int	judge(const TrimRules *rules, TrimRow *rows, int count);
 static const TrimLog *find_log(const TrimRules *rules, const TlLogRow *row);
 static bool is_contradicted(const TlLogRow *row);
 static bool ack_counts(const TrimRules *rules, const TlLogRow *row);
-static int	settle(TrimRow *rows, int count, int end);
-static bool is_newest_ack(const TrimRow *rows, int count, int place);
-static void forget(TlWire *wire, uint32_t member, const TrimRow *rows, int count);
+static int	look_again(const TrimRow *rows, int count, int end);
+static bool forget(TlWire *wire, const TrimRow *rows, int count);
+static void go_on(TlWire *wire);
 static void on_forgotten(void *context, PGresult *result);
 
 /* One question at a time, when nothing has to be sent. */
@@ -152,8 +157,6 @@ rest(TlWire *wire)
 	int			keep_s = tl_replication_keep_messages_s;
 
 	wire->trim_member = TL_TRIM_RESTS;
-	if (!wire->sparse_told)
-		return;					/* it is another wire since */
 	wire->trim_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) 1000 *
 												 tl_replication_mark_period_s(keep_s < 0 ? PG_INT32_MAX : keep_s));
 }
@@ -183,7 +186,6 @@ tell_sparse(TlWire *wire)
 
 	values = tl_replication_wire_text(wire, select_sparse.text, NULL, NULL, 0);
 	wire->trim_member = TL_TRIM_MARKS;
-	wire->sparse_told = true;
 	if (values != NULL)
 		asked = tl_replication_connection_ask(&wire->body_sender.connection,
 											  psprintf("INSERT INTO ledger_wire.forgotten AS f (member, nonce, seq) VALUES %s"
@@ -221,6 +223,8 @@ on_mark(void *context, PGresult *result)
 	TlWire	   *wire = context;
 	int64_t		newest;
 
+	if (wire->trim_member != TL_TRIM_MARKS)
+		return;					/* it may be another wire since */
 	if (!tl_replication_mark_newest(&newest, result))
 	{
 		rest(wire);
@@ -232,14 +236,26 @@ on_mark(void *context, PGresult *result)
 	wire->trim_member = 0;
 }
 
+/* Rows of the same incarnation behind that of l. */
+#define BEHIND \
+	" FROM ledger_wire.log_%4$u AS n WHERE ledger_wire.row_key(n.message) > ledger_wire.row_key(l.message)" \
+	" AND ledger_wire.row_key(n.message) <= substring(l.message FROM 6 FOR 16) || '\\xffffffffffffffff'::bytea"
+
 static void
 ask_rows(TlWire *wire)
 {
 	tl_replication_connection_ask(&wire->body_sender.connection,
-								  psprintf("SELECT arrival, CASE WHEN get_byte(message, 61) = %d THEN message"
-										   " ELSE substring(message FROM 1 FOR " HEAD_SIZE ") END FROM ledger_wire.log_%u"
-										   " WHERE arrival > %lld AND arrival <= %lld ORDER BY arrival LIMIT %d",
-										   TL_LOG_ACK, member_of(wire), (long long) *place_of(wire),
+								  psprintf("SELECT arrival, substring(message FROM 1 FOR CASE WHEN get_byte(message, 61) = %1$d"
+										   " AND octet_length(message) <= %2$d THEN %2$d ELSE %3$d END),"
+	/* bytes 62 to 69 of a row are its epoch */
+										   " substring(message FROM 63 FOR 8) = (SELECT substring(n.message FROM 63 FOR 8)" BEHIND
+										   " ORDER BY ledger_wire.row_key(n.message) LIMIT 1),"
+										   " get_byte(message, 61) = %1$d AND NOT EXISTS (SELECT" BEHIND
+										   " AND get_byte(n.message, 61) = %1$d)"
+										   " FROM ledger_wire.log_%4$u AS l"
+										   " WHERE arrival > %5$lld AND arrival <= %6$lld ORDER BY arrival LIMIT %7$d",
+										   TL_LOG_ACK, TL_LOG_ROW_SIZE_FIXED + TL_ACK_SIZE_MAX, HEAD_SIZE,
+										   member_of(wire), (long long) *place_of(wire),
 										   (long long) wire->trim_mark, ROWS_MAX),
 								  NULL, 0, TIMEOUT_MS, on_rows, wire);
 }
@@ -248,17 +264,17 @@ static void
 on_rows(void *context, PGresult *result)
 {
 	TlWire	   *wire = context;
-	uint32_t	member = member_of(wire);
-	int64_t    *place = place_of(wire);
 	TrimRow    *rows;
 	TrimRules  *rules;
 	int			count;
 	int			end;
 	int			next;
 
-	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 2)
+	if (wire->trim_member < 0)
+		return;					/* as above */
+	if (result == NULL || !tl_replication_result_ok(result) || PQnfields(result) != 4)
 	{
-		rest(wire);
+		wire->trim_member++;	/* those of others may be read all the same */
 		return;
 	}
 	rows = palloc(sizeof(TrimRow) * ROWS_MAX);
@@ -268,15 +284,11 @@ on_rows(void *context, PGresult *result)
 	load_rules(rules, wire);
 	end = judge(rules, rows, count);
 	tl_replication_wire_end(wire);
-	next = settle(rows, count, end);
-	/* one whose next is too far away stays */
-	if (next == 0 && count == ROWS_MAX && end == count)
-		next = count - 1;
-	if (next > 0)
-		*place = rows[next - 1].arrival;
-	if (count < ROWS_MAX || end < count)
-		wire->trim_member++;
-	forget(wire, member, rows, count);
+	next = look_again(rows, count, end);
+	wire->trim_next = next > 0 ? rows[next - 1].arrival : *place_of(wire);
+	wire->trim_more = count == ROWS_MAX && end == count;
+	if (!forget(wire, rows, count))
+		go_on(wire);
 }
 
 static int
@@ -289,7 +301,7 @@ read_rows(TrimRow *rows, const PGresult *result)
 	return count;
 }
 
-/* Its fixed fields (consensus_message.c); of an ACK all. */
+/* Its fixed fields (consensus_message.c); of an ACK all, and what the wire says of it. */
 static bool
 read_row(TrimRow *out, const PGresult *result, int place)
 {
@@ -312,8 +324,16 @@ read_row(TrimRow *out, const PGresult *result, int place)
 	out->row.kind = tl_get_u8(&reader);
 	out->row.epoch = tl_get_u64(&reader);
 	out->row.view = tl_get_u64(&reader);
+	out->view = out->row.view;
 	if (out->row.kind == TL_LOG_ACK && tl_consensus_row_decode(&out->row, data, size) != TL_OK)
 		out->row.kind = 0;
+	if (out->row.kind == TL_LOG_CERT && size >= HEAD_SIZE)
+	{
+		tl_reader_init(&reader, data + CERTIFICATE_VIEW_OFFSET, sizeof(uint64_t));
+		out->view = Max(out->view, tl_get_u64(&reader));
+	}
+	out->followed = !PQgetisnull(result, place, 2) && *PQgetvalue(result, place, 2) != 0;
+	out->newest = PQgetisnull(result, place, 3) || *PQgetvalue(result, place, 3) != 0;
 	return true;
 }
 
@@ -376,11 +396,12 @@ judge(const TrimRules *rules, TrimRow *rows, int count)
 		if (log == NULL)
 			return i;			/* nothing is known of it yet */
 		needed = row->sequence >= log->first || row->epoch > rules->epoch ||
-			(row->epoch == rules->epoch && row->view >= rules->view);
+			(row->epoch == rules->epoch && rows[i].view >= rules->view);
 		if (needed && log->newest)
 			return i;
-		rows[i].goes = !needed && row->sequence > log->alone &&
-			!(row->kind == TL_LOG_ACK && ack_counts(rules, row)) && !is_contradicted(row);
+		rows[i].goes = !needed && rows[i].followed && row->sequence > log->alone &&
+			!(row->kind == TL_LOG_ACK && (rows[i].newest || ack_counts(rules, row))) &&
+			!is_contradicted(row);
 	}
 	return count;
 }
@@ -435,50 +456,19 @@ ack_counts(const TrimRules *rules, const TlLogRow *row)
 	return false;
 }
 
-/*
- * What those that arrived behind a row say of it: it is the last one of its incarnation or
- * epoch, the newest ACK, or that is not known yet.  From the row that is returned on it is
- * to be looked at again.
- */
+/* From which row on they are to be read in the next pass: an ACK may be the newest no more then. */
 static int
-settle(TrimRow *rows, int count, int end)
+look_again(const TrimRow *rows, int count, int end)
 {
-	int			next = end;
-
-	if (end == count && count > 0)
-		next = count - 1;
-	for (int i = count - 1; i >= 0; i--)
-	{
-		const TlLogRow *row = &rows[i].row;
-
-		if (!rows[i].goes)
-			continue;
-		if (i >= end || i + 1 == count)
-			rows[i].goes = false;
-		else if (row->kind == TL_LOG_ACK && is_newest_ack(rows, count, i))
-		{
-			rows[i].goes = false;
-			next = Min(next, i);
-		}
-		else if (rows[i + 1].row.epoch != row->epoch ||
-				 memcmp(rows[i + 1].row.nonce, row->nonce, TL_NONCE_SIZE) != 0)
-			rows[i].goes = false;
-	}
-	return next;
+	for (int i = 0; i < end; i++)
+		if (rows[i].newest && rows[i].row.kind == TL_LOG_ACK && (i > 0 || count < ROWS_MAX))
+			return i;
+	return end;
 }
 
+/* False if nothing goes, or it cannot be asked for. */
 static bool
-is_newest_ack(const TrimRow *rows, int count, int place)
-{
-	for (int i = place + 1; i < count; i++)
-		if (rows[i].row.kind == TL_LOG_ACK &&
-			memcmp(rows[i].row.nonce, rows[place].row.nonce, TL_NONCE_SIZE) == 0)
-			return false;
-	return true;
-}
-
-static void
-forget(TlWire *wire, uint32_t member, const TrimRow *rows, int count)
+forget(TlWire *wire, const TrimRow *rows, int count)
 {
 	StringInfoData arrivals;
 	TlParameter parameter = {NULL, 0, false};
@@ -489,12 +479,13 @@ forget(TlWire *wire, uint32_t member, const TrimRow *rows, int count)
 			appendStringInfo(&arrivals, "%c%lld", arrivals.len == 0 ? '{' : ',',
 							 (long long) rows[i].arrival);
 	if (arrivals.len == 0)
-		return;
+		return false;
 	appendStringInfoChar(&arrivals, '}');
 	parameter.data = arrivals.data;
-	tl_replication_connection_ask(&wire->body_sender.connection,
-								  psprintf("SELECT ledger_wire.forget_rows(%u, $1::bigint[])", member),
-								  &parameter, 1, TIMEOUT_MS, on_forgotten, wire);
+	return tl_replication_connection_ask(&wire->body_sender.connection,
+										 psprintf("SELECT ledger_wire.forget_rows(%u, $1::bigint[])",
+												  member_of(wire)),
+										 &parameter, 1, TIMEOUT_MS, on_forgotten, wire);
 }
 
 static void
@@ -502,11 +493,21 @@ on_forgotten(void *context, PGresult *result)
 {
 	TlWire	   *wire = context;
 
+	if (wire->trim_member < 0)
+		return;					/* as above */
 	if (result != NULL && tl_replication_result_ok(result))
+	{
+		go_on(wire);
 		return;
-	for (int i = 0; i < wire->peer_count; i++)
-		wire->peers[i].trimmed = 0;
-	wire->own_trimmed = 0;
+	}
 	wire->repair_due = 0;
-	rest(wire);
+	wire->trim_member++;		/* in the next pass once more */
+}
+
+static void
+go_on(TlWire *wire)
+{
+	*place_of(wire) = wire->trim_next;
+	if (!wire->trim_more)
+		wire->trim_member++;
 }

@@ -160,8 +160,9 @@ struct TlWire
 	TimestampTz trim_due;
 	int			trim_member;	/* as prune_member; or what comes before */
 	int64_t		trim_mark;		/* what arrived later is too young */
+	int64_t		trim_next;		/* rows up to here are judged, once those that go are gone */
+	bool		trim_more;		/* and there are more of that log */
 	int64_t		own_trimmed;	/* as of a peer */
-	bool		sparse_told;	/* it says which logs have holes here */
 
 	TlWant		wants[TL_WANTS_MAX];
 	uint8_t		own_nonce[TL_NONCE_SIZE];	/* of the log that is asked about */
@@ -182,8 +183,14 @@ struct TlWire
 	TimestampTz own_due;		/* from the own one */
 	uint8_t		back_nonce[TL_NONCE_SIZE];	/* newest row of the own log */
 	uint64_t	back_sequence;
-	uint64_t	back_gone;		/* some wire has dropped rows of it up to here */
-	uint64_t	back_limit;		/* up to here all wires have shown what they have */
+	uint64_t	own_asked;		/* as of a peer */
+	TlGap	   *own_gap;		/* rows of it that wires have dropped */
+
+	/* the members of the epoch, and how many of those who vote may lie */
+	unsigned	member_count;
+	uint32_t	members[TL_MEMBER_COUNT_MAX];
+	bool		votes[TL_MEMBER_COUNT_MAX];
+	unsigned	faults;
 
 	/* for one transaction */
 	MemoryContext context;

@@ -374,7 +374,7 @@ END
 		$liar->make_slots($peer);
 	}
 	$self->sql(1, <<'END');
-CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
+CREATE OR REPLACE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
     RETURNS TABLE (message bytea, digest bytea) LANGUAGE sql AS $$
 SELECT '\x01'::bytea || fixed || int4send(octet_length(payload)) || payload || ledger.schnorr_sign(d, secret), d
   FROM (SELECT int4send(member) || '\x00000000000000000000000000000000'::bytea || int8send(seq) || previous

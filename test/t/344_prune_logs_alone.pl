@@ -35,7 +35,8 @@ foreach my $member (1, $second)
 {
 	ok($wires->poll($member, "SELECT seq > $alone + 50 FROM ledger_wire.forgotten WHERE member = 1", 't', LedgerWire::WIRE), "rows of the founder leave the wire of member $member")
 	  || diag($wires->wire($member, 'SELECT member, seq FROM ledger_wire.forgotten'));
-	is($wires->wire($member, "SELECT count(*) FROM ledger_wire.log_1 WHERE $sequence <= $alone"), $alone, 'none from when it was alone');
+	# the link and fetch may have brought a row both
+	is($wires->wire($member, "SELECT count(DISTINCT $sequence) FROM ledger_wire.log_1 WHERE $sequence <= $alone"), $alone, 'none from when it was alone');
 }
 ok($wires->poll(1, "SELECT seq > $alone FROM ledger_internal.sparse_log WHERE member = 1"), 'and its own log');
 is($wires->sql(1, "SELECT count(*) FROM ledger_internal.own_log WHERE seq <= $alone"), $alone, 'likewise');
