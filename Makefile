@@ -230,6 +230,7 @@ OBJS_BACKEND = \
 	src/contract/contract_event.o \
 	src/contract/contract_plan.o \
 	src/contract/contract_constraint.o \
+	src/contract/contract_planner.o \
 	src/contract/contract_argument.o \
 	src/contract/contract_seen.o \
 	src/contract/contract_execute.o \

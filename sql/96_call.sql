@@ -9,7 +9,7 @@ CREATE TYPE ledger.context AS (
     height bigint
 );
 COMMENT ON TYPE ledger.context IS
-    'first argument of an entry point of a contract: whose call it is, with the roles of that member, its ref, time and height of its block; signer is NULL, since calls are not signed yet';
+    'first argument of an entry point of a contract: whose call it is, with the roles of that member, its ref, time and height of its block; signer is the key by which the call is signed, or NULL if its table demands no signature';
 
 CREATE FUNCTION ledger.require(condition boolean, message text) RETURNS void
     AS 'MODULE_PATHNAME', 'tl_require' LANGUAGE C VOLATILE PARALLEL UNSAFE;

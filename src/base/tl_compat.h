@@ -133,4 +133,17 @@
 	((meaning)->cmptype == COMPARE_EQ || (meaning)->cmptype == COMPARE_NE)
 #endif
 
+/* Settings of the planner that later releases have, each followed by a comma, with what they are where plans are made alike. */
+#if PG_VERSION_NUM >= 180000
+#define TL_LATER_PLAN_SETTINGS \
+	{"enable_distinct_reordering", "on"}, {"enable_group_by_reordering", "on"}, \
+	{"enable_presorted_aggregate", "on"}, {"enable_self_join_elimination", "on"},
+#elif PG_VERSION_NUM >= 170000
+#define TL_LATER_PLAN_SETTINGS {"enable_group_by_reordering", "on"}, {"enable_presorted_aggregate", "on"},
+#elif PG_VERSION_NUM >= 160000
+#define TL_LATER_PLAN_SETTINGS {"enable_presorted_aggregate", "on"},
+#else
+#define TL_LATER_PLAN_SETTINGS
+#endif
+
 #endif							/* TL_COMPAT_H */

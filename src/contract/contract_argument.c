@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 
 #include "contract_argument.h"
+#include "table_requirement.h"
 #include "table_scan.h"
 
 typedef struct Opened
@@ -32,6 +33,7 @@ typedef struct Opened
 	Oid			table;
 	Relation	relation;
 	TlRefScan  *scan;
+	AttrNumber	signer;			/* the column with the key by which its rows are signed; 0: they are not */
 } Opened;
 
 /* Of the block that is being applied. */
@@ -40,6 +42,7 @@ static HTAB *tables = NULL;
 static Snapshot snapshot = NULL;
 
 static const Opened *open_table(Oid table);
+static AttrNumber signer_of(Oid table);
 
 /* Of a block before that failed nothing is left. */
 void
@@ -76,7 +79,8 @@ tl_contract_argument_end(void)
 
 /* In the caller's memory. */
 int
-tl_contract_argument_row(NullableDatum *columns, Oid table, const TlRefBytes *ref)
+tl_contract_argument_row(NullableDatum *columns, NullableDatum *signer, Oid table,
+						 const TlRefBytes *ref)
 {
 	const Opened *opened = open_table(table);
 	TupleDesc	descriptor = RelationGetDescr(opened->relation);
@@ -99,6 +103,9 @@ tl_contract_argument_row(NullableDatum *columns, Oid table, const TlRefBytes *re
 			columns[i].value = datumCopy(slot->tts_values[i], attribute->attbyval, attribute->attlen);
 	}
 	ExecClearTuple(slot);
+	signer->isnull = opened->signer == 0;
+	if (opened->signer > 0)
+		*signer = columns[opened->signer - 1];
 	return count;
 }
 
@@ -114,8 +121,21 @@ open_table(Oid table)
 	caller = MemoryContextSwitchTo(context);
 	made.relation = table_open(table, AccessShareLock);
 	made.scan = tl_table_scan_open(made.relation, snapshot);
+	made.signer = signer_of(table);
 	MemoryContextSwitchTo(caller);
 	opened = hash_search(tables, &table, HASH_ENTER, NULL);
 	*opened = made;
 	return opened;
+}
+
+/*
+ * Of several signatures the first that the script demands.  A row without it is in no
+ * block that its call could be in (chain_reject.c, node_apply_batch.c).
+ */
+static AttrNumber
+signer_of(Oid table)
+{
+	List	   *requirements = tl_table_requirement_load(table);
+
+	return requirements == NIL ? 0 : ((const TlRequirement *) linitial(requirements))->key_attribute;
 }

@@ -16,8 +16,10 @@ extern void tl_contract_argument_end(void);
 
 /*
  * Columns of that row, which this transaction has inserted, or which is an own one, but
- * the last, which is the ref: how many.
+ * the last, which is the ref: how many.  The key by which the row is signed is NULL if
+ * its table demands no signature.
  */
-extern int	tl_contract_argument_row(NullableDatum *columns, Oid table, const TlRefBytes *ref);
+extern int	tl_contract_argument_row(NullableDatum *columns, NullableDatum *signer, Oid table,
+									 const TlRefBytes *ref);
 
 #endif							/* CONTRACT_ARGUMENT_H */

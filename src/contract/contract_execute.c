@@ -101,11 +101,16 @@ static const TlSetting settings[] = {
 	{"backslash_quote", "safe_encoding"},
 	{"bytea_output", "hex"},
 	{"constraint_exclusion", "partition"},
+	{"cpu_index_tuple_cost", "0.005"},
+	{"cpu_operator_cost", "0.0025"},
+	{"cpu_tuple_cost", "0.01"},
 	{"DateStyle", "ISO, MDY"},
 	{"default_toast_compression", "pglz"},
+	{"effective_cache_size", "4GB"},
 	{"enable_bitmapscan", "on"},
 	{"enable_hashagg", "on"},
-	{"enable_hashjoin", "on"},
+	{"enable_hashjoin", "off"}, /* contract_planner.c */
+	{"enable_incremental_sort", "on"},
 	{"enable_indexonlyscan", "off"},	/* table_filter.c */
 	{"enable_indexscan", "on"},
 	{"enable_material", "on"},
@@ -114,6 +119,7 @@ static const TlSetting settings[] = {
 	{"enable_nestloop", "on"},
 	{"enable_seqscan", "on"},
 	{"enable_sort", "on"},
+	{"enable_tidscan", "on"},
 	{"extra_float_digits", "1"},
 	{"from_collapse_limit", "8"},
 	{"geqo", "off"},
@@ -123,13 +129,16 @@ static const TlSetting settings[] = {
 	{"lock_timeout", "0"},
 	{"max_parallel_workers_per_gather", "0"},
 	{"plan_cache_mode", "force_generic_plan"},
+	{"random_page_cost", "1"},
 	{"row_security", "on"},
 	{"search_path", "pg_catalog, pg_temp"},
+	{"seq_page_cost", "1"},
 	{"session_replication_role", "origin"},
 	{"standard_conforming_strings", "on"},	/* PL/pgSQL reads literals when it runs */
 	{"TimeZone", "UTC"},
 	{"timezone_abbreviations", "Default"},
 	{"transform_null_equals", "off"},
+	TL_LATER_PLAN_SETTINGS
 	{"xmloption", "content"}
 };
 
@@ -137,7 +146,8 @@ static void prepare(Oid function, Oid schema, Oid role);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
 static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
-static Datum make_context(const TlCall *call, const TlCallContext *context);
+static Datum make_context(const TlCall *call, const TlCallContext *context,
+						  const NullableDatum *signer);
 static Datum make_timer(const TlCall *call, const TlCallContext *context);
 static Datum make_row(Oid type, int count, Datum *values, bool *nulls);
 static bool judge(TlCallResult *out, const ErrorData *error, Oid schema);
@@ -259,14 +269,18 @@ tl_contract_execute_leave(void)
 static int
 take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context)
 {
+	NullableDatum signer;
+	int			count;
+
 	arguments[0].isnull = false;
 	if (call->timer != NULL)
 	{
 		arguments[0].value = make_timer(call, context);
 		return 1;
 	}
-	arguments[0].value = make_context(call, context);
-	return 1 + tl_contract_argument_row(&arguments[1], call->table, &call->ref);
+	count = tl_contract_argument_row(&arguments[1], &signer, call->table, &call->ref);
+	arguments[0].value = make_context(call, context, &signer);
+	return 1 + count;
 }
 
 /*
@@ -346,7 +360,7 @@ invoke(Oid function_oid, const NullableDatum *arguments, int count)
 }
 
 static Datum
-make_context(const TlCall *call, const TlCallContext *context)
+make_context(const TlCall *call, const TlCallContext *context, const NullableDatum *signer)
 {
 	Datum		values[CONTEXT_COLUMNS];
 	bool		nulls[CONTEXT_COLUMNS] = {false};
@@ -355,8 +369,8 @@ make_context(const TlCall *call, const TlCallContext *context)
 	tl_table_ref_unpack(&ref, &call->ref);
 	values[0] = Int64GetDatum((int64) ref.member);
 	values[1] = context->roles;
-	values[2] = (Datum) 0;
-	nulls[2] = true;			/* calls are not signed yet */
+	values[2] = signer->value;
+	nulls[2] = signer->isnull;
 	values[3] = TlRefBytesGetDatum(&call->ref);
 	values[4] = TimestampTzGetDatum(context->time);
 	values[5] = Int64GetDatum(context->height);

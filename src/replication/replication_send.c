@@ -116,7 +116,11 @@ tl_replication_send_poll(TlSender *sender, TimestampTz now)
 		send_next(sender);
 }
 
-/* Once for each connection: to plan it costs as much as to run it. */
+/*
+ * Once for each connection: to plan it costs as much as to run it.  A function in the
+ * list of SELECT gives its rows one by one, in their order; in FROM they would go
+ * through a file first.
+ */
 static void
 prepare(TlSender *sender)
 {
@@ -125,11 +129,9 @@ prepare(TlSender *sender)
 	sender->prepared = true;	/* or the connection is closed */
 	tl_replication_connection_ask(&sender->connection, sender->bodies ?
 								  psprintf("PREPARE " SEND " (bytea[], text[]) AS INSERT INTO ledger_wire.body_%u (chunk, audience)"
-										   " SELECT c, a::bigint[] FROM unnest($1, $2)"
-										   " WITH ORDINALITY AS u (c, a, n) ORDER BY n", member) :
+										   " SELECT c, a::bigint[] FROM (SELECT unnest($1), unnest($2)) AS u (c, a)", member) :
 								  psprintf("PREPARE " SEND " (bytea[]) AS INSERT INTO ledger_wire.log_%u (message)"
-										   " SELECT m FROM unnest($1)"
-										   " WITH ORDINALITY AS u (m, n) ORDER BY n", member),
+										   " SELECT unnest($1)", member),
 								  NULL, 0, SEND_TIMEOUT_MS, on_prepared, sender);
 }
 

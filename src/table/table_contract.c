@@ -134,6 +134,15 @@ tl_table_contract_owns(Oid schema)
 	return HeapTupleIsValid(find_schema(schema));
 }
 
+/* Has a script made an index of that name there? */
+bool
+tl_table_contract_has_index(Oid schema, const char *name)
+{
+	HeapTuple	contract = find_schema(schema);
+
+	return HeapTupleIsValid(contract) && has_index(contract, name);
+}
+
 /* F1 to F3, as far as the object access hook tells. */
 void
 tl_table_contract_guard(ObjectAccessType access, Oid class_id, Oid object_id,

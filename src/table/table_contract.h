@@ -20,6 +20,7 @@ extern void tl_table_contract_begin(const char *contract);
 extern void tl_table_contract_end(void);
 extern const char *tl_table_contract_running(void);
 extern bool tl_table_contract_owns(Oid schema);
+extern bool tl_table_contract_has_index(Oid schema, const char *name);
 extern Oid	tl_table_contract_schema_of(Oid class_id, Oid object_id);
 extern void tl_table_contract_guard(ObjectAccessType access, Oid class_id,
 									Oid object_id, int sub_id, void *argument);

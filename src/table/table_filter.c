@@ -16,10 +16,6 @@
  * query is planned; for the second the planner is told that the table's indexes
  * make no bitmaps.  If one begins all the same it is an error, as are samples.
  *
- * Nor are indexes with an expression or a condition planned for calls, which members
- * alone have: what a function of the contract gave when a row was indexed is not what
- * its next version gives.
- *
  * Invariants
  *	  L1  while a call runs, a row of a shared table is given to the executor only
  *		  if all members have it
@@ -77,6 +73,12 @@ tl_table_filter_plans(bool are_made)
 	plans = are_made;
 }
 
+bool
+tl_table_filter_planning(void)
+{
+	return plans;
+}
+
 /* A call begins. */
 void
 tl_table_filter_begin(TlRowSeen is_seen)
@@ -100,7 +102,7 @@ tl_table_filter_active(void)
 	return seen != NULL;
 }
 
-/* No plan asks the visibility map, nor an index that computes. */
+/* No plan asks the visibility map. */
 static void
 on_relation_info(PlannerInfo *root, Oid relation, bool is_parent, RelOptInfo *out)
 {
@@ -113,13 +115,7 @@ on_relation_info(PlannerInfo *root, Oid relation, bool is_parent, RelOptInfo *ou
 	if (enable_indexonlyscan)
 		elog(ERROR, "a call of a contract is planned with index-only scans");
 	foreach(cell, out->indexlist)
-	{
-		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
-
-		index->amhasgetbitmap = false;
-		if (index->indexprs != NIL || index->indpred != NIL)
-			out->indexlist = foreach_delete_current(out->indexlist, cell);
-	}
+		lfirst_node(IndexOptInfo, cell)->amhasgetbitmap = false;
 }
 
 /* L1 */

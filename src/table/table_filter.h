@@ -19,6 +19,7 @@ extern void tl_table_filter_init(void);
 extern void tl_table_filter_install(TableAmRoutine *routine);
 /* Around the calls of a block: plans are for them. */
 extern void tl_table_filter_plans(bool are_made);
+extern bool tl_table_filter_planning(void);
 
 /* Around one call. */
 extern void tl_table_filter_begin(TlRowSeen is_seen);

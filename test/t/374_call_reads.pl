@@ -1,6 +1,6 @@
-# What calls and row handlers read of ledger tables: the same at all four members,
-# though one of them has rows that are not final, or that all have refused, and the
-# others not.
+# What calls and row handlers read of ledger tables, and are told of who has signed
+# them: the same at all four members, though one of them has rows that are not final, or
+# that all have refused, and the others not.
 use strict;
 use warnings;
 
@@ -124,6 +124,68 @@ is(everywhere(q{SELECT member, rows, seconds FROM usage.total WHERE served = 'do
 	$wires->poll($_, q{SELECT count(*) FROM usage.usage WHERE seconds < 86400}, 307) foreach (@members);
 	is(look(4), 'done||308|240298|86400|304|204', 'the next one finds them all');
 }
+
+# Calls that somebody signs who has no database: their signature is judged by all
+# members, and the contract is told whose it is.
+my $key = q{'\x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'::bytea};
+my $secret = q{decode(lpad('1', 64, '0'), 'hex')};
+my $other = q{'\xc6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5'::bytea};
+my $other_secret = q{decode(lpad('2', 64, '0'), 'hex')};
+
+deploy($wires, 1, 'signed', slurp_file("$FindBin::RealBin/../contracts/signed.sql"));
+approve($wires, 'signed', 2, 3);
+ok($wires->poll($_, q{SELECT state FROM ledger.contract WHERE name = 'signed'}, 'deployed'), "the contract of signed calls is deployed at member $_") foreach (@members);
+
+sub outcome
+{
+	my ($member, $ref) = @_;
+
+	return $wires->sql($member, "SELECT state, message FROM ledger.outcome('$ref', '$wait')");
+}
+
+# What the meter signs, anywhere: the message is the same at all members.
+sub signature
+{
+	my ($member, $values, $by, $with) = @_;
+
+	return $wires->sql($member, "SELECT quote_literal(ledger.schnorr_sign(sha256(ledger.message_to_sign('signed.tell_call', ROW($values, $by, NULL, NULL)::signed.tell_call)), $with)) || '::bytea'");
+}
+
+sub bring
+{
+	my ($member, $values, $by, $signature) = @_;
+
+	return $wires->sql($member, "SELECT signed.tell($values, $by, $signature)");
+}
+
+is(outcome(1, $wires->sql(1, "SELECT signed.enrol('M-1', $key)")), 'done|', 'a meter is known by its key');
+is(outcome(1, $wires->sql(1, "SELECT signed.enrol('M-2', $other)")), 'done|', 'and another one');
+
+my $signature = signature(1, q{'M-1', 1, 40}, $key, $secret);
+
+is(signature(4, q{'M-1', 1, 40}, $key, $secret), $signature, 'its message is the same at all members');
+is(outcome(1, bring(2, q{'M-1', 1, 40}, $key, $signature)), 'done|', 'a call that it has signed is done, whoever brings it');
+is(everywhere('SELECT * FROM signed.seen'), 'M-1|1|40|2', 'at all members');
+is(outcome(1, bring(1, q{'M-1', 1, 40}, $key, $signature)), 'refused|told before', 'brought again it is refused, since it has a number');
+
+# Whose signature it is, the contract decides; whether it is one, all members do.
+is(outcome(2, bring(1, q{'M-1', 2, 5}, $other, signature(1, q{'M-1', 2, 5}, $other, $other_secret))), q{refused|not the meter's key}, 'the contract is told by which key');
+refused($wires, 1, "SELECT signed.tell('M-1', 2, 41, $key, $signature)", qr/ERROR:.*is not signed as trigger "signed" demands\n.*not one of these values/, 'a changed call has no signature');
+refused($wires, 1, "SELECT signed.tell('M-1', 2, 41, $key, NULL)", qr/ERROR:.*is not signed.*\n.*signature is null/, 'nor one without');
+refused($wires, 1, "INSERT INTO signed.alarm VALUES ('x', $key, $signature)", qr/ERROR:.*is not signed.*\n.*not one of these values/, 'nor a row with that of another table');
+{
+	my $forged = $wires->sql(2, "SET session_replication_role = replica; INSERT INTO signed.tell_call VALUES ('M-1', 2, 1000, $key, $signature) RETURNING ledger_ref");
+
+	ok($wires->poll(2, "SELECT count(*) FROM ledger.rejected WHERE ref = '$forged'", 1), 'past the trigger it does not leave its member');
+	is($wires->sql(1, "SELECT count(*) FROM signed.tell_call WHERE units = 1000"), 0, 'no other one ever sees it');
+}
+
+# A row that is handled.
+my $alarm = $wires->sql(1, "SELECT ledger.schnorr_sign(sha256(ledger.message_to_sign('signed.alarm', ROW('open', $key, NULL, NULL)::signed.alarm)), $secret)");
+my $ref = $wires->sql(1, "INSERT INTO signed.alarm VALUES ('open', $key, '$alarm') RETURNING ledger_ref");
+
+is(outcome(2, $ref), 'done|', 'a signed row is handled');
+is(everywhere("SELECT ref = '$ref', signer = $key FROM signed.raised"), 't|t', 'with its key');
 
 like(everywhere(q{SELECT table_id, encode(digest, 'hex') FROM ledger.state ORDER BY table_id}), qr/^[0-9a-f-]{36}\|[0-9a-f]+\n/, 'all have the same state');
 my $height = $wires->sql(1, 'SELECT height FROM ledger_internal.applied');
