@@ -143,9 +143,10 @@ static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *pee
 static TlPeerLog *find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE]);
 static void note_end(TlPeer *peer, const TlLogRow *row);
 static void load_ends(TlPeer *peer);
-static bool is_late(const TlLogRow *row);
-static TlVerdict compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data,
-						 size_t size, const char **reason, const TlSink *sink);
+static bool is_late(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row);
+static TlVerdict compare(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row,
+						 const TlHash *digest, const void *data, size_t size,
+						 const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
 static void insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size);
@@ -183,7 +184,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	}
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
-		return compare(peer, &row, &digest, data, size, reason, sink);
+		return compare(peer, log, &row, &digest, data, size, reason, sink);
 	across = row.sequence > log->sequence + 1;
 	if (across && !tl_replication_gap_passes(log->gap, log->sequence, row.sequence))
 	{
@@ -466,8 +467,8 @@ load_ends(TlPeer *peer)
  * kept there is lost, that is no reason to end for a row of somebody else's.
  */
 static TlVerdict
-compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
-		const char **reason, const TlSink *sink)
+compare(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
+		const void *data, size_t size, const char **reason, const TlSink *sink)
 {
 	TlLogRow	stored;
 	bytea	   *message = NULL;
@@ -479,7 +480,7 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 
 	if (tl_chain_execute(&select_row, values, NULL, false) > 0)
 		message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
-	else if (is_late(row))
+	else if (is_late(peer, log, row))
 	{
 		insert(row, digest, data, size);
 		if (sink->loose != NULL)
@@ -519,15 +520,17 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 
 /*
  * No wire had it when the log went on.  What blocks order is wanted all the same, and an
- * ACK that says which copy of its author goes on (R45).
+ * ACK that says which copy of its author goes on (R45); but not by a key that he has given
+ * up since (W2).
  */
 static bool
-is_late(const TlLogRow *row)
+is_late(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row)
 {
 	static const uint8_t zeros[TL_NONCE_SIZE];
 	TlAck		ack;
 
-	if (!tl_replication_forget_may_lack(row))
+	if (!tl_replication_key_is_same(&peer->keys, row->epoch, log->epoch) ||
+		!tl_replication_forget_may_lack(row))
 		return false;
 	if (row->kind == TL_LOG_ACK)
 		return !tl_replication_forget_has_dropped(row) &&
