@@ -122,10 +122,10 @@ all_ordered($wires, 'at first', @members);
 $wires->node(3)->backup('older');
 
 # Blocks go on, and the wires and logs do not grow with them.
-blocks($_ % 4 + 1, 20) foreach (1 .. 3);
+blocks($_ % 4 + 1, 20) foreach (1 .. 4);
 ok($wires->poll($_, "SELECT (SELECT count(*) FROM ledger_wire.forgotten) = 4", 't', LedgerWire::WIRE), "rows of all logs leave the wire of member $_") foreach (@members);
 my %before = map { $_ => left($_) } @members;
-blocks($_ % 4 + 1, 20) foreach (1 .. 4);
+blocks($_ % 4 + 1, 20) foreach (1 .. 6);
 all_ordered($wires, 'while rows leave', @members);
 foreach my $member (@members)
 {
@@ -148,7 +148,7 @@ like(($wires->node(1)->psql(LedgerWire::WIRE, 'SET ROLE ' . $wires->sql(1, 'SELE
 # A member is away, and what its slots hold for it is lost.
 $wires->node(2)->stop('fast');
 my %seen = map { my $author = $_; $author => $wires->sql($author, 'SELECT max(seq) FROM ledger_internal.own_log') } (1, 3, 4);
-blocks($_, 20) foreach (1, 3, 4);
+blocks($_, 30) foreach (1, 3, 4);
 foreach my $wire (1, 3, 4)
 {
 	ok($wires->poll($wire, "SELECT count(*) = 3 FROM ledger_wire.forgotten WHERE (member, seq) IN (SELECT member, max(seq) FROM ledger_wire.forgotten GROUP BY member)"
