@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/twophase.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -41,12 +42,20 @@ typedef struct SharedHead
 {
 	LWLock	   *nodes;
 	LWLock	   *dirty;
+	dlist_head	written;		/* the dirty set, oldest first: to go through the table asks all its buckets */
 	struct Latch *launcher;
 } SharedHead;
 
+/* Of the dirty set. */
+typedef struct DirtyEntry
+{
+	TlDirtyKey	key;
+	dlist_node	link;
+} DirtyEntry;
+
 static SharedHead *head = NULL;
 static char *slots = NULL;
-static HTAB *dirty = NULL;
+static HTAB *dirty = NULL;		/* of DirtyEntry */
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -96,7 +105,7 @@ shared_request(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(hash_estimate_size(TL_NODE_DIRTY_MAX,
-											  sizeof(TlDirtyKey)));
+											  sizeof(DirtyEntry)));
 	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
 
@@ -118,6 +127,7 @@ shared_startup(void)
 		memset(head, 0, shared_size());
 		head->nodes = &locks[0].lock;
 		head->dirty = &locks[1].lock;
+		dlist_init(&head->written);
 		for (int i = 0; i < TL_NODE_DATABASES_MAX; i++)
 		{
 			TlNodeSlot *slot = tl_node_shared_slot(i);
@@ -130,7 +140,7 @@ shared_startup(void)
 	}
 	memset(&control, 0, sizeof(control));
 	control.keysize = sizeof(TlDirtyKey);
-	control.entrysize = sizeof(TlDirtyKey);
+	control.entrysize = sizeof(DirtyEntry);
 	dirty = ShmemInitHash("telco_ledger dirty tables", TL_NODE_DIRTY_MAX,
 						  TL_NODE_DIRTY_MAX, &control, HASH_ELEM | HASH_BLOBS);
 	LWLockRelease(AddinShmemInitLock);
@@ -213,7 +223,7 @@ void
 tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)
 {
 	TlDirtyKey	key;
-	void	   *entry = NULL;
+	DirtyEntry *entry = NULL;
 	bool		found;
 
 	memset(&key, 0, sizeof(key));
@@ -223,6 +233,8 @@ tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)
 	LWLockAcquire(head->dirty, LW_EXCLUSIVE);
 	if (hash_get_num_entries(dirty) < TL_NODE_DIRTY_MAX)
 		entry = hash_search(dirty, &key, HASH_ENTER_NULL, &found);
+	if (entry != NULL && !found)
+		dlist_push_tail(&head->written, &entry->link);
 	LWLockRelease(head->dirty);
 	if (entry == NULL)
 	{
@@ -247,8 +259,15 @@ tl_node_dirty_note(Oid database, Oid relation, uint64_t xid)
 void
 tl_node_dirty_forget(const TlDirtyKey *key)
 {
+	DirtyEntry *entry;
+
 	LWLockAcquire(head->dirty, LW_EXCLUSIVE);
-	hash_search(dirty, key, HASH_REMOVE, NULL);
+	entry = hash_search(dirty, key, HASH_FIND, NULL);
+	if (entry != NULL)
+	{
+		dlist_delete(&entry->link);
+		(void) hash_search(dirty, key, HASH_REMOVE, NULL);
+	}
 	LWLockRelease(head->dirty);
 }
 
@@ -276,24 +295,23 @@ tl_node_dirty_list(Oid database, int *count)
 static bool
 copy_dirty(TlDirtyKey *list, int capacity, Oid database, int *count)
 {
-	HASH_SEQ_STATUS status;
-	TlDirtyKey *entry;
+	dlist_iter	cursor;
 	bool		complete = true;
 
 	*count = 0;
 	LWLockAcquire(head->dirty, LW_SHARED);
-	hash_seq_init(&status, dirty);
-	while ((entry = hash_seq_search(&status)) != NULL)
+	dlist_foreach(cursor, &head->written)
 	{
-		if (entry->database != database)
+		const DirtyEntry *entry = dlist_container(DirtyEntry, link, cursor.cur);
+
+		if (entry->key.database != database)
 			continue;
 		if (*count == capacity)
 		{
-			hash_seq_term(&status);
 			complete = false;
 			break;
 		}
-		list[(*count)++] = *entry;
+		list[(*count)++] = entry->key;
 	}
 	LWLockRelease(head->dirty);
 	return complete;
