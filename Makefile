@@ -212,6 +212,7 @@ OBJS_BACKEND = \
 	src/contract/contract_plpgsql.o \
 	src/contract/contract_query.o \
 	src/contract/contract_raise.o \
+	src/contract/contract_join.o \
 	src/contract/contract_work.o \
 	src/contract/contract_variable.o \
 	src/contract/contract_body.o \

@@ -65,6 +65,7 @@
 #define ROW_TAG				"telco_ledger/1/row"
 
 static TlStatus check_row(const TlLogRow *row);
+static TlStatus to_sign(TlHash *out, const TlLogRow *row, const TlHash *chain_id);
 static TlStatus check_proposal(const TlProposal *proposal);
 static void put_sized(TlWriter *writer, TlSpan span);
 static TlSpan get_sized(TlReader *reader);
@@ -158,18 +159,36 @@ tl_consensus_row_digest_of(TlHash *out, const TlHash *chain_id,
 	tl_crypto_sha256(out, bytes, writer.size);
 }
 
+static TlStatus
+to_sign(TlHash *out, const TlLogRow *row, const TlHash *chain_id)
+{
+	TlStatus	status = check_row(row);
+
+	if (status == TL_OK)
+		tl_consensus_row_digest(out, chain_id, row);
+	return status;
+}
+
 TlStatus
 tl_consensus_row_sign(TlLogRow *row, const TlHash *chain_id,
 					  const uint8_t secret[TL_SECRET_SIZE], const uint8_t *aux)
 {
 	TlHash		digest;
-	TlStatus	status = check_row(row);
+	TlStatus	status = to_sign(&digest, row, chain_id);
 
-	if (status != TL_OK)
-		return status;
-	tl_consensus_row_digest(&digest, chain_id, row);
-	return tl_crypto_schnorr_sign(row->signature, digest.bytes, TL_HASH_SIZE,
-								  secret, aux);
+	return status != TL_OK ? status :
+		tl_crypto_schnorr_sign(row->signature, digest.bytes, TL_HASH_SIZE, secret, aux);
+}
+
+TlStatus
+tl_consensus_row_sign_by(TlLogRow *row, const TlHash *chain_id, TlSigner *signer,
+						 const uint8_t *aux)
+{
+	TlHash		digest;
+	TlStatus	status = to_sign(&digest, row, chain_id);
+
+	return status != TL_OK ? status :
+		tl_crypto_signer_sign(signer, row->signature, digest.bytes, TL_HASH_SIZE, aux);
 }
 
 bool

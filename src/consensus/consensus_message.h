@@ -98,6 +98,10 @@ extern void tl_consensus_row_digest_of(TlHash *out, const TlHash *chain_id,
 extern TlStatus tl_consensus_row_sign(TlLogRow *row, const TlHash *chain_id,
 									  const uint8_t secret[TL_SECRET_SIZE],
 									  const uint8_t *aux);
+
+/* By who signs often. */
+extern TlStatus tl_consensus_row_sign_by(TlLogRow *row, const TlHash *chain_id,
+										 TlSigner *signer, const uint8_t *aux);
 extern bool tl_consensus_row_verify(const TlLogRow *row,
 									const TlHash *chain_id,
 									const uint8_t row_key[TL_XONLY_KEY_SIZE]);

@@ -35,5 +35,6 @@ extern void tl_contract_names_begin(Oid schema);
 extern void tl_contract_names_end(Oid schema);
 extern void tl_contract_names_forget(void);
 extern const char *tl_contract_names_own(Oid index);
+extern bool tl_contract_names_lost(void);
 
 #endif							/* CONTRACT_CHANGE_H */

@@ -167,13 +167,13 @@ tl_contract_execute_begin(void)
 {
 	int			level = NewGUCNestLevel();
 
-	tl_table_filter_plans(true);
 	tl_contract_setting_pin(settings, lengthof(settings));
 	tl_contract_plpgsql_pin();
 	tl_contract_plan_begin();
 	tl_contract_constraint_begin();
 	tl_contract_argument_begin();
 	tl_contract_event_reset();
+	tl_table_filter_plans(true);	/* last: nobody takes it back where the above has failed */
 	return level;
 }
 

@@ -57,12 +57,13 @@ tl_contract_migrate(TlRefusals *refusals, const RawStmt *statement, const char *
 static void
 run(TlRefusals *refusals, Oid function)
 {
-	int			settings = tl_contract_execute_begin();
 	LOCAL_FCINFO(fcinfo, 0);
 	FmgrInfo	called;
+	int			settings;
 
 	fmgr_info(function, &called);
 	InitFunctionCallInfoData(*fcinfo, &called, 0, InvalidOid, NULL, NULL);
+	settings = tl_contract_execute_begin();
 	refusals->migrating = true;
 	PG_TRY();
 	{

@@ -80,6 +80,7 @@ static TlStatement update_indexes = {
 
 static List *hidden = NIL;		/* of Hidden; in the context of whoever began */
 static const char *holder = NULL;	/* the table of empty indexes */
+static bool lost = false;		/* some of these stand for none that is here */
 
 static void lock_tables(Oid schema);
 static void hide(Oid schema);
@@ -140,6 +141,7 @@ hold(Oid schema)
 	uint64		count = tl_chain_execute(&select_free, &value, NULL, false);
 	SPITupleTable *found = SPI_tuptable;
 
+	lost = count > 0;
 	holder = quote_qualified_identifier(get_namespace_name(schema), unknown_name());
 	tl_contract_run_statement(psprintf("CREATE TABLE %s () USING heap", holder));
 	for (uint64 i = 0; i < count; i++)
@@ -173,6 +175,14 @@ tl_contract_names_forget(void)
 {
 	hidden = NIL;
 	holder = NULL;
+	lost = false;
+}
+
+/* May an index of the contract be gone, at this member or at another?  All members say the same. */
+bool
+tl_contract_names_lost(void)
+{
+	return lost;
 }
 
 /* What this member calls an index that it has made; NULL: it has not. */

@@ -19,7 +19,8 @@
  * for each row.  Joins by hash are off there, since they are laid out by how many
  * rows are expected.
  *
- * The library's own statements on other tables are planned as ever.
+ * The library's own statements are on other tables: those that are planned first while a block's
+ * calls run have the pinned settings too, and go by the indexes of these tables all the same.
  *
  * Invariants
  *	  A1  a plan for a call follows from the schema of its contract and the release of

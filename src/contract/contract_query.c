@@ -47,6 +47,7 @@
 #include "utils/syscache.h"
 
 #include "contract_expression.h"
+#include "contract_join.h"
 #include "contract_plpgsql.h"
 #include "contract_query.h"
 #include "contract_raise.h"
@@ -103,6 +104,7 @@ static bool is_whole_key(const Query *query, Oid relation_oid, int place);
 static bool has_key(Oid relation_oid, const Bitmapset *columns);
 static AttrNumber column_of(const Node *value, int place, bool collated);
 static void key_columns(const Node *condition, int place, Bitmapset **columns);
+static void key_column(const Node *condition, int place, Bitmapset **columns);
 static bool is_exact(Oid type);
 static void refuse(Look *look, const char *what, const char *why, const char *instead);
 
@@ -122,6 +124,7 @@ tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, List *queries
 		look_at_call(&look, look.statement_call);
 		(void) walker((Node *) query, &look);
 		tl_contract_raise(refusals, scope, query);
+		tl_contract_join(refusals, scope, query);
 	}
 	if (scope->gives_value && queries != NIL && !tl_contract_query_has_one_row(llast_node(Query, queries)))
 		refuse(&look, "SELECT", "it is not certain which row gives the value",
@@ -733,21 +736,38 @@ column_of(const Node *value, int place, bool collated)
 	return column->varattno;
 }
 
+/* What a condition joins by AND, however deep. */
+List *
+tl_contract_query_conjuncts(const Node *condition)
+{
+	List	   *all = NIL;
+	ListCell   *cell;
+
+	if (condition == NULL)
+		return NIL;
+	if (!IsA(condition, BoolExpr) || ((const BoolExpr *) condition)->boolop != AND_EXPR)
+		return list_make1(unconstify(Node *, condition));
+	foreach(cell, ((const BoolExpr *) condition)->args)
+		all = list_concat(all, tl_contract_query_conjuncts(lfirst(cell)));
+	return all;
+}
+
 /* column = what is no column of this query, joined by AND. */
 static void
 key_columns(const Node *condition, int place, Bitmapset **columns)
 {
+	ListCell   *cell;
+
+	foreach(cell, tl_contract_query_conjuncts(condition))
+		key_column(lfirst(cell), place, columns);
+}
+
+static void
+key_column(const Node *condition, int place, Bitmapset **columns)
+{
 	const OpExpr *operation = (const OpExpr *) condition;
 	ListCell   *cell;
 
-	if (condition == NULL)
-		return;
-	if (IsA(condition, BoolExpr) && ((const BoolExpr *) condition)->boolop == AND_EXPR)
-	{
-		foreach(cell, ((const BoolExpr *) condition)->args)
-			key_columns(lfirst(cell), place, columns);
-		return;
-	}
 	if (!IsA(condition, OpExpr) || list_length(operation->args) != 2 ||
 		strcmp(get_opname(operation->opno), "=") != 0)
 		return;

@@ -26,6 +26,7 @@ extern void tl_contract_query(TlRefusals *refusals, const TlQueryScope *scope, L
 extern void tl_contract_query_node(TlRefusals *refusals, const TlQueryScope *scope, Node *node);
 extern const Node *tl_contract_query_expression(const Query *query);
 extern bool tl_contract_query_has_one_row(const Query *query);
+extern List *tl_contract_query_conjuncts(const Node *condition);
 extern bool tl_contract_query_is_statement(Oid function);
 extern bool tl_contract_query_is_ordered(const Query *query);
 extern bool tl_contract_query_is_xml(Oid type);

@@ -27,15 +27,18 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -109,6 +112,7 @@ static int	change_count = 0;
 static void begin_change(FunctionCallInfo fcinfo, Oid *table);
 static void refuse_null(const char *name);
 static TimestampTz time_argument(TimestampTz at);
+static bool lock_table(Oid table);
 static uint64 ask(Oid table, Question question, const Datum *values);
 static void prepare(Asked *asked);
 static void know_handlers(void);
@@ -212,6 +216,36 @@ time_argument(TimestampTz at)
 				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("a timer needs a time that is finite"));
 	return Max(at, earliest);
+}
+
+/*
+ * For who must not wait when it asks what is due next: false if a session has locked
+ * a table of timers, or an index of one.  The locks go with the transaction.
+ */
+bool
+tl_contract_timer_lock(void)
+{
+	know_handlers();
+	for (int i = 0; i < handler_count; i++)
+		if (!lock_table(handlers[i].table))
+			return false;
+	return true;
+}
+
+static bool
+lock_table(Oid table)
+{
+	Relation	relation;
+	ListCell   *cell;
+	bool		locked = ConditionalLockRelationOid(table, AccessShareLock);
+
+	relation = locked ? try_relation_open(table, NoLock) : NULL;
+	if (relation == NULL)
+		return locked;			/* dropped meanwhile: there is nothing to wait for */
+	foreach(cell, RelationGetIndexList(relation))
+		locked = locked && ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock);
+	relation_close(relation, NoLock);
+	return locked;
 }
 
 /* When the next timer of any contract is due; false: there is none. */

@@ -37,6 +37,7 @@ extern List *tl_contract_timer_statements(const char *handler);
 
 /* contract_timer.c */
 extern void tl_contract_timer_call(TimestampTz time, bool is_handler);
+extern bool tl_contract_timer_lock(void);
 extern bool tl_contract_timer_next(TimestampTz *at);
 extern TlTimer *tl_contract_timer_due(TimestampTz time, int *count);
 extern bool tl_contract_timer_take(const TlTimer *timer);

@@ -13,7 +13,8 @@
  * static context.  Signing needs a context of its own; since release 0.2 that
  * is a few hundred bytes, so each signature builds one on the stack, blinded
  * against side channels by a seed that only the holder of the secret can
- * compute.  So this file keeps no global and draws no randomness.
+ * compute.  So this file keeps no global and draws no randomness.  Who signs often
+ * keeps one in a TlSigner, which is blinded anew now and then.
  *
  * P-256 is OpenSSL's, through its high level.  This is the one place of the
  * pure floors where a library allocates; everything is freed before return and
@@ -45,6 +46,7 @@
 #include <string.h>
 
 #define CONTEXT_SIZE_MAX		1024
+#define BLINDED_COUNT			64	/* signatures that a signer makes before it is blinded anew */
 #define DER_SIGNATURE_SIZE_MAX	72	/* two integers of 33 bytes and headers */
 
 /* A signing context on the stack. */
@@ -54,12 +56,23 @@ typedef struct SigningContext
 	secp256k1_context *library;
 } SigningContext;
 
+/* What a TlSigner holds. */
+typedef struct Signer
+{
+	SigningContext context;
+	secp256k1_keypair pair;
+	TlHash		seed;			/* of the blinding */
+	unsigned	count;			/* of signatures since then */
+} Signer;
+
 static bool key_shape_valid(const uint8_t *key, size_t key_size);
 static bool key_parse(secp256k1_pubkey *out, const uint8_t *key,
 					  size_t key_size);
-static TlStatus signing_open(SigningContext *context,
+static TlStatus signing_open(SigningContext *context, TlHash *seed,
 							 const uint8_t secret[32],
 							 const void *message, size_t message_size);
+static bool blind(SigningContext *context, TlHash *seed, const void *secret, const void *message,
+				  size_t message_size);
 static void signing_close(SigningContext *context);
 static EVP_PKEY *es256_key_open(const uint8_t *key, size_t key_size);
 static size_t es256_signature_encode(uint8_t out[DER_SIGNATURE_SIZE_MAX],
@@ -182,11 +195,12 @@ tl_crypto_ecdsa_sign(uint8_t signature[64], const uint8_t digest[32],
 					 const uint8_t secret[32])
 {
 	SigningContext context;
+	TlHash		seed;
 	secp256k1_ecdsa_signature made;
 	TlStatus	status;
 
 	memset(signature, 0, TL_SIGNATURE_SIZE);
-	status = signing_open(&context, secret, digest, TL_DIGEST_SIZE);
+	status = signing_open(&context, &seed, secret, digest, TL_DIGEST_SIZE);
 	if (status != TL_OK)
 		return status;
 
@@ -196,6 +210,7 @@ tl_crypto_ecdsa_sign(uint8_t signature[64], const uint8_t digest[32],
 		secp256k1_ecdsa_signature_serialize_compact(context.library, signature,
 													&made) != 1)
 		status = TL_BUG;
+	OPENSSL_cleanse(&seed, sizeof(seed));
 	signing_close(&context);
 	return status;
 }
@@ -205,36 +220,75 @@ tl_crypto_schnorr_sign(uint8_t signature[64],
 					   const void *message, size_t message_size,
 					   const uint8_t secret[32], const uint8_t *aux)
 {
-	SigningContext context;
-	secp256k1_keypair pair;
-	secp256k1_schnorrsig_extraparams extra = SECP256K1_SCHNORRSIG_EXTRAPARAMS_INIT;
-	TlStatus	status;
+	TlSigner	signer;
+	TlStatus	status = tl_crypto_signer_open(&signer, secret, message, message_size);
 
 	memset(signature, 0, TL_SIGNATURE_SIZE);
-	status = signing_open(&context, secret, message, message_size);
 	if (status != TL_OK)
 		return status;
-
-	extra.ndata = (void *) aux;
-	if (secp256k1_keypair_create(context.library, &pair, secret) != 1 ||
-		secp256k1_schnorrsig_sign_custom(context.library, signature, message,
-										 message_size, &pair, &extra) != 1)
-		status = TL_BUG;
-	OPENSSL_cleanse(&pair, sizeof(pair));
-	signing_close(&context);
+	status = tl_crypto_signer_sign(&signer, signature, message, message_size, aux);
+	tl_crypto_signer_close(&signer);
 	return status;
+}
+
+TlStatus
+tl_crypto_signer_open(TlSigner *signer, const uint8_t secret[32],
+					  const void *random, size_t random_size)
+{
+	Signer	   *own = (Signer *) signer->state;
+	TlStatus	status;
+
+	_Static_assert(sizeof(Signer) <= TL_SIGNER_SIZE, "a signer has room");
+	status = signing_open(&own->context, &own->seed, secret, random, random_size);
+	if (status != TL_OK)
+		return status;
+	own->count = 0;
+	if (secp256k1_keypair_create(own->context.library, &own->pair, secret) == 1)
+		return TL_OK;
+	tl_crypto_signer_close(signer);
+	return TL_BUG;
+}
+
+TlStatus
+tl_crypto_signer_sign(TlSigner *signer, uint8_t signature[64], const void *message,
+					  size_t message_size, const uint8_t *aux)
+{
+	Signer	   *own = (Signer *) signer->state;
+	secp256k1_schnorrsig_extraparams extra = SECP256K1_SCHNORRSIG_EXTRAPARAMS_INIT;
+
+	memset(signature, 0, TL_SIGNATURE_SIZE);
+	if (message == NULL && message_size > 0)
+		return TL_BUG;
+	if (own->count == BLINDED_COUNT)
+	{
+		own->count = 0;
+		if (!blind(&own->context, &own->seed, own->seed.bytes, message, message_size))
+			return TL_BUG;
+	}
+	own->count++;
+	extra.ndata = (void *) aux;
+	return secp256k1_schnorrsig_sign_custom(own->context.library, signature, message,
+											message_size, &own->pair, &extra) == 1 ? TL_OK : TL_BUG;
+}
+
+void
+tl_crypto_signer_close(TlSigner *signer)
+{
+	signing_close(&((Signer *) signer->state)->context);
+	OPENSSL_cleanse(signer, sizeof(*signer));
 }
 
 TlStatus
 tl_crypto_public_key(uint8_t key[33], const uint8_t secret[32])
 {
 	SigningContext context;
+	TlHash		seed;
 	secp256k1_pubkey made;
 	size_t		size = TL_KEY_SIZE;
 	TlStatus	status;
 
 	memset(key, 0, TL_KEY_SIZE);
-	status = signing_open(&context, secret, NULL, 0);
+	status = signing_open(&context, &seed, secret, NULL, 0);
 	if (status != TL_OK)
 		return status;
 	if (secp256k1_ec_pubkey_create(context.library, &made, secret) != 1 ||
@@ -242,6 +296,7 @@ tl_crypto_public_key(uint8_t key[33], const uint8_t secret[32])
 									  SECP256K1_EC_COMPRESSED) != 1 ||
 		size != TL_KEY_SIZE)
 		status = TL_BUG;
+	OPENSSL_cleanse(&seed, sizeof(seed));
 	signing_close(&context);
 	return status;
 }
@@ -284,13 +339,9 @@ key_parse(secp256k1_pubkey *out, const uint8_t *key, size_t key_size)
  * everyone who does not hold the secret already.
  */
 static TlStatus
-signing_open(SigningContext *context, const uint8_t secret[32],
+signing_open(SigningContext *context, TlHash *seed, const uint8_t secret[32],
 			 const void *message, size_t message_size)
 {
-	static const char tag[] = "telco_ledger/1/blind";
-	TlSha256	hash;
-	TlHash		seed;
-
 	if (message == NULL && message_size > 0)
 		return TL_BUG;
 	if (tl_crypto_secret_check(secret) != TL_OK)
@@ -300,19 +351,26 @@ signing_open(SigningContext *context, const uint8_t secret[32],
 		return TL_BUG;
 	context->library = secp256k1_context_preallocated_create(context->memory,
 															 SECP256K1_CONTEXT_NONE);
+	if (blind(context, seed, secret, message, message_size))
+		return TL_OK;
+	signing_close(context);
+	return TL_BUG;
+}
+
+/* By 32 bytes that nobody else has: the secret, or a seed before. */
+static bool
+blind(SigningContext *context, TlHash *seed, const void *secret, const void *message,
+	  size_t message_size)
+{
+	static const char tag[] = "telco_ledger/1/blind";
+	TlSha256	hash;
 
 	tl_crypto_sha256_init(&hash);
 	tl_crypto_sha256_update(&hash, tag, sizeof(tag) - 1);
 	tl_crypto_sha256_update(&hash, secret, TL_SECRET_SIZE);
 	tl_crypto_sha256_update(&hash, message, message_size);
-	tl_crypto_sha256_final(&hash, &seed);
-	if (secp256k1_context_randomize(context->library, seed.bytes) != 1)
-	{
-		signing_close(context);
-		return TL_BUG;
-	}
-	OPENSSL_cleanse(&seed, sizeof(seed));
-	return TL_OK;
+	tl_crypto_sha256_final(&hash, seed);
+	return secp256k1_context_randomize(context->library, seed->bytes) == 1;
 }
 
 static void

@@ -14,6 +14,8 @@
 #ifndef CRYPTO_CURVE_H
 #define CRYPTO_CURVE_H
 
+#include <stdalign.h>
+
 #include "tl_status.h"
 #include "tl_types.h"
 
@@ -23,6 +25,7 @@
 #define TL_KEY_UNCOMPRESSED_SIZE	65
 #define TL_XONLY_KEY_SIZE			32
 #define TL_SCHNORR_AUX_SIZE			32
+#define TL_SIGNER_SIZE				1280
 
 /* TL_OK or TL_BAD_KEY.  Hybrid encodings (first byte 6 or 7) are refused. */
 extern TlStatus tl_crypto_key_check(const uint8_t *key, size_t key_size);
@@ -68,6 +71,24 @@ extern TlStatus tl_crypto_schnorr_sign(uint8_t signature[64],
 									   size_t message_size,
 									   const uint8_t secret[32],
 									   const uint8_t *aux);
+
+/*
+ * Who signs one message after the other with one secret: two thirds of what a
+ * signature takes are computed when it is opened.  It holds the secret, so close it,
+ * and is not to be moved.  Some random bytes blind it.
+ */
+typedef struct TlSigner
+{
+	alignas(16) uint8_t state[TL_SIGNER_SIZE];
+} TlSigner;
+
+extern TlStatus tl_crypto_signer_open(TlSigner *signer, const uint8_t secret[32],
+									  const void *random, size_t random_size);
+extern TlStatus tl_crypto_signer_sign(TlSigner *signer, uint8_t signature[64],
+									  const void *message, size_t message_size,
+									  const uint8_t *aux);
+extern void tl_crypto_signer_close(TlSigner *signer);
+
 extern TlStatus tl_crypto_public_key(uint8_t key[33], const uint8_t secret[32]);
 extern TlStatus tl_crypto_xonly_key(uint8_t key[32], const uint8_t secret[32]);
 

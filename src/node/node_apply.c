@@ -26,6 +26,7 @@
 #include "chain_applied.h"
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "contract_timer.h"
 #include "node_apply.h"
 #include "node_apply_batch.h"
 #include "node_body.h"
@@ -220,7 +221,8 @@ tl_node_apply_tell_rejected(int64_t height, const TlHash *batch, const TlRefByte
 
 /*
  * The block is being stored: note it as applied if nothing has to be done for
- * it nor for those before.  Nobody else applies then, so no lock is waited for.
+ * it nor for those before.  Nobody else applies then, so no lock is waited for; where
+ * a session has locked timers the worker looks whether one is due.
  */
 void
 tl_node_apply_at_once(int64_t height, bool has_entries)
@@ -228,7 +230,8 @@ tl_node_apply_at_once(int64_t height, bool has_entries)
 	Datum		value = Int64GetDatum(height);
 
 	if (has_entries || tl_chain_applied_height() != height - 1 || tl_chain_state_is_stopped() ||
-		tl_chain_execute(&select_batches, &value, NULL, false) > 0 || tl_node_call_is_due(height))
+		tl_chain_execute(&select_batches, &value, NULL, false) > 0 || !tl_contract_timer_lock() ||
+		tl_node_call_is_due(height))
 		return;
 	tl_chain_applied_store(height);
 }

@@ -73,6 +73,7 @@ static unsigned view_count(const TlConsensusConfig *config);
 static void load_key(TlOrder *order, const TlConsensusConfig *config);
 static void tell_members(TlOrder *order, const TlConsensusConfig *config);
 static void begin_anew(TlOrder *order);
+static int64_t earlier(int64_t one_us, int64_t other_us);
 static bool has_work(const TlOrder *order);
 static void follow_motions(TlOrder *order);
 static void turn(TlOrder *order);
@@ -322,24 +323,31 @@ tl_node_order_poll(TlOrder *order, TimestampTz now)
 		if (order->signed_now)
 			return now;			/* what it has made leaves first */
 	}
-	wake_us = tl_node_order_offer_look(order);
-	if (wake_us == 0 || (order->wake_us != 0 && order->wake_us < wake_us))
-		wake_us = order->wake_us;
+	wake_us = earlier(earlier(tl_node_order_offer_look(order), order->wake_us), order->due_us);
 	if (wake_us == 0)
 		return DT_NOEND;
 	left_us = wake_us - tl_node_order_now_us();
 	return now + Max(left_us, 0);
 }
 
+/* 0 stands for none. */
+static int64_t
+earlier(int64_t one_us, int64_t other_us)
+{
+	return one_us == 0 || (other_us != 0 && other_us < one_us) ? other_us : one_us;
+}
+
 static bool
 has_work(const TlOrder *order)
 {
+	int64_t		wake_us = earlier(order->wake_us, order->due_us);
+
 	if (!order->started || order->held != NIL || order->loose != NIL || order->again != NIL ||
 		order->seen != NIL || order->contradictions != NIL || order->offered != NIL ||
 		tl_node_order_rejoin_waits(order))
 		return true;
 	return order->submitted || tl_node_order_log_waits(order) ||
-		(order->wake_us != 0 && tl_node_order_now_us() >= order->wake_us);
+		(wake_us != 0 && tl_node_order_now_us() >= wake_us);
 }
 
 static void

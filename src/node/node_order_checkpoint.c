@@ -15,7 +15,9 @@
  * that the last header names, so that it knows a difference again.
  *
  * So is it with timers of contracts (P12 there): what is due next, after the last
- * block, when that is applied.
+ * block, when that is applied.  Their tables may be locked by a session.  This process does not
+ * wait for that, since votes would wait as well: it asks again a while later, and is
+ * until then as one who has not applied the block.
  *
  * The caller is in a transaction and has connected SPI.
  *
@@ -40,6 +42,9 @@
 
 /* Below the last block, told to a new core: STATE may be missing of them. */
 #define BLOCKS_AGAIN	8
+
+/* Timers are locked: until they are asked for again. */
+#define DUE_AGAIN_US	INT64CONST(1000000)
 
 static TlStatement select_blocks = {
 	"SELECT height, hash, header FROM ledger_internal.ordered_block"
@@ -70,6 +75,7 @@ tl_node_order_checkpoint_open(TlOrder *order)
 	memset(&order->outcomes, 0, sizeof(order->outcomes));
 	order->checkpoint_told = false;
 	order->due_told = 0;
+	order->due_us = 0;
 	order->unsure = true;
 	order->stated = Max(founding_height(), told > BLOCKS_AGAIN ? told - BLOCKS_AGAIN : 0);
 }
@@ -112,8 +118,14 @@ tl_node_order_checkpoint_tell_due(TlOrder *order)
 	TlStatus	status;
 
 	if (!order->started || order->anew || order->height == 0 || order->due_told == order->height ||
-		(uint64_t) tl_chain_applied_height() != order->height)
+		order->due_us > tl_node_order_now_us() || (uint64_t) tl_chain_applied_height() != order->height)
 		return;
+	order->due_us = 0;
+	if (!tl_contract_timer_lock())
+	{
+		order->due_us = tl_node_order_now_us() + DUE_AGAIN_US;
+		return;
+	}
 	input.height = order->height;
 	if (tl_contract_timer_next(&at))
 		input.due_us = tl_chain_time_to_unix(at);

@@ -91,6 +91,7 @@ struct TlOrder
 	uint64_t	base_view;		/* its view */
 	uint64_t	stated;			/* the core was told the state up to here */
 	uint64_t	due_told;		/* and what is due after that block; 0: of none */
+	int64_t		due_us;			/* monotonic: that is asked again; 0: it was not locked */
 	TlOutcomes	outcomes;		/* that such a state was last computed from */
 	bool		stopped;		/* no block is applied here */
 	bool		unsure;			/* or that may be so: it is to be read */

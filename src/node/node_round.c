@@ -313,6 +313,7 @@ take_over(TlRoundState *state, TlNodeHead *head, const TlBuiltBatch *batch,
 
 	state->head = *head;
 	explicit_bzero(head->secret, sizeof(head->secret));
+	tl_replication_own_log_forget_secret();
 	if (!state->ordered)
 	{
 		tl_node_round_mark(state);

@@ -9,6 +9,9 @@
  * ledger_internal.own_vote holds each vote once more under a primary key of
  * epoch, view and slot: a second, different vote cannot commit.
  *
+ * The processes of a node keep a signer from one row to the next, until its secret is
+ * forgotten; a session, which signs a few rows and may end in an ERROR, does not.
+ *
  * The caller has connected SPI.
  *
  *-------------------------------------------------------------------------
@@ -16,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "chain_statement.h"
@@ -56,6 +60,12 @@ static TlStatement insert_vote_again = {
 	4, {INT8OID, INT8OID, TEXTOID, BYTEAOID}
 };
 
+static TlSigner signer;
+static bool signer_is_open = false;
+static uint8_t signer_secret[TL_SECRET_SIZE];
+
+static TlSigner *signer_of(const uint8_t secret[TL_SECRET_SIZE]);
+static void draw(uint8_t *random, size_t size);
 static void store(TlOwnLog *log, const TlLogRow *row, uint64_t height);
 
 /* Where the log stands.  Member, incarnation, nonce and chain are the caller's. */
@@ -96,11 +106,45 @@ tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind, uint64_t epoch,
 	row.epoch = epoch;
 	row.view = view;
 	row.payload = payload;
-	if (!pg_strong_random(aux, sizeof(aux)))
-		elog(ERROR, "could not generate random bytes for a signature");
-	tl_error_check(tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
+	draw(aux, sizeof(aux));
+	tl_error_check(MyBackendType == B_BG_WORKER ?
+				   tl_consensus_row_sign_by(&row, &log->chain_id, signer_of(secret), aux) :
+				   tl_consensus_row_sign(&row, &log->chain_id, secret, aux),
 				   "signature of a log row");
 	store(log, &row, height);
+}
+
+static TlSigner *
+signer_of(const uint8_t secret[TL_SECRET_SIZE])
+{
+	uint8_t		blinding[TL_SECRET_SIZE];
+
+	if (signer_is_open && memcmp(signer_secret, secret, TL_SECRET_SIZE) == 0)
+		return &signer;
+	tl_replication_own_log_forget_secret();
+	draw(blinding, sizeof(blinding));
+	tl_error_check(tl_crypto_signer_open(&signer, secret, blinding, sizeof(blinding)), "row key");
+	memcpy(signer_secret, secret, TL_SECRET_SIZE);
+	signer_is_open = true;
+	return &signer;
+}
+
+static void
+draw(uint8_t *random, size_t size)
+{
+	if (!pg_strong_random(random, size))
+		elog(ERROR, "could not generate random bytes for a signature");
+}
+
+/* By who wipes the secret itself. */
+void
+tl_replication_own_log_forget_secret(void)
+{
+	if (!signer_is_open)
+		return;
+	tl_crypto_signer_close(&signer);
+	explicit_bzero(signer_secret, sizeof(signer_secret));
+	signer_is_open = false;
 }
 
 /* A row of this member's that others have, and that is the next here; across: of those that are left. */

@@ -33,6 +33,7 @@ extern void tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind,
 										  uint64_t epoch, uint64_t view,
 										  uint64_t height, TlSpan payload,
 										  const uint8_t secret[TL_SECRET_SIZE]);
+extern void tl_replication_own_log_forget_secret(void);
 extern void tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row,
 										uint64_t height, bool across);
 extern void tl_replication_own_vote(uint64_t epoch, uint64_t view,

@@ -85,6 +85,7 @@ typedef struct SimCareful
 	uint64_t	view;			/* in which the core was, when it had settled */
 	uint32_t	leader;			/* of it */
 	uint64_t	missing;		/* lanes of its block whose bodies were not here, by bit */
+	unsigned	blocks;			/* that were final then */
 	unsigned	strikes[SIM_NODES_MAX]; /* views, since the final block with: */
 	TlHash		final[SIM_NODES_MAX];	/* its place in the lane */
 	int64_t		until_us[SIM_NODES_MAX];

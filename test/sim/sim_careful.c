@@ -10,7 +10,8 @@
  * The core decides when the nullification is counted, this check when the step is over.
  * So it looks only at what is certain at both ends of the step: blocks of honest leaders
  * whose ancestors were here before, bodies that are missing before and after, votes of a
- * quorum that were read; and not where a disk has forgotten what its core may know.
+ * quorum that were read, lanes that no block of the same step ends; and not where a disk
+ * has forgotten what its core may know.
  * It does not find care that ends too late, or never, and of an ACK beyond the batch not
  * on which branch that lies: test_consensus_instance.c.
  *
@@ -30,7 +31,7 @@ static unsigned read_cut(const TlLogRow *row, TlBlockHeader *header, TlLane *lan
 static unsigned cut_of(SimWorld *world, const TlHash *block, TlLane *lanes);
 static bool was_nullified(const SimWorld *world, const SimNode *node, uint64_t view);
 static void blame(SimWorld *world, SimNode *node, uint64_t lanes);
-static TlHash final_place(const SimNode *node, unsigned lane);
+static TlHash final_place(const SimNode *node, unsigned blocks, unsigned lane);
 static void check_lane(SimWorld *world, SimNode *node, const TlLane *to);
 
 /* The core has settled. */
@@ -53,6 +54,7 @@ sim_careful_step(SimWorld *world, SimNode *node)
 	if (careful->view != status.view)
 		careful->leader = sim_check_leader(world, node->epoch, status.view);
 	careful->view = status.view;
+	careful->blocks = node->chain_count + node->final_pending;
 	/* Who may not vote in it lacks no body for that. */
 	careful->missing = (status.view > status.floor && !status.asking && !status.lost) ?
 		missing(world, node) : 0;
@@ -178,7 +180,7 @@ read_cut(const TlLogRow *row, TlBlockHeader *header, TlLane *lanes)
 	return count;
 }
 
-/* By q whose logs were read. */
+/* By q whose logs were read, and of whom the core counts votes (R45). */
 static bool
 was_nullified(const SimWorld *world, const SimNode *node, uint64_t view)
 {
@@ -189,8 +191,12 @@ was_nullified(const SimWorld *world, const SimNode *node, uint64_t view)
 	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		unsigned	log = config->members[i].number - 1;
+		TlLogSummary summary;
 
-		for (unsigned j = node->read[log]; config->members[i].validator && j-- > 0;)
+		if (!config->members[i].validator ||
+			(tl_consensus_summary(node->core, log + 1, &summary) && summary.doubled))
+			continue;
+		for (unsigned j = node->read[log]; j-- > 0;)
 		{
 			const TlLogRow *row = &node->logs[log].rows[j]->row;
 
@@ -211,10 +217,12 @@ blame(SimWorld *world, SimNode *node, uint64_t lanes)
 	for (unsigned i = 0; i < world->member_count; i++)
 	{
 		SimCareful *careful = &node->careful;
-		TlHash		place = final_place(node, i);
+		TlHash		before = final_place(node, careful->blocks, i);
+		TlHash		place = final_place(node, node->chain_count + node->final_pending, i);
 		int64_t		time;
 
-		if ((lanes >> i & 1) == 0)
+		/* A block of the lane that became final in this step has ended it, if it came last. */
+		if ((lanes >> i & 1) == 0 || !sim_same(&before, &place))
 			continue;
 		if (!sim_same(&place, &careful->final[i]))
 			careful->strikes[i] = 0;
@@ -225,11 +233,11 @@ blame(SimWorld *world, SimNode *node, uint64_t lanes)
 	}
 }
 
-/* How far the last final block reaches into that lane. */
+/* How far the last of so many final blocks reaches into that lane. */
 static TlHash
-final_place(const SimNode *node, unsigned lane)
+final_place(const SimNode *node, unsigned blocks, unsigned lane)
 {
-	const TlConsensusBlock *tip = &node->chain[node->chain_count + node->final_pending - 1];
+	const TlConsensusBlock *tip = &node->chain[blocks - 1];
 	const TlLane *place = sim_lane(tip->cut, tip->lane_count, lane + 1);
 	TlHash		none = {{0}};
 
@@ -266,7 +274,7 @@ check_lane(SimWorld *world, SimNode *node, const TlLane *to)
 	const TlConsensusConfig *config = &world->epochs[node->epoch];
 	const SimCareful *careful = &node->careful;
 	unsigned	lane = to->member - 1;
-	TlHash		place = final_place(node, lane);
+	TlHash		place = final_place(node, node->chain_count + node->final_pending, lane);
 
 	if (world->now_us >= careful->until_us[lane] || !sim_same(&place, &careful->final[lane]))
 		return;

@@ -297,6 +297,76 @@ SELECT refused('CREATE FUNCTION f0(n integer) RETURNS integer LANGUAGE sql IMMUT
 DROP FUNCTION chain;
 SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t, p); END');
 SELECT body('BEGIN ATOMIC INSERT INTO p SELECT count(*), 1 FROM t, t AS u, p, p AS q, (SELECT 1 FROM p, p AS r) AS s WHERE EXISTS (SELECT FROM t); END');
+-- what it joins, and by what: each table but one by a key
+CREATE FUNCTION joins(statement text, kind text DEFAULT 'void') RETURNS SETOF text LANGUAGE sql AS $$
+SELECT refused(
+'CREATE TABLE t (k integer PRIMARY KEY, n bigint, v varchar(9)) USING ledger_state;
+CREATE TABLE p (a integer, b integer, c integer, UNIQUE (c), PRIMARY KEY (a, b)) USING ledger_state;
+CREATE TABLE q (v varchar(9), w varchar(9) COLLATE "C", n integer, z integer, PRIMARY KEY (v), UNIQUE (w)) USING ledger_state;
+CREATE INDEX ON q (n, z);
+CREATE INDEX ON q USING hash (z); CREATE INDEX ON p USING brin (b);
+CREATE TABLE l (x integer, y ledger.ref) USING ledger;
+CREATE INDEX ON l (x);
+CREATE FUNCTION f(m integer, s varchar, many integer[]) RETURNS ' || $2 || ' LANGUAGE sql BEGIN ATOMIC ' || $1 || '; END')
+$$;
+-- allowed
+SELECT joins('INSERT INTO p SELECT t.k, 1, p.c FROM p, t WHERE t.k = p.a');
+SELECT joins('INSERT INTO p SELECT t.k, 1, q.n FROM t JOIN q ON q.v = t.v');
+SELECT joins('INSERT INTO p SELECT t.k, 1, q.n FROM t LEFT JOIN q ON q.w = t.v COLLATE "C" RIGHT JOIN t AS u ON t.k = u.k');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM p AS x, p AS y, t WHERE y.b = t.k AND y.a = m AND y.c = t.k AND x.c = y.b');
+SELECT joins('INSERT INTO p SELECT t.k, 1, 1 FROM t, p WHERE t.k = (SELECT max(x.c) FROM p AS x)');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM t, (SELECT max(p.c) AS c FROM p) AS x');
+SELECT joins('INSERT INTO p WITH x AS (SELECT count(*) AS c FROM p) SELECT t.k, 1, 1 FROM t, x WHERE x.c > 1');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM t JOIN (SELECT p.a, p.c FROM p WHERE p.b = 1) AS x ON t.k = x.a');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM p AS x CROSS JOIN LATERAL (SELECT u.k FROM t AS u WHERE u.k = x.a) AS t');
+SELECT joins('INSERT INTO p SELECT t.k, 1, 1 FROM l, t WHERE t.k = l.x UNION SELECT t.k, 1, 1 FROM l JOIN l AS o ON o.ledger_ref = l.y JOIN t ON t.k = o.x');
+SELECT joins('UPDATE t SET n = (SELECT p.c FROM p WHERE p.a = t.k AND p.b = m) WHERE EXISTS (SELECT FROM p WHERE p.c = t.k)');
+SELECT joins('UPDATE t SET n = (SELECT sum(p.c) FROM p WHERE p.a = t.k)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q WHERE q.n = t.k AND q.z > 5) + (SELECT count(*) FROM q WHERE q.z = t.k) + (SELECT count(*) FROM l WHERE l.x = t.k)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q WHERE q.n > t.n) WHERE t.k = m');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q, p WHERE q.n > t.n AND p.c = q.z) WHERE t.k = m');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q) WHERE EXISTS (SELECT FROM p WHERE p.c > m) AND v NOT IN (SELECT q.v FROM q)');
+SELECT joins('DELETE FROM t WHERE n IN (SELECT q.n FROM q) OR k IN (SELECT p.a FROM p WHERE p.c IN (SELECT l.x FROM l))');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q WHERE q.n = t.k AND q.z IN (SELECT p.c FROM p WHERE p.b = 1))');
+SELECT joins('DELETE FROM p WHERE (a, b) IN (SELECT q.n, q.z FROM q) AND EXISTS (SELECT FROM t WHERE t.k = p.a AND EXISTS (SELECT FROM q WHERE q.v = t.v))');
+SELECT joins('SELECT ledger.require((SELECT count(*) FROM t) = (SELECT count(*) FROM p) AND m <> ALL (SELECT p.c FROM p), ''x'')');
+SELECT joins('INSERT INTO t (k, n) VALUES (m, 1) ON CONFLICT (k) DO UPDATE SET n = (SELECT count(*) FROM p WHERE p.c > t.n)');
+-- refused: no key, a part of one, another operator or collation, what is computed
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t, p');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t JOIN p ON p.a = t.n');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t JOIN p ON p.c > t.k');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t JOIN p ON p.c = t.k OR p.c = m');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t JOIN p ON p.c IS NOT DISTINCT FROM t.k');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM t JOIN p ON t.k = ANY (many)');
+SELECT joins('INSERT INTO p SELECT t.k, 1, q.n FROM t JOIN q ON q.v = t.v COLLATE "C"');
+SELECT joins('INSERT INTO p SELECT t.k, 1, q.n FROM t, q, p WHERE q.n = t.k AND p.a = t.k');
+SELECT joins('INSERT INTO p SELECT t.k, 1, q.n FROM t, q WHERE q.n = t.n AND q.z = m');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM p LEFT JOIN q ON p.c = q.n, t WHERE t.k = q.n');
+SELECT joins('INSERT INTO p SELECT t.k, p.b, 1 FROM p FULL JOIN t ON p.c = t.k');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM t, (SELECT p.c FROM p) AS x');
+SELECT joins('INSERT INTO p WITH x AS (SELECT p.c FROM p) SELECT x.c, 1, y.c FROM x, x AS y');
+SELECT joins('INSERT INTO p SELECT t.k, 1, x.c FROM t CROSS JOIN LATERAL (SELECT p.c FROM p WHERE p.b = t.k) AS x');
+SELECT joins('INSERT INTO p SELECT t.k, 1, 1 FROM t UNION ALL SELECT t.k, 1, 1 FROM t, p');
+-- subqueries that run for each row
+SELECT joins('UPDATE t SET n = (SELECT sum(p.c) FROM p WHERE p.b = t.k)');
+SELECT joins('UPDATE t SET n = (SELECT sum(p.c) FROM p WHERE p.a = t.n)');
+SELECT joins('UPDATE t SET n = (SELECT sum(q.z) FROM q WHERE q.z > t.k AND q.n = m)');
+SELECT joins('UPDATE q SET n = (SELECT sum(p.c) FROM p WHERE p.a = q.z)');
+SELECT joins('UPDATE t SET n = CASE WHEN k > m THEN (SELECT count(*) FROM p WHERE p.c < t.k) ELSE 1 END');
+SELECT joins('DELETE FROM t WHERE EXISTS (SELECT FROM q WHERE q.z = 1 AND q.n <> t.k)');
+SELECT joins('DELETE FROM t WHERE k > ALL (SELECT q.n FROM q)');
+SELECT joins('DELETE FROM t WHERE k < ANY (SELECT q.n FROM q)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q WHERE q.n = t.k AND q.z IN (SELECT p.b FROM p))');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q, p WHERE q.n = t.k AND p.a = q.z)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM p WHERE p.c = t.k AND EXISTS (SELECT FROM q WHERE q.z > p.b))');
+SELECT joins('INSERT INTO p SELECT u.k, 1, 1 FROM t AS u WHERE u.n = (SELECT max(x.c) FROM (SELECT p.c FROM p WHERE p.b = u.k UNION ALL SELECT p.c FROM p WHERE p.a = u.k) AS x)');
+-- what is in FROM, WITH or a UNION of such a one runs as often, and an ON leaves out none of the rows around it
+SELECT joins('UPDATE t SET n = (SELECT x.c FROM (SELECT count(*) AS c FROM p) AS x WHERE x.c > t.k)');
+SELECT joins('UPDATE t SET n = (WITH x AS (SELECT count(*) AS c FROM p) SELECT x.c FROM x WHERE x.c > t.k)');
+SELECT joins('DELETE FROM t WHERE EXISTS (SELECT FROM p WHERE p.c = t.k UNION ALL SELECT FROM q WHERE q.n = 5)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM p RIGHT JOIN q ON t.k = m AND p.c = q.z)');
+SELECT joins('UPDATE t SET n = (SELECT count(*) FROM q LEFT JOIN (p JOIN p AS r ON t.k = m AND r.c = p.c) ON p.c = q.z)');
+DROP FUNCTION joins;
 DROP FUNCTION body;
 DROP FUNCTION refused;
 

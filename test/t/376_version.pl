@@ -346,11 +346,13 @@ BEGIN
         INSERT INTO side (n) VALUES (i);
     END LOOP;
 END $$;
-CREATE FUNCTION flood(context ledger.context) RETURNS void LANGUAGE sql
-BEGIN ATOMIC
-    INSERT INTO field (a, b) SELECT x.n, y.n FROM side AS x, side AS y;
-    SELECT ledger.require(false, 'too much');
-END;
+CREATE FUNCTION flood(context ledger.context) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..300 LOOP
+        INSERT INTO field (a, b) SELECT i, x.n FROM side AS x;
+    END LOOP;
+    RAISE EXCEPTION 'too much';
+END $$;
 CREATE FUNCTION write(context ledger.context, n integer, units bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v label.amount%TYPE := units;

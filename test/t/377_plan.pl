@@ -134,4 +134,18 @@ my @scans = $changes =~ /(\w+ Scan (?:using|on) \w+)/g;
 
 is(join("\n", @scans) =~ s/ledger_own_index_\d+/another_name/gr, "Index Scan using another_name\nSeq Scan on part", 'by the index of the contract, and not by the own one');
 
+# A member may drop such an index: all judge a new version as if there were any, whether
+# it is there or not.
+sub judged
+{
+	my ($column) = @_;
+
+	return $wires->sql(1, "SELECT construct || ': ' || why FROM ledger.check_contract('CREATE FUNCTION count_up() RETURNS void LANGUAGE sql BEGIN ATOMIC"
+		  . " UPDATE found SET a = (SELECT count(*) FROM part AS p WHERE p.$column = found.number); END', 'plan')");
+}
+
+is(judged($_), '', "a subquery by $_") foreach ('kind', 'other');
+$wires->sql(1, 'DROP INDEX plan.part_by_kind');
+is(judged($_), '', "and where that was dropped by $_") foreach ('kind', 'other');
+
 done_testing();

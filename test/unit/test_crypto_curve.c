@@ -288,6 +288,38 @@ bip340_vectors(void)
 	vectors_with_both_results("bip340.txt", bip340_vector, 9, 10);
 }
 
+/* One signer's are those that are made one by one, however often it is blinded. */
+static void
+schnorr_signer(void)
+{
+	TlSigner	signer;
+	uint8_t		secret[TL_SECRET_SIZE];
+	uint8_t		random[TL_SECRET_SIZE];
+	uint8_t		aux[TL_SCHNORR_AUX_SIZE];
+	uint8_t		message[40];
+	uint8_t		made[TL_SIGNATURE_SIZE];
+	uint8_t		expected[TL_SIGNATURE_SIZE];
+
+	unit_random_bytes(secret, sizeof(secret));
+	unit_random_bytes(random, sizeof(random));
+	UNIT_CHECK(tl_crypto_signer_open(&signer, secret, random, sizeof(random)) == TL_OK);
+	for (size_t i = 0; i < 200; i++)
+	{
+		unit_context("signature %zu", i);
+		unit_random_bytes(message, sizeof(message));
+		unit_random_bytes(aux, sizeof(aux));
+		UNIT_CHECK(tl_crypto_signer_sign(&signer, made, message, i % sizeof(message), aux) == TL_OK);
+		UNIT_CHECK(tl_crypto_schnorr_sign(expected, message, i % sizeof(message), secret, aux) == TL_OK);
+		UNIT_CHECK(memcmp(made, expected, sizeof(made)) == 0);
+	}
+	UNIT_CHECK(tl_crypto_signer_sign(&signer, made, NULL, 1, aux) == TL_BUG);
+	tl_crypto_signer_close(&signer);
+	memset(random, 0, sizeof(random));
+	for (size_t i = 0; i < sizeof(signer); i++)
+		UNIT_CHECK(signer.state[i] == 0);
+	UNIT_CHECK(tl_crypto_signer_open(&signer, zero, random, sizeof(random)) == TL_BAD_KEY);
+}
+
 /* Any length is signed, and every bit of what was signed counts. */
 static void
 schnorr_round_trip(void)
@@ -533,6 +565,7 @@ UNIT_MAIN(UNIT_CASE(ecdsa_der_vectors),
 		  UNIT_CASE(ecdsa_sign_vectors),
 		  UNIT_CASE(ecdsa_round_trip),
 		  UNIT_CASE(bip340_vectors),
+		  UNIT_CASE(schnorr_signer),
 		  UNIT_CASE(schnorr_round_trip),
 		  UNIT_CASE(es256_vectors),
 		  UNIT_CASE(es256_bit_by_bit),
