@@ -243,6 +243,7 @@ tell_members(TlOrder *order, const TlConsensusConfig *config)
 	unsigned	count = 0;
 
 	wire->member_count = config->member_count;
+	wire->belongs = tl_node_order_own_member(order, config) != NULL;
 	for (unsigned i = 0; i < config->member_count; i++)
 	{
 		wire->members[i] = config->members[i].number;

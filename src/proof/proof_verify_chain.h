@@ -23,11 +23,6 @@ typedef struct TlLoss
 	char		reason[TL_REJOIN_REASON_SIZE_MAX + 1];
 } TlLoss;
 
-/*
- * A hash that is "effective" is the one to go on with: what was signed, if
- * there is a valid signature, else what the stored bytes give.  So one changed
- * row is one problem, and what follows it is still checked.
- */
 /* Numbers in rows that are never dropped: of batches in an incarnation, of approvals in an epoch. */
 typedef struct TlNumbered
 {
@@ -36,6 +31,11 @@ typedef struct TlNumbered
 	uint64_t	number;
 } TlNumbered;
 
+/*
+ * A hash that is "effective" is the one to go on with: what was signed, if
+ * there is a valid signature, else what the stored bytes give.  So one changed
+ * row is one problem, and what follows it is still checked.
+ */
 typedef struct TlWalk
 {
 	TlVerification *run;

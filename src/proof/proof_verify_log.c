@@ -205,8 +205,9 @@ is_next(TlWalk *walk, const TlLogRow *row)
 	else
 		return true;
 	last->dropped = false;
-	return !before.dropped || before.number == 0 || before.of != last->of ||
-		last->number == before.number + 1;
+	/* each incarnation numbers its batches from 1, each epoch its approvals */
+	return !before.dropped ||
+		last->number == (before.of == last->of ? before.number + 1 : 1);
 }
 
 /* Where the batch brings the cut. */

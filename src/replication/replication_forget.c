@@ -103,8 +103,8 @@ static TlStatement select_lacking = {
 };
 
 /*
- * 512 rows of the own log are looked at, up to the first that has to stay for its age or
- * view; each goes if the next one is of the same incarnation and epoch.  Bytes 99 to 114 of
+ * 512 rows of the own log are judged, up to the first that has to stay for its age or view;
+ * each goes if the next one is of the same incarnation and epoch.  Bytes 99 to 114 of
  * an ACK are the copy before its own, 92 to 99 of a CERT the view of its certificate,
  * 106 to 109 of the genesis header the founder.
  */
@@ -118,7 +118,7 @@ static TlStatement delete_own = {
 	" WHERE b.height = l.height + 1 AND b.time < clock_timestamp() - make_interval(secs => $3)))) OVER place AS old"
 	" FROM ledger_internal.needed_view AS v, (SELECT o.* FROM ledger_internal.own_log_summary AS s,"
 	" ledger_internal.own_log AS o WHERE (o.incarnation, o.seq) > (s.dropped_incarnation, s.dropped_seq)"
-	" AND (o.incarnation, o.seq) < (s.first_incarnation, s.first_seq) ORDER BY o.incarnation, o.seq LIMIT 512) AS l"
+	" AND (o.incarnation, o.seq) < (s.first_incarnation, s.first_seq) ORDER BY o.incarnation, o.seq LIMIT 513) AS l"
 	" WINDOW place AS (ORDER BY l.incarnation, l.seq)),"
 	" passed AS (SELECT * FROM looked WHERE old AND next IS NOT NULL),"
 	" gone AS (DELETE FROM ledger_internal.own_log AS l USING passed AS p, ledger_internal.node AS n,"

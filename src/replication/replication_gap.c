@@ -11,14 +11,26 @@
  * largest of what validators say, as f of them may lie; or as far as the author says, who
  * need not have shown them at all, and may be the only one who ever had them.
  *
- * A wire that does not answer may have the row, so it is waited for; but not for more
- * than AWAITED_MS altogether, until this process ends: or it could hold up for ever.
+ * A wire that does not answer may have the row, so it is waited for; but not for ever.
+ * Each source has an account of time, CREDIT_MS at most.  Charged to it are what a question
+ * that brings nothing takes, but for PROMPT_MS of the first of a turn; and the time from when
+ * a round has asked it in vain to when it does so again.  While it answers at all it regains
+ * one part in REGAINS of the time.  Without credit it is not waited for, and not asked before
+ * the others: only once a round was not over after all of them, or has let nothing pass.
+ * Of the validators' wires all but f have to answer at any rate: as many as are there if
+ * the ledger goes on.  So liars hold up what follows a gap by what is in their accounts, and
+ * a second for each question.
+ *
+ * While this node is not yet a member, others may refuse it: nothing is charged then.  It
+ * takes blocks meanwhile, and needs no rows of logs for them but by their digest.
  *
  * Invariants
- *	  W11 a log goes on across a gap only if all wires of members have answered (but for
- *		  those that were waited for long enough) and none has shown a row within it, and
- *		  f + 1 validators say that they have dropped rows up to its end, or its author;
- *		  never before the first row of an incarnation
+ *	  W11 a log goes on across a gap only if the wires of all members who have not left
+ *		  have answered, in full or as far as they were asked, but for those without credit,
+ *		  and those of all but f validators of the epoch; and none has shown a row within
+ *		  it; and f + 1 validators say that they have dropped rows up to its end, or
+ *		  its author; never before the first row of an incarnation, nor to a row of an epoch
+ *		  that has not begun here
  *	  W12 what a round has said is forgotten when the log goes on in another way
  *
  *-------------------------------------------------------------------------
@@ -32,15 +44,20 @@
 #include "replication_wire.h"
 #include "tl_compat.h"
 
-#define AWAITED_MS			120000
-#define MISSED_MS_MAX		60000	/* that one question in vain may count */
+#define CREDIT_MS			120000
+#define CHARGED_MS_MAX		240000	/* so a question that is begun with little credit is paid for */
+#define PROMPT_MS			1000
+#define PADDED_MS			10000	/* for a page of the own log that says little */
+#define CHARGE_MS_MAX		60000	/* at once, as this process may have stood still */
+#define REGAINS				100
 
 static void begin(TlGap *gap, uint64_t base);
 static bool is_whole(const TlWire *wire, const TlGapRound *round);
 static void conclude(const TlWire *wire, TlGap *gap);
 static uint64_t dropped(const TlWire *wire, const TlGap *gap);
-static void miss(TlPeer *peer);
-static int	member_place(const TlWire *wire, uint32_t member);
+static void miss(const TlWire *wire, TlPeer *peer, TimestampTz *missed_at);
+static void charge(const TlWire *wire, TlPeer *peer, TimestampTz since);
+static bool votes(const TlWire *wire, uint32_t member);
 
 /* An answer about what follows that row of the author's log, whose source is given, is to be read. */
 void
@@ -93,10 +110,24 @@ tl_replication_gap_show(TlGap *gap, uint64_t base, uint64_t sequence)
 		round->count++;
 }
 
+/* Nothing behind that row can be next here, for now. */
+void
+tl_replication_gap_bound(TlGap *gap, uint64_t base, uint64_t sequence)
+{
+	if (gap != NULL && gap->base == base)
+		gap->round.limit = Min(gap->round.limit, sequence);
+}
+
+/* This answer has ended with that row: is what this source has behind it of use? */
+bool
+tl_replication_gap_continues(const TlGap *gap, uint64_t base, uint64_t sequence)
+{
+	return gap != NULL && gap->base == base && gap->shown > 0 && sequence < gap->round.limit;
+}
+
 /*
- * It is read: up to until all that this source has was asked for, and came, if not
- * cut; NULL: it could not be asked, or has not answered.  True if the round is over and
- * the log may go on.
+ * It is read; NULL: it could not be asked, or has not answered.  True if the round is
+ * over and the log may go on.
  */
 bool
 tl_replication_gap_answer(TlWire *wire, TlGap *gap, uint64_t base, int source,
@@ -108,16 +139,13 @@ tl_replication_gap_answer(TlWire *wire, TlGap *gap, uint64_t base, int source,
 		return false;
 	round = &gap->round;
 	if (answer == NULL && source >= 0 && round->count > 0)
-		miss(&wire->peers[source]);
+		miss(wire, &wire->peers[source], &round->missed_at[source + 1]);
 	if (answer != NULL)
 	{
 		round->answered[source + 1] = true;
 		round->dropped[source + 1] = answer->dropped;
 		round->limit = Min(round->limit, answer->until);
-		if (answer->cut && gap->shown > 0)
-			round->limit = Min(round->limit, gap->shown);
-		if (source >= 0)
-			wire->peers[source].missed_at = 0;
+		round->missed_at[source + 1] = 0;
 	}
 	if (!is_whole(wire, round))
 		return false;
@@ -125,17 +153,39 @@ tl_replication_gap_answer(TlWire *wire, TlGap *gap, uint64_t base, int source,
 	return gap->count > 0;
 }
 
-/* Has everybody answered who can be waited for? */
+/* All sources have had their turn. */
+void
+tl_replication_gap_turned(TlGap *gap, uint64_t base)
+{
+	if (gap != NULL && gap->base == base)
+		gap->round.again = true;
+}
+
+/* Has everybody answered who can be waited for, and who has to? */
 static bool
 is_whole(const TlWire *wire, const TlGapRound *round)
 {
+	bool		own = votes(wire, wire->member);
+	unsigned	present = own ? 1 : 0;
+	unsigned	answers = present;
+
 	if (!round->answered[0] || wire->member_count == 0)
 		return false;
 	for (int i = 0; i < wire->peer_count; i++)
-		if (!round->answered[i + 1] && wire->peers[i].missed_ms < AWAITED_MS &&
-			member_place(wire, wire->peers[i].member) >= 0)
+	{
+		const TlPeer *peer = &wire->peers[i];
+
+		if (peer->address[0] == '\0')
+			continue;			/* he has left */
+		if (!round->answered[i + 1] && tl_replication_gap_has_credit(wire, i))
 			return false;
-	return true;
+		if (votes(wire, peer->member))
+		{
+			present++;
+			answers += round->answered[i + 1] ? 1 : 0;
+		}
+	}
+	return answers + wire->faults >= present;
 }
 
 /* Places up to there, in this order, are where the log may go on. */
@@ -164,10 +214,9 @@ dropped(const TlWire *wire, const TlGap *gap)
 
 	for (int i = -1; i < wire->peer_count; i++)
 	{
-		int			member = i < 0 ? -1 : member_place(wire, wire->peers[i].member);
 		unsigned	place = count;
 
-		if (i >= 0 && (member < 0 || !wire->votes[member]))
+		if (i >= 0 && !votes(wire, wire->peers[i].member))
 			continue;
 		for (; place > 0 && said[place - 1] < round->dropped[i + 1]; place--)
 			said[place] = said[place - 1];
@@ -177,25 +226,93 @@ dropped(const TlWire *wire, const TlGap *gap)
 	return Max(round->dropped[gap->author + 1], count > wire->faults ? said[wire->faults] : 0);
 }
 
-/* How long it has not answered in a row counts for as long as this process lives. */
 static void
-miss(TlPeer *peer)
+miss(const TlWire *wire, TlPeer *peer, TimestampTz *missed_at)
+{
+	if (*missed_at != 0)
+		charge(wire, peer, *missed_at);
+	*missed_at = GetCurrentTimestamp();
+}
+
+/* Has it answered the last question in the time that is free? */
+bool
+tl_replication_gap_is_prompt(const TlWire *wire, int source)
+{
+	return source < 0 ||
+		GetCurrentTimestamp() <= TimestampTzPlusMilliseconds(wire->peers[source].wire.asked_at, PROMPT_MS);
+}
+
+/* The question that has ended just now has brought nothing; the first one has some time free. */
+void
+tl_replication_gap_charge(TlWire *wire, int source, bool is_first)
+{
+	TlPeer	   *peer;
+
+	if (source < 0)
+		return;
+	peer = &wire->peers[source];
+	charge(wire, peer, TimestampTzPlusMilliseconds(peer->wire.asked_at, is_first ? PROMPT_MS : 0));
+}
+
+/* Each moment once, however many logs wait. */
+static void
+charge(const TlWire *wire, TlPeer *peer, TimestampTz since)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (peer->missed_at != 0)
-		peer->missed_ms += Min(TimestampDifferenceMilliseconds(peer->missed_at, now), MISSED_MS_MAX);
-	peer->missed_at = now;
+	since = Max(since, peer->charged_at);
+	if (since >= now || !wire->belongs)
+		return;
+	peer->charged_ms += Min(TimestampDifferenceMilliseconds(since, now), CHARGE_MS_MAX);
+	peer->charged_ms = Min(peer->charged_ms, CHARGED_MS_MAX);
+	peer->charged_at = now;
 }
 
-/* Among the members of the epoch; -1: it is none. */
-static int
-member_place(const TlWire *wire, uint32_t member)
+/* A page of the own log from there says little, so that many of them would be asked for. */
+void
+tl_replication_gap_charge_page(TlWire *wire, int source)
+{
+	if (source >= 0 && wire->belongs)
+		wire->peers[source].charged_ms = Min(wire->peers[source].charged_ms + PADDED_MS, CHARGED_MS_MAX);
+}
+
+/* It has answered something. */
+void
+tl_replication_gap_regain(TlWire *wire, int source)
+{
+	TlPeer	   *peer = &wire->peers[source];
+	TimestampTz now = GetCurrentTimestamp();
+	int64_t		gone_ms = TimestampDifferenceMilliseconds(peer->regained_at, now);
+
+	if (peer->regained_at != 0 && gone_ms < REGAINS)
+		return;
+	if (peer->regained_at != 0)
+		peer->charged_ms = Max(peer->charged_ms - gone_ms / REGAINS, 0);
+	peer->regained_at = now;
+}
+
+bool
+tl_replication_gap_has_credit(const TlWire *wire, int source)
+{
+	return source < 0 || wire->peers[source].charged_ms < CREDIT_MS;
+}
+
+/* Is it not to be asked in this turn? */
+bool
+tl_replication_gap_skips(const TlWire *wire, const TlGap *gap, uint64_t base, int source)
+{
+	return gap != NULL && !tl_replication_gap_has_credit(wire, source) &&
+		!(gap->base == base && (gap->in_vain || gap->round.again));
+}
+
+/* Is it a validator of the epoch? */
+static bool
+votes(const TlWire *wire, uint32_t member)
 {
 	for (unsigned i = 0; i < wire->member_count; i++)
 		if (wire->members[i] == member)
-			return (int) i;
-	return -1;
+			return wire->votes[i];
+	return false;
 }
 
 /* May the log go on from that row with this one? */

@@ -41,6 +41,8 @@ typedef struct TlPeerLog
 
 	/* rows of that source that were no use, up to this place and arrival */
 	int			passed_count;	/* so many times; 0: none */
+	uint64_t	passed_base;	/* behind that row */
+	int			passed_size;
 	uint8_t		passed[TL_NONCE_SIZE + 8];
 	int64_t		passed_arrival;
 } TlPeerLog;
@@ -87,9 +89,10 @@ typedef struct TlPeer
 	TimestampTz own_due;		/* when its wire is asked for the own log */
 	uint64_t	own_asked;		/* behind that row; 0: the answer is of use no more */
 
-	/* questions about gaps that it has not answered (replication_gap.c) */
-	TimestampTz missed_at;		/* the last one; 0: it has answered since */
-	int64_t		missed_ms;		/* from one to the next, altogether */
+	/* its account of time (replication_gap.c) */
+	int64_t		charged_ms;
+	TimestampTz charged_at;		/* up to here */
+	TimestampTz regained_at;
 
 	/* final blocks (replication_offer.c): that he asks for, */
 	bool		offer_wanted;

@@ -316,6 +316,7 @@ on_own(void *context, PGresult *result)
 	int			source = asked->source;
 
 	pfree(asked);
+	tl_replication_gap_charge(wire, source, true);
 	if (wire->sink.own == NULL || !wire->takes_back)
 		return;
 	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2)
@@ -335,12 +336,19 @@ miss_own(TlWire *wire)
 			(void) tl_replication_gap_answer(wire, wire->own_gap, wire->back_sequence, i, NULL);
 }
 
+/*
+ * What stands behind an answer that was cut is asked for once the log has got there.  Such a
+ * page lets one go on no further than it shows, and if that is little, it costs.
+ */
 static void
 take_own(TlWire *wire, int source, const PGresult *result)
 {
 	TlGapAnswer answer = {.until = PG_UINT64_MAX};
 	uint64_t	base = *own_asked(wire, source);
+	uint64_t	shown = base;
 	size_t		size = 0;
+	size_t		useful_size = 0;
+	int			useful = 0;
 	TlLogRow	row;
 
 	if (base > 0)
@@ -350,14 +358,29 @@ take_own(TlWire *wire, int source, const PGresult *result)
 		size += PQgetlength(result, i, 0);
 		if (!read_own(wire, result, i, &row))
 			continue;
-		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && base > 0)
+		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && row.sequence > base)
+		{
+			if (row.sequence > shown)
+			{
+				useful++;
+				useful_size += PQgetlength(result, i, 0);
+				shown = row.sequence;
+			}
 			tl_replication_gap_show(wire->own_gap, base, row.sequence);
+		}
 		wire->sink.own(wire->sink.context, &row);
 	}
+	if (base == 0)
+		return;
 	answer.dropped = tl_replication_gap_dropped(result, 1);
-	answer.cut = PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
-	if (base > 0)
-		(void) tl_replication_gap_answer(wire, wire->own_gap, base, source, &answer);
+	if (PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX)
+	{
+		if (useful < TL_WIRE_ROWS_MAX / 4 && useful_size < TL_WIRE_BYTES_MAX / 4)
+			tl_replication_gap_charge_page(wire, source);
+		if (tl_replication_gap_has_credit(wire, source))
+			answer.until = shown;
+	}
+	(void) tl_replication_gap_answer(wire, wire->own_gap, base, source, &answer);
 }
 
 static bool

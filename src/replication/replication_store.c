@@ -188,7 +188,9 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	across = row.sequence > log->sequence + 1;
 	if (across && !tl_replication_gap_passes(log->gap, log->sequence, row.sequence))
 	{
-		if (row.epoch >= log->epoch)
+		if (row.epoch > epoch)	/* it is for that epoch's members to say what is gone */
+			tl_replication_gap_bound(log->gap, log->sequence, row.sequence - 1);
+		else if (row.epoch >= log->epoch)
 			tl_replication_gap_show(log->gap, log->sequence, row.sequence);
 		return TL_ROW_AHEAD;
 	}

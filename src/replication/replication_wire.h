@@ -187,6 +187,7 @@ struct TlWire
 	TlGap	   *own_gap;		/* rows of it that wires have dropped */
 
 	/* the members of the epoch, and how many of those who vote may lie */
+	bool		belongs;		/* this one is among them */
 	unsigned	member_count;
 	uint32_t	members[TL_MEMBER_COUNT_MAX];
 	bool		votes[TL_MEMBER_COUNT_MAX];

@@ -254,6 +254,13 @@ cmp_ok($wires->sql(1, $newer), '>', $wires->sql(1, 'SELECT seq FROM ledger_inter
 is($wires->sql(1, "SET telco_ledger.verify_workers = 0; BEGIN; DELETE FROM ledger_internal.own_log WHERE seq = ($newer); SELECT kind, detail FROM ledger.verify(mode => 'full'); ROLLBACK"),
 	'bad_signature|Rows of the own log are missing.', 'and one that is not is named');
 
+# So is the first batch of an incarnation, though it stands among those.
+my $first = 'SELECT min(seq) FROM ledger_internal.own_log WHERE incarnation = 0 AND kind = 1';
+my ($late) = grep { $wires->sql($_, "SELECT ($first) BETWEEN 2 AND (SELECT min(seq) FROM ledger_internal.sparse_log WHERE member = $_)") eq 't' } (1, 2, 4);
+ok($late, 'one has begun with another row');
+is($wires->sql($late, "SET telco_ledger.verify_workers = 0; BEGIN; DELETE FROM ledger_internal.own_log WHERE incarnation = 0 AND seq = ($first); SELECT kind, detail FROM ledger.verify(mode => 'full'); ROLLBACK"),
+	'bad_signature|Rows of the own log are missing.', 'and its first batch is missed');
+
 # The newest rows of a wire are such as the own log has dropped: what is behind those is sent.
 $wires->wire(4, "INSERT INTO ledger_wire.log_4 (message) VALUES " . join ', ', map { "('$_')" } split /\n/,
 	$wires->sql(4, 'SELECT message FROM signed_row AS r WHERE NOT EXISTS (SELECT FROM ledger_internal.own_log AS l WHERE (l.incarnation, l.seq) = (r.incarnation, r.seq)) ORDER BY seq DESC LIMIT 16'));

@@ -50,4 +50,30 @@ ok($wires->poll($_, 'SELECT ledger_internal.epoch_now()', '2'), "the members cha
 $wires->insert($new, 1);
 $wires->same_blocks(1, $second, $new);
 is($wires->sql($_, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $_ finds nothing wrong") foreach (1, $second, $new);
+
+# What has gathered in the own log while all was kept goes faster than new rows come.
+sub keep
+{
+	$wires->sql(1, "ALTER SYSTEM SET telco_ledger.keep_messages = $_[0]");
+	return $wires->sql(1, 'SELECT pg_reload_conf()');
+}
+
+keep(-1);
+sleep 1;
+my $dropped = $wires->sql(1, 'SELECT dropped_seq FROM ledger_internal.own_log_summary');
+my $rows = $wires->sql(1, 'SELECT max(seq) FROM ledger_internal.own_log');
+while ($rows < $dropped + 1300)
+{
+	$wires->insert(1, 20);
+	$rows = $wires->sql(1, 'SELECT max(seq) FROM ledger_internal.own_log');
+}
+keep(0);
+my $now = $dropped;
+for (1 .. 100)
+{
+	last if $now > $dropped;
+	$wires->insert(1, 1);
+	$now = $wires->sql(1, 'SELECT dropped_seq FROM ledger_internal.own_log_summary');
+}
+cmp_ok($now - $dropped, '>', 512, 'more than 512 rows at one time');
 done_testing();

@@ -145,4 +145,22 @@ foreach my $member (1, 2)
 	is(places($member), '14 16 17 18 19 20 23 26 27 28 31 33 34 35', 'which it keeps, and the vote beside it not');
 }
 is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.contradiction'), '0', 'nothing contradicts');
+
+# Who is no member yet in the epoch in which this one is may have rows, too; but not who has left.
+write_rows(40);
+$wires->{keys}[4] = $wires->public_key(LedgerWire::secret(5));
+$wires->introduce(1, 5, 'host=127.0.0.1 port=1 dbname=none');
+drop_rows($author, 39);
+show_rows(40);
+is_at(2, 40, 'the log goes on');
+stays_at(1, 35, 'who is to be a member is waited for');
+$wires->sql(1, 'UPDATE ledger_internal.peer SET left_at = now() WHERE member = 5');
+is_at(1, 40, 'he leaves');
+
+# A row of an epoch to come is for its members to judge.
+write_rows(41);
+$rows{42} = $author->publish(kind => 6, payload => '\\x', epoch => 1, hidden => 1);
+drop_rows($author, 41);
+show_rows(42);
+stays_at($_, 40, "and member $_ goes on to none of an epoch to come") foreach (1, 2);
 done_testing();
