@@ -154,8 +154,10 @@ drop_rows($author, 39);
 show_rows(40);
 is_at(2, 40, 'the log goes on');
 stays_at(1, 35, 'who is to be a member is waited for');
-$wires->sql(1, 'UPDATE ledger_internal.peer SET left_at = now() WHERE member = 5');
+$wires->sql(1, 'UPDATE ledger_internal.peer SET left_at = now() WHERE member = 5; SELECT ledger_internal.wire_changed()');
+my $left = time;
 is_at(1, 40, 'he leaves');
+cmp_ok(time - $left, '<', 60, 'and nobody waits for him any more');
 
 # A row of an epoch to come is for its members to judge.
 write_rows(41);
