@@ -189,9 +189,12 @@ OBJS_BACKEND = \
 	src/replication/replication_send.o \
 	src/replication/replication_arrival.o \
 	src/replication/replication_fetch.o \
+	src/replication/replication_gap.o \
 	src/replication/replication_copy.o \
 	src/replication/replication_body.o \
+	src/replication/replication_mark.o \
 	src/replication/replication_prune.o \
+	src/replication/replication_trim.o \
 	src/replication/replication_forget.o \
 	src/replication/replication_want.o \
 	src/replication/replication_request.o \

@@ -60,10 +60,29 @@ CREATE TABLE ledger_internal.own_log_summary (
     last_seq bigint NOT NULL,
     digest bytea NOT NULL,
     height bigint NOT NULL,
-    instance bytea NOT NULL CHECK (octet_length(instance) = 16)
+    instance bytea NOT NULL CHECK (octet_length(instance) = 16),
+    dropped_incarnation integer NOT NULL DEFAULT 0,
+    dropped_seq bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE ledger_internal.own_log_summary IS
     'the same of the own log; instance: the copy of this node that wrote the last ACK up to there';
+
+-- Logs with holes, and what may be dropped (src/replication/replication_forget.c, _trim.c).
+CREATE TABLE ledger_internal.sparse_log (
+    member bigint NOT NULL,
+    nonce bytea NOT NULL,
+    seq bigint NOT NULL,
+    PRIMARY KEY (member, nonce)
+);
+COMMENT ON TABLE ledger_internal.sparse_log IS
+    'logs of which rows up to seq may be missing: own ones that were dropped, and those that no wire had any more when the log was read on';
+CREATE TABLE ledger_internal.needed_view (
+    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
+    epoch bigint NOT NULL,
+    view bigint NOT NULL
+);
+COMMENT ON TABLE ledger_internal.needed_view IS
+    'one row: every active member has a checkpoint of that view, so consensus needs no vote of an earlier one';
 CREATE INDEX own_log_kept ON ledger_internal.own_log (kind, incarnation, seq) WHERE kind IN (8, 9, 10, 11);
 CREATE INDEX peer_log_kept ON ledger_internal.peer_log (member, kind, nonce, seq) WHERE kind IN (8, 9, 10, 11);
 CREATE INDEX own_log_by_lane ON ledger_internal.own_log (substring(message FROM 121 FOR 10)) WHERE kind = 1;
@@ -193,17 +212,20 @@ END $$;
 
 CREATE TABLE ledger_internal.wire_mark (
     wire uuid NOT NULL,
+    of_rows boolean NOT NULL,
     arrival bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (wire, arrival)
+    PRIMARY KEY (wire, of_rows, arrival)
 );
-COMMENT ON TABLE ledger_internal.wire_mark IS 'which numbers had been given to arrivals in the own wire by then';
+COMMENT ON TABLE ledger_internal.wire_mark IS 'which numbers had been given to arrivals in the own wire by then: of_rows, for rows of logs, which are kept for another time than bodies';
 
 SELECT pg_extension_config_dump('ledger_internal.pruned', '');
 SELECT pg_extension_config_dump('ledger_internal.peer', '');
 SELECT pg_extension_config_dump('ledger_internal.peer_log', '');
 SELECT pg_extension_config_dump('ledger_internal.log_summary', '');
 SELECT pg_extension_config_dump('ledger_internal.own_log_summary', '');
+SELECT pg_extension_config_dump('ledger_internal.sparse_log', '');
+SELECT pg_extension_config_dump('ledger_internal.needed_view', '');
 SELECT pg_extension_config_dump('ledger_internal.contradiction', '');
 SELECT pg_extension_config_dump('ledger_internal.loose_row', '');
 SELECT pg_extension_config_dump('ledger_internal.wanted_chunk', '');

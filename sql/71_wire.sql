@@ -160,6 +160,20 @@ BEGIN
     EXECUTE format(''DELETE FROM ledger_wire.body_%s WHERE arrival = ANY ($1)'', member) USING arrivals;
 END';
                   REVOKE ALL ON FUNCTION ledger_wire.forget_bodies(bigint, bigint[]) FROM PUBLIC$$
+            -- up to which row of each log some were dropped is told with it
+            UNION ALL SELECT 2, 'function forget_rows', to_regprocedure('ledger_wire.forget_rows(bigint,bigint[])') IS NOT NULL,
+                $$CREATE FUNCTION ledger_wire.forget_rows(member bigint, arrivals bigint[]) RETURNS void LANGUAGE plpgsql
+                    SET search_path = pg_catalog, pg_temp SET ledger_wire.forgets = 'on' AS '
+BEGIN
+    EXECUTE format(''WITH gone AS (DELETE FROM ledger_wire.log_%s WHERE arrival = ANY ($1) RETURNING message)
+                     INSERT INTO ledger_wire.forgotten AS f (member, nonce, seq)
+                     SELECT $2, substring(message FROM 6 FOR 16),
+                            max((''''x'''' || encode(substring(message FROM 22 FOR 8), ''''hex''''))::bit(64)::bigint)
+                       FROM gone GROUP BY 2
+                     ON CONFLICT (member, nonce) DO UPDATE SET seq = greatest(f.seq, excluded.seq)'', member)
+        USING arrivals, member;
+END';
+                  REVOKE ALL ON FUNCTION ledger_wire.forget_rows(bigint, bigint[]) FROM PUBLIC$$
             -- numbers begin anew with the sequence, so it is another wire then
             UNION ALL SELECT 3, 'identity',
                 to_regclass('ledger_wire.identity') IS NOT NULL AND to_regclass('ledger_wire.arrival') IS NOT NULL,
@@ -184,6 +198,12 @@ END';
                 $$CREATE TABLE ledger_wire.reply (
                       member bigint PRIMARY KEY,
                       message bytea NOT NULL CHECK (octet_length(message) BETWEEN 1 AND 16384))$$
+            UNION ALL SELECT 4, 'table forgotten', to_regclass('ledger_wire.forgotten') IS NOT NULL,
+                $$CREATE TABLE ledger_wire.forgotten (
+                      member bigint NOT NULL,
+                      nonce bytea NOT NULL,
+                      seq bigint NOT NULL,
+                      PRIMARY KEY (member, nonce))$$
             UNION ALL SELECT 4, 'table rebuilt', to_regclass('ledger_wire.rebuilt') IS NOT NULL,
                 $$CREATE UNLOGGED TABLE ledger_wire.rebuilt (
                       digest bytea PRIMARY KEY,
@@ -313,9 +333,11 @@ END';
                 AND has_table_privilege(role, to_regclass('ledger_wire.rebuilt'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.offer'), 'SELECT')
                 AND has_table_privilege(role, to_regclass('ledger_wire.piece'), 'SELECT')
+                AND has_table_privilege(role, to_regclass('ledger_wire.forgotten'), 'SELECT')
                 AND has_column_privilege(role, to_regclass('ledger_wire.request'), 'message', 'INSERT'),
                 format('GRANT CONNECT ON DATABASE %1$I TO %2$s; GRANT USAGE ON SCHEMA ledger_wire TO %2$s;'
-                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply, ledger_wire.rebuilt, ledger_wire.offer, ledger_wire.piece TO %2$s;'
+                       || ' GRANT SELECT ON ledger_wire.identity, ledger_wire.head, ledger_wire.reply, ledger_wire.rebuilt, ledger_wire.offer,'
+                       || ' ledger_wire.piece, ledger_wire.forgotten TO %2$s;'
                        || ' GRANT INSERT (message) ON ledger_wire.request TO %2$s', current_database(), role)
               FROM (SELECT '%prefix%_' || m FROM unnest(members) AS m WHERE m <> self) AS r (role)
             UNION ALL SELECT 12, 'privileges of %prefix%_apply',

@@ -138,6 +138,27 @@ tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row)
 		see_instance(core, index, row, &ack);
 }
 
+/*
+ * A row that comes late, after the log went on without it: it says nothing but that one
+ * copy has gone, and which is its successor.
+ */
+void
+tl_consensus_ack_late(TlConsensus *core, const TlLogRow *row, unsigned index)
+{
+	TlPeer	   *peer = &core->peers[index];
+	TlAck		ack;
+
+	if (tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) != TL_OK ||
+		!peer->known || !same_nonce(peer->incarnation, row->nonce) ||
+		!same_nonce(ack.replaced, peer->instance))
+		return;
+	if (same_nonce(ack.instance, peer->other))
+		peer->doubled = false;
+	memcpy(peer->instance, ack.instance, TL_NONCE_SIZE);
+	for (unsigned lane = 0; lane < core->config.member_count; lane++)
+		core->lanes[lane].stale = true;
+}
+
 static void
 see_instance(TlConsensus *core, unsigned index, const TlLogRow *row,
 			 const TlAck *ack)

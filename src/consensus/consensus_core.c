@@ -807,7 +807,7 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	core->reading = index;
 	if (loose && row->kind != TL_LOG_PROPOSE && row->kind != TL_LOG_BATCH &&
 		row->kind != TL_LOG_EVIDENCE && row->kind != TL_LOG_REJOIN &&
-		row->kind != TL_LOG_GOVERN)
+		row->kind != TL_LOG_GOVERN && row->kind != TL_LOG_ACK)
 		return;
 	if (input->kind == TL_INPUT_AGAIN && row->kind != TL_LOG_BATCH)
 		return;
@@ -824,8 +824,10 @@ read_row(TlConsensus *core, const TlInput *input, unsigned index)
 	}
 	if (row->kind == TL_LOG_BATCH)
 		tl_consensus_lane_batch(core, row, loose);
-	if (row->kind == TL_LOG_ACK && index != core->own.index)
+	if (row->kind == TL_LOG_ACK && index != core->own.index && !loose)
 		tl_consensus_ack_row(core, row, index);
+	if (row->kind == TL_LOG_ACK && index != core->own.index && loose)
+		tl_consensus_ack_late(core, row, index);
 	if (row->kind == TL_LOG_EVIDENCE || row->kind == TL_LOG_REJOIN ||
 		(row->kind == TL_LOG_GOVERN && row->epoch == core->config.epoch))
 		tl_consensus_entry_row(core, row, index);

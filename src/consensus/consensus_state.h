@@ -476,6 +476,7 @@ extern void tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 extern void tl_consensus_ack_write(TlConsensus *core);
 extern void tl_consensus_ack_own_row(TlConsensus *core, const TlLogRow *row);
 extern void tl_consensus_ack_other(TlConsensus *core, const TlLogRow *row);
+extern void tl_consensus_ack_late(TlConsensus *core, const TlLogRow *row, unsigned index);
 
 /* consensus_summary.c */
 extern TlStatus tl_consensus_summary_input(TlConsensus *core,

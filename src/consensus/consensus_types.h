@@ -167,7 +167,9 @@ typedef enum TlInputKind
 	TL_INPUT_TIME = 1,			/* nothing but the time */
 	TL_INPUT_ROW,				/* the next row of a log, signature valid */
 	TL_INPUT_LOOSE_ROW,			/* a fetched PROPOSE, BATCH, GOVERN, EVIDENCE or
-								 * REJOIN, outside the order of its log */
+								 * REJOIN, outside the order of its log; or one that
+								 * comes after the log went on without it, an ACK
+								 * too */
 	TL_INPUT_AGAIN,				/* a BATCH row of a log, as TL_ACT_READ_LANE asks */
 	TL_INPUT_CONTRADICTION,		/* row was stored, other is at the same place of
 								 * the same log; both signatures valid */

@@ -37,6 +37,7 @@ static const char *const stored_tables =
 " ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch,"
 " ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging,"
 " ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.own_log_summary, ledger_internal.log_summary,"
+" ledger_internal.sparse_log, ledger_internal.needed_view,"
 " ledger_internal.peer, ledger_internal.peer_log, ledger_internal.contradiction,"
 " ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk,"
 " ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body,"

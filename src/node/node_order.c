@@ -44,6 +44,7 @@
 #include "node_stand.h"
 #include "node_state.h"
 #include "node_take.h"
+#include "replication_forget.h"
 #include "replication_own_log.h"
 #include "replication_signature.h"
 #include "tl_compat.h"
@@ -72,6 +73,7 @@ static void open_core(TlOrder *order);
 static void begin_core(TlOrder *order);
 static unsigned view_count(const TlConsensusConfig *config);
 static void load_key(TlOrder *order, const TlConsensusConfig *config);
+static void tell_members(TlOrder *order, const TlConsensusConfig *config);
 static void begin_anew(TlOrder *order);
 static int64_t earlier(int64_t one_us, int64_t other_us);
 static bool has_work(const TlOrder *order);
@@ -165,6 +167,7 @@ begin_core(TlOrder *order)
 	config->chain_id = order->log.chain_id;
 	tl_node_order_load(config);
 	load_key(order, config);
+	tell_members(order, config);
 	config->member = order->has_key ? order->log.member : 0;
 	config->view_count = view_count(config);
 	config->lane_length = LANE_LENGTH;
@@ -234,6 +237,24 @@ load_key(TlOrder *order, const TlConsensusConfig *config)
 				errmsg("%s", fault),
 				errdetail("This node follows the other members and signs nothing."),
 				errhint("Put the file back, with mode 0600, or have the members approve of another key: SELECT ledger.new_fingerprint() makes it."));
+}
+
+/* Whose wires are waited for where rows are gone, and whose word counts there. */
+static void
+tell_members(TlOrder *order, const TlConsensusConfig *config)
+{
+	TlWire	   *wire = order->wire;
+	unsigned	count = 0;
+
+	wire->member_count = config->member_count;
+	wire->belongs = tl_node_order_own_member(order, config) != NULL;
+	for (unsigned i = 0; i < config->member_count; i++)
+	{
+		wire->members[i] = config->members[i].number;
+		wire->votes[i] = config->members[i].validator;
+		count += config->members[i].validator;
+	}
+	wire->faults = tl_consensus_faults(count);
 }
 
 /*
@@ -474,6 +495,7 @@ on_loose(void *context, const TlLogRow *row)
 	TlOrder    *order = context;
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
+	order->governed |= row->kind == TL_LOG_GOVERN;
 	order->loose = lappend(order->loose, tl_node_order_copy(row));
 	MemoryContextSwitchTo(caller);
 }
@@ -606,7 +628,7 @@ give_seen(TlOrder *order, const TlLastSeen *seen)
 	if (seen->row != NULL)
 	{
 		input.row = *seen->row;
-		input.held = tl_node_order_has_own(seen->row, &order->log.chain_id);
+		input.held = tl_node_order_had_own(seen->row, &order->log.chain_id);
 		if (!input.held)
 			tl_node_order_rejoin_seen(order, seen->row);
 	}
@@ -682,6 +704,7 @@ obey(TlOrder *order)
 				break;
 			case TL_ACT_PRUNE:
 				tl_replication_own_vote_prune(order->config->epoch, action->view);
+				tl_replication_forget_needed(order->config->epoch, action->view);
 				break;
 			case TL_ACT_ASK_TIP:
 				tl_node_order_offer_ask_all(order);

@@ -30,6 +30,7 @@
 #include "node_order_batch.h"
 #include "node_order_state.h"
 #include "node_order_store.h"
+#include "replication_forget.h"
 #include "replication_signature.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -117,7 +118,8 @@ static void take_back(TlOrder *order, const TlLogRow *row);
 static void take_branch(TlOrder *order, const TlLogRow *row);
 static void take_back_rejoin(TlOrder *order, const TlLogRow *row);
 static void take_back_without(TlOrder *order, const TlLogRow *row);
-static void store_own(TlOrder *order, const TlLogRow *row);
+static void take_across(TlOrder *order, const TlLogRow *row);
+static void store_own(TlOrder *order, const TlLogRow *row, bool across);
 static void open_log(TlOrder *order, const TlLogRow *row);
 static void number(TlOrder *order, const TlConsensusStatus *status);
 static TlGiven *find_given(TlOrder *order, uint32_t member);
@@ -347,7 +349,9 @@ take_back(TlOrder *order, const TlLogRow *row)
 		return;
 	if (same && row->sequence == order->log.sequence + 1 &&
 		memcmp(&row->previous, &order->log.digest, sizeof(TlHash)) == 0)
-		store_own(order, row);
+		store_own(order, row, false);
+	else if (same && row->sequence > order->log.sequence + 1)
+		take_across(order, row);
 	else if (same && row->sequence > 0 && row->sequence <= order->log.sequence + 1)
 		take_branch(order, row);
 	else if (!same && row->kind == TL_LOG_REJOIN && row->sequence == 1)
@@ -404,7 +408,7 @@ take_back_rejoin(TlOrder *order, const TlLogRow *row)
 	if (memcmp(&rejoin.digest, &order->log.digest, sizeof(TlHash)) == 0 ||
 		(rejoin.sequence == 0 && order->log.sequence == 0))
 	{
-		store_own(order, row);
+		store_own(order, row, false);
 		return;
 	}
 	value = tl_chain_bytes(rejoin.digest.bytes, TL_HASH_SIZE);
@@ -426,7 +430,8 @@ take_back_without(TlOrder *order, const TlLogRow *row)
 {
 	static const TlHash zeros;
 
-	if (tl_node_order_now_us() < order->own_taken_us + NOTHING_COMES_US)
+	if (tl_node_order_now_us() < order->own_taken_us + NOTHING_COMES_US ||
+		tl_replication_gap_waits(order->wire->own_gap, order->log.sequence))
 		return;
 	if (order->log.sequence > 0 && !order->own_returned)
 	{
@@ -437,18 +442,28 @@ take_back_without(TlOrder *order, const TlLogRow *row)
 	ereport(LOG,
 			errmsg("an own REJOIN is taken back without the rows that it follows"),
 			errdetail("No member has them any more; a later block is final, so that none of them matters."));
-	store_own(order, row);
+	store_own(order, row, false);
+}
+
+/* What lies between may be in another wire, or be gone from all. */
+static void
+take_across(TlOrder *order, const TlLogRow *row)
+{
+	if (!tl_replication_gap_passes(order->wire->own_gap, order->log.sequence, row->sequence))
+		return;
+	tl_replication_forget_note(order->log.member, row->nonce, row->sequence - 1);
+	store_own(order, row, true);
 }
 
 static void
-store_own(TlOrder *order, const TlLogRow *row)
+store_own(TlOrder *order, const TlLogRow *row, bool across)
 {
 	Datum		values[2];
 
 	if (row->kind == TL_LOG_REJOIN)
 		open_log(order, row);
 	tl_node_order_note_vote(row, true);
-	tl_replication_own_log_take(&order->log, row, order->height);
+	tl_replication_own_log_take(&order->log, row, order->height, across);
 	if (row->kind == TL_LOG_BATCH)
 	{
 		tl_node_order_batch_returned(row);
@@ -500,6 +515,7 @@ tl_node_order_rejoin_cut(TlOrder *order, const TlHash *after)
 			errmsg("rows of the own log that no other member has seen are dropped"),
 			errdetail("Row %lld of incarnation %d is the last that is kept.",
 					  (long long) DatumGetInt64(values[1]), DatumGetInt32(values[0])));
+	tl_replication_forget_cut(order->log.member, values[0], values[1]);
 	tl_chain_execute(&free_batches, NULL, NULL, false);
 	order->cuts = order->anew = true;
 }

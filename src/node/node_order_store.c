@@ -36,6 +36,7 @@
 #include "node_order_decision.h"
 #include "node_order_epoch.h"
 #include "node_order_store.h"
+#include "replication_forget.h"
 #include "replication_store.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -368,6 +369,16 @@ tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id)
 	values[0] = Int64GetDatum((int64) row->sequence);
 	values[1] = tl_chain_bytes(digest.bytes, TL_HASH_SIZE);
 	return tl_chain_execute(&select_own_row, values, NULL, false) > 0;
+}
+
+/* Has it had that row, which is here or was dropped? */
+bool
+tl_node_order_had_own(const TlLogRow *row, const TlHash *chain_id)
+{
+	int			incarnation;
+
+	return tl_node_order_has_own(row, chain_id) ||
+		tl_replication_forget_lacks_own(row, &incarnation);
 }
 
 /* The hash of the block that a PROPOSE row proposes. */

@@ -63,6 +63,7 @@ extern TlOwnRow *tl_node_order_read_own_before(uint32_t member, const TlOwnPlace
 extern struct varlena **tl_node_order_read_lane(bool own, const TlLane *lane, int limit,
 												uint64 *count);
 extern bool tl_node_order_holds(const TlLogRow *row, TlLane *lane);
+extern bool tl_node_order_had_own(const TlLogRow *row, const TlHash *chain_id);
 extern bool tl_node_order_has_own(const TlLogRow *row, const TlHash *chain_id);
 extern void tl_node_order_proposed(TlHash *out, const TlLogRow *row);
 extern void tl_node_order_submitted(TlSubmitted *out);

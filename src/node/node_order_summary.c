@@ -245,6 +245,9 @@ store_own(TlOrder *order)
 	order->own_first_incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 0, NULL));
 	order->own_first_sequence = (uint64_t) DatumGetInt64(tl_chain_result(0, 1, NULL));
 	read_instance(order, 0, 2);
+	if (order->wire->log_sender.positioned)
+		tl_replication_forget_own(order->wire->log_sender.incarnation,
+								  order->wire->log_sender.position);
 }
 
 static void

@@ -152,8 +152,8 @@ define_keeping(void)
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.keep_messages",
-							"Time for which rows of other members' logs are kept in this database once no start needs them.",
-							"After that votes, proposals, certificates and acknowledgements are dropped here; the wires keep them. -1 keeps them for ever.",
+							"Time for which rows of the members' logs are kept, here and in the wire, once no start needs them.",
+							"After that votes, proposals, certificates and acknowledgements are dropped; who was away for longer takes final blocks from others. -1 keeps them for ever.",
 							&tl_replication_keep_messages_s,
 							2592000, -1, INT_MAX / 2,
 							PGC_SIGHUP, GUC_UNIT_S,

@@ -23,6 +23,14 @@ typedef struct TlLoss
 	char		reason[TL_REJOIN_REASON_SIZE_MAX + 1];
 } TlLoss;
 
+/* Numbers in rows that are never dropped: of batches in an incarnation, of approvals in an epoch. */
+typedef struct TlNumbered
+{
+	bool		dropped;		/* rows may be missing behind this one */
+	uint64_t	of;
+	uint64_t	number;
+} TlNumbered;
+
 /*
  * A hash that is "effective" is the one to go on with: what was signed, if
  * there is a valid signature, else what the stored bytes give.  So one changed
@@ -45,6 +53,11 @@ typedef struct TlWalk
 	uint8_t		nonce[TL_NONCE_SIZE];	/* of that incarnation */
 	uint64_t	sequence;
 	TlHash		log_digest;		/* effective, of that row */
+	bool		sparse_known;	/* the next two were read */
+	uint8_t		sparse_nonce[TL_NONCE_SIZE];
+	uint64_t	sparse_end;		/* of that incarnation old rows up to here may be gone */
+	TlNumbered	own_batch;
+	TlNumbered	own_approval;
 	bool		gap_reported;	/* a missing row was named as what it was */
 	TlLoss		loss;
 

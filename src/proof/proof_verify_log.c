@@ -11,7 +11,9 @@
  * Invariants
  *	  V4  the sequence grows by one, each row names the digest of the one before;
  *		  it starts from 1 with the REJOIN of a later incarnation, and that one
- *		  names the last row before
+ *		  names the last row before.  Old rows that nobody needs may have been dropped:
+ *		  up to where, ledger_internal.sparse_log says.  The first of an incarnation never
+ *		  is, nor a batch or an approval: their numbers grow by one
  *	  V5  each row is signed with the member's key, of the genesis block or of the
  *		  motion that has made it a member or changed its key
  *	  V6  the columns beside the message say what the message says
@@ -20,11 +22,23 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
+#include "chain_statement.h"
+#include "consensus_govern.h"
 #include "proof_verify_chain.h"
+
+static TlStatement select_sparse = {
+	"SELECT coalesce((SELECT s.seq FROM ledger_internal.sparse_log AS s, ledger_internal.node AS n"
+	" WHERE s.member = n.member AND s.nonce = $1), 0)",
+	1, {BYTEAOID}
+};
 
 static void read_row(TlWalk *walk);
 static const char *check_row(TlWalk *walk, TlLogRow *row, TlHash *digest);
 static void check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem);
+static bool are_dropped(TlWalk *walk, const TlLogRow *row);
+static bool is_next(TlWalk *walk, const TlLogRow *row);
 static const char *check_rejoin(TlWalk *walk, const TlLogRow *row);
 static bool columns_fit(const TlWalk *walk, const TlLogRow *row,
 						const TlHash *digest);
@@ -71,6 +85,11 @@ read_row(TlWalk *walk)
 		problem.detail = take_row(walk, &row);
 		if (problem.detail == NULL)
 			check_link(walk, &row, &problem);
+		if (!is_next(walk, &row) && problem.detail == NULL)
+		{
+			problem.kind = "bad_signature";
+			problem.detail = "Rows of the own log are missing.";
+		}
 	}
 	else if (stored.size == TL_HASH_SIZE)
 	{
@@ -126,7 +145,7 @@ check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 	}
 	else if (row->sequence != walk->sequence + 1)
 	{
-		if (walk->gap_reported)
+		if (walk->gap_reported || are_dropped(walk, row))
 			return;
 		problem->kind = "bad_signature";
 		problem->expected = psprintf("row %lld", (long long) walk->sequence + 1);
@@ -140,6 +159,55 @@ check_link(TlWalk *walk, const TlLogRow *row, TlProblem *problem)
 		problem->detail = psprintf("Row %lld of the own log does not follow the row before.",
 								   (long long) row->sequence);
 	}
+}
+
+/* The rows between the one before and this one. */
+static bool
+are_dropped(TlWalk *walk, const TlLogRow *row)
+{
+	Datum		value;
+
+	if (!walk->sparse_known || memcmp(walk->sparse_nonce, row->nonce, TL_NONCE_SIZE) != 0)
+	{
+		value = tl_chain_bytes(row->nonce, TL_NONCE_SIZE);
+		tl_chain_execute(&select_sparse, &value, NULL, true);
+		walk->sparse_end = (uint64_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+		memcpy(walk->sparse_nonce, row->nonce, TL_NONCE_SIZE);
+		walk->sparse_known = true;
+	}
+	if (walk->sequence == 0 || row->sequence <= walk->sequence || row->sequence > walk->sparse_end + 1)
+		return false;
+	walk->own_batch.dropped = walk->own_approval.dropped = true;
+	return true;
+}
+
+/* Is it, of its kind, the next one after what was dropped? */
+static bool
+is_next(TlWalk *walk, const TlLogRow *row)
+{
+	TlNumbered *last = row->kind == TL_LOG_BATCH ? &walk->own_batch : &walk->own_approval;
+	TlNumbered	before = *last;
+	TlBatchHeader header;
+	TlGovern	approval;
+
+	if (row->kind == TL_LOG_BATCH &&
+		tl_chain_batch_decode(&header, row->payload.data, row->payload.size) == TL_OK)
+	{
+		last->of = header.incarnation;
+		last->number = header.batch;
+	}
+	else if (row->kind == TL_LOG_GOVERN &&
+			 tl_consensus_govern_decode(&approval, row->payload.data, row->payload.size) == TL_OK)
+	{
+		last->of = row->epoch;
+		last->number = approval.number;
+	}
+	else
+		return true;
+	last->dropped = false;
+	/* each incarnation numbers its batches from 1, each epoch its approvals */
+	return !before.dropped ||
+		last->number == (before.of == last->of ? before.number + 1 : 1);
 }
 
 /* Where the batch brings the cut. */

@@ -142,6 +142,9 @@ on_identity(void *context, PGresult *result)
 	wire->identified = true;
 	wire->requests_arrived = true;
 	wire->replies_due = true;
+	wire->own_trimmed = 0;
+	wire->trim_member = TL_TRIM_RESTS;
+	wire->trim_due = 0;
 	tl_replication_wire_begin(wire);
 	for (int i = 0; i < wire->peer_count; i++)
 		tl_replication_store_load_logs(&wire->peers[i], wire->wire_id);

@@ -161,8 +161,8 @@ send_text(TlConnection *connection, const char *text, bool is_name,
 	connection->events = WL_SOCKET_READABLE | (flushed > 0 ? WL_SOCKET_WRITEABLE : 0);
 	connection->received = 0;
 	connection->notices = 0;
-	connection->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   timeout_ms);
+	connection->asked_at = GetCurrentTimestamp();
+	connection->deadline = TimestampTzPlusMilliseconds(connection->asked_at, timeout_ms);
 	connection->done = done;
 	connection->context = context;
 	return true;

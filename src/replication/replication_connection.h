@@ -40,6 +40,7 @@ typedef struct TlConnection
 	int			events;			/* WL_SOCKET_* to wait for */
 	uint64		number;			/* of this attempt to connect, among all */
 	bool		fresh;			/* connected since the owner looked */
+	TimestampTz asked_at;		/* the last query was sent */
 	TimestampTz deadline;		/* of what is going on */
 	TimestampTz retry_at;
 	int			pause_ms;

@@ -14,6 +14,9 @@
  * That somebody has more of a log is a claim, and forgotten after a round in
  * vain; who tells the truth will say it again.
  *
+ * Wires drop old rows: where no wire has the next one of a log any more, it goes on
+ * with a later one (replication_gap.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -38,6 +41,7 @@
 #define GRACE_MS_MAX		5000	/* while it brings something */
 #define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
+#define PAUSE_GAP_MS_MAX	15000	/* while a gap waits for answers */
 #define BEHIND_MS			2000	/* that a row may be on its way */
 #define CHUNKS_MAX			16	/* asked for at once */
 #define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
@@ -78,7 +82,10 @@ static void on_heads(void *context, PGresult *result);
 static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place);
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
 static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
-static bool pass_over(TlPeerLog *log, PGresult *result);
+static bool pass_over(TlWire *wire, TlPeerLog *log, PGresult *result);
+static bool is_cut(PGresult *result);
+static bool next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer);
+static int	read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static char *chunk_query(uint32_t member, bool rebuilt);
@@ -143,8 +150,7 @@ poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now)
 			continue;
 		while (now >= log->due && !tl_replication_fetch_usable(wire, log->source))
 		{
-			log->passed_count = 0;
-			if (tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+			if (next_source(wire, log, NULL))
 				break;
 		}
 		if (!peer->arrived)		/* what arrives of itself is read first */
@@ -250,9 +256,11 @@ on_heads(void *context, PGresult *result)
 	TlWire	   *wire = asked->wire;
 	TlPeer	   *peer = &wire->peers[asked->source];
 
+	tl_replication_gap_charge(wire, asked->source, true);
 	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2)
 	{
 		wire->status[asked->source].last_answer_at = GetCurrentTimestamp();
+		tl_replication_gap_regain(wire, asked->source);
 		for (int i = 0; i < PQntuples(result); i++)
 		{
 			uint64_t	member;
@@ -325,21 +333,21 @@ ask_gap(TlWire *wire, int source, TimestampTz now)
 		for (int j = 0; j < peer->log_count; j++)
 		{
 			TlPeerLog  *log = &peer->logs[j];
-			uint8_t		next[TL_PLACE_SIZE];
 			uint8_t		last[TL_PLACE_SIZE];
 
 			/* what arrives of itself is read first */
 			if (log->known <= log->sequence || log->source != source ||
 				now < log->due || peer->arrived)
 				continue;
-			tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
-			if (log->passed_count == 0 || memcmp(log->passed, next, sizeof(next)) != 0)
+			if (log->passed_count == 0 || log->passed_base != log->sequence)
 			{
 				log->passed_count = 0;
+				log->passed_size = TL_PLACE_SIZE;
 				tl_replication_fetch_place(log->passed, log->nonce, log->sequence);
 				log->passed_arrival = PG_INT64_MAX;
 			}
-			tl_replication_fetch_place(last, log->nonce, log->known);
+			log->until = log->known;
+			tl_replication_fetch_place(last, log->nonce, log->until);
 			return ask_rows(wire, source, i, log, last);
 		}
 	}
@@ -351,15 +359,17 @@ ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last
 {
 	int64_t		arrival = (int64_t) pg_hton64((uint64_t) log->passed_arrival);
 	TlParameter parameters[] = {
-		{log->passed, TL_PLACE_SIZE, true},
+		{log->passed, log->passed_size, true},
 		{&arrival, sizeof(arrival), true},
 		{last, TL_PLACE_SIZE, true}
 	};
 
 	return ask(wire, source, peer, log->nonce,
-			   psprintf("SELECT message, arrival FROM (SELECT message, arrival, sum(octet_length(message))"
+			   psprintf("SELECT message, arrival, (SELECT f.seq FROM ledger_wire.forgotten AS f"
+						" WHERE f.member = %1$u AND f.nonce = substring($1::bytea FOR 16))"
+						" FROM (SELECT message, arrival, sum(octet_length(message))"
 						" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-						" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+						" FROM (SELECT message, arrival FROM ledger_wire.log_%1$u"
 						" WHERE (ledger_wire.row_key(message), arrival) > ($1::bytea, $2::bigint)"
 						" AND ledger_wire.row_key(message) <= $3::bytea"
 						" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
@@ -384,60 +394,130 @@ on_gap(void *context, PGresult *result)
 	TlQuestion *asked = context;
 	TlWire	   *wire = asked->wire;
 	TlPeer	   *peer = &wire->peers[asked->peer];
-	int			kept = 0;
+	TlGapAnswer answer = {0};
+	bool		answered = result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 3;
+	int			kept = answered ? read_rows(asked, result, &answer) : 0;
 
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
-		PQntuples(result) > 0)
-	{
-		tl_replication_wire_begin(wire);
-		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
-		tl_replication_wire_end(wire);
-	}
-	else
-		result = NULL;
 	for (int j = 0; j < peer->log_count; j++)
 	{
 		TlPeerLog  *log = &peer->logs[j];
 
-		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0 ||
-			(kept == 0 && result != NULL && pass_over(log, result)))
+		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
 			continue;
-		log->passed_count = 0;
 		if (kept > 0)
 		{
+			log->passed_count = 0;
 			log->pause_ms = PAUSE_MS_MIN;
 			if (asked->source == asked->peer)
 				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
+			if (!tl_replication_gap_is_prompt(wire, asked->source))
+				(void) tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
 			continue;
 		}
-		tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
-		if (log->source < 0)
+		tl_replication_gap_charge(wire, asked->source, log->passed_count == 0);
+		if (answered && pass_over(wire, log, result))
+			continue;
+		if (next_source(wire, log, answered ? &answer : NULL) &&
+			!tl_replication_gap_waits(log->gap, log->sequence))
 			log->known = log->sequence; /* a claim that nobody makes good */
 	}
 	pfree(asked);
 }
 
+/* How many rows of it were kept. */
+static int
+read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer)
+{
+	TlWire	   *wire = asked->wire;
+	TlPeer	   *peer = &wire->peers[asked->peer];
+	int			kept = 0;
+
+	answer->dropped = tl_replication_gap_dropped(result, 2);
+	for (int j = 0; j < peer->log_count; j++)
+	{
+		TlPeerLog  *log = &peer->logs[j];
+
+		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
+			continue;
+		answer->until = log->until;
+		tl_replication_gap_begin(&log->gap, asked->peer, log->sequence);
+	}
+	if (PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
+		tl_replication_wire_end(wire);
+	}
+	return kept;
+}
+
+/* This one has no row that is next, or cannot be asked.  True after the last one. */
+static bool
+next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer)
+{
+	log->passed_count = 0;
+	if (tl_replication_gap_answer(wire, log->gap, log->sequence, log->source, answer))
+	{
+		log->source = -1;
+		log->due = 0;
+		log->pause_ms = PAUSE_MS_MIN;
+		return false;
+	}
+	if (tl_replication_gap_waits(log->gap, log->sequence))
+		log->pause_ms = Min(log->pause_ms, PAUSE_GAP_MS_MAX);
+	do
+	{
+		if (!tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+			continue;
+		tl_replication_gap_turned(log->gap, log->sequence);
+		return true;
+	} while (tl_replication_gap_skips(wire, log->gap, log->sequence, log->source));
+	return false;
+}
+
 /*
- * Nothing of this could be kept.  If the place that is next is full of it, is
- * there more behind, in the same wire?  False if that was asked often enough.
+ * Nothing of this could be kept.  Is there more behind it, in the same wire, that may be
+ * of use: as the place that is next is full of what is none, or to know what
+ * follows a gap?  False if that was asked often enough: a row behind so much is hidden.
  */
 static bool
-pass_over(TlPeerLog *log, PGresult *result)
+pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 {
 	int			row = PQntuples(result) - 1;
+	int			size = row < 0 ? 0 : Min(PQgetlength(result, row, 0) - PLACE_OFFSET, TL_PLACE_SIZE);
+	uint8_t		last[TL_PLACE_SIZE] = {0};
 	uint8_t		next[TL_PLACE_SIZE];
+	uint64_t	sequence;
 
-	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
-	if (log->passed_count == PASSED_MAX ||
-		PQgetlength(result, row, 0) < PLACE_OFFSET + TL_PLACE_SIZE ||
+	if (size < TL_NONCE_SIZE || log->passed_count == PASSED_MAX ||
 		PQgetlength(result, row, 1) != sizeof(log->passed_arrival) ||
-		memcmp(PQgetvalue(result, row, 0) + PLACE_OFFSET, next, sizeof(next)) != 0)
+		tl_replication_gap_skips(wire, log->gap, log->sequence, log->source))
+		return false;
+	memcpy(last, PQgetvalue(result, row, 0) + PLACE_OFFSET, size);
+	memcpy(&sequence, last + TL_NONCE_SIZE, sizeof(sequence));
+	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
+	if (memcmp(last, next, sizeof(next)) != 0 &&
+		!(is_cut(result) &&
+		  tl_replication_gap_continues(log->gap, log->sequence, pg_ntoh64(sequence))))
 		return false;
 	log->passed_count++;
-	memcpy(log->passed, next, sizeof(next));
+	log->passed_base = log->sequence;
+	log->passed_size = size;
+	memcpy(log->passed, last, sizeof(last));
 	memcpy(&log->passed_arrival, PQgetvalue(result, row, 1), sizeof(log->passed_arrival));
 	log->passed_arrival = (int64_t) pg_ntoh64((uint64_t) log->passed_arrival);
 	return true;
+}
+
+/* Had it more to show than one answer may have? */
+static bool
+is_cut(PGresult *result)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < PQntuples(result); i++)
+		size += PQgetlength(result, i, 0);
+	return PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
 }
 
 /* Bodies that stored batches name, of one member at a time. */
@@ -604,6 +684,8 @@ take_chunks(const TlQuestion *asked, PGresult *result)
 		}
 		tl_replication_wire_end(wire);
 	}
+	if (kept == 0)
+		tl_replication_gap_charge(wire, asked->source, true);
 	return kept;
 }
 

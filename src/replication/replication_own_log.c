@@ -147,11 +147,12 @@ tl_replication_own_log_forget_secret(void)
 	signer_is_open = false;
 }
 
-/* A row of this member's that others have, and that is the next here. */
+/* A row of this member's that others have, and that is the next here; across: of those that are left. */
 void
-tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row, uint64_t height)
+tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row, uint64_t height, bool across)
 {
-	if (row->sequence != log->sequence + 1 ||
+	if (across ? log->sequence == 0 || row->sequence <= log->sequence + 1 :
+		row->sequence != log->sequence + 1 ||
 		memcmp(&row->previous, &log->digest, sizeof(TlHash)) != 0)
 		elog(ERROR, "row %llu does not continue the own log", (unsigned long long) row->sequence);
 	store(log, row, height);

@@ -35,7 +35,7 @@ extern void tl_replication_own_log_append(TlOwnLog *log, TlLogKind kind,
 										  const uint8_t secret[TL_SECRET_SIZE]);
 extern void tl_replication_own_log_forget_secret(void);
 extern void tl_replication_own_log_take(TlOwnLog *log, const TlLogRow *row,
-										uint64_t height);
+										uint64_t height, bool across);
 extern void tl_replication_own_vote(uint64_t epoch, uint64_t view,
 									TlVoteSlot slot, const TlHash *block, bool again);
 extern uint64_t tl_replication_own_vote_last(uint64_t epoch);

@@ -10,6 +10,7 @@
 
 #include "consensus_message.h"
 #include "replication_connection.h"
+#include "replication_gap.h"
 #include "replication_key.h"
 
 /* Incarnations of one member that are followed. */
@@ -32,11 +33,16 @@ typedef struct TlPeerLog
 	int			pause_ms;		/* until it is asked for again */
 	int			source;			/* whom to ask next: index of a peer, or -1 for
 								 * the own wire */
+	uint64_t	until;			/* and it was asked for rows up to this one */
+	TlGap	   *gap;			/* rows that were dropped from wires, or NULL */
+
 	TimestampTz behind_since;	/* the row behind this one was shown or claimed: */
 	uint64_t	behind;
 
 	/* rows of that source that were no use, up to this place and arrival */
 	int			passed_count;	/* so many times; 0: none */
+	uint64_t	passed_base;	/* behind that row */
+	int			passed_size;
 	uint8_t		passed[TL_NONCE_SIZE + 8];
 	int64_t		passed_arrival;
 } TlPeerLog;
@@ -67,6 +73,7 @@ typedef struct TlPeer
 	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
 	bool		prepared;		/* the question for them, in this connection */
+	int64_t		trimmed;		/* rows up to here were judged (replication_trim.c) */
 	int			log_count;
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 
@@ -83,6 +90,12 @@ typedef struct TlPeer
 	size_t		request_size;
 	bool		request_sent;	/* it is on its way there */
 	TimestampTz own_due;		/* when its wire is asked for the own log */
+	uint64_t	own_asked;		/* behind that row; 0: the answer is of use no more */
+
+	/* its account of time (replication_gap.c) */
+	int64_t		charged_ms;
+	TimestampTz charged_at;		/* up to here */
+	TimestampTz regained_at;
 
 	/* final blocks (replication_offer.c): that he asks for, */
 	bool		offer_wanted;

@@ -8,9 +8,6 @@
  * is applied (src/node/node_prune.c), or there is none.  The tables of bodies are
  * gone through from time to time, in small parts, in the order of arrival.
  *
- * How long ago something arrived, the wire does not say.  So it is noted in
- * ledger_internal.wire_mark which number was the newest when.
- *
  * The wire's guards let nobody delete; ledger_wire.forget_bodies(), which only the
  * wire's owner may call, does it.  Deletions are not published.
  *
@@ -23,9 +20,9 @@
 #include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
 #include "chain_statement.h"
+#include "replication_mark.h"
 #include "replication_setting.h"
 #include "replication_wire.h"
 #include "tl_compat.h"
@@ -33,28 +30,10 @@
 #define TIMEOUT_MS			60000
 #define CHUNKS_MAX			64	/* looked at in one question */
 #define GRACE_S_MIN			2	/* a chunk may be here before its BATCH row */
-#define PERIOD_S_MIN		1
-#define PERIOD_S_MAX		600
 #define REBUILT_MS			60000	/* until what was shown is looked through again */
-#define PERIODS				8	/* in the time for which bodies are kept */
 
-static TlStatement insert_mark = {
-	"INSERT INTO ledger_internal.wire_mark (wire, arrival) SELECT $1, $2 WHERE NOT EXISTS"
-	" (SELECT FROM ledger_internal.wire_mark AS m WHERE m.wire = $1"
-	" AND (m.arrival >= $2 OR m.at > clock_timestamp() - make_interval(secs => $3)))",
-	3, {UUIDOID, INT8OID, INT4OID}
-};
-static TlStatement delete_marks = {
-	"DELETE FROM ledger_internal.wire_mark WHERE wire <> $1 OR arrival <"
-	" (SELECT max(m.arrival) FROM ledger_internal.wire_mark AS m WHERE m.wire = $1"
-	" AND m.at < clock_timestamp() - make_interval(secs => $2))",
-	2, {UUIDOID, INT4OID}
-};
-static TlStatement select_mark = {
-	"SELECT coalesce((SELECT max(arrival) FROM ledger_internal.wire_mark WHERE wire = $1"
-	" AND at <= clock_timestamp() - make_interval(secs => $2)), 0),"
-	" coalesce((SELECT body_height FROM ledger_internal.pruned), 0)",
-	2, {UUIDOID, INT4OID}
+static TlStatement select_height = {
+	"SELECT coalesce((SELECT body_height FROM ledger_internal.pruned), 0)"
 };
 static TlStatement select_useless = {
 	"SELECT a FROM unnest($1, $2) AS u (a, d)"
@@ -67,7 +46,6 @@ static TlStatement select_useless = {
 static void ask_rebuilt(TlWire *wire);
 static void on_rebuilt(void *context, PGresult *result);
 static int	grace_s(void);
-static int	period_s(void);
 static uint32_t member_of(const TlWire *wire);
 static void rest(TlWire *wire);
 static void ask_mark(TlWire *wire);
@@ -123,12 +101,6 @@ grace_s(void)
 	return Max(tl_replication_keep_bodies_s, GRACE_S_MIN);
 }
 
-static int
-period_s(void)
-{
-	return Min(Max(grace_s() / PERIODS, PERIOD_S_MIN), PERIOD_S_MAX);
-}
-
 /* Whose table is being gone through: the own one comes after those of the peers. */
 static uint32_t
 member_of(const TlWire *wire)
@@ -141,7 +113,7 @@ static void
 rest(TlWire *wire)
 {
 	wire->prune_member = -1;
-	wire->prune_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) 1000 * period_s());
+	wire->prune_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) 1000 * tl_replication_mark_period_s(grace_s()));
 }
 
 static void
@@ -157,29 +129,19 @@ static void
 on_mark(void *context, PGresult *result)
 {
 	TlWire	   *wire = context;
-	pg_uuid_t	uuid;
-	Datum		values[3] = {UUIDPGetDatum(&uuid)};
-	uint64_t	last;
+	int64_t		newest;
 	int64_t		mark;
 	int64_t		height;
 
-	if (result == NULL || !tl_replication_result_ok(result) || PQntuples(result) != 1 ||
-		PQgetlength(result, 0, 0) != sizeof(last))
+	if (!tl_replication_mark_newest(&newest, result))
 	{
 		rest(wire);
 		return;
 	}
-	memcpy(&last, PQgetvalue(result, 0, 0), sizeof(last));
-	memcpy(uuid.data, wire->wire_id, UUID_LEN);
 	tl_replication_wire_begin(wire);
-	values[1] = Int64GetDatum((int64) pg_ntoh64(last));
-	values[2] = Int32GetDatum(period_s());
-	tl_chain_execute(&insert_mark, values, NULL, false);
-	values[1] = Int32GetDatum(grace_s());
-	tl_chain_execute(&delete_marks, values, NULL, false);
-	tl_chain_execute(&select_mark, values, NULL, false);
-	mark = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	height = DatumGetInt64(tl_chain_result(0, 1, NULL));
+	mark = tl_replication_mark(wire->wire_id, false, newest, grace_s());
+	tl_chain_execute(&select_height, NULL, NULL, false);
+	height = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	tl_replication_wire_end(wire);
 	if (mark == 0 || (mark == wire->prune_mark && height == wire->prune_height))
 	{

@@ -13,7 +13,8 @@
  * asked again.  Only what is signed by a member counts.
  *
  * While a rejoin is under way all wires are asked for rows of the own log beyond
- * the newest one here, and for the REJOIN rows in it.
+ * the newest one here, and for the REJOIN rows in it.  What they have dropped of it is
+ * passed over as in the logs of others (replication_gap.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +48,11 @@ static bool put_replies(TlWire *wire);
 static TlParameter array_parameter(Datum array);
 static void on_replies(void *context, PGresult *result);
 static bool ask_own(TlWire *wire, int source, TimestampTz now);
+static uint64_t *own_asked(TlWire *wire, int source);
 static void on_own(void *context, PGresult *result);
+static void miss_own(TlWire *wire);
+static void take_own(TlWire *wire, int source, const PGresult *result);
+static bool read_own(const TlWire *wire, const PGresult *result, int place, TlLogRow *out);
 
 /* Put a row into that member's wire; it takes the place of one that waits. */
 void
@@ -81,8 +86,14 @@ tl_replication_request_take_back(TlWire *wire, const uint8_t nonce[TL_NONCE_SIZE
 								 uint64_t sequence)
 {
 	wire->takes_back = true;
+	if (memcmp(wire->back_nonce, nonce, TL_NONCE_SIZE) != 0 && wire->own_gap != NULL)
+		memset(wire->own_gap, 0, sizeof(*wire->own_gap));
 	memcpy(wire->back_nonce, nonce, TL_NONCE_SIZE);
 	wire->back_sequence = sequence;
+	tl_replication_gap_moved(wire->own_gap, sequence);
+	wire->own_asked = 0;
+	for (int i = 0; i < wire->peer_count; i++)
+		wire->peers[i].own_asked = 0;
 }
 
 /* When there is something to do. */
@@ -264,6 +275,12 @@ on_replies(void *context, PGresult *result)
 }
 
 /* The own log as this wire has it: what follows the newest own row, and REJOIN rows. */
+static uint64_t *
+own_asked(TlWire *wire, int source)
+{
+	return source < 0 ? &wire->own_asked : &wire->peers[source].own_asked;
+}
+
 static bool
 ask_own(TlWire *wire, int source, TimestampTz now)
 {
@@ -277,18 +294,21 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 	if (now < *due)
 		return false;
 	*due = TimestampTzPlusMilliseconds(now, OWN_PAUSE_MS);
+	*own_asked(wire, source) = wire->back_sequence;
 	tl_replication_fetch_place(after, wire->back_nonce, wire->back_sequence);
 	tl_replication_fetch_place(last, wire->back_nonce, PG_UINT64_MAX);
 	return tl_replication_request_question(wire, source, on_own,
-										   psprintf("SELECT message FROM (SELECT message, sum(octet_length(message))"
+										   psprintf("SELECT message, (SELECT f.seq FROM ledger_wire.forgotten AS f"
+													" WHERE f.member = %1$u AND f.nonce = substring($1::bytea FOR 16))"
+													" FROM (SELECT message, sum(octet_length(message))"
 													" OVER (ORDER BY ledger_wire.row_key(message), arrival) AS total"
-													" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+													" FROM (SELECT message, arrival FROM ledger_wire.log_%1$u"
 													" WHERE ledger_wire.row_key(message) > $1::bytea AND ledger_wire.row_key(message) <= $2::bytea"
 													" ORDER BY ledger_wire.row_key(message), arrival LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
 													" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX)
-													" UNION ALL (SELECT message FROM ledger_wire.log_%u"
+													" UNION ALL (SELECT message, NULL FROM ledger_wire.log_%1$u"
 													" WHERE get_byte(message, 61) BETWEEN 9 AND 12 AND get_byte(message, 61) = 11"
-													" ORDER BY arrival LIMIT 64)", wire->member, wire->member),
+													" ORDER BY arrival LIMIT 64)", wire->member),
 										   parameters, 2);
 }
 
@@ -297,19 +317,81 @@ on_own(void *context, PGresult *result)
 {
 	TlAsked    *asked = context;
 	TlWire	   *wire = asked->wire;
+	int			source = asked->source;
 
 	pfree(asked);
-	if (result == NULL || !tl_replication_result_ok(result) ||
-		PQnfields(result) != 1 || wire->sink.own == NULL || !wire->takes_back)
+	tl_replication_gap_charge(wire, source, true);
+	if (wire->sink.own == NULL || !wire->takes_back)
 		return;
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2)
+		take_own(wire, source, result);
+	else
+		(void) tl_replication_gap_answer(wire, wire->own_gap, wire->back_sequence, source, NULL);
+	if (source < 0)
+		miss_own(wire);
+}
+
+/* Those that cannot be asked, each time that the own wire was. */
+static void
+miss_own(TlWire *wire)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		if (!tl_replication_fetch_usable(wire, i))
+			(void) tl_replication_gap_answer(wire, wire->own_gap, wire->back_sequence, i, NULL);
+}
+
+/*
+ * What stands behind an answer that was cut is asked for once the log has got there.  Such a
+ * page lets one go on no further than it shows, and if that is little, it costs.
+ */
+static void
+take_own(TlWire *wire, int source, const PGresult *result)
+{
+	TlGapAnswer answer = {.until = PG_UINT64_MAX};
+	uint64_t	base = *own_asked(wire, source);
+	uint64_t	shown = base;
+	size_t		size = 0;
+	size_t		useful_size = 0;
+	int			useful = 0;
+	TlLogRow	row;
+
+	if (base > 0)
+		tl_replication_gap_begin(&wire->own_gap, -1, base);
 	for (int i = 0; i < PQntuples(result); i++)
 	{
-		TlLogRow	row;
-
-		if (tl_consensus_row_decode(&row, PQgetvalue(result, i, 0),
-									PQgetlength(result, i, 0)) == TL_OK &&
-			row.member == wire->member &&
-			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row))
-			wire->sink.own(wire->sink.context, &row);
+		size += PQgetlength(result, i, 0);
+		if (!read_own(wire, result, i, &row))
+			continue;
+		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && row.sequence > base)
+		{
+			if (row.sequence > shown)
+			{
+				useful++;
+				useful_size += PQgetlength(result, i, 0);
+				shown = row.sequence;
+			}
+			tl_replication_gap_show(wire->own_gap, base, row.sequence);
+		}
+		wire->sink.own(wire->sink.context, &row);
 	}
+	if (base == 0)
+		return;
+	answer.dropped = tl_replication_gap_dropped(result, 1);
+	if (PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX)
+	{
+		if (useful < TL_WIRE_ROWS_MAX / 4 && useful_size < TL_WIRE_BYTES_MAX / 4)
+			tl_replication_gap_charge_page(wire, source);
+		if (tl_replication_gap_has_credit(wire, source))
+			answer.until = shown;
+	}
+	(void) tl_replication_gap_answer(wire, wire->own_gap, base, source, &answer);
+}
+
+static bool
+read_own(const TlWire *wire, const PGresult *result, int place, TlLogRow *out)
+{
+	return tl_consensus_row_decode(out, (const uint8_t *) PQgetvalue(result, place, 0),
+								   PQgetlength(result, place, 0)) == TL_OK &&
+		out->member == wire->member &&
+		tl_replication_key_verify(&wire->keys, &wire->chain_id, out);
 }

@@ -10,9 +10,11 @@
  *
  * Invariants
  *	  W5  what is sent was committed, and flushed, in own_log or own_body before
- *	  W6  log rows leave in order of incarnation and sequence; none is left out
+ *	  W6  log rows leave in order of incarnation and sequence; none that own_log
+ *		  has is left out
  *	  W7  a wire that shows a row of this member, validly signed, which own_log
- *		  lacks stops the sending: this database was rolled back, or a copy signs
+ *		  lacks and has not dropped stops the sending: this database was rolled back,
+ *		  or a copy signs
  *
  * Votes and bodies have a connection each, so that votes do not wait.
  *
@@ -29,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_statement.h"
+#include "replication_forget.h"
 #include "replication_wire.h"
 #include "tl_compat.h"
 
@@ -77,7 +80,8 @@ static void on_prepared(void *context, PGresult *result);
 static void ask_place(TlSender *sender);
 static void on_place(void *context, PGresult *result);
 static bool find_place(TlSender *sender, const void *data, int size);
-static bool is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence);
+static bool find_dropped(TlSender *sender, const TlLogRow *row);
+static bool is_own_row(const TlWire *wire, const void *data, int size, TlLogRow *out);
 static bool is_ended(const TlLogRow *row);
 static void send_next(TlSender *sender);
 static void on_sent(void *context, PGresult *result);
@@ -171,19 +175,23 @@ on_place(void *context, PGresult *result)
 	{
 		const char *data = PQgetvalue(result, i, 0);
 		int			size = PQgetlength(result, i, 0);
-		uint64_t	sequence;
+		TlLogRow	row;
 
 		if (find_place(sender, data, size))
 			break;
-		if (!sender->bodies && is_own_row(wire, data, size, &sequence))
+		if (sender->bodies || !is_own_row(wire, data, size, &row))
+			continue;
+		if (find_dropped(sender, &row))
+			break;
+		if (!is_ended(&row))
 		{
 			sender->positioned = false; /* W7 */
 			snprintf(wire->own_status.reason, sizeof(wire->own_status.reason),
 					 "the wire has row %llu of this member, which its own log lacks",
-					 (unsigned long long) sequence);
+					 (unsigned long long) row.sequence);
 			ereport(WARNING,
 					errmsg("this database lacks row %llu that its member has signed",
-						   (unsigned long long) sequence),
+						   (unsigned long long) row.sequence),
 					errdetail("Its wire shows the row. Nothing is sent any more."),
 					errhint("The database was restored to an older point, or a copy of it signs."));
 			break;
@@ -219,19 +227,24 @@ find_place(TlSender *sender, const void *data, int size)
 	return true;
 }
 
+/* A row that own_log has dropped: what it has behind that place goes next. */
 static bool
-is_own_row(const TlWire *wire, const void *data, int size, uint64_t *sequence)
+find_dropped(TlSender *sender, const TlLogRow *row)
 {
-	TlLogRow	row;
-
-	if (tl_consensus_row_decode(&row, data, size) != TL_OK ||
-		row.member != wire->member)
+	if (!tl_replication_forget_lacks_own(row, &sender->incarnation))
 		return false;
-	*sequence = row.sequence;
+	sender->position = (int64_t) row->sequence;
+	return true;
+}
+
+static bool
+is_own_row(const TlWire *wire, const void *data, int size, TlLogRow *out)
+{
 	/* of a later epoch the key may not be known; nobody else writes into this wire */
-	return (row.epoch > wire->epoch ||
-			tl_replication_key_verify(&wire->keys, &wire->chain_id, &row)) &&
-		!is_ended(&row);
+	return tl_consensus_row_decode(out, data, size) == TL_OK && out->member == wire->member &&
+		out->sequence <= PG_INT64_MAX &&
+		(out->epoch > wire->epoch ||
+		 tl_replication_key_verify(&wire->keys, &wire->chain_id, out));
 }
 
 /*

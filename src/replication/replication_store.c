@@ -13,7 +13,9 @@
  *	  W2  it follows the row before in its incarnation: sequence and digest;
  *		  an incarnation but the first begins with REJOIN; epochs do not go
  *		  back, so that a key which was given up adds nothing to a log that
- *		  its member has gone on with
+ *		  its member has gone on with.  Rows between may be missing if the wires
+ *		  have dropped them (W11 in replication_gap.c); of those that come all the
+ *		  same what blocks order is kept
  *	  W3  a chunk of peer_body was named by a BATCH row of peer_log, by digest
  *		  and size
  *	  W4  nothing of it is ever changed, but for what W1 takes back and what
@@ -33,6 +35,7 @@
 
 #include "chain_batch.h"
 #include "chain_statement.h"
+#include "consensus_payload.h"
 #include "consensus_rejoin.h"
 #include "crypto_hash.h"
 #include "replication_forget.h"
@@ -140,10 +143,13 @@ static const char *check_signed(TlLogRow *row, TlHash *digest, const TlPeer *pee
 static TlPeerLog *find_log(TlPeer *peer, const uint8_t nonce[TL_NONCE_SIZE]);
 static void note_end(TlPeer *peer, const TlLogRow *row);
 static void load_ends(TlPeer *peer);
-static TlVerdict compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data,
-						 size_t size, const char **reason, const TlSink *sink);
+static bool is_late(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row);
+static TlVerdict compare(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row,
+						 const TlHash *digest, const void *data, size_t size,
+						 const char **reason, const TlSink *sink);
 static void keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 				 const void *data, size_t size);
+static void insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size);
 static void want_bodies(const TlLogRow *row, const TlSink *sink);
 static bool is_wanted(const TlLogRow *row, const TlHash *row_digest,
 					  TlWantKind kind, const TlHash *digest);
@@ -161,6 +167,7 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	TlLogRow	row;
 	TlHash		digest;
 	TlPeerLog  *log;
+	bool		across;
 
 	*reason = check_signed(&row, &digest, peer, chain_id, epoch, data, size);
 	if (*reason == to_come)
@@ -177,15 +184,22 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 	}
 	log->known = Max(log->known, row.sequence);
 	if (row.sequence <= log->sequence)
-		return compare(peer, &row, &digest, data, size, reason, sink);
-	if (row.sequence > log->sequence + 1)
+		return compare(peer, log, &row, &digest, data, size, reason, sink);
+	across = row.sequence > log->sequence + 1;
+	if (across && !tl_replication_gap_passes(log->gap, log->sequence, row.sequence))
+	{
+		if (row.epoch > epoch)	/* it is for that epoch's members to say what is gone */
+			tl_replication_gap_bound(log->gap, log->sequence, row.sequence - 1);
+		else if (row.epoch >= log->epoch)
+			tl_replication_gap_show(log->gap, log->sequence, row.sequence);
 		return TL_ROW_AHEAD;
+	}
 	if (row.sequence == 1 && log != &peer->logs[0] && row.kind != TL_LOG_REJOIN)
 	{
 		*reason = "begins an incarnation and is no REJOIN";
 		return TL_ROW_REFUSED;
 	}
-	if (memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
+	if (!across && memcmp(&row.previous, &log->digest, sizeof(TlHash)) != 0)
 	{
 		*reason = "does not name the row before";
 		return TL_ROW_REFUSED;
@@ -195,6 +209,8 @@ tl_replication_store_row(TlPeer *peer, const TlHash *chain_id, uint64_t epoch,
 		*reason = "of an earlier epoch than the row before";
 		return TL_ROW_REFUSED;
 	}
+	if (across)
+		tl_replication_forget_note(row.member, row.nonce, row.sequence - 1);
 	keep(log, &row, &digest, data, size);
 	if (row.kind == TL_LOG_REJOIN)
 		note_end(peer, &row);
@@ -336,7 +352,11 @@ tl_replication_store_load_logs(TlPeer *peer, const uint8_t wire[16])
 		peer->arrival = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	peer->unnoted = PG_INT16_MAX;	/* the wire may be another one */
 	peer->arrived = true;
+	peer->trimmed = 0;
 	peer->bodies_fetched = true;
+	for (int i = 0; i < peer->log_count; i++)
+		if (peer->logs[i].gap != NULL)
+			pfree(peer->logs[i].gap);
 	memset(peer->logs, 0, sizeof(peer->logs));
 	for (int i = 0; i < TL_PEER_LOGS_MAX; i++)
 		peer->logs[i].source = -1;
@@ -449,8 +469,8 @@ load_ends(TlPeer *peer)
  * kept there is lost, that is no reason to end for a row of somebody else's.
  */
 static TlVerdict
-compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const void *data, size_t size,
-		const char **reason, const TlSink *sink)
+compare(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
+		const void *data, size_t size, const char **reason, const TlSink *sink)
 {
 	TlLogRow	stored;
 	bytea	   *message = NULL;
@@ -462,7 +482,16 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 
 	if (tl_chain_execute(&select_row, values, NULL, false) > 0)
 		message = DatumGetByteaPP(tl_chain_result(0, 0, NULL));
-	else if (tl_replication_forget_has(row))
+	else if (is_late(peer, log, row))
+	{
+		insert(row, digest, data, size);
+		if (sink->loose != NULL)
+			sink->loose(sink->context, row);
+		if (row->kind == TL_LOG_BATCH)
+			want_bodies(row, sink);
+		return TL_ROW_KEPT;
+	}
+	else if (tl_replication_forget_has_dropped(row) || tl_replication_forget_may_lack(row))
 		return TL_ROW_KNOWN;	/* W10 */
 	if (message == NULL || tl_consensus_row_decode(&stored, VARDATA_ANY(message),
 												   VARSIZE_ANY_EXHDR(message)) != TL_OK)
@@ -491,9 +520,40 @@ compare(const TlPeer *peer, const TlLogRow *row, const TlHash *digest, const voi
 	return TL_ROW_CONTRADICTS;
 }
 
+/*
+ * No wire had it when the log went on.  What blocks order is wanted all the same, and an
+ * ACK that says which copy of its author goes on (R45); but not by a key that he has given
+ * up since (W2).
+ */
+static bool
+is_late(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row)
+{
+	static const uint8_t zeros[TL_NONCE_SIZE];
+	TlAck		ack;
+
+	if (!tl_replication_key_is_same(&peer->keys, row->epoch, log->epoch) ||
+		!tl_replication_forget_may_lack(row))
+		return false;
+	if (row->kind == TL_LOG_ACK)
+		return !tl_replication_forget_has_dropped(row) &&
+			tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) == TL_OK &&
+			memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0;
+	return row->kind == TL_LOG_BATCH || row->kind == TL_LOG_GOVERN || row->kind == TL_LOG_EVIDENCE;
+}
+
 static void
 keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	 const void *data, size_t size)
+{
+	insert(row, digest, data, size);
+	log->sequence = row->sequence;
+	log->epoch = row->epoch;
+	log->digest = *digest;
+	tl_replication_gap_moved(log->gap, log->sequence);
+}
+
+static void
+insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size)
 {
 	Datum		values[] = {
 		Int64GetDatum((int64) row->member),
@@ -507,9 +567,6 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	};
 
 	tl_chain_execute(&insert_row, values, NULL, false);
-	log->sequence = row->sequence;
-	log->epoch = row->epoch;
-	log->digest = *digest;
 }
 
 /*

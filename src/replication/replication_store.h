@@ -13,7 +13,7 @@
 
 typedef enum TlVerdict
 {
-	TL_ROW_KEPT,				/* the next of its log */
+	TL_ROW_KEPT,				/* the next of its log, or one that was passed over */
 	TL_ROW_KNOWN,				/* byte for byte what is kept */
 	TL_ROW_AHEAD,				/* validly signed, but rows before it lack */
 	TL_ROW_CONTRADICTS,			/* validly signed, another row is in its place */

@@ -183,9 +183,13 @@ on_rows(void *context, PGresult *result)
 		want->used = false;
 		wire->wants_chunks = true;
 	}
-	else if (tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
-			 ++want->rounds == ROUNDS_MAX)
-		want->used = false;
+	else
+	{
+		tl_replication_gap_charge(wire, want->source, true);
+		if (tl_replication_fetch_next(wire, &want->source, &want->due, &want->pause_ms) &&
+			++want->rounds == ROUNDS_MAX)
+			want->used = false;
+	}
 	pfree(question);
 }
 
@@ -252,6 +256,7 @@ on_last_seen(void *context, PGresult *result)
 	TlPeer	   *peer = &wire->peers[question->want];
 	TlLogRow	row;
 
+	tl_replication_gap_charge(wire, question->want, true);
 	pfree(question);
 	if (result == NULL || !tl_replication_result_ok(result) ||
 		PQnfields(result) != 2 || PQntuples(result) == 0)

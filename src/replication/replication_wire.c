@@ -88,6 +88,7 @@ tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member,
 	wire->chunk_source = -1;
 	wire->wants_chunks = true;
 	wire->prune_member = -1;
+	wire->trim_member = TL_TRIM_RESTS;
 	tl_replication_connection_init(&wire->admin, "wire", true, ANSWER_SIZE_MAX);
 	tl_replication_connection_init(&wire->reader, "wire for arrivals", true, ANSWER_SIZE_MAX);
 	tl_replication_send_init(&wire->log_sender, wire, false);
@@ -215,6 +216,7 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 	tl_replication_copy_poll(wire, now);
 	tl_replication_body_poll(wire, now);
 	tl_replication_prune_poll(wire, now);
+	tl_replication_trim_poll(wire, now);
 	put_status(wire, now);
 	MemoryContextSwitchTo(caller);
 	if (wire->admin.state == TL_CONNECTION_IDLE)

@@ -40,6 +40,10 @@ typedef struct TlSender
 #define TL_COPY_BODIES_MAX			4
 #define TL_SHOWN_MINUTES			10	/* that a body made again can be read */
 
+/* Where going through the logs is, before the first of them. */
+#define TL_TRIM_RESTS				(-2)
+#define TL_TRIM_MARKS				(-1)
+
 /* What ledger_wire.row_key makes of a row. */
 #define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)
 
@@ -152,6 +156,14 @@ struct TlWire
 	int64_t		prune_mark;		/* what arrived later is too young */
 	int64_t		prune_height;	/* of bodies dropped, when that was looked at */
 
+	/* rows of logs that leave it (replication_trim.c) */
+	TimestampTz trim_due;
+	int			trim_member;	/* as prune_member; or what comes before */
+	int64_t		trim_mark;		/* what arrived later is too young */
+	int64_t		trim_next;		/* rows up to here are judged, once those that go are gone */
+	bool		trim_more;		/* and there are more of that log */
+	int64_t		own_trimmed;	/* as of a peer */
+
 	TlWant		wants[TL_WANTS_MAX];
 	uint8_t		own_nonce[TL_NONCE_SIZE];	/* of the log that is asked about */
 
@@ -171,6 +183,15 @@ struct TlWire
 	TimestampTz own_due;		/* from the own one */
 	uint8_t		back_nonce[TL_NONCE_SIZE];	/* newest row of the own log */
 	uint64_t	back_sequence;
+	uint64_t	own_asked;		/* as of a peer */
+	TlGap	   *own_gap;		/* rows of it that wires have dropped */
+
+	/* the members of the epoch, and how many of those who vote may lie */
+	bool		belongs;		/* this one is among them */
+	unsigned	member_count;
+	uint32_t	members[TL_MEMBER_COUNT_MAX];
+	bool		votes[TL_MEMBER_COUNT_MAX];
+	unsigned	faults;
 
 	/* a piece of a state that one member is asked for (replication_piece.c) */
 	TlTakeState piece_state;
@@ -244,6 +265,9 @@ extern bool tl_replication_piece_take(TlWire *wire, int source, TimestampTz now)
 
 /* from replication_prune.c */
 extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
+
+/* from replication_trim.c */
+extern void tl_replication_trim_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_fetch.c */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);

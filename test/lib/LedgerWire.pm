@@ -357,6 +357,7 @@ sub add_publisher
 CREATE SCHEMA ledger_wire;
 CREATE TABLE ledger_wire.log_$member (arrival bigserial, message bytea);
 CREATE TABLE ledger_wire.body_$member (arrival bigserial, chunk bytea, audience bigint[]);
+CREATE TABLE ledger_wire.forgotten (member bigint, nonce bytea, seq bigint);
 CREATE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea IMMUTABLE RETURN substring(message FROM 6 FOR 24);
 CREATE VIEW ledger_wire.head AS SELECT ${member}::bigint AS member,
     (SELECT ledger_wire.row_key(message) FROM ledger_wire.log_$member ORDER BY arrival DESC LIMIT 1) AS key;
@@ -373,7 +374,7 @@ END
 		$liar->make_slots($peer);
 	}
 	$self->sql(1, <<'END');
-CREATE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
+CREATE OR REPLACE FUNCTION signed_row(chain bytea, member int, seq bigint, previous bytea, kind int, epoch bigint, payload bytea, secret bytea)
     RETURNS TABLE (message bytea, digest bytea) LANGUAGE sql AS $$
 SELECT '\x01'::bytea || fixed || int4send(octet_length(payload)) || payload || ledger.schnorr_sign(d, secret), d
   FROM (SELECT int4send(member) || '\x00000000000000000000000000000000'::bytea || int8send(seq) || previous

@@ -383,6 +383,7 @@ typedef enum SimSeen
 	SIM_SEEN_GAP,				/* logs that were followed across such rows */
 	SIM_SEEN_CAREFUL,			/* batches ordered of lanes that have cost a view */
 	SIM_SEEN_SUMMED,			/* summaries at starts, of logs of which rows were dropped */
+	SIM_SEEN_GAP_LIE,			/* rows before which a liar says that others are gone */
 	SIM_SEEN_WAITED,			/* own votes that were taken after they had been refused (R5) */
 	SIM_SEEN_KINDS
 } SimSeen;
@@ -596,7 +597,7 @@ extern void sim_plan_nodes(SimWorld *world);
 /* sim_wire.c */
 extern int64_t sim_wire_stream(SimWorld *world, unsigned from, unsigned to,
 							   int64_t delay_us);
-extern bool sim_wire_linked(SimWorld *world, unsigned from, unsigned to);
+extern bool sim_wire_linked(const SimWorld *world, unsigned from, unsigned to);
 extern int64_t sim_wire_delay(SimWorld *world, unsigned from, unsigned to);
 extern void sim_wire_send(SimWorld *world, SimNode *node, SimRow *row);
 extern void sim_wire_clash(SimWorld *world, SimNode *node);
@@ -729,7 +730,9 @@ extern void sim_careful_propose(SimWorld *world, SimNode *node, const TlLogRow *
 /* sim_prune.c */
 extern void sim_prune_commit(SimWorld *world, SimNode *node);
 extern bool sim_prune_is_gap(const SimLog *log, unsigned place);
-extern bool sim_prune_follows(const SimNode *node, const SimEvent *event);
+extern bool sim_prune_follows(const SimWorld *world, const SimNode *node,
+							  const SimEvent *event);
+extern bool sim_prune_lie(SimWorld *world, const SimNode *liar, SimEvent *event);
 extern unsigned sim_prune_next(const SimLog *source, const SimRow *last);
 extern bool sim_prune_had(const SimLog *log, const SimRow *row);
 

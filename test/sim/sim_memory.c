@@ -701,7 +701,7 @@ sim_memory_takes(const SimWorld *world, const SimNode *node, const SimEvent *eve
 			return false;
 		if (last != NULL && row->row.epoch < last->row.epoch && !SIM_FORGOTTEN(49))
 			return false;
-		return sim_prune_follows(node, event) ||
+		return sim_prune_follows(world, node, event) ||
 			(row->row.sequence == (last ? last->row.sequence : 0) + 1 &&
 			 (last == NULL || sim_same(&row->row.previous, &last->digest)));
 	}

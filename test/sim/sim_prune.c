@@ -18,9 +18,10 @@
  * and whole after that.  All others are gone for good: no core is given them again, no
  * peer gets them.
  *
- * Whoever lacks the rows between follows the log across the gap, from somebody who has
- * none of them.  That this is enough, for lagging, restored and new members, is what V9
- * says of runs in which rows are dropped.
+ * Whoever lacks the rows between follows the log across the gap, when nobody who can be
+ * asked has any of them, and f + 1 have dropped some there, or the author, who could as well
+ * not have shown them: liars say of any row that those before it are gone.  That this is enough, for lagging, restored and new members, is what
+ * V9 says of runs in which rows are dropped.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,6 +39,10 @@ static bool ack_counts(const TlLogRow *row, const TlConsensusBlock *checkpoint, 
 static bool is_ordered(const TlLane *lane, const TlConsensusBlock *block);
 static void drop_loose(SimNode *node, const TlBlockHeader *header);
 static void release(SimNode *node, SimRow *row);
+static bool others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event,
+						 uint64_t last);
+static bool has_between(const SimLog *log, const TlLogRow *row, uint64_t last);
+static bool has_dropped(const SimLog *log, const TlLogRow *row);
 
 /* A transaction is durable, and with it what the core has said. */
 void
@@ -215,7 +220,7 @@ sim_prune_is_gap(const SimLog *log, unsigned place)
  * it comes from?  What stands there before it has to be here, or before what is here.
  */
 bool
-sim_prune_follows(const SimNode *node, const SimEvent *event)
+sim_prune_follows(const SimWorld *world, const SimNode *node, const SimEvent *event)
 {
 	static const uint8_t zeros[TL_NONCE_SIZE];
 	const TlLogRow *row = &event->row->row;
@@ -227,8 +232,79 @@ sim_prune_follows(const SimNode *node, const SimEvent *event)
 		memcmp(row->nonce, (last != NULL) ? last->nonce : zeros, TL_NONCE_SIZE) != 0 ||
 		(last != NULL && row->sequence <= last->sequence))
 		return false;
-	return before == NULL || memcmp(before->nonce, row->nonce, TL_NONCE_SIZE) != 0 ||
-		(last != NULL && before->sequence <= last->sequence);
+	if (before != NULL && memcmp(before->nonce, row->nonce, TL_NONCE_SIZE) == 0 &&
+		(last == NULL || before->sequence > last->sequence))
+		return false;
+	return SIM_FORGOTTEN(335) ||
+		others_agree(world, node, event, (last != NULL) ? last->sequence : 0);
+}
+
+/* One who does not answer may have a row; the node waits for him for some time, here for ever. */
+static bool
+others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, uint64_t last)
+{
+	const TlLogRow *row = &event->row->row;
+	unsigned	member = row->member - 1;
+	unsigned	count = 0;
+	unsigned	voters = 0;
+	bool		said = false;
+
+	for (unsigned i = 0; i < world->member_count; i++)
+	{
+		const SimNode *peer = &world->nodes[i];
+
+		if (sim_govern_member(world, peer->number, node->epoch) == NULL)
+			continue;
+		voters++;
+		if (peer->role == SIM_SILENT)
+			continue;
+		if (peer->role == SIM_LIAR)
+		{
+			said |= i == member;
+			count++;
+			continue;
+		}
+		if (i != node->id && (!peer->up || !sim_wire_linked(world, i, node->id) ||
+							  has_between(&peer->logs[member], row, last)))
+			return false;
+		if (!has_dropped(&peer->logs[member], row))
+			continue;
+		said |= i == member;
+		count++;
+	}
+	return said || count > tl_consensus_faults(voters);
+}
+
+static bool
+has_between(const SimLog *log, const TlLogRow *row, uint64_t last)
+{
+	for (unsigned i = 0; i < log->count; i++)
+		if (memcmp(log->rows[i]->row.nonce, row->nonce, TL_NONCE_SIZE) == 0 &&
+			log->rows[i]->row.sequence > last && log->rows[i]->row.sequence < row->sequence)
+			return true;
+	return false;
+}
+
+static bool
+has_dropped(const SimLog *log, const TlLogRow *row)
+{
+	for (unsigned i = log->count; i-- > 0;)
+		if (memcmp(log->rows[i]->row.nonce, row->nonce, TL_NONCE_SIZE) == 0 &&
+			log->rows[i]->row.sequence >= row->sequence && sim_prune_is_gap(log, i))
+			return true;
+	return false;
+}
+
+/* Those before it are gone, he says of rows of others, and has some not shown at all. */
+bool
+sim_prune_lie(SimWorld *world, const SimNode *liar, SimEvent *event)
+{
+	if (!world->plan.drops || event->row->row.member == liar->number)
+		return false;
+	event->gap = true;
+	event->before = NULL;
+	world->seen[SIM_SEEN_GAP_LIE]++;
+	return sim_chance(world, 30);
 }
 
 /* The place in source of the first row of that incarnation behind last. */

@@ -221,6 +221,8 @@ static const SimScenario scenarios[] = {
 	sim_pace_late_bodies, SIM_SEEN_CAREFUL, 7, false, 10, 12000, 0},
 	{"pruned_away", "12", "members are away one after the other, rows that they lack are dropped; they follow the logs across the gap and take the blocks (P20)",
 	sim_pruned_away, SIM_SEEN_GAP, 4, false, 10, 12000, 0},
+	{"pruned_liar", "12", "the same, while one of them says of any row that those before it are gone",
+	sim_pruned_liar, SIM_SEEN_GAP_LIE, 4, false, 10, 12000, 0},
 	{"pruned_crash", "1, 12", "crashes, and cores that are made anew on what is left of the logs",
 	sim_pruned_crash, SIM_SEEN_SUMMED, 4, true, 10, 4000, 0},
 	{"pruned_restore", "8, 12", "an old backup, while the others drop what it lacks",

@@ -61,6 +61,7 @@ extern void sim_pace_away_idle(SimWorld *world);
 
 /* sim_scenario_prune.c */
 extern void sim_pruned_away(SimWorld *world);
+extern void sim_pruned_liar(SimWorld *world);
 extern void sim_pruned_crash(SimWorld *world);
 extern void sim_pruned_restore(SimWorld *world);
 extern void sim_pruned_interrupted(SimWorld *world);

@@ -30,6 +30,15 @@ sim_pruned_away(SimWorld *world)
 	set_dropped(world);
 }
 
+/* A member lies about what is gone; his own log is as everybody's. */
+void
+sim_pruned_liar(SimWorld *world)
+{
+	sim_pruned_away(world);
+	world->plan.liars = 1;
+	world->plan.lie = SIM_LIE_SCRIPT;
+}
+
 /* A core is made anew on what is left. */
 void
 sim_pruned_crash(SimWorld *world)

@@ -18,7 +18,7 @@ static void contradict(SimWorld *world, SimNode *node, const SimRow *row,
 					   const SimRow *other);
 
 bool
-sim_wire_linked(SimWorld *world, unsigned from, unsigned to)
+sim_wire_linked(const SimWorld *world, unsigned from, unsigned to)
 {
 	return !world->cut[from][to];
 }
@@ -141,7 +141,7 @@ sim_wire_arrive(SimWorld *world, SimNode *node, const SimEvent *event)
 	/* A gap, which the next poll fills; another branch; what was ended. */
 	if (!sim_memory_takes(world, node, event))
 		return;
-	if (sim_prune_follows(node, event))
+	if (sim_prune_follows(world, node, event))
 	{
 		node->logs[log].sparse = true;
 		world->seen[SIM_SEEN_GAP]++;
@@ -211,11 +211,16 @@ sim_wire_poll(SimWorld *world, SimNode *node)
 		first = sim_memory_after(source, &node->logs[log],
 								 log + 1 == node->number);
 		for (unsigned i = first; i < source->count && i < first + 200; i++)
-			sim_later(world, delay + i - first,
-					  (SimEvent) {.kind = SIM_ARRIVE, .node = node->id,
-					  .life = node->life, .row = source->rows[i],
-					  .gap = sim_prune_is_gap(source, i),
-					  .before = (i > 0) ? source->rows[i - 1] : NULL});
+		{
+			SimEvent	event = {.kind = SIM_ARRIVE, .node = node->id,
+				.life = node->life, .row = source->rows[i],
+				.gap = sim_prune_is_gap(source, i),
+			.before = (i > 0) ? source->rows[i - 1] : NULL};
+
+			if (peer->role == SIM_LIAR && sim_prune_lie(world, peer, &event))
+				continue;
+			sim_later(world, delay + i - first, event);
+		}
 	}
 }
 

@@ -153,7 +153,8 @@ $wires->submit($_, 'after the loss') foreach (@members);
 all_ordered('without the one that has lost its memory', 1 .. 3);
 is($wires->sql(4, 'SELECT count(*) FROM ledger_internal.own_log'), $rows, 'which signs nothing more');
 
-# Rows of others that no start needs leave the ledger's database, if that is wanted; the wires keep them.
+# Rows of others that no start needs leave the ledger's database, if that is wanted; the wires keep
+# them, as the fourth is behind (P19).
 $wires->sql(2, q{UPDATE ledger_internal.peer_log SET stored_at = 'infinity' WHERE member = 4 AND seq = 20});
 $wires->sql(2, 'ALTER SYSTEM SET telco_ledger.keep_messages = 0');
 $wires->sql(2, 'SELECT pg_reload_conf()');

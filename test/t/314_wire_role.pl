@@ -91,7 +91,7 @@ my $denied = qr/permission denied|must be|row-level security/;
 foreach my $sql (
 	"INSERT INTO ledger_wire.log_3 (message) VALUES ('\\x00')", "INSERT INTO ledger_wire.log_1 (message) VALUES ('\\x00')",
 	"UPDATE ledger_wire.log_1 SET message = '\\x00'", 'DELETE FROM ledger_wire.log_1', 'TRUNCATE ledger_wire.log_1', 'DROP TABLE ledger_wire.log_1',
-	"UPDATE ledger_wire.identity SET member = 3", 'DELETE FROM ledger_wire.request', 'SELECT * FROM ledger_wire.request', "INSERT INTO ledger_wire.rebuilt (chunk) VALUES ('\\x00')", 'DELETE FROM ledger_wire.rebuilt', "INSERT INTO ledger_wire.offer VALUES (1, '\\x00', '\\x00')", 'DELETE FROM ledger_wire.offer', "INSERT INTO ledger_wire.piece VALUES (1, '\\x00', '\\x00')", 'DELETE FROM ledger_wire.piece',
+	"UPDATE ledger_wire.identity SET member = 3", 'DELETE FROM ledger_wire.request', 'SELECT * FROM ledger_wire.request', "INSERT INTO ledger_wire.rebuilt (chunk) VALUES ('\\x00')", 'DELETE FROM ledger_wire.rebuilt', "INSERT INTO ledger_wire.offer VALUES (1, '\\x00', '\\x00')", 'DELETE FROM ledger_wire.offer', "INSERT INTO ledger_wire.piece VALUES (1, '\\x00', '\\x00')", 'DELETE FROM ledger_wire.piece', "INSERT INTO ledger_wire.forgotten VALUES (1, '\\x00', 1)", 'DELETE FROM ledger_wire.forgotten',
 	'CREATE TABLE mine (i int)', 'CREATE TEMP TABLE mine (i int)', 'CREATE SCHEMA mine', 'CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1',
 	'CREATE PUBLICATION mine', 'SELECT rolpassword FROM pg_authid', 'SELECT subconninfo FROM pg_subscription', "SELECT pg_read_file('postgresql.conf')",
 	"COPY ledger_wire.log_1 TO PROGRAM 'true'", 'SET ROLE postgres', "SET ROLE $liar->{prefix}_apply", 'CREATE ROLE mine', 'ALTER SYSTEM SET wal_level = minimal',
@@ -100,7 +100,7 @@ foreach my $sql (
 	denied($sql, $denied);
 }
 is($wires->wire(1, "SELECT string_agg(DISTINCT table_name::text, ' ' ORDER BY table_name::text) FROM information_schema.role_table_grants WHERE grantee = '$role' AND privilege_type = 'SELECT'"),
-	'body_1 body_2 body_3 head identity log_1 log_2 log_3 offer piece rebuilt reply', 'these it may read');
+	'body_1 body_2 body_3 forgotten head identity log_1 log_2 log_3 offer piece rebuilt reply', 'these it may read');
 as_peer(join ';', map { "NOTIFY ledger_wire, '$_'" } 'log_2', 'body_9', 'request', 'log_4294967296', 'x' x 4000) foreach (1 .. 20);
 holds('notifications that mean nothing');
 

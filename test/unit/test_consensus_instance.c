@@ -242,6 +242,31 @@ instance_counts(void)
 	free(memory);
 }
 
+/* The row that says so comes after the log went on without it; others tell nothing new. */
+static void
+successor_is_late(void)
+{
+	configure(0);
+	open_core();
+	bring_batch(0);
+	acknowledge(TL_INPUT_ROW, 3, 1, 0);
+	acknowledge(TL_INPUT_ROW, 4, 1, 0);
+	acknowledge(TL_INPUT_ROW, 4, 3, 0);
+	UNIT_CHECK(alarmed(4));
+	acknowledge(TL_INPUT_LOOSE_ROW, 4, 3, 2);
+	acknowledge(TL_INPUT_ROW, 3, 1, 0);
+	UNIT_CHECK(!works());
+	acknowledge(TL_INPUT_LOOSE_ROW, 4, 2, 1);
+	UNIT_CHECK(!works());		/* of that one the successor is still to come */
+	acknowledge(TL_INPUT_LOOSE_ROW, 4, 3, 2);
+	UNIT_CHECK(!alarmed(4) && works());
+	acknowledge(TL_INPUT_LOOSE_ROW, 4, 2, 1);
+	UNIT_CHECK(!alarmed(4) && works());
+	acknowledge(TL_INPUT_ROW, 4, 3, 0);
+	UNIT_CHECK(!alarmed(4) && works());
+	free(memory);
+}
+
 /* The other branch of a log tells as well. */
 static void
 other_branch(void)
@@ -388,6 +413,6 @@ care_ends(void)
 }
 
 UNIT_MAIN(UNIT_CASE(one_after_the_other), UNIT_CASE(instance_counts),
-		  UNIT_CASE(other_branch), UNIT_CASE(certificates_are_bytes),
+		  UNIT_CASE(successor_is_late), UNIT_CASE(other_branch), UNIT_CASE(certificates_are_bytes),
 		  UNIT_CASE(own_instance), UNIT_CASE(careful_lane),
 		  UNIT_CASE(care_ends))
