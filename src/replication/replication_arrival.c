@@ -39,6 +39,7 @@ static void ask_arrivals(TlWire *wire);
 static void prepare(TlWire *wire, TlPeer *peer);
 static void on_arrivals(void *context, PGresult *result);
 static void commit_without_flush(void);
+static void note_taken(TlPeer *peer, const char *data, size_t size);
 
 void
 tl_replication_arrival_poll(TlWire *wire, TimestampTz now)
@@ -251,15 +252,14 @@ commit_without_flush(void)
 /*
  * Rows of one peer's log, in a transaction.  What somebody showed us on our
  * question and is refused is counted and not kept, or a liar would fill the
- * ring by the same row again and again.  Returns how many were kept.
+ * ring by the same row again and again.  What was kept is noted at each log.
  */
-int
+void
 tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 							bool fetched, bool in_own_wire)
 {
 	TlLinkStatus *status = &wire->status[peer - wire->peers];
 	uint64_t	before[TL_PEER_LOGS_MAX] = {0};
-	int			kept = 0;
 	int			batches = 0;
 
 	for (int i = 0; i < peer->log_count; i++)
@@ -274,7 +274,7 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 										 &reason, &wire->sink))
 		{
 			case TL_ROW_KEPT:
-				kept++;
+				note_taken(peer, data, size);
 				batches += ((const uint8_t *) data)[TL_LOG_ROW_KIND_OFFSET] == TL_LOG_BATCH;
 				status->rows++;
 				status->fetched += fetched;
@@ -304,5 +304,17 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 		wire->wants_chunks = true;
 		wire->bodies_arrived = true;	/* they may have been here first */
 	}
-	return kept;
+}
+
+/* This one is kept, in its log. */
+static void
+note_taken(TlPeer *peer, const char *data, size_t size)
+{
+	for (int i = 0; i < peer->log_count; i++)
+	{
+		if (memcmp(peer->logs[i].nonce, data + TL_WIRE_PLACE_OFFSET, TL_NONCE_SIZE) != 0)
+			continue;
+		peer->logs[i].taken++;
+		peer->logs[i].taken_size += size;
+	}
 }

@@ -49,7 +49,6 @@
 #define REBUILT_PAUSE_MS	100
 #define PASSED_MAX			256 /* answers of one wire without a row to keep */
 #define HEADS_MAX			1024	/* of one wire, part of a SQL text */
-#define PLACE_OFFSET		5	/* of the place in a row */
 
 /* What a connection is asked for. */
 typedef struct TlQuestion
@@ -85,7 +84,9 @@ static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const u
 static bool pass_over(TlWire *wire, TlPeerLog *log, PGresult *result);
 static bool is_cut(PGresult *result);
 static bool next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer);
-static int	read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
+static bool next_turn(TlWire *wire, TlPeerLog *log);
+static void read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
+static void go_on(const TlQuestion *asked, TlPeerLog *log);
 static void on_gap(void *context, PGresult *result);
 static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
 static char *chunk_query(uint32_t member, bool rebuilt);
@@ -396,22 +397,18 @@ on_gap(void *context, PGresult *result)
 	TlPeer	   *peer = &wire->peers[asked->peer];
 	TlGapAnswer answer = {0};
 	bool		answered = result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 3;
-	int			kept = answered ? read_rows(asked, result, &answer) : 0;
 
+	if (answered)
+		read_rows(asked, result, &answer);
 	for (int j = 0; j < peer->log_count; j++)
 	{
 		TlPeerLog  *log = &peer->logs[j];
 
 		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
 			continue;
-		if (kept > 0)
+		if (answered && log->taken > 0)
 		{
-			log->passed_count = 0;
-			log->pause_ms = PAUSE_MS_MIN;
-			if (asked->source == asked->peer)
-				peer->silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
-			if (!tl_replication_gap_is_prompt(wire, asked->source))
-				(void) tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms);
+			go_on(asked, log);
 			continue;
 		}
 		tl_replication_gap_charge(wire, asked->source, log->passed_count == 0);
@@ -424,13 +421,11 @@ on_gap(void *context, PGresult *result)
 	pfree(asked);
 }
 
-/* How many rows of it were kept. */
-static int
+static void
 read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer)
 {
 	TlWire	   *wire = asked->wire;
 	TlPeer	   *peer = &wire->peers[asked->peer];
-	int			kept = 0;
 
 	answer->dropped = tl_replication_gap_dropped(result, 2);
 	for (int j = 0; j < peer->log_count; j++)
@@ -440,15 +435,39 @@ read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer)
 		if (memcmp(log->nonce, asked->nonce, TL_NONCE_SIZE) != 0)
 			continue;
 		answer->until = log->until;
+		log->taken = 0;
+		log->taken_size = 0;
 		tl_replication_gap_begin(&log->gap, asked->peer, log->sequence);
 	}
 	if (PQntuples(result) > 0)
 	{
 		tl_replication_wire_begin(wire);
-		kept = tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
+		tl_replication_arrival_take(wire, peer, result, true, asked->source < 0);
 		tl_replication_wire_end(wire);
 	}
-	return kept;
+}
+
+/*
+ * The answer has brought rows of that log.  If they are few and others have dropped them, it
+ * costs, as row by row it could hold up what is behind them; and if there should be more, others
+ * are asked, so that it is known what they have dropped.
+ */
+static void
+go_on(const TlQuestion *asked, TlPeerLog *log)
+{
+	TlWire	   *wire = asked->wire;
+	bool		few = log->taken < TL_WIRE_ROWS_MAX / 4 && log->taken_size < TL_WIRE_BYTES_MAX / 4;
+
+	log->passed_count = 0;
+	log->pause_ms = PAUSE_MS_MIN;
+	if (asked->source == asked->peer)
+		wire->peers[asked->peer].silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
+	if (few && tl_replication_gap_is_gone(log->gap, log->sequence))
+		tl_replication_gap_charge_few(wire, asked->source);
+	if ((few && log->sequence < log->until) ||
+		!tl_replication_gap_is_prompt(wire, asked->source) ||
+		!tl_replication_gap_has_credit(wire, asked->source))
+		(void) next_turn(wire, log);
 }
 
 /* This one has no row that is next, or cannot be asked.  True after the last one. */
@@ -465,12 +484,20 @@ next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer)
 	}
 	if (tl_replication_gap_waits(log->gap, log->sequence))
 		log->pause_ms = Min(log->pause_ms, PAUSE_GAP_MS_MAX);
+	if (!next_turn(wire, log))
+		return false;
+	tl_replication_gap_turned(log->gap, log->sequence);
+	return true;
+}
+
+/* Those without credit are left out.  True after the last one. */
+static bool
+next_turn(TlWire *wire, TlPeerLog *log)
+{
 	do
 	{
-		if (!tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
-			continue;
-		tl_replication_gap_turned(log->gap, log->sequence);
-		return true;
+		if (tl_replication_fetch_next(wire, &log->source, &log->due, &log->pause_ms))
+			return true;
 	} while (tl_replication_gap_skips(wire, log->gap, log->sequence, log->source));
 	return false;
 }
@@ -484,7 +511,7 @@ static bool
 pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 {
 	int			row = PQntuples(result) - 1;
-	int			size = row < 0 ? 0 : Min(PQgetlength(result, row, 0) - PLACE_OFFSET, TL_PLACE_SIZE);
+	int			size = row < 0 ? 0 : Min(PQgetlength(result, row, 0) - TL_WIRE_PLACE_OFFSET, TL_PLACE_SIZE);
 	uint8_t		last[TL_PLACE_SIZE] = {0};
 	uint8_t		next[TL_PLACE_SIZE];
 	uint64_t	sequence;
@@ -493,7 +520,7 @@ pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 		PQgetlength(result, row, 1) != sizeof(log->passed_arrival) ||
 		tl_replication_gap_skips(wire, log->gap, log->sequence, log->source))
 		return false;
-	memcpy(last, PQgetvalue(result, row, 0) + PLACE_OFFSET, size);
+	memcpy(last, PQgetvalue(result, row, 0) + TL_WIRE_PLACE_OFFSET, size);
 	memcpy(&sequence, last + TL_NONCE_SIZE, sizeof(sequence));
 	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
 	if (memcmp(last, next, sizeof(next)) != 0 &&

@@ -13,9 +13,11 @@
  *
  * A wire that does not answer may have the row, so it is waited for; but not for ever.
  * Each source has an account of time, CREDIT_MS at most.  Charged to it are what a question
- * that brings nothing takes, but for PROMPT_MS of the first of a turn; and the time from when
- * a round has asked it in vain to when it does so again.  While it answers at all it regains
- * one part in REGAINS of the time.  Without credit it is not waited for, and not asked before
+ * that brings nothing takes, but for PROMPT_MS of the first of a turn; the time from when
+ * a round has asked it in vain to when it does so again; and all of an answer with few rows
+ * that others have dropped, and FEW_MS with it, as each of them begins the round anew.  While
+ * it answers at all it regains one part in REGAINS of the time.  What this process has stood
+ * still is charged to nobody.  Without credit it is not waited for, and not asked before
  * the others: only once a round was not over after all of them, or has let nothing pass.
  * Of the validators' wires all but f have to answer at any rate: as many as are there if
  * the ledger goes on.  So liars hold up what follows a gap by what is in their accounts, and
@@ -47,6 +49,7 @@
 #define CREDIT_MS			120000
 #define CHARGED_MS_MAX		240000	/* so a question that is begun with little credit is paid for */
 #define PROMPT_MS			1000
+#define FEW_MS				500
 #define PADDED_MS			10000	/* for a page of the own log that says little */
 #define CHARGE_MS_MAX		60000	/* at once, as this process may have stood still */
 #define REGAINS				100
@@ -57,6 +60,7 @@ static void conclude(const TlWire *wire, TlGap *gap);
 static uint64_t dropped(const TlWire *wire, const TlGap *gap);
 static void miss(const TlWire *wire, TlPeer *peer, TimestampTz *missed_at);
 static void charge(const TlWire *wire, TlPeer *peer, TimestampTz since);
+static void charge_more(const TlWire *wire, TlPeer *peer, int64_t ms);
 static bool votes(const TlWire *wire, uint32_t member);
 
 /* An answer about what follows that row of the author's log, whose source is given, is to be read. */
@@ -146,6 +150,7 @@ tl_replication_gap_answer(TlWire *wire, TlGap *gap, uint64_t base, int source,
 		round->dropped[source + 1] = answer->dropped;
 		round->limit = Min(round->limit, answer->until);
 		round->missed_at[source + 1] = 0;
+		gap->gone = Max(gap->gone, dropped(wire, gap));
 	}
 	if (!is_whole(wire, round))
 		return false;
@@ -259,21 +264,47 @@ static void
 charge(const TlWire *wire, TlPeer *peer, TimestampTz since)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	int64_t		ms;
 
+	peer->charged_at = Min(peer->charged_at, now);	/* the clock was set back */
 	since = Max(since, peer->charged_at);
 	if (since >= now || !wire->belongs)
 		return;
-	peer->charged_ms += Min(TimestampDifferenceMilliseconds(since, now), CHARGE_MS_MAX);
-	peer->charged_ms = Min(peer->charged_ms, CHARGED_MS_MAX);
+	ms = TimestampDifferenceMilliseconds(since, now) -
+		TimestampDifferenceMilliseconds(Max(since, wire->stalled_from), Min(now, wire->stalled_until));
+	charge_more(wire, peer, Min(ms, CHARGE_MS_MAX));
 	peer->charged_at = now;
+}
+
+static void
+charge_more(const TlWire *wire, TlPeer *peer, int64_t ms)
+{
+	if (wire->belongs)
+		peer->charged_ms = Min(peer->charged_ms + ms, CHARGED_MS_MAX);
+}
+
+/* Have others dropped that row? */
+bool
+tl_replication_gap_is_gone(const TlGap *gap, uint64_t sequence)
+{
+	return gap != NULL && sequence <= gap->gone;
+}
+
+/* The answer has brought few rows, which others have dropped. */
+void
+tl_replication_gap_charge_few(TlWire *wire, int source)
+{
+	tl_replication_gap_charge(wire, source, false);
+	if (source >= 0)
+		charge_more(wire, &wire->peers[source], FEW_MS);
 }
 
 /* A page of the own log from there says little, so that many of them would be asked for. */
 void
 tl_replication_gap_charge_page(TlWire *wire, int source)
 {
-	if (source >= 0 && wire->belongs)
-		wire->peers[source].charged_ms = Min(wire->peers[source].charged_ms + PADDED_MS, CHARGED_MS_MAX);
+	if (source >= 0)
+		charge_more(wire, &wire->peers[source], PADDED_MS);
 }
 
 /* It has answered something. */
@@ -282,8 +313,10 @@ tl_replication_gap_regain(TlWire *wire, int source)
 {
 	TlPeer	   *peer = &wire->peers[source];
 	TimestampTz now = GetCurrentTimestamp();
-	int64_t		gone_ms = TimestampDifferenceMilliseconds(peer->regained_at, now);
+	int64_t		gone_ms;
 
+	peer->regained_at = Min(peer->regained_at, now);	/* the clock was set back */
+	gone_ms = TimestampDifferenceMilliseconds(peer->regained_at, now);
 	if (peer->regained_at != 0 && gone_ms < REGAINS)
 		return;
 	if (peer->regained_at != 0)

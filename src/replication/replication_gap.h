@@ -37,6 +37,7 @@ typedef struct TlGap
 	uint64_t	shown;			/* the last place in the answer that is read */
 	TlGapRound	round;			/* that is under way */
 	bool		in_vain;		/* the one before has let nothing pass */
+	uint64_t	gone;			/* up to here rows were dropped, as a round has said */
 
 	/* what the last whole one lets pass: from there on, place by place */
 	uint64_t	from;
@@ -66,6 +67,8 @@ extern bool tl_replication_gap_skips(const struct TlWire *wire, const TlGap *gap
 extern bool tl_replication_gap_has_credit(const struct TlWire *wire, int source);
 extern bool tl_replication_gap_is_prompt(const struct TlWire *wire, int source);
 extern void tl_replication_gap_charge(struct TlWire *wire, int source, bool is_first);
+extern void tl_replication_gap_charge_few(struct TlWire *wire, int source);
+extern bool tl_replication_gap_is_gone(const TlGap *gap, uint64_t sequence);
 extern void tl_replication_gap_charge_page(struct TlWire *wire, int source);
 extern void tl_replication_gap_regain(struct TlWire *wire, int source);
 extern uint64_t tl_replication_gap_dropped(const PGresult *result, int column);

@@ -35,6 +35,8 @@ typedef struct TlPeerLog
 								 * the own wire */
 	uint64_t	until;			/* and it was asked for rows up to this one */
 	TlGap	   *gap;			/* rows that were dropped from wires, or NULL */
+	int64_t		taken;			/* rows of it that the answer has brought which is read, */
+	size_t		taken_size;		/* and bytes */
 
 	TimestampTz behind_since;	/* the row behind this one was shown or claimed: */
 	uint64_t	behind;

@@ -34,6 +34,7 @@
 #define REQUEST_TIMEOUT_MS	30000
 #define REQUESTS_MAX		16		/* taken at once */
 #define OWN_PAUSE_MS		500
+#define OWN_PAUSE_POOR_MS	10000	/* for one without credit */
 
 static TlStatement select_replies = {
 	"SELECT array_agg(member ORDER BY member), array_agg(message ORDER BY member)"
@@ -293,7 +294,8 @@ ask_own(TlWire *wire, int source, TimestampTz now)
 
 	if (now < *due)
 		return false;
-	*due = TimestampTzPlusMilliseconds(now, OWN_PAUSE_MS);
+	*due = TimestampTzPlusMilliseconds(now, tl_replication_gap_has_credit(wire, source) ?
+									   OWN_PAUSE_MS : OWN_PAUSE_POOR_MS);
 	*own_asked(wire, source) = wire->back_sequence;
 	tl_replication_fetch_place(after, wire->back_nonce, wire->back_sequence);
 	tl_replication_fetch_place(last, wire->back_nonce, PG_UINT64_MAX);
@@ -342,7 +344,8 @@ miss_own(TlWire *wire)
 
 /*
  * What stands behind an answer that was cut is asked for once the log has got there.  Such a
- * page lets one go on no further than it shows, and if that is little, it costs.
+ * page lets one go on no further than it shows, and if that is little, it costs.  So does a
+ * page of which few rows are next, if others have dropped them: they begin the round anew.
  */
 static void
 take_own(TlWire *wire, int source, const PGresult *result)
@@ -353,6 +356,8 @@ take_own(TlWire *wire, int source, const PGresult *result)
 	size_t		size = 0;
 	size_t		useful_size = 0;
 	int			useful = 0;
+	uint64_t	next = base;
+	size_t		next_size = 0;
 	TlLogRow	row;
 
 	if (base > 0)
@@ -364,6 +369,11 @@ take_own(TlWire *wire, int source, const PGresult *result)
 			continue;
 		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && row.sequence > base)
 		{
+			if (row.sequence == next + 1)
+			{
+				next++;
+				next_size += PQgetlength(result, i, 0);
+			}
 			if (row.sequence > shown)
 			{
 				useful++;
@@ -376,6 +386,9 @@ take_own(TlWire *wire, int source, const PGresult *result)
 	}
 	if (base == 0)
 		return;
+	if (next > base && next - base < TL_WIRE_ROWS_MAX / 4 && next_size < TL_WIRE_BYTES_MAX / 4 &&
+		tl_replication_gap_is_gone(wire->own_gap, next))
+		tl_replication_gap_charge_few(wire, source);
 	answer.dropped = tl_replication_gap_dropped(result, 1);
 	if (PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX)
 	{

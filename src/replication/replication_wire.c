@@ -43,6 +43,7 @@
 #define ADMIN_TIMEOUT_MS	60000
 #define LOOK_PERIOD_MS		1000
 #define REPAIR_PERIOD_MS	10000
+#define STALL_MS			1000	/* that a call may come too late */
 #define ANSWER_SIZE_MAX		(64 * 1024 * 1024)
 
 static TlStatement select_peers = {
@@ -55,6 +56,7 @@ static TlStatement select_peers = {
 
 static void load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *address);
 static void load_keys(TlWire *wire);
+static void note_stall(TlWire *wire, TimestampTz now);
 static void tend_admin(TlWire *wire, TimestampTz now);
 static void ask_script(TlWire *wire, const char *function);
 static void on_repaired(void *context, PGresult *result);
@@ -207,6 +209,7 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 	TimestampTz wake;
 
 	MemoryContextReset(wire->context);
+	note_stall(wire, now);
 	tl_replication_connection_poll(&wire->admin, now);
 	tend_admin(wire, now);
 	tl_replication_send_poll(&wire->log_sender, now);
@@ -223,7 +226,18 @@ tl_replication_wire_poll(TlWire *wire, TimestampTz now)
 		wake = Min(wake, Max(wire->look_due, TimestampTzPlusMilliseconds(now, 10)));
 	else if (wire->admin.state == TL_CONNECTION_CLOSED)
 		wake = Min(wake, Max(wire->admin.retry_at, TimestampTzPlusMilliseconds(now, 10)));
-	return Min(wake, TimestampTzPlusMilliseconds(now, LOOK_PERIOD_MS));
+	wire->wake_at = Min(wake, TimestampTzPlusMilliseconds(now, LOOK_PERIOD_MS));
+	return wire->wake_at;
+}
+
+/* What was answered meanwhile has waited here: that is nobody's fault (replication_gap.c). */
+static void
+note_stall(TlWire *wire, TimestampTz now)
+{
+	if (wire->wake_at == 0 || now <= TimestampTzPlusMilliseconds(wire->wake_at, STALL_MS))
+		return;
+	wire->stalled_from = wire->wake_at;
+	wire->stalled_until = now;
 }
 
 /* Connections whose sockets to wait for. */

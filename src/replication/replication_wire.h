@@ -46,6 +46,7 @@ typedef struct TlSender
 
 /* What ledger_wire.row_key makes of a row. */
 #define TL_PLACE_SIZE				(TL_NONCE_SIZE + 8)
+#define TL_WIRE_PLACE_OFFSET		5	/* in a row */
 
 /*
  * Rows or chunks that one query brings: so many, and no further one once so
@@ -200,6 +201,11 @@ struct TlWire
 	TimestampTz piece_due;
 	TimestampTz piece_until;	/* then it has not come */
 
+	/* when it was called too late, as this process stood still */
+	TimestampTz wake_at;		/* when it is to be called */
+	TimestampTz stalled_from;
+	TimestampTz stalled_until;
+
 	/* for one transaction */
 	MemoryContext context;
 };
@@ -231,7 +237,7 @@ extern TlParameter tl_replication_send_array(Datum *elements, bool *nulls, int c
 
 /* from replication_arrival.c */
 extern void tl_replication_arrival_poll(TlWire *wire, TimestampTz now);
-extern int	tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
+extern void tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 										PGresult *result, bool fetched, bool in_own_wire);
 
 /* from replication_copy.c */
