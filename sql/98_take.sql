@@ -55,9 +55,11 @@ BEGIN
                   HINT = 'SELECT name FROM ledger.member shows the members; without a source all are asked, one after the other.';
     END IF;
     UPDATE ledger_internal.state_take AS t
-       SET reason = take_state.reason, max_mb = take_state.max_mb, asked_of = chosen, left_out = '{}'
+       SET reason = take_state.reason, max_mb = take_state.max_mb, asked_of = chosen, left_out = '{}',
+           source = NULL, pieces = NULL, received = 0, bytes = 0
      WHERE t.done_at IS NULL;
     IF FOUND THEN
+        DELETE FROM ledger_internal.taken_piece; -- all of it: the worker may not get on with it
         PERFORM ledger_internal.wire_changed();
         RETURN applied;
     END IF;
@@ -79,7 +81,7 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION ledger.take_state(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION ledger.take_state(text, text, integer) IS
-    'where the state of this member is not that of the others: takes the contents of all state tables after a stable checkpoint from source, who has switched telco_ledger.show_state on, or whoever has, of at most so many MB, and goes on from there; what calls, timers and events since the last checkpoint that agreed have done is not known here then; while one is being taken it changes reason, source and max_mb of that, and ledger.cancel_take() ends it; returns the height up to which blocks are applied';
+    'where the state of this member is not that of the others: takes the contents of all state tables after a stable checkpoint from source, who has switched telco_ledger.show_state on, or whoever has, of at most so many MB, and goes on from there; what calls, timers and events since the last checkpoint that agreed have done is not known here then; while one is being taken it changes reason, source and max_mb of that, and begins with the first piece, and ledger.cancel_take() ends it; returns the height up to which blocks are applied';
 
 CREATE FUNCTION ledger.cancel_take() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -104,6 +104,13 @@ static TlStatement insert_stop = {
 	" WHERE apply_stop.reason = 'split' AND $2 <> 'split'",
 	2, {INT8OID, TEXTOID}
 };
+
+/* While a state is being taken: what the member is stopped by again if that is cancelled. */
+static TlStatement note_stop = {
+	"UPDATE ledger_internal.state_take SET stopped_at = $1, stopped_by = $2 WHERE done_at IS NULL"
+	" AND (stopped_by IS NULL OR (stopped_by = 'split' AND $2 <> 'split'))",
+	2, {INT8OID, TEXTOID}
+};
 static TlStatement select_stop = {"SELECT FROM ledger_internal.apply_stop"};
 static TlStatement delete_stop = {
 	"DELETE FROM ledger_internal.apply_stop WHERE reason = $1", 1, {TEXTOID}
@@ -394,7 +401,8 @@ tl_chain_state_stop(int64_t height, const char *reason)
 {
 	Datum		values[] = {Int64GetDatum(height), CStringGetTextDatum(reason)};
 
-	return tl_chain_execute(&insert_stop, values, NULL, false) > 0;
+	return tl_chain_execute(&insert_stop, values, NULL, false) > 0 ||
+		tl_chain_execute(&note_stop, values, NULL, false) > 0;
 }
 
 /* Blocks are applied again, if that was why they were not. */

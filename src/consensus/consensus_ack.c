@@ -20,6 +20,9 @@
 
 #include <string.h>
 
+static bool what_is_due(TlConsensus *core, TlLane *lanes, unsigned *count);
+static bool may_wait(TlConsensus *core, unsigned lane, TlKnownBatch *head);
+static bool is_over(TlConsensus *core, int64_t *since_us, int64_t time);
 static void see_instance(TlConsensus *core, unsigned index,
 						 const TlLogRow *row, const TlAck *ack);
 static bool same_nonce(const uint8_t *left, const uint8_t *right);
@@ -58,13 +61,12 @@ tl_consensus_ack_row(TlConsensus *core, const TlLogRow *row,
 	}
 }
 
-/* Say what moved since the last ACK, and once what is final when idle. */
+/* Say what moved since the last ACK, and what is final, as soon as it is due. */
 void
 tl_consensus_ack_write(TlConsensus *core)
 {
-	unsigned	own = core->own.index;
 	TlLane		lanes[TL_MEMBER_COUNT_MAX];
-	unsigned	count = 0;
+	unsigned	count;
 	uint8_t		bytes[TL_ACK_SIZE_MAX];
 	uint8_t		cut_bytes[TL_MEMBER_COUNT_MAX * TL_BLOCK_LANE_SIZE];
 	TlWriter	writer;
@@ -74,20 +76,7 @@ tl_consensus_ack_write(TlConsensus *core)
 
 	if (!core->own.has_log || core->config.member_count == 1)
 		return;
-	for (unsigned i = 0; i < core->config.member_count; i++)
-	{
-		const TlKnownBatch *head;
-		TlLane	   *acked = &core->lanes[i].acked;
-
-		if (i == own)
-			continue;
-		head = tl_consensus_batch_head(core, i, false);
-		if (head == NULL || tl_consensus_same(&head->digest, &acked->digest))
-			continue;
-		lanes[count++] = tl_consensus_batch_place(core, i, head);
-	}
-	if (count == 0 && (core->own.final_acked >= core->base.header.height ||
-					   core->pace.work_us != 0))
+	if (!what_is_due(core, lanes, &count))
 		return;
 	tl_writer_init(&cut_writer, cut_bytes, sizeof(cut_bytes));
 	memset(&ack, 0, sizeof(ack));
@@ -108,9 +97,80 @@ tl_consensus_ack_write(TlConsensus *core)
 		!tl_consensus_append(core, TL_LOG_ACK, core->own.view, payload))
 		return;
 	for (unsigned i = 0; i < count; i++)
-		core->lanes[tl_consensus_index(core, lanes[i].member)].acked = lanes[i];
+	{
+		TlLaneState *lane = &core->lanes[tl_consensus_index(core, lanes[i].member)];
+
+		lane->acked = lanes[i];
+		lane->moved_us = 0;
+	}
 	core->own.final_acked = core->base.header.height;
+	core->own.final_us = 0;
 	memcpy(core->own.instance, core->config.instance, TL_NONCE_SIZE);
+}
+
+/*
+ * The lanes that moved since the last ACK.  False if there is nothing to say, or all of
+ * it can wait: lanes for a final block that makes it needless, and what is final for the
+ * end of work, or for more of it where ACKs wait (P22).
+ */
+static bool
+what_is_due(TlConsensus *core, TlLane *lanes, unsigned *count)
+{
+	bool		due = false;
+
+	*count = 0;
+	for (unsigned i = 0; i < core->config.member_count; i++)
+	{
+		TlLaneState *lane = &core->lanes[i];
+		TlKnownBatch *head = (i == core->own.index) ? NULL :
+			tl_consensus_batch_head(core, i, false);
+
+		if (head == NULL || tl_consensus_same(&head->digest, &lane->acked.digest))
+		{
+			lane->moved_us = 0;
+			continue;
+		}
+		lanes[(*count)++] = tl_consensus_batch_place(core, i, head);
+		due |= !may_wait(core, i, head) ||
+			is_over(core, &lane->moved_us, tl_consensus_hop_ack(core));
+	}
+	if (core->own.final_acked >= core->base.header.height)
+		core->own.final_us = 0;
+	else if (core->config.pace.ack_wait_us == 0)
+		due |= (core->pace.work_us == 0 && *count == 0);
+	else
+		due |= is_over(core, &core->own.final_us, tl_consensus_hop_shown(core));
+	return due;
+}
+
+/*
+ * P22: is a block with it on its way?  Only small batches are ordered before q hold them,
+ * and a leader who let his last turn pass (P4) has to be left, for which there has to be
+ * work.
+ */
+static bool
+may_wait(TlConsensus *core, unsigned lane, TlKnownBatch *head)
+{
+	const TlHash *acked = &core->lanes[lane].acked.digest;
+
+	if (core->config.pace.ack_wait_us == 0 || core->own.asking || core->own.lost ||
+		core->peers[tl_consensus_leader(core, core->own.view)].skip)
+		return false;
+	if (tl_consensus_batch_find(core, lane, acked) == NULL)
+		acked = NULL;
+	return tl_consensus_batch_all_small(core, lane, acked, head) == head;
+}
+
+/* Have so many microseconds passed since this was first asked? */
+static bool
+is_over(TlConsensus *core, int64_t *since_us, int64_t time)
+{
+	if (*since_us == 0)
+		*since_us = core->now_us;
+	if (core->now_us >= *since_us + time)
+		return !TL_FORGOTTEN(122);
+	tl_consensus_pace_wake(core, *since_us + time);
+	return false;
 }
 
 /* At the start: which instance wrote the own log last. */

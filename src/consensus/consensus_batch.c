@@ -159,6 +159,8 @@ tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 	state->pruned = cut->digest;
 	state->strict_us = 0;
 	state->strikes = 0;
+	state->lacking_us = 0;
+	state->moved_us = 0;
 	/* Downwards: what moves into the place was looked at before. */
 	for (unsigned i = state->count; i-- > 0;)
 	{
@@ -259,6 +261,32 @@ tl_consensus_batch_head_after(TlConsensus *core, unsigned lane,
 			best = batch;
 	}
 	return best;
+}
+
+/*
+ * On the way from a batch (or the final cut) to a head: the last one up to which all
+ * bodies are small.  NULL if there is none, or that batch is not on the way.
+ */
+TlKnownBatch *
+tl_consensus_batch_all_small(TlConsensus *core, unsigned lane, const TlHash *from,
+							 TlKnownBatch *head)
+{
+	TlKnownBatch *batch = head;
+	TlKnownBatch *last = head;
+	unsigned	steps = 0;
+
+	while (batch != NULL && steps++ < core->config.lane_length)
+	{
+		bool		small = (batch->body_size <= TL_CONSENSUS_SMALL_BODY);
+
+		if (from != NULL && tl_consensus_same(&batch->digest, from))
+			return last;
+		batch = (batch->batch == 1) ? NULL :
+			tl_consensus_batch_find(core, lane, &batch->previous);
+		if (!small)
+			last = batch;
+	}
+	return (from == NULL) ? last : NULL;
 }
 
 /* Has every active validator said that he holds it, or a descendant? */

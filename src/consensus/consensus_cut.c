@@ -16,14 +16,16 @@
 
 #include <string.h>
 
+static TlKnownBatch *reach(TlConsensus *core, unsigned lane, const TlLane *cut);
+static void be_wary(TlConsensus *core, TlLaneState *lane);
 static TlStatus check_targets(TlConsensus *core, const TlConsensusBlock *parent,
 							  const TlConsensusBlock *block);
 static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 					   const TlLane *to, bool mark, bool again);
 
 /*
- * The cut of a block on that parent: of each lane as far as q hold it, of the
- * own lane all, in turns of one batch a lane until the block is full.  The
+ * The cut of a block on that parent: of each lane as far as q hold it, and small
+ * batches beyond (P22); of the own lane all, in turns of one batch a lane until the block is full.  The
  * first turn starts at a lane that the parent's hash chooses.
  */
 void
@@ -49,7 +51,7 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 
 		targets[i] = (i == core->own.index) ?
 			tl_consensus_batch_head_after(core, i, from, false) :
-			tl_consensus_cut_head(core, i, from);
+			reach(core, i, from);
 	}
 	while (moved)
 	{
@@ -78,6 +80,30 @@ tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
 			moved = true;
 		}
 	}
+}
+
+/*
+ * P22: another one's lane as far as q hold it, and beyond that what this node holds, up
+ * to the first large batch: the others have it, or ask for it when they see the block.
+ * Not of a lane of which they lacked something of late.
+ */
+static TlKnownBatch *
+reach(TlConsensus *core, unsigned lane, const TlLane *cut)
+{
+	const TlLaneState *state = &core->lanes[lane];
+	TlKnownBatch *known = tl_consensus_cut_head(core, lane, cut);
+	TlKnownBatch *head;
+
+	if (core->config.pace.ack_wait_us == 0 || core->now_us < state->strict_us ||
+		core->now_us < state->wary_us)
+		return known;
+	head = tl_consensus_batch_head_after(core, lane, cut, false);
+	if (head != NULL)
+		head = tl_consensus_batch_all_small(core, lane,
+											known != NULL ? &known->digest : NULL, head);
+	if (head == NULL || tl_consensus_batch_step(core, lane, cut, head) == NULL)
+		return known;
+	return head;
 }
 
 /*
@@ -136,7 +162,30 @@ tl_consensus_cut_blame(TlConsensus *core, const TlView *view)
 			time = core->config.pace.timer_max_us;
 		state->strikes++;
 		state->strict_us = core->now_us + time;
+		be_wary(core, state);
 	}
+}
+
+/* A body of that lane is here: has a proposal waited for it for more than its time? */
+void
+tl_consensus_cut_came(TlConsensus *core, unsigned lane)
+{
+	TlLaneState *state = &core->lanes[lane];
+
+	if (state->lacking_us != 0 && core->hop.quorum_us != 0 &&
+		core->now_us > state->lacking_us + core->hop.quorum_us)
+		be_wary(core, state);
+	state->lacking_us = 0;
+}
+
+/* P22: for the longest timer, twice as long each time. */
+static void
+be_wary(TlConsensus *core, TlLaneState *lane)
+{
+	unsigned	doublings = (lane->lapses < 8) ? lane->lapses : 8;
+
+	lane->wary_us = core->now_us + (core->config.pace.timer_max_us << doublings);
+	lane->lapses++;
 }
 
 /*
@@ -276,6 +325,8 @@ tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 		batch = tl_consensus_batch_find(core, lane, &to->digest);
 		if (batch != NULL && batch->complete)
 			continue;
+		if (core->lanes[lane].lacking_us == 0)
+			core->lanes[lane].lacking_us = core->now_us;
 		if (all)
 			may = tl_consensus_pace_may_fetch(core, asked_us);
 		all = false;

@@ -3,8 +3,8 @@
  * consensus_hop.c
  *	  P15: how long rows take, measured, and the times that follow from it.
  *
- * An own row is a probe: a small batch, which every member acknowledges, and a
- * proposal, which every voter answers with NOTARIZE.  It leaves when it comes back
+ * An own row is a probe: a small batch, which every member acknowledges (unless ACKs
+ * wait, P22), and a proposal, which every voter answers with NOTARIZE.  It leaves when it comes back
  * to the core as durable; what passes until the answer of a member is here is a
  * round trip, two hops with their commits.  Of each member the longest of late is
  * kept, which fades by a sixteenth with each answer.
@@ -26,11 +26,12 @@
 #include "chain_batch.h"
 #include "consensus_payload.h"
 
-#define PROBE_BODY_SIZE_MAX		(64 * 1024) /* more takes its own time */
 #define FADES_BY				16
 #define TIMER_TRIPS				4	/* round trips that a view may take, */
 #define DEAD_TRIPS				3	/* and the leader's row */
 #define LEADER_MAX				4	/* times the quorum's time */
+#define ACK_TRIPS				2	/* from a batch to its final block, and then some */
+#define SHOWN_WAITS				2	/* for several final blocks */
 
 static void begin(TlConsensus *core, TlProbe *probe, const TlHash *subject);
 static bool is_over(const TlConsensus *core, const TlProbe *probe);
@@ -48,11 +49,11 @@ tl_consensus_hop_own_row(TlConsensus *core, const TlLogRow *row)
 
 	if (!core->started || core->config.pace.timer_min_us == 0)
 		return;
-	if (row->kind == TL_LOG_BATCH)
+	if (row->kind == TL_LOG_BATCH && core->config.pace.ack_wait_us == 0)
 	{
 		tl_chain_batch_digest(&subject, row->payload.data, row->payload.size);
 		batch = tl_consensus_batch_find(core, core->own.index, &subject);
-		if (batch == NULL || batch->body_size > PROBE_BODY_SIZE_MAX ||
+		if (batch == NULL || batch->body_size > TL_CONSENSUS_SMALL_BODY ||
 			!is_over(core, &core->hop.batch))
 			return;
 		begin(core, &core->hop.batch, &subject);
@@ -112,6 +113,25 @@ tl_consensus_hop_fetch(const TlConsensus *core)
 	int64_t		time = within(core, DEAD_TRIPS * core->hop.quorum_us, pause);
 
 	return (time > pause) ? time : pause;
+}
+
+/* P22: for a final block that makes the ACK of a batch needless. */
+int64_t
+tl_consensus_hop_ack(const TlConsensus *core)
+{
+	int64_t		time = ACK_TRIPS * core->hop.quorum_us;
+
+	return (time > core->config.pace.ack_wait_us) ? time : core->config.pace.ack_wait_us;
+}
+
+/* P22: until the last final block is shown; well within the time of P7. */
+int64_t
+tl_consensus_hop_shown(const TlConsensus *core)
+{
+	int64_t		time = core->hop.quorum_us;
+	int64_t		least = SHOWN_WAITS * core->config.pace.ack_wait_us;
+
+	return (time > least) ? time : least;
 }
 
 /* Between the least timer and the longest; otherwise, if it is not known. */

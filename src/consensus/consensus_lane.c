@@ -83,6 +83,7 @@ tl_consensus_lane_held(TlConsensus *core, const TlLane *lane)
 	batch = tl_consensus_batch_find(core, index, &lane->digest);
 	if (batch != NULL)
 		tl_consensus_batch_held(core, index, batch);
+	tl_consensus_cut_came(core, index);
 }
 
 /* Append the own next batch, if it is that. */

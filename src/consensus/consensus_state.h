@@ -25,6 +25,8 @@
 #include "consensus_rule.h"
 
 #define TL_CONSENSUS_HANDED_MAX		16	/* final blocks of one step */
+#define TL_CONSENSUS_SMALL_BODY		(64 * 1024) /* a batch that takes no time of its own
+												 * to come */
 
 /* The three kinds of votes, as an index; TL_LOG_NOTARIZE + index is the kind. */
 typedef enum TlVoteKind
@@ -125,6 +127,12 @@ typedef struct TlLaneState
 	int64_t		strict_us;		/* until then all active members have to hold
 								 * what is ordered of it */
 	unsigned	strikes;		/* views lost to a missing body */
+	int64_t		moved_us;		/* since when there is something to acknowledge,
+								 * 0: there is nothing */
+	int64_t		lacking_us;		/* since when a proposal waits for a body, 0: none
+								 * does */
+	int64_t		wary_us;		/* until then q have to hold what is ordered (P22) */
+	unsigned	lapses;			/* how often that was so */
 } TlLaneState;
 
 #define TL_CONSENSUS_APPROVALS_WAITING	8	/* of one member, not ordered yet */
@@ -245,6 +253,7 @@ typedef struct TlOwn
 	uint64_t	view;			/* current view */
 	uint64_t	floor;			/* no vote at or below this view */
 	uint64_t	final_acked;	/* final height that the last own ACK shows */
+	int64_t		final_us;		/* since when that is not the last, 0: it is */
 	uint32_t	approvals;		/* number of the last GOVERN row of this epoch */
 
 	uint8_t		instance[TL_NONCE_SIZE];	/* that the last own ACK shows */
@@ -436,6 +445,8 @@ extern TlKnownBatch *tl_consensus_batch_head_after(TlConsensus *core,
 												   unsigned lane,
 												   const TlLane *cut,
 												   bool acked);
+extern TlKnownBatch *tl_consensus_batch_all_small(TlConsensus *core, unsigned lane,
+												  const TlHash *from, TlKnownBatch *head);
 extern bool tl_consensus_batch_all_hold(TlConsensus *core, unsigned lane,
 										const TlKnownBatch *batch);
 
@@ -466,6 +477,7 @@ extern bool tl_consensus_cut_fetch(TlConsensus *core,
 								   const TlConsensusBlock *parent,
 								   const TlConsensusBlock *block,
 								   bool final, int64_t *asked_us);
+extern void tl_consensus_cut_came(TlConsensus *core, unsigned lane);
 extern TlKnownBatch *tl_consensus_cut_head(TlConsensus *core, unsigned lane,
 										   const TlLane *cut);
 extern void tl_consensus_cut_blame(TlConsensus *core, const TlView *view);
@@ -674,6 +686,8 @@ extern void tl_consensus_hop_voted(TlConsensus *core, unsigned index,
 extern int64_t tl_consensus_hop_timer(const TlConsensus *core, unsigned leader);
 extern int64_t tl_consensus_hop_dead(const TlConsensus *core, unsigned leader);
 extern int64_t tl_consensus_hop_fetch(const TlConsensus *core);
+extern int64_t tl_consensus_hop_ack(const TlConsensus *core);
+extern int64_t tl_consensus_hop_shown(const TlConsensus *core);
 
 /* consensus_tip.c */
 extern void tl_consensus_tip_ask(TlConsensus *core);

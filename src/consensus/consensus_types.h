@@ -97,6 +97,10 @@ typedef struct TlConsensusPace
 	int64_t		timer_min_us;	/* then the least: timer, dead and fetch follow
 								 * how long rows take (P15); 0: they do not */
 	int64_t		timer_max_us;	/* after back-off */
+	int64_t		ack_wait_us;	/* at least so long a small batch is waited for in a
+								 * final block before it is acknowledged (P22); 0:
+								 * all are, at once, and none is ordered before q
+								 * hold it */
 	int64_t		dead_us;		/* silence after which a leader is suspected */
 	int64_t		active_us;		/* silence after which a debtor is inactive (P18) */
 	int64_t		retain_us;		/* silence up to which pruning waits for him all the

@@ -136,7 +136,7 @@ typedef struct Target
 } Target;
 
 static HTAB *load_tables(void);
-static bool fits(HTAB *tables, int64_t pieces, const TlHash *root);
+static bool sum_pieces(HTAB *tables, int64_t pieces);
 static bool sum_piece(HTAB *tables, TlSpan piece);
 static TlSpan read_piece(int64_t number);
 static bool next_row(TlSpan *piece, TlSpan *row, TlRowHeader *header);
@@ -194,7 +194,12 @@ tl_node_replace(int64_t height)
 	stored = tl_chain_result_span(0, 0);
 	memcpy(root.bytes, stored.data, TL_HASH_SIZE);
 	tables = load_tables();
-	if (!fits(tables, pieces, &root))
+	if (!sum_pieces(tables, pieces))
+	{
+		refuse(height, source, "has something that is no row of a state table");
+		return false;
+	}
+	if (!root_fits(tables, &root))
 	{
 		sum_shared(tables, height);
 		if (!root_fits(tables, &root))
@@ -244,9 +249,9 @@ load_tables(void)
 	return tables;
 }
 
-/* Do the pieces give that root? */
+/* The sets of state tables, of all rows in the pieces; false if something in them is none. */
 static bool
-fits(HTAB *tables, int64_t pieces, const TlHash *root)
+sum_pieces(HTAB *tables, int64_t pieces)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger piece of a state", ALLOCSET_DEFAULT_SIZES);
@@ -261,7 +266,7 @@ fits(HTAB *tables, int64_t pieces, const TlHash *root)
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
-	return good && root_fits(tables, root);
+	return good;
 }
 
 /* In the current memory context. */
@@ -420,14 +425,18 @@ try_replace(HTAB *tables, int64_t pieces)
 	return message;
 }
 
-/* Values, constraints, and what no row may exceed. */
+/*
+ * Or of the server here: a conflict, a disk that is full, a lock, a cancel, files.  All
+ * else may be what the rows are, memory that they need included, and would come again.
+ */
 static bool
 is_of_data(int sqlstate)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
-	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		category == ERRCODE_PROGRAM_LIMIT_EXCEEDED || category == ERRCODE_TO_CATEGORY(TL_ERRCODE(TL_CHAIN_DAMAGED));
+	return sqlstate != ERRCODE_DISK_FULL && category != ERRCODE_TRANSACTION_ROLLBACK &&
+		category != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
+		category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_SYSTEM_ERROR;
 }
 
 static void
@@ -488,11 +497,14 @@ insert_piece(HTAB *tables, Target *target, TlSpan piece)
 	TlSpan		row;
 	TlRowHeader header;
 
-	while (piece.size > 0 && next_row(&piece, &row, &header))
+	while (piece.size > 0)
 	{
-		const TakenTable *table = hash_search(tables, header.table_id, HASH_FIND, NULL);
+		const TakenTable *table = next_row(&piece, &row, &header) ?
+			hash_search(tables, header.table_id, HASH_FIND, NULL) : NULL;
 
 		CHECK_FOR_INTERRUPTS();
+		if (table == NULL || !table->is_state)
+			elog(ERROR, "a piece of a state has changed since it was read"); /* nothing else goes in */
 		if (target->relation == NULL || RelationGetRelid(target->relation) != table->relation)
 		{
 			close_target(target);

@@ -184,7 +184,7 @@ hops(void)
 	printf("consensus, hops to final, leader's own batch %12u %12u %7.2f\n",
 		   least, 3, least / 3.0);
 	printf("consensus, hops to final, a follower's batch %12u %12u %7.2f\n",
-		   most, 5, most / 5.0);
+		   most, 4, most / 4.0);
 }
 
 /*
@@ -310,6 +310,7 @@ set_up(unsigned count, unsigned lane_length)
 	config.lane_length = lane_length;
 	config.pace.timer_us = 40 * ROUND_US;
 	config.pace.timer_max_us = 10000000;
+	config.pace.ack_wait_us = 8 * ROUND_US;
 	config.pace.dead_us = 20 * ROUND_US;
 	config.pace.active_us = 10000000;
 	config.pace.fetch_us = 40 * ROUND_US;

@@ -469,6 +469,7 @@ typedef struct SimPlan
 	unsigned	diverged;		/* honest members who apply wrongly */
 	uint64_t	diverges_at;	/* height from which on */
 	int64_t		timer_min_us;	/* least timer, if timers follow the rows (P15) */
+	int64_t		ack_wait_us;	/* for a final block before a batch is acknowledged (P22) */
 	int64_t		ask_us;			/* until others are asked for their last block */
 	bool		deaf;			/* nobody's log comes to the last founder */
 	int64_t		retain_us;		/* pruning waits for the silent (P19) */

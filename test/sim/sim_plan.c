@@ -69,6 +69,8 @@ sim_plan_make(SimWorld *world)
 	/* Timers follow the rows, in every second run, whatever else there is. */
 	plan->ask_us = SIM_HOUR_US;
 	plan->timer_min_us = (world->seed % 2 == 0) ? 50 * SIM_MS : 0;
+	/* ACKs wait, and small batches do not, in every third. */
+	plan->ack_wait_us = (world->seed % 3 == 0) ? 50 * SIM_MS : 0;
 }
 
 void
@@ -94,6 +96,7 @@ sim_plan_config(SimWorld *world)
 	config->pace.timer_max_us = 10000 * SIM_MS;
 	config->pace.ask_us = world->plan.ask_us;
 	config->pace.timer_min_us = world->plan.timer_min_us;
+	config->pace.ack_wait_us = world->plan.ack_wait_us;
 	config->pace.retain_us = world->plan.retain_us;
 	config->pace.retain_count = world->plan.retain_count;
 	config->pace.dead_us = config->pace.timer_us / 2;

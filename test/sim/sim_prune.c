@@ -41,6 +41,7 @@ static void drop_loose(SimNode *node, const TlBlockHeader *header);
 static void release(SimNode *node, SimRow *row);
 static bool others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event,
 						 uint64_t last);
+static bool never_comes(const SimWorld *world, const SimNode *peer);
 static bool has_between(const SimLog *log, const TlLogRow *row, uint64_t last);
 static bool has_dropped(const SimLog *log, const TlLogRow *row);
 
@@ -239,7 +240,10 @@ sim_prune_follows(const SimWorld *world, const SimNode *node, const SimEvent *ev
 		others_agree(world, node, event, (last != NULL) ? last->sequence : 0);
 }
 
-/* One who does not answer may have a row; the node waits for him for some time, here for ever. */
+/*
+ * One who does not answer may have a row; the node waits for him for some time, here for
+ * ever, but for one who was removed before he came: he never answers.
+ */
 static bool
 others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, uint64_t last)
 {
@@ -256,7 +260,7 @@ others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, 
 		if (sim_govern_member(world, peer->number, node->epoch) == NULL)
 			continue;
 		voters++;
-		if (peer->role == SIM_SILENT)
+		if (peer->role == SIM_SILENT || never_comes(world, peer))
 			continue;
 		if (peer->role == SIM_LIAR)
 		{
@@ -273,6 +277,13 @@ others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, 
 		count++;
 	}
 	return said || count > tl_consensus_faults(voters);
+}
+
+static bool
+never_comes(const SimWorld *world, const SimNode *peer)
+{
+	return !peer->joined &&
+		sim_govern_member(world, peer->number, world->epoch_count - 1) == NULL;
 }
 
 static bool

@@ -217,6 +217,8 @@ static const SimScenario scenarios[] = {
 	sim_pace_away_long, SIM_SEEN_PASSED, 4, false, 5, 12000, 0},
 	{"pruned_after_idle_hour", "the first batch after an idle hour", "a member who owed nothing is waited for with pruning, however long it was silent (P18)",
 	sim_pace_away_idle, SIM_SEEN_IDLE, 4, false, 5, 3000, SIM_EXPECT_BLOCKS},
+	{"acks_wait", "5", "f members are silent, and ACKs wait for blocks that they do not propose (P22)",
+	sim_pace_acks, SIM_SEEN_NULLIFIED, 7, false, 5, 30000, SIM_EXPECT_PACE},
 	{"bodies_late", "7", "bodies take longer than the timer, and who acknowledges does not always vote; views are lost, and all meet in the end",
 	sim_pace_late_bodies, SIM_SEEN_CAREFUL, 7, false, 10, 12000, 0},
 	{"pruned_away", "12", "members are away one after the other, rows that they lack are dropped; they follow the logs across the gap and take the blocks (P20)",

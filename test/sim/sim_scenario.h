@@ -58,6 +58,7 @@ extern void sim_pace_false_offers(SimWorld *world);
 extern void sim_pace_due_skewed(SimWorld *world);
 extern void sim_pace_late_bodies(SimWorld *world);
 extern void sim_pace_away_idle(SimWorld *world);
+extern void sim_pace_acks(SimWorld *world);
 
 /* sim_scenario_prune.c */
 extern void sim_pruned_away(SimWorld *world);

@@ -138,3 +138,12 @@ sim_pace_away_idle(SimWorld *world)
 	world->plan.checkpoint_interval = 1;
 	world->plan.drops = true;
 }
+
+/* Few batches, so that nothing else is work. */
+void
+sim_pace_acks(SimWorld *world)
+{
+	world->plan.silent = (world->plan.nodes - 1) / 3;
+	world->plan.ack_wait_us = 50 * SIM_MS;
+	world->plan.batch_every_us = 1000 * SIM_MS;
+}

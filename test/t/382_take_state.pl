@@ -221,6 +221,23 @@ not_from(1, 'cannot be put into the tables: a row has no value of column "name"'
 $wires->sql(4, "SELECT ledger.take_state('what a liar shows often', 'member2')");
 not_from(2, 'cannot be put into the tables: duplicate key value violates unique constraint "item_pkey"');
 is($wires->sql(4, 'SELECT array_agg(i ORDER BY name) FROM stock.item AS i'), $before, 'and nothing is changed by them');
+
+# All that is true, and behind it what is no row, or one of no table: nothing that was not counted goes in.
+{
+	my $id = $wires->sql(4, q{SELECT replace(table_id::text, '-', '') FROM ledger_internal.state_table WHERE relation = 'stock.item'::regclass});
+	my $last = 'IF octet_length(m) < 1000000 THEN m := m ||';
+	(my $stray = often(q{'stray', 3, 1.5, NULL, NULL})) =~ s/$id/'ff' x 16/e or die "no id of a table in a row\n";
+
+	tell_the_truth($_) foreach (1, 2);
+	lie(1, "$last '\\x$stray'::bytea; END IF");
+	lie(2, "$last '\\x7fffffff'::bytea; END IF");
+	foreach my $liar (1, 2)
+	{
+		$wires->sql(4, "SELECT ledger.take_state('what is no row', 'member$liar')");
+		not_from($liar, 'has something that is no row of a state table');
+	}
+	is($wires->sql(4, 'SELECT array_agg(i ORDER BY name) FROM stock.item AS i'), $before, 'and nothing is changed by that');
+}
 $wires->sql(4, "SELECT ledger.take_state('what a liar shows often', 'member3')");
 stopped(4, '', 'member 4 goes on with what the third one shows');
 same_tables('which the others have');
