@@ -255,6 +255,7 @@ tell_members(TlOrder *order, const TlConsensusConfig *config)
 		count += config->members[i].validator;
 	}
 	wire->faults = tl_consensus_faults(count);
+	wire->absent = count - tl_consensus_quorum(count, config->quorum_of_three);
 }
 
 /*

@@ -19,7 +19,7 @@
  * it answers at all it regains one part in REGAINS of the time.  What this process has stood
  * still is charged to nobody.  Without credit it is not waited for, and not asked before
  * the others: only once a round was not over after all of them, or has let nothing pass.
- * Of the validators' wires all but f have to answer at any rate: as many as are there if
+ * Of the validators' wires q have to answer at any rate: as many as are there if
  * the ledger goes on.  So liars hold up what follows a gap by what is in their accounts, and
  * a second for each question.
  *
@@ -29,10 +29,10 @@
  * Invariants
  *	  W11 a log goes on across a gap only if the wires of all members who have not left
  *		  have answered, in full or as far as they were asked, but for those without credit,
- *		  and those of all but f validators of the epoch; and none has shown a row within
- *		  it; and f + 1 validators say that they have dropped rows up to its end, or
- *		  its author; never before the first row of an incarnation, nor to a row of an epoch
- *		  that has not begun here
+ *		  and those of all but n - q of the epoch's validators who have not left; and none has
+ *		  shown a row within it; and f + 1 validators say that they have dropped rows up to
+ *		  its end, or its author; never before the first row of an incarnation, nor to a row
+ *		  of an epoch that has not begun here
  *	  W12 what a round has said is forgotten when the log goes on in another way
  *
  *-------------------------------------------------------------------------
@@ -190,7 +190,7 @@ is_whole(const TlWire *wire, const TlGapRound *round)
 			answers += round->answered[i + 1] ? 1 : 0;
 		}
 	}
-	return answers + wire->faults >= present;
+	return answers + wire->absent >= present;
 }
 
 /* Places up to there, in this order, are where the log may go on. */

@@ -187,12 +187,13 @@ struct TlWire
 	uint64_t	own_asked;		/* as of a peer */
 	TlGap	   *own_gap;		/* rows of it that wires have dropped */
 
-	/* the members of the epoch, and how many of those who vote may lie */
+	/* the members of the epoch, and how many of those who vote may lie, or be away */
 	bool		belongs;		/* this one is among them */
 	unsigned	member_count;
 	uint32_t	members[TL_MEMBER_COUNT_MAX];
 	bool		votes[TL_MEMBER_COUNT_MAX];
 	unsigned	faults;
+	unsigned	absent;			/* while the ledger goes on */
 
 	/* a piece of a state that one member is asked for (replication_piece.c) */
 	TlTakeState piece_state;
