@@ -58,7 +58,7 @@
  * a quorum has answered, timers follow how long rows take.
  */
 static const TlConsensusPace pace = {
-	.timer_us = 500000, .timer_min_us = 50000, .timer_max_us = 10000000, .ack_wait_us = 50000, .dead_us = 500000,
+	.timer_us = 500000, .timer_min_us = 50000, .timer_max_us = 10000000, .dead_us = 500000,
 	.active_us = 10000000, .fetch_us = 200000, .ask_us = INT64CONST(3600000000), .start_wait_us = 10000000
 };
 
@@ -173,6 +173,7 @@ begin_core(TlOrder *order)
 	config->lane_length = LANE_LENGTH;
 	config->pace = pace;
 	config->pace.retain_us = (int64_t) tl_setting_retain_time_s * USECS_PER_SEC;
+	config->pace.ack_wait_us = (int64_t) tl_setting_ack_wait_ms * 1000;
 	config->pace.retain_count = (uint64_t) tl_setting_retain_blocks;
 	memcpy(config->instance, order->instance, sizeof(config->instance));
 	order->config = config;

@@ -20,6 +20,7 @@ extern int	tl_setting_commit_wait_timeout_ms;
 extern char *tl_setting_key_directory;
 extern int	tl_setting_keep_state_s;
 extern int	tl_setting_order_views;
+extern int	tl_setting_ack_wait_ms;
 extern int	tl_setting_retain_time_s;
 extern int	tl_setting_retain_blocks;
 extern int	tl_setting_scrub_period_s;
