@@ -70,7 +70,7 @@ static const struct config_enum_entry commit_wait_options[] = {
 };
 
 static void define_keeping(void);
-static void define_retaining(void);
+static void define_order(void);
 
 void
 tl_node_settings_init(void)
@@ -139,7 +139,7 @@ tl_node_settings_init(void)
 							   "",
 							   PGC_SUSET, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
-	define_retaining();
+	define_order();
 	MarkGUCPrefixReserved("telco_ledger");
 }
 
@@ -170,9 +170,9 @@ define_keeping(void)
 							NULL, NULL, NULL);
 }
 
-/* For whom logs are kept. */
+/* Of several members: when rows are acknowledged, and for whom logs are kept. */
 static void
-define_retaining(void)
+define_order(void)
 {
 	DefineCustomIntVariable("telco_ledger.ack_wait",
 							"Time for which a small batch is waited for in a final block before this node acknowledges it.",

@@ -58,6 +58,7 @@ typedef struct TlEpoch
 	uint64_t	epoch;
 	int64_t		height;			/* of the founding block */
 	TlHash		founding;		/* its hash; zeros in epoch 0 */
+	uint64_t	founding_view;	/* in the epoch before */
 	TlHash		certified;		/* what made it final: it, or a carrier above */
 	TlHash		members_hash;
 	uint8_t		quorum_of_three;

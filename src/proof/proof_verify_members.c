@@ -149,6 +149,7 @@ follow(TlVerification *run, TlConsensusConfig *config, TlProofMembers *proved,
 	if ((int64_t) founding->header.height != stored->height)
 		return "Column height of ledger_internal.epoch is not that of the founding block.";
 	next->founding = founding->hash;
+	next->founding_view = founding->header.view;
 	next->certified = certificate.block;
 	return check_motion(run, proved, stored);
 }

@@ -67,7 +67,7 @@ static TlStatement select_descendant = {
 
 static void load_lanes(TlWalk *walk, int64_t height);
 static const char *read_certificate(TlWalk *walk);
-static const char *read_descendant(TlWalk *walk, const TlHash *block);
+static const char *read_descendant(TlWalk *walk, const TlCertificate *certificate);
 static void leave_lanes(TlWalk *walk, uint64_t number);
 static bool own_is_next(const TlWalk *walk);
 static TlLane *lane_of(TlWalk *walk, uint32_t member);
@@ -171,13 +171,18 @@ read_certificate(TlWalk *walk)
 		tl_proof_cursor_number(&walk->blocks, 0) != walk->height ||
 		tl_proof_cursor_number(&walk->blocks, 3) >= (int64_t) certificate.view)
 		return NULL;
-	return read_descendant(walk, &certificate.block);
+	return read_descendant(walk, &certificate);
 }
 
-/* The certificate is of a later view: of a block above, or of none. */
+/*
+ * The certificate is of a later view: of a block above, or of none.  Carriers above the
+ * block that ends an epoch are not stored, and a member may have seen another one of them
+ * be final before the one that proves the epoch (P21).
+ */
 static const char *
-read_descendant(TlWalk *walk, const TlHash *block)
+read_descendant(TlWalk *walk, const TlCertificate *certificate)
 {
+	const TlHash *block = &certificate->block;
 	Datum		child = Int64GetDatum(walk->height + 1);
 	Datum		values[] = {
 		Int64GetDatum(walk->height),
@@ -191,8 +196,11 @@ read_descendant(TlWalk *walk, const TlHash *block)
 	{
 		const TlEpoch *epoch = &walk->run->epochs[i];
 
-		if (memcmp(block, &epoch->certified, TL_HASH_SIZE) != 0 ||
-			epoch->height < walk->height)
+		if (epoch->height < walk->height)
+			continue;
+		is_carried |= epoch->height > walk->height && certificate->epoch + 1 == epoch->epoch &&
+			certificate->view > epoch->founding_view;
+		if (memcmp(block, &epoch->certified, TL_HASH_SIZE) != 0)
 			continue;
 		if (epoch->height == walk->height)
 		{
