@@ -165,6 +165,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ledger_internal.check_validator() IS 'an error unless this node is a validator of now';
 
+CREATE FUNCTION ledger_internal.check_read_committed(caller text, unseen text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION '% needs a transaction that is READ COMMITTED', caller
+            USING ERRCODE = 'invalid_transaction_state',
+                  DETAIL = format('This one is %s, and would not see %s.', upper(current_setting('transaction_isolation')), unseen),
+                  HINT = 'Begin it by BEGIN ISOLATION LEVEL READ COMMITTED, or set default_transaction_isolation to that.';
+    END IF;
+END $$;
+COMMENT ON FUNCTION ledger_internal.check_read_committed(text, text) IS
+    'an error in a transaction whose statements behind a lock would not see what is newer than it';
+
 CREATE VIEW ledger_internal.approval AS
     SELECT n.member, o.epoch, substring(o.message FROM 156 FOR greatest(octet_length(o.message) - 219, 0)) AS motion
       FROM ledger_internal.own_log AS o, ledger_internal.node AS n WHERE o.kind = 9

@@ -45,12 +45,7 @@ DECLARE
     words text;
 BEGIN
     -- what the statements behind the lock see must be newer than it
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'ledger.skip() needs a transaction that is READ COMMITTED'
-            USING ERRCODE = 'invalid_transaction_state',
-                  DETAIL = format('This one is %s, and would not see that the call has just been executed.', upper(current_setting('transaction_isolation'))),
-                  HINT = 'Begin it by BEGIN ISOLATION LEVEL READ COMMITTED, or set default_transaction_isolation to that.';
-    END IF;
+    PERFORM ledger_internal.check_read_committed('ledger.skip()', 'that the call has just been executed');
     PERFORM ledger_internal.check_validator();
     SELECT s.* INTO stand FROM ledger_internal.stand() AS s;
     IF stand.ref IS NULL OR skip.ref IS NULL OR stand.ref <> skip.ref THEN

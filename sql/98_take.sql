@@ -33,12 +33,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'SELECT ledger.take_state(''the disk has lost a page'').';
     END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'ledger.take_state() needs a transaction that is READ COMMITTED'
-            USING ERRCODE = 'invalid_transaction_state',
-                  DETAIL = format('This one is %s, and would not see what has just been applied.', upper(current_setting('transaction_isolation'))),
-                  HINT = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED.';
-    END IF;
+    PERFORM ledger_internal.check_read_committed('ledger.take_state()', 'what has just been applied');
     LOCK TABLE ledger_internal.skip IN SHARE UPDATE EXCLUSIVE MODE; -- the block that is being applied
     SELECT a.height INTO applied FROM ledger_internal.applied AS a;
     IF NOT FOUND OR NOT EXISTS (SELECT FROM ledger_internal.node AS n JOIN ledger_internal.peer AS p ON p.member <> n.member) THEN
@@ -89,12 +84,7 @@ CREATE FUNCTION ledger.cancel_take() RETURNS bigint
 DECLARE
     take ledger_internal.state_take;
 BEGIN
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'ledger.cancel_take() needs a transaction that is READ COMMITTED'
-            USING ERRCODE = 'invalid_transaction_state',
-                  DETAIL = format('This one is %s, and would not see what has just been applied.', upper(current_setting('transaction_isolation'))),
-                  HINT = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED.';
-    END IF;
+    PERFORM ledger_internal.check_read_committed('ledger.cancel_take()', 'what has just been applied');
     LOCK TABLE ledger_internal.skip IN SHARE UPDATE EXCLUSIVE MODE; -- the block that is being applied
     SELECT * INTO take FROM ledger_internal.state_take AS t WHERE t.done_at IS NULL;
     IF NOT FOUND THEN

@@ -69,7 +69,15 @@ tl_replication_mark(const uint8_t wire[16], bool of_rows, int64_t newest, int ke
 	return DatumGetInt64(tl_chain_result(0, 0, NULL));
 }
 
-/* What the wire's sequence says. */
+/* The number of the newest arrival, asked for ... */
+bool
+tl_replication_mark_ask(TlConnection *connection, int timeout_ms, TlConnectionDone done, void *context)
+{
+	return tl_replication_connection_ask(connection, "SELECT last_value FROM ledger_wire.arrival",
+										 NULL, 0, timeout_ms, done, context);
+}
+
+/* ... and read. */
 bool
 tl_replication_mark_newest(int64_t *out, const PGresult *result)
 {

@@ -12,6 +12,8 @@
 
 extern int	tl_replication_mark_period_s(int keep_s);
 extern int64_t tl_replication_mark(const uint8_t wire[16], bool of_rows, int64_t newest, int keep_s);
+extern bool tl_replication_mark_ask(TlConnection *connection, int timeout_ms, TlConnectionDone done,
+									void *context);
 extern bool tl_replication_mark_newest(int64_t *out, const PGresult *result);
 
 #endif							/* REPLICATION_MARK_H */

@@ -32,16 +32,13 @@
 
 #define FORMAT				3	/* rows of a log begin with 1, questions for bodies with 2 */
 #define MESSAGE_SIZE		(1 + TL_OFFER_QUESTION_SIZE)
-#define SHOW_TIMEOUT_MS		30000
 #define SHOW_PAUSE_MS		100
-#define OFFERED_MINUTES		10	/* to who does not ask again */
 #define LOOK_MS				50	/* from the question to the first look */
 #define LOOK_PAUSE_MS		200
 #define LOOKS_MAX			10
 #define REFUSED_MS_MIN		1000
 #define REFUSED_MS_MAX		60000
 
-static void on_shown(void *context, PGresult *result);
 static void on_asked(void *context, PGresult *result);
 static void on_read(void *context, PGresult *result);
 static const char *take(TlWire *wire, const TlPeer *peer, PGresult *result);
@@ -115,10 +112,6 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 	for (int i = 0; i < wire->peer_count; i++)
 	{
 		TlPeer	   *peer = &wire->peers[i];
-		uint64_t	member = pg_hton64(peer->member);
-		TlParameter parameters[] = {
-			{&member, sizeof(member), true}, {peer->offer_question, TL_OFFER_QUESTION_SIZE, true}, {NULL, 0, true}
-		};
 		TlSpan		offer = {NULL, 0};
 		uint64_t	after;
 		bool		sent = false;
@@ -132,16 +125,9 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 		tl_replication_wire_begin(wire);
 		if (wire->sink.offer != NULL && after <= PG_INT64_MAX)
 			offer = wire->sink.offer(wire->sink.context, after);
-		parameters[2].data = offer.data;
-		parameters[2].size = (int) offer.size;
 		if (offer.size > 0)
-			sent = tl_replication_connection_ask(&wire->reader,
-												 "WITH old AS (DELETE FROM ledger_wire.offer WHERE member <> $1::bigint"
-												 " AND made_at < now() - interval '" CppAsString2(OFFERED_MINUTES) " minutes')"
-												 " INSERT INTO ledger_wire.offer (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
-												 " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
-												 " message = excluded.message, made_at = excluded.made_at",
-												 parameters, 3, SHOW_TIMEOUT_MS, on_shown, wire);
+			sent = tl_replication_request_show(wire, "offer", peer->member, peer->offer_question,
+											   sizeof(peer->offer_question), offer);
 		tl_replication_wire_end(wire);
 		if (sent)
 			return true;
@@ -149,31 +135,18 @@ tl_replication_offer_show(TlWire *wire, TimestampTz now)
 	return false;
 }
 
-/* If it failed, who asks will ask again. */
-static void
-on_shown(void *context, PGresult *result)
-{
-	TlWire	   *wire = context;
-
-	if (result == NULL || !tl_replication_result_ok(result))
-		wire->repair_due = 0;
-}
-
 /* This peer's connection is idle.  False if he is asked for nothing. */
 bool
 tl_replication_offer_take(TlWire *wire, int source, TimestampTz now)
 {
 	TlPeer	   *peer = &wire->peers[source];
-	uint64_t	member = pg_hton64(wire->member);
 	uint8_t		message[MESSAGE_SIZE] = {FORMAT};
-	TlParameter place[] = {{&member, sizeof(member), true}, {peer->take_question, TL_OFFER_QUESTION_SIZE, true}};
 
 	if (peer->take_state == TL_TAKE_NOTHING || now < peer->take_due)
 		return false;
 	if (peer->take_state == TL_TAKE_READ)
-		return tl_replication_request_question(wire, source, on_read,
-											   "SELECT message FROM ledger_wire.offer WHERE member = $1::bigint AND question = $2::bytea"
-											   " AND octet_length(message) <= " CppAsString2(TL_OFFER_SIZE_MAX), place, 2);
+		return tl_replication_request_look(wire, source, on_read, "offer", peer->take_question, sizeof(peer->take_question),
+										   TL_OFFER_SIZE_MAX);
 	memcpy(message + 1, peer->take_question, TL_OFFER_QUESTION_SIZE);
 	if (!tl_replication_request_put(wire, source, on_asked, message, sizeof(message)))
 		return false;

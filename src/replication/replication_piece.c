@@ -27,16 +27,13 @@
 
 #define FORMAT				4	/* rows of a log begin with 1, other questions with 2 and 3 */
 #define MESSAGE_SIZE		(1 + TL_PIECE_QUESTION_SIZE)
-#define MESSAGE_SIZE_MAX	18874368	/* part of SQL texts, so no parentheses */
-#define SHOW_TIMEOUT_MS		30000
+#define MESSAGE_SIZE_MAX	18874368
 #define SHOW_PAUSE_MS		20
 #define MAKE_PAUSE_MS		200 /* while it is being made */
-#define SHOWN_MINUTES		10	/* to who does not ask again */
 #define LOOK_MS				30	/* from the question to the first look */
 #define LOOK_PAUSE_MS		100
 #define WAIT_MS				5000	/* for one piece, from the question on */
 
-static void on_shown(void *context, PGresult *result);
 static void on_asked(void *context, PGresult *result);
 static void on_read(void *context, PGresult *result);
 static void end(TlWire *wire, const void *data, size_t size);
@@ -117,10 +114,6 @@ tl_replication_piece_show(TlWire *wire, TimestampTz now)
 	for (int i = 0; i < wire->peer_count; i++)
 	{
 		TlPeer	   *peer = &wire->peers[i];
-		uint64_t	member = pg_hton64(peer->member);
-		TlParameter parameters[] = {
-			{&member, sizeof(member), true}, {peer->piece_question, TL_PIECE_QUESTION_SIZE, true}, {NULL, 0, true}
-		};
 		TlSpan		piece = {NULL, 0};
 		uint64_t	height;
 		uint32_t	number;
@@ -137,21 +130,14 @@ tl_replication_piece_show(TlWire *wire, TimestampTz now)
 		tl_replication_wire_begin(wire);
 		if (wire->sink.piece != NULL && height <= PG_INT64_MAX && number <= PG_INT32_MAX)
 			piece = wire->sink.piece(wire->sink.context, height, number);
-		parameters[2].data = piece.data;
-		parameters[2].size = (int) piece.size;
 		if (piece.size == 0 && now < peer->piece_until)
 		{
 			peer->piece_wanted = true;	/* it may be made meanwhile */
 			peer->piece_due = TimestampTzPlusMilliseconds(now, MAKE_PAUSE_MS);
 		}
 		if (piece.size > 0)
-			sent = tl_replication_connection_ask(&wire->reader,
-												 "WITH old AS (DELETE FROM ledger_wire.piece WHERE member <> $1::bigint"
-												 " AND made_at < now() - interval '" CppAsString2(SHOWN_MINUTES) " minutes')"
-												 " INSERT INTO ledger_wire.piece (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
-												 " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
-												 " message = excluded.message, made_at = excluded.made_at",
-												 parameters, 3, SHOW_TIMEOUT_MS, on_shown, wire);
+			sent = tl_replication_request_show(wire, "piece", peer->member, peer->piece_question,
+											   sizeof(peer->piece_question), piece);
 		tl_replication_wire_end(wire);
 		if (sent)
 			return true;
@@ -159,31 +145,18 @@ tl_replication_piece_show(TlWire *wire, TimestampTz now)
 	return false;
 }
 
-/* If it failed, who asks will ask again. */
-static void
-on_shown(void *context, PGresult *result)
-{
-	TlWire	   *wire = context;
-
-	if (result == NULL || !tl_replication_result_ok(result))
-		wire->repair_due = 0;
-}
-
 /* This peer's connection is idle.  False if he is asked for nothing. */
 bool
 tl_replication_piece_take(TlWire *wire, int source, TimestampTz now)
 {
-	uint64_t	member = pg_hton64(wire->member);
 	uint8_t		message[MESSAGE_SIZE] = {FORMAT};
-	TlParameter place[] = {{&member, sizeof(member), true}, {wire->piece_question, TL_PIECE_QUESTION_SIZE, true}};
 
 	if (wire->piece_state == TL_TAKE_NOTHING || wire->piece_state == TL_TAKE_ASKED ||
 		wire->peers[source].member != wire->piece_member || now < wire->piece_due)
 		return false;
 	if (wire->piece_state == TL_TAKE_READ)
-		return tl_replication_request_question(wire, source, on_read,
-											   "SELECT message FROM ledger_wire.piece WHERE member = $1::bigint AND question = $2::bytea"
-											   " AND octet_length(message) <= " CppAsString2(MESSAGE_SIZE_MAX), place, 2);
+		return tl_replication_request_look(wire, source, on_read, "piece", wire->piece_question, sizeof(wire->piece_question),
+										   MESSAGE_SIZE_MAX);
 	memcpy(message + 1, wire->piece_question, TL_PIECE_QUESTION_SIZE);
 	if (!tl_replication_request_put(wire, source, on_asked, message, sizeof(message)))
 		return false;

@@ -48,7 +48,6 @@ static void on_rebuilt(void *context, PGresult *result);
 static int	grace_s(void);
 static uint32_t member_of(const TlWire *wire);
 static void rest(TlWire *wire);
-static void ask_mark(TlWire *wire);
 static void on_mark(void *context, PGresult *result);
 static void ask_chunks(TlWire *wire);
 static void on_chunks(void *context, PGresult *result);
@@ -67,7 +66,7 @@ tl_replication_prune_poll(TlWire *wire, TimestampTz now)
 	else if (tl_replication_keep_bodies_s < 0 || now < wire->prune_due)
 		return;
 	else if (wire->prune_member < 0)
-		ask_mark(wire);
+		tl_replication_mark_ask(&wire->body_sender.connection, TIMEOUT_MS, on_mark, wire);
 	else if (wire->prune_member <= wire->peer_count)
 		ask_chunks(wire);
 	else
@@ -114,14 +113,6 @@ rest(TlWire *wire)
 {
 	wire->prune_member = -1;
 	wire->prune_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) 1000 * tl_replication_mark_period_s(grace_s()));
-}
-
-static void
-ask_mark(TlWire *wire)
-{
-	tl_replication_connection_ask(&wire->body_sender.connection,
-								  "SELECT last_value FROM ledger_wire.arrival",
-								  NULL, 0, TIMEOUT_MS, on_mark, wire);
 }
 
 /* Up to where everything has been here long enough; is there anything new to forget? */

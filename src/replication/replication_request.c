@@ -9,6 +9,9 @@
  * ledger_internal.reply_given, and are put there anew whenever a connection to
  * the own wire begins.
  *
+ * Questions for blocks (replication_offer.c) and for a state (replication_piece.c) go the
+ * same way; their answers stand in tables that have one for each asker.
+ *
  * Requests are taken out of the own wire and handed on; one that is lost then is
  * asked again.  Only what is signed by a member counts.
  *
@@ -41,6 +44,7 @@ static TlStatement select_replies = {
 	" FROM ledger_internal.reply_given"
 };
 
+static void on_shown(void *context, PGresult *result);
 static void on_put(void *context, PGresult *result);
 static bool take_requests(TlWire *wire);
 static void on_requests(void *context, PGresult *result);
@@ -157,6 +161,50 @@ tl_replication_request_question(TlWire *wire, int source, TlConnectionDone done,
 		return true;
 	pfree(asked);
 	return false;
+}
+
+/* The answer to a question, in a table of answers of the own wire, whose connection is idle. */
+bool
+tl_replication_request_show(TlWire *wire, const char *table, uint32_t member, const uint8_t *question,
+							size_t question_size, TlSpan answer)
+{
+	uint64_t	number = pg_hton64(member);
+	TlParameter parameters[] = {
+		{&number, sizeof(number), true}, {question, (int) question_size, true}, {answer.data, (int) answer.size, true}
+	};
+
+	return tl_replication_connection_ask(&wire->reader,
+										 psprintf("WITH old AS (DELETE FROM ledger_wire.%1$s WHERE member <> $1::bigint"
+												  " AND made_at < now() - interval '%2$d minutes')"
+												  " INSERT INTO ledger_wire.%1$s (member, question, message) VALUES ($1::bigint, $2::bytea, $3::bytea)"
+												  " ON CONFLICT (member) DO UPDATE SET question = excluded.question,"
+												  " message = excluded.message, made_at = excluded.made_at",
+												  table, TL_SHOWN_MINUTES),
+										 parameters, lengthof(parameters), REQUEST_TIMEOUT_MS, on_shown, wire);
+}
+
+/* If it failed, who asks will ask again. */
+static void
+on_shown(void *context, PGresult *result)
+{
+	TlWire	   *wire = context;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+		wire->repair_due = 0;
+}
+
+/* Has that peer answered, in at most so many bytes? */
+bool
+tl_replication_request_look(TlWire *wire, int source, TlConnectionDone done, const char *table,
+							const uint8_t *question, size_t question_size, size_t size_max)
+{
+	uint64_t	number = pg_hton64(wire->member);
+	TlParameter parameters[] = {{&number, sizeof(number), true}, {question, (int) question_size, true}};
+
+	return tl_replication_request_question(wire, source, done,
+										   psprintf("SELECT message FROM ledger_wire.%s WHERE member = $1::bigint AND question = $2::bytea"
+													" AND octet_length(message) <= %zu", table, size_max),
+										   parameters, lengthof(parameters));
 }
 
 /* One that was refused is forgotten: the core asks again.  One whose connection was lost is put again. */

@@ -211,9 +211,7 @@ ask_mark(TlWire *wire)
 	if (tl_replication_keep_messages_s < 0)
 		rest(wire);
 	else
-		tl_replication_connection_ask(&wire->body_sender.connection,
-									  "SELECT last_value FROM ledger_wire.arrival",
-									  NULL, 0, TIMEOUT_MS, on_mark, wire);
+		tl_replication_mark_ask(&wire->body_sender.connection, TIMEOUT_MS, on_mark, wire);
 }
 
 /* Up to where everything has been here long enough. */

@@ -300,6 +300,10 @@ extern bool tl_replication_request_question(TlWire *wire, int source, TlConnecti
 											int count);
 extern bool tl_replication_request_put(TlWire *wire, int source, TlConnectionDone done,
 									   const void *message, size_t size);
+extern bool tl_replication_request_show(TlWire *wire, const char *table, uint32_t member,
+										const uint8_t *question, size_t question_size, TlSpan answer);
+extern bool tl_replication_request_look(TlWire *wire, int source, TlConnectionDone done, const char *table,
+										const uint8_t *question, size_t question_size, size_t size_max);
 extern void tl_replication_request_send(TlWire *wire, uint32_t member,
 										const void *data, size_t size);
 extern void tl_replication_request_replied(TlWire *wire);

@@ -18,6 +18,7 @@
 #								a member whose wire is a plain server that does as
 #								it is told: $liar->{server}, publish(), row(), batch()
 #	$wires->submit(2, $text)	a body that it shall have ordered
+#	$wires->submit_apart(2, 10)	ten of them, each in a block of its own at least
 #	$wires->same_blocks(1, 2)	one test: these have the same blocks
 #	LedgerWire::CUT				a query: how far the last block reaches
 #	$wires->wire_pid(2)			the process of its wire, or ''
@@ -162,6 +163,30 @@ sub submit
 	my ($self, $member, $text) = @_;
 
 	return $self->sql($member, "SELECT ledger_internal.submit(convert_to('$text', 'UTF8'))");
+}
+
+# So many of them, one after the other, each in a block of its own at least.
+sub submit_apart
+{
+	my ($self, $member, $count) = @_;
+
+	return $self->sql($member, <<"END");
+DO \$\$
+DECLARE
+    before bigint;
+BEGIN
+    FOR n IN 1 .. $count LOOP
+        SELECT coalesce(max(height), 0) INTO before FROM ledger_internal.ordered_block;
+        PERFORM ledger_internal.submit(convert_to('of $member, ' || random(), 'UTF8'));
+        COMMIT;
+        FOR i IN 1 .. 6000 LOOP
+            EXIT WHEN (SELECT max(height) FROM ledger_internal.ordered_block) > before;
+            PERFORM pg_sleep(0.01);
+            COMMIT;
+        END LOOP;
+    END LOOP;
+END \$\$
+END
 }
 
 # One test: that row is final, as its member says.

@@ -16,31 +16,6 @@ my @members = (1 .. 4);
 
 sub height { return $wires->sql($_[0], 'SELECT coalesce(max(height), 0) FROM ledger_internal.ordered_block') }
 
-# One body after the other, each in a block of its own at least.
-sub order
-{
-	my ($member, $count) = @_;
-
-	$wires->sql($member, <<"END");
-DO \$\$
-DECLARE
-    before bigint;
-BEGIN
-    FOR n IN 1 .. $count LOOP
-        SELECT coalesce(max(height), 0) INTO before FROM ledger_internal.ordered_block;
-        PERFORM ledger_internal.submit(convert_to('member $member, ' || random(), 'UTF8'));
-        COMMIT;
-        FOR i IN 1 .. 6000 LOOP
-            EXIT WHEN (SELECT max(height) FROM ledger_internal.ordered_block) > before;
-            PERFORM pg_sleep(0.01);
-            COMMIT;
-        END LOOP;
-    END LOOP;
-END \$\$
-END
-	return;
-}
-
 # Everybody has the blocks of member 1.
 sub same_chain
 {
@@ -59,13 +34,13 @@ sub same_chain
 }
 
 $wires->wait_streaming(4, $_) foreach (1 .. 3);
-order(1, 2);
+$wires->submit_apart(1, 2);
 same_chain('at first');
 
 $wires->node(4)->stop('fast');
 my $before = height(1);
-order(1, 60);
-order(2, 10);
+$wires->submit_apart(1, 60);
+$wires->submit_apart(2, 10);
 cmp_ok(height(1) - $before, '>', 4 * 12, 'the others have made more blocks than a core remembers');
 $wires->node(4)->start;
 same_chain('back again');
@@ -75,8 +50,8 @@ ok($wires->poll(4, 'SELECT count(*) FROM ledger_internal.peer_body',
 
 # It takes part: with another one away nothing is final without it.
 $wires->node(3)->stop('fast');
-order(4, 2);
-order(1, 2);
+$wires->submit_apart(4, 2);
+$wires->submit_apart(1, 2);
 $wires->node(3)->start;
 same_chain('and votes');
 

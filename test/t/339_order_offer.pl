@@ -24,23 +24,7 @@ my $height = $wires->sql(4, 'SELECT max(height) FROM ledger_internal.ordered_blo
 my %kept = map { $_ => $wires->sql(4, "SELECT max(seq) FROM ledger_internal.peer_log WHERE member = $_") } @others;
 
 $wires->node(4)->stop('fast');
-$wires->sql(1, <<'END');
-DO $$
-DECLARE
-    before bigint;
-BEGIN
-    FOR n IN 1 .. 10 LOOP
-        SELECT max(height) INTO before FROM ledger_internal.ordered_block;
-        PERFORM ledger_internal.submit(convert_to('body ' || n, 'UTF8'));
-        COMMIT;
-        FOR i IN 1 .. 6000 LOOP
-            EXIT WHEN (SELECT max(height) FROM ledger_internal.ordered_block) > before;
-            PERFORM pg_sleep(0.01);
-            COMMIT;
-        END LOOP;
-    END LOOP;
-END $$
-END
+$wires->submit_apart(1, 10);
 all_ordered($wires, 'without the fourth', @others);
 
 # An epoch ends; what comes after is of the next one.

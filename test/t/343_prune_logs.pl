@@ -32,31 +32,6 @@ CREATE TRIGGER keep_signed AFTER INSERT ON ledger_internal.own_log FOR EACH ROW 
 END
 }
 
-# So many blocks more, one after the other.
-sub blocks
-{
-	my ($member, $count) = @_;
-
-	$wires->sql($member, <<"END");
-DO \$\$
-DECLARE
-    before bigint;
-BEGIN
-    FOR n IN 1 .. $count LOOP
-        SELECT max(height) INTO before FROM ledger_internal.ordered_block;
-        PERFORM ledger_internal.submit(convert_to('of $member, ' || random(), 'UTF8'));
-        COMMIT;
-        FOR i IN 1 .. 6000 LOOP
-            EXIT WHEN (SELECT max(height) FROM ledger_internal.ordered_block) > before;
-            PERFORM pg_sleep(0.01);
-            COMMIT;
-        END LOOP;
-    END LOOP;
-END \$\$
-END
-	return;
-}
-
 # Votes and the like that are left of all logs in the wire of a member.
 sub left
 {
@@ -117,15 +92,15 @@ foreach my $member (@members)
 	$wires->wait_streaming($member, $_) foreach (grep { $_ != $member } @members);
 	submit($wires, $member, "first of $member");
 }
-blocks(3, 5);
+$wires->submit_apart(3, 5);
 all_ordered($wires, 'at first', @members);
 $wires->node(3)->backup('older');
 
 # Blocks go on, and the wires and logs do not grow with them.
-blocks($_ % 4 + 1, 20) foreach (1 .. 4);
+$wires->submit_apart($_ % 4 + 1, 20) foreach (1 .. 4);
 ok($wires->poll($_, "SELECT (SELECT count(*) FROM ledger_wire.forgotten) = 4", 't', LedgerWire::WIRE), "rows of all logs leave the wire of member $_") foreach (@members);
 my %before = map { $_ => left($_) } @members;
-blocks($_ % 4 + 1, 20) foreach (1 .. 6);
+$wires->submit_apart($_ % 4 + 1, 20) foreach (1 .. 6);
 all_ordered($wires, 'while rows leave', @members);
 foreach my $member (@members)
 {
@@ -148,7 +123,7 @@ like(($wires->node(1)->psql(LedgerWire::WIRE, 'SET ROLE ' . $wires->sql(1, 'SELE
 # A member is away, and what its slots hold for it is lost.
 $wires->node(2)->stop('fast');
 my %seen = map { my $author = $_; $author => $wires->sql($author, 'SELECT max(seq) FROM ledger_internal.own_log') } (1, 3, 4);
-blocks($_, 30) foreach (1, 3, 4);
+$wires->submit_apart($_, 30) foreach (1, 3, 4);
 foreach my $wire (1, 3, 4)
 {
 	ok($wires->poll($wire, "SELECT count(*) = 3 FROM ledger_wire.forgotten WHERE (member, seq) IN (SELECT member, max(seq) FROM ledger_wire.forgotten GROUP BY member)"
@@ -193,7 +168,7 @@ is($wires->sql($new, 'SELECT count(DISTINCT member) FROM ledger_internal.sparse_
 
 # Its vote counts, and it counts those of others: one of the five may be away.
 $wires->node(4)->stop('fast');
-blocks(2, 5);
+$wires->submit_apart(2, 5);
 all_ordered($wires, 'with its vote', 1, 2, 3, $new);
 $wires->node(4)->start;
 
@@ -233,7 +208,7 @@ my ($nonce, $contradicted) = split /\|/, $wires->sql(1, 'SELECT nonce, seq FROM 
 $wires->sql(1, "INSERT INTO ledger_internal.contradiction (member, digest, nonce, seq, message) SELECT member, digest, nonce, seq, message FROM ledger_internal.peer_log WHERE member = 2 AND nonce = '$nonce' AND seq = $contradicted");
 $wires->wire(1, q{INSERT INTO ledger_wire.log_3 (message) SELECT set_byte(decode(repeat('00', 16777362), 'hex'), 61, 2) FROM generate_series(1, 5)});
 my $before = $wires->wire(1, 'SELECT seq FROM ledger_wire.forgotten WHERE member = 4 ORDER BY seq DESC LIMIT 1');
-blocks($_, 30) foreach (4, 2);
+$wires->submit_apart($_, 30) foreach (4, 2);
 ok($wires->poll(1, "SELECT seq > $before FROM ledger_wire.forgotten WHERE member = 4 ORDER BY seq DESC LIMIT 1", 't', LedgerWire::WIRE), 'large rows of one member hold up the logs of no other');
 my %place = map { $_ => "SELECT seq >= $contradicted FROM ledger_wire.forgotten WHERE member = 2 AND nonce = '$nonce'" } (1, 4);
 foreach my $member (1, 4)
