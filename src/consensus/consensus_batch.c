@@ -264,7 +264,7 @@ tl_consensus_batch_head_after(TlConsensus *core, unsigned lane,
 }
 
 /*
- * On the way from a batch (or the final cut) to a head: the last one up to which all
+ * On the way from a batch (NULL: from the final cut) to a head: the last one up to which all
  * bodies are small.  NULL if there is none, or that batch is not on the way.
  */
 TlKnownBatch *
@@ -277,14 +277,16 @@ tl_consensus_batch_all_small(TlConsensus *core, unsigned lane, const TlHash *fro
 
 	while (batch != NULL && steps++ < core->config.lane_length)
 	{
-		bool		small = (batch->body_size <= TL_CONSENSUS_SMALL_BODY);
+		TlKnownBatch *before = (batch->batch == 1) ? NULL :
+			tl_consensus_batch_find(core, lane, &batch->previous);
 
 		if (from != NULL && tl_consensus_same(&batch->digest, from))
 			return last;
-		batch = (batch->batch == 1) ? NULL :
-			tl_consensus_batch_find(core, lane, &batch->previous);
-		if (!small)
-			last = batch;
+		if (batch->body_size > TL_CONSENSUS_SMALL_BODY)
+			last = before;
+		if (from != NULL && tl_consensus_same(&batch->previous, from))
+			return last;
+		batch = before;
 	}
 	return (from == NULL) ? last : NULL;
 }

@@ -25,8 +25,8 @@ static void fetch_lane(TlConsensus *core, unsigned lane, const TlLane *from,
 
 /*
  * The cut of a block on that parent: of each lane as far as q hold it, and small
- * batches beyond (P22); of the own lane all, in turns of one batch a lane until the block is full.  The
- * first turn starts at a lane that the parent's hash chooses.
+ * batches beyond (P22); of the own lane all, in turns of one batch a lane until the
+ * block is full.  The first turn starts at a lane that the parent's hash chooses.
  */
 void
 tl_consensus_cut_choose(TlConsensus *core, const TlConsensusBlock *parent,
@@ -92,15 +92,17 @@ reach(TlConsensus *core, unsigned lane, const TlLane *cut)
 {
 	const TlLaneState *state = &core->lanes[lane];
 	TlKnownBatch *known = tl_consensus_cut_head(core, lane, cut);
+	const TlHash *from = (cut != NULL) ? &cut->digest : NULL;
 	TlKnownBatch *head;
 
 	if (core->config.pace.ack_wait_us == 0 || core->now_us < state->strict_us ||
 		core->now_us < state->wary_us)
 		return known;
 	head = tl_consensus_batch_head_after(core, lane, cut, false);
+	if (known != NULL)
+		from = &known->digest;
 	if (head != NULL)
-		head = tl_consensus_batch_all_small(core, lane,
-											known != NULL ? &known->digest : NULL, head);
+		head = tl_consensus_batch_all_small(core, lane, from, head);
 	if (head == NULL || tl_consensus_batch_step(core, lane, cut, head) == NULL)
 		return known;
 	return head;
@@ -325,7 +327,8 @@ tl_consensus_cut_fetch(TlConsensus *core, const TlConsensusBlock *parent,
 		batch = tl_consensus_batch_find(core, lane, &to->digest);
 		if (batch != NULL && batch->complete)
 			continue;
-		if (core->lanes[lane].lacking_us == 0)
+		if (!final && core->lanes[lane].lacking_us == 0 &&
+			(batch == NULL || batch->body_size <= TL_CONSENSUS_SMALL_BODY))
 			core->lanes[lane].lacking_us = core->now_us;
 		if (all)
 			may = tl_consensus_pace_may_fetch(core, asked_us);

@@ -4,10 +4,10 @@
  *	  P15: how long rows take, measured, and the times that follow from it.
  *
  * An own row is a probe: a small batch, which every member acknowledges (unless ACKs
- * wait, P22), and a proposal, which every voter answers with NOTARIZE.  It leaves when it comes back
- * to the core as durable; what passes until the answer of a member is here is a
- * round trip, two hops with their commits.  Of each member the longest of late is
- * kept, which fades by a sixteenth with each answer.
+ * wait, P22), and a proposal, which every voter answers with NOTARIZE.  It leaves when
+ * it comes back to the core as durable; what passes until the answer of a member is
+ * here is a round trip, two hops with their commits.  Of each member the longest of
+ * late is kept, which fades by a sixteenth with each answer.
  *
  * The time of a quorum is that within which so many have answered, the fastest
  * first: f liars cannot make it longer than honest members do, and if they make it

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define CHUNK_SIZE	(1024 * 1024)
+#define SMALL_SIZE	1024		/* of a body that is not here */
 #define CHUNKS_MAX	64
 
 static TlSpan ack(Dialogue *dialogue, const Line *line);
@@ -22,7 +23,7 @@ static TlSpan vote(Dialogue *dialogue, const Line *line, TlLogRow *row);
 static TlSpan cert(Dialogue *dialogue, const Line *line);
 static TlSpan state(Dialogue *dialogue, const Line *line, TlLogRow *row);
 static uint8_t vote_kind(const char *word);
-static TlSpan put_chunks(uint32_t count);
+static TlSpan put_chunks(uint32_t count, uint32_t size);
 
 /* MEMBER WHAT ...; false if this is no row. */
 bool
@@ -174,7 +175,7 @@ dialogue_batch(Dialogue *dialogue, uint32_t member, const Line *line,
 		header.previous = dialogue_find_batch(dialogue, batch->before)->lane.digest;
 	header.chunk_count = (size != NULL) ? (uint32_t) atoi(size) :
 		line_has(line, "without");
-	header.chunks = put_chunks(header.chunk_count);
+	header.chunks = put_chunks(header.chunk_count, (size != NULL) ? CHUNK_SIZE : SMALL_SIZE);
 	tl_writer_init(&writer, bytes, sizeof(bytes));
 	if (tl_chain_batch_encode(&writer, &header) != TL_OK)
 		fail("no batch: %s", batch->name);
@@ -185,12 +186,12 @@ dialogue_batch(Dialogue *dialogue, uint32_t member, const Line *line,
 	return dialogue_keep(bytes, writer.size);
 }
 
-/* Bodies of so many megabytes. */
+/* So many bodies. */
 static TlSpan
-put_chunks(uint32_t count)
+put_chunks(uint32_t count, uint32_t size)
 {
 	uint8_t		bytes[CHUNKS_MAX * TL_BATCH_CHUNK_SIZE];
-	TlBatchChunk chunk = {.size = CHUNK_SIZE};
+	TlBatchChunk chunk = {.size = size};
 	TlWriter	writer;
 
 	if (count > CHUNKS_MAX)
