@@ -250,22 +250,21 @@ others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, 
 	const TlLogRow *row = &event->row->row;
 	unsigned	member = row->member - 1;
 	unsigned	count = 0;
-	unsigned	voters = 0;
 	bool		said = false;
 
 	for (unsigned i = 0; i < world->member_count; i++)
 	{
 		const SimNode *peer = &world->nodes[i];
+		const TlConsensusMember *known = sim_govern_member(world, peer->number, node->epoch);
 
-		if (sim_govern_member(world, peer->number, node->epoch) == NULL)
+		if (known == NULL)
 			continue;
-		voters++;
 		if (peer->role == SIM_SILENT || never_comes(world, peer))
 			continue;
 		if (peer->role == SIM_LIAR)
 		{
 			said |= i == member;
-			count++;
+			count += known->validator;
 			continue;
 		}
 		if (i != node->id && (!peer->up || !sim_wire_linked(world, i, node->id) ||
@@ -274,9 +273,9 @@ others_agree(const SimWorld *world, const SimNode *node, const SimEvent *event, 
 		if (!has_dropped(&peer->logs[member], row))
 			continue;
 		said |= i == member;
-		count++;
+		count += known->validator;
 	}
-	return said || count > tl_consensus_faults(voters);
+	return said || count > tl_consensus_faults(sim_govern_validators(world, node->epoch));
 }
 
 static bool
