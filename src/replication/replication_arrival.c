@@ -252,7 +252,7 @@ commit_without_flush(void)
 /*
  * Rows of one peer's log, in a transaction.  What somebody showed us on our
  * question and is refused is counted and not kept, or a liar would fill the
- * ring by the same row again and again.  What was kept is noted at each log.
+ * ring by the same row again and again.  What a question has brought is noted at each log.
  */
 void
 tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
@@ -274,7 +274,8 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 										 &reason, &wire->sink))
 		{
 			case TL_ROW_KEPT:
-				note_taken(peer, data, size);
+				if (fetched)
+					note_taken(peer, data, size);
 				batches += ((const uint8_t *) data)[TL_LOG_ROW_KIND_OFFSET] == TL_LOG_BATCH;
 				status->rows++;
 				status->fetched += fetched;
@@ -316,5 +317,6 @@ note_taken(TlPeer *peer, const char *data, size_t size)
 			continue;
 		peer->logs[i].taken++;
 		peer->logs[i].taken_size += size;
+		break;
 	}
 }

@@ -82,7 +82,6 @@ static void learn_head(TlWire *wire, int source, uint32_t member, const uint8_t 
 static bool ask_gap(TlWire *wire, int source, TimestampTz now);
 static bool ask_rows(TlWire *wire, int source, int peer, TlPeerLog *log, const uint8_t *last);
 static bool pass_over(TlWire *wire, TlPeerLog *log, PGresult *result);
-static bool is_cut(PGresult *result);
 static bool next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer);
 static bool next_turn(TlWire *wire, TlPeerLog *log);
 static void read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
@@ -456,7 +455,7 @@ static void
 go_on(const TlQuestion *asked, TlPeerLog *log)
 {
 	TlWire	   *wire = asked->wire;
-	bool		few = log->taken < TL_WIRE_ROWS_MAX / 4 && log->taken_size < TL_WIRE_BYTES_MAX / 4;
+	bool		few = tl_replication_gap_is_few(log->taken, log->taken_size);
 
 	log->passed_count = 0;
 	log->pause_ms = PAUSE_MS_MIN;
@@ -524,7 +523,7 @@ pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 	memcpy(&sequence, last + TL_NONCE_SIZE, sizeof(sequence));
 	tl_replication_fetch_place(next, log->nonce, log->sequence + 1);
 	if (memcmp(last, next, sizeof(next)) != 0 &&
-		!(is_cut(result) &&
+		!(tl_replication_gap_is_cut(result) &&
 		  tl_replication_gap_continues(log->gap, log->sequence, pg_ntoh64(sequence))))
 		return false;
 	log->passed_count++;
@@ -534,17 +533,6 @@ pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 	memcpy(&log->passed_arrival, PQgetvalue(result, row, 1), sizeof(log->passed_arrival));
 	log->passed_arrival = (int64_t) pg_ntoh64((uint64_t) log->passed_arrival);
 	return true;
-}
-
-/* Had it more to show than one answer may have? */
-static bool
-is_cut(PGresult *result)
-{
-	size_t		size = 0;
-
-	for (int i = 0; i < PQntuples(result); i++)
-		size += PQgetlength(result, i, 0);
-	return PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
 }
 
 /* Bodies that stored batches name, of one member at a time. */

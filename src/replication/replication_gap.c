@@ -15,9 +15,10 @@
  * Each source has an account of time, CREDIT_MS at most.  Charged to it are what a question
  * that brings nothing takes, but for PROMPT_MS of the first of a turn; the time from when
  * a round has asked it in vain to when it does so again; and all of an answer with few rows
- * that others have dropped, and FEW_MS with it, as each of them begins the round anew.  While
- * it answers at all it regains one part in REGAINS of the time.  What this process has stood
- * still is charged to nobody.  Without credit it is not waited for, and not asked before
+ * that others have dropped, and FEW_MS with it, as each of them begins the round anew; and
+ * PADDED_MS for a full page of the own log that says little.  It regains one part in REGAINS
+ * of the time as soon as it says where its logs end.  What this process has stood still is
+ * charged to nobody.  Without credit it is not waited for, and not asked before
  * the others: only once a round was not over after all of them, or has let nothing pass.
  * Of the validators' wires q have to answer at any rate: as many as are there if
  * the ledger goes on.  So liars hold up what follows a gap by what is in their accounts, and
@@ -74,7 +75,7 @@ tl_replication_gap_begin(TlGap **gap, int author, uint64_t base)
 	if ((*gap)->base != base)
 		begin(*gap, base);
 	(*gap)->author = author;
-	(*gap)->shown = 0;
+	(*gap)->shows = false;
 }
 
 static void
@@ -96,7 +97,7 @@ tl_replication_gap_show(TlGap *gap, uint64_t base, uint64_t sequence)
 	if (gap == NULL || gap->base != base || sequence <= base)
 		return;
 	round = &gap->round;
-	gap->shown = Max(gap->shown, sequence);
+	gap->shows = true;
 	for (place = round->count; place > 0 && round->places[place - 1] >= sequence; place--)
 		if (round->places[place - 1] == sequence)
 			return;
@@ -126,7 +127,7 @@ tl_replication_gap_bound(TlGap *gap, uint64_t base, uint64_t sequence)
 bool
 tl_replication_gap_continues(const TlGap *gap, uint64_t base, uint64_t sequence)
 {
-	return gap != NULL && gap->base == base && gap->shown > 0 && sequence < gap->round.limit;
+	return gap != NULL && gap->base == base && gap->shows && sequence < gap->round.limit;
 }
 
 /*
@@ -281,6 +282,24 @@ charge_more(const TlWire *wire, TlPeer *peer, int64_t ms)
 {
 	if (wire->belongs)
 		peer->charged_ms = Min(peer->charged_ms + ms, CHARGED_MS_MAX);
+}
+
+/* Had it more to show than one answer may have? */
+bool
+tl_replication_gap_is_cut(const PGresult *result)
+{
+	size_t		size = 0;
+
+	for (int i = 0; i < PQntuples(result); i++)
+		size += PQgetlength(result, i, 0);
+	return PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX;
+}
+
+/* Are they so few that a log behind a gap comes on too slowly by them? */
+bool
+tl_replication_gap_is_few(int64_t rows, size_t size)
+{
+	return rows < TL_WIRE_ROWS_MAX / 4 && size < TL_WIRE_BYTES_MAX / 4;
 }
 
 /* Have others dropped that row? */

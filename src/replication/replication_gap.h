@@ -34,7 +34,7 @@ typedef struct TlGap
 {
 	int			author;			/* the source that is his wire */
 	uint64_t	base;			/* that row */
-	uint64_t	shown;			/* the last place in the answer that is read */
+	bool		shows;			/* there is a place in the answer that is read */
 	TlGapRound	round;			/* that is under way */
 	bool		in_vain;		/* the one before has let nothing pass */
 	uint64_t	gone;			/* up to here rows were dropped, as a round has said */
@@ -68,6 +68,8 @@ extern bool tl_replication_gap_has_credit(const struct TlWire *wire, int source)
 extern bool tl_replication_gap_is_prompt(const struct TlWire *wire, int source);
 extern void tl_replication_gap_charge(struct TlWire *wire, int source, bool is_first);
 extern void tl_replication_gap_charge_few(struct TlWire *wire, int source);
+extern bool tl_replication_gap_is_cut(const PGresult *result);
+extern bool tl_replication_gap_is_few(int64_t rows, size_t size);
 extern bool tl_replication_gap_is_gone(const TlGap *gap, uint64_t sequence);
 extern void tl_replication_gap_charge_page(struct TlWire *wire, int source);
 extern void tl_replication_gap_regain(struct TlWire *wire, int source);

@@ -39,6 +39,16 @@
 #define OWN_PAUSE_MS		500
 #define OWN_PAUSE_POOR_MS	10000	/* for one without credit */
 
+/* What one answer has of the own log behind the row that it was asked from. */
+typedef struct OwnPage
+{
+	uint64_t	next;			/* the last row of those that follow without a gap, */
+	size_t		next_size;		/* and how large these are */
+	uint64_t	shown;			/* the highest one */
+	int64_t		useful;			/* rows that are not there twice */
+	size_t		useful_size;
+} OwnPage;
+
 static TlStatement select_replies = {
 	"SELECT array_agg(member ORDER BY member), array_agg(message ORDER BY member)"
 	" FROM ledger_internal.reply_given"
@@ -57,6 +67,7 @@ static uint64_t *own_asked(TlWire *wire, int source);
 static void on_own(void *context, PGresult *result);
 static void miss_own(TlWire *wire);
 static void take_own(TlWire *wire, int source, const PGresult *result);
+static void note_own(OwnPage *page, uint64_t sequence, int size);
 static bool read_own(const TlWire *wire, const PGresult *result, int place, TlLogRow *out);
 
 /* Put a row into that member's wire; it takes the place of one that waits. */
@@ -323,13 +334,14 @@ on_replies(void *context, PGresult *result)
 		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
-/* The own log as this wire has it: what follows the newest own row, and REJOIN rows. */
+/* Behind which row that source was asked; 0: its answer is of use no more. */
 static uint64_t *
 own_asked(TlWire *wire, int source)
 {
 	return source < 0 ? &wire->own_asked : &wire->peers[source].own_asked;
 }
 
+/* The own log as this wire has it: what follows the newest own row, and REJOIN rows. */
 static bool
 ask_own(TlWire *wire, int source, TimestampTz now)
 {
@@ -400,52 +412,52 @@ take_own(TlWire *wire, int source, const PGresult *result)
 {
 	TlGapAnswer answer = {.until = PG_UINT64_MAX};
 	uint64_t	base = *own_asked(wire, source);
-	uint64_t	shown = base;
-	size_t		size = 0;
-	size_t		useful_size = 0;
-	int			useful = 0;
-	uint64_t	next = base;
-	size_t		next_size = 0;
+	OwnPage		page = {.next = base,.shown = base};
 	TlLogRow	row;
 
 	if (base > 0)
 		tl_replication_gap_begin(&wire->own_gap, -1, base);
 	for (int i = 0; i < PQntuples(result); i++)
 	{
-		size += PQgetlength(result, i, 0);
 		if (!read_own(wire, result, i, &row))
 			continue;
 		if (memcmp(row.nonce, wire->back_nonce, TL_NONCE_SIZE) == 0 && row.sequence > base)
 		{
-			if (row.sequence == next + 1)
-			{
-				next++;
-				next_size += PQgetlength(result, i, 0);
-			}
-			if (row.sequence > shown)
-			{
-				useful++;
-				useful_size += PQgetlength(result, i, 0);
-				shown = row.sequence;
-			}
+			note_own(&page, row.sequence, PQgetlength(result, i, 0));
 			tl_replication_gap_show(wire->own_gap, base, row.sequence);
 		}
 		wire->sink.own(wire->sink.context, &row);
 	}
 	if (base == 0)
 		return;
-	if (next > base && next - base < TL_WIRE_ROWS_MAX / 4 && next_size < TL_WIRE_BYTES_MAX / 4 &&
-		tl_replication_gap_is_gone(wire->own_gap, next))
+	if (page.next > base && tl_replication_gap_is_few((int64_t) (page.next - base), page.next_size) &&
+		tl_replication_gap_is_gone(wire->own_gap, page.next))
 		tl_replication_gap_charge_few(wire, source);
 	answer.dropped = tl_replication_gap_dropped(result, 1);
-	if (PQntuples(result) >= TL_WIRE_ROWS_MAX || size >= TL_WIRE_BYTES_MAX)
+	if (tl_replication_gap_is_cut(result))
 	{
-		if (useful < TL_WIRE_ROWS_MAX / 4 && useful_size < TL_WIRE_BYTES_MAX / 4)
+		if (tl_replication_gap_is_few(page.useful, page.useful_size))
 			tl_replication_gap_charge_page(wire, source);
 		if (tl_replication_gap_has_credit(wire, source))
-			answer.until = shown;
+			answer.until = page.shown;
 	}
 	(void) tl_replication_gap_answer(wire, wire->own_gap, base, source, &answer);
+}
+
+static void
+note_own(OwnPage *page, uint64_t sequence, int size)
+{
+	if (sequence == page->next + 1)
+	{
+		page->next++;
+		page->next_size += size;
+	}
+	if (sequence > page->shown)
+	{
+		page->useful++;
+		page->useful_size += size;
+		page->shown = sequence;
+	}
 }
 
 static bool

@@ -531,14 +531,18 @@ is_late(const TlPeer *peer, const TlPeerLog *log, const TlLogRow *row)
 	static const uint8_t zeros[TL_NONCE_SIZE];
 	TlAck		ack;
 
-	if (!tl_replication_key_is_same(&peer->keys, row->epoch, log->epoch) ||
-		!tl_replication_forget_may_lack(row))
-		return false;
+	/* what asks the database comes last: most of these rows are votes */
 	if (row->kind == TL_LOG_ACK)
-		return !tl_replication_forget_has_dropped(row) &&
-			tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) == TL_OK &&
-			memcmp(ack.replaced, zeros, TL_NONCE_SIZE) != 0;
-	return row->kind == TL_LOG_BATCH || row->kind == TL_LOG_GOVERN || row->kind == TL_LOG_EVIDENCE;
+	{
+		if (tl_consensus_ack_decode(&ack, row->payload.data, row->payload.size) != TL_OK ||
+			memcmp(ack.replaced, zeros, TL_NONCE_SIZE) == 0)
+			return false;
+	}
+	else if (row->kind != TL_LOG_BATCH && row->kind != TL_LOG_GOVERN && row->kind != TL_LOG_EVIDENCE)
+		return false;
+	return tl_replication_key_is_same(&peer->keys, row->epoch, log->epoch) &&
+		tl_replication_forget_may_lack(row) &&
+		(row->kind != TL_LOG_ACK || !tl_replication_forget_has_dropped(row));
 }
 
 static void
