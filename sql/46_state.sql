@@ -18,9 +18,10 @@ CREATE TABLE ledger_internal.state (
     state_root bytea NOT NULL CHECK (octet_length(state_root) = 32),
     unknown_after bigint
 );
+CREATE INDEX state_unknown ON ledger_internal.state (height) WHERE unknown_after IS NOT NULL;
 COMMENT ON TABLE ledger_internal.state IS 'state root after each block that changed it';
 COMMENT ON COLUMN ledger_internal.state.unknown_after IS
-    'set by ledger.recompute_state(): the states of the blocks between that one and this are not known here any more';
+    'set by ledger.recompute_state(), and where a state was taken (ledger.take_state()): the states of the blocks between that one and this are not known here any more';
 
 CREATE TABLE ledger_internal.outcome (
     height bigint NOT NULL,

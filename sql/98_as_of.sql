@@ -18,6 +18,15 @@ CREATE TABLE ledger_internal.state_kept (
 COMMENT ON TABLE ledger_internal.state_kept IS
     'above that block the images in ledger_internal.state_image have no gap; no row: there are none';
 
+CREATE VIEW ledger_internal.state_since AS
+    SELECT t.table_id, t.relation,
+           greatest(least(coalesce((SELECT k.since FROM ledger_internal.state_kept AS k), a.height),
+                          coalesce((SELECT s.height FROM ledger_internal.table_state AS s WHERE s.table_id = t.table_id), 0)),
+                    coalesce((SELECT max(c.height) FROM ledger_internal.contract AS c
+                               WHERE c.name = t.contract AND c.state = 'deployed' AND c.version > 1), 0)) AS since
+      FROM ledger_internal.state_table AS t, ledger_internal.applied AS a;
+COMMENT ON VIEW ledger_internal.state_since IS 'from which block on it can be told what each state table was';
+
 CREATE FUNCTION ledger_internal.image_key("row" anyelement) RETURNS bytea
     AS 'MODULE_PATHNAME', 'tl_image_key' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ledger_internal.image_key(anyelement) IS 'the key by which a row of a state table is known among old images';

@@ -39,7 +39,8 @@ BEGIN
     IF NOT FOUND OR NOT EXISTS (SELECT FROM ledger_internal.node AS n JOIN ledger_internal.peer AS p ON p.member <> n.member) THEN
         RAISE EXCEPTION 'there is nobody to take a state from'
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'This database is no node of a ledger whose blocks several members order.';
+                  DETAIL = 'This database is no node of a ledger whose blocks several members order.',
+                  HINT = 'A newcomer runs it in the transaction in which it joins, behind ledger.join().';
     END IF;
     SELECT m.member INTO chosen
       FROM ledger_internal.members() AS m JOIN ledger_internal.peer AS p ON p.member = m.member
@@ -118,9 +119,9 @@ CREATE VIEW ledger.state_take AS
            (SELECT array_agg(r.name ORDER BY r.member) FROM ledger_internal.members() AS r WHERE r.member = ANY (t.refused) AND r.left_height IS NULL) AS refused,
            t.done_at,
            CASE WHEN t.done_at IS NOT NULL THEN NULL
-                WHEN (t.passes_over OR NOT t.begins) AND (ledger_internal.version_in_the_way()).height <= coalesce(t.height, 9223372036854775807) THEN
+                WHEN (t.passes_over OR NOT t.begins) AND v.height <= coalesce(t.height, 9223372036854775807) THEN
                     format('Block %s decides on a new version of contract "%s", whose script needs the state before it: restore a backup, or let this member join anew.',
-                           (ledger_internal.version_in_the_way()).height, (ledger_internal.version_in_the_way()).name)
+                           v.height, v.name)
                 WHEN t.height IS NULL THEN 'A stable checkpoint at or above the last block that is applied here.'
                 WHEN t.received = t.pieces AND a.height < t.height THEN format('Blocks up to %s, which are being applied; the last one is %s.', t.height, a.height)
                 WHEN t.received = t.pieces THEN 'The worker, which puts the state into the tables.'
@@ -128,6 +129,7 @@ CREATE VIEW ledger.state_take AS
                 ELSE format('Piece %s of %s, from %s.', t.received + 1, t.pieces, m.name) END AS waits_for
       FROM ledger_internal.state_take AS t
            LEFT JOIN ledger_internal.applied AS a ON true
+           LEFT JOIN LATERAL ledger_internal.version_in_the_way() AS v ON t.done_at IS NULL
            LEFT JOIN ledger_internal.members() AS m ON m.member = t.source AND m.left_height IS NULL;
 COMMENT ON VIEW ledger.state_take IS
     'each time that this member has taken the state of a checkpoint from the others (ledger.take_state()): that after block height; of the blocks above unknown_after and up to it it does not know what calls, timers and events were; while it is not done, what it waits for, and members that have shown another state than the one signed (refused)';

@@ -43,13 +43,10 @@ PG_FUNCTION_INFO_V1(tl_as_of);
 
 /* Up to where blocks are applied; since when the state of this table can be shown. */
 static TlStatement select_range = {
-	"SELECT a.height, greatest(least(coalesce((SELECT k.since FROM ledger_internal.state_kept AS k), a.height),"
-	" coalesce((SELECT t.height FROM ledger_internal.table_state AS t WHERE t.table_id = $1), 0)),"
-	" coalesce((SELECT max(c.height) FROM ledger_internal.contract AS c"
-	" WHERE c.name = $2 AND c.state = 'deployed' AND c.version > 1), 0))"
-	", EXISTS (SELECT FROM ledger_internal.state_take AS s WHERE s.done_at IS NULL AND s.passes_over)"
+	"SELECT a.height, coalesce((SELECT s.since FROM ledger_internal.state_since AS s WHERE s.table_id = $1), 0),"
+	" EXISTS (SELECT FROM ledger_internal.state_take AS s WHERE s.done_at IS NULL AND s.passes_over)"
 	" FROM ledger_internal.applied AS a",
-	2, {UUIDOID, TEXTOID}
+	1, {UUIDOID}
 };
 
 static const char query_text[] =
@@ -106,11 +103,10 @@ relation_argument(FunctionCallInfo fcinfo)
 static void
 check_height(Oid relation, int64 height, Datum table_id)
 {
-	Datum		values[] = {table_id, CStringGetTextDatum(get_namespace_name(get_rel_namespace(relation)))};
 	int64		applied = 0;
 	int64		since = 0;
 
-	if (tl_chain_execute(&select_range, values, NULL, true) > 0)
+	if (tl_chain_execute(&select_range, &table_id, NULL, true) > 0)
 	{
 		applied = DatumGetInt64(tl_chain_result(0, 0, NULL));
 		since = DatumGetInt64(tl_chain_result(0, 1, NULL));

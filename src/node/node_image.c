@@ -6,7 +6,7 @@
  * A block that changes a row of a state table keeps what the row was before, once,
  * however often it changes it: its key, and its bytes, or none if it was not there
  * (ledger_internal.state_image).  With all images above a block the state after that
- * block can be shown (node_as_of.c).  They are this member's own, outside of all
+ * block can be shown (node_as_of.c, node_show.c).  They are this member's own, outside of all
  * hashes.
  *
  * What a block has kept is in memory until it is IMAGES_SIZE_MAX, and is then written,

@@ -140,8 +140,9 @@ tl_node_order_checkpoint_tell_due(TlOrder *order)
 
 /*
  * Blocks are applied again: the core is to forget that the state differed, now or when
- * the chain names a checkpoint above that of which it knows.  This
- * process alone stops the applying of blocks, so it need not ask while it has not.
+ * the chain names a checkpoint above that of which it knows.  Whoever
+ * else stops it says so (tl_node_order_doubt), or has stored no block above; so it need
+ * not ask while it is sure.
  */
 static void
 look_at_stop(TlOrder *order)

@@ -32,7 +32,6 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -52,7 +51,7 @@
 #include "tl_error.h"
 
 static TlStatement select_take = {
-	"SELECT height, coalesce(received = pieces AND received = (SELECT count(*) FROM ledger_internal.taken_piece), false),"
+	"SELECT height, coalesce(received = pieces AND EXISTS (SELECT FROM ledger_internal.taken_piece), false),"
 	" pieces, source, unknown_after, CASE WHEN begins THEN unknown_after ELSE 0 END FROM ledger_internal.state_take WHERE done_at IS NULL"
 };
 enum
@@ -386,7 +385,8 @@ refuse(int64_t height, uint32_t source, const char *reason)
 	tl_chain_execute(&give_up, NULL, NULL, false);
 	ereport(WARNING,
 			errmsg("the state after block %lld is not taken from member %u", (long long) height, source),
-			errdetail("What the member shows %s.", reason));
+			errdetail("What the member shows %s.", reason),
+			errhint("Another member is asked, if ledger.take_state() has named none: SELECT * FROM ledger.state_take shows what is waited for."));
 	tl_node_wire_wake();
 }
 
@@ -409,7 +409,6 @@ try_replace(HTAB *tables, int64_t pieces)
 	{
 		ErrorData  *error;
 
-		tl_table_state_replace(false);
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -544,19 +543,13 @@ close_target(Target *target)
 	target->relation = NULL;
 }
 
-/* As its owner, where an own index calls something. */
+/* No index of a state table computes anything (table_index.c). */
 static void
 insert_row(Target *target, TlSpan row)
 {
 	MemoryContext caller = MemoryContextSwitchTo(target->values);
 	TupleTableSlot *slot = target->slot;
-	Oid			user;
-	int			security;
-	int			setting_level;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(target->relation->rd_rel->relowner, security | SECURITY_RESTRICTED_OPERATION);
-	setting_level = NewGUCNestLevel();
 	ExecClearTuple(slot);
 	memset(slot->tts_values, 0, slot->tts_tupleDescriptor->natts * sizeof(Datum));
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
@@ -568,8 +561,6 @@ insert_row(Target *target, TlSpan row)
 		list_free(tl_insert_index_tuples(target->result, slot, target->estate));
 	ResetPerTupleExprContext(target->estate);
 	ExecClearTuple(slot);
-	AtEOXact_GUC(false, setting_level);
-	SetUserIdAndSecContext(user, security);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(target->values);
 }

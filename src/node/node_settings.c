@@ -162,7 +162,7 @@ define_keeping(void)
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.keep_state",
-							"Time for which ledger.as_of() can show what state tables were.",
+							"Time for which it can be shown what state tables were, by ledger.as_of() and to members that take a state.",
 							"So long the old images of rows that blocks change are kept, beside the tables. 0 keeps none, -1 keeps them for ever.",
 							&tl_setting_keep_state_s,
 							3600, -1, INT_MAX / 2,

@@ -40,7 +40,7 @@ typedef struct TlDirtyKey
 #define TL_NEWS_COMMITTED	1	/* ledger rows were committed */
 #define TL_NEWS_AWAITED		2	/* and somebody waits until they are final */
 #define TL_NEWS_ORDERED		4	/* the members have ordered a batch of ours */
-#define TL_NEWS_PRUNE		8	/* a checkpoint is stable, or a body is asked for */
+#define TL_NEWS_PRUNE		8	/* a checkpoint is stable, or a body or a state is asked for */
 
 /* The call that is executed (node_stand.c). */
 typedef struct TlExecuted

@@ -88,14 +88,9 @@ static TlStatement insert_piece = {
 	"INSERT INTO ledger_internal.shown_piece (number, piece) VALUES ($1, $2)", 2, {INT4OID, BYTEAOID}
 };
 
-/* Where the state is known from that block on: as for ledger.as_of (node_as_of.c). */
+/* Is its state known after that block?  As for ledger.as_of (node_as_of.c). */
 static TlStatement select_tables = {
-	"SELECT t.relation::oid, t.table_id, $1 >= greatest("
-	"least(coalesce((SELECT k.since FROM ledger_internal.state_kept AS k), (SELECT a.height FROM ledger_internal.applied AS a)),"
-	" coalesce((SELECT s.height FROM ledger_internal.table_state AS s WHERE s.table_id = t.table_id), 0)),"
-	" coalesce((SELECT max(c.height) FROM ledger_internal.contract AS c"
-	" WHERE c.name = t.contract AND c.state = 'deployed' AND c.version > 1), 0))"
-	" FROM ledger_internal.state_table AS t ORDER BY t.table_id",
+	"SELECT relation::oid, table_id, $1 >= since FROM ledger_internal.state_since ORDER BY table_id",
 	1, {INT8OID}
 };
 static const char query_text[] =
@@ -291,7 +286,8 @@ try_make(int64_t height)
 		ereport(WARNING,
 				errcode(error->sqlerrcode),
 				errmsg("the state after block %lld, which another member asks for, cannot be shown", (long long) height),
-				errdetail_internal("%s", error->message));
+				errdetail_internal("%s", error->message),
+				errhint("SELECT * FROM ledger.verify(mode => 'full') names what is damaged here; until then another member has to show it."));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);

@@ -29,8 +29,8 @@
  *	  K2  no block is applied above one that passes over a call which was executed here
  *
  * Lock: ShareUpdateExclusiveLock on ledger_internal.skip, from the look at a block to the
- * end of its transaction, and from ledger.skip() to the end of its own.  Who notes a
- * decision waits for neither.
+ * end of its transaction, and from ledger.skip(), ledger.take_state() and
+ * ledger.cancel_take() to the end of theirs.  Who notes a decision waits for none of them.
  *
  * SPI is connected.
  *

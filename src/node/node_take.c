@@ -61,7 +61,7 @@ PG_FUNCTION_INFO_V1(tl_agreed_height);
 
 static TlStatement select_take = {
 	"SELECT height, received, pieces, bytes, max_mb, source,"
-	" received = pieces AND received = (SELECT count(*) FROM ledger_internal.taken_piece), left_out, asked_of, asked_at"
+	" received = pieces AND EXISTS (SELECT FROM ledger_internal.taken_piece), left_out, asked_of, asked_at"
 	" FROM ledger_internal.state_take WHERE done_at IS NULL"
 };
 enum
@@ -87,11 +87,11 @@ static TlStatement choose = {
 	" unknown_after = CASE WHEN n.whole THEN coalesce((SELECT max(d.height) FROM ledger_internal.decision AS d,"
 	" LATERAL ledger_internal.contract_motion(d.motion) AS m WHERE d.height <= n.height AND m.version > 1), 0)"
 	" ELSE t.unknown_after END FROM"
-	" (SELECT w.whole, (SELECT max(c.height) FROM ledger_internal.checkpoint AS c"
+	" (SELECT w.whole, (SELECT c.height FROM ledger_internal.checkpoint AS c"
 	" WHERE c.height >= w.applied AND c.height >= coalesce((SELECT max(b.height) FROM ledger_internal.trusted_block AS b), 0)"
 	" AND EXISTS (SELECT FROM ledger_internal.block AS b WHERE b.height = c.height AND b.hash = c.block)"
-	" AND (w.whole OR NOT EXISTS (SELECT FROM ledger_internal.decision AS d, LATERAL ledger_internal.contract_motion(d.motion) AS m"
-	" WHERE d.height > w.applied AND d.height <= c.height AND m.version > 1))) AS height"
+	" AND (w.whole OR c.height < coalesce((SELECT v.height FROM ledger_internal.version_in_the_way() AS v), 9223372036854775807))"
+	" ORDER BY c.height DESC LIMIT 1) AS height"
 	" FROM (SELECT a.height AS applied, s.begins AND NOT s.passes_over AS whole"
 	" FROM ledger_internal.state_take AS s, ledger_internal.applied AS a WHERE s.done_at IS NULL) AS w) AS n"
 	" WHERE t.done_at IS NULL AND n.height > coalesce(t.height, -1)"
@@ -113,14 +113,14 @@ static TlStatement note_piece = {
 	3, {INT8OID, INT8OID, INT8OID}
 };
 
-/* Checkpoints after which the state was the certified one here. */
+/* The last checkpoint after which the state was the certified one here. */
 static TlStatement select_agreed = {
 	"SELECT c.height, c.outcome_root, ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b ON b.height = c.height AND b.hash = c.block"
 	" WHERE c.height <= $1 AND c.state_root = coalesce((SELECT s.state_root FROM ledger_internal.state AS s"
 	" WHERE s.height <= c.height ORDER BY s.height DESC LIMIT 1), sha256(''))"
 	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height)"
-	" ORDER BY c.height DESC",
+	" ORDER BY c.height DESC LIMIT 1",
 	1, {INT8OID}
 };
 
@@ -166,25 +166,25 @@ Datum
 tl_agreed_height(PG_FUNCTION_ARGS)
 {
 	Datum		value = PG_GETARG_DATUM(0);
-	SPITupleTable *rows;
-	uint64		count;
 	int64		height = 0;
 
 	SPI_connect();
-	count = tl_chain_execute(&select_agreed, &value, NULL, false);
-	rows = SPI_tuptable;
-	for (uint64 i = 0; i < count && height == 0; i++)
+	while (height == 0 && tl_chain_execute(&select_agreed, &value, NULL, false) > 0)
 	{
 		TlOutcomes	outcomes = {0};
-		bool		is_null;
-		int64		at = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
-		TlSpan		signed_root = tl_chain_span(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &is_null));
-		int64		after = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &is_null));
+		int64		at = DatumGetInt64(tl_chain_result(0, 0, NULL));
+		TlSpan		stored = tl_chain_result_span(0, 1);
+		int64		after = DatumGetInt64(tl_chain_result(0, 2, NULL));
+		TlHash		signed_root;
 		TlHash		root;
 
+		if (stored.size != sizeof(signed_root))
+			elog(ERROR, "a checkpoint's outcome root has %zu bytes", stored.size);
+		memcpy(&signed_root, stored.data, sizeof(signed_root));
 		tl_chain_outcome_root(&root, &outcomes, after, at);
-		if (signed_root.size == sizeof(root) && memcmp(signed_root.data, &root, sizeof(root)) == 0)
+		if (memcmp(&signed_root, &root, sizeof(root)) == 0)
 			height = at;
+		value = Int64GetDatum(at - 1);
 	}
 	SPI_finish();
 	PG_RETURN_INT64(height);
@@ -389,7 +389,7 @@ judge(const uint8_t *data, size_t size, uint32_t *pieces)
 		return "it has a piece of another size than pieces have";
 	memcpy(pieces, data + TL_SHOWN_MAKING_SIZE, sizeof(*pieces));
 	*pieces = pg_ntoh32(*pieces);
-	if (*pieces <= take.number || *pieces > PG_INT32_MAX)
+	if (*pieces <= take.number)
 		return "it has fewer pieces than were asked for";
 	if (size < TL_SHOWN_HEADER_SIZE + TL_STATE_PIECE_SIZE_MIN && take.number + 1 < *pieces)
 		return "it has a piece that is too small";
@@ -432,7 +432,8 @@ refuse(const char *reason)
 {
 	ereport(WARNING,
 			errmsg("the state after block %lld is not taken from member %u", (long long) take.height, take.source),
-			errdetail("What the member shows cannot be that state: %s.", reason));
+			errdetail("What the member shows cannot be that state: %s.", reason),
+			errhint("Another member is asked, if ledger.take_state() has named none: SELECT * FROM ledger.state_take shows what is waited for."));
 	begin(take.source);
 	take.questions = QUESTIONS_MAX;
 }

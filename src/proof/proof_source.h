@@ -24,6 +24,16 @@
 #include "table_ref.h"
 #include "tl_compat.h"
 
+/*
+ * In SQL, of a checkpoint c and its block b: the checkpoint that the header names, which
+ * stands at byte 246; and whether the state was taken from the others since, so that the
+ * leaves between the two are not all here.
+ */
+#define TL_PROOF_NAMED_CHECKPOINT "('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
+#define TL_PROOF_TAKEN_BELOW \
+	"EXISTS (SELECT FROM ledger_internal.state_take AS t WHERE t.unknown_after < c.height" \
+	" AND (t.done_at IS NULL OR t.height > t.unknown_after AND t.height > " TL_PROOF_NAMED_CHECKPOINT "))"
+
 typedef struct TlProofSource
 {
 	MemoryContext context;		/* to return to */

@@ -22,16 +22,12 @@
 #include "proof_outcome.h"
 #include "proof_source.h"
 
-/* The checkpoint that a header names stands at byte 246.  Where the state was taken from the
- * others the leaves are not here. */
 static TlStatement select_checkpoint = {
-	"SELECT c.height, c.certificate, b.header,"
-	" ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
+	"SELECT c.height, c.certificate, b.header, " TL_PROOF_NAMED_CHECKPOINT
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height BETWEEN $1 AND $2"
-	" AND ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint < $1"
-	" AND NOT EXISTS (SELECT FROM ledger_internal.state_take AS t WHERE t.unknown_after < c.height AND (t.done_at IS NULL"
-	" OR t.height > t.unknown_after AND t.height > ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint))"
+	" AND " TL_PROOF_NAMED_CHECKPOINT " < $1"
+	" AND NOT " TL_PROOF_TAKEN_BELOW
 	" ORDER BY c.height LIMIT 1",
 	2, {INT8OID, INT8OID}
 };

@@ -28,6 +28,7 @@
 #include "chain_store.h"
 #include "consensus_certificate.h"
 #include "merkle_hash.h"
+#include "proof_source.h"
 #include "proof_state.h"
 #include "table_state.h"
 #include "tl_compat.h"
@@ -54,9 +55,8 @@ static TlStatement select_checkpoints = {
 	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
 	" ORDER BY s.height DESC LIMIT 1),"
 	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height),"
-	" ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint,"
-	" EXISTS (SELECT FROM ledger_internal.state_take AS t WHERE t.unknown_after < c.height AND (t.done_at IS NULL"
-	" OR t.height > t.unknown_after AND t.height > ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint))"
+	" " TL_PROOF_NAMED_CHECKPOINT ","
+	" " TL_PROOF_TAKEN_BELOW
 	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",
 	3, {INT8OID, INT8OID, INT4OID}

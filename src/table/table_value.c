@@ -109,7 +109,7 @@ tl_table_value_judged(TlValueEncoder *type)
 			tl_table_value_judged(type->attributes[i]);
 }
 
-/* Allocates in the current memory context; the rules of domains are asked. */
+/* Allocates in the current memory context; the rules of domains are asked, unless it is judged. */
 Datum
 tl_table_value_decode(TlValueEncoder *type, TlSpan bytes)
 {
