@@ -79,18 +79,22 @@ COMMENT ON TABLE ledger_internal.taken_piece IS 'pieces of a state that another 
 
 -- And what this member shows to others (src/node/node_show.c).
 CREATE UNLOGGED TABLE ledger_internal.asked_state (
-    is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
+    member bigint PRIMARY KEY,
     height bigint NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    being_made boolean NOT NULL DEFAULT false
+    turn_at timestamptz,
+    failed boolean NOT NULL DEFAULT false
 );
-COMMENT ON TABLE ledger_internal.asked_state IS 'the checkpoint whose state another member has asked for last, while telco_ledger.show_state is on';
+COMMENT ON TABLE ledger_internal.asked_state IS 'the checkpoint whose state each other member has asked for last, while telco_ledger.show_state is on';
+COMMENT ON COLUMN ledger_internal.asked_state.turn_at IS 'when his last turn began to have made and shown what he asks for; NULL: he had none';
+COMMENT ON COLUMN ledger_internal.asked_state.failed IS 'this member could not read that state when it was his turn';
 
 CREATE UNLOGGED TABLE ledger_internal.shown_state (
     is_on boolean PRIMARY KEY DEFAULT true CHECK (is_on),
     height bigint NOT NULL,
     making bytea NOT NULL CHECK (octet_length(making) = 8),
-    pieces bigint NOT NULL
+    pieces bigint NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ledger_internal.shown_state IS 'the checkpoint whose state stands in ledger_internal.shown_piece';
 

@@ -14,12 +14,16 @@
  *		12				for each row its size (4), and its bytes (src/table/table_state.c)
  *
  * Nobody can make a member do that whose DBA has not switched telco_ledger.show_state on;
- * while it is off questions are not even noted, and what was made is dropped.
+ * while it is off questions are not even noted, and what was made is dropped.  Nor are those
+ * for a block whose certified state this node has not had itself, or does not know any more.
  *
- * Rows make a piece until it has TL_STATE_PIECE_SIZE_MIN bytes.  Nothing is made of a
- * checkpoint whose state this node has not had itself, or which it does not know any
- * more.  Who asks without end gets little: what was made stays for a while, and the next
- * is made after as long as this took, and PAUSE_MS at least.
+ * Rows make a piece until it has TL_STATE_PIECE_SIZE_MIN bytes.  One state is shown at a
+ * time, for a while after the last question.  If members ask for several, one of them has
+ * the turn: until he asks for another one, or for nothing in ASKING_MS, or has had a second
+ * for each piece and a minute.  Then it is the turn of who has waited longest since his own;
+ * whoever waits is told that it is being made.  So who asks again and again, for whatever,
+ * keeps nobody from being served, and gets little: the next state is made after as long as
+ * this one took, and PAUSE_MS at least.
  *
  * The tables are unlogged: what a crash takes of them is asked for again.  They are
  * emptied in a transaction of its own before, since that locks them.  If a row cannot be
@@ -55,29 +59,48 @@
 
 #define ROWS_AT_ONCE	100
 #define SHOWN_MS		600000	/* after the last question */
+#define ASKING_MS		15000	/* after his last question a member does not want it any more */
 #define PAUSE_MS		10000	/* from one making to the next */
 #define LOCKED_MS		1000	/* while somebody reads what is to go */
+#define LOOK_PAUSE_MS	100
 #define NOTHING			(-1)	/* no height */
 
 static TlStatement upsert_asked = {
-	"INSERT INTO ledger_internal.asked_state (height) VALUES ($1)"
-	" ON CONFLICT (is_on) DO UPDATE SET height = $1, at = clock_timestamp(),"
-	" being_made = asked_state.being_made AND asked_state.height = $1 RETURNING being_made",
-	1, {INT8OID}
-};
-static TlStatement note_making = {
-	"UPDATE ledger_internal.asked_state SET being_made = true WHERE height = $1", 1, {INT8OID}
+	"INSERT INTO ledger_internal.asked_state AS a (member, height) VALUES ($1, $2)"
+	" ON CONFLICT (member) DO UPDATE SET height = $2, at = clock_timestamp(), failed = a.failed AND a.height = $2 RETURNING failed",
+	2, {INT8OID, INT8OID}
 };
 static TlStatement select_shown = {
-	"SELECT s.making, s.pieces, p.piece FROM ledger_internal.shown_state AS s, ledger_internal.shown_piece AS p"
-	" WHERE s.height = $1 AND p.number = $2",
+	"SELECT s.making, s.pieces, p.piece FROM ledger_internal.shown_state AS s"
+	" LEFT JOIN ledger_internal.shown_piece AS p ON p.number = $2 WHERE s.height = $1",
 	2, {INT8OID, INT4OID}
 };
-static TlStatement select_asked = {
-	"SELECT a.height, a.at, s.height FROM ledger_internal.asked_state AS a"
-	" LEFT JOIN ledger_internal.shown_state AS s ON true"
+static TlStatement delete_asked = {"DELETE FROM ledger_internal.asked_state WHERE at <= $1", 1, {TIMESTAMPTZOID}};
+static TlStatement select_kept = {
+	"SELECT (SELECT max(at) FROM ledger_internal.asked_state),"
+	" EXISTS (SELECT FROM ledger_internal.shown_state) OR EXISTS (SELECT FROM ledger_internal.shown_piece)"
 };
-static TlStatement delete_asked = {"DELETE FROM ledger_internal.asked_state"};
+
+/* Who has the turn, if he still has it; or who gets it, among those who ask. */
+static TlStatement select_turn = {
+	"SELECT a.member, a.height, (a.height = s.height) IS TRUE,"
+	" (a.height = s.height AND a.turn_at = (SELECT max(t.turn_at) FROM ledger_internal.asked_state AS t)"
+	" AND greatest(a.turn_at, s.made_at) + (60 + s.pieces) * interval '1 second' > $2) IS TRUE AS goes_on"
+	" FROM ledger_internal.asked_state AS a LEFT JOIN ledger_internal.shown_state AS s ON true"
+	" WHERE a.at > $1 ORDER BY goes_on DESC, a.turn_at NULLS FIRST, a.member LIMIT 1",
+	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+enum
+{
+	TURN_MEMBER,
+	TURN_HEIGHT,
+	TURN_IS_SHOWN,
+	TURN_GOES_ON
+};
+static TlStatement give_turn = {
+	"UPDATE ledger_internal.asked_state SET turn_at = clock_timestamp(), failed = $2 WHERE member = $1", 2, {INT8OID, BOOLOID}
+};
+static TlStatement note_failure = {"UPDATE ledger_internal.asked_state SET failed = true WHERE height = $1", 1, {INT8OID}};
 static TlStatement truncate_shown = {"TRUNCATE ledger_internal.shown_state, ledger_internal.shown_piece"};
 static TlStatement insert_state = {
 	"INSERT INTO ledger_internal.shown_state (height, making, pieces) VALUES ($1, $2, $3)",
@@ -110,11 +133,15 @@ typedef struct Making
 
 static bool asked = true;		/* somebody may have */
 static TimestampTz due = DT_NOEND;	/* when there is something to do otherwise */
-static TimestampTz rest_until = 0;
+static TimestampTz look_again = 0;	/* no sooner, however often somebody asks */
+static TimestampTz rest_until = 0;	/* no sooner is the next one made */
 
+static TlSpan show(void);
+static bool is_being_made(uint32_t member, int64_t height);
 static void begin(void);
 static void end(void);
 static int64_t step(TimestampTz now);
+static int64_t whose_turn(TimestampTz now);
 static bool empty(void);
 static void try_make(int64_t height);
 static void make(int64_t height);
@@ -124,31 +151,45 @@ static void write_table(Making *making, Oid relation, Datum table_id);
 static void append_row(Making *making, Datum row);
 static void flush(Making *making);
 
-/* The process of the wire; somebody asks. */
+/* The process of the wire; that member asks. */
 TlSpan
-tl_node_show_piece(void *context, uint64_t height, uint32_t number)
+tl_node_show_piece(void *context, uint32_t member, uint64_t height, uint32_t number)
 {
 	Datum		values[] = {Int64GetDatum((int64) height), Int32GetDatum((int32) number)};
 	TlSpan		out = {NULL, 0};
-	StringInfoData message;
-	uint32		pieces;
-	TlSpan		span;
-	bool		being_made;
 
 	if (!tl_setting_show_state)
 		return out;
-	tl_chain_execute(&upsert_asked, values, NULL, false);
-	being_made = DatumGetBool(tl_chain_result(0, 0, NULL));
-	if (tl_chain_execute(&select_shown, values, NULL, false) == 0)
+	if (tl_chain_execute(&select_shown, values, NULL, false) > 0)
+	{
+		out = show();
+		(void) is_being_made(member, (int64_t) height); /* so it is asked for */
+	}
+	else if (is_known((int64_t) height))
 	{
 		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
-		if (being_made)
+		if (is_being_made(member, (int64_t) height))
 		{
 			out.data = palloc0(TL_SHOWN_HEADER_SIZE);
 			out.size = TL_SHOWN_HEADER_SIZE;
 		}
-		return out;
 	}
+	return out;
+}
+
+/* The piece of the result; nothing if the state has fewer. */
+static TlSpan
+show(void)
+{
+	TlSpan		out = {NULL, 0};
+	StringInfoData message;
+	uint32		pieces;
+	TlSpan		span;
+	bool		none;
+
+	(void) tl_chain_result(0, 2, &none);
+	if (none)
+		return out;
 	initStringInfo(&message);
 	span = tl_chain_result_span(0, 0);
 	appendBinaryStringInfo(&message, (const char *) span.data, (int) span.size);
@@ -159,6 +200,19 @@ tl_node_show_piece(void *context, uint64_t height, uint32_t number)
 	out.data = (const uint8_t *) message.data;
 	out.size = (size_t) message.len;
 	return out;
+}
+
+/*
+ * He asks for it: will it be shown, when it is his turn?  Behind a look at what is
+ * shown, as the worker locks in that order.
+ */
+static bool
+is_being_made(uint32_t member, int64_t height)
+{
+	Datum		values[] = {Int64GetDatum((int64) member), Int64GetDatum(height)};
+
+	tl_chain_execute(&upsert_asked, values, NULL, false);
+	return !DatumGetBool(tl_chain_result(0, 0, NULL));
 }
 
 void
@@ -173,10 +227,11 @@ tl_node_show_tend(void)
 	TimestampTz now = GetCurrentTimestamp();
 	int64_t		height;
 
-	if (asked && tl_setting_show_state && now < rest_until)
-		return Max(TimestampDifferenceMilliseconds(now, rest_until), 1);
+	if (asked && now < look_again)
+		return Max(TimestampDifferenceMilliseconds(now, look_again), 1);
 	if (!asked && now < due)
 		return due == DT_NOEND ? -1 : Max(TimestampDifferenceMilliseconds(now, due), 1);
+	look_again = TimestampTzPlusMilliseconds(now, LOOK_PAUSE_MS);
 	asked = false;
 	begin();
 	height = step(now);
@@ -212,36 +267,47 @@ end(void)
 static int64_t
 step(TimestampTz now)
 {
-	int64_t		wanted;
-	bool		none;
-	Datum		shown;
-	Datum		value;
+	Datum		until = TimestampTzGetDatum(tl_setting_show_state ? TimestampTzPlusMilliseconds(now, -SHOWN_MS) : DT_NOEND);
+	TimestampTz last;
+	bool		nobody;
 
 	due = DT_NOEND;
-	if (tl_chain_execute(&select_asked, NULL, NULL, false) == 0)
-		return NOTHING;
-	wanted = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	value = Int64GetDatum(wanted);
-	if (tl_setting_show_state)
-		due = TimestampTzPlusMilliseconds(DatumGetTimestampTz(tl_chain_result(0, 1, NULL)), SHOWN_MS);
-	else
-		due = now;
-	shown = tl_chain_result(0, 2, &none);
-	if (due > now && ((!none && DatumGetInt64(shown) == wanted) || !is_known(wanted)))
-		return NOTHING;
-	if (!empty())
+	tl_chain_execute(&delete_asked, &until, NULL, false);
+	tl_chain_execute(&select_kept, NULL, NULL, false);
+	last = DatumGetTimestampTz(tl_chain_result(0, 0, &nobody));
+	if (!nobody)
 	{
+		due = TimestampTzPlusMilliseconds(last, SHOWN_MS);
+		return whose_turn(now);
+	}
+	if (DatumGetBool(tl_chain_result(0, 1, NULL)) && !empty())
 		due = TimestampTzPlusMilliseconds(now, LOCKED_MS);
+	return NOTHING;
+}
+
+/* What that member asks for, if it is to be made now; he asks again while it is not. */
+static int64_t
+whose_turn(TimestampTz now)
+{
+	Datum		values[] = {TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, -ASKING_MS)), TimestampTzGetDatum(now)};
+	int64_t		height;
+	bool		shown;
+	bool		known;
+
+	if (tl_chain_execute(&select_turn, values, NULL, false) == 0 || DatumGetBool(tl_chain_result(0, TURN_GOES_ON, NULL)))
+		return NOTHING;
+	values[0] = tl_chain_result(0, TURN_MEMBER, NULL);
+	height = DatumGetInt64(tl_chain_result(0, TURN_HEIGHT, NULL));
+	shown = DatumGetBool(tl_chain_result(0, TURN_IS_SHOWN, NULL));
+	known = shown || is_known(height);
+	if (known && !shown && (now < rest_until || !empty()))
+	{
+		due = Min(due, Max(rest_until, TimestampTzPlusMilliseconds(now, LOCKED_MS)));
 		return NOTHING;
 	}
-	if (due > now)
-	{
-		tl_chain_execute(&note_making, &value, NULL, false);
-		return wanted;
-	}
-	tl_chain_execute(&delete_asked, NULL, NULL, false);
-	due = DT_NOEND;
-	return NOTHING;
+	values[1] = BoolGetDatum(!known);
+	tl_chain_execute(&give_turn, values, NULL, false);
+	return known && !shown ? height : NOTHING;
 }
 
 /* False if somebody reads it: the process of the wire would wait behind this one. */
@@ -263,6 +329,7 @@ try_make(int64_t height)
 	ResourceOwner owner = CurrentResourceOwner;
 	TimestampTz began = GetCurrentTimestamp();
 	int64_t		pause;
+	Datum		value;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
@@ -282,7 +349,8 @@ try_make(int64_t height)
 		MemoryContextSwitchTo(caller);
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-		tl_chain_execute(&delete_asked, NULL, NULL, false);
+		value = Int64GetDatum(height);
+		tl_chain_execute(&note_failure, &value, NULL, false);
 		ereport(WARNING,
 				errcode(error->sqlerrcode),
 				errmsg("the state after block %lld, which another member asks for, cannot be shown", (long long) height),

@@ -14,8 +14,11 @@
 #define TL_SHOWN_MAKING_SIZE	8
 #define TL_SHOWN_HEADER_SIZE	(TL_SHOWN_MAKING_SIZE + 4)
 
-/* The process of the wire, in a transaction; without pieces: it is being made; empty: it is not here. */
-extern TlSpan tl_node_show_piece(void *context, uint64_t height, uint32_t number);
+/*
+ * The process of the wire, in a transaction; without pieces: it is being made, or will be
+ * when it is that member's turn; empty: it is not here.
+ */
+extern TlSpan tl_node_show_piece(void *context, uint32_t member, uint64_t height, uint32_t number);
 
 /* The worker, between its transactions; for how many ms there is nothing to do, -1: for ever. */
 extern long tl_node_show_tend(void);

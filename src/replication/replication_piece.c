@@ -129,7 +129,7 @@ tl_replication_piece_show(TlWire *wire, TimestampTz now)
 		number = pg_ntoh32(number);
 		tl_replication_wire_begin(wire);
 		if (wire->sink.piece != NULL && height <= PG_INT64_MAX && number <= PG_INT32_MAX)
-			piece = wire->sink.piece(wire->sink.context, height, number);
+			piece = wire->sink.piece(wire->sink.context, peer->member, height, number);
 		if (piece.size == 0 && now < peer->piece_until)
 		{
 			peer->piece_wanted = true;	/* it may be made meanwhile */

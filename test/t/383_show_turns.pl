@@ -1,0 +1,150 @@
+# A member is asked for the states after several checkpoints at once: each of those who ask
+# has a turn, and none of them keeps another one from being served.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+use LedgerContract;
+use LedgerWire;
+
+use constant WAITS => 'waits';
+
+my $wires = LedgerWire->new(3, ordered => 1);
+my $wait = $PostgreSQL::Test::Utils::timeout_default;
+my %asked;
+
+$wires->announce($_) foreach (1 .. 3);
+$wires->sql(1, $_) foreach ('ALTER SYSTEM SET telco_ledger.show_state = on', 'SELECT pg_reload_conf()');
+deploy($wires, 1, 'stock', <<'SCRIPT');
+CREATE TABLE item (number integer PRIMARY KEY) USING ledger_state;
+CREATE FUNCTION add(context ledger.context, number integer) RETURNS void LANGUAGE sql
+    BEGIN ATOMIC INSERT INTO item VALUES (add.number); END;
+SCRIPT
+approve($wires, 'stock', 2, 3);
+ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'stock'}, 'deployed'), 'the contract is deployed');
+
+# The height of a checkpoint after one more call.
+sub checkpoint
+{
+	my ($number) = @_;
+	my $ref = $wires->sql(1, "SELECT stock.add($number)");
+
+	is($wires->sql(1, "SELECT state FROM ledger.outcome('$ref', '$wait s')"), 'done', "call $number is done");
+	my $at = "(SELECT height FROM ledger_internal.call_outcome WHERE ref = '$ref')";
+	$wires->poll(1, "SELECT max(c.height) >= $at FROM ledger_internal.checkpoint AS c");
+	return $wires->sql(1, 'SELECT max(height) FROM ledger_internal.checkpoint');
+}
+
+# As the process of a member's wire does, into the wire of member 1.
+sub ask
+{
+	my ($member, $height, $number) = @_;
+	my $role = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()') . "_$member";
+
+	$asked{$member} = sprintf '%016x%08x%08x%08x', $height, $number // 0, rand 2**32, rand 2**32;
+	$wires->wire(1, "SET SESSION AUTHORIZATION $role; INSERT INTO ledger_wire.request (message) VALUES ('\\x04$asked{$member}')");
+	return;
+}
+
+# Which making of a state he is shown, that he has to wait, or nothing yet.
+sub answer
+{
+	my ($member) = @_;
+
+	return $wires->wire(1, "SELECT CASE WHEN octet_length(message) > 12 THEN encode(substring(message FOR 8), 'hex') ELSE '${\WAITS}' END FROM ledger_wire.piece WHERE member = $member AND question = '\\x$asked{$member}'");
+}
+
+# Each of them asks for the first piece: what they are answered.
+sub round
+{
+	my (%heights) = @_;
+	my %answers;
+
+	ask($_, $heights{$_}) foreach (keys %heights);
+	for (my $n = 0; $n < 20 && grep { ($answers{$_} //= '') eq '' } keys %heights; $n++)
+	{
+		usleep(50_000);
+		$answers{$_} = answer($_) foreach (keys %heights);
+	}
+	return %answers;
+}
+
+# They ask until one of them is shown something: who, and what.
+sub first_shown
+{
+	my (%heights) = @_;
+
+	for (my $end = time + $wait; time < $end; )
+	{
+		my %answers = round(%heights);
+		my @shown = grep { $answers{$_} ne '' && $answers{$_} ne WAITS } keys %heights;
+
+		return ("@shown", @answers{@shown}) if @shown;
+	}
+	return ('nobody');
+}
+
+# They ask until that member is shown something.
+sub shown_to
+{
+	my ($member, %heights) = @_;
+
+	for (my $end = time + $wait; time < $end; )
+	{
+		my %answers = round(%heights);
+
+		return 1 if $answers{$member} ne '' && $answers{$member} ne WAITS;
+	}
+	return 0;
+}
+
+# Their turns began an hour before.
+sub pass_time { $wires->sql(1, "UPDATE ledger_internal.shown_state SET made_at = made_at - interval '1 hour'; UPDATE ledger_internal.asked_state SET turn_at = turn_at - interval '1 hour'"); return }
+
+my @heights = map { checkpoint($_) } (1 .. 3);
+my ($who, $made);
+
+# Nothing is noted for what cannot be shown.
+ask(3, 1_000_000);
+($who, $made) = first_shown(2 => $heights[0]);
+is($who, '2', 'member 2 is shown a state');
+is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.asked_state WHERE height = 1000000'), '0', 'a height without a checkpoint is not noted');
+ask(2, $heights[0], 1);
+usleep(1_000_000);
+is(answer(2), '', 'nor is there more than that state has');
+
+# For longer than the pause between two states.
+{
+	my (%others, %waiting);
+	my $n = 0;
+
+	for (my $end = time + 14; time < $end; )
+	{
+		my %answers = round(2 => $heights[0], 3 => $heights[ 1 + $n++ % 2 ]);
+
+		$others{ $answers{2} }++;
+		$waiting{ $answers{3} }++;
+	}
+	is((join ' ', keys %others), $made, 'and goes on to be, whatever member 3 asks for again and again');
+	is((join ' ', keys %waiting), WAITS, 'who is told to wait');
+}
+
+# A turn ends.
+pass_time();
+ok(shown_to(3, 2 => $heights[0], 3 => $heights[1]), 'then it is the turn of member 3, though member 2 still asks');
+is({ round(2 => $heights[0], 3 => $heights[1]) }->{2}, WAITS, 'and member 2 waits');
+is((first_shown(2 => $heights[0], 3 => $heights[2]))[0], '2', 'who asks for another state has ended his turn');
+ok(shown_to(3, 3 => $heights[2]), 'and who asks for nothing any more');
+
+# A turn goes over to who asks for the same.
+$made = (first_shown(3 => $heights[2]))[1];
+pass_time();
+is((first_shown(2 => $heights[2]))[1], $made, 'a state that is there is not made once more');
+
+done_testing();
