@@ -140,7 +140,7 @@ typedef struct Take
 	uint32_t	source;			/* the member who is asked */
 	int			peer;			/* its place in the wire, -1: nobody */
 	int			asked_count;	/* members whose turn has come in this round */
-	int			first;			/* who begins the round, by his place */
+	uint32_t	first;			/* who begins the round, by his place; another one for each take and start */
 	TimestampTz making_until;	/* no longer can this member make the pieces */
 	int			questions;		/* for that piece, in vain */
 	int			pause_ms;
@@ -243,6 +243,7 @@ look(TlWire *wire, TimestampTz now)
 		take.asked_at = DatumGetTimestampTz(tl_chain_result(0, TAKE_ASKED_AT, NULL));
 		take.peer = -1;
 		take.asked_count = 0;
+		take.first = (uint32_t) (take.asked_at + MyProcPid);
 		take.pause_ms = 0;
 		begin(0);
 	}
@@ -294,7 +295,7 @@ next_member(TlWire *wire, TimestampTz now)
 	take.making_until = TimestampTzPlusMilliseconds(now, MAKING_MS);
 	while (take.asked_count < wire->peer_count)
 	{
-		take.peer = (take.first + take.asked_count++) % wire->peer_count;
+		take.peer = (int) ((take.first + take.asked_count++) % wire->peer_count);
 		take.source = wire->peers[take.peer].member;
 		if (may_be_asked(take.source))
 			return;

@@ -162,6 +162,33 @@ is_dropped('what was shown is dropped');
 	usleep(1_000_000);
 	is(looks(), $before, 'and no checkpoint has the worker look for what is asked');
 }
+
+# Who takes a state does not always begin with the same member.
+foreach (1, 2)
+{
+	$wires->wire($_, 'CREATE TABLE public.seen (); CREATE FUNCTION public.seen() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER'
+		. ' AS $$ BEGIN INSERT INTO public.seen DEFAULT VALUES; RETURN NULL; END $$;'
+		. ' CREATE TRIGGER seen AFTER INSERT ON ledger_wire.request FOR EACH ROW WHEN (get_byte(NEW.message, 0) = 4) EXECUTE FUNCTION public.seen()');
+}
+ok($wires->poll(3, 'SELECT max(c.height) >= (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), 'member 3 knows a checkpoint of all that is applied');
+{
+	my %first;
+
+	for (my $n = 0; $n < 12 && keys %first < 2; $n++)
+	{
+		my @seen;
+
+		$wires->sql(3, q{SELECT ledger.take_state('a trial')});
+		for (my $end = time + $wait; time < $end && !@seen; usleep(50_000))
+		{
+			@seen = grep { $wires->wire($_, 'SELECT count(*) FROM public.seen') > 0 } (1, 2);
+		}
+		$first{$_} = 1 foreach (@seen);
+		$wires->sql(3, 'SELECT ledger.cancel_take()');
+		$wires->wire($_, 'TRUNCATE public.seen') foreach (1, 2);
+	}
+	is((join ' ', sort keys %first), '1 2', 'another member is asked first in another take');
+}
 show('on');
 ok(shown_to(2, 2 => $heights[2]), 'a state is shown again');
 $wires->sql(1, 'ALTER SYSTEM SET telco_ledger.show_state = off');
