@@ -13,6 +13,13 @@
 #include "merkle_range.h"
 #include "table_ref.h"
 
+/*
+ * In SQL, of a block b: the checkpoint that its header names, at byte 246, and the state
+ * root after that, which a quorum has signed (R40 of src/consensus/README.md).
+ */
+#define TL_CHAIN_NAMED_CHECKPOINT "('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
+#define TL_CHAIN_NAMED_ROOT "substring(b.header FROM 255 FOR 32)"
+
 /* The leaves of an outcome root as far as they have been read; all zero: not at all. */
 typedef struct TlOutcomes
 {

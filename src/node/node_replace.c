@@ -68,7 +68,10 @@ static TlStatement select_piece = {
 	"SELECT piece FROM ledger_internal.taken_piece WHERE number = $1", 1, {INT4OID}
 };
 static TlStatement select_root = {
-	"SELECT state_root FROM ledger_internal.checkpoint WHERE height = $1", 1, {INT8OID}
+	"SELECT state_root FROM ledger_internal.checkpoint WHERE height = $1 UNION ALL"
+	" (SELECT " TL_CHAIN_NAMED_ROOT " FROM ledger_internal.block AS b WHERE b.height > $1"
+	" AND " TL_CHAIN_NAMED_CHECKPOINT " = $1 ORDER BY b.height LIMIT 1)",
+	1, {INT8OID}
 };
 static TlStatement select_tables = {
 	"SELECT relation::oid, table_id, true FROM ledger_internal.state_table"

@@ -79,6 +79,8 @@ enum
 };
 
 /*
+ * The newest one of which there is a certificate here, or that the last header names: after a
+ * change of the members there may be no other for long, as STATE is of blocks of an epoch.
  * Below a new version of a contract, which cannot be run without the state.  Who has
  * applied nothing yet has that: he executes the blocks up to the last such version.
  */
@@ -87,9 +89,11 @@ static TlStatement choose = {
 	" unknown_after = CASE WHEN n.whole THEN coalesce((SELECT max(d.height) FROM ledger_internal.decision AS d,"
 	" LATERAL ledger_internal.contract_motion(d.motion) AS m WHERE d.height <= n.height AND m.version > 1), 0)"
 	" ELSE t.unknown_after END FROM"
-	" (SELECT w.whole, (SELECT c.height FROM ledger_internal.checkpoint AS c"
+	" (SELECT w.whole, (SELECT c.height FROM (SELECT k.height FROM ledger_internal.checkpoint AS k"
+	" JOIN ledger_internal.block AS b ON b.height = k.height AND b.hash = k.block"
+	" UNION ALL (SELECT n.height FROM (SELECT " TL_CHAIN_NAMED_CHECKPOINT " AS height"
+	" FROM ledger_internal.block AS b ORDER BY b.height DESC LIMIT 1) AS n WHERE n.height > 0)) AS c"
 	" WHERE c.height >= w.applied AND c.height >= coalesce((SELECT max(b.height) FROM ledger_internal.trusted_block AS b), 0)"
-	" AND EXISTS (SELECT FROM ledger_internal.block AS b WHERE b.height = c.height AND b.hash = c.block)"
 	" AND (w.whole OR c.height < coalesce((SELECT v.height FROM ledger_internal.version_in_the_way() AS v), 9223372036854775807))"
 	" ORDER BY c.height DESC LIMIT 1) AS height"
 	" FROM (SELECT a.height AS applied, s.begins AND NOT s.passes_over AS whole"
@@ -115,7 +119,7 @@ static TlStatement note_piece = {
 
 /* The last checkpoint after which the state was the certified one here. */
 static TlStatement select_agreed = {
-	"SELECT c.height, c.outcome_root, ('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
+	"SELECT c.height, c.outcome_root, " TL_CHAIN_NAMED_CHECKPOINT
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b ON b.height = c.height AND b.hash = c.block"
 	" WHERE c.height <= $1 AND c.state_root = coalesce((SELECT s.state_root FROM ledger_internal.state AS s"
 	" WHERE s.height <= c.height ORDER BY s.height DESC LIMIT 1), sha256(''))"

@@ -16,6 +16,7 @@
 
 #include "chain_block.h"
 #include "chain_section.h"
+#include "chain_state_store.h"
 #include "chain_statement.h"
 #include "merkle_proof.h"
 #include "proof_check.h"
@@ -25,14 +26,12 @@
 #include "tl_compat.h"
 
 /*
- * In SQL, of a checkpoint c and its block b: the checkpoint that the header names, which
- * stands at byte 246; and whether the state was taken from the others since, so that the
- * leaves between the two are not all here.
+ * In SQL, of a checkpoint c and its block b: was the state taken from the others since the
+ * checkpoint that the header names, so that the leaves between the two are not all here?
  */
-#define TL_PROOF_NAMED_CHECKPOINT "('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
 #define TL_PROOF_TAKEN_BELOW \
 	"EXISTS (SELECT FROM ledger_internal.state_take AS t WHERE t.unknown_after < c.height" \
-	" AND (t.done_at IS NULL OR t.height > t.unknown_after AND t.height > " TL_PROOF_NAMED_CHECKPOINT "))"
+	" AND (t.done_at IS NULL OR t.height > t.unknown_after AND t.height > " TL_CHAIN_NAMED_CHECKPOINT "))"
 
 typedef struct TlProofSource
 {

@@ -23,10 +23,10 @@
 #include "proof_source.h"
 
 static TlStatement select_checkpoint = {
-	"SELECT c.height, c.certificate, b.header, " TL_PROOF_NAMED_CHECKPOINT
+	"SELECT c.height, c.certificate, b.header, " TL_CHAIN_NAMED_CHECKPOINT
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height BETWEEN $1 AND $2"
-	" AND " TL_PROOF_NAMED_CHECKPOINT " < $1"
+	" AND " TL_CHAIN_NAMED_CHECKPOINT " < $1"
 	" AND NOT " TL_PROOF_TAKEN_BELOW
 	" ORDER BY c.height LIMIT 1",
 	2, {INT8OID, INT8OID}

@@ -55,7 +55,7 @@ static TlStatement select_checkpoints = {
 	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
 	" ORDER BY s.height DESC LIMIT 1),"
 	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height),"
-	" " TL_PROOF_NAMED_CHECKPOINT ","
+	" " TL_CHAIN_NAMED_CHECKPOINT ","
 	" " TL_PROOF_TAKEN_BELOW
 	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",

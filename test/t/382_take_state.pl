@@ -311,11 +311,16 @@ ok($wires->poll($_, q{SELECT count(*) FROM ledger.contract WHERE version = 2 AND
 my $version_at = $wires->sql(1, 'SELECT since_height FROM ledger.contract WHERE version = 2');
 my $old = $wires->sql(1, q{SELECT stock.take('nut', 1)});
 is($wires->sql(2, "SELECT state FROM ledger.outcome('$old', '$wait')"), 'done', 'and a call of it');
+ok($wires->poll(1, "SELECT max(c.height) >= (SELECT height FROM ledger.outcome('$old')) FROM ledger_internal.checkpoint AS c"), 'a checkpoint that blocks of other members may name');
 my $newcomer = $wires->add_newcomer;
+$wires->sql($newcomer, 'CREATE FUNCTION public.lost() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;'
+	. ' CREATE TRIGGER lost BEFORE INSERT ON ledger_internal.checkpoint FOR EACH ROW EXECUTE FUNCTION public.lost()');
 $wires->invite(1, $newcomer);
 $wires->sql($newcomer, "BEGIN; SELECT ledger.join('$wires->{invitations}[$newcomer]', 'member$newcomer', '" . $wires->address($newcomer) . "'); SELECT ledger.take_state('a newcomer', 'member2'); COMMIT");
 $wires->admit([$newcomer], 1, 2, 3);
 stopped($newcomer, '', 'the newcomer has taken the state');
+is($wires->sql($newcomer, 'SELECT count(*) FROM ledger_internal.checkpoint'), '0', 'of a checkpoint of which it has no certificate, as after a change of the members on an idle ledger');
+$wires->sql($newcomer, 'DROP FUNCTION public.lost() CASCADE');
 push @members, $newcomer;
 ok($wires->poll($newcomer, 'SELECT applied_height = height FROM ledger.status'), 'and applies blocks');
 same_tables('it has the rows of the others');
