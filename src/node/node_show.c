@@ -61,7 +61,7 @@
 #define SHOWN_MS		600000	/* after the last question */
 #define ASKING_MS		15000	/* after his last question a member does not want it any more */
 #define PAUSE_MS		10000	/* from one making to the next */
-#define LOCKED_MS		1000	/* while somebody reads what is to go */
+#define LOOK_LATER_MS	1000	/* while somebody reads what is to go, or may just have asked */
 #define LOOK_PAUSE_MS	100
 #define NOTHING			(-1)	/* no height */
 
@@ -133,6 +133,7 @@ typedef struct Making
 
 static bool asked = true;		/* somebody may have */
 static TimestampTz due = DT_NOEND;	/* when there is something to do otherwise */
+static bool nothing_kept = false;	/* the setting is off, and what there was is dropped */
 static TimestampTz look_again = 0;	/* no sooner, however often somebody asks */
 static TimestampTz rest_until = 0;	/* no sooner is the next one made */
 
@@ -227,6 +228,9 @@ tl_node_show_tend(void)
 	TimestampTz now = GetCurrentTimestamp();
 	int64_t		height;
 
+	nothing_kept &= !tl_setting_show_state;
+	if (nothing_kept)
+		return -1;
 	if (asked && now < look_again)
 		return Max(TimestampDifferenceMilliseconds(now, look_again), 1);
 	if (!asked && now < due)
@@ -270,9 +274,11 @@ step(TimestampTz now)
 	Datum		until = TimestampTzGetDatum(tl_setting_show_state ? TimestampTzPlusMilliseconds(now, -SHOWN_MS) : DT_NOEND);
 	TimestampTz last;
 	bool		nobody;
+	bool		kept;
+	uint64		noted;
 
 	due = DT_NOEND;
-	tl_chain_execute(&delete_asked, &until, NULL, false);
+	noted = tl_chain_execute(&delete_asked, &until, NULL, false);
 	tl_chain_execute(&select_kept, NULL, NULL, false);
 	last = DatumGetTimestampTz(tl_chain_result(0, 0, &nobody));
 	if (!nobody)
@@ -280,8 +286,10 @@ step(TimestampTz now)
 		due = TimestampTzPlusMilliseconds(last, SHOWN_MS);
 		return whose_turn(now);
 	}
-	if (DatumGetBool(tl_chain_result(0, 1, NULL)) && !empty())
-		due = TimestampTzPlusMilliseconds(now, LOCKED_MS);
+	kept = DatumGetBool(tl_chain_result(0, 1, NULL));
+	if ((kept && !empty()) || noted > 0)
+		due = TimestampTzPlusMilliseconds(now, LOOK_LATER_MS);
+	nothing_kept = !tl_setting_show_state && due == DT_NOEND;
 	return NOTHING;
 }
 
@@ -302,7 +310,7 @@ whose_turn(TimestampTz now)
 	known = shown || is_known(height);
 	if (known && !shown && (now < rest_until || !empty()))
 	{
-		due = Min(due, Max(rest_until, TimestampTzPlusMilliseconds(now, LOCKED_MS)));
+		due = Min(due, Max(rest_until, TimestampTzPlusMilliseconds(now, LOOK_LATER_MS)));
 		return NOTHING;
 	}
 	values[1] = BoolGetDatum(!known);

@@ -20,7 +20,7 @@ my $wait = $PostgreSQL::Test::Utils::timeout_default;
 my %asked;
 
 $wires->announce($_) foreach (1 .. 3);
-$wires->sql(1, $_) foreach ('ALTER SYSTEM SET telco_ledger.show_state = on', 'SELECT pg_reload_conf()');
+show('on');
 deploy($wires, 1, 'stock', <<'SCRIPT');
 CREATE TABLE item (number integer PRIMARY KEY) USING ledger_state;
 CREATE FUNCTION add(context ledger.context, number integer) RETURNS void LANGUAGE sql
@@ -28,6 +28,10 @@ CREATE FUNCTION add(context ledger.context, number integer) RETURNS void LANGUAG
 SCRIPT
 approve($wires, 'stock', 2, 3);
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'stock'}, 'deployed'), 'the contract is deployed');
+
+sub show { my ($value) = @_; $wires->sql(1, $_) foreach ("ALTER SYSTEM SET telco_ledger.show_state = $value", 'SELECT pg_reload_conf()'); return }
+sub is_dropped { my ($name) = @_; return ok($wires->poll(1, 'SELECT (SELECT count(*) FROM ledger_internal.asked_state), (SELECT count(*) FROM ledger_internal.shown_state), (SELECT count(*) FROM ledger_internal.shown_piece)', '0|0|0'), $name) }
+sub looks { return $wires->sql(1, q{SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relid = 'ledger_internal.asked_state'::regclass}) }
 
 # The height of a checkpoint after one more call.
 sub checkpoint
@@ -146,5 +150,22 @@ ok(shown_to(3, 3 => $heights[2]), 'and who asks for nothing any more');
 $made = (first_shown(3 => $heights[2]))[1];
 pass_time();
 is((first_shown(2 => $heights[2]))[1], $made, 'a state that is there is not made once more');
+
+# While nothing is shown nobody looks for questions.
+show('off');
+is_dropped('what was shown is dropped');
+{
+	usleep(2_000_000);
+	my $before = looks();
+
+	checkpoint(4);
+	usleep(1_000_000);
+	is(looks(), $before, 'and no checkpoint has the worker look for what is asked');
+}
+show('on');
+ok(shown_to(2, 2 => $heights[2]), 'a state is shown again');
+$wires->sql(1, 'ALTER SYSTEM SET telco_ledger.show_state = off');
+$wires->node(1)->restart;
+is_dropped('it is dropped by a start that finds the setting off');
 
 done_testing();
