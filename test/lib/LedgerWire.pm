@@ -6,6 +6,9 @@
 #	my $wires = LedgerWire->new(4, servers => { 4 => { ... } });	# what new_server() takes
 #	my $wires = LedgerWire->new(3, ordered => 1, outside => 1);
 #								a fourth founder, whom add_publisher(4) can play
+#	my $wires = LedgerWire->new(2, servers_named => 'other_');
+#								a second ledger in the same test: its servers' names
+#								begin with that
 #	$wires->node(2)				the LedgerCluster of member 2
 #	$wires->sql(2, $query)		in its ledger database
 #	$wires->wire(2, $query)		in its wire database
@@ -16,7 +19,8 @@
 #	$wires->admit([5, 6], 1, 2, 3)	members 1, 2 and 3 admit newcomers in one change
 #	my $liar = $wires->add_publisher(3)
 #								a member whose wire is a plain server that does as
-#								it is told: $liar->{server}, publish(), row(), batch()
+#								it is told: $liar->{server}, publish(), row(), batch(),
+#								make_empty()
 #	$wires->submit(2, $text)	a body that it shall have ordered
 #	$wires->submit_apart(2, 10)	ten of them, each in a block of its own at least
 #	$wires->same_blocks(1, 2)	one test: these have the same blocks
@@ -62,12 +66,12 @@ END
 sub new
 {
 	my ($class, $count, %param) = @_;
-	my $self = bless { count => $count, nodes => [], ordered => $param{ordered} ? 'true' : 'false' }, $class;
+	my $self = bless { count => $count, nodes => [], servers_named => $param{servers_named} // '', ordered => $param{ordered} ? 'true' : 'false' }, $class;
 	my @keys;
 
 	foreach my $member (1 .. $count)
 	{
-		my $node = LedgerCluster->new_server("member$member",
+		my $node = LedgerCluster->new_server("$self->{servers_named}member$member",
 			allows_streaming => 'logical', conf => $conf . ($param{conf} // ''), %{ $param{servers}{$member} // {} });
 
 		$node->create_extension;
@@ -304,7 +308,7 @@ sub add_newcomer
 {
 	my ($self, %param) = @_;
 	my $number = ++$self->{count};
-	my $node = LedgerCluster->new_server("member$number",
+	my $node = LedgerCluster->new_server("$self->{servers_named}member$number",
 		allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
 
 	$node->create_extension;
@@ -369,7 +373,7 @@ sub add_publisher
 	my $secret = secret($member);
 	my $prefix = $self->sql(1, 'SELECT ledger_internal.wire_prefix()');
 	my $chain = $self->sql(1, 'SELECT chain_id FROM ledger_internal.node');
-	my $server = LedgerCluster->new_server("publisher$member", preload => 0,
+	my $server = LedgerCluster->new_server("$self->{servers_named}publisher$member", preload => 0,
 		allows_streaming => 'logical', conf => "max_slot_wal_keep_size = '1GB'\nwal_sender_timeout = '20s'\n");
 	my $liar = bless {
 		wires => $self, member => $member, secret => $secret, chain => $chain, prefix => $prefix,
@@ -507,6 +511,25 @@ sub publish
 	$self->{digest} = $digest;
 	$self->send($message) if !$param{hidden};
 	return $message;
+}
+
+# So many next rows, of kind NULLIFY and empty, only made.
+sub make_empty
+{
+	my ($self, $count) = @_;
+	my @made = map { [ split /\|/ ] } split /\n/, $self->{wires}->sql(1, <<"END");
+WITH RECURSIVE made AS (
+    SELECT 0 AS n, NULL::bytea AS message, '$self->{digest}'::bytea AS digest
+    UNION ALL
+    SELECT n + 1, r.message, r.digest
+      FROM made AS m, signed_row('$self->{chain}', $self->{member}, $self->{seq} + n + 1, m.digest, 6, 0, '\\x', '$self->{secret}') AS r
+     WHERE n < $count)
+SELECT message, digest FROM made WHERE n > 0 ORDER BY n
+END
+
+	$self->{seq} += $count;
+	$self->{digest} = $made[-1][1];
+	return map { $_->[0] } @made;
 }
 
 sub send
