@@ -45,7 +45,7 @@ char	   *tl_setting_key_directory = NULL;
 int			tl_setting_order_views = 1024;
 
 /* P22: small batches are ordered before q have acknowledged them. */
-int			tl_setting_ack_wait_ms = 0;
+int			tl_setting_ack_wait_ms = 50;
 
 /*
  * For whom what nobody needs any more is kept (rule P19 of src/consensus): whoever has
@@ -178,7 +178,7 @@ define_order(void)
 							"Time for which a small batch is waited for in a final block before this node acknowledges it.",
 							"And small batches that it holds are ordered by it before a quorum has acknowledged them. 0 turns both off. It takes effect when the server starts.",
 							&tl_setting_ack_wait_ms,
-							0, 0, 1000,
+							50, 0, 1000,
 							PGC_POSTMASTER, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("telco_ledger.retain_blocks",

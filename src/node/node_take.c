@@ -157,6 +157,7 @@ static bool may_be_asked(uint32_t member);
 static bool is_among(Datum members, uint32_t member);
 static bool is_alone_asked(void);
 static bool is_being_made(const uint8_t *data, size_t size);
+static bool is_another_making(const uint8_t *data, size_t size);
 static const char *judge(const uint8_t *data, size_t size, uint32_t *pieces);
 static void keep(const uint8_t *data, size_t size, uint32_t pieces);
 static void came_in_vain(void);
@@ -365,6 +366,12 @@ tl_node_take_piece(void *context, const void *data, size_t size)
 		came_in_vain();
 		return;
 	}
+	if (is_another_making(data, size))
+	{
+		begin(0);
+		take.questions = QUESTIONS_MAX;
+		return;
+	}
 	reason = judge(data, size, &pieces);
 	if (reason != NULL)
 		refuse(reason);
@@ -379,6 +386,13 @@ is_being_made(const uint8_t *data, size_t size)
 	static const uint8_t none[TL_SHOWN_HEADER_SIZE - TL_SHOWN_MAKING_SIZE];
 
 	return size == TL_SHOWN_HEADER_SIZE && memcmp(data + TL_SHOWN_MAKING_SIZE, none, sizeof(none)) == 0;
+}
+
+/* Somebody else has had a turn there, or he has started anew: no lie, but these pieces go with no others. */
+static bool
+is_another_making(const uint8_t *data, size_t size)
+{
+	return take.number > 0 && size >= TL_SHOWN_HEADER_SIZE && memcmp(take.making, data, sizeof(take.making)) != 0;
 }
 
 /* What is wrong with it, as far as that can be seen. */
@@ -400,8 +414,8 @@ judge(const uint8_t *data, size_t size, uint32_t *pieces)
 		return "it has a piece that is too small";
 	if (bytes + (int64_t) size > bytes_max || *pieces - 1 > bytes_max / TL_STATE_PIECE_SIZE_MIN)
 		return "it is larger than max_mb of ledger.take_state() allows";
-	if (take.number > 0 && (before != *pieces || memcmp(take.making, data, sizeof(take.making)) != 0))
-		return "it was made once more meanwhile";
+	if (take.number > 0 && before != *pieces)
+		return "it has another number of pieces than before";
 	return NULL;
 }
 

@@ -244,6 +244,15 @@ same_tables('which the others have');
 is($wires->sql(4, 'SELECT source FROM ledger.state_take ORDER BY asked_at DESC LIMIT 1'), 'member3', 'and not the first two');
 tell_the_truth($_) foreach (1, 2);
 
+# Who makes the pieces anew meanwhile, as another one has had a turn, is asked again and is no liar.
+lie(1, q{IF octet_length(m) < 1000000 THEN RAISE LOG 'another making'; m := '\x0102030405060708'::bytea || substring(m FROM 9); END IF});
+$wires->sql(4, "SELECT ledger.take_state('pieces that do not go together', 'member1')");
+ok($wires->node(1)->wait_for_log(qr/another making.*another making/s), 'it begins with the first piece again');
+tell_the_truth(1);
+stopped(4, '', 'until they go together');
+is($wires->sql(4, "SELECT refused IS NULL, source FROM ledger.state_take ORDER BY asked_at DESC LIMIT 1"), 't|member1', 'and names nobody');
+same_tables('it has the rows of the others');
+
 # Nobody writes and shows a state whose own server does not say so.
 show(3, 'off');
 ok($wires->poll(3, 'SELECT (SELECT count(*) FROM ledger_internal.asked_state), (SELECT count(*) FROM ledger_internal.shown_piece)', '0|0'), 'what member 3 has shown is dropped');
