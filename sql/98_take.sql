@@ -3,7 +3,7 @@
 CREATE FUNCTION ledger_internal.agreed_height(height bigint) RETURNS bigint
     AS 'MODULE_PATHNAME', 'tl_agreed_height' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.agreed_height(bigint) IS
-    'the last checkpoint up to that height after which state and outcomes were here what a quorum has signed; 0 if there is none';
+    'the last checkpoint up to that height after which state and outcomes were here what a quorum has signed, or the state was taken from the others; 0 if there is none';
 
 -- The height of the first one that is in the way, and its words.
 CREATE FUNCTION ledger_internal.version_in_the_way(OUT height bigint, OUT name text, OUT version integer)

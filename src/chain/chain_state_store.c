@@ -79,8 +79,12 @@ static TlStatement select_anew = {
 	1, {INT8OID}
 };
 static TlStatement select_certified = {
-	"SELECT FROM ledger_internal.checkpoint WHERE height = $1 AND state_root = $2",
-	2, {INT8OID, BYTEAOID}
+	"SELECT c.state_root FROM ledger_internal.checkpoint AS c"
+	" JOIN ledger_internal.block AS b ON b.height = c.height AND b.hash = c.block WHERE c.height = $1"
+	" UNION ALL (SELECT n.root FROM (SELECT " TL_CHAIN_NAMED_CHECKPOINT " AS height, " TL_CHAIN_NAMED_ROOT " AS root"
+	" FROM ledger_internal.block AS b WHERE b.height > $1 AND " TL_CHAIN_NAMED_CHECKPOINT " >= $1"
+	" ORDER BY b.height LIMIT 1) AS n WHERE n.height = $1)",
+	1, {INT8OID}
 };
 static TlStatement select_taken = {
 	"SELECT FROM ledger_internal.state_take WHERE unknown_after < $2 AND (done_at IS NULL OR (height > $1 AND height > unknown_after))",
@@ -279,13 +283,27 @@ tl_chain_state_is_anew(int64_t height)
 	return tl_chain_execute(&select_anew, &value, NULL, false) > 0;
 }
 
-/* Is that the state of a stable checkpoint which is kept? */
+/*
+ * The state root that a quorum has signed after that block; false if none is known.  There
+ * is a certificate, or a later header names the checkpoint.
+ */
+bool
+tl_chain_state_certified(TlHash *out, int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+
+	if (tl_chain_execute(&select_certified, &value, NULL, false) == 0)
+		return false;
+	read_bytes(out->bytes, TL_HASH_SIZE, 0, 0);
+	return true;
+}
+
 bool
 tl_chain_state_is_certified(int64_t height, const TlHash *root)
 {
-	Datum		values[] = {Int64GetDatum(height), tl_chain_bytes(root->bytes, TL_HASH_SIZE)};
+	TlHash		certified;
 
-	return tl_chain_execute(&select_certified, values, NULL, false) > 0;
+	return tl_chain_state_certified(&certified, height) && memcmp(&certified, root, sizeof(certified)) == 0;
 }
 
 /* Into rows of ledger_internal.outcome. */

@@ -43,6 +43,7 @@ extern void tl_chain_state_begin_anew(int64_t height);
 extern bool tl_chain_state_at(TlHash *out, int64_t height);
 extern bool tl_chain_state_has_outcomes(int64_t after, int64_t height);
 extern bool tl_chain_state_is_anew(int64_t height);
+extern bool tl_chain_state_certified(TlHash *out, int64_t height);
 extern bool tl_chain_state_is_certified(int64_t height, const TlHash *root);
 
 extern void tl_chain_outcome_add(TlChainRows *rows, int64_t height, int number,

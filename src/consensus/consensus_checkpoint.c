@@ -32,6 +32,7 @@ static void become_stable(TlConsensus *core, const TlState *state,
 						  uint64_t view);
 static void compare(TlConsensus *core);
 static void differs(TlConsensus *core, unsigned index);
+static void differs_here(TlConsensus *core);
 static bool is_stable(const TlConsensus *core, const TlState *state);
 static bool same_state(const TlState *left, const TlState *right);
 static bool same_claim(const TlStateClaim *left, const TlStateClaim *right);
@@ -286,7 +287,7 @@ compare(TlConsensus *core)
 
 		if (own->state.height == stable->height &&
 			!is_stable(core, &own->state))
-			core->checkpoint.diverged = true;
+			differs_here(core);
 	}
 }
 
@@ -295,12 +296,21 @@ static void
 differs(TlConsensus *core, unsigned index)
 {
 	if (index == core->own.index)
-		core->checkpoint.diverged = true;
+		differs_here(core);
 	if (index == core->own.index || core->peers[index].diverged)
 		return;
 	core->peers[index].diverged = alarm_at(core, TL_ALARM_DIVERGED,
 										   core->config.members[index].number,
 										   core->checkpoint.stable.height);
+}
+
+/* The alarm, at the end of the step, names the checkpoint where that was seen: others may follow in it. */
+static void
+differs_here(TlConsensus *core)
+{
+	if (!core->checkpoint.diverged)
+		core->checkpoint.diverged_height = core->checkpoint.stable.height;
+	core->checkpoint.diverged = true;
 }
 
 /* Of a checkpoint that only a header names, no more than the root is known. */
@@ -353,7 +363,7 @@ write_states(TlConsensus *core)
 	if (checkpoint->diverged && !checkpoint->alarmed && core->own.index < core->config.member_count)
 		checkpoint->alarmed = alarm_at(core, TL_ALARM_DIVERGED,
 									   core->config.member,
-									   checkpoint->stable.height);
+									   checkpoint->diverged_height);
 	if (!core->own.votes || !TL_RULE(43, !checkpoint->diverged))
 		return;
 	for (;;)

@@ -196,6 +196,7 @@ typedef struct TlCheckpoint
 	int64_t		doubt_us;		/* since when */
 	uint64_t	split;			/* TL_ALARM_SPLIT up to here */
 	bool		diverged;
+	uint64_t	diverged_height;	/* the stable checkpoint where that was seen */
 	bool		alarmed;		/* of that */
 } TlCheckpoint;
 

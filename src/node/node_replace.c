@@ -67,12 +67,6 @@ enum
 static TlStatement select_piece = {
 	"SELECT piece FROM ledger_internal.taken_piece WHERE number = $1", 1, {INT4OID}
 };
-static TlStatement select_root = {
-	"SELECT state_root FROM ledger_internal.checkpoint WHERE height = $1 UNION ALL"
-	" (SELECT " TL_CHAIN_NAMED_ROOT " FROM ledger_internal.block AS b WHERE b.height > $1"
-	" AND " TL_CHAIN_NAMED_CHECKPOINT " = $1 ORDER BY b.height LIMIT 1)",
-	1, {INT8OID}
-};
 static TlStatement select_tables = {
 	"SELECT relation::oid, table_id, true FROM ledger_internal.state_table"
 	" UNION ALL SELECT relation::oid, table_id, false FROM ledger_internal.shared_table"
@@ -178,12 +172,10 @@ tl_node_replace_pass(void)
 bool
 tl_node_replace(int64_t height)
 {
-	Datum		value = Int64GetDatum(height);
 	int64_t		pieces;
 	int64_t		unknown_after;
 	uint32_t	source;
 	TlHash		root;
-	TlSpan		stored;
 	HTAB	   *tables;
 	char	   *error;
 
@@ -191,10 +183,8 @@ tl_node_replace(int64_t height)
 	pieces = DatumGetInt64(tl_chain_result(0, TAKE_PIECES, NULL));
 	source = (uint32_t) DatumGetInt64(tl_chain_result(0, TAKE_SOURCE, NULL));
 	unknown_after = DatumGetInt64(tl_chain_result(0, TAKE_UNKNOWN_AFTER, NULL));
-	if (tl_chain_execute(&select_root, &value, NULL, false) == 0)
+	if (!tl_chain_state_certified(&root, height))
 		elog(ERROR, "checkpoint %lld, whose state is taken, is not stored", (long long) height);
-	stored = tl_chain_result_span(0, 0);
-	memcpy(root.bytes, stored.data, TL_HASH_SIZE);
 	tables = load_tables();
 	if (!sum_pieces(tables, pieces))
 	{

@@ -128,6 +128,13 @@ static TlStatement select_agreed = {
 	1, {INT8OID}
 };
 
+/* So it is after a block whose state was taken; what it was before is not known in any case. */
+static TlStatement select_last_take = {
+	"SELECT coalesce(max(t.height), 0) FROM ledger_internal.state_take AS t WHERE t.done_at IS NOT NULL AND t.height <= $1"
+	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > t.height AND s.unknown_after < t.height)",
+	1, {INT8OID}
+};
+
 /* What this process knows of the state that is being taken. */
 typedef struct Take
 {
@@ -165,15 +172,19 @@ static void refuse(const char *reason);
 
 /*
  * ledger_internal.agreed_height(height): the last checkpoint up to it after which state
- * and outcomes were here what a quorum has signed; 0 if there is none.
+ * and outcomes were here what a quorum has signed, or the state was taken from the
+ * others; 0 if there is none.
  */
 Datum
 tl_agreed_height(PG_FUNCTION_ARGS)
 {
 	Datum		value = PG_GETARG_DATUM(0);
 	int64		height = 0;
+	int64		taken;
 
 	SPI_connect();
+	tl_chain_execute(&select_last_take, &value, NULL, false);
+	taken = DatumGetInt64(tl_chain_result(0, 0, NULL));
 	while (height == 0 && tl_chain_execute(&select_agreed, &value, NULL, false) > 0)
 	{
 		TlOutcomes	outcomes = {0};
@@ -192,7 +203,7 @@ tl_agreed_height(PG_FUNCTION_ARGS)
 		value = Int64GetDatum(at - 1);
 	}
 	SPI_finish();
-	PG_RETURN_INT64(height);
+	PG_RETURN_INT64(Max(height, taken));
 }
 
 void
@@ -369,7 +380,7 @@ tl_node_take_piece(void *context, const void *data, size_t size)
 	if (is_another_making(data, size))
 	{
 		begin(0);
-		take.questions = QUESTIONS_MAX;
+		take.peer = -1;			/* of the newest checkpoint, as others may ask for that */
 		return;
 	}
 	reason = judge(data, size, &pieces);
