@@ -49,12 +49,22 @@ sub checkpoint
 sub ask
 {
 	my ($member, $height, $number) = @_;
-	my $role = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()') . "_$member";
 
 	$asked{$member} = sprintf '%016x%08x%08x%08x', $height, $number // 0, rand 2**32, rand 2**32;
+	put($member);
+	return;
+}
+
+sub put
+{
+	my ($member) = @_;
+	my $role = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()') . "_$member";
+
 	$wires->wire(1, "SET SESSION AUTHORIZATION $role; INSERT INTO ledger_wire.request (message) VALUES ('\\x04$asked{$member}')");
 	return;
 }
+
+sub has_turn { my ($member) = @_; return $wires->poll(1, 'SELECT member FROM ledger_internal.asked_state ORDER BY turn_at DESC NULLS LAST LIMIT 1', $member) }
 
 # Which making of a state he is shown, that he has to wait, or nothing yet.
 sub answer
@@ -64,17 +74,24 @@ sub answer
 	return $wires->wire(1, "SELECT CASE WHEN octet_length(message) > 12 THEN encode(substring(message FOR 8), 'hex') ELSE '${\WAITS}' END FROM ledger_wire.piece WHERE member = $member AND question = '\\x$asked{$member}'");
 }
 
-# Each of them asks for the first piece: what they are answered.
+# Each of them asks for the first piece: what they are answered.  Member 1 forgets a question
+# after a while, so who has no answer puts his again.
 sub round
 {
 	my (%heights) = @_;
-	my %answers;
+	my %answers = map { $_ => '' } keys %heights;
+	my @open = sort keys %heights;
+	my $again = time + 2;
 
-	ask($_, $heights{$_}) foreach (keys %heights);
-	for (my $n = 0; $n < 20 && grep { ($answers{$_} //= '') eq '' } keys %heights; $n++)
+	ask($_, $heights{$_}) foreach (@open);
+	for (my $end = time + $wait; time < $end && @open; )
 	{
 		usleep(50_000);
-		$answers{$_} = answer($_) foreach (keys %heights);
+		$answers{$_} = answer($_) foreach (@open);
+		@open = grep { $answers{$_} eq '' } @open;
+		next if time < $again;
+		put($_) foreach (@open);
+		$again = time + 2;
 	}
 	return %answers;
 }
@@ -107,6 +124,9 @@ sub shown_to
 	}
 	return 0;
 }
+
+# Time does not end the turn that there is.
+sub stop_time { $wires->sql(1, q{UPDATE ledger_internal.shown_state SET made_at = made_at + interval '1 hour'}); return }
 
 # Their turns began an hour before.
 sub pass_time { $wires->sql(1, "UPDATE ledger_internal.shown_state SET made_at = made_at - interval '1 hour'; UPDATE ledger_internal.asked_state SET turn_at = turn_at - interval '1 hour'"); return }
@@ -143,13 +163,19 @@ is(answer(2), '', 'nor is there more than that state has');
 pass_time();
 ok(shown_to(3, 2 => $heights[0], 3 => $heights[1]), 'then it is the turn of member 3, though member 2 still asks');
 is({ round(2 => $heights[0], 3 => $heights[1]) }->{2}, WAITS, 'and member 2 waits');
+stop_time();
 is((first_shown(2 => $heights[0], 3 => $heights[2]))[0], '2', 'who asks for another state has ended his turn');
+stop_time();
 ok(shown_to(3, 3 => $heights[2]), 'and who asks for nothing any more');
 
-# A turn goes over to who asks for the same.
+# A turn goes over to who asks for the same, while the one who had it asks for another state.
 $made = (first_shown(3 => $heights[2]))[1];
+is((first_shown(2 => $heights[2]))[1], $made, 'what is there is shown to another member as well');
+ok(has_turn(3), 'in the turn of the one it was made for');
 pass_time();
-is((first_shown(2 => $heights[2]))[1], $made, 'a state that is there is not made once more');
+round(2 => $heights[2], 3 => $heights[1]);
+ok(has_turn(2), 'the next turn is of who asks for the same');
+is_deeply({ round(2 => $heights[2], 3 => $heights[1]) }, { 2 => $made, 3 => WAITS }, 'and that state is not made once more');
 
 # While nothing is shown nobody looks for questions.
 show('off');
@@ -174,7 +200,7 @@ ok($wires->poll(3, 'SELECT max(c.height) >= (SELECT max(height) FROM ledger_inte
 {
 	my %first;
 
-	for (my $n = 0; $n < 12 && keys %first < 2; $n++)
+	for (my $n = 0; $n < 30 && keys %first < 2; $n++)
 	{
 		my @seen;
 
