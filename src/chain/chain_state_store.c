@@ -298,6 +298,7 @@ tl_chain_state_certified(TlHash *out, int64_t height)
 	return true;
 }
 
+/* Is that the root? */
 bool
 tl_chain_state_is_certified(int64_t height, const TlHash *root)
 {

@@ -47,10 +47,8 @@ typedef struct TlSink
 	const char *(*offered) (void *context, uint32_t member, uint64_t after,
 							const void *data, size_t size); /* TL_INPUT_OFFER, those beyond that
 															 * height; or what is wrong with it */
-	TlSpan		(*piece) (void *context, uint32_t member, uint64_t height, uint32_t number);	/* of the state after that
-																						 * block, for that member,
-																						 * who asks; in a
-																						 * transaction */
+	TlSpan		(*piece) (void *context, uint32_t member, uint64_t height, uint32_t number);	/* of a state,
+																							 * for that member */
 	void		(*piece_came) (void *context, const void *data, size_t size);	/* which was asked for;
 																			 * NULL: it has not
 																			 * come; in a

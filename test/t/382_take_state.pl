@@ -67,8 +67,8 @@ sub done { my ($member, $call, $at) = @_; return $wires->sql($at // $member, "SE
 sub stopped { my ($member, $expected, $name) = @_; return ok($wires->poll($member, "SELECT coalesce(stopped_by, '') FROM ledger.status", $expected), $name) || diag($wires->sql($member, 'SELECT * FROM ledger.state_take') . "\n" . $wires->sql($member, 'SELECT * FROM ledger.status')) }
 sub problems { my ($member) = @_; return $wires->sql($member, q{SELECT kind, relation, height, detail FROM ledger.verify(mode => 'full')}) }
 
-# Member 4 has a checkpoint of all that is applied.
-sub checkpoint_known { my ($name) = @_; return ok($wires->poll(4, 'SELECT max(c.height) >= (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), $name) }
+# Member 4, or another one, has a checkpoint of all blocks.
+sub checkpoint_known { my ($name, $member) = @_; return ok($wires->poll($member // 4, 'SELECT max(c.height) >= (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), $name) }
 
 # What stands in a file, from that offset on.
 sub overwrite
@@ -330,13 +330,13 @@ done(1, "take('nut', 1)");
 stopped(4, 'diverged', 'member 4 has stated what is wrong');
 my $stated = $wires->sql(4, 'SELECT applied_height FROM ledger.status');
 is(done(1, "take('nut', 1)"), 'done', 'the next block names the checkpoint');
-ok($wires->poll(4, 'SELECT max(c.height) = (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), 'and there is one above it');
+checkpoint_known('and there is one above it');
 $wires->sql(4, "BEGIN; DELETE FROM ledger_internal.checkpoint WHERE height >= $stated; SELECT ledger.take_state('a wrong STATE row'); COMMIT");
 stopped(4, '', 'the state of that block is taken');
 is($wires->sql(4, 'SELECT height FROM ledger.state_take ORDER BY asked_at DESC LIMIT 1'), $stated, 'without a certificate');
 same_tables('and is that of the others');
 is(done(1, "take('nut', 1)", 4), 'done', 'calls are executed');
-ok($wires->poll(4, 'SELECT max(c.height) = (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), 'up to a checkpoint');
+checkpoint_known('up to a checkpoint');
 stopped(4, '', 'which agrees');
 
 # A newcomer executes the blocks up to the last new version, and none of the calls behind it.
@@ -346,7 +346,7 @@ ok($wires->poll($_, q{SELECT count(*) FROM ledger.contract WHERE version = 2 AND
 my $version_at = $wires->sql(1, 'SELECT since_height FROM ledger.contract WHERE version = 2');
 my $old = $wires->sql(1, q{SELECT stock.take('nut', 1)});
 is($wires->sql(2, "SELECT state FROM ledger.outcome('$old', '$wait')"), 'done', 'and a call of it');
-ok($wires->poll(1, 'SELECT max(c.height) = (SELECT max(height) FROM ledger_internal.ordered_block) FROM ledger_internal.checkpoint AS c'), 'a checkpoint that the next blocks name');
+checkpoint_known('a checkpoint that the next blocks name', 1);
 my $newcomer = $wires->add_newcomer;
 lose_certificates($newcomer);
 $wires->invite(1, $newcomer);
