@@ -11,6 +11,10 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
+#include "access/printtup.h"
+#include "nodes/params.h"
+#include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/palloc.h"
@@ -19,6 +23,19 @@
 #include "table_ref.h"
 #include "tl_compat.h"
 
+/* Takes rows as SPI does, until those together have so many bytes. */
+typedef struct BoundedReceiver
+{
+	DestReceiver base;
+	int			column;
+	size_t		size;
+	size_t		size_max;
+} BoundedReceiver;
+
+static uint64 processed(const TlStatement *statement, int result, MemoryContext context);
+static ParamListInfo parameters_of(const TlStatement *statement, const Datum *values);
+static bool take_row(TupleTableSlot *slot, DestReceiver *receiver);
+static void on_receiver_end(DestReceiver *receiver);
 static SPIPlanPtr prepare(const TlStatement *statement);
 
 /* Run a statement to its end; the number of rows processed or returned. */
@@ -27,18 +44,77 @@ tl_chain_execute(TlStatement *statement, const Datum *values,
 				 const char *nulls, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result;
 
 	if (statement->plan == NULL)
 		statement->plan = prepare(statement);
-	result = SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls,
-							  read_only, 0);
-	/* SPI leaves its own context behind, which ends with SPI_finish */
+	return processed(statement,
+					 SPI_execute_plan(statement->plan, unconstify(Datum *, values), nulls, read_only, 0),
+					 context);
+}
+
+/*
+ * Read until all rows are there, or the values of that column (from 0) have so many
+ * bytes together: a single row may be larger.  To count them in SQL, by a window,
+ * costs more than to read a few rows.
+ */
+uint64
+tl_chain_execute_until(TlStatement *statement, const Datum *values, bool read_only,
+					   int column, size_t size_max)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BoundedReceiver receiver = {
+		.base = {take_row, spi_dest_startup, on_receiver_end, on_receiver_end, DestNone},
+		.column = column,.size_max = size_max
+	};
+	SPIExecuteOptions options = {.read_only = read_only,.dest = &receiver.base};
+
+	if (statement->plan == NULL)
+		statement->plan = prepare(statement);
+	options.params = parameters_of(statement, values);
+	(void) processed(statement, SPI_execute_plan_extended(statement->plan, &options), context);
+	return SPI_tuptable->numvals;
+}
+
+/* SPI leaves its own context behind, which ends with SPI_finish. */
+static uint64
+processed(const TlStatement *statement, int result, MemoryContext context)
+{
 	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", statement->text,
 			 SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+static ParamListInfo
+parameters_of(const TlStatement *statement, const Datum *values)
+{
+	ParamListInfo parameters = makeParamList(statement->argument_count);
+
+	for (int i = 0; i < statement->argument_count; i++)
+		parameters->params[i] = (ParamExternData)
+		{
+			.value = values[i],.pflags = PARAM_FLAG_CONST,
+			.ptype = statement->types[i] == TL_STATEMENT_REF ? tl_table_ref_type() : statement->types[i]
+		};
+	return parameters;
+}
+
+static bool
+take_row(TupleTableSlot *slot, DestReceiver *receiver)
+{
+	BoundedReceiver *bounded = (BoundedReceiver *) receiver;
+	bool		is_null;
+	Datum		value = slot_getattr(slot, bounded->column + 1, &is_null);
+
+	if (!is_null)
+		bounded->size += toast_raw_datum_size(value) - VARHDRSZ;
+	return spi_printtup(slot, receiver) && bounded->size < bounded->size_max;
+}
+
+static void
+on_receiver_end(DestReceiver *receiver)
+{
 }
 
 static SPIPlanPtr

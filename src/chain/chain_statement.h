@@ -28,6 +28,8 @@ typedef struct TlStatement
 extern int	tl_chain_settle(void);
 extern uint64 tl_chain_execute(TlStatement *statement, const Datum *values,
 							   const char *nulls, bool read_only);
+extern uint64 tl_chain_execute_until(TlStatement *statement, const Datum *values, bool read_only,
+									 int column, size_t size_max);
 extern Datum tl_chain_result(uint64 row, int column, bool *is_null);
 extern TlSpan tl_chain_result_span(uint64 row, int column);
 extern TlSpan tl_chain_span(Datum value);

@@ -64,13 +64,9 @@ static TlStatement update_standing = {
 	"UPDATE ledger_internal.block_order SET standing = $2 WHERE height = $1", 2, {INT8OID, BYTEAOID}
 };
 
-/* Rows of a log in that order: $3 at most, and no further one once READ_SIZE_MAX
- * bytes of them are together. */
+/* Rows of a log in that order: $3 at most. */
 #define SELECT_ROWS(columns, rows, place) \
-	"SELECT " columns " FROM (" \
-	"SELECT *, sum(octet_length(message)) OVER (ORDER BY " place ") AS total FROM (" \
-	"SELECT " columns ", " rows " ORDER BY " place " LIMIT $3) AS next) AS counted" \
-	" WHERE total - octet_length(message) < " CppAsString2(READ_SIZE_MAX) " ORDER BY " place
+	"SELECT " columns ", " rows " ORDER BY " place " LIMIT $3"
 
 /* Incarnation and number in a BATCH row. */
 #define BATCH_PLACE			"substring(message FROM 121 FOR 10)"
@@ -280,7 +276,7 @@ tl_node_order_read(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], uint64_t
 		Int32GetDatum(limit), tl_chain_bytes(nonce, TL_NONCE_SIZE)
 	};
 
-	*count = tl_chain_execute(&select_kept, values, NULL, false);
+	*count = tl_chain_execute_until(&select_kept, values, false, 0, READ_SIZE_MAX);
 	return messages_until(*count, limit, more);
 }
 
@@ -297,7 +293,7 @@ tl_node_order_read_before(uint32_t member, const uint8_t nonce[TL_NONCE_SIZE], u
 		cut_place(config, member)
 	};
 
-	*count = tl_chain_execute(&select_kept_before, values, NULL, false);
+	*count = tl_chain_execute_until(&select_kept_before, values, false, 0, READ_SIZE_MAX);
 	return messages_until(*count, limit, more);
 }
 
@@ -310,7 +306,7 @@ tl_node_order_read_own(uint16_t incarnation, uint64_t after, int limit, uint64 *
 		Int32GetDatum(incarnation), Int64GetDatum((int64) after), Int32GetDatum(limit)
 	};
 
-	*count = tl_chain_execute(&select_own, values, NULL, false);
+	*count = tl_chain_execute_until(&select_own, values, false, 0, READ_SIZE_MAX);
 	return own_rows(*count, limit, more);
 }
 
@@ -326,7 +322,7 @@ tl_node_order_read_own_before(uint32_t member, const TlOwnPlace *after, const Tl
 		cut_place(config, member)
 	};
 
-	*count = tl_chain_execute(&select_own_before, values, NULL, false);
+	*count = tl_chain_execute_until(&select_own_before, values, false, 0, READ_SIZE_MAX);
 	return own_rows(*count, limit, more);
 }
 
@@ -338,8 +334,7 @@ tl_node_order_read_lane(bool own, const TlLane *lane, int limit, uint64 *count)
 		Int64GetDatum((int64) lane->member), lane_place(lane), Int32GetDatum(limit)
 	};
 
-	*count = tl_chain_execute(own ? &select_own_lane : &select_kept_lane, values,
-							  NULL, false);
+	*count = tl_chain_execute_until(own ? &select_own_lane : &select_kept_lane, values, false, 0, READ_SIZE_MAX);
 	return messages(*count);
 }
 

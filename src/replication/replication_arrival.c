@@ -6,9 +6,10 @@
  * The wire's triggers number each row that arrives, whatever the publisher
  * says, and notify; the number up to which a log has been read is committed
  * with what was kept of it, so that nothing is left out after a crash.  That is
- * done once in a while: up to UNNOTED_ROWS_MAX rows may be read twice, which are
- * known then, and none that was refused.  Numbers are those of one wire: of one that was made
- * anew, everything is read.
+ * done once in a while, and when all of many have been read: up to
+ * UNNOTED_ROWS_MAX rows may be read twice, which are known then, and none that
+ * was refused.  Numbers are those of one wire: of one that was made anew,
+ * everything is read.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +31,10 @@
 #define READ_ROWS_MAX		256
 #define READ_BYTES_MAX		4194304
 
+/* Mostly there are few and small ones, which nobody has to count. */
+#define FEW_ROWS			8
+#define FEW_ROW_SIZE_MAX	65536
+
 static void take_notifications(TlWire *wire);
 static void on_listening(void *context, PGresult *result);
 static void on_prepared(void *context, PGresult *result);
@@ -37,6 +42,9 @@ static void ask_identity(TlWire *wire);
 static void on_identity(void *context, PGresult *result);
 static void ask_arrivals(TlWire *wire);
 static void prepare(TlWire *wire, TlPeer *peer);
+static const char *question(const TlPeer *peer);
+static bool has_large(const PGresult *result);
+static bool there_are_more(const PGresult *result, bool counted);
 static void on_arrivals(void *context, PGresult *result);
 static void commit_without_flush(void);
 static void note_taken(TlPeer *peer, const char *data, size_t size);
@@ -170,27 +178,48 @@ ask_arrivals(TlWire *wire)
 			return;
 		}
 		peer->arrived = false;
-		tl_replication_connection_ask(&wire->reader,
-									  psprintf("EXECUTE arrivals_%u(%lld)", peer->member,
-											   (long long) peer->arrival),
-									  NULL, 0, READ_TIMEOUT_MS, on_arrivals, wire);
+		tl_replication_connection_ask(&wire->reader, question(peer), NULL, 0,
+									  READ_TIMEOUT_MS, on_arrivals, wire);
 		return;
 	}
 }
 
-/* Once for each connection: to plan it costs more than to run it. */
+/*
+ * Once for each connection: to plan it costs more than to run it.  In place of a row
+ * that is not small there is NULL.
+ */
 static void
 prepare(TlWire *wire, TlPeer *peer)
 {
 	peer->prepared = true;		/* or the connection is closed */
 	tl_replication_connection_ask(&wire->reader,
-								  psprintf("PREPARE arrivals_%u(bigint) AS SELECT message, arrival FROM ("
-										   "SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
-										   " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
-										   " WHERE arrival > $1 ORDER BY arrival LIMIT %d) AS next) AS counted"
-										   " WHERE total - octet_length(message) < %d ORDER BY arrival",
-										   peer->member, peer->member, READ_ROWS_MAX, READ_BYTES_MAX),
+								  psprintf("PREPARE few_%u(bigint) AS"
+										   " SELECT CASE WHEN octet_length(message) <= %d THEN message END, arrival"
+										   " FROM ledger_wire.log_%u WHERE arrival > $1 ORDER BY arrival LIMIT %d",
+										   peer->member, FEW_ROW_SIZE_MAX, peer->member, FEW_ROWS),
 								  NULL, 0, READ_TIMEOUT_MS, on_prepared, wire);
+}
+
+static const char *
+question(const TlPeer *peer)
+{
+	if (!peer->many)
+		return psprintf("EXECUTE few_%u(%lld)", peer->member, (long long) peer->arrival);
+	return psprintf("SELECT message, arrival FROM ("
+					"SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
+					" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+					" WHERE arrival > %lld ORDER BY arrival LIMIT %d) AS next) AS counted"
+					" WHERE total - octet_length(message) < %d ORDER BY arrival",
+					peer->member, (long long) peer->arrival, READ_ROWS_MAX, READ_BYTES_MAX);
+}
+
+static bool
+has_large(const PGresult *result)
+{
+	for (int i = 0; i < PQntuples(result); i++)
+		if (PQgetisnull(result, i, 0))
+			return true;
+	return false;
 }
 
 static void
@@ -198,9 +227,9 @@ on_arrivals(void *context, PGresult *result)
 {
 	TlWire	   *wire = context;
 	TlPeer	   *peer = &wire->peers[wire->reading];
+	bool		was_many;
 	int			count;
 	uint64_t	last;
-	int64_t		size = 0;
 
 	if (result == NULL)
 	{
@@ -215,26 +244,43 @@ on_arrivals(void *context, PGresult *result)
 										PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 		return;
 	}
+	if (!peer->many && has_large(result))
+	{
+		peer->many = peer->arrived = true;
+		return;
+	}
 	count = PQntuples(result);
 	if (count == 0)
+	{
+		peer->many = false;
 		return;
+	}
 	memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
 	tl_replication_wire_begin(wire);
 	commit_without_flush();
 	tl_replication_arrival_take(wire, peer, result, false, true);
 	peer->arrival = (int64_t) pg_ntoh64(last);
 	peer->unnoted += count;
-	if (peer->unnoted >= UNNOTED_ROWS_MAX)
+	was_many = peer->many;
+	peer->many = there_are_more(result, was_many);
+	if (peer->unnoted >= UNNOTED_ROWS_MAX || (was_many && !peer->many))
 	{
 		tl_replication_store_position(peer->member, wire->wire_id, peer->arrival);
 		peer->unnoted = 0;
 	}
 	tl_replication_wire_end(wire);
-	for (int i = 0; i < count; i++)
+	peer->arrived |= peer->many;
+}
+
+/* A row that came later is told of, or was while this answer came. */
+static bool
+there_are_more(const PGresult *result, bool counted)
+{
+	int64_t		size = 0;
+
+	for (int i = 0; i < PQntuples(result); i++)
 		size += PQgetlength(result, i, 0);
-	/* a row that came later is told of, or was while this answer came */
-	if (count == READ_ROWS_MAX || size >= READ_BYTES_MAX)
-		peer->arrived = true;
+	return PQntuples(result) == (counted ? READ_ROWS_MAX : FEW_ROWS) || size >= READ_BYTES_MAX;
 }
 
 /*

@@ -32,13 +32,9 @@
 #define COPY_TIMEOUT_MS		60000
 #define RETRY_MS			5000
 
-/* At most 256 of them, and no further one once 4 MB are together. */
 static TlStatement select_rows = {
-	"SELECT seq, message FROM ("
-	"SELECT seq, message, sum(octet_length(message)) OVER (ORDER BY seq) AS total"
-	" FROM (SELECT seq, message FROM ledger_internal.peer_log"
-	" WHERE member = $1 AND nonce = $2 AND seq > $3 ORDER BY seq LIMIT 256) AS next) AS counted"
-	" WHERE total - octet_length(message) < 4194304 ORDER BY seq",
+	"SELECT seq, message FROM ledger_internal.peer_log"
+	" WHERE member = $1 AND nonce = $2 AND seq > $3 ORDER BY seq LIMIT " CppAsString2(TL_WIRE_ROWS_MAX),
 	3, {INT8OID, BYTEAOID, INT8OID}
 };
 
@@ -118,7 +114,7 @@ copy(TlWire *wire, const TlPeer *peer, TlPeerLog *log)
 	values[0] = Int64GetDatum((int64) peer->member);
 	values[1] = tl_chain_bytes(log->nonce, TL_NONCE_SIZE);
 	values[2] = Int64GetDatum((int64) log->copied);
-	count = tl_chain_execute(&select_rows, values, NULL, true);
+	count = tl_chain_execute_until(&select_rows, values, true, 1, TL_WIRE_BYTES_MAX);
 	if (count == 0)
 		log->copied = log->sequence;	/* what is lost cannot be copied */
 	else

@@ -74,6 +74,7 @@ typedef struct TlPeer
 	int64_t		arrival;		/* all up to here have been read */
 	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
+	bool		many;			/* or large ones: they are counted */
 	bool		prepared;		/* the question for them, in this connection */
 	int64_t		trimmed;		/* rows up to here were judged (replication_trim.c) */
 	int			log_count;

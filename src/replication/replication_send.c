@@ -58,20 +58,18 @@ static TlStatement select_body_place = {
 	1, {BYTEAOID}
 };
 
+/* Of both, which have no more than TL_WIRE_BYTES_MAX in one read. */
+#define CONTENT_COLUMN		2
+#define AUDIENCE_COLUMN		3
+
 static TlStatement select_rows = {
-	"SELECT incarnation, seq, message, NULL::text FROM ("
-	"SELECT incarnation, seq, message, sum(octet_length(message)) OVER (ORDER BY incarnation, seq) AS total"
-	" FROM (SELECT incarnation, seq, message FROM ledger_internal.own_log"
-	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
-	" WHERE total - octet_length(message) < " CppAsString2(TL_WIRE_BYTES_MAX) " ORDER BY incarnation, seq",
+	"SELECT incarnation, seq, message, NULL::text FROM ledger_internal.own_log"
+	" WHERE (incarnation, seq) > ($1, $2) ORDER BY incarnation, seq LIMIT " CppAsString2(TL_WIRE_ROWS_MAX),
 	2, {INT4OID, INT8OID}
 };
 static TlStatement select_bodies = {
-	"SELECT 0, position, chunk, audience::text FROM ("
-	"SELECT position, chunk, audience, sum(octet_length(chunk)) OVER (ORDER BY position) AS total"
-	" FROM (SELECT position, chunk, audience FROM ledger_internal.own_body"
-	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT " CppAsString2(TL_WIRE_ROWS_MAX) ") AS next) AS counted"
-	" WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX) " ORDER BY position",
+	"SELECT 0, position, chunk, audience::text FROM ledger_internal.own_body"
+	" WHERE $1 = 0 AND position > $2 ORDER BY position LIMIT " CppAsString2(TL_WIRE_ROWS_MAX),
 	2, {INT4OID, INT8OID}
 };
 
@@ -270,8 +268,8 @@ send_next(TlSender *sender)
 	uint64		count;
 
 	tl_replication_wire_begin(wire);
-	count = tl_chain_execute(sender->bodies ? &select_bodies : &select_rows,
-							 values, NULL, true);
+	count = tl_chain_execute_until(sender->bodies ? &select_bodies : &select_rows, values, true,
+								   CONTENT_COLUMN, TL_WIRE_BYTES_MAX);
 	sender->caught_up = count < TL_WIRE_ROWS_MAX;	/* until it is told of more */
 	if (count > 0)
 	{
@@ -282,8 +280,8 @@ send_next(TlSender *sender)
 
 		for (uint64 i = 0; i < count; i++)
 		{
-			contents[i] = tl_chain_result(i, 2, NULL);
-			audiences[i] = tl_chain_result(i, 3, &nulls[i]);
+			contents[i] = tl_chain_result(i, CONTENT_COLUMN, NULL);
+			audiences[i] = tl_chain_result(i, AUDIENCE_COLUMN, &nulls[i]);
 			size += toast_raw_datum_size(contents[i]) - VARHDRSZ;
 		}
 		sender->caught_up &= size < TL_WIRE_BYTES_MAX;

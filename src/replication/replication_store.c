@@ -31,9 +31,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "chain_batch.h"
+#include "chain_rows.h"
 #include "chain_statement.h"
 #include "consensus_payload.h"
 #include "consensus_rejoin.h"
@@ -48,11 +50,6 @@
 #define QUARANTINE_ROWS_MAX		1024
 #define QUARANTINE_HEAD_MAX		4096
 
-static TlStatement insert_row = {
-	"INSERT INTO ledger_internal.peer_log (member, nonce, seq, kind, epoch, view, message, digest)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-	8, {INT8OID, BYTEAOID, INT8OID, INT2OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID}
-};
 static TlStatement select_row = {
 	"SELECT message FROM ledger_internal.peer_log"
 	" WHERE member = $1 AND nonce = $2 AND seq = $3",
@@ -556,9 +553,11 @@ keep(TlPeerLog *log, const TlLogRow *row, const TlHash *digest,
 	tl_replication_gap_moved(log->gap, log->sequence);
 }
 
+/* With the columns of peer_log. */
 static void
 insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size)
 {
+	TlChainRows *rows = tl_chain_rows_open("peer_log");
 	Datum		values[] = {
 		Int64GetDatum((int64) row->member),
 		tl_chain_bytes(row->nonce, TL_NONCE_SIZE),
@@ -567,10 +566,13 @@ insert(const TlLogRow *row, const TlHash *digest, const void *data, size_t size)
 		Int64GetDatum((int64) row->epoch),
 		Int64GetDatum((int64) row->view),
 		tl_chain_bytes(data, size),
-		tl_chain_bytes(digest->bytes, TL_HASH_SIZE)
+		tl_chain_bytes(digest->bytes, TL_HASH_SIZE),
+		TimestampTzGetDatum(GetCurrentTimestamp())
 	};
+	bool		nulls[lengthof(values)] = {false};
 
-	tl_chain_execute(&insert_row, values, NULL, false);
+	tl_chain_rows_add(rows, values, nulls, lengthof(values));
+	tl_chain_rows_close(rows);
 }
 
 /*
