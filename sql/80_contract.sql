@@ -35,12 +35,12 @@ CREATE TABLE ledger_internal.contract (
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     motion bytea NOT NULL,
     source text,
-    state text NOT NULL CHECK (state IN ('deployed', 'failed')),
+    state text NOT NULL CHECK (state IN ('deployed', 'failed', 'skipped')),
     reason text
 );
 CREATE UNIQUE INDEX contract_deployed ON ledger_internal.contract (name, version) WHERE state = 'deployed';
 COMMENT ON TABLE ledger_internal.contract IS
-    'contracts that were decided on: deployed at that height, or the reason why not, the same at all members';
+    'contracts that were decided on: deployed at that height, or the reason why not, the same at all members; skipped: the members have passed over it (ledger.skip())';
 
 CREATE TABLE ledger_internal.contract_schema (
     schema name PRIMARY KEY,

@@ -121,7 +121,7 @@ CREATE FUNCTION ledger_internal.stand(
         OUT pid integer, OUT sqlstate text, OUT message text) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tl_stand' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION ledger_internal.stand() IS
-    'the call at which applying stands: it has failed for a reason that is this server''s, or has been running for 5 seconds; no row: at none';
+    'the call or deployment at which applying stands: it has failed for a reason that is this server''s, or has been running for 5 seconds; no row: at none';
 
 CREATE VIEW ledger.status AS
     SELECT s.name, s.member, s.incarnation, s.purpose, s.chain, s.state,
@@ -159,4 +159,4 @@ CREATE VIEW ledger.status AS
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;
 COMMENT ON VIEW ledger.status IS
-    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it; kind: validator, participant or observer, null while it is no member; stands_at: the call that cannot be executed here, or runs since stands_since, and what the error was';
+    'this node: its tip, rows that are committed and not final yet, tables that wait for a lock and the processes that hold it or ask for it; kind: validator, participant or observer, null while it is no member; stands_at: the call that cannot be executed here, or the deployment (0.0.height.0), or that runs since stands_since, and what the error was';

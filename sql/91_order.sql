@@ -94,8 +94,9 @@ BEGIN
     END IF;
     SELECT s.* INTO stand FROM ledger_internal.stand() AS s;
     IF FOUND THEN
-        RETURN format('Applying stands at call %s of block %s since %s: %s', stand.ref, stand.height, stand.since,
-                      coalesce(stand.message || '.', 'it is being executed.'));
+        RETURN format('Applying stands at %s of block %s since %s: %s', ledger_internal.stand_words(stand.ref), stand.height, stand.since,
+                      coalesce(stand.message || '.', 'it is being executed.'))
+            || format('  If no member can finish it, a quorum passes over it, each at its own node: SELECT ledger.skip(''%s'').', stand.ref);
     END IF;
     SELECT s.worker_pid, s.waiting_tables, s.blocked_by INTO node FROM ledger.status AS s;
     IF node.worker_pid IS NULL THEN

@@ -55,7 +55,7 @@ BEGIN
                   AND NOT EXISTS (SELECT FROM ledger_internal.contract AS c WHERE c.motion = d.motion)) THEN
         RAISE EXCEPTION 'a version of contract "%" is decided, and not applied here yet', check_contract_name.name
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'Try again when ledger.contract shows it as deployed or failed.';
+                  HINT = 'Try again when ledger.contract shows it as deployed, failed or skipped; ledger.status shows whether applying stands at it.';
     END IF;
     IF ledger_internal.next_version(check_contract_name.name) = 1
        AND EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = check_contract_name.name) THEN
@@ -106,6 +106,7 @@ DECLARE
     body CONSTANT bytea := convert_to(deploy.source, 'UTF8');
     change bytea;
     other record;
+    earlier ledger_internal.contract;
 BEGIN
     PERFORM ledger_internal.check_validator();
     PERFORM ledger_internal.check_contract_name(deploy.name);
@@ -124,6 +125,13 @@ BEGIN
     END IF;
     change := ledger_internal.make_notice(format('contract %s version %s of %s bytes', deploy.name,
                                                  ledger_internal.next_version(deploy.name), octet_length(body)), sha256(body));
+    SELECT * INTO earlier FROM ledger_internal.contract AS c WHERE c.motion = change;
+    IF FOUND THEN
+        RAISE EXCEPTION 'this script was proposed as version % of contract "%" before', earlier.version, deploy.name
+            USING ERRCODE = 'duplicate_object',
+                  DETAIL = format('Block %s has decided on it: %s.', earlier.height, earlier.reason),
+                  HINT = 'Change the script, be it a comment: a motion is decided once.';
+    END IF;
     IF NOT EXISTS (SELECT FROM ledger_internal.ordered_chunk AS o WHERE o.digest = sha256(body)) THEN
         PERFORM ledger_internal.submit(body);
     END IF;
@@ -212,4 +220,4 @@ CREATE VIEW ledger.contract AS
                                        lead(i.height) OVER (PARTITION BY i.name, i.state ORDER BY i.version) END AS superseded_at
                         FROM ledger_internal.contract AS i) AS d ON d.motion = a.motion;
 COMMENT ON VIEW ledger.contract IS
-    'contracts: state is proposed, approved (decided, and not applied here yet), deployed (in block since_height), superseded (by the version that the block at superseded_at has brought), failed (reason says why, the same at all members) or lapsed (the members changed, or another proposal of that version was deployed, before it was decided)';
+    'contracts: state is proposed, approved (decided, and not applied here yet), deployed (in block since_height), superseded (by the version that the block at superseded_at has brought), failed (reason says why, the same at all members), skipped (the members have passed over it, as no quorum could run its script) or lapsed (the members changed, or another proposal of that version was deployed, before it was decided)';

@@ -35,7 +35,7 @@ CREATE VIEW ledger.call_outcome AS
            coalesce(o.error_sqlstate, o.sqlstate) AS sqlstate, coalesce(o.words, o.error_message) AS message
       FROM ledger_internal.call_outcome AS o;
 COMMENT ON VIEW ledger.call_outcome IS
-    'what became of each call that is final here: done; refused by the contract, whose words are the message; failed by an error, of which this server tells more; or skipped, since the members have passed over it (ledger.skip()); without those in blocks whose state was taken from the others (ledger.state_take)';
+    'what became of each call that is final here: done; refused by the contract, whose words are the message; failed by an error, of which this server tells more; or skipped, since the members have passed over it (ledger.skip()), as deployments are that they have passed over (0.0.height.0); without those in blocks whose state was taken from the others (ledger.state_take)';
 GRANT SELECT ON ledger.call_outcome TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 CREATE FUNCTION ledger_internal.is_call(ref ledger.ref) RETURNS boolean
@@ -109,7 +109,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION ledger.outcome(ledger.ref, interval) IS
-    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped; unknown in blocks whose state was taken from the others (ledger.take_state()); waiting while its block is not applied here, for which wait says how long to wait; in a transaction that is not READ COMMITTED, as it was when that began';
+    'what became of a call, by the ref that it returned, or of a timer: done, refused, failed, skipped, as of a deployment (0.0.height.0) that was passed over; unknown in blocks whose state was taken from the others (ledger.take_state()); waiting while its block is not applied here, for which wait says how long to wait; in a transaction that is not READ COMMITTED, as it was when that began';
 GRANT EXECUTE ON FUNCTION ledger.outcome(ledger.ref, interval) TO ledger_admin, ledger_submitter, ledger_reader, ledger_auditor;
 
 -- No SECURITY DEFINER and no SET: either would keep it from committing.

@@ -14,6 +14,7 @@ SELECT d.height, m.name, m.version
   JOIN ledger_internal.decision AS d ON d.height > a.height,
        LATERAL ledger_internal.contract_motion(d.motion) AS m
  WHERE m.version > 1
+   AND NOT EXISTS (SELECT FROM ledger_internal.skip AS s WHERE s.height = d.height AND s.ref = ledger_internal.deployment_ref(s.height))
  ORDER BY d.height LIMIT 1
 $$;
 COMMENT ON FUNCTION ledger_internal.version_in_the_way() IS
@@ -27,6 +28,7 @@ DECLARE
     chosen bigint;
     stop ledger_internal.apply_stop;
     way record;
+    kept record;
 BEGIN
     IF take_state.reason IS NULL OR take_state.reason = '' OR take_state.max_mb IS NULL OR take_state.max_mb < 1 THEN
         RAISE EXCEPTION 'ledger.take_state() needs a reason, and a size above zero'
@@ -58,6 +60,17 @@ BEGIN
         DELETE FROM ledger_internal.taken_piece; -- all of it: the worker may not get on with it
         PERFORM ledger_internal.wire_changed();
         RETURN applied;
+    END IF;
+    SELECT c.name, c.version, s.height, s.ref INTO kept
+      FROM ledger_internal.skip AS s JOIN ledger_internal.contract AS c ON c.height = s.height AND c.state = 'deployed'
+     WHERE s.ref = ledger_internal.deployment_ref(s.height)
+     ORDER BY s.height LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'version % of contract "%" is deployed here, and the others have passed over it', kept.version, kept.name
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'The rows of state tables can be taken from the others, and not what the script has made of the tables.',
+                  HINT = format('Restore a backup from before block %s, run SELECT ledger.expect_skip(%s, ''%s'') in it, and then SELECT ledger.accept_restore(''reason'').  Or have this member removed and let it join anew.',
+                                kept.height, kept.height, kept.ref);
     END IF;
     SELECT * INTO way FROM ledger_internal.version_in_the_way();
     IF way.height IS NOT NULL AND applied > 0 THEN

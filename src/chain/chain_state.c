@@ -55,6 +55,9 @@
  *		32		32		Hash(0x00 || the contract's own words), UTF-8; of nothing
  *						unless they are such
  *
+ * A deployment that the members pass over, likewise: with the ref 0.0.height.0, and
+ * TL025.  Of those that are run, with whatever result, there is no leaf.
+ *
  * A timer of a contract that has run:
  *
  *		2		1		5: timer

@@ -10,7 +10,7 @@
  * alone: from the motion, the source that was ordered before, and contracts
  * deployed before.  What keeps this database alone from it (its schema of the
  * same name, a full disk) is an ERROR: the block is applied again, until it can
- * be.
+ * be, or the members pass over it (node_skip.c): then nothing is run at all.
  *
  * Invariants
  *	  K1  a version of a name is deployed once, and replaces the one before it, which
@@ -71,8 +71,8 @@ static TlStatement select_older = {
 };
 static TlStatement insert_contract = {
 	"INSERT INTO ledger_internal.contract (height, name, version, hash, motion, source, state, reason)"
-	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 IS NULL THEN 'deployed' ELSE 'failed' END, $7)",
-	7, {INT8OID, TEXTOID, INT4OID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID}
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	8, {INT8OID, TEXTOID, INT4OID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, TEXTOID}
 };
 static TlStatement select_tables = {
 	"SELECT c.oid FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam"
@@ -90,16 +90,24 @@ static TlStatement insert_schema = {
 };
 
 static bool load(Decided *out, int64_t height);
-static const char *load_source(const Decided *decided, int64_t height);
+static const char *load_source(const Decided *decided, int64_t height, bool needed);
 static const char *why_not(const Decided *decided, int64_t height);
 static const char *why_not_version(const Decided *decided);
 static bool is_reserved(const char *name);
 static const char *first_refusal(const Decided *decided, int64_t height);
 static void deploy(const Decided *decided, int64_t height);
 static void share_tables(const Decided *decided, Oid schema, int64_t height);
-static void store(const Decided *decided, int64_t height, const char *reason);
+static void store(const Decided *decided, int64_t height, const char *state, const char *reason);
 static void check_size(const char *source);
 static Datum return_refusals(FunctionCallInfo fcinfo, const TlRefusals *refusals);
+
+bool
+tl_contract_is_decided(int64_t height)
+{
+	Datum		value = Int64GetDatum(height);
+
+	return tl_chain_execute(&select_decided, &value, NULL, false) > 0;
+}
 
 /* What the block at that height decides. */
 void
@@ -110,16 +118,26 @@ tl_contract_deploy(int64_t height)
 
 	if (!load(&decided, height))
 		return;
+	decided.source = load_source(&decided, height, true);
 	reason = why_not(&decided, height);
 	if (reason == NULL)
 		deploy(&decided, height);
-	store(&decided, height, reason);
-	ereport(LOG,
-			errmsg("version %d of contract \"%s\" %s after block %lld", decided.version, decided.name,
-				   reason == NULL ? "is deployed" : "is not deployed", (long long) height),
-			reason == NULL ? 0 : errdetail_internal("%s", reason));
+	store(&decided, height, reason == NULL ? "deployed" : "failed", reason);
 }
 
+/* The source may be what is missing. */
+void
+tl_contract_pass_over(int64_t height)
+{
+	Decided		decided;
+
+	if (!load(&decided, height))
+		return;
+	decided.source = load_source(&decided, height, false);
+	store(&decided, height, "skipped", "the members have passed over it");
+}
+
+/* Without its source. */
 static bool
 load(Decided *out, int64_t height)
 {
@@ -132,13 +150,13 @@ load(Decided *out, int64_t height)
 	out->size = DatumGetInt32(tl_chain_result(0, 2, NULL));
 	out->hash = PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 3, NULL)));
 	out->motion = PointerGetDatum(DatumGetByteaPCopy(tl_chain_result(0, 4, NULL)));
-	out->source = load_source(out, height);
+	out->source = NULL;
 	return true;
 }
 
 /* K2.  The body of a final block is here, or will be. */
 static const char *
-load_source(const Decided *decided, int64_t height)
+load_source(const Decided *decided, int64_t height, bool needed)
 {
 	Datum		values[] = {decided->hash, Int64GetDatum(height)};
 	bool		is_null;
@@ -148,6 +166,8 @@ load_source(const Decided *decided, int64_t height)
 	if (tl_chain_execute(&select_source, values, NULL, false) == 0)
 		return NULL;
 	value = tl_chain_result(0, 0, &is_null);
+	if (is_null && !needed)
+		return NULL;
 	if (is_null)
 		ereport(ERROR,
 				errcode(TL_ERRCODE(TL_CHAIN_DAMAGED)),
@@ -264,8 +284,9 @@ share_tables(const Decided *decided, Oid schema, int64_t height)
 	}
 }
 
+/* reason: NULL if it is deployed */
 static void
-store(const Decided *decided, int64_t height, const char *reason)
+store(const Decided *decided, int64_t height, const char *state, const char *reason)
 {
 	Datum		values[] = {
 		Int64GetDatum(height),
@@ -274,15 +295,20 @@ store(const Decided *decided, int64_t height, const char *reason)
 		decided->hash,
 		decided->motion,
 		decided->source == NULL ? (Datum) 0 : CStringGetTextDatum(decided->source),
+		CStringGetTextDatum(state),
 		reason == NULL ? (Datum) 0 : CStringGetTextDatum(reason)
 	};
-	char		nulls[] = "       ";
+	char		nulls[] = "        ";
 
 	if (decided->source == NULL)
 		nulls[5] = 'n';
 	if (reason == NULL)
-		nulls[6] = 'n';
+		nulls[7] = 'n';
 	tl_chain_execute(&insert_contract, values, nulls, false);
+	ereport(LOG,
+			errmsg("version %d of contract \"%s\" %s after block %lld", decided->version, decided->name,
+				   reason == NULL ? "is deployed" : "is not deployed", (long long) height),
+			reason == NULL ? 0 : errdetail_internal("%s", reason));
 }
 
 /* ledger.check_contract(source): line, construct, why, replacement */

@@ -141,7 +141,8 @@ try_taken(int64_t height)
 	if (tl_chain_execute(&select_block, &value, NULL, true) == 0)
 		return TL_APPLY_IDLE;
 	tl_node_call_run(false);
-	if (!apply_block(height))
+	/* contracts are deployed, and not their calls executed: it matters what is passed over */
+	if (tl_node_skip_look(height) == TL_SKIP_OPEN || !apply_block(height))
 		return TL_APPLY_WAITS;
 	tl_node_replace_pass();
 	return TL_APPLY_MORE;

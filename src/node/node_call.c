@@ -10,7 +10,7 @@
  * leaf of the outcome root, and a row of ledger_internal.call_outcome, many at a time, behind
  * the events that it has told (node_event.c).  Behind them
  * the timers run that are due by the time of the block (contract_timer.c), whose
- * refs are 0.0.height.number: those that no member issues.
+ * refs are 0.0.height.number, from 1: those that no member issues.
  *
  * What calls changed in state tables goes into the set hashes at the end, each
  * element as often as it came more often than it went.  So a row that changed

@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * node_skip.c
- *	  Calls that the members pass over, since they cannot be executed.
+ *	  Calls and deployments that the members pass over, since they cannot be executed.
  *
  * A motion of kind skip names a call and its block.  Where a quorum approves, the
  * block that has the last approval decides it: from then on nobody executes the
- * call, and its outcome says so.  The decision stands in a later block than the
+ * call, and its outcome says so.  What is said of calls here holds for handled rows,
+ * timers and the deployment of a contract as well, each under its ref (node_call.c,
+ * node_deploy.c).  The decision stands in a later block than the
  * call, so it is noted when that block is stored (node_order_decision.c), which
  * waits for no applying, and looked at when the call's own block is applied.
  *
@@ -18,7 +20,8 @@
  * share an honest member.
  *
  * Who has executed it, before it was decided, has another state than the others: it
- * stops in front of the block that decides (apply_stop, executed).  Who applies old
+ * stops in front of the block that decides (apply_stop, executed).  If that was a
+ * script which has made tables, nobody's rows help.  Who applies old
  * blocks anew, a newcomer or a member that was restored, may come to the call
  * before it knows the decision.  So an invitation names the calls that are passed
  * over, and ledger.expect_skip() tells them to a database that was restored.
@@ -65,25 +68,46 @@ static TlStatement select_open = {
 	" AND NOT EXISTS (SELECT FROM ledger_internal.skip AS s WHERE s.height = m.height AND s.ref = m.ref)",
 	1, {INT8OID}
 };
-/* Of this height, and what the block at it decides. */
+/* Of this height, and what the block at it decides; was that executed here, and deployed? */
 static TlStatement select_skips = {
-	"SELECT s.ref, s.height, s.height < $1 AND EXISTS (SELECT FROM ledger_internal.call_outcome AS o"
-	" WHERE o.ref = s.ref AND o.height = s.height AND o.sqlstate <> $2)"
-	" FROM ledger_internal.skip AS s WHERE $1 IN (s.height, s.decided_at)",
+	"SELECT s.ref, s.height, s.height < $1 AND (coalesce(c.state <> 'skipped', false) OR EXISTS"
+	" (SELECT FROM ledger_internal.call_outcome AS o"
+	" WHERE o.ref = s.ref AND o.height = s.height AND o.sqlstate <> $2)),"
+	" coalesce(c.state = 'deployed', false)"
+	" FROM ledger_internal.skip AS s LEFT JOIN ledger_internal.contract AS c"
+	" ON c.height = s.height AND s.ref = ledger_internal.deployment_ref(s.height)"
+	" WHERE $1 IN (s.height, s.decided_at)",
 	2, {INT8OID, TEXTOID}
 };
+enum
+{
+	SKIP_REF,
+	SKIP_HEIGHT,
+	SKIP_EXECUTED,
+	SKIP_DEPLOYED
+};
+
+typedef struct Skip
+{
+	TlRefBytes	ref;
+	int64_t		height;			/* of its block */
+	bool		deployed;		/* its script has run here */
+} Skip;
 
 /* Those of the block that is being applied, in the context of the transaction. */
 static TlRefBytes *skipped = NULL;
 static int	skipped_count = 0;
 
-static void stop(const TlRefBytes *ref, int64_t height);
+static void stop(const Skip *skip);
+static void warn_of_call(const char *ref, int64_t height);
+static void warn_of_deployment(const char *ref, int64_t height);
 
-/* Can that block be applied, and without which calls? */
+/* Can that block be applied, and without which calls?  Those are known all the same. */
 TlSkipVerdict
 tl_node_skip_look(int64_t height)
 {
 	Datum		values[] = {Int64GetDatum(height), CStringGetTextDatum(tl_status_sqlstate(TL_SKIPPED))};
+	Skip		late = {.height = 0};
 	uint64		count;
 
 	LockRelationOid(tl_chain_stored_oid("skip"), ShareUpdateExclusiveLock);
@@ -94,18 +118,20 @@ tl_node_skip_look(int64_t height)
 	skipped = count == 0 ? NULL : MemoryContextAlloc(TopTransactionContext, count * sizeof(TlRefBytes));
 	for (uint64 i = 0; i < count; i++)
 	{
-		TlRefBytes *ref = DatumGetTlRefBytes(tl_chain_result(i, 0, NULL));
-		int64_t		of_call = DatumGetInt64(tl_chain_result(i, 1, NULL));
+		Skip		skip;
 
-		if (DatumGetBool(tl_chain_result(i, 2, NULL)))
-		{
-			stop(ref, of_call);
-			return TL_SKIP_LATE;
-		}
-		if (of_call == height)
-			skipped[skipped_count++] = *ref;
+		skip.ref = *DatumGetTlRefBytes(tl_chain_result(i, SKIP_REF, NULL));
+		skip.height = DatumGetInt64(tl_chain_result(i, SKIP_HEIGHT, NULL));
+		skip.deployed = DatumGetBool(tl_chain_result(i, SKIP_DEPLOYED, NULL));
+		if (DatumGetBool(tl_chain_result(i, SKIP_EXECUTED, NULL)))
+			late = skip;
+		if (skip.height == height)
+			skipped[skipped_count++] = skip.ref;
 	}
-	return TL_SKIP_NONE;
+	if (late.height == 0)
+		return TL_SKIP_NONE;
+	stop(&late);
+	return TL_SKIP_LATE;
 }
 
 /* Is this call of the block passed over? */
@@ -120,19 +146,39 @@ tl_node_skip_has(const TlRefBytes *ref)
 
 /* K2 */
 static void
-stop(const TlRefBytes *bytes, int64_t height)
+stop(const Skip *skip)
 {
-	TlRefBytes	copy = *bytes;
 	TlRef		ref;
 
-	if (!tl_chain_state_stop(height, "executed"))
+	if (!tl_chain_state_stop(skip->height, "executed"))
 		return;
-	tl_table_ref_unpack(&ref, &copy);
+	tl_table_ref_unpack(&ref, &skip->ref);
+	if (skip->deployed)
+		warn_of_deployment(tl_table_ref_text(&ref), skip->height);
+	else
+		warn_of_call(tl_table_ref_text(&ref), skip->height);
+}
+
+static void
+warn_of_call(const char *ref, int64_t height)
+{
 	ereport(WARNING,
 			errcode(TL_ERRCODE(TL_SKIPPED)),
 			errmsg("the members have passed over call %s of block %lld, which this node has executed",
-				   tl_table_ref_text(&ref), (long long) height),
+				   ref, (long long) height),
 			errdetail("Its state is not that of the others.  It applies no more blocks; it goes on ordering them."),
 			errhint("SELECT ledger.take_state('reason') takes the state of a later block from the others.  Or restore a backup from before that block, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').",
-					(long long) height, tl_table_ref_text(&ref)));
+					(long long) height, ref));
+}
+
+/* The same as in ledger.take_state(). */
+static void
+warn_of_deployment(const char *ref, int64_t height)
+{
+	ereport(WARNING,
+			errcode(TL_ERRCODE(TL_SKIPPED)),
+			errmsg("the members have passed over deployment %s, which this node has run", ref),
+			errdetail("It has a version of a contract that the others do not have.  It applies no more blocks; it goes on ordering them."),
+			errhint("Restore a backup from before block %lld, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').  Or have this member removed and let it join anew.",
+					(long long) height, (long long) height, ref));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * node_skip.h
- *	  Calls that the members pass over.
+ *	  Calls and deployments that the members pass over.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@ typedef enum TlSkipVerdict
 {
 	TL_SKIP_NONE,				/* the block can be applied */
 	TL_SKIP_OPEN,				/* not before the members have decided */
-	TL_SKIP_LATE				/* it decides on a call that was executed here */
+	TL_SKIP_LATE				/* it decides on what was executed here */
 } TlSkipVerdict;
 
 extern TlSkipVerdict tl_node_skip_look(int64_t height);
