@@ -121,9 +121,8 @@ static TlStatement note_piece = {
 static TlStatement select_agreed = {
 	"SELECT c.height, c.outcome_root, " TL_CHAIN_NAMED_CHECKPOINT
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b ON b.height = c.height AND b.hash = c.block"
-	" WHERE c.height <= $1 AND c.state_root = coalesce((SELECT s.state_root FROM ledger_internal.state AS s"
-	" WHERE s.height <= c.height ORDER BY s.height DESC LIMIT 1), sha256(''))"
-	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height)"
+	" WHERE c.height <= $1 AND c.state_root = " TL_CHAIN_STATE_ROOT("c.height")
+	" AND " TL_CHAIN_STATE_IS_KNOWN("c.height")
 	" ORDER BY c.height DESC LIMIT 1",
 	1, {INT8OID}
 };
@@ -131,7 +130,7 @@ static TlStatement select_agreed = {
 /* So it is after a block whose state was taken; what it was before is not known in any case. */
 static TlStatement select_last_take = {
 	"SELECT coalesce(max(t.height), 0) FROM ledger_internal.state_take AS t WHERE t.done_at IS NOT NULL AND t.height <= $1"
-	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > t.height AND s.unknown_after < t.height)",
+	" AND " TL_CHAIN_STATE_IS_KNOWN("t.height"),
 	1, {INT8OID}
 };
 

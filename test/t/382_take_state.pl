@@ -354,9 +354,28 @@ $wires->sql($newcomer, "BEGIN; SELECT ledger.join('$wires->{invitations}[$newcom
 $wires->admit([$newcomer], 1, 2, 3);
 stopped($newcomer, '', 'the newcomer has taken the state');
 is($wires->sql($newcomer, 'SELECT count(*) FROM ledger_internal.checkpoint'), '0', 'of a checkpoint that a header names, as after a change of the members on an idle ledger');
-keep_certificates($newcomer);
 push @members, $newcomer;
 ok($wires->poll($newcomer, 'SELECT applied_height = height FROM ledger.status'), 'and applies blocks');
+
+# Without a certificate the root in the header is what the state that was taken is compared with.
+{
+	my $at = $wires->sql($newcomer, 'SELECT height FROM ledger.state_take');
+	my $differs = "state_changed||$at|The state of this node after the block is not the one that a later block names.";
+	my $root = $wires->sql($newcomer, "SELECT state_root FROM ledger_internal.state WHERE height = $at");
+	my $write = "UPDATE ledger_internal.state SET state_root = '%s' WHERE height = $at";
+
+	is(problems($newcomer), '', 'nothing is wrong with what the newcomer has');
+	$wires->sql($newcomer, sprintf $write, '\x' . '00' x 32);
+	like(problems($newcomer), qr/^\Q$differs\E$/m, 'ledger.verify knows the root of what was taken');
+	like($wires->sql($newcomer, q{SELECT kind, relation, height, detail FROM ledger.verify('stock.item')}), qr/^\Q$differs\E$/m, 'also of one table');
+	$wires->sql($newcomer, sprintf $write, $root);
+	$wires->sql($newcomer, q{BEGIN; INSERT INTO ledger_internal.apply_stop (height, reason) SELECT height, 'diverged' FROM ledger_internal.applied; SELECT ledger.recompute_state(); COMMIT});
+	is(problems($newcomer), '', 'set hashes are computed again');
+	$wires->sql($newcomer, sprintf $write, '\x' . '00' x 32);
+	is(problems($newcomer), $differs, 'and that root is not forgotten then');
+	$wires->sql($newcomer, sprintf $write, $root);
+}
+keep_certificates($newcomer);
 same_tables('it has the rows of the others');
 is($wires->sql($newcomer, "SELECT unknown_after, height > unknown_after, done_at IS NOT NULL FROM ledger.state_take"), "$version_at|t|t", 'blocks up to the new version were executed');
 is($wires->sql($newcomer, "SELECT count(*) > 0, max(height) <= $version_at FROM ledger.call_outcome"), 't|t', 'and no call behind it');
