@@ -117,6 +117,24 @@ sub lose_certificates
 sub keep_certificates { my ($member) = @_; $wires->sql($member, 'DROP FUNCTION public.lost() CASCADE'); return }
 sub tell_the_truth { my ($member) = @_; $wires->wire($member, 'DROP FUNCTION ledger_wire.spoil() CASCADE'); return }
 sub not_from { my ($member, $reason) = @_; return ok($wires->node(4)->wait_for_log(qr/WARNING:  the state after block \d+ is not taken from member $member\n.*DETAIL:  What the member shows $reason/), "not from member $member: $reason") }
+
+# When a member was refused, in seconds of the day, so often.
+sub refusals
+{
+	my ($member, $count) = @_;
+	my @at;
+
+	for (my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default; $tries > 0 && @at < $count; $tries--)
+	{
+		my $log = slurp_file($wires->node(4)->logfile);
+
+		@at = ();
+		push @at, 3600 * $1 + 60 * $2 + $3
+			while $log =~ /^\S+ (\d\d):(\d\d):(\d\d\.\d+) .*WARNING:  the state after block \d+ is not taken from member $member$/mg;
+		usleep(100_000);
+	}
+	return @at;
+}
 sub show { my ($member, $value) = @_; $wires->sql($member, $_) foreach ("ALTER SYSTEM SET telco_ledger.show_state = $value", 'SELECT pg_reload_conf()'); return }
 
 # A row that nobody has, as it stands in a piece.
@@ -159,6 +177,12 @@ not_from(1, 'is not the state that a quorum of the members has signed');
 like($wires->error_of(4, 'SELECT ledger.cancel_take()'), qr/ERROR:  blocks are applied here without the calls in them\n/, 'now it cannot be cancelled any more');
 is($wires->sql(4, "SELECT state, message FROM ledger.outcome('$missed')"), 'unknown|this member is taking the state of a later block from the others, and does not know what became of calls before', 'as they are not executed any more');
 like($wires->error_of(4, 'SELECT * FROM ledger.as_of(NULL::stock.item, 1)'), qr/ERROR:  the state of this member is being taken from the others\n/, 'and no state is shown');
+{
+	my @at = refusals(1, 5);
+
+	cmp_ok(scalar @at, '>=', 5, 'who is asked alone and has lied is asked again');
+	cmp_ok($at[4] - $at[0], '>', 6.9, 'after 1 s, and 2, and 4');
+}
 $wires->sql(4, "SELECT ledger.take_state('somebody has changed one row', 'member2')");
 is($wires->sql(4, 'SELECT reason FROM ledger.state_take'), 'somebody has changed one row', 'a state is taken once at a time');
 not_from(2, 'cannot be that state: it has a piece that is too small');
