@@ -55,17 +55,18 @@ static TlStatement insert_root = {
 	"INSERT INTO ledger_internal.state (height, state_root) VALUES ($1, $2)", 2, {INT8OID, BYTEAOID}
 };
 static TlStatement select_root = {
-	"SELECT (SELECT state_root FROM ledger_internal.state WHERE height <= $1 ORDER BY height DESC LIMIT 1),"
-	" EXISTS (SELECT FROM ledger_internal.state WHERE height > $1 AND unknown_after < $1)",
+	"SELECT " TL_CHAIN_STATE_ROOT("$1") ", " TL_CHAIN_STATE_IS_KNOWN("$1"),
 	1, {INT8OID}
 };
-/* Up to the last checkpoint after which the state was the certified one it is known. */
+/* Up to the last checkpoint after which the state was the certified one, or the one that a header names, it is known. */
 static TlStatement delete_roots = {
-	"WITH good AS (SELECT coalesce(max(c.height), 0) AS height FROM ledger_internal.checkpoint AS c"
-	" WHERE c.state_root = coalesce((SELECT s.state_root FROM ledger_internal.state AS s"
-	" WHERE s.height <= c.height ORDER BY s.height DESC LIMIT 1), sha256(''))"
-	" AND c.height < $1 AND NOT EXISTS (SELECT FROM ledger_internal.state AS s"
-	" WHERE s.height > c.height AND s.unknown_after < c.height)),"
+	"WITH certified AS (SELECT coalesce(max(c.height), 0) AS height FROM ledger_internal.checkpoint AS c"
+	" WHERE c.height < $1 AND c.state_root = " TL_CHAIN_STATE_ROOT("c.height") " AND " TL_CHAIN_STATE_IS_KNOWN("c.height") "),"
+	" good AS (SELECT coalesce((SELECT n.height FROM"
+	" (SELECT b.height AS by, " TL_CHAIN_NAMED_CHECKPOINT " AS height, " TL_CHAIN_NAMED_ROOT " AS root"
+	" FROM ledger_internal.block AS b WHERE b.height > c.height) AS n"
+	" WHERE n.height > c.height AND n.height < $1 AND n.root = " TL_CHAIN_STATE_ROOT("n.height")
+	" AND " TL_CHAIN_STATE_IS_KNOWN("n.height") " ORDER BY n.by DESC LIMIT 1), c.height) AS height FROM certified AS c),"
 	" gone AS (DELETE FROM ledger_internal.state AS s USING good WHERE s.height > good.height)"
 	" SELECT height FROM good",
 	1, {INT8OID}
@@ -253,15 +254,10 @@ bool
 tl_chain_state_at(TlHash *out, int64_t height)
 {
 	Datum		value = Int64GetDatum(height);
-	bool		is_null;
 
 	tl_chain_execute(&select_root, &value, NULL, false);
-	(void) tl_chain_result(0, 0, &is_null);
-	if (is_null)
-		tl_merkle_empty_root(out);
-	else
-		read_bytes(out->bytes, TL_HASH_SIZE, 0, 0);
-	return !DatumGetBool(tl_chain_result(0, 1, NULL));
+	read_bytes(out->bytes, TL_HASH_SIZE, 0, 0);
+	return DatumGetBool(tl_chain_result(0, 1, NULL));
 }
 
 /* Does this node know what the blocks behind the first and up to the second have done?  Not

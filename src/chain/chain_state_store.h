@@ -20,6 +20,13 @@
 #define TL_CHAIN_NAMED_CHECKPOINT "('x' || encode(substring(b.header FROM 247 FOR 8), 'hex'))::bit(64)::bigint"
 #define TL_CHAIN_NAMED_ROOT "substring(b.header FROM 255 FOR 32)"
 
+/* In SQL, the state root here after a block that is applied, and whether it is known at all. */
+#define TL_CHAIN_STATE_ROOT(height) \
+	"coalesce((SELECT s.state_root FROM ledger_internal.state AS s" \
+	" WHERE s.height <= " height " ORDER BY s.height DESC LIMIT 1), sha256(''))"
+#define TL_CHAIN_STATE_IS_KNOWN(height) \
+	"NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > " height " AND s.unknown_after < " height ")"
+
 /* The leaves of an outcome root as far as they have been read; all zero: not at all. */
 typedef struct TlOutcomes
 {

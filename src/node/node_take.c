@@ -25,8 +25,15 @@
  *
  * Nothing is believed but that root.  A member whose pieces give another one, are
  * not of the form that node_show.c says, or too many, is named in the log and not asked
- * again, until all have been asked.  What is in the state tables stays until the one
- * transaction that replaces it, so a crash leaves the one state or the other.
+ * again, until all have been asked, and some time has passed, more after each refusal.
+ * What is in the state tables stays until the one transaction that replaces it, so a crash
+ * leaves the one state or the other.
+ *
+ * Blocks are passed over before the root is compared (2, 3), as it cannot be known sooner:
+ * it is one root over the set hashes of state tables and shared tables.  What the shared
+ * tables are after the checkpoint comes of applying the blocks up to it, which may reject
+ * rows, and make tables whose rows the pieces have; and nothing signed tells the set
+ * hashes one by one.
  *
  * Whichever member made this one's pieces is noted here, in this process; after a start
  * it begins with the first piece.
@@ -58,6 +65,7 @@ PG_FUNCTION_INFO_V1(tl_agreed_height);
 #define MAKING_MS		600000	/* for one member who says that he is making the pieces */
 #define PAUSE_MS_MIN	1000	/* after a round of all members in vain */
 #define PAUSE_MS_MAX	8000
+#define FORGIVE_MS_MAX	300000	/* before somebody who was refused is asked again: each time all pieces may come */
 
 static TlStatement select_take = {
 	"SELECT height, received, pieces, bytes, max_mb, source,"
@@ -121,9 +129,8 @@ static TlStatement note_piece = {
 static TlStatement select_agreed = {
 	"SELECT c.height, c.outcome_root, " TL_CHAIN_NAMED_CHECKPOINT
 	" FROM ledger_internal.checkpoint AS c JOIN ledger_internal.block AS b ON b.height = c.height AND b.hash = c.block"
-	" WHERE c.height <= $1 AND c.state_root = coalesce((SELECT s.state_root FROM ledger_internal.state AS s"
-	" WHERE s.height <= c.height ORDER BY s.height DESC LIMIT 1), sha256(''))"
-	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height)"
+	" WHERE c.height <= $1 AND c.state_root = " TL_CHAIN_STATE_ROOT("c.height")
+	" AND " TL_CHAIN_STATE_IS_KNOWN("c.height")
 	" ORDER BY c.height DESC LIMIT 1",
 	1, {INT8OID}
 };
@@ -131,7 +138,7 @@ static TlStatement select_agreed = {
 /* So it is after a block whose state was taken; what it was before is not known in any case. */
 static TlStatement select_last_take = {
 	"SELECT coalesce(max(t.height), 0) FROM ledger_internal.state_take AS t WHERE t.done_at IS NOT NULL AND t.height <= $1"
-	" AND NOT EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > t.height AND s.unknown_after < t.height)",
+	" AND " TL_CHAIN_STATE_IS_KNOWN("t.height"),
 	1, {INT8OID}
 };
 
@@ -151,6 +158,8 @@ typedef struct Take
 	TimestampTz making_until;	/* no longer can this member make the pieces */
 	int			questions;		/* for that piece, in vain */
 	int			pause_ms;
+	int			forgive_ms;		/* from one time that who was refused may be asked again to the next */
+	TimestampTz forgive_at;
 	uint8_t		making[TL_SHOWN_MAKING_SIZE];
 } Take;
 
@@ -160,6 +169,7 @@ static void look(TlWire *wire, TimestampTz now);
 static bool is_same(void);
 static void begin(int64_t refused);
 static void next_member(TlWire *wire, TimestampTz now);
+static void forgive_some(TimestampTz now);
 static bool may_be_asked(uint32_t member);
 static bool is_among(Datum members, uint32_t member);
 static bool is_alone_asked(void);
@@ -257,6 +267,8 @@ look(TlWire *wire, TimestampTz now)
 		take.asked_count = 0;
 		take.first = (uint32_t) (take.asked_at + MyProcPid);
 		take.pause_ms = 0;
+		take.forgive_ms = 0;
+		take.forgive_at = 0;
 		begin(0);
 	}
 	if (take.peer < 0 && tl_chain_execute(&choose, NULL, NULL, false) > 0)
@@ -317,7 +329,17 @@ next_member(TlWire *wire, TimestampTz now)
 	take.first++;
 	take.pause_ms = Min(Max(2 * take.pause_ms, PAUSE_MS_MIN), PAUSE_MS_MAX);
 	take.due = TimestampTzPlusMilliseconds(now, take.pause_ms);
-	tl_chain_execute(&forgive, NULL, NULL, false);
+	forgive_some(now);
+}
+
+/* Later each time: what cannot be used costs as much as what can, here and at who shows it. */
+static void
+forgive_some(TimestampTz now)
+{
+	if (now < take.forgive_at || tl_chain_execute(&forgive, NULL, NULL, false) == 0)
+		return;
+	take.forgive_ms = Min(Max(2 * take.forgive_ms, PAUSE_MS_MIN), FORGIVE_MS_MAX);
+	take.forgive_at = TimestampTzPlusMilliseconds(now, take.forgive_ms);
 }
 
 /* As the result says. */

@@ -8,7 +8,8 @@
  * whose digest stands beside it.  The digests of all tables give the newest
  * state root.  Each stable checkpoint that is kept has a certificate which
  * holds, the state root that this node had after the same block, and the root
- * over the outcomes since the checkpoint before.  What is told of calls and timers
+ * over the outcomes since the checkpoint before.  Of a checkpoint without a certificate here
+ * the state root is the one that headers above it name, if any does.  What is told of calls and timers
  * of contracts has these outcomes as its leaves.  Where this node has taken the state of a
  * block from the others it does not know them (src/node/node_take.c).
  *
@@ -34,6 +35,7 @@
 #include "tl_compat.h"
 
 #define CHECKPOINTS_MAX		1000	/* read at once */
+#define HEADERS_MAX			10000
 #define CALLS_MAX			10000	/* compared at once, and those of the last one's block */
 
 static TlStatement select_applied = {"SELECT height FROM ledger_internal.applied"};
@@ -52,14 +54,26 @@ static TlStatement select_last_checkpoint = {
 };
 static TlStatement select_checkpoints = {
 	"SELECT c.height, c.block, c.state_root, c.outcome_root, c.certificate, b.hash,"
-	" (SELECT s.state_root FROM ledger_internal.state AS s WHERE s.height <= c.height"
-	" ORDER BY s.height DESC LIMIT 1),"
-	" EXISTS (SELECT FROM ledger_internal.state AS s WHERE s.height > c.height AND s.unknown_after < c.height),"
+	" " TL_CHAIN_STATE_ROOT("c.height") ", " TL_CHAIN_STATE_IS_KNOWN("c.height") ","
 	" " TL_CHAIN_NAMED_CHECKPOINT ","
 	" " TL_PROOF_TAKEN_BELOW
 	" FROM ledger_internal.checkpoint AS c LEFT JOIN ledger_internal.block AS b USING (height)"
 	" WHERE c.height > $1 AND c.height <= $2 ORDER BY c.height LIMIT $3",
 	3, {INT8OID, INT8OID, INT4OID}
+};
+
+/* What headers name, of which there is no certificate. */
+static TlStatement select_named = {
+	"SELECT n.height, n.root, " TL_CHAIN_STATE_ROOT("n.height") " FROM (SELECT DISTINCT " TL_CHAIN_NAMED_CHECKPOINT " AS height,"
+	" " TL_CHAIN_NAMED_ROOT " AS root FROM ledger_internal.block AS b WHERE b.height > $1 AND b.height <= $2) AS n"
+	" WHERE n.height > $3 AND n.height <= $4 AND " TL_CHAIN_STATE_IS_KNOWN("n.height")
+	" AND NOT EXISTS (SELECT FROM ledger_internal.checkpoint AS c WHERE c.height = n.height) ORDER BY n.height",
+	4, {INT8OID, INT8OID, INT8OID, INT8OID}
+};
+static TlStatement select_last_naming = {
+	"SELECT b.height FROM ledger_internal.block AS b WHERE b.height <= $1 AND " TL_CHAIN_NAMED_CHECKPOINT " <= $2"
+	" ORDER BY b.height DESC LIMIT 1",
+	2, {INT8OID, INT8OID}
 };
 
 static TlStatement select_range_end = {
@@ -120,6 +134,8 @@ static void scan_table(void *argument);
 static void check_root(TlVerification *run);
 static void check_last(TlVerification *run, int64_t applied_height);
 static int64_t check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height);
+static void check_named(TlVerification *run, int64_t after, int64_t last, int64_t applied_height);
+static void check_state(TlVerification *run, uint64 row, int certified_column, int own_column, const char *detail);
 static void check_certificate(TlVerification *run, uint64 row);
 static void check_outcomes(TlVerification *run, TlOutcomes *outcomes, const Checkpoint *checkpoint);
 static int64_t check_calls(TlVerification *run, int64_t after);
@@ -165,6 +181,7 @@ tl_proof_verify_state(TlVerification *run, List *tables)
 	tl_proof_verify_events(run);
 	for (int64_t after = 0; after >= 0;)
 		after = check_checkpoints(run, after, applied_height);
+	check_named(run, -1, run->tip_height, applied_height);
 }
 
 static TableState *
@@ -270,15 +287,20 @@ check_root(TlVerification *run)
 static void
 check_last(TlVerification *run, int64_t applied_height)
 {
-	Datum		value = Int64GetDatum(applied_height);
+	Datum		values[] = {Int64GetDatum(run->tip_height), Int64GetDatum(applied_height)};
 	bool		is_null;
-	Datum		height;
+	int64_t		height;
 
 	check_root(run);
-	tl_chain_execute(&select_last_checkpoint, &value, NULL, true);
-	height = tl_chain_result(0, 0, &is_null);
+	tl_chain_execute(&select_last_checkpoint, &values[1], NULL, true);
+	height = DatumGetInt64(tl_chain_result(0, 0, &is_null));
 	if (!is_null)
-		(void) check_checkpoints(run, DatumGetInt64(height) - 1, applied_height);
+		(void) check_checkpoints(run, height - 1, applied_height);
+	if (tl_chain_execute(&select_last_naming, values, NULL, true) > 0)
+	{
+		height = DatumGetInt64(tl_chain_result(0, 0, NULL));
+		check_named(run, height - 1, height, applied_height);
+	}
 }
 
 /* Some, of blocks that are stored here; the last one's height, -1 if there are no more. */
@@ -293,8 +315,6 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 	int			applied_count = 0;
 	TlOutcomes	outcomes = {0};
 	int64_t		height = -1;
-	TlHash		stable;
-	TlHash		own;
 
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -310,20 +330,56 @@ check_checkpoints(TlVerification *run, int64_t after, int64_t applied_height)
 			applied[applied_count].after = DatumGetInt64(named);
 			applied[applied_count++].height = height;
 		}
-		if (height > applied_height || DatumGetBool(tl_chain_result(i, 7, NULL)) ||
-			!read_hash(&stable, i, 2))
-			continue;
-		if (!read_hash(&own, i, 6))
-			tl_merkle_empty_root(&own);
-		if (memcmp(&stable, &own, sizeof(own)) != 0)
-			report(run, InvalidOid, height, &stable, &own,
-				   "The state of this node after the block is not the one that a quorum has signed.");
+		if (height <= applied_height && DatumGetBool(tl_chain_result(i, 7, NULL)))
+			check_state(run, i, 2, 6, "The state of this node after the block is not the one that a quorum has signed.");
 	}
 	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < applied_count; i++)
 		check_outcomes(run, &outcomes, &applied[i]);
 	pfree(applied);
 	return height;
+}
+
+/*
+ * Roots in the headers of blocks behind the first and up to the second, which a quorum has
+ * signed as well: of a checkpoint that became stable elsewhere there may be no more here.
+ */
+static void
+check_named(TlVerification *run, int64_t after, int64_t last, int64_t applied_height)
+{
+	int64_t		height = 0;
+
+	for (; after < last; after += HEADERS_MAX)
+	{
+		Datum		values[] = {
+			Int64GetDatum(after), Int64GetDatum(Min(after + HEADERS_MAX, last)), Int64GetDatum(height),
+			Int64GetDatum(applied_height)
+		};
+		uint64		count = tl_chain_execute(&select_named, values, NULL, true);
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint64 i = 0; i < count; i++)
+		{
+			height = DatumGetInt64(tl_chain_result(i, 0, NULL));
+			check_state(run, i, 1, 2, "The state of this node after the block is not the one that a later block names.");
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
+/* The root that was signed, against the own one, in a row of the result. */
+static void
+check_state(TlVerification *run, uint64 row, int certified_column, int own_column, const char *detail)
+{
+	TlHash		certified;
+	TlHash		own;
+
+	if (!read_hash(&certified, row, certified_column))
+		return;
+	if (!read_hash(&own, row, own_column))
+		tl_merkle_empty_root(&own);
+	if (memcmp(&certified, &own, sizeof(own)) != 0)
+		report(run, InvalidOid, DatumGetInt64(tl_chain_result(row, 0, NULL)), &certified, &own, detail);
 }
 
 /* What was rejected here is what a quorum has signed. */

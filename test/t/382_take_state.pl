@@ -117,6 +117,24 @@ sub lose_certificates
 sub keep_certificates { my ($member) = @_; $wires->sql($member, 'DROP FUNCTION public.lost() CASCADE'); return }
 sub tell_the_truth { my ($member) = @_; $wires->wire($member, 'DROP FUNCTION ledger_wire.spoil() CASCADE'); return }
 sub not_from { my ($member, $reason) = @_; return ok($wires->node(4)->wait_for_log(qr/WARNING:  the state after block \d+ is not taken from member $member\n.*DETAIL:  What the member shows $reason/), "not from member $member: $reason") }
+
+# When a member was refused, in seconds of the day, so often.
+sub refusals
+{
+	my ($member, $count) = @_;
+	my @at;
+
+	for (my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default; $tries > 0 && @at < $count; $tries--)
+	{
+		my $log = slurp_file($wires->node(4)->logfile);
+
+		@at = ();
+		push @at, 3600 * $1 + 60 * $2 + $3
+			while $log =~ /^\S+ (\d\d):(\d\d):(\d\d\.\d+) .*WARNING:  the state after block \d+ is not taken from member $member$/mg;
+		usleep(100_000);
+	}
+	return @at;
+}
 sub show { my ($member, $value) = @_; $wires->sql($member, $_) foreach ("ALTER SYSTEM SET telco_ledger.show_state = $value", 'SELECT pg_reload_conf()'); return }
 
 # A row that nobody has, as it stands in a piece.
@@ -159,6 +177,12 @@ not_from(1, 'is not the state that a quorum of the members has signed');
 like($wires->error_of(4, 'SELECT ledger.cancel_take()'), qr/ERROR:  blocks are applied here without the calls in them\n/, 'now it cannot be cancelled any more');
 is($wires->sql(4, "SELECT state, message FROM ledger.outcome('$missed')"), 'unknown|this member is taking the state of a later block from the others, and does not know what became of calls before', 'as they are not executed any more');
 like($wires->error_of(4, 'SELECT * FROM ledger.as_of(NULL::stock.item, 1)'), qr/ERROR:  the state of this member is being taken from the others\n/, 'and no state is shown');
+{
+	my @at = refusals(1, 5);
+
+	cmp_ok(scalar @at, '>=', 5, 'who is asked alone and has lied is asked again');
+	cmp_ok($at[4] - $at[0], '>', 6.9, 'after 1 s, and 2, and 4');
+}
 $wires->sql(4, "SELECT ledger.take_state('somebody has changed one row', 'member2')");
 is($wires->sql(4, 'SELECT reason FROM ledger.state_take'), 'somebody has changed one row', 'a state is taken once at a time');
 not_from(2, 'cannot be that state: it has a piece that is too small');
@@ -354,9 +378,28 @@ $wires->sql($newcomer, "BEGIN; SELECT ledger.join('$wires->{invitations}[$newcom
 $wires->admit([$newcomer], 1, 2, 3);
 stopped($newcomer, '', 'the newcomer has taken the state');
 is($wires->sql($newcomer, 'SELECT count(*) FROM ledger_internal.checkpoint'), '0', 'of a checkpoint that a header names, as after a change of the members on an idle ledger');
-keep_certificates($newcomer);
 push @members, $newcomer;
 ok($wires->poll($newcomer, 'SELECT applied_height = height FROM ledger.status'), 'and applies blocks');
+
+# Without a certificate the root in the header is what the state that was taken is compared with.
+{
+	my $at = $wires->sql($newcomer, 'SELECT height FROM ledger.state_take');
+	my $differs = "state_changed||$at|The state of this node after the block is not the one that a later block names.";
+	my $root = $wires->sql($newcomer, "SELECT state_root FROM ledger_internal.state WHERE height = $at");
+	my $write = "UPDATE ledger_internal.state SET state_root = '%s' WHERE height = $at";
+
+	is(problems($newcomer), '', 'nothing is wrong with what the newcomer has');
+	$wires->sql($newcomer, sprintf $write, '\x' . '00' x 32);
+	like(problems($newcomer), qr/^\Q$differs\E$/m, 'ledger.verify knows the root of what was taken');
+	like($wires->sql($newcomer, q{SELECT kind, relation, height, detail FROM ledger.verify('stock.item')}), qr/^\Q$differs\E$/m, 'also of one table');
+	$wires->sql($newcomer, sprintf $write, $root);
+	$wires->sql($newcomer, q{BEGIN; INSERT INTO ledger_internal.apply_stop (height, reason) SELECT height, 'diverged' FROM ledger_internal.applied; SELECT ledger.recompute_state(); COMMIT});
+	is(problems($newcomer), '', 'set hashes are computed again');
+	$wires->sql($newcomer, sprintf $write, '\x' . '00' x 32);
+	is(problems($newcomer), $differs, 'and that root is not forgotten then');
+	$wires->sql($newcomer, sprintf $write, $root);
+}
+keep_certificates($newcomer);
 same_tables('it has the rows of the others');
 is($wires->sql($newcomer, "SELECT unknown_after, height > unknown_after, done_at IS NOT NULL FROM ledger.state_take"), "$version_at|t|t", 'blocks up to the new version were executed');
 is($wires->sql($newcomer, "SELECT count(*) > 0, max(height) <= $version_at FROM ledger.call_outcome"), 't|t', 'and no call behind it');

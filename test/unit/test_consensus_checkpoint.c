@@ -32,6 +32,7 @@ static TlConsensus * core;
 static void *memory;
 static uint64_t sequences[MEMBERS_MAX + 1];
 static int64_t now_us;
+static bool more;			/* rows come in the same step */
 
 static void open_members(unsigned count, unsigned lane_length);
 
@@ -105,7 +106,7 @@ give(uint32_t member, uint8_t kind, uint64_t view, const uint8_t *payload,
 	 size_t size)
 {
 	TlInput		input = {.kind = TL_INPUT_ROW,.now_us = ++now_us,
-	.certificates_valid = true};
+	.certificates_valid = true,.more = more};
 
 	input.row.member = member;
 	input.row.sequence = ++sequences[member];
@@ -269,6 +270,32 @@ diverged(void)
 	UNIT_CHECK(status.diverged && !status.stopped);
 	UNIT_CHECK(apply(HEIGHT, 7, 70) == TL_OK);
 	UNIT_CHECK(unit_appended(&actions, TL_LOG_STATE) == NULL);
+	free(memory);
+}
+
+/* R43: the alarm names where that was seen first, though a later one is stable by the end of the step. */
+static void
+diverged_where(void)
+{
+	const TlAction *action;
+	TlConsensusStatus status;
+
+	open_core();
+	UNIT_CHECK(apply(32, 7, 38) == TL_OK);
+	UNIT_CHECK(apply(HEIGHT, 7, 70) == TL_OK);
+	more = true;
+	for (uint32_t member = 2; member <= 4; member++)
+		say(member, 32, 1);
+	for (uint32_t member = 2; member <= 4; member++)
+	{
+		UNIT_CHECK(find_alarm(TL_ALARM_DIVERGED) == NULL);
+		more = member < 4;
+		say(member, HEIGHT, 1);
+	}
+	action = find_alarm(TL_ALARM_DIVERGED);
+	UNIT_CHECK(action != NULL && action->member == 1 && action->state.height == 32);
+	tl_consensus_status(core, &status);
+	UNIT_CHECK(status.diverged && status.checkpoint_height == HEIGHT);
 	free(memory);
 }
 
@@ -580,6 +607,6 @@ no_place(void)
 
 UNIT_MAIN(UNIT_CASE(bytes_decide), UNIT_CASE(when_it_is_written),
 		  UNIT_CASE(when_idle),
-		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(diverged_before),
+		  UNIT_CASE(stable), UNIT_CASE(diverged), UNIT_CASE(diverged_where), UNIT_CASE(diverged_before),
 		  UNIT_CASE(split),
 		  UNIT_CASE(prunable), UNIT_CASE(active), UNIT_CASE(prunable_within_limits), UNIT_CASE(full_steps), UNIT_CASE(no_place))
