@@ -131,6 +131,7 @@ typedef struct Making
 	int32		count;			/* of those that are written */
 } Making;
 
+static bool asks = false;		/* in the process of the wire: somebody does since the worker was told */
 static bool asked = true;		/* somebody may have */
 static TimestampTz due = DT_NOEND;	/* when there is something to do otherwise */
 static bool nothing_kept = false;	/* the setting is off, and what there was is dropped */
@@ -168,7 +169,7 @@ tl_node_show_piece(void *context, uint32_t member, uint64_t height, uint32_t num
 	}
 	else if (is_known((int64_t) height))
 	{
-		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
+		asks = true;
 		if (is_being_made(member, (int64_t) height))
 		{
 			out.data = palloc0(TL_SHOWN_HEADER_SIZE);
@@ -214,6 +215,14 @@ is_being_made(uint32_t member, int64_t height)
 
 	tl_chain_execute(&upsert_asked, values, NULL, false);
 	return !DatumGetBool(tl_chain_result(0, 0, NULL));
+}
+
+void
+tl_node_show_tell(void)
+{
+	if (asks)
+		tl_node_shared_tell_worker(MyDatabaseId, TL_NEWS_PRUNE);
+	asks = false;
 }
 
 void

@@ -20,6 +20,9 @@
  */
 extern TlSpan tl_node_show_piece(void *context, uint32_t member, uint64_t height, uint32_t number);
 
+/* Behind that transaction: the worker, who would not see the question before, is told of it. */
+extern void tl_node_show_tell(void);
+
 /* The worker, between its transactions; for how many ms there is nothing to do, -1: for ever. */
 extern long tl_node_show_tend(void);
 extern void tl_node_show_wake(void);

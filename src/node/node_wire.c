@@ -37,6 +37,7 @@
 #include "node_process.h"
 #include "node_settle.h"
 #include "node_shared.h"
+#include "node_show.h"
 #include "node_take.h"
 #include "node_wire.h"
 #include "replication_setting.h"
@@ -319,6 +320,7 @@ poll_all(TlWire *wire, TlOrder *order)
 		if (order_wake <= now)
 			order_wake = tl_node_order_poll(order, now);
 	}
+	tl_node_show_tell();
 	return Min(Min(wake, order_wake), tl_node_take_due(wire));
 }
 

@@ -139,9 +139,16 @@ ask(3, 1_000_000);
 ($who, $made) = first_shown(2 => $heights[0]);
 is($who, '2', 'member 2 is shown a state');
 is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.asked_state WHERE height = 1000000'), '0', 'a height without a checkpoint is not noted');
-ask(2, $heights[0], 1);
-usleep(1_000_000);
-is(answer(2), '', 'nor is there more than that state has');
+
+# Questions are answered one behind the other.
+{
+	my $at = $wires->sql(1, 'SELECT at FROM ledger_internal.asked_state WHERE member = 2');
+
+	ask(2, $heights[0], 1);
+	ok($wires->poll(1, "SELECT at > '$at' FROM ledger_internal.asked_state WHERE member = 2"), 'who asks for more pieces than that state has is heard');
+	is({ round(3 => $heights[0]) }->{3}, $made, 'and somebody else is answered after him');
+	is(answer(2), '', 'but he is not');
+}
 
 # For longer than the pause between two states.
 {
@@ -216,7 +223,14 @@ ok($wires->poll(3, 'SELECT max(c.height) >= (SELECT max(height) FROM ledger_inte
 	is((join ' ', sort keys %first), '1 2', 'another member is asked first in another take');
 }
 show('on');
-ok(shown_to(2, 2 => $heights[2]), 'a state is shown again');
+
+# The worker is told of a question when it can see it, and is not asked twice.
+$wires->sql(1, 'CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$;'
+	. ' CREATE TRIGGER late BEFORE INSERT ON ledger_internal.asked_state FOR EACH ROW EXECUTE FUNCTION public.late()');
+ask(2, $heights[2]);
+ok($wires->poll(1, 'SELECT height FROM ledger_internal.shown_state', $heights[2]), 'a state is made for one question whose transaction takes long');
+$wires->sql(1, 'DROP FUNCTION public.late() CASCADE');
+ok(shown_to(2, 2 => $heights[2]), 'and shown');
 $wires->sql(1, 'ALTER SYSTEM SET telco_ledger.show_state = off');
 $wires->node(1)->restart;
 is_dropped('it is dropped by a start that finds the setting off');
