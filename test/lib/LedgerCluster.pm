@@ -12,10 +12,12 @@ package LedgerCluster;
 use strict;
 use warnings;
 
+use Digest::MD5 qw(md5_hex);
+use File::Path qw(rmtree);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(gettimeofday usleep);
 
 our @ISA = ('PostgreSQL::Test::Cluster');
 
@@ -39,14 +41,16 @@ use constant WORKER => 'telco_ledger worker';
 
 # A started server: preload => 0 leaves the library out, conf => '...' adds
 # lines to postgresql.conf, allows_streaming => 1 lets it be backed up; install_path
-# names another server than that of the tests, initdb => [...] its options.
+# names another server than that of the tests, initdb => [...] its options;
+# extension => 1: its database postgres has the extension.
 sub new_server
 {
 	my ($class, $name, %param) = @_;
 	my $node = $class->new($name, $param{install_path} ? (install_path => $param{install_path}) : ());
 
 	# A ledger's database is UTF8, whatever the caller's locale.
-	$node->init(extra => $param{initdb} // [ '--no-locale', '--encoding=UTF8' ],
+	$node->init_from_copy($param{extension},
+		extra => $param{initdb} // [ '--no-locale', '--encoding=UTF8' ],
 		allows_streaming => $param{allows_streaming} // 0);
 	$node->preload if $param{preload} // 1;
 	$node->append_conf('postgresql.conf', $param{conf}) if defined $param{conf};
@@ -54,14 +58,77 @@ sub new_server
 	return $node;
 }
 
+# init(), but initdb itself runs once for all servers of all files that want the
+# same; they begin with copies of what it made.
+sub init_from_copy
+{
+	my ($node, $with_extension, %param) = @_;
+	my $run = \&PostgreSQL::Test::Utils::system_or_bail;
+
+	no warnings 'redefine';
+	local *PostgreSQL::Test::Utils::system_or_bail = sub {
+		return $run->(@_) if $_[0] ne 'initdb';
+		my $original = $node->original($with_extension, @{ $param{extra} });
+
+		system_log('cp', '-R', $original, $node->data_dir) == 0 or BAIL_OUT("could not copy $original");
+		$node->renew_identifier;
+	};
+	$node->init(%param);
+	return;
+}
+
+# A data directory for others to copy: made by whoever needs it first.  Of two
+# who do so at one time, one throws its own away.
+sub original
+{
+	my ($node, $with_extension, @options) = @_;
+	my $original = $PostgreSQL::Test::Utils::tmp_check . '/original_'
+	  . md5_hex(join(' ', $node->install_path // '', $with_extension ? 'extension' : '', @options));
+	my $new = "$original.$$";
+
+	return $original if -d $original;
+	system_or_bail('initdb', '-D', $new, '-A', 'trust', '-N', @options);
+	$node->extend_original($new) if $with_extension;
+	rename($new, $original) or rmtree($new);
+	return $original;
+}
+
+# CREATE EXTENSION needs a server that runs; its own settings leave none behind.
+sub extend_original
+{
+	my ($node, $directory) = @_;
+	my $socket = PostgreSQL::Test::Utils::tempdir_short();
+	my $settings = "-c listen_addresses= -c unix_socket_directories=$socket -c port=5432 -c shared_preload_libraries=telco_ledger -c telco_ledger.key_directory=$socket";
+
+	system_or_bail('pg_ctl', '-w', '-D', $directory, '-l', "$directory.log", '-o', $settings, 'start');
+	system_or_bail('psql', '-Xq', '-h', $socket, '-p', 5432, '-d', 'postgres', '-c', 'CREATE EXTENSION telco_ledger CASCADE');
+	system_or_bail('pg_ctl', '-w', '-D', $directory, '-m', 'fast', 'stop');
+	return;
+}
+
+# A ledger knows its server by the identifier that initdb draws, so each copy gets
+# one of its own, made in the same way.  pg_resetwal takes it from pg_control, whose
+# checksum is then wrong, and writes both anew, as well as the WAL that bears it.
+sub renew_identifier
+{
+	my ($node) = @_;
+	my ($seconds, $microseconds) = gettimeofday();
+	my $path = $node->data_dir . '/global/pg_control';
+
+	open my $control, '+<', $path or BAIL_OUT("could not open $path: $!");
+	print $control pack('Q', $seconds << 32 | $microseconds << 12 | $$ & 0xfff);
+	close $control;
+	system_log('pg_resetwal', '-f', '-D', $node->data_dir) == 0 or BAIL_OUT('pg_resetwal failed');
+	return;
+}
+
 # A started server whose database postgres is a ledger; purpose => 'test' makes
 # it one that may be disposed of.
 sub new_node
 {
 	my ($class, $name, %param) = @_;
-	my $node = $class->new_server($name, %param);
+	my $node = $class->new_server($name, extension => 1, %param);
 
-	$node->create_extension;
 	$node->create_node($name, $param{purpose} // 'production');
 	return $node;
 }

@@ -72,9 +72,8 @@ sub new
 	foreach my $member (1 .. $count)
 	{
 		my $node = LedgerCluster->new_server("$self->{servers_named}member$member",
-			allows_streaming => 'logical', conf => $conf . ($param{conf} // ''), %{ $param{servers}{$member} // {} });
+			extension => 1, allows_streaming => 'logical', conf => $conf . ($param{conf} // ''), %{ $param{servers}{$member} // {} });
 
-		$node->create_extension;
 		push @{ $self->{nodes} }, $node;
 		push @keys, $node->safe_psql('postgres', 'SELECT ledger_internal.make_key()');
 	}
@@ -309,9 +308,8 @@ sub add_newcomer
 	my ($self, %param) = @_;
 	my $number = ++$self->{count};
 	my $node = LedgerCluster->new_server("$self->{servers_named}member$number",
-		allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
+		extension => 1, allows_streaming => 'logical', conf => $conf . ($param{conf} // ''));
 
-	$node->create_extension;
 	push @{ $self->{nodes} }, $node;
 	$self->{fingerprints}[$number] = $self->sql($number, 'SELECT ledger.fingerprint()');
 	return $number;
