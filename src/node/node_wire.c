@@ -9,8 +9,8 @@
  *
  * The process is a loop around tl_replication_wire_poll (src/replication):
  * latch, sockets and a time, whichever is first.  It ends by ERROR when
- * something does not fit, and the worker starts another one after a pause; all
- * that it knows is in tables or in the wire.
+ * something does not fit, and the worker starts another one, in five seconds not
+ * more than one; all that it knows is in tables or in the wire.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,7 +47,7 @@
 /* How often it is looked whether own rows are to be sent that nobody told of. */
 #define LOOK_MS			1000
 
-/* Before a process that has failed is followed by another. */
+/* From the start of a process to that of the next: one that has run for longer is followed at once. */
 #define RETRY_MS		5000
 
 PG_FUNCTION_INFO_V1(tl_wire_changed);
@@ -63,7 +63,7 @@ static void at_end(XactEvent event, void *arg);
 static bool has_peers(void);
 static bool take_doubt(void);
 static void look_again(void);
-static bool start(void);
+static bool start(TimestampTz now);
 static bool take_slot(void);
 static void leave_slot(int code, Datum argument);
 static TlWire *make_wire(TlOrder **order);
@@ -156,14 +156,10 @@ tl_node_wire_tend(void)
 	LWLockRelease(tl_node_shared_lock());
 	if (handle == NULL && !wanted)
 		return -1;
+	if (handle != NULL && !tl_node_process_has_ended(&handle))
+		return -1;				/* its end sets our latch */
 	now = GetCurrentTimestamp();
-	if (handle != NULL)
-	{
-		if (!tl_node_process_has_ended(&handle))
-			return -1;			/* its end sets our latch */
-		due = TimestampTzPlusMilliseconds(now, RETRY_MS);
-	}
-	if (wanted && due <= now && start())
+	if (wanted && due <= now && start(now))
 		return -1;
 	return wanted ? Max(TimestampDifferenceMilliseconds(now, due), 1) : -1;
 }
@@ -214,11 +210,10 @@ tl_node_wire_wake(void)
 }
 
 static bool
-start(void)
+start(TimestampTz now)
 {
 	handle = tl_node_process_start("wire", TL_NODE_WIRE_FUNCTION);
-	if (handle == NULL)
-		due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+	due = TimestampTzPlusMilliseconds(now, RETRY_MS);
 	return handle != NULL;
 }
 
