@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * chain_rows.c
- *	  Rows of one of the library's own tables, inserted many at a time.
+ *	  Rows of one of the library's own tables, inserted past SPI, many at a time.
  *
- * Past SPI, straight to heap and its indexes, for what a block has many of: a tenth
- * of the time, and one record of WAL for a page of rows.  The caller answers for NOT
+ * Straight to heap and its indexes.  For what a block has many of: a tenth of the
+ * time, and one record of WAL for a page of rows.  A single row of a log saves as much
+ * as its statement needs to begin.  The caller answers for NOT
  * NULL and CHECK, which nobody asks here; unique keys are asked as ever.  A row is in
  * its table when others have been added, or after the close, and not before.  A table
  * that has other columns than its caller knows is an error: library and extension are
@@ -36,7 +37,7 @@
 
 struct TlChainRows
 {
-	MemoryContext context;
+	MemoryContext context;		/* of all this */
 	MemoryContext scratch;		/* of one flush */
 	Relation	relation;
 	ResultRelInfo *target;		/* with its indexes open */
@@ -52,16 +53,20 @@ static void flush(TlChainRows *rows);
 TlChainRows *
 tl_chain_rows_open(const char *table)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger rows",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	TlChainRows *rows = palloc0(sizeof(TlChainRows));
 
-	rows->context = CurrentMemoryContext;
-	rows->scratch = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger rows inserted",
+	rows->context = context;
+	rows->scratch = AllocSetContextCreate(context, "telco_ledger rows inserted",
 										  ALLOCSET_DEFAULT_SIZES);
 	rows->relation = table_open(tl_chain_stored_oid(table), RowExclusiveLock);
 	rows->estate = CreateExecutorState();
 	rows->target = makeNode(ResultRelInfo);
 	rows->target->ri_RelationDesc = rows->relation;
 	ExecOpenIndices(rows->target, false);
+	MemoryContextSwitchTo(caller);
 	return rows;
 }
 
@@ -127,9 +132,7 @@ tl_chain_rows_close(TlChainRows *rows)
 		ExecDropSingleTupleTableSlot(rows->slots[i]);
 	ExecCloseIndices(rows->target);
 	FreeExecutorState(rows->estate);
-	pfree(rows->target);
 	table_close(rows->relation, NoLock);
-	MemoryContextDelete(rows->scratch);
-	pfree(rows);
+	MemoryContextDelete(rows->context);
 	CommandCounterIncrement();
 }

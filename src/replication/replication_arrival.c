@@ -250,16 +250,16 @@ on_arrivals(void *context, PGresult *result)
 		return;
 	}
 	count = PQntuples(result);
-	if (count == 0)
-	{
-		peer->many = false;
+	if (count == 0 && !peer->many)
 		return;
-	}
-	memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
 	tl_replication_wire_begin(wire);
 	commit_without_flush();
 	tl_replication_arrival_take(wire, peer, result, false, true);
-	peer->arrival = (int64_t) pg_ntoh64(last);
+	if (count > 0)
+	{
+		memcpy(&last, PQgetvalue(result, count - 1, 1), sizeof(last));
+		peer->arrival = (int64_t) pg_ntoh64(last);
+	}
 	peer->unnoted += count;
 	was_many = peer->many;
 	peer->many = there_are_more(result, was_many);
