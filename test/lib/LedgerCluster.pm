@@ -83,7 +83,7 @@ sub original
 {
 	my ($node, $with_extension, @options) = @_;
 	my $original = $PostgreSQL::Test::Utils::tmp_check . '/original_'
-	  . md5_hex(join(' ', $node->install_path // '', $with_extension ? 'extension' : '', @options));
+	  . md5_hex(join(' ', $node->install_path // '', $with_extension ? $node->installed_at : '', @options));
 	my $new = "$original.$$";
 
 	return $original if -d $original;
@@ -91,6 +91,15 @@ sub original
 	$node->extend_original($new) if $with_extension;
 	rename($new, $original) or rmtree($new);
 	return $original;
+}
+
+# When the extension of that server was installed.
+sub installed_at
+{
+	my ($node) = @_;
+	my ($script) = glob($node->config_data('--sharedir') . '/extension/telco_ledger--*.sql');
+
+	return (stat($script))[9];
 }
 
 # CREATE EXTENSION needs a server that runs; its own settings leave none behind.
@@ -101,8 +110,9 @@ sub extend_original
 	my $settings = "-c listen_addresses= -c unix_socket_directories=$socket -c port=5432 -c shared_preload_libraries=telco_ledger -c telco_ledger.key_directory=$socket";
 
 	system_or_bail('pg_ctl', '-w', '-D', $directory, '-l', "$directory.log", '-o', $settings, 'start');
-	system_or_bail('psql', '-Xq', '-h', $socket, '-p', 5432, '-d', 'postgres', '-c', 'CREATE EXTENSION telco_ledger CASCADE');
+	my $failed = system_log('psql', '-Xq', '-h', $socket, '-p', 5432, '-d', 'postgres', '-c', 'CREATE EXTENSION telco_ledger CASCADE');
 	system_or_bail('pg_ctl', '-w', '-D', $directory, '-m', 'fast', 'stop');
+	BAIL_OUT('CREATE EXTENSION failed') if $failed;
 	return;
 }
 
@@ -116,8 +126,8 @@ sub renew_identifier
 	my $path = $node->data_dir . '/global/pg_control';
 
 	open my $control, '+<', $path or BAIL_OUT("could not open $path: $!");
-	print $control pack('Q', $seconds << 32 | $microseconds << 12 | $$ & 0xfff);
-	close $control;
+	print $control pack('Q', $seconds << 32 | $microseconds << 12 | $$ & 0xfff) or BAIL_OUT("could not write $path: $!");
+	close $control or BAIL_OUT("could not write $path: $!");
 	system_log('pg_resetwal', '-f', '-D', $node->data_dir) == 0 or BAIL_OUT('pg_resetwal failed');
 	return;
 }
