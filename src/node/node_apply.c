@@ -28,6 +28,7 @@
 #include "chain_state_store.h"
 #include "chain_statement.h"
 #include "chain_stored.h"
+#include "contract_deploy.h"
 #include "contract_timer.h"
 #include "node_apply.h"
 #include "node_apply_batch.h"
@@ -141,8 +142,8 @@ try_taken(int64_t height)
 	if (tl_chain_execute(&select_block, &value, NULL, true) == 0)
 		return TL_APPLY_IDLE;
 	tl_node_call_run(false);
-	/* contracts are deployed, and not their calls executed: it matters what is passed over */
-	if (tl_node_skip_look(height) == TL_SKIP_OPEN || !apply_block(height))
+	/* calls are not executed, and contracts deployed: of these it matters which are passed over */
+	if ((tl_contract_is_decided(height) && tl_node_skip_look(height) == TL_SKIP_OPEN) || !apply_block(height))
 		return TL_APPLY_WAITS;
 	tl_node_replace_pass();
 	return TL_APPLY_MORE;

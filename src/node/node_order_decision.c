@@ -5,8 +5,8 @@
  *
  * The core decides (R21, R22), and names an approval of the motion with the
  * block (TL_ACT_FINAL).  The motion is kept in ledger_internal.decision, in the
- * transaction that stores the block; so is, in ledger_internal.skip, the call that
- * it passes over.
+ * transaction that stores the block; so is, in ledger_internal.skip, the call or
+ * deployment that it passes over.
  *
  * The caller is in a transaction and has connected SPI.
  *

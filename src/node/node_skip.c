@@ -73,7 +73,7 @@ static TlStatement select_skips = {
 	"SELECT s.ref, s.height, s.height < $1 AND (coalesce(c.state <> 'skipped', false) OR EXISTS"
 	" (SELECT FROM ledger_internal.call_outcome AS o"
 	" WHERE o.ref = s.ref AND o.height = s.height AND o.sqlstate <> $2)),"
-	" coalesce(c.state = 'deployed', false)"
+	" coalesce(c.state = 'deployed', false), c.height IS NOT NULL"
 	" FROM ledger_internal.skip AS s LEFT JOIN ledger_internal.contract AS c"
 	" ON c.height = s.height AND s.ref = ledger_internal.deployment_ref(s.height)"
 	" WHERE $1 IN (s.height, s.decided_at)",
@@ -84,14 +84,16 @@ enum
 	SKIP_REF,
 	SKIP_HEIGHT,
 	SKIP_EXECUTED,
-	SKIP_DEPLOYED
+	SKIP_DEPLOYED,
+	SKIP_IS_DEPLOYMENT
 };
 
 typedef struct Skip
 {
 	TlRefBytes	ref;
 	int64_t		height;			/* of its block */
-	bool		deployed;		/* its script has run here */
+	bool		is_deployment;
+	bool		deployed;		/* its script has run here, to its end */
 } Skip;
 
 /* Those of the block that is being applied, in the context of the transaction. */
@@ -99,7 +101,7 @@ static TlRefBytes *skipped = NULL;
 static int	skipped_count = 0;
 
 static void stop(const Skip *skip);
-static void warn_of_call(const char *ref, int64_t height);
+static void warn_of_executed(const char *kind, const char *ref, int64_t height);
 static void warn_of_deployment(const char *ref, int64_t height);
 
 /* Can that block be applied, and without which calls?  Those are known all the same. */
@@ -123,6 +125,7 @@ tl_node_skip_look(int64_t height)
 		skip.ref = *DatumGetTlRefBytes(tl_chain_result(i, SKIP_REF, NULL));
 		skip.height = DatumGetInt64(tl_chain_result(i, SKIP_HEIGHT, NULL));
 		skip.deployed = DatumGetBool(tl_chain_result(i, SKIP_DEPLOYED, NULL));
+		skip.is_deployment = DatumGetBool(tl_chain_result(i, SKIP_IS_DEPLOYMENT, NULL));
 		if (DatumGetBool(tl_chain_result(i, SKIP_EXECUTED, NULL)))
 			late = skip;
 		if (skip.height == height)
@@ -156,16 +159,17 @@ stop(const Skip *skip)
 	if (skip->deployed)
 		warn_of_deployment(tl_table_ref_text(&ref), skip->height);
 	else
-		warn_of_call(tl_table_ref_text(&ref), skip->height);
+		warn_of_executed(skip->is_deployment ? "deployment" : "call", tl_table_ref_text(&ref), skip->height);
 }
 
+/* Or of a script that was refused here, and has left nothing. */
 static void
-warn_of_call(const char *ref, int64_t height)
+warn_of_executed(const char *kind, const char *ref, int64_t height)
 {
 	ereport(WARNING,
 			errcode(TL_ERRCODE(TL_SKIPPED)),
-			errmsg("the members have passed over call %s of block %lld, which this node has executed",
-				   ref, (long long) height),
+			errmsg("the members have passed over %s %s of block %lld, which this node has executed",
+				   kind, ref, (long long) height),
 			errdetail("Its state is not that of the others.  It applies no more blocks; it goes on ordering them."),
 			errhint("SELECT ledger.take_state('reason') takes the state of a later block from the others.  Or restore a backup from before that block, run SELECT ledger.expect_skip(%lld, '%s') in it, and then SELECT ledger.accept_restore('reason').",
 					(long long) height, ref));

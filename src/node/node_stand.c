@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * node_stand.c
- *	  At which call applying stands: executed for long, or in vain.
+ *	  At which call applying stands: executed for long, or in vain.  The deployment of
+ *	  a contract is one here (node_deploy.c).
  *
  * The worker says in shared memory which call of which block it executes, and at
  * which one the last attempt has ended with an error that could be no result.  The

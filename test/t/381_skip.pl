@@ -167,6 +167,24 @@ is(everywhere('SELECT number FROM heavy.result ORDER BY number', @members), "1\n
 is($wires->sql(4, "SELECT state FROM ledger.outcome('$ref')"), 'unknown', 'and without what it had done');
 is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong there');
 
+# Who has approved, and the others have executed it: a state that is taken ends the wait.
+room(0, @members);
+{
+	my $bound = $wires->sql(1, 'SELECT heavy.sorted(54)');
+
+	stands($bound, @members);
+	like($wires->sql(4, "SELECT ledger.skip('$bound')"), qr/^[0-9a-f]{64}$/, 'member 4 approves to pass over a call');
+	room(1, @members);
+	is(outcome($_, $bound), 'done', "member $_ executes it") foreach (1, 2, 3);
+	my $height = $wires->sql(1, "SELECT height FROM ledger.call_outcome WHERE ref = '$bound'");
+
+	ok($wires->poll(4, "SELECT max(height) >= $height FROM ledger_internal.checkpoint"), 'and a quorum has signed the state after it');
+	cmp_ok($wires->sql(4, 'SELECT applied_height FROM ledger.status'), '<', $height, 'member 4, which is bound, waits');
+	$wires->sql(4, q{SELECT ledger.take_state('the others have executed a call')});
+	ok($wires->poll(4, 'SELECT stopped_by IS NULL AND applied_height = height FROM ledger.status'), 'until it takes the state of the others') || diag($wires->sql(4, 'SELECT * FROM ledger.state_take'));
+	is(everywhere('SELECT number FROM heavy.result ORDER BY number', @members), "1\n2\n3\n4\n51\n52\n53\n54", 'which has what the call did');
+}
+
 # Newcomers could execute both: one is told by its invitation, and another one by hand
 # of a call that nobody has passed over.
 {
@@ -181,9 +199,9 @@ is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing 
 	my $last = $wires->sql(1, 'SELECT heavy.touch(60)');
 
 	is(outcome($_, $last), 'done', 'a newcomer applies all blocks') foreach ($told, $misled);
-	is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, $told), "1\n2\n3\n4\n51\n52\n53\n60", 'without what was passed over');
+	is(everywhere('SELECT number FROM heavy.result ORDER BY number', 1, 2, $told), "1\n2\n3\n4\n51\n52\n53\n54\n60", 'without what was passed over');
 	is(outcome($misled, $first), 'skipped', 'one that was told by hand has not executed that');
-	is($wires->sql($misled, 'SELECT number FROM heavy.result ORDER BY number'), "2\n3\n4\n51\n52\n53\n60", 'and has another state, as it was told wrong');
+	is($wires->sql($misled, 'SELECT number FROM heavy.result ORDER BY number'), "2\n3\n4\n51\n52\n53\n54\n60", 'and has another state, as it was told wrong');
 }
 
 done_testing();

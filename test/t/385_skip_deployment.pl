@@ -164,7 +164,10 @@ room(0, @members);
 	is(everywhere($columns, @members), $before, 'the tables are those of the older version');
 	is(outcome($_, $row), 'done', "and a call of it is executed at member $_") foreach (@members);
 	is(everywhere('SELECT number, found, of_version_2 FROM heavy.result ORDER BY number', @members), "1|0|2\n2|3000|2\n2000|0|2", 'which finds what was there');
-	isnt(everywhere($sets, @members), $sets_before, 'and has changed it');
+	my $sets_after = everywhere($sets, @members);
+
+	unlike($sets_after, qr/^at /, 'and all come to the same');
+	isnt($sets_after, $sets_before, 'which is not what it was');
 	is($wires->sql($_, q{SELECT applied_height = height AND stands_at IS NULL AND stopped_by IS NULL FROM ledger.status}), 't', "member $_ stands nowhere") foreach (@members);
 	is(everywhere(q{SELECT version FROM ledger.contract WHERE name = 'heavy' AND state = 'deployed'}, @members), '2', 'the older version is the one that is deployed');
 }
@@ -187,7 +190,7 @@ my $third;
 	$wires->sql(4, "SELECT ledger.expect_skip(${\height_of($third)}, '$third')");
 	$wires->sql(4, q{SELECT ledger.accept_restore('the others passed over a script')});
 	rejoined($wires, 4, 1);
-	is_skipped('heavy', 3, 4);
+	ok($wires->poll(4, "SELECT count(*) = 2 FROM ledger.contract WHERE name = 'heavy' AND version = 3 AND state = 'skipped'"), 'member 4 has passed over it when it was restored');
 }
 
 # The version is deployed when there is room.
