@@ -8,6 +8,8 @@
 #	approve($wires, 'roaming', 2, 3)	they approve, once the source is there
 #	refused($wires, 1, $query, qr/../, $name)
 #										one test: the query fails with that error
+#	room($wires, 0, 2, 3)				there is no room for temporary files, without which
+#										calls of contracts/heavy.sql fail there; 1: there is
 package LedgerContract;
 
 use strict;
@@ -17,7 +19,7 @@ use Exporter 'import';
 use List::Util 'max';
 use Test::More;
 
-our @EXPORT = qw($roaming @value_calls @meter_calls deploy approve refused same_everywhere);
+our @EXPORT = qw($roaming @value_calls @meter_calls deploy approve refused room same_everywhere);
 
 our $roaming = <<'END';
 CREATE DOMAIN msisdn AS text CHECK (VALUE COLLATE "C" ~ '^[0-9]{5,15}$');
@@ -56,6 +58,15 @@ our @meter_calls = (
 
 # The source is text of the members' choice: quoted by dollars.
 sub deploy { my ($wires, $member, $name, $text) = @_; return $wires->sql($member, "SELECT ledger.deploy('$name', \$source\$$text\$source\$)") }
+
+sub room
+{
+	my ($wires, $room, @members) = @_;
+	my $change = $room ? 'RESET temp_file_limit' : 'SET temp_file_limit = 0';
+
+	$wires->sql($_, "ALTER SYSTEM $change;\nSELECT pg_reload_conf()") foreach (@members);
+	return;
+}
 
 sub approve
 {

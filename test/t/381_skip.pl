@@ -31,16 +31,6 @@ my $filled = $wires->sql(1, 'SELECT heavy.fill(3000)');
 
 is(outcome($_, $filled), 'done', "it has rows at member $_") foreach (@members);
 
-# These have room for temporary files, or none.
-sub room
-{
-	my ($room, @who) = @_;
-
-	my $change = $room ? 'RESET temp_file_limit' : 'SET temp_file_limit = 0';
-
-	$wires->sql($_, "ALTER SYSTEM $change;\nSELECT pg_reload_conf()") foreach (@who);
-	return;
-}
 sub stands { my ($ref, @who) = @_; ok($wires->poll($_, 'SELECT stands_at FROM ledger.status', $ref), "applying stands there at member $_") foreach (@who); return }
 
 # The pause after a fourth failure in a row is 8 s, unless what made it fail has changed.
@@ -55,7 +45,7 @@ sub at_once
 }
 
 # Where one member alone cannot, nothing is passed over.
-room(0, 3);
+room($wires, 0, 3);
 {
 	my $ref = $wires->sql(1, 'SELECT heavy.sorted(1)');
 
@@ -69,14 +59,14 @@ room(0, 3);
 	refused($wires, 3, "SELECT ledger.skip('$ref')", qr/ERROR:  call \Q$ref\E is not passed over any more\nDETAIL:  A quorum of the members has applied block \d+/, 'which is not given up');
 	fails(3);
 	my $since = now(3);
-	room(1, 3);
+	room($wires, 1, 3);
 	is(outcome(3, $ref), 'done', 'member 3 executes it when it has room');
 	at_once(3, $since, 'without a pause when its settings are read');
 	is($wires->sql(3, 'SELECT stands_at IS NULL FROM ledger.status'), 't', 'and stands nowhere');
 }
 
 # An approval binds until it is decided, or the members change.
-room(0, 1, 2, 3);
+room($wires, 0, 1, 2, 3);
 my $lapsed = $wires->sql(1, 'SELECT heavy.sorted(2)');
 
 stands($lapsed, 1);
@@ -100,10 +90,10 @@ ok($wires->poll(2, q{SELECT count(*) FROM ledger.motion WHERE kind = 'skip' AND 
 	restore($wires, 1, 'standing');
 	is($wires->sql(1, 'SELECT count(*) FROM ledger_internal.own_log WHERE kind = 9'), $approvals, 'a member is restored to before its approval');
 	$wires->sql(1, q{SELECT ledger.accept_restore('the disk failed')});
-	room(1, 1);
+	room($wires, 1, 1);
 	rejoined($wires, 1, 1);
 }
-room(1, 2, 3);
+room($wires, 1, 2, 3);
 is(outcome(2, $lapsed), 'done', 'another member executes it later');
 ok($wires->poll(1, q{SELECT a.state = 'idle' AND s.height > s.applied_height FROM ledger.status AS s JOIN pg_stat_activity AS a ON a.pid = s.worker_pid}), 'member 1 could, and waits');
 is($wires->sql(1, q{SELECT kind, reason, state FROM ledger.motion WHERE kind = 'skip'}), 'skip|' . $wires->sql(2, "SELECT format('skip call $lapsed of block %s', height) FROM ledger.call_outcome WHERE ref = '$lapsed'") . '|open', 'as long as it can be decided');
@@ -113,7 +103,7 @@ is($wires->sql(1, q{SELECT state FROM ledger.motion WHERE kind = 'skip'}), 'laps
 is(everywhere('SELECT count(*) FROM heavy.result', @members), '2', 'with the same state as elsewhere');
 
 # A quorum cannot, and one member could.  What comes before the call in its block is executed with each attempt.
-room(0, 1, 2, 3);
+room($wires, 0, 1, 2, 3);
 my $ref = (split /\n/, $wires->sql(1, 'BEGIN; SELECT heavy.touch(3); SELECT heavy.sorted(30); COMMIT'))[-1];
 
 is(outcome(4, $ref), 'done', 'member 4 executes a call');
@@ -151,7 +141,7 @@ is(outcome($_, $timer), 'skipped', "member $_ has passed over the timer") foreac
 is(everywhere('SELECT state, handler, key, (SELECT count(*) FROM heavy.late_timer) FROM ledger.timer_outcome', 1, 2, 3), 'skipped|late|a|0', 'which is gone');
 refused($wires, 1, "SELECT ledger.outcome('$_', '$wait')", qr/ERROR:  \Q$_\E is no timer\nDETAIL:  Its block is applied here/, "no timer has ref $_") foreach ($timer =~ s/1$/2/r, '0.0.1.1');
 is($wires->sql(1, q{SELECT state FROM ledger.outcome('0.0.999999.1')}), 'waiting', 'one of a block that is not there may come');
-room(1, 1, 2, 3);
+room($wires, 1, 1, 2, 3);
 is(outcome($_, $wires->sql(1, "SELECT heavy.sorted(5$_)")), 'done', "member $_ goes on") foreach (1, 2, 3);
 is($wires->sql(1, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong');
 refused($wires, 1, qq{SELECT ledger.expect_skip(height, ref) FROM ledger.call_outcome WHERE ref = '$ref'}, qr/ERROR:  block \d+ is applied already/, 'what was passed over is told before, or not at all');
@@ -168,13 +158,13 @@ is($wires->sql(4, "SELECT state FROM ledger.outcome('$ref')"), 'unknown', 'and w
 is($wires->sql(4, q{SELECT * FROM ledger.verify(mode => 'full')}), '', 'nothing is wrong there');
 
 # Who has approved, and the others have executed it: a state that is taken ends the wait.
-room(0, @members);
+room($wires, 0, @members);
 {
 	my $bound = $wires->sql(1, 'SELECT heavy.sorted(54)');
 
 	stands($bound, @members);
 	like($wires->sql(4, "SELECT ledger.skip('$bound')"), qr/^[0-9a-f]{64}$/, 'member 4 approves to pass over a call');
-	room(1, @members);
+	room($wires, 1, @members);
 	is(outcome($_, $bound), 'done', "member $_ executes it") foreach (1, 2, 3);
 	my $height = $wires->sql(1, "SELECT height FROM ledger.call_outcome WHERE ref = '$bound'");
 

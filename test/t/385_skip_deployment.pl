@@ -27,16 +27,6 @@ my $signed = q{SELECT count(*), encode(sha256(string_agg(leaf, '' ORDER BY heigh
 my $sets = q{SELECT encode(sha256(string_agg(uuid_send(table_id) || digest, '' ORDER BY table_id)), 'hex') FROM ledger.state};
 my $columns = q{SELECT string_agg(attrelid::regclass || '.' || attname, ' ' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attrelid IN ('heavy.result'::regclass, 'heavy.pile'::regclass) AND attnum > 0 AND NOT attisdropped};
 
-# These have room for temporary files, or none.
-sub room
-{
-	my ($room, @who) = @_;
-	my $change = $room ? 'RESET temp_file_limit' : 'SET temp_file_limit = 0';
-
-	$wires->sql($_, "ALTER SYSTEM $change;\nSELECT pg_reload_conf()") foreach (@who);
-	return;
-}
-
 # Who judges a script has room for it, whatever the server's worker has.
 sub propose
 {
@@ -114,7 +104,7 @@ is_deployed('heavy', 1, @members);
 sub version { my ($number) = @_; return "ALTER TABLE result ADD COLUMN of_version_$number integer NOT NULL DEFAULT $number;\nSELECT sort_all($number);" }
 
 # Too few ask: a quorum is three.
-room(0, 1, 2, 3);
+room($wires, 0, 1, 2, 3);
 {
 	propose('heavy', version(2), 1, 2, 3);
 	my $ref = stands(height_of($first), 1, 2, 3);
@@ -129,10 +119,10 @@ room(0, 1, 2, 3);
 	skip($ref, 1, 2);
 	refused($wires, 1, "SELECT ledger.skip('$ref')", qr/ERROR:  this member has approved of that already/, 'nor does anybody twice');
 	$wires->node(1)->stop('immediate');
-	room(1, 2, 3);
+	room($wires, 1, 2, 3);
 	is_deployed('heavy', 2, 3);
 	$wires->node(1)->start;
-	room(1, 1);
+	room($wires, 1, 1);
 	ok($wires->poll(1, q{SELECT a.state = 'idle' AND s.height > s.applied_height AND s.stands_at IS NULL FROM ledger.status AS s JOIN pg_stat_activity AS a ON a.pid = s.worker_pid}), 'member 1 could, and waits');
 	is($wires->sql($_, q{SELECT state FROM ledger.contract WHERE name = 'heavy' AND version = 2}), 'approved', "nothing is passed over at member $_") foreach (1, 2);
 	is($wires->sql(3, q{SELECT state FROM ledger.motion WHERE kind = 'skip' AND epoch = ledger_internal.epoch_now() AND reason LIKE '%} . $ref . q{ %'}), 'open', 'as long as it can be decided');
@@ -144,7 +134,7 @@ room(0, 1, 2, 3);
 
 # Nobody can: those who have not asked pass over it as well.
 my $second;
-room(0, @members);
+room($wires, 0, @members);
 {
 	my $before = everywhere($columns, @members);
 	my $sets_before = everywhere($sets, @members);
@@ -155,7 +145,7 @@ room(0, @members);
 
 	# whoever has approved does not run the script when there is room, nor another process of his
 	skip($second, 1, 3);
-	room(1, 3);
+	room($wires, 1, 3);
 	$wires->node(3)->stop('immediate');
 	$wires->node(3)->start;
 	skip($second, 2);
@@ -173,8 +163,8 @@ room(0, @members);
 }
 
 # One member can, and does not know the others' mind: its state is another one.
-room(0, 3);
-room(1, 4);
+room($wires, 0, 3);
+room($wires, 1, 4);
 $wires->node(4)->backup('before', backup_options => ['--no-manifest']);
 my $third;
 {
@@ -194,7 +184,7 @@ my $third;
 }
 
 # The version is deployed when there is room.
-room(1, @members);
+room($wires, 1, @members);
 propose('heavy', version(3) . "\n-- with room", 2, 3, 4);
 is_deployed('heavy', 3, @members);
 is(everywhere('SELECT number, found, of_version_3 FROM heavy.result ORDER BY number', @members), "1|0|3\n2|3000|3\n3|3000|3\n2000|0|3", 'with all rows, once');
