@@ -59,7 +59,7 @@ sub stands
 }
 
 sub height_of { my ($ref) = @_; return (split /\./, $ref)[2] }
-sub skip { my ($ref, @who) = @_; $wires->sql($_, "SELECT ledger.skip('$ref')") foreach (@who); return }
+sub pass_over { my ($ref, @who) = @_; $wires->sql($_, "SELECT ledger.skip('$ref')") foreach (@who); return }
 sub is_skipped { my ($name, $version, @who) = @_; ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger.contract WHERE name = '$name' AND version = $version AND state = 'skipped')"), "member $_ has passed over it") foreach (@who); return }
 sub is_deployed { my ($name, $version, @who) = @_; ok($wires->poll($_, "SELECT EXISTS (SELECT FROM ledger.contract WHERE name = '$name' AND version = $version AND state = 'deployed')"), "version $version of $name is deployed at member $_") foreach (@who); return }
 
@@ -79,7 +79,7 @@ my $first;
 	$first = stands(0, @members);
 	is($wires->sql(1, 'SELECT stands_for FROM ledger.status'), 'schema "fresh" exists already', 'and each says why');
 	is($wires->sql(1, q{SELECT state FROM ledger.contract WHERE name = 'fresh'}), 'approved', 'it is decided');
-	skip($first, 2, 3, 4);
+	pass_over($first, 2, 3, 4);
 	is_skipped('fresh', 1, @members);
 	like(everywhere(contract('fresh', 1), @members), qr/^skipped\|\Q${\height_of($first)}\E\|the members have passed over it$/, 'in the same block at all of them');
 	is(everywhere(q{SELECT state, sqlstate, height FROM ledger.outcome('} . $first . q{')}, @members), 'skipped|TL025|' . height_of($first), 'which is its outcome');
@@ -116,7 +116,7 @@ room($wires, 0, 1, 2, 3);
 	ok($wires->poll(1, "SELECT ledger.explain_wait('$row') LIKE 'Applying stands%'"), 'what follows waits');
 	like($wires->sql(1, "SELECT ledger.explain_wait('$row')"), qr/^Applying stands at deployment \Q$ref\E \(contract "heavy", version 2\) of block \d+ since .*: temporary file size exceeds temp_file_limit.*  If no member can .*: SELECT ledger\.skip\('\Q$ref\E'\)/, 'and says for what');
 	refused($wires, 4, "SELECT ledger.skip('$ref')", qr/ERROR:  applying does not stand at deployment \Q$ref\E \(contract "heavy", version 2\)\n/, 'who has run the script does not approve to pass over it');
-	skip($ref, 1, 2);
+	pass_over($ref, 1, 2);
 	refused($wires, 1, "SELECT ledger.skip('$ref')", qr/ERROR:  this member has approved of that already/, 'nor does anybody twice');
 	$wires->node(1)->stop('immediate');
 	room($wires, 1, 2, 3);
@@ -144,11 +144,11 @@ room($wires, 0, @members);
 	my $row = $wires->sql(2, 'SELECT heavy.touch(2000)');
 
 	# whoever has approved does not run the script when there is room, nor another process of his
-	skip($second, 1, 3);
+	pass_over($second, 1, 3);
 	room($wires, 1, 3);
 	$wires->node(3)->stop('immediate');
 	$wires->node(3)->start;
-	skip($second, 2);
+	pass_over($second, 2);
 	is_skipped('heavy', 3, @members);
 	is(everywhere(contract('heavy', 3), @members), 'skipped|' . height_of($second) . '|the members have passed over it', 'in the same block at all of them');
 	is(everywhere($columns, @members), $before, 'the tables are those of the older version');
@@ -171,7 +171,7 @@ my $third;
 	propose('heavy', version(3) . "\n-- again", 1, 2, 3);
 	is_deployed('heavy', 3, 4);
 	$third = stands(height_of($second), 1, 2, 3);
-	skip($third, 1, 2, 3);
+	pass_over($third, 1, 2, 3);
 	ok($wires->poll($_, "SELECT count(*) = 2 FROM ledger.contract WHERE name = 'heavy' AND version = 3 AND state = 'skipped'"), "member $_ has passed over it once more") foreach (1, 2, 3);
 	ok($wires->poll(4, 'SELECT stopped_by FROM ledger.status', 'executed'), 'member 4, which has run the script, applies no more blocks');
 	ok($wires->node(4)->wait_for_log(qr/WARNING:  the members have passed over deployment \Q$third\E, which this node has run\n.*\n.*HINT:  Restore a backup from before block \d+, run SELECT ledger\.expect_skip\(\d+, '\Q$third\E'\)/), 'and says what to do');
