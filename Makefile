@@ -210,6 +210,7 @@ OBJS_BACKEND = \
 	src/contract/contract_expression.o \
 	src/contract/contract_view.o \
 	src/contract/contract_setting.o \
+	src/contract/contract_stale.o \
 	src/contract/contract_plpgsql.o \
 	src/contract/contract_group.o \
 	src/contract/contract_query.o \

@@ -17,6 +17,7 @@
 #include "contract_constraint.h"
 #include "contract_meter.h"
 #include "contract_planner.h"
+#include "contract_stale.h"
 #include "node_call.h"
 #include "node_commit.h"
 #include "node_deploy.h"
@@ -56,6 +57,7 @@ _PG_init(void)
 	tl_replication_status_init();
 	tl_node_commit_init();
 	tl_contract_meter_init();
+	tl_contract_stale_init();
 	tl_contract_constraint_init();
 	tl_contract_planner_init();
 	tl_node_call_init();

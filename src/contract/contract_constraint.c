@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contract_constraint.c
- *	  CHECK constraints of state tables, prepared once for all calls of a block.
+ *	  CHECK constraints of state tables, read once and prepared once for all calls of a block.
  *
  * PostgreSQL reads and plans the constraints of a table for each statement that
  * changes it, which takes longer than a statement that changes one row.  Here they
@@ -12,7 +12,11 @@
  * It is done where statements begin, whoever runs them: functions in SQL, in
  * PL/pgSQL, and what sets timers.
  *
- * Nobody changes the constraints meanwhile: a statement that changes rows has locked
+ * They are read and planned once for many blocks: until this process hears of a change
+ * of what they rest on (contract_stale.c).  In each block they are prepared anew, since that
+ * is when PostgreSQL looks whether their functions may be called.
+ *
+ * Nobody changes the constraints of a table within a block: a statement that changes rows has locked
  * the table, a call's locks stay with the transaction that applies the block or go
  * with the call, and what a contract has made nobody alters (table_contract.c).
  *
@@ -28,16 +32,30 @@
 #include "utils/rel.h"
 
 #include "contract_constraint.h"
+#include "contract_stale.h"
 #include "table_state.h"
 #include "tl_compat.h"
 
+/* Each has as many as the table. */
 typedef struct Prepared
 {
 	Oid			relation;
-	ExprState **checks;			/* as many as the table has */
+	ExprState **checks;
 } Prepared;
 
+typedef struct Kept
+{
+	Oid			relation;
+	Expr	  **checks;			/* NULL: not enforced */
+	uint64		changes;		/* of which was heard before they were read */
+} Kept;
+
 static ExecutorStart_hook_type next_start = NULL;
+
+/* From block to block. */
+static MemoryContext kept_context = NULL;
+static HTAB *kept = NULL;
+static uint64 kept_changes = 0;
 
 /* Of the block that is being applied. */
 static MemoryContext context = NULL;
@@ -46,6 +64,9 @@ static HTAB *tables = NULL;
 static void on_start(QueryDesc *description, int flags);
 static void give(ResultRelInfo *target);
 static ExprState **prepare(Relation relation);
+static Expr **look(Relation relation);
+static Expr **read_all(const TupleConstr *constraints);
+static void forget_all(void);
 
 void
 tl_contract_constraint_init(void)
@@ -60,6 +81,8 @@ tl_contract_constraint_begin(void)
 {
 	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Prepared)};
 
+	if (kept == NULL || kept_changes != tl_contract_stale_changes())
+		forget_all();
 	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger constraints of a block",
 									ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = context;
@@ -112,13 +135,61 @@ give(ResultRelInfo *target)
 static ExprState **
 prepare(Relation relation)
 {
-	const TupleConstr *constraints = relation->rd_att->constr;
+	int			count = relation->rd_att->constr->num_check;
+	Expr	  **expressions = look(relation);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	ExprState **checks = palloc0(constraints->num_check * sizeof(ExprState *));
+	ExprState **checks = palloc0(count * sizeof(ExprState *));
+
+	for (int i = 0; i < count; i++)
+		if (expressions[i] != NULL)
+			checks[i] = ExecInitExpr(expressions[i], NULL);
+	MemoryContextSwitchTo(caller);
+	return checks;
+}
+
+/* The statement has locked the table, so it has heard of all its changes. */
+static Expr **
+look(Relation relation)
+{
+	Oid			key = RelationGetRelid(relation);
+	Kept	   *known = hash_search(kept, &key, HASH_FIND, NULL);
+	uint64		changes = tl_contract_stale_changes();
+	Expr	  **checks;
+
+	if (known != NULL && known->changes == changes)
+		return known->checks;
+	tl_contract_stale_watch(key);
+	checks = read_all(relation->rd_att->constr);
+	known = hash_search(kept, &key, HASH_ENTER, NULL);
+	known->checks = checks;
+	known->changes = changes;
+	return checks;
+}
+
+static Expr **
+read_all(const TupleConstr *constraints)
+{
+	MemoryContext caller = MemoryContextSwitchTo(kept_context);
+	Expr	  **checks = palloc0(constraints->num_check * sizeof(Expr *));
 
 	for (int i = 0; i < constraints->num_check; i++)
 		if (tl_check_is_enforced(&constraints->check[i]))
-			checks[i] = ExecInitExpr(expression_planner(stringToNode(constraints->check[i].ccbin)), NULL);
+			checks[i] = expression_planner(stringToNode(constraints->check[i].ccbin));
 	MemoryContextSwitchTo(caller);
 	return checks;
+}
+
+/* Between blocks: what is prepared rests on what is kept. */
+static void
+forget_all(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Kept)};
+
+	kept = NULL;
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext, "telco_ledger constraints", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(kept_context);
+	control.hcxt = kept_context;
+	kept = hash_create("telco_ledger constraints kept", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	kept_changes = tl_contract_stale_changes();
 }

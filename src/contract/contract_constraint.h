@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contract_constraint.h
- *	  CHECK constraints of state tables, prepared once for all calls of a block.
+ *	  CHECK constraints of state tables, read once and prepared once for all calls of a block.
  *
  *-------------------------------------------------------------------------
  */

@@ -6,7 +6,7 @@
  * In the transaction that applies the block, each call in a subtransaction of
  * its own, as the role that owns all contracts, with settings pinned that decide
  * what values mean and how queries are planned.  Functions in SQL are planned before,
- * for all calls of the block (contract_plan.c).
+ * for this call and others (contract_plan.c).
  *
  * What a call can end with is a list: it is done; it was refused by
  * ledger.require() or RAISE (P0001); it ran into an error of data, of a constraint of

@@ -1,14 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * contract_plan.c
- *	  Functions in SQL, planned once for all calls of a block.
+ *	  Functions in SQL, planned once for many calls.
  *
  * PostgreSQL plans the statements of a function in SQL anew whenever it is called,
  * which takes ten times as long as to run them.  Here they are planned when the
- * first call of a block needs them, as PostgreSQL does it: without regard to the
- * values of arguments.  The plans are used until the block ends.  Nobody can make
- * them invalid meanwhile: the tables that they name are locked by the transaction
- * that applies the block.
+ * first call needs them, as PostgreSQL does it: without regard to the values of
+ * arguments.
+ *
+ * The plans are kept from block to block, in this process.  The first call of a block
+ * that needs one locks its tables, as PostgreSQL does for the plans that it keeps, and
+ * looks whether it has heard of a change of what they rest on (contract_stale.c).  If
+ * so it is planned anew, and all plans of before go when the next block begins; so they do
+ * behind a block that could not be applied, and if one of them is good for one block
+ * alone: where the planner has left out an index that is too new, for the role that asks, or
+ * raised an error.  Within a block nobody can make them invalid: its transaction has
+ * the locks of their tables.
+ *
+ * What they are planned by beside that is the same in each block: the settings that are
+ * pinned (contract_execute.c), and what the planner is told (contract_planner.c).
+ * Expressions are prepared anew in each block, since that is when PostgreSQL looks whether their
+ * functions may be called.
  *
  * A statement that calls a function of the contract and does nothing else, as
  * functions that change state are called (contract_query.c), is planned as a query
@@ -16,8 +28,8 @@
  *
  * Invariants
  *	  N1  statements run in their order, each sees what those before have done
- *	  N2  a plan is used only in the transaction that has made it, and while that
- *		  has the locks of its tables
+ *	  N2  a plan is used only while the transaction has the locks of its tables, and if
+ *		  nothing that it rests on has changed from when it was made until they were there
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +46,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "utils/datum.h"
@@ -46,6 +59,7 @@
 #include "contract_function.h"
 #include "contract_plan.h"
 #include "contract_query.h"
+#include "contract_stale.h"
 #include "tl_compat.h"
 
 /* A column of a query that reads no table: it is computed, and not executed. */
@@ -59,7 +73,8 @@ typedef struct Value
 typedef struct Step
 {
 	PlannedStmt *plan;			/* of arguments, where a function is called; NULL: there is none */
-	Value	   *values;			/* all that it does, or NULL: it is executed */
+	bool		computes;		/* one row of expressions: it is not executed */
+	Value	   *values;			/* these, in this block */
 	int			value_count;
 	Oid			callee;			/* InvalidOid: none */
 } Step;
@@ -68,7 +83,8 @@ typedef struct Body
 {
 	Oid			function;
 	bool		is_planned;		/* otherwise PostgreSQL runs it */
-	bool		is_kept;		/* the attempt to plan it has ended well */
+	bool		is_locked;		/* in this block, with all that it calls */
+	bool		is_settled;		/* the attempt to do so has ended well */
 	bool		is_strict;
 	int			argument_count;
 	Oid		   *types;
@@ -85,17 +101,26 @@ typedef struct ArgumentReceiver
 	NullableDatum *arguments;
 } ArgumentReceiver;
 
+/* From block to block. */
+static MemoryContext kept = NULL;
+static HTAB *bodies = NULL;
+static uint64 kept_changes = 0; /* of which was heard before they were made */
+static bool for_one_block = false;	/* then all of them go */
+
 /* Of the block that is being applied. */
 static MemoryContext context = NULL;
-static HTAB *bodies = NULL;
 static ExprContext *computing = NULL;
 
+static void forget_all(void);
 static const Body *prepare(Oid function);
+static bool lock(Body *body);
+static void lock_tables(const PlannedStmt *plan);
+static const Body *make(Oid function);
 static bool is_plannable(Body *body, HeapTuple tuple);
 static bool plan_steps(Body *body, const List *queries);
 static void plan_step(Step *out, const Query *query);
 static bool computes_only(const PlannedStmt *plan);
-static void make_values(Step *out, const PlannedStmt *plan);
+static void make_values(Step *out);
 static const FuncExpr *called_by(const Query *query);
 static Query *query_of_arguments(const Query *query, const FuncExpr *call);
 static void run_body(const Body *body, const NullableDatum *arguments);
@@ -107,15 +132,20 @@ static bool take_arguments(TupleTableSlot *slot, DestReceiver *receiver);
 static void on_receiver_start(DestReceiver *receiver, int operation, TupleDesc descriptor);
 static void on_receiver_end(DestReceiver *receiver);
 
+/* Of a block before that failed the context is gone. */
 void
 tl_contract_plan_begin(void)
 {
-	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Body)};
+	HASH_SEQ_STATUS all;
+	Body	   *body;
 
+	if (context != NULL || for_one_block || bodies == NULL || kept_changes != tl_contract_stale_changes())
+		forget_all();
 	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger plans of a block", ALLOCSET_DEFAULT_SIZES);
-	control.hcxt = context;
-	bodies = hash_create("telco_ledger planned functions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	computing = NULL;
+	hash_seq_init(&all, bodies);
+	while ((body = hash_seq_search(&all)) != NULL)
+		body->is_locked = body->is_settled = false;
 }
 
 void
@@ -123,14 +153,30 @@ tl_contract_plan_end(void)
 {
 	MemoryContextDelete(context);
 	context = NULL;
-	bodies = NULL;
 	computing = NULL;
+}
+
+static void
+forget_all(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Body)};
+
+	bodies = NULL;
+	if (kept == NULL)
+		kept = AllocSetContextCreate(TopMemoryContext, "telco_ledger plans", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(kept);
+	control.hcxt = kept;
+	bodies = hash_create("telco_ledger planned functions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	kept_changes = tl_contract_stale_changes();
+	for_one_block = false;
 }
 
 bool
 tl_contract_plan_is_known(Oid function)
 {
-	return body_of(function) != NULL;
+	const Body *body = body_of(function);
+
+	return body != NULL && body->is_settled;
 }
 
 void
@@ -142,10 +188,10 @@ tl_contract_plan_prepare(Oid function)
 	(void) prepare(function);
 	hash_seq_init(&all, bodies);
 	while ((body = hash_seq_search(&all)) != NULL)
-		body->is_kept = true;
+		body->is_settled = body->is_locked;
 }
 
-/* What the attempt has planned goes with its locks. */
+/* What the attempt has planned or locked goes with its locks. */
 void
 tl_contract_plan_give_up(Oid function)
 {
@@ -154,11 +200,12 @@ tl_contract_plan_give_up(Oid function)
 
 	hash_seq_init(&all, bodies);
 	while ((body = hash_seq_search(&all)) != NULL)
-		if (!body->is_kept)
+		if (body->is_locked && !body->is_settled)
 			(void) hash_search(bodies, &body->function, HASH_REMOVE, NULL);
 	body = hash_search(bodies, &function, HASH_ENTER, NULL);
 	body->is_planned = false;
-	body->is_kept = true;
+	body->is_locked = body->is_settled = true;
+	for_one_block = true;
 }
 
 bool
@@ -176,6 +223,53 @@ tl_contract_plan_run(Oid function, const NullableDatum *arguments)
 static const Body *
 prepare(Oid function)
 {
+	Body	   *body = hash_search(bodies, &function, HASH_FIND, NULL);
+
+	return body != NULL && (body->is_locked || lock(body)) ? body : make(function);
+}
+
+/* N2: can what was planned in an earlier block be used in this one? */
+static bool
+lock(Body *body)
+{
+	for (int i = 0; i < body->step_count; i++)
+	{
+		Step	   *step = &body->steps[i];
+
+		if (step->plan != NULL)
+			lock_tables(step->plan);
+		if (OidIsValid(step->callee))
+			(void) prepare(step->callee);
+	}
+	if (kept_changes != tl_contract_stale_changes())
+		return false;
+	for (int i = 0; i < body->step_count; i++)
+		if (body->steps[i].computes)
+			make_values(&body->steps[i]);
+	body->is_locked = true;
+	return true;
+}
+
+/* As plancache.c does; a view is a subquery that has a table. */
+static void
+lock_tables(const PlannedStmt *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, plan->rtable)
+	{
+		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION || (entry->rtekind == RTE_SUBQUERY && OidIsValid(entry->relid)))
+			LockRelationOid(entry->relid, entry->rellockmode);
+	}
+}
+
+/* Of what is heard while it is planned nobody knows whether the plan goes by it. */
+static const Body *
+make(Oid function)
+{
+	uint64		heard = tl_contract_stale_heard();
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Body		body = {.function = function};
 	Body	   *stored;
@@ -186,6 +280,8 @@ prepare(Oid function)
 	ReleaseSysCache(tuple);
 	if (body.is_planned)
 		body.is_planned = plan_steps(&body, tl_contract_function_queries(function));
+	body.is_locked = true;
+	for_one_block |= heard != tl_contract_stale_heard();
 	stored = hash_search(bodies, &function, HASH_ENTER, NULL);
 	*stored = body;
 	return stored;
@@ -198,7 +294,7 @@ is_plannable(Body *body, HeapTuple tuple)
 
 	body->is_strict = form->proisstrict;
 	body->argument_count = form->pronargs;
-	body->types = MemoryContextAlloc(context, sizeof(Oid) * Max(1, form->pronargs));
+	body->types = MemoryContextAlloc(kept, sizeof(Oid) * Max(1, form->pronargs));
 	memcpy(body->types, form->proargtypes.values, sizeof(Oid) * form->pronargs);
 	return form->prolang == SQLlanguageId && form->prorettype == VOIDOID && !form->proretset &&
 		!form->prosecdef && form->provolatile == PROVOLATILE_VOLATILE &&
@@ -210,7 +306,7 @@ plan_steps(Body *body, const List *queries)
 {
 	ListCell   *cell;
 
-	body->steps = MemoryContextAllocZero(context, sizeof(Step) * Max(1, list_length(queries)));
+	body->steps = MemoryContextAllocZero(kept, sizeof(Step) * Max(1, list_length(queries)));
 	foreach(cell, queries)
 	{
 		Query	   *query = lfirst_node(Query, cell);
@@ -221,7 +317,10 @@ plan_steps(Body *body, const List *queries)
 		AcquireRewriteLocks(query, true, false);
 		rewritten = pg_rewrite_query(query);
 		if (list_length(rewritten) != 1)
+		{
+			for_one_block = true;	/* by a rule, and nobody watches its table */
 			return false;
+		}
 		plan_step(&body->steps[body->step_count++], linitial_node(Query, rewritten));
 	}
 	return true;
@@ -234,6 +333,7 @@ plan_step(Step *out, const Query *query)
 	Query	   *planned = copyObject(unconstify(Query *, query));
 	MemoryContext caller;
 	PlannedStmt *plan;
+	ListCell   *cell;
 
 	if (call != NULL)
 	{
@@ -243,12 +343,15 @@ plan_step(Step *out, const Query *query)
 			return;
 	}
 	plan = pg_plan_query(planned, "", 0, NULL);
-	caller = MemoryContextSwitchTo(context);
-	if (computes_only(plan))
-		make_values(out, plan);
-	else
-		out->plan = copyObject(plan);
+	foreach(cell, plan->relationOids)
+		tl_contract_stale_watch(lfirst_oid(cell));
+	for_one_block |= plan->transientPlan || plan->dependsOnRole;
+	caller = MemoryContextSwitchTo(kept);
+	out->plan = copyObject(plan);
 	MemoryContextSwitchTo(caller);
+	out->computes = computes_only(plan);
+	if (out->computes)
+		make_values(out);
 }
 
 /* One row, of expressions of the arguments; run_step() has room for so many. */
@@ -262,23 +365,27 @@ computes_only(const PlannedStmt *plan)
 		((const Result *) top)->resconstantqual == NULL && list_length(top->targetlist) <= FUNC_MAX_ARGS;
 }
 
-/* In the current memory context. */
+/* For this block. */
 static void
-make_values(Step *out, const PlannedStmt *plan)
+make_values(Step *out)
 {
+	const List *targets = out->plan->planTree->targetlist;
+	MemoryContext caller = MemoryContextSwitchTo(context);
 	ListCell   *cell;
 
 	if (computing == NULL)
 		computing = CreateStandaloneExprContext();
-	out->values = palloc(list_length(plan->planTree->targetlist) * sizeof(Value));
-	foreach(cell, plan->planTree->targetlist)
+	out->values = palloc(list_length(targets) * sizeof(Value));
+	out->value_count = 0;
+	foreach(cell, targets)
 	{
-		Expr	   *expression = copyObject(lfirst_node(TargetEntry, cell)->expr);
+		Expr	   *expression = lfirst_node(TargetEntry, cell)->expr;
 		Value	   *value = &out->values[out->value_count++];
 
 		value->expression = ExecInitExpr(expression, NULL);
 		get_typlenbyval(exprType((Node *) expression), &value->length, &value->by_value);
 	}
+	MemoryContextSwitchTo(caller);
 }
 
 /* The call that is all of a statement, of a function that can be planned too. */
@@ -293,9 +400,7 @@ called_by(const Query *query)
 		return NULL;
 	if (!IsA(call, FuncExpr) || tl_contract_function_queries(call->funcid) == NIL)
 		return NULL;
-	body = body_of(call->funcid);
-	if (body == NULL)
-		body = prepare(call->funcid);
+	body = prepare(call->funcid);
 	return body->is_planned ? call : NULL;
 }
 
@@ -345,7 +450,7 @@ run_step(const Step *step, ParamListInfo parameters)
 		.context = CurrentMemoryContext,.arguments = arguments
 	};
 
-	if (step->values != NULL)
+	if (step->computes)
 		compute(step, parameters, arguments);
 	else if (step->plan != NULL)
 	{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contract_plan.h
- *	  Functions in SQL, planned once for all calls of a block.
+ *	  Functions in SQL, planned once for many calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,8 @@ extern void tl_contract_plan_begin(void);
 extern void tl_contract_plan_end(void);
 
 /*
- * Plan a function, and those that its statements call; before the subtransaction
- * of a call, unless it is known.  If the planner raises an error of values, which
+ * Plan a function, and those that its statements call, or lock the tables of the plans
+ * that are kept; before the subtransaction of a call, unless it is known in this block.  If the planner raises an error of values, which
  * is one of the call, tl_contract_plan_give_up() is to be called: nothing of that
  * attempt is kept, and the function runs as any other.
  */
