@@ -34,8 +34,15 @@ static TlStatement select_time = {
 int64_t
 tl_chain_applied_height(void)
 {
+	return tl_chain_applied_seen(NULL);
+}
+
+/* The same, as that snapshot sees it. */
+int64_t
+tl_chain_applied_seen(Snapshot snapshot)
+{
 	Relation	relation = tl_chain_stored_open("applied");
-	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	row = systable_getnext(scan);
 	int64_t		height = PG_INT64_MAX;
 

@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 #include "datatype/timestamp.h"
+#include "utils/snapshot.h"
 
 extern int64_t tl_chain_applied_height(void);
+extern int64_t tl_chain_applied_seen(Snapshot snapshot);
 extern void tl_chain_applied_store(int64_t height);
 extern TimestampTz tl_chain_block_time(int64_t height);
 

@@ -31,15 +31,21 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
+#include "chain_applied.h"
 #include "chain_manifest.h"
 #include "chain_pending.h"
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "consensus_message.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -66,13 +72,6 @@ static TlStatement delete_batches = {
 static TlStatement delete_snapshots = {
 	"DELETE FROM ledger_internal.snapshot WHERE snapshot >"
 	" (SELECT coalesce(max(snapshot), 0) FROM ledger_internal.batch WHERE NOT late)"
-};
-static TlStatement select_pending = {
-	"SELECT count(*), coalesce(min(snapshot), 0), coalesce(bool_or(late), false),"
-	" coalesce(sum(row_count), 0)::bigint FROM ("
-	"SELECT snapshot, late, row_count FROM ledger_internal.batch WHERE height IS NULL"
-	" UNION ALL SELECT snapshot, late, row_count FROM ledger_internal.batch"
-	" WHERE height > (SELECT applied.height FROM ledger_internal.applied)) AS pending"
 };
 static TlStatement select_sections = {
 	"SELECT b.batch, s.manifest FROM ledger_internal.batch b"
@@ -138,6 +137,8 @@ static TlStatement insert_foreign = {
 	6, {BYTEAOID, INT8OID, INT8OID, INT4OID, INT8OID, BYTEAOID}
 };
 
+static void add_pending(TlPending *out, Relation relation, const char *index_name, ScanKey key, Snapshot snapshot);
+
 /*
  * A worker of this incarnation starts: batches without a place that an earlier one
  * has left are dropped, with the snapshots that they belong to, or kept where tables
@@ -166,14 +167,41 @@ tl_chain_pending_begin(uint16_t incarnation)
 	CacheInvalidateRelcacheByRelid(get_relname_relid("batch", get_namespace_oid("ledger_internal", false)));
 }
 
+/* Asked in every round, as the caller's snapshot sees them: those in no block, and in none that is applied. */
 void
 tl_chain_pending_look(TlPending *out)
 {
-	tl_chain_execute(&select_pending, NULL, NULL, true);
-	out->count = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	out->snapshot = DatumGetInt64(tl_chain_result(0, 1, NULL));
-	out->late = DatumGetBool(tl_chain_result(0, 2, NULL));
-	out->rows = DatumGetInt64(tl_chain_result(0, 3, NULL));
+	Snapshot	snapshot = GetActiveSnapshot();
+	Relation	relation = tl_chain_stored_open("batch");
+	ScanKeyData key;
+
+	memset(out, 0, sizeof(*out));
+	ScanKeyInit(&key, tl_chain_stored_attribute(relation, "height"), BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(tl_chain_applied_seen(snapshot)));
+	add_pending(out, relation, "batch_not_final", NULL, snapshot);
+	add_pending(out, relation, "batch_by_height", &key, snapshot);
+	tl_chain_stored_close(relation);
+}
+
+static void
+add_pending(TlPending *out, Relation relation, const char *index_name, ScanKey key, Snapshot snapshot)
+{
+	Relation	index = index_open(tl_chain_stored_oid(index_name), AccessShareLock);
+	SysScanDesc scan = systable_beginscan_ordered(relation, index, snapshot, key == NULL ? 0 : 1, key);
+	TupleDesc	description = RelationGetDescr(relation);
+	HeapTuple	row;
+
+	while ((row = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+	{
+		int64_t		number = DatumGetInt64(tl_chain_stored_value(row, description, "snapshot"));
+
+		out->snapshot = out->count == 0 ? number : Min(out->snapshot, number);
+		out->late |= DatumGetBool(tl_chain_stored_value(row, description, "late"));
+		out->rows += DatumGetInt32(tl_chain_stored_value(row, description, "row_count"));
+		out->count++;
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
 }
 
 /* Which of them has the row with this ref; false if none has. */

@@ -20,6 +20,7 @@
 
 #include "chain_state_store.h"
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "merkle_hash.h"
 #include "tl_compat.h"
 #include "tl_error.h"
@@ -116,7 +117,6 @@ static TlStatement note_stop = {
 	" AND (stopped_by IS NULL OR (stopped_by = 'split' AND $2 <> 'split'))",
 	2, {INT8OID, TEXTOID}
 };
-static TlStatement select_stop = {"SELECT FROM ledger_internal.apply_stop"};
 static TlStatement delete_stop = {
 	"DELETE FROM ledger_internal.apply_stop WHERE reason = $1", 1, {TEXTOID}
 };
@@ -406,7 +406,7 @@ append_outcomes(TlOutcomes *outcomes, int64_t *last_height, int32 *last_number,
 bool
 tl_chain_state_is_stopped(void)
 {
-	return tl_chain_execute(&select_stop, NULL, NULL, false) > 0;
+	return tl_chain_stored_has("apply_stop", NULL);
 }
 
 /* No block is applied any more; false if that was known.  A state of one's own that

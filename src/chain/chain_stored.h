@@ -26,5 +26,8 @@ extern Datum tl_chain_stored_value(HeapTuple row, TupleDesc description,
 extern bool tl_chain_stored_is_null(HeapTuple row, Relation relation,
 									const char *column);
 extern bool tl_chain_stored_any(const char *name);
+extern bool tl_chain_stored_has(const char *name, const char *index_name);
+extern bool tl_chain_stored_has_height(const char *name, const char *index_name, int64_t height);
+extern int64_t tl_chain_stored_count(const char *name);
 
 #endif							/* CHAIN_STORED_H */

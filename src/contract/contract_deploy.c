@@ -33,6 +33,7 @@
 #include "utils/lsyscache.h"
 
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "contract_deploy.h"
 #include "contract_run.h"
 #include "table_requirement.h"
@@ -106,7 +107,8 @@ tl_contract_is_decided(int64_t height)
 {
 	Datum		value = Int64GetDatum(height);
 
-	return tl_chain_execute(&select_decided, &value, NULL, false) > 0;
+	return tl_chain_stored_has_height("decision", "decision_pkey", height) &&
+		tl_chain_execute(&select_decided, &value, NULL, false) > 0;
 }
 
 /* What the block at that height decides. */

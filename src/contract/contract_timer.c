@@ -44,6 +44,7 @@
 
 #include "chain_state.h"
 #include "chain_statement.h"
+#include "chain_stored.h"
 #include "contract_timer.h"
 #include "table_state.h"
 
@@ -93,10 +94,6 @@ static uint64 handler_change = 0;	/* after how many changes they were found */
 static uint64 function_changes = 1;
 static MemoryContext handlers_context = NULL;
 
-static TlStatement count_contracts = {
-	"SELECT (SELECT count(*) FROM ledger_internal.contract)"
-	" + (SELECT count(*) FROM ledger_internal.contract_schema)"
-};
 static TlStatement select_handlers = {
 	"SELECT s.contract, p.proname::text, p.oid, c.oid"
 	" FROM ledger_internal.contract_schema AS s"
@@ -116,7 +113,6 @@ static bool lock_table(Oid table);
 static uint64 ask(Oid table, Question question, const Datum *values);
 static void prepare(Asked *asked);
 static void know_handlers(void);
-static int64 contract_count(void);
 static void load_handlers(void);
 static void forget_handlers(Datum arg, int cache, uint32 hash);
 static void add_due(TlTimer **timers, int *count, const Handler *handler, TimestampTz time);
@@ -392,7 +388,7 @@ prepare(Asked *asked)
 static void
 know_handlers(void)
 {
-	int64		contracts = contract_count();
+	int64		contracts = tl_chain_stored_count("contract") + tl_chain_stored_count("contract_schema");
 
 	if (handlers_context == NULL)
 	{
@@ -407,17 +403,6 @@ know_handlers(void)
 		handler_change = change;
 		handler_contracts = contracts;
 	}
-}
-
-static int64
-contract_count(void)
-{
-	int64		count;
-
-	tl_chain_execute(&count_contracts, NULL, NULL, false);
-	count = DatumGetInt64(tl_chain_result(0, 0, NULL));
-	SPI_freetuptable(SPI_tuptable);
-	return count;
 }
 
 static void

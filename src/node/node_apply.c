@@ -45,9 +45,6 @@
 /* A body that has not come after that may have been dropped here. */
 #define WAIT_MS			2000
 
-static TlStatement select_block = {
-	"SELECT FROM ledger_internal.block WHERE height = $1", 1, {INT8OID}
-};
 /*
  * The chunk count stands at byte 130 of a header, member, incarnation and number
  * from byte 34 on.
@@ -95,7 +92,6 @@ tl_node_apply_next(void)
 {
 	TlApplyResult result = TL_APPLY_IDLE;
 	int64_t		height;
-	Datum		value;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -103,10 +99,9 @@ tl_node_apply_next(void)
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	height = tl_chain_applied_height() + 1;
-	value = Int64GetDatum(height);
 	if (tl_chain_state_is_stopped())
 		result = try_taken(height);
-	else if (tl_chain_execute(&select_block, &value, NULL, true) > 0)
+	else if (tl_chain_stored_has_height("block", "block_pkey", height))
 		result = try_block(height, false);
 	SPI_finish();
 	PopActiveSnapshot();
@@ -128,7 +123,6 @@ try_taken(int64_t height)
 {
 	int64_t		last;
 	int64_t		executed;
-	Datum		value = Int64GetDatum(height);
 
 	if (!tl_node_replace_is_due(&last, &executed))
 		return TL_APPLY_IDLE;
@@ -139,7 +133,7 @@ try_taken(int64_t height)
 		return try_block(height, true);
 	if (height > last)
 		return tl_node_replace(height - 1) ? TL_APPLY_MORE : TL_APPLY_IDLE;
-	if (tl_chain_execute(&select_block, &value, NULL, true) == 0)
+	if (!tl_chain_stored_has_height("block", "block_pkey", height))
 		return TL_APPLY_IDLE;
 	tl_node_call_run(false);
 	/* calls are not executed, and contracts deployed: of these it matters which are passed over */

@@ -52,7 +52,10 @@
 #include "node_skip.h"
 #include "tl_error.h"
 
-/* K1: does a rejoin go on, or an own approval name a call of this height? */
+/*
+ * K1: does a rejoin go on, or an own approval name a call of this height?  There is nothing
+ * to find unless may_be_open() is true.
+ */
 static TlStatement select_open = {
 	"SELECT WHERE EXISTS (SELECT FROM ledger_internal.rejoin WHERE numbered_at IS NULL)"
 	" AND EXISTS (SELECT FROM ledger_internal.members() AS m JOIN ledger_internal.node AS n USING (member)"
@@ -100,6 +103,7 @@ typedef struct Skip
 static TlRefBytes *skipped = NULL;
 static int	skipped_count = 0;
 
+static bool may_be_open(void);
 static void stop(const Skip *skip);
 static void warn_of_executed(const char *kind, const char *ref, int64_t height);
 static void warn_of_deployment(const char *ref, int64_t height);
@@ -113,9 +117,9 @@ tl_node_skip_look(int64_t height)
 	uint64		count;
 
 	LockRelationOid(tl_chain_stored_oid("skip"), ShareUpdateExclusiveLock);
-	if (tl_chain_execute(&select_open, values, NULL, false) > 0)
+	if (may_be_open() && tl_chain_execute(&select_open, values, NULL, false) > 0)
 		return TL_SKIP_OPEN;
-	count = tl_chain_execute(&select_skips, values, NULL, false);
+	count = tl_chain_stored_has("skip", NULL) ? tl_chain_execute(&select_skips, values, NULL, false) : 0;
 	skipped_count = 0;
 	skipped = count == 0 ? NULL : MemoryContextAlloc(TopTransactionContext, count * sizeof(TlRefBytes));
 	for (uint64 i = 0; i < count; i++)
@@ -135,6 +139,18 @@ tl_node_skip_look(int64_t height)
 		return TL_SKIP_NONE;
 	stop(&late);
 	return TL_SKIP_LATE;
+}
+
+/*
+ * Few members ever pass over anything, so what select_open begins with is looked at before,
+ * behind the lock.  In this order: who ends a rejoin has the own log back, and an approval
+ * goes into the log in the transaction that takes it away from those asked for.
+ */
+static bool
+may_be_open(void)
+{
+	return tl_chain_stored_has("rejoin", "rejoin_under_way") || tl_chain_stored_has("approval_asked", NULL) ||
+		tl_chain_stored_has("own_log", "own_log_skip");
 }
 
 /* Is this call of the block passed over? */
