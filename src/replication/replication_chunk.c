@@ -59,6 +59,7 @@ static void on_arrived(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
 static bool next_source(TlWire *wire);
 static bool waits_for_rebuilt(TlWire *wire, const TlChunkQuestion *asked, const PGresult *result);
+static void begin_round(TlWire *wire);
 static void end_round(TlWire *wire);
 static int	take(const TlChunkQuestion *asked, PGresult *result);
 
@@ -97,7 +98,9 @@ tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now)
 		return false;
 	tl_replication_wire_begin(wire);
 	wire->wants_chunks = tl_chain_execute(&select_wanted_batch, &value, NULL, true) > 0;
-	if (wire->wants_chunks)
+	if (!wire->wants_chunks)
+		begin_round(wire);		/* for those that are wanted next */
+	else
 	{
 		member = (uint32_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
 		if (source >= 0)
@@ -268,6 +271,19 @@ waits_for_rebuilt(TlWire *wire, const TlChunkQuestion *asked, const PGresult *re
 		wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_PAUSE_MS);
 	wire->body_tries++;
 	return true;
+}
+
+/* From the own wire on, and at once. */
+static void
+begin_round(TlWire *wire)
+{
+	wire->chunk_source = -1;
+	wire->chunks_due = 0;
+	wire->chunk_pause_ms = 0;
+	wire->chunks_shuffled = false;
+	wire->asks_rebuilt = false;
+	wire->body_requests = false;
+	wire->body_tries = 0;
 }
 
 /* All sources were asked in vain: after their wires the members themselves. */
