@@ -189,6 +189,7 @@ OBJS_BACKEND = \
 	src/replication/replication_send.o \
 	src/replication/replication_arrival.o \
 	src/replication/replication_fetch.o \
+	src/replication/replication_chunk.o \
 	src/replication/replication_gap.o \
 	src/replication/replication_copy.o \
 	src/replication/replication_body.o \

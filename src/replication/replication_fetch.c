@@ -5,9 +5,9 @@
  *
  * Replication may lose, delay and withhold; this does not trust it to do
  * anything else.  A gap in a log, the lost end of one, a body that a batch
- * names: each is asked for by plain SELECT, first in the own wire, where it may
- * have arrived out of order, then in each peer's in turn.  After a round of all
- * sources in vain there is a pause that doubles.
+ * names (replication_chunk.c): each is asked for by plain SELECT, first in the own
+ * wire, where it may have arrived out of order, then in each peer's in turn.  After a
+ * round of all sources in vain there is a pause that doubles.
  *
  * Nothing that comes is believed: it takes the way of every arrival
  * (replication_store.c), and its size and time are bounded by the connection.
@@ -33,20 +33,12 @@
 #include "replication_wire.h"
 #include "tl_compat.h"
 
-#define FETCH_TIMEOUT_MS	30000
 #define HEADS_PERIOD_MS		2000	/* while the link to a peer works */
 #define HEADS_PERIOD_FETCH_MS	100	/* while there is nothing but fetch */
 #define SILENT_MS			30000	/* after rows that the link did not bring */
-#define GRACE_MS			1000	/* for what a link that works will bring */
-#define GRACE_MS_MAX		5000	/* while it brings something */
-#define PAUSE_MS_MIN		200
 #define PAUSE_MS_MAX		60000
 #define PAUSE_GAP_MS_MAX	15000	/* while a gap waits for answers */
 #define BEHIND_MS			2000	/* that a row may be on its way */
-#define CHUNKS_MAX			16	/* asked for at once */
-#define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
-#define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
-#define REBUILT_PAUSE_MS	100
 #define PASSED_MAX			256 /* answers of one wire without a row to keep */
 #define HEADS_MAX			1024	/* of one wire, part of a SQL text */
 
@@ -56,20 +48,8 @@ typedef struct TlQuestion
 	TlWire	   *wire;
 	int			source;
 	int			peer;			/* whose log */
-	uint32_t	chunk_member;	/* or whose chunks */
 	uint8_t		nonce[TL_NONCE_SIZE];
 } TlQuestion;
-
-static TlStatement select_wanted = {
-	"SELECT digest FROM ledger_internal.wanted_chunk WHERE member = $1"
-	" ORDER BY CASE WHEN $2 THEN random() END, incarnation, batch LIMIT $3",
-	3, {INT8OID, BOOLOID, INT4OID}
-};
-static TlStatement select_wanted_member = {
-	"SELECT member FROM (SELECT DISTINCT member FROM ledger_internal.wanted_chunk) AS w"
-	" ORDER BY member <= $1, member LIMIT 1",
-	1, {INT8OID}
-};
 
 static TimestampTz poll_logs(TlWire *wire, TlPeer *peer, TimestampTz now);
 static int	heads_period_ms(const TlWire *wire, int source);
@@ -87,14 +67,6 @@ static bool next_turn(TlWire *wire, TlPeerLog *log);
 static void read_rows(const TlQuestion *asked, PGresult *result, TlGapAnswer *answer);
 static void go_on(const TlQuestion *asked, TlPeerLog *log);
 static void on_gap(void *context, PGresult *result);
-static bool ask_chunks(TlWire *wire, int source, TimestampTz now);
-static char *chunk_query(uint32_t member, bool rebuilt);
-static void on_arrived_chunks(void *context, PGresult *result);
-static bool waits_for_rebuilt(TlWire *wire, const TlQuestion *asked, const PGresult *result);
-static bool next_chunk_source(TlWire *wire);
-static void end_chunk_round(TlWire *wire);
-static void on_chunks(void *context, PGresult *result);
-static int	take_chunks(const TlQuestion *asked, PGresult *result);
 static bool ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
 				const TlParameter *parameters, int count, TlConnectionDone done);
 
@@ -120,15 +92,7 @@ tl_replication_fetch_poll(TlWire *wire, TimestampTz now)
 	}
 	for (int i = 0; i < wire->peer_count; i++)
 		wake = Min(wake, poll_logs(wire, &wire->peers[i], now));
-	if (wire->wants_chunks)
-	{
-		while (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source) &&
-			   !next_chunk_source(wire))
-			continue;
-		wake = Min(wake, tl_replication_fetch_wake(wire, wire->chunk_source, wire->chunks_due));
-		if (wire->bodies_arrived)
-			wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
-	}
+	wake = Min(wake, tl_replication_chunk_poll(wire, now));
 	wake = Min(wake, tl_replication_want_poll(wire, now));
 	wake = Min(wake, tl_replication_request_due(wire));
 	wake = Min(wake, tl_replication_offer_due(wire));
@@ -194,7 +158,7 @@ tl_replication_fetch_from(TlWire *wire, int source)
 		return;					/* nothing of what is kept has been read yet */
 	if (tl_replication_request_ask(wire, source, now) ||
 		tl_replication_want_ask(wire, source, now) ||
-		ask_gap(wire, source, now) || ask_chunks(wire, source, now))
+		ask_gap(wire, source, now) || tl_replication_chunk_ask(wire, source, now))
 		return;
 	if (source < 0 || now < wire->peers[source].heads_due)
 		return;
@@ -303,7 +267,7 @@ learn_head(TlWire *wire, int source, uint32_t member, const uint8_t *place)
 			if (memcmp(log->nonce, place, TL_NONCE_SIZE) != 0 || sequence > PG_INT64_MAX)
 				continue;
 			if (log->known <= log->sequence && link_brings(wire, i))
-				log->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), GRACE_MS);
+				log->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TL_FETCH_GRACE_MS);
 			log->known = Max(log->known, sequence);
 			found = true;
 		}
@@ -458,7 +422,7 @@ go_on(const TlQuestion *asked, TlPeerLog *log)
 	bool		few = tl_replication_gap_is_few(log->taken, log->taken_size);
 
 	log->passed_count = 0;
-	log->pause_ms = PAUSE_MS_MIN;
+	log->pause_ms = TL_FETCH_PAUSE_MS_MIN;
 	if (asked->source == asked->peer)
 		wire->peers[asked->peer].silent_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SILENT_MS);
 	if (few && tl_replication_gap_is_gone(log->gap, log->sequence))
@@ -478,7 +442,7 @@ next_source(TlWire *wire, TlPeerLog *log, const TlGapAnswer *answer)
 	{
 		log->source = -1;
 		log->due = 0;
-		log->pause_ms = PAUSE_MS_MIN;
+		log->pause_ms = TL_FETCH_PAUSE_MS_MIN;
 		return false;
 	}
 	if (tl_replication_gap_waits(log->gap, log->sequence))
@@ -535,175 +499,6 @@ pass_over(TlWire *wire, TlPeerLog *log, PGresult *result)
 	return true;
 }
 
-/* Bodies that stored batches name, of one member at a time. */
-static bool
-ask_chunks(TlWire *wire, int source, TimestampTz now)
-{
-	bool		rebuilt = wire->asks_rebuilt && source >= 0;
-	Datum		values[] = {
-		Int64GetDatum((int64) wire->chunk_member),
-		BoolGetDatum(wire->chunks_shuffled && !rebuilt),
-		Int32GetDatum(rebuilt ? REBUILT_CHUNKS_MAX : CHUNKS_MAX)
-	};
-	Datum		digests[REBUILT_CHUNKS_MAX];
-	uint64		count;
-	bool		asked = false;
-	uint32_t	member = 0;
-	bool		look;
-
-	look = source < 0 && wire->bodies_arrived;
-	if (!wire->wants_chunks ||
-		(!look && (wire->chunk_source != source || now < wire->chunks_due)))
-		return false;
-	tl_replication_wire_begin(wire);
-	wire->wants_chunks = tl_chain_execute(&select_wanted_member, values, NULL, true) > 0;
-	if (wire->wants_chunks)
-	{
-		ArrayType  *array;
-		bytea	   *bytes;
-		TlParameter parameter = {NULL, 0, true};
-
-		values[0] = tl_chain_result(0, 0, NULL);
-		member = (uint32_t) DatumGetInt64(values[0]);
-		count = tl_chain_execute(&select_wanted, values, NULL, true);
-		for (uint64 i = 0; i < count; i++)
-			digests[i] = tl_chain_result(i, 0, NULL);
-		array = construct_array(digests, (int) count, BYTEAOID, -1, false, TYPALIGN_INT);
-		bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
-		parameter.data = VARDATA(bytes);
-		parameter.size = VARSIZE(bytes) - VARHDRSZ;
-		wire->chunk_member = member - 1;
-		if (!rebuilt || !wire->body_requests)
-			asked = ask(wire, source, 0, NULL, chunk_query(member, rebuilt), &parameter, 1,
-						look ? on_arrived_chunks : on_chunks);
-		if (look)
-			wire->bodies_arrived = false;
-	}
-	tl_replication_wire_end(wire);
-	if (wire->wants_chunks && rebuilt && wire->body_requests)
-	{
-		asked = tl_replication_body_request(wire, source, member);
-		if (!asked)
-		{
-			wire->chunks_due = TimestampTzPlusMilliseconds(now, Max(wire->chunk_pause_ms, PAUSE_MS_MIN));
-			end_chunk_round(wire);
-		}
-	}
-	return asked;
-}
-
-/* In a member's wire, or made again there, for whom this member has asked. */
-static char *
-chunk_query(uint32_t member, bool rebuilt)
-{
-	if (rebuilt)
-		return pstrdup("SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
-					   " FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
-					   " WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX));
-	return psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
-					" WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", member);
-}
-
-/* Something has come of itself: that is no turn of the own wire. */
-static void
-on_arrived_chunks(void *context, PGresult *result)
-{
-	TlQuestion *asked = context;
-
-	/* there may be more of them than are asked for at once */
-	if (take_chunks(asked, result) > 0)
-		asked->wire->bodies_arrived = true;
-	pfree(asked);
-}
-
-static void
-on_chunks(void *context, PGresult *result)
-{
-	TlQuestion *asked = context;
-	TlWire	   *wire = asked->wire;
-
-	if (take_chunks(asked, result) > 0)
-	{
-		wire->chunk_pause_ms = PAUSE_MS_MIN;
-		wire->body_tries = 0;
-	}
-	else if (!waits_for_rebuilt(wire, asked, result))
-	{
-		wire->body_tries = 0;
-		(void) next_chunk_source(wire);
-	}
-	pfree(asked);
-}
-
-/* True after the last one. */
-static bool
-next_chunk_source(TlWire *wire)
-{
-	if (!tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms))
-		return false;
-	end_chunk_round(wire);
-	return true;
-}
-
-/* Nothing of it is made again there yet: he is asked, and given some time. */
-static bool
-waits_for_rebuilt(TlWire *wire, const TlQuestion *asked, const PGresult *result)
-{
-	if (!wire->asks_rebuilt || asked->source < 0 || result == NULL ||
-		!tl_replication_result_ok(result) || wire->body_tries == REBUILT_TRIES_MAX)
-		return false;
-	wire->body_requests = wire->body_tries == 0;
-	if (wire->body_tries > 0)
-		wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_PAUSE_MS);
-	wire->body_tries++;
-	return true;
-}
-
-/* All sources were asked in vain: after their wires the members themselves. */
-static void
-end_chunk_round(TlWire *wire)
-{
-	wire->body_requests = false;
-	wire->body_tries = 0;
-	wire->chunk_source = -1;
-	wire->asks_rebuilt = !wire->asks_rebuilt;
-	if (wire->asks_rebuilt)
-		return;
-	wire->chunks_shuffled = true;
-	wire->chunk_member++;		/* others may have theirs */
-}
-
-/* How many were wanted. */
-static int
-take_chunks(const TlQuestion *asked, PGresult *result)
-{
-	TlWire	   *wire = asked->wire;
-	int			kept = 0;
-
-	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
-		PQntuples(result) > 0)
-	{
-		tl_replication_wire_begin(wire);
-		for (int i = 0; i < PQntuples(result); i++)
-		{
-			const char *data = PQgetvalue(result, i, 0);
-			int			size = PQgetlength(result, i, 0);
-
-			if (!tl_replication_store_chunk(data, size, &wire->sink))
-				continue;
-			kept++;
-			if (asked->source >= 0)
-				tl_replication_copy_later(wire, asked->chunk_member, data, size,
-										  PQgetisnull(result, i, 1) ? NULL :
-										  PQgetvalue(result, i, 1));
-		}
-		tl_replication_wire_end(wire);
-	}
-	if (kept == 0)
-		tl_replication_gap_charge(wire, asked->source, true);
-	return kept;
-}
-
 /* Own wire, then the peers in turn; after the last a pause, and true. */
 bool
 tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due, int *pause_ms)
@@ -711,7 +506,7 @@ tl_replication_fetch_next(TlWire *wire, int *source, TimestampTz *due, int *paus
 	if (++*source < wire->peer_count)
 		return false;
 	*source = -1;
-	*pause_ms = Max(*pause_ms, PAUSE_MS_MIN);
+	*pause_ms = Max(*pause_ms, TL_FETCH_PAUSE_MS_MIN);
 	*due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), *pause_ms);
 	*pause_ms = Min(*pause_ms * 2, PAUSE_MS_MAX);
 	return true;
@@ -754,11 +549,10 @@ ask(TlWire *wire, int source, int peer, const uint8_t *nonce, const char *query,
 	asked->wire = wire;
 	asked->source = source;
 	asked->peer = peer;
-	asked->chunk_member = wire->chunk_member + 1;
 	if (nonce != NULL)
 		memcpy(asked->nonce, nonce, TL_NONCE_SIZE);
 	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
-									  query, parameters, count, FETCH_TIMEOUT_MS,
+									  query, parameters, count, TL_FETCH_TIMEOUT_MS,
 									  done, asked))
 		return true;
 	pfree(asked);

@@ -81,6 +81,8 @@ typedef struct TlPeer
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 
 	bool		bodies_fetched; /* there may be some for the own wire */
+	TimestampTz bodies_brought; /* the link brought a chunk that was wanted */
+	bool		bodies_silent;	/* it has not for a while in which some were */
 
 	/* the peer's own wire, read for what is missing */
 	TlConnection wire;

@@ -87,6 +87,15 @@ typedef struct TlLink
 	bool		advanced;		/* the slot is past what stopped it */
 } TlLink;
 
+/* The oldest batch of which chunks are wanted that the link to its member may bring. */
+typedef struct TlComing
+{
+	uint32_t	member;
+	uint16_t	incarnation;
+	uint64_t	batch;
+	TimestampTz since;			/* it is the oldest */
+} TlComing;
+
 typedef enum TlWireStep
 {
 	TL_WIRE_MAKE_DATABASE,
@@ -141,6 +150,7 @@ struct TlWire
 	int			chunk_pause_ms;
 	bool		chunks_shuffled;	/* the first ones cannot be had */
 	uint32_t	chunk_member;	/* whose were asked for last */
+	TlComing	coming;
 	bool		asks_rebuilt;	/* no wire has them: members make them again */
 	bool		body_requests;	/* a member is to be asked for that */
 	int			body_tries;		/* looks at what he shows, in vain */
@@ -276,7 +286,14 @@ extern void tl_replication_prune_poll(TlWire *wire, TimestampTz now);
 /* from replication_trim.c */
 extern void tl_replication_trim_poll(TlWire *wire, TimestampTz now);
 
+/* from replication_chunk.c */
+extern TimestampTz tl_replication_chunk_poll(TlWire *wire, TimestampTz now);
+extern bool tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now);
+
 /* from replication_fetch.c */
+#define TL_FETCH_TIMEOUT_MS		30000
+#define TL_FETCH_PAUSE_MS_MIN	200 /* after a round in vain */
+#define TL_FETCH_GRACE_MS		1000	/* for what a link that works will bring */
 extern TimestampTz tl_replication_fetch_poll(TlWire *wire, TimestampTz now);
 extern bool tl_replication_fetch_watch(TlWire *wire, TimestampTz now);
 extern void tl_replication_fetch_from(TlWire *wire, int source);

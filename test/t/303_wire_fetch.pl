@@ -41,6 +41,10 @@ my $author = $wires->add_publisher(4);
 my @chunks = map { '\\x' . unpack 'H*', "chunk $_ " x 100 } (1 .. 4);
 my $zeros = '\\x' . '00' x 32;
 
+my $asked = qr/SELECT DISTINCT ON \(sha256\(chunk\)\)/;	# by who reads chunks in another's wire
+
+$author->{server}->append_conf('postgresql.conf', "log_statement = 'all'");
+$author->{server}->reload;
 $wires->wait_streaming($_, 4) foreach (1 .. 3);
 sub put { my ($member, @chunks) = @_; $wires->wire($member, "INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$_')") foreach (@chunks) }
 sub wanted { my ($member) = @_; return $wires->sql($member, 'SELECT count(*) FROM ledger_internal.wanted_chunk') }
@@ -55,8 +59,25 @@ $author->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$chunks[1]')");
 ok(has($_, $chunks[1]), "and kept at member $_ when it comes") foreach (1 .. 3);
 is(wanted(1), '0', 'nothing is wanted any more');
 
+# What a link brings a little later is left to it; where a machine stands still meanwhile,
+# it may be asked for.
+my $news = '';
+for my $number (2 .. 5)
+{
+	my $late = '\\x' . unpack 'H*', "late $number " x 100;
+	my $from = -s $author->{server}->logfile;
+
+	$author->publish(kind => 1, payload => $author->batch($number, $author->sql("SELECT sha256('')"), $late));
+	usleep(100_000);
+	$author->sql("INSERT INTO ledger_wire.body_4 (chunk) VALUES ('$late')");
+	ok(has($_, $late), "chunk $number comes to member $_") foreach (1 .. 3);
+	$news = slurp_file($author->{server}->logfile, $from);
+	last if $news !~ $asked;
+}
+unlike($news, $asked, 'and nobody has asked its author for it');
+
 # A chunk that only a third member's wire has.
-$author->publish(kind => 1, payload => $author->batch(2, $author->sql("SELECT sha256('')"), $chunks[2]));
+$author->publish(kind => 1, payload => $author->batch(6, $author->sql("SELECT sha256('')"), $chunks[2]));
 ok($wires->poll(1, 'SELECT count(*) = 1 FROM ledger_internal.wanted_chunk'), 'a chunk that its author holds back is wanted');
 put(3, $chunks[2]);
 foreach my $member (1, 2)
@@ -70,7 +91,7 @@ my @sealed = map { '\\x' . unpack 'H*', "sealed $_ " x 100 } (1, 2);
 $wires->wire(3, "INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('$sealed[0]', '{1,2}')");
 $author->sql('DROP PUBLICATION ledger_body_1, ledger_body_2, ledger_body_3; ALTER TABLE ledger_wire.body_4 ALTER COLUMN audience TYPE text');
 $author->sql("INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('$sealed[1]', '{nobody}')");
-$author->publish(kind => 1, payload => $author->batch(3, $author->sql("SELECT sha256('')"), @sealed));
+$author->publish(kind => 1, payload => $author->batch(7, $author->sql("SELECT sha256('')"), @sealed));
 ok(has(1, $_), 'a sealed chunk is kept') foreach (@sealed);
 ok($wires->poll(1, "SELECT audience::text FROM ledger_wire.body_4 WHERE chunk = '$sealed[0]'", '{1,2}', 'postgres_wire'), 'and shown to those whom it is for');
 ok($wires->poll(1, 'SELECT count(*) = 0 FROM ledger_internal.fetched_body'), 'nothing waits');

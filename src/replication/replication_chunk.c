@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication_chunk.c
+ *	  Chunks that stored batches name and that are not here yet.
+ *
+ * The link to a batch's member brings them into the own wire; they are read there as
+ * soon as some have come.  What a link that works has not brought after a while, and
+ * all that one will not bring that does not work, is read in the peers' wires, in the
+ * way of replication_fetch.c: a peer that is asked at once sends everything twice.
+ * Where no wire has them any more, one member after the other is asked to make them
+ * again (replication_body.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "chain_statement.h"
+#include "replication_wire.h"
+#include "tl_compat.h"
+
+#define GRACE_MS_MAX		5000	/* for one batch, while a link brings something */
+#define CHUNKS_MAX			16	/* asked for at once */
+#define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
+#define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
+#define REBUILT_PAUSE_MS	100
+
+/* Who is asked for whose chunks. */
+typedef struct TlChunkQuestion
+{
+	TlWire	   *wire;
+	int			source;
+	uint32_t	member;
+} TlChunkQuestion;
+
+static TlStatement select_wanted = {
+	"SELECT digest FROM ledger_internal.wanted_chunk WHERE member = $1"
+	" ORDER BY CASE WHEN $2 THEN random() END, incarnation, batch LIMIT $3",
+	3, {INT8OID, BOOLOID, INT4OID}
+};
+static TlStatement select_wanted_batch = {
+	"SELECT member, incarnation, batch FROM ledger_internal.wanted_chunk"
+	" ORDER BY member <= $1, member, incarnation, batch LIMIT 1",
+	1, {INT8OID}
+};
+
+static bool ask(TlWire *wire, int source, uint32_t member);
+static bool ask_to_make(TlWire *wire, int source, uint32_t member);
+static TimestampTz comes_until(TlWire *wire, TimestampTz now);
+static int	find_peer(const TlWire *wire, uint32_t member);
+static char *make_query(uint32_t member, bool rebuilt);
+static void on_arrived(void *context, PGresult *result);
+static void on_chunks(void *context, PGresult *result);
+static bool next_source(TlWire *wire);
+static bool waits_for_rebuilt(TlWire *wire, const TlChunkQuestion *asked, const PGresult *result);
+static void begin_round(TlWire *wire);
+static void end_round(TlWire *wire);
+static int	take(const TlChunkQuestion *asked, PGresult *result);
+
+/* Pass over sources that are not there; when to look again. */
+TimestampTz
+tl_replication_chunk_poll(TlWire *wire, TimestampTz now)
+{
+	TimestampTz wake;
+
+	if (!wire->wants_chunks)
+		return DT_NOEND;
+	while (now >= wire->chunks_due && !tl_replication_fetch_usable(wire, wire->chunk_source) &&
+		   !next_source(wire))
+		continue;
+	wake = tl_replication_fetch_wake(wire, wire->chunk_source, wire->chunks_due);
+	if (wire->bodies_arrived)
+		wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
+	return wake;
+}
+
+/*
+ * This source's connection is idle: ask it for chunks of one member's batches, if it is
+ * its turn or some have come.  False if it is asked for nothing.
+ */
+bool
+tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now)
+{
+	bool		looks = source < 0 && wire->bodies_arrived;
+	Datum		value = Int64GetDatum((int64) wire->chunk_member);
+	TimestampTz due = now;
+	uint32_t	member = 0;
+	bool		asked = false;
+
+	if (!wire->wants_chunks ||
+		(!looks && (wire->chunk_source != source || now < wire->chunks_due)))
+		return false;
+	tl_replication_wire_begin(wire);
+	wire->wants_chunks = tl_chain_execute(&select_wanted_batch, &value, NULL, true) > 0;
+	if (!wire->wants_chunks)
+		begin_round(wire);		/* for those that are wanted next */
+	else
+	{
+		member = (uint32_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
+		if (source >= 0)
+			due = comes_until(wire, now);
+		if (due > now)
+			wire->chunks_due = due;
+		else if (source < 0 || !wire->asks_rebuilt || !wire->body_requests)
+			asked = ask(wire, source, member);
+	}
+	tl_replication_wire_end(wire);
+	if (wire->wants_chunks && due <= now && source >= 0 && wire->asks_rebuilt && wire->body_requests)
+		asked = ask_to_make(wire, source, member);
+	return asked;
+}
+
+/* In the transaction of the caller. */
+static bool
+ask(TlWire *wire, int source, uint32_t member)
+{
+	bool		rebuilt = wire->asks_rebuilt && source >= 0;
+	bool		looks = source < 0 && wire->bodies_arrived;
+	Datum		values[] = {
+		Int64GetDatum((int64) member),
+		BoolGetDatum(wire->chunks_shuffled && !rebuilt),
+		Int32GetDatum(rebuilt ? REBUILT_CHUNKS_MAX : CHUNKS_MAX)
+	};
+	Datum		digests[REBUILT_CHUNKS_MAX];
+	uint64		count = tl_chain_execute(&select_wanted, values, NULL, true);
+	ArrayType  *array;
+	bytea	   *bytes;
+	TlParameter parameter = {NULL, 0, true};
+	TlChunkQuestion *question = MemoryContextAlloc(TopMemoryContext, sizeof(*question));
+
+	for (uint64 i = 0; i < count; i++)
+		digests[i] = tl_chain_result(i, 0, NULL);
+	array = construct_array(digests, (int) count, BYTEAOID, -1, false, TYPALIGN_INT);
+	bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
+	parameter.data = VARDATA(bytes);
+	parameter.size = VARSIZE(bytes) - VARHDRSZ;
+	wire->chunk_member = member - 1;
+	if (looks)
+		wire->bodies_arrived = false;
+	question->wire = wire;
+	question->source = source;
+	question->member = member;
+	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
+									  make_query(member, rebuilt), &parameter, 1,
+									  TL_FETCH_TIMEOUT_MS, looks ? on_arrived : on_chunks, question))
+		return true;
+	pfree(question);
+	return false;
+}
+
+/* In no transaction. */
+static bool
+ask_to_make(TlWire *wire, int source, uint32_t member)
+{
+	if (tl_replication_body_request(wire, source, member))
+		return true;
+	wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   Max(wire->chunk_pause_ms, TL_FETCH_PAUSE_MS_MIN));
+	end_round(wire);
+	return false;
+}
+
+/*
+ * Until when the oldest batch that lacks some, the result of select_wanted_batch, is
+ * left to the link to its member.  One that has brought nothing for that long is waited
+ * for no more, until it does: there may be many old batches that it will not bring.
+ */
+static TimestampTz
+comes_until(TlWire *wire, TimestampTz now)
+{
+	TlComing	batch = {
+		.member = (uint32_t) DatumGetInt64(tl_chain_result(0, 0, NULL)),
+		.incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 1, NULL)),
+		.batch = (uint64_t) DatumGetInt64(tl_chain_result(0, 2, NULL)),
+		.since = now
+	};
+	TlComing   *coming = &wire->coming;
+	int			index = find_peer(wire, batch.member);
+	TimestampTz silent_from;
+
+	if (index < 0 || wire->links[index][1].state != TL_LINK_STREAMING ||
+		wire->peers[index].bodies_silent)
+		return now;
+	if (batch.member != coming->member || batch.incarnation != coming->incarnation ||
+		batch.batch != coming->batch)
+		*coming = batch;
+	silent_from = TimestampTzPlusMilliseconds(Max(coming->since, wire->peers[index].bodies_brought),
+											  TL_FETCH_GRACE_MS);
+	wire->peers[index].bodies_silent = now >= silent_from;
+	return Min(silent_from, TimestampTzPlusMilliseconds(coming->since, GRACE_MS_MAX));
+}
+
+/* -1: none. */
+static int
+find_peer(const TlWire *wire, uint32_t member)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].member == member)
+			return i;
+	return -1;
+}
+
+/* In a member's wire, or made again there, for whom this member has asked. */
+static char *
+make_query(uint32_t member, bool rebuilt)
+{
+	if (rebuilt)
+		return pstrdup("SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
+					   " FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
+					   " WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX));
+	return psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
+					" WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", member);
+}
+
+/* Something has come of itself: that is no turn of the own wire. */
+static void
+on_arrived(void *context, PGresult *result)
+{
+	TlChunkQuestion *asked = context;
+
+	/* there may be more of them than are asked for at once */
+	if (take(asked, result) > 0)
+		asked->wire->bodies_arrived = true;
+	pfree(asked);
+}
+
+static void
+on_chunks(void *context, PGresult *result)
+{
+	TlChunkQuestion *asked = context;
+	TlWire	   *wire = asked->wire;
+
+	if (take(asked, result) > 0)
+	{
+		wire->chunk_pause_ms = TL_FETCH_PAUSE_MS_MIN;
+		wire->body_tries = 0;
+	}
+	else if (!waits_for_rebuilt(wire, asked, result))
+	{
+		wire->body_tries = 0;
+		(void) next_source(wire);
+	}
+	pfree(asked);
+}
+
+/* True after the last one. */
+static bool
+next_source(TlWire *wire)
+{
+	if (!tl_replication_fetch_next(wire, &wire->chunk_source, &wire->chunks_due, &wire->chunk_pause_ms))
+		return false;
+	end_round(wire);
+	return true;
+}
+
+/* Nothing of it is made again there yet: he is asked, and given some time. */
+static bool
+waits_for_rebuilt(TlWire *wire, const TlChunkQuestion *asked, const PGresult *result)
+{
+	if (!wire->asks_rebuilt || asked->source < 0 || result == NULL ||
+		!tl_replication_result_ok(result) || wire->body_tries == REBUILT_TRIES_MAX)
+		return false;
+	wire->body_requests = wire->body_tries == 0;
+	if (wire->body_tries > 0)
+		wire->chunks_due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REBUILT_PAUSE_MS);
+	wire->body_tries++;
+	return true;
+}
+
+/* From the own wire on, and at once. */
+static void
+begin_round(TlWire *wire)
+{
+	wire->chunk_source = -1;
+	wire->chunks_due = 0;
+	wire->chunk_pause_ms = 0;
+	wire->chunks_shuffled = false;
+	wire->asks_rebuilt = false;
+	wire->body_requests = false;
+	wire->body_tries = 0;
+}
+
+/* All sources were asked in vain: after their wires the members themselves. */
+static void
+end_round(TlWire *wire)
+{
+	wire->body_requests = false;
+	wire->body_tries = 0;
+	wire->chunk_source = -1;
+	wire->asks_rebuilt = !wire->asks_rebuilt;
+	if (wire->asks_rebuilt)
+		return;
+	wire->chunks_shuffled = true;
+	wire->chunk_member++;		/* others may have theirs */
+}
+
+/* How many were wanted. */
+static int
+take(const TlChunkQuestion *asked, PGresult *result)
+{
+	TlWire	   *wire = asked->wire;
+	int			kept = 0;
+	int			index;
+
+	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
+		PQntuples(result) > 0)
+	{
+		tl_replication_wire_begin(wire);
+		for (int i = 0; i < PQntuples(result); i++)
+		{
+			const char *data = PQgetvalue(result, i, 0);
+			int			size = PQgetlength(result, i, 0);
+
+			if (!tl_replication_store_chunk(data, size, &wire->sink))
+				continue;
+			kept++;
+			if (asked->source >= 0)
+				tl_replication_copy_later(wire, asked->member, data, size,
+										  PQgetisnull(result, i, 1) ? NULL :
+										  PQgetvalue(result, i, 1));
+		}
+		tl_replication_wire_end(wire);
+	}
+	if (kept == 0)
+		tl_replication_gap_charge(wire, asked->source, true);
+	else if (asked->source < 0 && (index = find_peer(wire, asked->member)) >= 0)
+	{
+		wire->peers[index].bodies_brought = GetCurrentTimestamp();
+		wire->peers[index].bodies_silent = false;
+	}
+	return kept;
+}
