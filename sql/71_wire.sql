@@ -47,6 +47,7 @@ DECLARE
     self CONSTANT bigint := %self%;
     members CONSTANT bigint[] := '%members%';
     barred CONSTANT bigint[] := '%barred%';
+    old_functions CONSTANT text[] := '{on_arrival(),batch_digest(bytea),block_hash(bytea),row_digest(bytea)}';
     item record;
     other record;
 BEGIN
@@ -102,32 +103,50 @@ BEGIN
     FOR item IN
         SELECT name, statement FROM (
             SELECT 1, 'schema ledger_wire', to_regnamespace('ledger_wire') IS NOT NULL, 'CREATE SCHEMA ledger_wire'
+            -- what older builds have made goes with all that calls it
+            UNION ALL SELECT 1, 'newer triggers and indexes',
+                (SELECT bool_and(to_regprocedure('ledger_wire.' || old) IS NULL) FROM unnest(old_functions) AS old),
+                (SELECT 'DROP FUNCTION IF EXISTS ' || string_agg('ledger_wire.' || old, ', ') || ' CASCADE'
+                   FROM unnest(old_functions) AS old)
             UNION ALL SELECT 2, 'function row_key', to_regprocedure('ledger_wire.row_key(bytea)') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.row_key(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
                     RETURN substring(message FROM 6 FOR 24)$$
-            UNION ALL SELECT 2, 'function batch_digest', to_regprocedure('ledger_wire.batch_digest(bytea)') IS NOT NULL,
-                $$CREATE FUNCTION ledger_wire.batch_digest(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256(E'\\x00'::bytea || substring(message FROM 83 FOR octet_length(message) - 146))$$
-            UNION ALL SELECT 2, 'function block_hash', to_regprocedure('ledger_wire.block_hash(bytea)') IS NOT NULL,
-                $$CREATE FUNCTION ledger_wire.block_hash(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256(E'\\x00'::bytea || substring(message FROM 88 FOR 318))$$
-            UNION ALL SELECT 2, 'function row_digest', to_regprocedure('ledger_wire.row_digest(bytea)') IS NOT NULL,
-                $$CREATE FUNCTION ledger_wire.row_digest(message bytea) RETURNS bytea IMMUTABLE PARALLEL SAFE
-                    RETURN sha256('telco_ledger/1/row'::bytea || E'\\x%chain%'::bytea || substring(message FROM 2 FOR 77)
-                        || sha256('telco_ledger/1/'::bytea || substring(message FROM 62 FOR 1)
-                                  || substring(message FROM 83 FOR octet_length(message) - 146)))$$
+            -- By what others ask for a row: a batch by its digest, a block by its hash, GOVERN,
+            -- EVIDENCE, REJOIN and RESTART by the digest of the row.  An expression in SQL would
+            -- become one of the index, all of which is copied and planned in each transaction.
+            UNION ALL SELECT 2, 'function wanted_key', to_regprocedure('ledger_wire.wanted_key(bytea)') IS NOT NULL,
+                $$CREATE FUNCTION ledger_wire.wanted_key(message bytea) RETURNS bytea LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS '
+BEGIN
+    IF pg_catalog.get_byte(message, 61) = 1 THEN
+        RETURN pg_catalog.sha256(pg_catalog.decode(''00'', ''hex'')
+            || pg_catalog.substring(message, 83, pg_catalog.octet_length(message) - 146));
+    ELSIF pg_catalog.get_byte(message, 61) = 3 THEN
+        RETURN pg_catalog.sha256(pg_catalog.decode(''00'', ''hex'') || pg_catalog.substring(message, 88, 318));
+    END IF;
+    RETURN pg_catalog.sha256(''telco_ledger/1/row''::pg_catalog.bytea || pg_catalog.decode(''%chain%'', ''hex'')
+        || pg_catalog.substring(message, 2, 77)
+        || pg_catalog.sha256(''telco_ledger/1/''::pg_catalog.bytea || pg_catalog.substring(message, 62, 1)
+            || pg_catalog.substring(message, 83, pg_catalog.octet_length(message) - 146)));
+END'$$
             UNION ALL SELECT 2, 'function reader', to_regprocedure('ledger_wire.reader()') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.reader() RETURNS bigint STABLE PARALLEL SAFE
                     RETURN substring(current_user::text FROM '^%prefix%_([0-9]+)$')::bigint$$
-            UNION ALL SELECT 2, 'function on_arrival', to_regprocedure('ledger_wire.on_arrival()') IS NOT NULL,
-                $$CREATE FUNCTION ledger_wire.on_arrival() RETURNS trigger LANGUAGE plpgsql AS '
+            -- Each row that arrives passes here, so nothing is done that takes a plan of its
+            -- own: no PERFORM, and no CHECK, which would be read from its text in each
+            -- transaction.  A trigger with an argument tells of the row.
+            UNION ALL SELECT 2, 'function ' || name, to_regprocedure(format('ledger_wire.%s()', name)) IS NOT NULL,
+                format($$CREATE FUNCTION ledger_wire.%1$s() RETURNS trigger LANGUAGE plpgsql AS '
 BEGIN
-    NEW.arrival := pg_catalog.nextval(''ledger_wire.arrival''::pg_catalog.regclass);
-    IF TG_NARGS > 0 THEN
-        PERFORM pg_catalog.pg_notify(''ledger_wire'', TG_ARGV[0]);
+    IF pg_catalog.octet_length(NEW.%2$s) BETWEEN %3$s AND %4$s
+        AND (TG_NARGS = 0 OR pg_catalog.pg_notify(''ledger_wire'', TG_TABLE_NAME) IS NOT NULL) THEN
+        NEW.arrival := pg_catalog.nextval(''ledger_wire.arrival''::pg_catalog.regclass);
+        RETURN NEW;
     END IF;
-    RETURN NEW;
-END'$$
+    RAISE EXCEPTION ''%%.%% takes a %2$s of %3$s to %4$s bytes, not of %%'',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME, pg_catalog.octet_length(NEW.%2$s) USING ERRCODE = ''check_violation'';
+END'$$, name, content, least, most)
+              FROM (VALUES ('on_row', 'message', 146, 16777362), ('on_chunk', 'chunk', 1, 1048576))
+                   AS f (name, content, least, most)
             UNION ALL SELECT 2, 'function on_request', to_regprocedure('ledger_wire.on_request()') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.on_request() RETURNS trigger LANGUAGE plpgsql
                     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS '
@@ -232,19 +251,18 @@ END';
               FROM unnest(members) AS m,
                    (VALUES ('log', 'arrival bigint, message bytea'),
                            ('body', 'arrival bigint, chunk bytea, audience bigint[]')) AS k (kind, columns)
+            -- a wire that an older build has made has a CHECK of the size, too
             UNION ALL SELECT 5, format('constraints of %s_%s', kind, m),
-                (SELECT count(*) = 2 FROM pg_constraint
+                (SELECT bool_and(conname = format('%s_%s_key', kind, m)) FROM pg_constraint
                   WHERE conrelid = to_regclass(format('ledger_wire.%s_%s', kind, m))
                     AND conname IN (format('%s_%s_key', kind, m), format('%s_%s_size', kind, m))),
                 format('ALTER TABLE ledger_wire.%1$s_%2$s DROP CONSTRAINT IF EXISTS %1$s_%2$s_size,'
                        || ' DROP CONSTRAINT IF EXISTS %1$s_%2$s_key;'
-                       || ' ALTER TABLE ledger_wire.%1$s_%2$s ADD CONSTRAINT %1$s_%2$s_size CHECK (%3$s),'
-                       || ' ADD CONSTRAINT %1$s_%2$s_key UNIQUE (arrival), ALTER COLUMN arrival SET NOT NULL,'
-                       || ' ALTER COLUMN %4$s SET NOT NULL, ALTER COLUMN %4$s SET STORAGE EXTERNAL',
-                       kind, m, size, content)
-              FROM unnest(members) AS m,
-                   (VALUES ('log', 'message', 'octet_length(message) BETWEEN 146 AND 16777362'),
-                           ('body', 'chunk', 'octet_length(chunk) BETWEEN 1 AND 1048576')) AS k (kind, content, size)
+                       || ' ALTER TABLE ledger_wire.%1$s_%2$s ADD CONSTRAINT %1$s_%2$s_key UNIQUE (arrival),'
+                       || ' ALTER COLUMN arrival SET NOT NULL,'
+                       || ' ALTER COLUMN %3$s SET NOT NULL, ALTER COLUMN %3$s SET STORAGE EXTERNAL',
+                       kind, m, content)
+              FROM unnest(members) AS m, (VALUES ('log', 'message'), ('body', 'chunk')) AS k (kind, content)
             -- what came from others: each of them has it, and wanted chunks are asked for once more
             UNION ALL SELECT 6, format('table body_%s, not logged', m),
                 (SELECT relpersistence = 'u' FROM pg_class WHERE oid = to_regclass('ledger_wire.body_' || m)),
@@ -261,28 +279,28 @@ END';
                 format('CREATE INDEX %s ON ledger_wire.%s_%s %s', index_name, kind, m, definition)
               FROM unnest(members) AS m,
                    (VALUES ('log', 'place', '(ledger_wire.row_key(message))'),
-                           ('log', 'batch', '(ledger_wire.batch_digest(message)) WHERE get_byte(message, 61) = 1'),
-                           ('log', 'block', '(ledger_wire.block_hash(message)) WHERE get_byte(message, 61) = 3'),
-                           ('log', 'digest', '(ledger_wire.row_digest(message)) WHERE get_byte(message, 61) BETWEEN 9 AND 12'),
+                           ('log', 'wanted', '(ledger_wire.wanted_key(message)) WHERE get_byte(message, 61) IN (1, 3, 9, 10, 11, 12)'),
                            ('body', 'digest', '(sha256(chunk))')) AS k (kind, suffix, definition),
                    format('%s_%s_by_%s', kind, m, suffix) AS index_name
             UNION ALL SELECT 7, format('triggers of %s_%s', kind, m),
                 (SELECT count(*) = 3 FROM pg_trigger
                   WHERE tgrelid = to_regclass(format('ledger_wire.%s_%s', kind, m))
-                    AND tgname IN ('on_arrival', 'refuse_change', 'refuse_truncate') AND tgenabled = 'A'),
+                    AND (tgname IN ('refuse_change', 'refuse_truncate')
+                         OR tgname = 'on_arrival' AND tgfoid = to_regprocedure(format('ledger_wire.%s()', arrives)))
+                    AND tgenabled = 'A'),
                 format('DROP TRIGGER IF EXISTS on_arrival ON ledger_wire.%1$s_%2$s;'
                        || ' DROP TRIGGER IF EXISTS refuse_change ON ledger_wire.%1$s_%2$s;'
                        || ' DROP TRIGGER IF EXISTS refuse_truncate ON ledger_wire.%1$s_%2$s;'
                        || ' CREATE TRIGGER on_arrival BEFORE INSERT ON ledger_wire.%1$s_%2$s'
-                       || ' FOR EACH ROW EXECUTE FUNCTION ledger_wire.on_arrival(%3$s);'
+                       || ' FOR EACH ROW EXECUTE FUNCTION ledger_wire.%4$s(%3$s);'
                        || ' CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON ledger_wire.%1$s_%2$s'
                        || ' FOR EACH ROW EXECUTE FUNCTION ledger_wire.refuse();'
                        || ' CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger_wire.%1$s_%2$s'
                        || ' FOR EACH STATEMENT EXECUTE FUNCTION ledger_wire.refuse();'
                        || ' ALTER TABLE ledger_wire.%1$s_%2$s ENABLE ALWAYS TRIGGER on_arrival,'
                        || ' ENABLE ALWAYS TRIGGER refuse_change, ENABLE ALWAYS TRIGGER refuse_truncate',
-                       kind, m, CASE WHEN m <> self THEN format('%L', kind || '_' || m) END)
-              FROM unnest(members) AS m, (VALUES ('log'), ('body')) AS k (kind)
+                       kind, m, CASE WHEN m <> self THEN '''notify''' END, arrives)
+              FROM unnest(members) AS m, (VALUES ('log', 'on_row'), ('body', 'on_chunk')) AS k (kind, arrives)
             UNION ALL SELECT 8, format('row security of body_%s', m),
                 (SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('ledger_wire.body_' || m))
                 AND EXISTS (SELECT FROM pg_policy

@@ -17,7 +17,7 @@ my $prefix = $wires->sql(1, 'SELECT ledger_internal.wire_prefix()');
 
 $wires->wait_streaming(1, 2);
 $wires->wait_streaming(2, 1);
-$wires->insert(1, 3);
+$wires->insert($_, 3) foreach (1, 2);
 $wires->agree('linked');
 
 # Everything that a wire consists of, as text.
@@ -25,7 +25,7 @@ my $shape = q{
 SELECT 'relation ' || c.oid::regclass || ' ' || relkind::text || relpersistence::text || relrowsecurity::text || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(relacl) AS a), '')
   FROM pg_class c WHERE relnamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'column ' || attrelid::regclass || ' ' || attname || attstorage::text || attcompression::text FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'ledger_wire'::regnamespace AND relkind = 'r' AND attnum > 0
-UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || tgenabled::text || tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relnamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'policy ' || polrelid::regclass || pg_get_expr(polqual, polrelid) FROM pg_policy
@@ -44,6 +44,39 @@ cmp_ok(() = $whole =~ /^index /mg, '>=', 12, 'the list has the indexes');
 like($whole, qr/^role ${prefix}_2\w*falsetruefalse 8$/m, 'the role of a peer replicates, is no superuser and takes few connections');
 like($whole, qr/^role ${prefix}_apply\w*falsefalsetrue -1$/m, 'that of the subscriptions is none either');
 
+# What has another size than a row or a chunk is refused before it is stored, whoever sends it.
+foreach my $case (
+	[ 'log_2', 'message', q{decode(repeat('00', 145), 'hex')}, 'a message of 146 to 16777362 bytes, not of 145' ],
+	[ 'log_1', 'message', q{convert_to(repeat('x', 16777363), 'UTF8')}, 'a message of 146 to 16777362 bytes, not of 16777363' ],
+	[ 'log_2', 'message', 'NULL', 'a message of .* not of <NULL>' ],
+	[ 'body_2', 'chunk', q{'\\x'}, 'a chunk of 1 to 1048576 bytes, not of 0' ],
+	[ 'body_1', 'chunk', q{convert_to(repeat('x', 1048577), 'UTF8')}, 'a chunk of 1 to 1048576 bytes, not of 1048577' ])
+{
+	my ($table, $content, $value, $why) = @$case;
+	my $role = $table =~ /_2/ ? "SET ROLE ${prefix}_apply;" : '';
+	my ($status, $out, $error) = $wires->node(1)->psql(LedgerWire::WIRE, "$role INSERT INTO ledger_wire.$table ($content) VALUES ($value)");
+
+	like($error, qr/ledger_wire\.$table takes $why/, "$table: not of $value");
+}
+
+# The number of a row is given here, whatever is sent, and who listens is told of it.
+my $again = 'INSERT INTO ledger_wire.log_2 (arrival, message) SELECT -1, message FROM ledger_wire.log_2 ORDER BY arrival LIMIT 1 RETURNING arrival > 0';
+
+like($wires->wire(1, "LISTEN ledger_wire; $again"), qr/^t\n.*"ledger_wire" with payload "log_2"/, 'a row of a peer has a number of this wire, and is news');
+unlike($wires->wire(1, 'LISTEN ledger_wire; ' . ($again =~ s/log_2/log_1/gr)), qr/payload "log_1"/, 'an own one is none');
+
+# A row that is asked for by digest is found by the index, and a digest of one kind is none of another.
+my $digest = $wires->sql(1, 'SELECT ledger_internal.batch_digest(message) FROM ledger_internal.own_log WHERE kind = 1 ORDER BY seq LIMIT 1');
+
+foreach my $case ([ '1', 't' ], [ '3', 'f' ], [ '9, 10, 11, 12', 'f' ])
+{
+	my $query = "FROM ledger_wire.log_1 WHERE ledger_wire.wanted_key(message) = '$digest'::bytea AND get_byte(message, 61) IN ($case->[0])";
+	my $setting = "SET enable_seqscan = off; SET ROLE ${prefix}_2;";
+
+	is($wires->wire(1, "$setting SELECT count(*) > 0 $query"), $case->[1], "a batch is found by its digest among kinds $case->[0]: $case->[1]");
+	like($wires->wire(1, "$setting EXPLAIN (COSTS OFF) SELECT message $query LIMIT 1"), qr/log_1_by_wanted/, 'by the index');
+}
+
 # Each kind of damage: is it one, and is it gone after a while?
 my %damage = (
 	'a dropped log' => 'DROP TABLE ledger_wire.log_2 CASCADE',
@@ -51,7 +84,7 @@ my %damage = (
 	'a dropped trigger' => 'DROP TRIGGER on_arrival ON ledger_wire.log_2',
 	'a disabled trigger' => 'ALTER TABLE ledger_wire.body_2 DISABLE TRIGGER refuse_truncate',
 	'a dropped index' => 'DROP INDEX ledger_wire.log_2_by_place',
-	'a dropped constraint' => 'ALTER TABLE ledger_wire.log_2 DROP CONSTRAINT log_2_size',
+	'a dropped constraint' => 'ALTER TABLE ledger_wire.log_2 DROP CONSTRAINT log_2_key',
 	'a dropped function' => 'DROP FUNCTION ledger_wire.refuse() CASCADE',
 	'the publication dropped' => 'DROP PUBLICATION ledger_log',
 	'a widened publication' => 'ALTER PUBLICATION ledger_log ADD TABLE ledger_wire.log_2',
@@ -67,6 +100,11 @@ my %damage = (
 	'the view dropped' => 'DROP VIEW ledger_wire.head',
 	'the schema dropped' => 'DROP SCHEMA ledger_wire CASCADE',
 	'the database opened to all' => 'GRANT CONNECT ON DATABASE postgres_wire TO PUBLIC');
+
+# As an older build has made it.
+$damage{'an older trigger'} = q{CREATE FUNCTION ledger_wire.on_arrival() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; DROP TRIGGER on_arrival ON ledger_wire.body_1; CREATE TRIGGER on_arrival BEFORE INSERT ON ledger_wire.body_1 FOR EACH ROW EXECUTE FUNCTION ledger_wire.on_arrival(); ALTER TABLE ledger_wire.body_1 ENABLE ALWAYS TRIGGER on_arrival};
+$damage{'an older constraint'} = 'ALTER TABLE ledger_wire.log_1 ADD CONSTRAINT log_1_size CHECK (octet_length(message) > 0)';
+$damage{'an older index'} = 'CREATE FUNCTION ledger_wire.batch_digest(message bytea) RETURNS bytea IMMUTABLE RETURN sha256(message); CREATE INDEX log_2_by_batch ON ledger_wire.log_2 (ledger_wire.batch_digest(message)) WHERE get_byte(message, 61) = 1';
 
 # What came from others is not logged once more, nor worth to be compressed.
 like($whole, qr/^relation ledger_wire\.body_2 ru/m, 'bodies of others are not logged');
