@@ -166,15 +166,23 @@ look(Relation relation)
 	return checks;
 }
 
+/* Nothing of one that cannot be planned is left: each call would leave some. */
 static Expr **
 read_all(const TupleConstr *constraints)
 {
-	MemoryContext caller = MemoryContextSwitchTo(kept_context);
-	Expr	  **checks = palloc0(constraints->num_check * sizeof(Expr *));
+	List	   *planned = NIL;
+	ListCell   *cell;
+	MemoryContext caller;
+	Expr	  **checks;
+	int			count = 0;
 
 	for (int i = 0; i < constraints->num_check; i++)
-		if (tl_check_is_enforced(&constraints->check[i]))
-			checks[i] = expression_planner(stringToNode(constraints->check[i].ccbin));
+		planned = lappend(planned, tl_check_is_enforced(&constraints->check[i]) ?
+						  expression_planner(stringToNode(constraints->check[i].ccbin)) : NULL);
+	caller = MemoryContextSwitchTo(kept_context);
+	checks = palloc0(constraints->num_check * sizeof(Expr *));
+	foreach(cell, planned)
+		checks[count++] = copyObject(lfirst(cell));
 	MemoryContextSwitchTo(caller);
 	return checks;
 }

@@ -203,8 +203,7 @@ tl_contract_plan_give_up(Oid function)
 		if (body->is_locked && !body->is_settled)
 			(void) hash_search(bodies, &body->function, HASH_REMOVE, NULL);
 	body = hash_search(bodies, &function, HASH_ENTER, NULL);
-	body->is_planned = false;
-	body->is_locked = body->is_settled = true;
+	*body = (Body) {.function = function,.is_locked = true,.is_settled = true};
 	for_one_block = true;
 }
 
@@ -238,8 +237,8 @@ lock(Body *body)
 
 		if (step->plan != NULL)
 			lock_tables(step->plan);
-		if (OidIsValid(step->callee))
-			(void) prepare(step->callee);
+		if (OidIsValid(step->callee) && !prepare(step->callee)->is_planned)
+			return false;
 	}
 	if (kept_changes != tl_contract_stale_changes())
 		return false;

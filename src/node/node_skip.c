@@ -143,14 +143,15 @@ tl_node_skip_look(int64_t height)
 
 /*
  * Few members ever pass over anything, so what select_open begins with is looked at before,
- * behind the lock.  In this order: who ends a rejoin has the own log back, and an approval
- * goes into the log in the transaction that takes it away from those asked for.
+ * behind the lock.  In this order: who ends a rejoin has the own log back, who begins one
+ * loses it, and an approval goes into the log in the transaction that takes it away from
+ * those asked for.
  */
 static bool
 may_be_open(void)
 {
 	return tl_chain_stored_has("rejoin", "rejoin_under_way") || tl_chain_stored_has("approval_asked", NULL) ||
-		tl_chain_stored_has("own_log", "own_log_skip");
+		tl_chain_stored_has("own_log", "own_log_skip") || tl_chain_stored_has("rejoin", "rejoin_under_way");
 }
 
 /* Is this call of the block passed over? */

@@ -84,15 +84,18 @@ take_notifications(TlWire *wire)
 	while ((notify = PQnotifies(wire->reader.conn)) != NULL)
 	{
 		unsigned	member;
+		bool		row = sscanf(notify->extra, "log_%u", &member) == 1;
 
-		if (sscanf(notify->extra, "log_%u", &member) == 1)
+		if (row || sscanf(notify->extra, "body_%u", &member) == 1)
 		{
 			for (int i = 0; i < wire->peer_count; i++)
-				if (wire->peers[i].member == member)
+				if (wire->peers[i].member != member)
+					continue;
+				else if (row)
 					wire->peers[i].arrived = true;
+				else
+					tl_replication_chunk_arrived(&wire->peers[i]);
 		}
-		else if (strncmp(notify->extra, "body_", 5) == 0)
-			wire->bodies_arrived = true;
 		else if (strcmp(notify->extra, "request") == 0)
 			wire->requests_arrived = true;
 		PQfreemem(notify);
@@ -349,7 +352,7 @@ tl_replication_arrival_take(TlWire *wire, TlPeer *peer, PGresult *result,
 	if (batches > 0)
 	{
 		wire->wants_chunks = true;
-		wire->bodies_arrived = true;	/* they may have been here first */
+		peer->bodies_arrived = true;	/* they may have been here first */
 	}
 }
 

@@ -4,11 +4,10 @@
  *	  Chunks that stored batches name and that are not here yet.
  *
  * The link to a batch's member brings them into the own wire; they are read there as
- * soon as some have come.  What a link that works has not brought after a while, and
- * all that one will not bring that does not work, is read in the peers' wires, in the
- * way of replication_fetch.c: a peer that is asked at once sends everything twice.
- * Where no wire has them any more, one member after the other is asked to make them
- * again (replication_body.c).
+ * soon as some have come.  What it has not brought is read in the peers' wires, in the
+ * way of replication_fetch.c.  Who is asked at once sends everything twice, so what is
+ * large is left for a while to a link that works.  Where no wire has them any more, one
+ * member after the other is asked to make them again (replication_body.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +24,7 @@
 #include "replication_wire.h"
 #include "tl_compat.h"
 
+#define LARGE				65536	/* bytes that a batch lacks; one with less may be ordered already (P22) */
 #define GRACE_MS_MAX		5000	/* for one batch, while a link brings something */
 #define CHUNKS_MAX			16	/* asked for at once */
 #define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
@@ -44,16 +44,20 @@ static TlStatement select_wanted = {
 	" ORDER BY CASE WHEN $2 THEN random() END, incarnation, batch LIMIT $3",
 	3, {INT8OID, BOOLOID, INT4OID}
 };
-static TlStatement select_wanted_batch = {
-	"SELECT member, incarnation, batch FROM ledger_internal.wanted_chunk"
-	" ORDER BY member <= $1, member, incarnation, batch LIMIT 1",
+static TlStatement select_wanted_batches = {
+	"SELECT member, incarnation, batch, size FROM (SELECT DISTINCT ON (member) member, incarnation, batch, sum(size) AS size"
+	" FROM ledger_internal.wanted_chunk GROUP BY member, incarnation, batch ORDER BY member, incarnation, batch) AS w"
+	" ORDER BY member <= $1, member",
 	1, {INT8OID}
 };
 
-static bool ask(TlWire *wire, int source, uint32_t member);
+static bool look(TlWire *wire);
+static bool take_turn(TlWire *wire, int source, TimestampTz now);
+static uint32_t choose_member(TlWire *wire, int source, TimestampTz now);
+static TimestampTz comes_until(TlWire *wire, uint64 row, TimestampTz now);
+static bool ask(TlWire *wire, int source, uint32_t member, bool looks);
 static bool ask_to_make(TlWire *wire, int source, uint32_t member);
-static TimestampTz comes_until(TlWire *wire, TimestampTz now);
-static int	find_peer(const TlWire *wire, uint32_t member);
+static TlPeer *find_peer(TlWire *wire, uint32_t member);
 static char *make_query(uint32_t member, bool rebuilt);
 static void on_arrived(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
@@ -75,9 +79,19 @@ tl_replication_chunk_poll(TlWire *wire, TimestampTz now)
 		   !next_source(wire))
 		continue;
 	wake = tl_replication_fetch_wake(wire, wire->chunk_source, wire->chunks_due);
-	if (wire->bodies_arrived)
-		wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].bodies_arrived)
+			wake = Min(wake, tl_replication_fetch_wake(wire, -1, now));
 	return wake;
+}
+
+/* Some have come of that peer's; whether they are wanted is to be seen. */
+void
+tl_replication_chunk_arrived(TlPeer *peer)
+{
+	peer->bodies_arrived = true;
+	peer->bodies_brought = GetCurrentTimestamp();
+	peer->bodies_silent = false;
 }
 
 /*
@@ -87,41 +101,106 @@ tl_replication_chunk_poll(TlWire *wire, TimestampTz now)
 bool
 tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now)
 {
-	bool		looks = source < 0 && wire->bodies_arrived;
-	Datum		value = Int64GetDatum((int64) wire->chunk_member);
-	TimestampTz due = now;
-	uint32_t	member = 0;
+	if (!wire->wants_chunks)
+		return false;
+	return (source < 0 && look(wire)) ||
+		(wire->chunk_source == source && now >= wire->chunks_due && take_turn(wire, source, now));
+}
+
+/* In the own wire, for what has come of itself: that is no turn of it. */
+static bool
+look(TlWire *wire)
+{
 	bool		asked = false;
 
-	if (!wire->wants_chunks ||
-		(!looks && (wire->chunk_source != source || now < wire->chunks_due)))
-		return false;
-	tl_replication_wire_begin(wire);
-	wire->wants_chunks = tl_chain_execute(&select_wanted_batch, &value, NULL, true) > 0;
-	if (!wire->wants_chunks)
-		begin_round(wire);		/* for those that are wanted next */
-	else
+	for (int i = 0; i < wire->peer_count && !asked; i++)
 	{
-		member = (uint32_t) DatumGetInt64(tl_chain_result(0, 0, NULL));
-		if (source >= 0)
-			due = comes_until(wire, now);
-		if (due > now)
-			wire->chunks_due = due;
-		else if (source < 0 || !wire->asks_rebuilt || !wire->body_requests)
-			asked = ask(wire, source, member);
+		TlPeer	   *peer = &wire->peers[i];
+
+		if (!peer->bodies_arrived)
+			continue;
+		peer->bodies_arrived = false;
+		tl_replication_wire_begin(wire);
+		asked = ask(wire, -1, peer->member, true);
+		tl_replication_wire_end(wire);
 	}
-	tl_replication_wire_end(wire);
-	if (wire->wants_chunks && due <= now && source >= 0 && wire->asks_rebuilt && wire->body_requests)
-		asked = ask_to_make(wire, source, member);
 	return asked;
 }
 
-/* In the transaction of the caller. */
 static bool
-ask(TlWire *wire, int source, uint32_t member)
+take_turn(TlWire *wire, int source, TimestampTz now)
+{
+	bool		makes = source >= 0 && wire->asks_rebuilt && wire->body_requests;
+	uint32_t	member;
+	bool		asked;
+
+	tl_replication_wire_begin(wire);
+	member = choose_member(wire, source, now);
+	asked = member != 0 && !makes && ask(wire, source, member, false);
+	tl_replication_wire_end(wire);
+	return asked || (member != 0 && makes && ask_to_make(wire, source, member));
+}
+
+/*
+ * The next one with a batch that lacks chunks which are not left to the link; 0: none,
+ * and it is noted when there may be one.
+ */
+static uint32_t
+choose_member(TlWire *wire, int source, TimestampTz now)
+{
+	Datum		value = Int64GetDatum((int64) wire->chunk_member);
+	uint64		count = tl_chain_execute(&select_wanted_batches, &value, NULL, true);
+	TimestampTz due = DT_NOEND;
+
+	wire->wants_chunks = count > 0;
+	if (count == 0)
+		begin_round(wire);		/* for those that are wanted next */
+	for (uint64 i = 0; i < count; i++)
+	{
+		TimestampTz until = source < 0 ? now : comes_until(wire, i, now);
+
+		if (until <= now)
+			return (uint32_t) DatumGetInt64(tl_chain_result(i, 0, NULL));
+		due = Min(due, until);
+	}
+	if (count > 0)
+		wire->chunks_due = due;
+	return 0;
+}
+
+/*
+ * Until when that batch is left to the link to its member.  One that has brought nothing
+ * for a while is waited for no more, until it does: there may be many old batches that it
+ * will not bring.
+ */
+static TimestampTz
+comes_until(TlWire *wire, uint64 row, TimestampTz now)
+{
+	TlPeer	   *peer = find_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(row, 0, NULL)));
+	uint16_t	incarnation = (uint16_t) DatumGetInt32(tl_chain_result(row, 1, NULL));
+	uint64_t	batch = (uint64_t) DatumGetInt64(tl_chain_result(row, 2, NULL));
+	TimestampTz silent_from;
+
+	if (peer == NULL || wire->links[peer - wire->peers][1].state != TL_LINK_STREAMING ||
+		peer->bodies_silent || DatumGetInt64(tl_chain_result(row, 3, NULL)) <= LARGE)
+		return now;
+	if (incarnation != peer->coming_incarnation || batch != peer->coming_batch)
+	{
+		peer->coming_incarnation = incarnation;
+		peer->coming_batch = batch;
+		peer->coming_since = now;
+	}
+	silent_from = TimestampTzPlusMilliseconds(Max(peer->coming_since, peer->bodies_brought),
+											  TL_FETCH_GRACE_MS);
+	peer->bodies_silent = now >= silent_from;
+	return Min(silent_from, TimestampTzPlusMilliseconds(peer->coming_since, GRACE_MS_MAX));
+}
+
+/* In the transaction of the caller.  False if none of that member's is wanted, too. */
+static bool
+ask(TlWire *wire, int source, uint32_t member, bool looks)
 {
 	bool		rebuilt = wire->asks_rebuilt && source >= 0;
-	bool		looks = source < 0 && wire->bodies_arrived;
 	Datum		values[] = {
 		Int64GetDatum((int64) member),
 		BoolGetDatum(wire->chunks_shuffled && !rebuilt),
@@ -132,17 +211,19 @@ ask(TlWire *wire, int source, uint32_t member)
 	ArrayType  *array;
 	bytea	   *bytes;
 	TlParameter parameter = {NULL, 0, true};
-	TlChunkQuestion *question = MemoryContextAlloc(TopMemoryContext, sizeof(*question));
+	TlChunkQuestion *question;
 
+	if (count == 0)
+		return false;
 	for (uint64 i = 0; i < count; i++)
 		digests[i] = tl_chain_result(i, 0, NULL);
 	array = construct_array(digests, (int) count, BYTEAOID, -1, false, TYPALIGN_INT);
 	bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 	parameter.data = VARDATA(bytes);
 	parameter.size = VARSIZE(bytes) - VARHDRSZ;
-	wire->chunk_member = member - 1;
-	if (looks)
-		wire->bodies_arrived = false;
+	if (!looks)
+		wire->chunk_member = member - 1;
+	question = MemoryContextAlloc(TopMemoryContext, sizeof(*question));
 	question->wire = wire;
 	question->source = source;
 	question->member = member;
@@ -166,44 +247,13 @@ ask_to_make(TlWire *wire, int source, uint32_t member)
 	return false;
 }
 
-/*
- * Until when the oldest batch that lacks some, the result of select_wanted_batch, is
- * left to the link to its member.  One that has brought nothing for that long is waited
- * for no more, until it does: there may be many old batches that it will not bring.
- */
-static TimestampTz
-comes_until(TlWire *wire, TimestampTz now)
-{
-	TlComing	batch = {
-		.member = (uint32_t) DatumGetInt64(tl_chain_result(0, 0, NULL)),
-		.incarnation = (uint16_t) DatumGetInt32(tl_chain_result(0, 1, NULL)),
-		.batch = (uint64_t) DatumGetInt64(tl_chain_result(0, 2, NULL)),
-		.since = now
-	};
-	TlComing   *coming = &wire->coming;
-	int			index = find_peer(wire, batch.member);
-	TimestampTz silent_from;
-
-	if (index < 0 || wire->links[index][1].state != TL_LINK_STREAMING ||
-		wire->peers[index].bodies_silent)
-		return now;
-	if (batch.member != coming->member || batch.incarnation != coming->incarnation ||
-		batch.batch != coming->batch)
-		*coming = batch;
-	silent_from = TimestampTzPlusMilliseconds(Max(coming->since, wire->peers[index].bodies_brought),
-											  TL_FETCH_GRACE_MS);
-	wire->peers[index].bodies_silent = now >= silent_from;
-	return Min(silent_from, TimestampTzPlusMilliseconds(coming->since, GRACE_MS_MAX));
-}
-
-/* -1: none. */
-static int
-find_peer(const TlWire *wire, uint32_t member)
+static TlPeer *
+find_peer(TlWire *wire, uint32_t member)
 {
 	for (int i = 0; i < wire->peer_count; i++)
 		if (wire->peers[i].member == member)
-			return i;
-	return -1;
+			return &wire->peers[i];
+	return NULL;
 }
 
 /* In a member's wire, or made again there, for whom this member has asked. */
@@ -218,15 +268,15 @@ make_query(uint32_t member, bool rebuilt)
 					" WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", member);
 }
 
-/* Something has come of itself: that is no turn of the own wire. */
 static void
 on_arrived(void *context, PGresult *result)
 {
 	TlChunkQuestion *asked = context;
+	TlPeer	   *peer = find_peer(asked->wire, asked->member);
 
 	/* there may be more of them than are asked for at once */
-	if (take(asked, result) > 0)
-		asked->wire->bodies_arrived = true;
+	if (take(asked, result) > 0 && peer != NULL)
+		peer->bodies_arrived = true;
 	pfree(asked);
 }
 
@@ -306,7 +356,6 @@ take(const TlChunkQuestion *asked, PGresult *result)
 {
 	TlWire	   *wire = asked->wire;
 	int			kept = 0;
-	int			index;
 
 	if (result != NULL && tl_replication_result_ok(result) && PQnfields(result) == 2 &&
 		PQntuples(result) > 0)
@@ -329,10 +378,5 @@ take(const TlChunkQuestion *asked, PGresult *result)
 	}
 	if (kept == 0)
 		tl_replication_gap_charge(wire, asked->source, true);
-	else if (asked->source < 0 && (index = find_peer(wire, asked->member)) >= 0)
-	{
-		wire->peers[index].bodies_brought = GetCurrentTimestamp();
-		wire->peers[index].bodies_silent = false;
-	}
 	return kept;
 }

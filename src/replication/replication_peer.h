@@ -81,8 +81,14 @@ typedef struct TlPeer
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];
 
 	bool		bodies_fetched; /* there may be some for the own wire */
-	TimestampTz bodies_brought; /* the link brought a chunk that was wanted */
-	bool		bodies_silent;	/* it has not for a while in which some were */
+
+	/* chunks that are wanted (replication_chunk.c) */
+	bool		bodies_arrived; /* the own wire may have some of them */
+	TimestampTz bodies_brought; /* the link brought a chunk */
+	bool		bodies_silent;	/* it has not for a while in which some were wanted */
+	uint16_t	coming_incarnation; /* the oldest batch that it may bring */
+	uint64_t	coming_batch;
+	TimestampTz coming_since;
 
 	/* the peer's own wire, read for what is missing */
 	TlConnection wire;

@@ -87,15 +87,6 @@ typedef struct TlLink
 	bool		advanced;		/* the slot is past what stopped it */
 } TlLink;
 
-/* The oldest batch of which chunks are wanted that the link to its member may bring. */
-typedef struct TlComing
-{
-	uint32_t	member;
-	uint16_t	incarnation;
-	uint64_t	batch;
-	TimestampTz since;			/* it is the oldest */
-} TlComing;
-
 typedef enum TlWireStep
 {
 	TL_WIRE_MAKE_DATABASE,
@@ -144,13 +135,11 @@ struct TlWire
 
 	/* bodies that are wanted */
 	bool		wants_chunks;
-	bool		bodies_arrived; /* the own wire may have some of them */
 	TimestampTz chunks_due;
 	int			chunk_source;	/* -1: the own wire */
 	int			chunk_pause_ms;
 	bool		chunks_shuffled;	/* the first ones cannot be had */
 	uint32_t	chunk_member;	/* whose were asked for last */
-	TlComing	coming;
 	bool		asks_rebuilt;	/* no wire has them: members make them again */
 	bool		body_requests;	/* a member is to be asked for that */
 	int			body_tries;		/* looks at what he shows, in vain */
@@ -288,6 +277,7 @@ extern void tl_replication_trim_poll(TlWire *wire, TimestampTz now);
 
 /* from replication_chunk.c */
 extern TimestampTz tl_replication_chunk_poll(TlWire *wire, TimestampTz now);
+extern void tl_replication_chunk_arrived(TlPeer *peer);
 extern bool tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now);
 
 /* from replication_fetch.c */

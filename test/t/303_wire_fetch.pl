@@ -64,7 +64,7 @@ is(wanted(1), '0', 'nothing is wanted any more');
 my $news = '';
 for my $number (2 .. 5)
 {
-	my $late = '\\x' . unpack 'H*', "late $number " x 100;
+	my $late = '\\x' . unpack 'H*', "late $number " x 10000;
 	my $from = -s $author->{server}->logfile;
 
 	$author->publish(kind => 1, payload => $author->batch($number, $author->sql("SELECT sha256('')"), $late));
