@@ -86,6 +86,7 @@ static void give_seen(TlOrder *order, const TlLastSeen *seen);
 static void obey(TlOrder *order);
 static void take_block(TlOrder *order, const TlAction *action);
 static void append(TlOrder *order, const TlLogRow *row);
+static void fetch_batch(TlOrder *order, const TlLane *lane);
 static void read_lane(TlOrder *order, const TlLane *lane);
 static void alarm_operator(TlOrder *order, const TlAction *action);
 
@@ -669,8 +670,7 @@ obey(TlOrder *order)
 				tl_replication_want(order->wire, TL_WANT_BLOCK, &action->hash);
 				break;
 			case TL_ACT_FETCH_BATCH:
-				tl_replication_want(order->wire, TL_WANT_BATCH, &action->lane.digest);
-				order->wire->wants_chunks = true;
+				fetch_batch(order, &action->lane);
 				break;
 			case TL_ACT_FETCH_ROW:
 				tl_replication_want(order->wire, TL_WANT_ROW, &action->hash);
@@ -776,6 +776,19 @@ tl_node_order_note_vote(const TlLogRow *row, bool again)
 		default:
 			break;
 	}
+}
+
+/* An own one is in the own log, or comes back with it: no peer's log has any. */
+static void
+fetch_batch(TlOrder *order, const TlLane *lane)
+{
+	TlLane		before = *lane;
+
+	order->wire->wants_chunks = true;
+	if (lane->member != order->log.member)
+		tl_replication_want(order->wire, TL_WANT_BATCH, &lane->digest);
+	else if (before.batch-- > 0)
+		read_lane(order, &before);
 }
 
 /* Stored BATCH rows beyond that one, once more; in this turn's news. */

@@ -52,6 +52,7 @@ static TlStatement select_wanted_batches = {
 };
 
 static bool look(TlWire *wire);
+static void rest(TlWire *wire);
 static bool take_turn(TlWire *wire, int source, TimestampTz now);
 static uint32_t choose_member(TlWire *wire, int source, TimestampTz now);
 static TimestampTz comes_until(TlWire *wire, uint64 row, TimestampTz now);
@@ -104,7 +105,8 @@ tl_replication_chunk_ask(TlWire *wire, int source, TimestampTz now)
 	if (!wire->wants_chunks)
 		return false;
 	return (source < 0 && look(wire)) ||
-		(wire->chunk_source == source && now >= wire->chunks_due && take_turn(wire, source, now));
+		(wire->wants_chunks && wire->chunk_source == source && now >= wire->chunks_due &&
+		 take_turn(wire, source, now));
 }
 
 /* In the own wire, for what has come of itself: that is no turn of it. */
@@ -112,6 +114,7 @@ static bool
 look(TlWire *wire)
 {
 	bool		asked = false;
+	bool		looked = false;
 
 	for (int i = 0; i < wire->peer_count && !asked; i++)
 	{
@@ -120,11 +123,23 @@ look(TlWire *wire)
 		if (!peer->bodies_arrived)
 			continue;
 		peer->bodies_arrived = false;
+		looked = true;
 		tl_replication_wire_begin(wire);
 		asked = ask(wire, -1, peer->member, true);
 		tl_replication_wire_end(wire);
 	}
+	if (looked && !asked)
+		rest(wire);
 	return asked;
+}
+
+/* What came may have been the last. */
+static void
+rest(TlWire *wire)
+{
+	tl_replication_wire_begin(wire);
+	(void) choose_member(wire, -1, GetCurrentTimestamp());
+	tl_replication_wire_end(wire);
 }
 
 static bool
