@@ -53,9 +53,7 @@ typedef struct Kept
 static ExecutorStart_hook_type next_start = NULL;
 
 /* From block to block. */
-static MemoryContext kept_context = NULL;
-static HTAB *kept = NULL;
-static uint64 kept_changes = 0;
+static TlContractKept kept = {.name = "telco_ledger constraints kept",.entry_size = sizeof(Kept)};
 
 /* Of the block that is being applied. */
 static MemoryContext context = NULL;
@@ -66,7 +64,6 @@ static void give(ResultRelInfo *target);
 static ExprState **prepare(Relation relation);
 static Expr **look(Relation relation);
 static Expr **read_all(const TupleConstr *constraints);
-static void forget_all(void);
 
 void
 tl_contract_constraint_init(void)
@@ -81,8 +78,8 @@ tl_contract_constraint_begin(void)
 {
 	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Prepared)};
 
-	if (kept == NULL || kept_changes != tl_contract_stale_changes())
-		forget_all();
+	if (!tl_contract_stale_is_good(&kept))
+		tl_contract_stale_empty(&kept);
 	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger constraints of a block",
 									ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = context;
@@ -152,7 +149,7 @@ static Expr **
 look(Relation relation)
 {
 	Oid			key = RelationGetRelid(relation);
-	Kept	   *known = hash_search(kept, &key, HASH_FIND, NULL);
+	Kept	   *known = hash_search(kept.entries, &key, HASH_FIND, NULL);
 	uint64		changes = tl_contract_stale_changes();
 	Expr	  **checks;
 
@@ -160,7 +157,7 @@ look(Relation relation)
 		return known->checks;
 	tl_contract_stale_watch(key);
 	checks = read_all(relation->rd_att->constr);
-	known = hash_search(kept, &key, HASH_ENTER, NULL);
+	known = hash_search(kept.entries, &key, HASH_ENTER, NULL);
 	known->checks = checks;
 	known->changes = changes;
 	return checks;
@@ -179,25 +176,10 @@ read_all(const TupleConstr *constraints)
 	for (int i = 0; i < constraints->num_check; i++)
 		planned = lappend(planned, tl_check_is_enforced(&constraints->check[i]) ?
 						  expression_planner(stringToNode(constraints->check[i].ccbin)) : NULL);
-	caller = MemoryContextSwitchTo(kept_context);
+	caller = MemoryContextSwitchTo(kept.context);
 	checks = palloc0(constraints->num_check * sizeof(Expr *));
 	foreach(cell, planned)
 		checks[count++] = copyObject(lfirst(cell));
 	MemoryContextSwitchTo(caller);
 	return checks;
-}
-
-/* Between blocks: what is prepared rests on what is kept. */
-static void
-forget_all(void)
-{
-	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Kept)};
-
-	kept = NULL;
-	if (kept_context == NULL)
-		kept_context = AllocSetContextCreate(TopMemoryContext, "telco_ledger constraints", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(kept_context);
-	control.hcxt = kept_context;
-	kept = hash_create("telco_ledger constraints kept", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	kept_changes = tl_contract_stale_changes();
 }

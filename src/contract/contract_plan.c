@@ -102,16 +102,13 @@ typedef struct ArgumentReceiver
 } ArgumentReceiver;
 
 /* From block to block. */
-static MemoryContext kept = NULL;
-static HTAB *bodies = NULL;
-static uint64 kept_changes = 0; /* of which was heard before they were made */
+static TlContractKept kept = {.name = "telco_ledger planned functions",.entry_size = sizeof(Body)};
 static bool for_one_block = false;	/* then all of them go */
 
 /* Of the block that is being applied. */
 static MemoryContext context = NULL;
 static ExprContext *computing = NULL;
 
-static void forget_all(void);
 static const Body *prepare(Oid function);
 static bool lock(Body *body);
 static void lock_tables(const PlannedStmt *plan);
@@ -139,11 +136,12 @@ tl_contract_plan_begin(void)
 	HASH_SEQ_STATUS all;
 	Body	   *body;
 
-	if (context != NULL || for_one_block || bodies == NULL || kept_changes != tl_contract_stale_changes())
-		forget_all();
+	if (context != NULL || for_one_block || !tl_contract_stale_is_good(&kept))
+		tl_contract_stale_empty(&kept);
+	for_one_block = false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "telco_ledger plans of a block", ALLOCSET_DEFAULT_SIZES);
 	computing = NULL;
-	hash_seq_init(&all, bodies);
+	hash_seq_init(&all, kept.entries);
 	while ((body = hash_seq_search(&all)) != NULL)
 		body->is_locked = body->is_settled = false;
 }
@@ -154,21 +152,6 @@ tl_contract_plan_end(void)
 	MemoryContextDelete(context);
 	context = NULL;
 	computing = NULL;
-}
-
-static void
-forget_all(void)
-{
-	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Body)};
-
-	bodies = NULL;
-	if (kept == NULL)
-		kept = AllocSetContextCreate(TopMemoryContext, "telco_ledger plans", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(kept);
-	control.hcxt = kept;
-	bodies = hash_create("telco_ledger planned functions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	kept_changes = tl_contract_stale_changes();
-	for_one_block = false;
 }
 
 bool
@@ -186,7 +169,7 @@ tl_contract_plan_prepare(Oid function)
 	Body	   *body;
 
 	(void) prepare(function);
-	hash_seq_init(&all, bodies);
+	hash_seq_init(&all, kept.entries);
 	while ((body = hash_seq_search(&all)) != NULL)
 		body->is_settled = body->is_locked;
 }
@@ -198,11 +181,11 @@ tl_contract_plan_give_up(Oid function)
 	HASH_SEQ_STATUS all;
 	Body	   *body;
 
-	hash_seq_init(&all, bodies);
+	hash_seq_init(&all, kept.entries);
 	while ((body = hash_seq_search(&all)) != NULL)
 		if (body->is_locked && !body->is_settled)
-			(void) hash_search(bodies, &body->function, HASH_REMOVE, NULL);
-	body = hash_search(bodies, &function, HASH_ENTER, NULL);
+			(void) hash_search(kept.entries, &body->function, HASH_REMOVE, NULL);
+	body = hash_search(kept.entries, &function, HASH_ENTER, NULL);
 	*body = (Body) {.function = function,.is_locked = true,.is_settled = true};
 	for_one_block = true;
 }
@@ -222,7 +205,7 @@ tl_contract_plan_run(Oid function, const NullableDatum *arguments)
 static const Body *
 prepare(Oid function)
 {
-	Body	   *body = hash_search(bodies, &function, HASH_FIND, NULL);
+	Body	   *body = hash_search(kept.entries, &function, HASH_FIND, NULL);
 
 	return body != NULL && (body->is_locked || lock(body)) ? body : make(function);
 }
@@ -240,7 +223,7 @@ lock(Body *body)
 		if (OidIsValid(step->callee) && !prepare(step->callee)->is_planned)
 			return false;
 	}
-	if (kept_changes != tl_contract_stale_changes())
+	if (!tl_contract_stale_is_good(&kept))
 		return false;
 	for (int i = 0; i < body->step_count; i++)
 		if (body->steps[i].computes)
@@ -281,7 +264,7 @@ make(Oid function)
 		body.is_planned = plan_steps(&body, tl_contract_function_queries(function));
 	body.is_locked = true;
 	for_one_block |= heard != tl_contract_stale_heard();
-	stored = hash_search(bodies, &function, HASH_ENTER, NULL);
+	stored = hash_search(kept.entries, &function, HASH_ENTER, NULL);
 	*stored = body;
 	return stored;
 }
@@ -293,7 +276,7 @@ is_plannable(Body *body, HeapTuple tuple)
 
 	body->is_strict = form->proisstrict;
 	body->argument_count = form->pronargs;
-	body->types = MemoryContextAlloc(kept, sizeof(Oid) * Max(1, form->pronargs));
+	body->types = MemoryContextAlloc(kept.context, sizeof(Oid) * Max(1, form->pronargs));
 	memcpy(body->types, form->proargtypes.values, sizeof(Oid) * form->pronargs);
 	return form->prolang == SQLlanguageId && form->prorettype == VOIDOID && !form->proretset &&
 		!form->prosecdef && form->provolatile == PROVOLATILE_VOLATILE &&
@@ -305,7 +288,7 @@ plan_steps(Body *body, const List *queries)
 {
 	ListCell   *cell;
 
-	body->steps = MemoryContextAllocZero(kept, sizeof(Step) * Max(1, list_length(queries)));
+	body->steps = MemoryContextAllocZero(kept.context, sizeof(Step) * Max(1, list_length(queries)));
 	foreach(cell, queries)
 	{
 		Query	   *query = lfirst_node(Query, cell);
@@ -345,7 +328,7 @@ plan_step(Step *out, const Query *query)
 	foreach(cell, plan->relationOids)
 		tl_contract_stale_watch(lfirst_oid(cell));
 	for_one_block |= plan->transientPlan || plan->dependsOnRole;
-	caller = MemoryContextSwitchTo(kept);
+	caller = MemoryContextSwitchTo(kept.context);
 	out->plan = copyObject(plan);
 	MemoryContextSwitchTo(caller);
 	out->computes = computes_only(plan);
@@ -497,7 +480,7 @@ run_plan(PlannedStmt *plan, ParamListInfo parameters, DestReceiver *receiver)
 static const Body *
 body_of(Oid function)
 {
-	return hash_search(bodies, &function, HASH_FIND, NULL);
+	return hash_search(kept.entries, &function, HASH_FIND, NULL);
 }
 
 static bool

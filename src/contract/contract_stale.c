@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -63,6 +62,28 @@ uint64
 tl_contract_stale_heard(void)
 {
 	return heard;
+}
+
+bool
+tl_contract_stale_is_good(const TlContractKept *kept)
+{
+	return kept->entries != NULL && kept->changes == changes;
+}
+
+/* Between blocks: what is prepared in one points to what is kept. */
+void
+tl_contract_stale_empty(TlContractKept *kept)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = kept->entry_size};
+
+	kept->entries = NULL;
+	if (kept->context == NULL)
+		kept->context = AllocSetContextCreate(TopMemoryContext, "telco_ledger definitions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(kept->context);
+	MemoryContextSetIdentifier(kept->context, kept->name);
+	control.hcxt = kept->context;
+	kept->entries = hash_create(kept->name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	kept->changes = changes;
 }
 
 static void

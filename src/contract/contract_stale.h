@@ -8,7 +8,23 @@
 #ifndef CONTRACT_STALE_H
 #define CONTRACT_STALE_H
 
+#include "utils/hsearch.h"
+
+/* What is kept from block to block, by the oid that its entries begin with. */
+typedef struct TlContractKept
+{
+	const char *name;
+	Size		entry_size;
+	MemoryContext context;		/* of all that the entries point to */
+	HTAB	   *entries;		/* NULL: nothing was kept yet */
+	uint64		changes;		/* of which was heard before they were made */
+} TlContractKept;
+
 extern void tl_contract_stale_init(void);
+
+/* May it be used in the block that begins?  If not it is to be emptied. */
+extern bool tl_contract_stale_is_good(const TlContractKept *kept);
+extern void tl_contract_stale_empty(TlContractKept *kept);
 
 /* What is kept rests on this table, too; its lock is held. */
 extern void tl_contract_stale_watch(Oid relation);

@@ -84,17 +84,17 @@ take_notifications(TlWire *wire)
 	while ((notify = PQnotifies(wire->reader.conn)) != NULL)
 	{
 		unsigned	member;
-		bool		row = sscanf(notify->extra, "log_%u", &member) == 1;
+		TlPeer	   *peer;
 
-		if (row || sscanf(notify->extra, "body_%u", &member) == 1)
+		if (sscanf(notify->extra, "log_%u", &member) == 1)
 		{
-			for (int i = 0; i < wire->peer_count; i++)
-				if (wire->peers[i].member != member)
-					continue;
-				else if (row)
-					wire->peers[i].arrived = true;
-				else
-					tl_replication_chunk_arrived(&wire->peers[i]);
+			if ((peer = tl_replication_wire_peer(wire, member)) != NULL)
+				peer->arrived = true;
+		}
+		else if (sscanf(notify->extra, "body_%u", &member) == 1)
+		{
+			if ((peer = tl_replication_wire_peer(wire, member)) != NULL)
+				tl_replication_chunk_arrived(peer);
 		}
 		else if (strcmp(notify->extra, "request") == 0)
 			wire->requests_arrived = true;

@@ -58,7 +58,6 @@ static uint32_t choose_member(TlWire *wire, int source, TimestampTz now);
 static TimestampTz comes_until(TlWire *wire, uint64 row, TimestampTz now);
 static bool ask(TlWire *wire, int source, uint32_t member, bool looks);
 static bool ask_to_make(TlWire *wire, int source, uint32_t member);
-static TlPeer *find_peer(TlWire *wire, uint32_t member);
 static char *make_query(uint32_t member, bool rebuilt);
 static void on_arrived(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
@@ -191,7 +190,7 @@ choose_member(TlWire *wire, int source, TimestampTz now)
 static TimestampTz
 comes_until(TlWire *wire, uint64 row, TimestampTz now)
 {
-	TlPeer	   *peer = find_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(row, 0, NULL)));
+	TlPeer	   *peer = tl_replication_wire_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(row, 0, NULL)));
 	uint16_t	incarnation = (uint16_t) DatumGetInt32(tl_chain_result(row, 1, NULL));
 	uint64_t	batch = (uint64_t) DatumGetInt64(tl_chain_result(row, 2, NULL));
 	TimestampTz silent_from;
@@ -262,15 +261,6 @@ ask_to_make(TlWire *wire, int source, uint32_t member)
 	return false;
 }
 
-static TlPeer *
-find_peer(TlWire *wire, uint32_t member)
-{
-	for (int i = 0; i < wire->peer_count; i++)
-		if (wire->peers[i].member == member)
-			return &wire->peers[i];
-	return NULL;
-}
-
 /* In a member's wire, or made again there, for whom this member has asked. */
 static char *
 make_query(uint32_t member, bool rebuilt)
@@ -287,7 +277,7 @@ static void
 on_arrived(void *context, PGresult *result)
 {
 	TlChunkQuestion *asked = context;
-	TlPeer	   *peer = find_peer(asked->wire, asked->member);
+	TlPeer	   *peer = tl_replication_wire_peer(asked->wire, asked->member);
 
 	/* there may be more of them than are asked for at once */
 	if (take(asked, result) > 0 && peer != NULL)

@@ -96,11 +96,11 @@ tl_replication_copy_later(TlWire *wire, uint32_t member, const void *chunk, int 
 		audience == NULL ? (Datum) 0 : CStringGetTextDatum(audience)
 	};
 	char		nulls[] = {' ', ' ', audience == NULL ? 'n' : ' '};
+	TlPeer	   *peer = tl_replication_wire_peer(wire, member);
 
 	tl_chain_execute(&insert_fetched, values, nulls, false);
-	for (int i = 0; i < wire->peer_count; i++)
-		if (wire->peers[i].member == member)
-			wire->peers[i].bodies_fetched = true;
+	if (peer != NULL)
+		peer->bodies_fetched = true;
 }
 
 /* Those of the next rows that the wire lacks. */

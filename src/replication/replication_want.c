@@ -196,15 +196,14 @@ static bool
 take(TlWire *wire, const TlWant *want, const void *data, size_t size)
 {
 	TlLogRow	row;
+	TlPeer	   *peer;
 
 	if (tl_consensus_row_decode(&row, data, size) != TL_OK)
 		return false;
-	for (int i = 0; i < wire->peer_count; i++)
-		if (wire->peers[i].member == row.member)
-			return tl_replication_store_loose(&wire->peers[i], &wire->chain_id, wire->epoch,
-											  data, size, want->kind, &want->digest,
-											  &wire->sink);
-	return false;
+	peer = tl_replication_wire_peer(wire, row.member);
+	return peer != NULL &&
+		tl_replication_store_loose(peer, &wire->chain_id, wire->epoch, data, size, want->kind,
+								   &want->digest, &wire->sink);
 }
 
 static bool

@@ -159,17 +159,25 @@ load_keys(TlWire *wire)
 	}
 }
 
+/* NULL: this process knows none. */
+TlPeer *
+tl_replication_wire_peer(TlWire *wire, uint32_t member)
+{
+	for (int i = 0; i < wire->peer_count; i++)
+		if (wire->peers[i].member == member)
+			return &wire->peers[i];
+	return NULL;
+}
+
 static void
 load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *address)
 {
-	TlPeer	   *peer = NULL;
-	int			index;
+	TlPeer	   *peer = tl_replication_wire_peer(wire, member);
 
-	for (index = 0; index < wire->peer_count && peer == NULL; index++)
-		if (wire->peers[index].member == member)
-			peer = &wire->peers[index];
 	if (peer == NULL)
 	{
+		int			index = wire->peer_count;
+
 		if (wire->peer_count == TL_MEMBER_COUNT_MAX)
 		{
 			ereport(WARNING,
@@ -179,8 +187,7 @@ load_peer(TlWire *wire, uint32_t member, const bytea *row_key, const char *addre
 					errhint("Restart the process: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'telco_ledger wire'."));
 			return;
 		}
-		index = wire->peer_count++;
-		peer = &wire->peers[index];
+		peer = &wire->peers[wire->peer_count++];
 		memset(peer, 0, sizeof(*peer));
 		peer->member = member;
 		tl_replication_key_init(&peer->keys, (const uint8_t *) VARDATA_ANY(row_key));

@@ -217,6 +217,7 @@ extern void tl_replication_wire_init(TlWire *wire, Oid database, uint32_t member
 									 const char *conninfo,
 									 const TlSink *sink);
 extern int	tl_replication_wire_reload(TlWire *wire);
+extern TlPeer *tl_replication_wire_peer(TlWire *wire, uint32_t member);
 extern TimestampTz tl_replication_wire_poll(TlWire *wire, TimestampTz now);
 extern int	tl_replication_wire_connections(TlWire *wire, TlConnection **out);
 extern void tl_replication_wire_wake(TlWire *wire);
