@@ -242,7 +242,8 @@ typedef enum TlActionKind
 	TL_ACT_FETCH_BATCH,			/* the BATCH row and bodies of lane */
 	TL_ACT_FETCH_ROW,			/* the row of that digest, which a block orders */
 	TL_ACT_READ_LANE,			/* give the stored BATCH rows of lane.member
-								 * beyond lane once more */
+								 * beyond lane once more: all, or at least one
+								 * more than lane_length */
 	TL_ACT_CATCH_UP,			/* the logs do not bring final blocks that
 								 * member has: ask him for those beyond the
 								 * last one handed over (TL_INPUT_OFFER) */

@@ -791,13 +791,17 @@ fetch_batch(TlOrder *order, const TlLane *lane)
 		read_lane(order, &before);
 }
 
-/* Stored BATCH rows beyond that one, once more; in this turn's news. */
+/*
+ * Stored BATCH rows beyond that one, once more; in this turn's news.  One more than find
+ * a place: for what finds none the core asks again, and of rows that it was not given it
+ * knows nothing.
+ */
 static void
 read_lane(TlOrder *order, const TlLane *lane)
 {
 	uint64		count;
 	bytea	  **messages = tl_node_order_read_lane(lane->member == order->log.member,
-												   lane, LANE_LENGTH, &count);
+												   lane, LANE_LENGTH + 1, &count);
 	MemoryContext caller = MemoryContextSwitchTo(order->news);
 
 	for (uint64 i = 0; i < count; i++)
