@@ -47,7 +47,7 @@ DECLARE
     self CONSTANT bigint := %self%;
     members CONSTANT bigint[] := '%members%';
     barred CONSTANT bigint[] := '%barred%';
-    old_functions CONSTANT text[] := '{on_arrival(),batch_digest(bytea),block_hash(bytea),row_digest(bytea)}';
+    old_functions CONSTANT text[] := '{on_arrival(),on_chunk(),batch_digest(bytea),block_hash(bytea),row_digest(bytea)}';
     item record;
     other record;
 BEGIN
@@ -134,19 +134,23 @@ END'$$
             -- Each row that arrives passes here, so nothing is done that takes a plan of its
             -- own: no PERFORM, and no CHECK, which would be read from its text in each
             -- transaction.  A trigger with an argument tells of the row.
-            UNION ALL SELECT 2, 'function ' || name, to_regprocedure(format('ledger_wire.%s()', name)) IS NOT NULL,
-                format($$CREATE FUNCTION ledger_wire.%1$s() RETURNS trigger LANGUAGE plpgsql AS '
+            UNION ALL SELECT 2, 'function on_row', to_regprocedure('ledger_wire.on_row()') IS NOT NULL,
+                $$CREATE FUNCTION ledger_wire.on_row() RETURNS trigger LANGUAGE plpgsql AS '
 BEGIN
-    IF pg_catalog.octet_length(NEW.%2$s) BETWEEN %3$s AND %4$s
+    IF pg_catalog.octet_length(NEW.message) BETWEEN 146 AND 16777362
         AND (TG_NARGS = 0 OR pg_catalog.pg_notify(''ledger_wire'', TG_TABLE_NAME) IS NOT NULL) THEN
         NEW.arrival := pg_catalog.nextval(''ledger_wire.arrival''::pg_catalog.regclass);
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION ''%%.%% takes a %2$s of %3$s to %4$s bytes, not of %%'',
-        TG_TABLE_SCHEMA, TG_TABLE_NAME, pg_catalog.octet_length(NEW.%2$s) USING ERRCODE = ''check_violation'';
-END'$$, name, content, least, most)
-              FROM (VALUES ('on_row', 'message', 146, 16777362), ('on_chunk', 'chunk', 1, 1048576))
-                   AS f (name, content, least, most)
+    RAISE EXCEPTION ''%.% takes a message of 146 to 16777362 bytes, not of %'',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME, pg_catalog.octet_length(NEW.message) USING ERRCODE = ''check_violation'';
+END'$$
+            UNION ALL SELECT 2, 'function refuse_chunk', to_regprocedure('ledger_wire.refuse_chunk()') IS NOT NULL,
+                $$CREATE FUNCTION ledger_wire.refuse_chunk() RETURNS trigger LANGUAGE plpgsql AS '
+BEGIN
+    RAISE EXCEPTION ''%.% takes a chunk of 1 to 1048576 bytes, not of %, and numbers it itself'',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME, pg_catalog.octet_length(NEW.chunk) USING ERRCODE = ''check_violation'';
+END'$$
             UNION ALL SELECT 2, 'function on_request', to_regprocedure('ledger_wire.on_request()') IS NOT NULL,
                 $$CREATE FUNCTION ledger_wire.on_request() RETURNS trigger LANGUAGE plpgsql
                     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS '
@@ -282,6 +286,12 @@ END';
                            ('log', 'wanted', '(ledger_wire.wanted_key(message)) WHERE get_byte(message, 61) IN (1, 3, 9, 10, 11, 12)'),
                            ('body', 'digest', '(sha256(chunk))')) AS k (kind, suffix, definition),
                    format('%s_%s_by_%s', kind, m, suffix) AS index_name
+            -- the names are looked up when a chunk comes: the sequence may be made anew
+            UNION ALL SELECT 6, format('numbers of body_%s', m),
+                (SELECT atthasdef FROM pg_attribute
+                  WHERE attrelid = to_regclass('ledger_wire.body_' || m) AND attname = 'arrival' AND NOT attisdropped),
+                format($$ALTER TABLE ledger_wire.body_%s ALTER COLUMN arrival SET DEFAULT nextval('ledger_wire.arrival'::text)$$, m)
+              FROM unnest(members) AS m
             UNION ALL SELECT 7, format('triggers of %s_%s', kind, m),
                 (SELECT count(*) = 3 FROM pg_trigger
                   WHERE tgrelid = to_regclass(format('ledger_wire.%s_%s', kind, m))
@@ -292,15 +302,23 @@ END';
                        || ' DROP TRIGGER IF EXISTS refuse_change ON ledger_wire.%1$s_%2$s;'
                        || ' DROP TRIGGER IF EXISTS refuse_truncate ON ledger_wire.%1$s_%2$s;'
                        || ' CREATE TRIGGER on_arrival BEFORE INSERT ON ledger_wire.%1$s_%2$s'
-                       || ' FOR EACH ROW EXECUTE FUNCTION ledger_wire.%4$s(%3$s);'
+                       || ' FOR EACH ROW %5$s EXECUTE FUNCTION ledger_wire.%4$s(%3$s);'
                        || ' CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON ledger_wire.%1$s_%2$s'
                        || ' FOR EACH ROW EXECUTE FUNCTION ledger_wire.refuse();'
                        || ' CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger_wire.%1$s_%2$s'
                        || ' FOR EACH STATEMENT EXECUTE FUNCTION ledger_wire.refuse();'
                        || ' ALTER TABLE ledger_wire.%1$s_%2$s ENABLE ALWAYS TRIGGER on_arrival,'
                        || ' ENABLE ALWAYS TRIGGER refuse_change, ENABLE ALWAYS TRIGGER refuse_truncate',
-                       kind, m, CASE WHEN m <> self THEN '''notify''' END, arrives)
-              FROM unnest(members) AS m, (VALUES ('log', 'on_row'), ('body', 'on_chunk')) AS k (kind, arrives)
+                       kind, m, CASE WHEN kind = 'log' AND m <> self THEN '''notify''' END, arrives, condition)
+              FROM unnest(members) AS m,
+                   LATERAL (VALUES ('log', 'on_row', ''),
+                                   -- a function would be given copies of what may be large, so the condition does it all
+                                   ('body', 'refuse_chunk',
+                                    $$WHEN (octet_length(NEW.chunk) NOT BETWEEN 1 AND 1048576$$
+                                    || $$ OR NEW.arrival IS DISTINCT FROM currval('ledger_wire.arrival'::text)$$
+                                    || CASE WHEN m <> self
+                                            THEN format($$ OR pg_notify('ledger_wire', 'body_%s') IS NULL)$$, m)
+                                            ELSE ')' END)) AS k (kind, arrives, condition)
             UNION ALL SELECT 8, format('row security of body_%s', m),
                 (SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass('ledger_wire.body_' || m))
                 AND EXISTS (SELECT FROM pg_policy

@@ -269,8 +269,10 @@ make_query(uint32_t member, bool rebuilt)
 		return pstrdup("SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
 					   " FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
 					   " WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX));
-	return psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
-					" WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", member);
+	/* one for each digest, which is not computed again */
+	return psprintf("SELECT b.chunk, b.audience::text FROM unnest($1::bytea[]) AS d (digest),"
+					" LATERAL (SELECT chunk, audience FROM ledger_wire.body_%u"
+					" WHERE sha256(chunk) = d.digest LIMIT 1) AS b", member);
 }
 
 static void

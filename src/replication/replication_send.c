@@ -74,6 +74,7 @@ static TlStatement select_bodies = {
 };
 
 static void prepare(TlSender *sender);
+static void on_planning_set(void *context, PGresult *result);
 static void on_prepared(void *context, PGresult *result);
 static void ask_place(TlSender *sender);
 static void on_place(void *context, PGresult *result);
@@ -115,22 +116,37 @@ tl_replication_send_poll(TlSender *sender, TimestampTz now)
 }
 
 /*
- * Once for each connection: to plan it costs as much as to run it.  A function in the
- * list of SELECT gives its rows one by one, in their order; in FROM they would go
- * through a file first.
+ * Once for each connection: to plan it costs as much as to run it.  A plan for the rows
+ * themselves would be made with copies of them.
  */
 static void
 prepare(TlSender *sender)
 {
+	sender->prepared = true;	/* or the connection is closed */
+	tl_replication_connection_ask(&sender->connection,
+								  "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false)",
+								  NULL, 0, SEND_TIMEOUT_MS, on_planning_set, sender);
+}
+
+/*
+ * A function in the list of SELECT gives its rows one by one, in their order; in FROM
+ * they would go through a file first.
+ */
+static void
+on_planning_set(void *context, PGresult *result)
+{
+	TlSender   *sender = context;
 	uint32_t	member = sender->wire->member;
 
-	sender->prepared = true;	/* or the connection is closed */
-	tl_replication_connection_ask(&sender->connection, sender->bodies ?
-								  psprintf("PREPARE " SEND " (bytea[], text[]) AS INSERT INTO ledger_wire.body_%u (chunk, audience)"
-										   " SELECT c, a::bigint[] FROM (SELECT unnest($1), unnest($2)) AS u (c, a)", member) :
-								  psprintf("PREPARE " SEND " (bytea[]) AS INSERT INTO ledger_wire.log_%u (message)"
-										   " SELECT unnest($1)", member),
-								  NULL, 0, SEND_TIMEOUT_MS, on_prepared, sender);
+	if (result == NULL || !tl_replication_result_ok(result))
+		fail(sender, result);
+	else
+		tl_replication_connection_ask(&sender->connection, sender->bodies ?
+									  psprintf("PREPARE " SEND " (bytea[], text[]) AS INSERT INTO ledger_wire.body_%u (chunk, audience)"
+											   " SELECT c, a::bigint[] FROM (SELECT unnest($1), unnest($2)) AS u (c, a)", member) :
+									  psprintf("PREPARE " SEND " (bytea[]) AS INSERT INTO ledger_wire.log_%u (message)"
+											   " SELECT unnest($1)", member),
+									  NULL, 0, SEND_TIMEOUT_MS, on_prepared, sender);
 }
 
 static void

@@ -25,7 +25,8 @@ my $shape = q{
 SELECT 'relation ' || c.oid::regclass || ' ' || relkind::text || relpersistence::text || relrowsecurity::text || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(relacl) AS a), '')
   FROM pg_class c WHERE relnamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'column ' || attrelid::regclass || ' ' || attname || attstorage::text || attcompression::text FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'ledger_wire'::regnamespace AND relkind = 'r' AND attnum > 0
-UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || tgenabled::text || tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'default ' || adrelid::regclass || ' ' || pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_class c ON c.oid = adrelid WHERE relnamespace = 'ledger_wire'::regnamespace
+UNION ALL SELECT 'trigger ' || tgenabled::text || ' ' || regexp_replace(pg_get_triggerdef(oid), '\s+', ' ', 'g') FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relnamespace = 'ledger_wire'::regnamespace
 UNION ALL SELECT 'policy ' || polrelid::regclass || pg_get_expr(polqual, polrelid) FROM pg_policy
@@ -64,6 +65,17 @@ my $again = 'INSERT INTO ledger_wire.log_2 (arrival, message) SELECT -1, message
 
 like($wires->wire(1, "LISTEN ledger_wire; $again"), qr/^t\n.*"ledger_wire" with payload "log_2"/, 'a row of a peer has a number of this wire, and is news');
 unlike($wires->wire(1, 'LISTEN ledger_wire; ' . ($again =~ s/log_2/log_1/gr)), qr/payload "log_1"/, 'an own one is none');
+like($wires->wire(1, "LISTEN ledger_wire; INSERT INTO ledger_wire.body_2 (chunk) VALUES ('a') RETURNING arrival = (SELECT last_value FROM ledger_wire.arrival)"),
+	qr/^t\n.*"ledger_wire" with payload "body_2"/, 'so is a chunk');
+unlike($wires->wire(1, "LISTEN ledger_wire; INSERT INTO ledger_wire.body_1 (chunk) VALUES ('a')"), qr/payload "body_1"/, 'an own one is none');
+foreach my $number (-1, 'NULL', "currval('ledger_wire.arrival') + 1", "currval('ledger_wire.arrival')")
+{
+	my ($status, $out, $error) = $wires->node(1)->psql(LedgerWire::WIRE,
+		"SET ROLE ${prefix}_apply; INSERT INTO ledger_wire.body_2 (chunk) VALUES ('b'); INSERT INTO ledger_wire.body_2 (arrival, chunk) VALUES ($number, 'c')");
+
+	like($error, qr/and numbers it itself|duplicate key value/, "a chunk has no number of its own: $number");
+}
+is($wires->wire(1, "SELECT count(*) FROM ledger_wire.body_2 WHERE chunk = 'c'"), '0', 'none of these is there');
 
 # A row that is asked for by digest is found by the index, and a digest of one kind is none of another.
 my $digest = $wires->sql(1, 'SELECT ledger_internal.batch_digest(message) FROM ledger_internal.own_log WHERE kind = 1 ORDER BY seq LIMIT 1');

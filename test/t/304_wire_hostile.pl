@@ -150,6 +150,16 @@ $liar->sql("DELETE FROM $log WHERE arrival = (SELECT min(arrival) FROM $log WHER
 heals('UPDATE and DELETE');
 $liar->sql("ALTER PUBLICATION ledger_log SET TABLE $log (message)");
 
+# Chunks are numbered where they arrive.
+$before = stop_count();
+$wires->wait_streaming(1, 3);
+$liar->sql('ALTER PUBLICATION ledger_body_1 SET TABLE ledger_wire.body_3 (arrival, chunk, audience)');
+$liar->sql("INSERT INTO ledger_wire.body_3 (arrival, chunk) VALUES (7, '\\x78')");
+stops('a chunk with a number', $before);
+heals('a chunk with a number');
+is($wires->wire(1, "SELECT count(*) FROM ledger_wire.body_3 WHERE chunk = '\\x78'"), '0', 'it is not in the own wire');
+$liar->sql('ALTER PUBLICATION ledger_body_1 SET TABLE ledger_wire.body_3 (chunk, audience)');
+
 # A slot that is gone and comes back without what was in between.
 $liar->drop_slots(1);
 $liar->publish foreach (1 .. 3);
