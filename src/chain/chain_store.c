@@ -145,6 +145,19 @@ copy_hash(TlHash *out, Datum value)
 bool
 tl_chain_store_load_tip(TlTip *tip)
 {
+	if (!tl_chain_store_load_head(tip))
+		return false;
+	tl_chain_store_load_history(&tip->history, tip->header.height + 1);
+	return true;
+}
+
+/*
+ * The tip without the history tree, which takes a statement for each of its subtrees:
+ * no block is made of it.
+ */
+bool
+tl_chain_store_load_head(TlTip *tip)
+{
 	bytea	   *header;
 
 	memset(tip, 0, sizeof(*tip));
@@ -155,7 +168,6 @@ tl_chain_store_load_tip(TlTip *tip)
 										 VARSIZE_ANY_EXHDR(header)),
 				   "header of the last block");
 	copy_hash(&tip->hash, tl_chain_result(0, 2, NULL));
-	tl_chain_store_load_history(&tip->history, tip->header.height + 1);
 	if (tl_chain_execute(&select_tip_batch, NULL, NULL, true) > 0)
 		load_lane(tip);
 	return true;

@@ -35,6 +35,7 @@ typedef struct TlLagging
 } TlLagging;
 
 extern bool tl_chain_store_load_tip(TlTip *tip);
+extern bool tl_chain_store_load_head(TlTip *tip);
 extern void tl_chain_store_load_history(TlMerkleRange *range, uint64_t size);
 extern void tl_chain_store_batch(const TlBuiltBatch *batch, uint64_t number,
 								 uint32_t member, uint16_t incarnation,

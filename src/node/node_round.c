@@ -263,7 +263,7 @@ look_at_pending(Round *round)
 
 	tl_chain_pending_look(pending);
 	if (state->tip_moved)
-		(void) tl_chain_store_load_tip(&state->head.tip);
+		(void) tl_chain_store_load_head(&state->head.tip);	/* others make the blocks */
 	state->tip_moved = false;
 	round->seen_number = pending->snapshot - 1;
 	if (pending->count == 0 || pending->late ||

@@ -42,7 +42,9 @@ static void ask_identity(TlWire *wire);
 static void on_identity(void *context, PGresult *result);
 static void ask_arrivals(TlWire *wire);
 static void prepare(TlWire *wire, TlPeer *peer);
-static const char *question(const TlPeer *peer);
+static void on_few_prepared(void *context, PGresult *result);
+static void ask_few(TlWire *wire, const TlPeer *peer);
+static void ask_many(TlWire *wire, const TlPeer *peer);
 static bool has_large(const PGresult *result);
 static bool there_are_more(const PGresult *result, bool counted);
 static void on_arrivals(void *context, PGresult *result);
@@ -181,14 +183,16 @@ ask_arrivals(TlWire *wire)
 			return;
 		}
 		peer->arrived = false;
-		tl_replication_connection_ask(&wire->reader, question(peer), NULL, 0,
-									  READ_TIMEOUT_MS, on_arrivals, wire);
+		if (peer->many)
+			ask_many(wire, peer);
+		else
+			ask_few(wire, peer);
 		return;
 	}
 }
 
 /*
- * Once for each connection: to plan it costs more than to run it.  In place of a row
+ * Once for each connection: to plan them costs more than to run them.  In place of a row
  * that is not small there is NULL.
  */
 static void
@@ -200,20 +204,48 @@ prepare(TlWire *wire, TlPeer *peer)
 										   " SELECT CASE WHEN octet_length(message) <= %d THEN message END, arrival"
 										   " FROM ledger_wire.log_%u WHERE arrival > $1 ORDER BY arrival LIMIT %d",
 										   peer->member, FEW_ROW_SIZE_MAX, peer->member, FEW_ROWS),
-								  NULL, 0, READ_TIMEOUT_MS, on_prepared, wire);
+								  NULL, 0, READ_TIMEOUT_MS, on_few_prepared, wire);
 }
 
-static const char *
-question(const TlPeer *peer)
+/* One chunk for each digest, by the index: none is hashed again. */
+static void
+on_few_prepared(void *context, PGresult *result)
 {
-	if (!peer->many)
-		return psprintf("EXECUTE few_%u(%lld)", peer->member, (long long) peer->arrival);
-	return psprintf("SELECT message, arrival FROM ("
-					"SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
-					" FROM (SELECT message, arrival FROM ledger_wire.log_%u"
-					" WHERE arrival > %lld ORDER BY arrival LIMIT %d) AS next) AS counted"
-					" WHERE total - octet_length(message) < %d ORDER BY arrival",
-					peer->member, (long long) peer->arrival, READ_ROWS_MAX, READ_BYTES_MAX);
+	TlWire	   *wire = context;
+	uint32_t	member = wire->peers[wire->reading].member;
+
+	if (result == NULL || !tl_replication_result_ok(result))
+		on_prepared(wire, result);
+	else
+		tl_replication_connection_ask(&wire->reader,
+									  psprintf("PREPARE " TL_OWN_WIRE_CHUNKS "(bytea[]) AS"
+											   " SELECT b.chunk, b.audience::text FROM unnest($1) AS d (digest),"
+											   " LATERAL (SELECT chunk, audience FROM ledger_wire.body_%u"
+											   " WHERE sha256(chunk) = d.digest LIMIT 1) AS b", member, member),
+									  NULL, 0, READ_TIMEOUT_MS, on_prepared, wire);
+}
+
+static void
+ask_few(TlWire *wire, const TlPeer *peer)
+{
+	uint64		after = pg_hton64((uint64) peer->arrival);
+	TlParameter parameter = {&after, sizeof(after), true};
+
+	tl_replication_connection_execute(&wire->reader, psprintf("few_%u", peer->member), &parameter, 1,
+									  READ_TIMEOUT_MS, on_arrivals, wire);
+}
+
+static void
+ask_many(TlWire *wire, const TlPeer *peer)
+{
+	tl_replication_connection_ask(&wire->reader,
+								  psprintf("SELECT message, arrival FROM ("
+										   "SELECT message, arrival, sum(octet_length(message)) OVER (ORDER BY arrival) AS total"
+										   " FROM (SELECT message, arrival FROM ledger_wire.log_%u"
+										   " WHERE arrival > %lld ORDER BY arrival LIMIT %d) AS next) AS counted"
+										   " WHERE total - octet_length(message) < %d ORDER BY arrival",
+										   peer->member, (long long) peer->arrival, READ_ROWS_MAX, READ_BYTES_MAX),
+								  NULL, 0, READ_TIMEOUT_MS, on_arrivals, wire);
 }
 
 static bool

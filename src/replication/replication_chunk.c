@@ -58,7 +58,8 @@ static uint32_t choose_member(TlWire *wire, int source, TimestampTz now);
 static TimestampTz comes_until(TlWire *wire, uint64 row, TimestampTz now);
 static bool ask(TlWire *wire, int source, uint32_t member, bool looks);
 static bool ask_to_make(TlWire *wire, int source, uint32_t member);
-static char *make_query(uint32_t member, bool rebuilt);
+static bool send_question(TlWire *wire, TlChunkQuestion *question, bool rebuilt,
+						  const TlParameter *digests, TlConnectionDone done);
 static void on_arrived(void *context, PGresult *result);
 static void on_chunks(void *context, PGresult *result);
 static bool next_source(TlWire *wire);
@@ -241,9 +242,7 @@ ask(TlWire *wire, int source, uint32_t member, bool looks)
 	question->wire = wire;
 	question->source = source;
 	question->member = member;
-	if (tl_replication_connection_ask(tl_replication_fetch_connection(wire, source),
-									  make_query(member, rebuilt), &parameter, 1,
-									  TL_FETCH_TIMEOUT_MS, looks ? on_arrived : on_chunks, question))
+	if (send_question(wire, question, rebuilt, &parameter, looks ? on_arrived : on_chunks))
 		return true;
 	pfree(question);
 	return false;
@@ -261,18 +260,30 @@ ask_to_make(TlWire *wire, int source, uint32_t member)
 	return false;
 }
 
-/* In a member's wire, or made again there, for whom this member has asked. */
-static char *
-make_query(uint32_t member, bool rebuilt)
+/*
+ * In a wire, or made again there, for whom this member has asked.  Of the own wire's
+ * reader, which looks up each digest by itself, the question is prepared
+ * (replication_arrival.c); another server may prefer to read all chunks, and does so once.
+ */
+static bool
+send_question(TlWire *wire, TlChunkQuestion *question, bool rebuilt,
+			  const TlParameter *digests, TlConnectionDone done)
 {
-	if (rebuilt)
-		return pstrdup("SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
-					   " FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
-					   " WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX));
-	/* one for each digest, which is not computed again */
-	return psprintf("SELECT b.chunk, b.audience::text FROM unnest($1::bytea[]) AS d (digest),"
-					" LATERAL (SELECT chunk, audience FROM ledger_wire.body_%u"
-					" WHERE sha256(chunk) = d.digest LIMIT 1) AS b", member);
+	TlConnection *connection = tl_replication_fetch_connection(wire, question->source);
+	TlPeer	   *peer = tl_replication_wire_peer(wire, question->member);
+	const char *query;
+
+	if (question->source < 0 && peer != NULL && peer->prepared)
+		return tl_replication_connection_execute(connection, psprintf(TL_OWN_WIRE_CHUNKS, question->member),
+												 digests, 1, TL_FETCH_TIMEOUT_MS, done, question);
+	query = rebuilt ?
+		"SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
+		" FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
+		" WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX) :
+		psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
+				 " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", question->member);
+	return tl_replication_connection_ask(connection, query, digests, 1, TL_FETCH_TIMEOUT_MS, done,
+										 question);
 }
 
 static void

@@ -75,7 +75,7 @@ typedef struct TlPeer
 	int			unnoted;		/* rows read since that was committed last */
 	bool		arrived;		/* there may be more */
 	bool		many;			/* or large ones: they are counted */
-	bool		prepared;		/* the question for them, in this connection */
+	bool		prepared;		/* questions for them and for chunks, in this connection */
 	int64_t		trimmed;		/* rows up to here were judged (replication_trim.c) */
 	int			log_count;
 	TlPeerLog	logs[TL_PEER_LOGS_MAX];

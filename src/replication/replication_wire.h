@@ -236,7 +236,8 @@ extern void tl_replication_send_init(TlSender *sender, TlWire *wire, bool bodies
 extern void tl_replication_send_poll(TlSender *sender, TimestampTz now);
 extern TlParameter tl_replication_send_array(Datum *elements, bool *nulls, int count, Oid type);
 
-/* from replication_arrival.c */
+/* from replication_arrival.c; by digest, chunks of that member's batches in the own wire */
+#define TL_OWN_WIRE_CHUNKS		"chunks_%u"
 extern void tl_replication_arrival_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 										PGresult *result, bool fetched, bool in_own_wire);

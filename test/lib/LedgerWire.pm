@@ -477,11 +477,32 @@ sub make_slots
 	return;
 }
 
+# A subscriber that lost its sender may be there again before the slot is dropped.
 sub drop_slots
 {
 	my ($self, $peer) = @_;
 
-	$self->sql("SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '%\\_${peer}\\_%'");
+	$self->sql(<<"END");
+DO \$\$
+DECLARE
+    slot record;
+BEGIN
+    FOR try IN 1 .. 100 LOOP
+        FOR slot IN SELECT slot_name, active_pid FROM pg_replication_slots WHERE slot_name LIKE '%\\_${peer}\\_%' LOOP
+            BEGIN
+                PERFORM pg_terminate_backend(slot.active_pid, 5000);
+                PERFORM pg_drop_replication_slot(slot.slot_name);
+            EXCEPTION WHEN object_in_use THEN
+                NULL;
+            END;
+        END LOOP;
+        IF NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name LIKE '%\\_${peer}\\_%') THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    RAISE 'a slot of member $peer stays in use';
+END \$\$
+END
 	return;
 }
 

@@ -86,6 +86,8 @@ foreach my $member (1, 2)
 	ok($wires->poll($member, "SELECT count(*) = 1 FROM ledger_wire.body_4 WHERE chunk = '$chunks[2]' AND audience IS NULL", 't', 'postgres_wire'), 'and shows it in its own');
 }
 
+like(slurp_file($author->{server}->logfile), $asked, 'its author was asked for it');
+
 # Sealed, it stays sealed; for whom is said by somebody who may lie.
 my @sealed = map { '\\x' . unpack 'H*', "sealed $_ " x 100 } (1, 2);
 $wires->wire(3, "INSERT INTO ledger_wire.body_4 (chunk, audience) VALUES ('$sealed[0]', '{1,2}')");
