@@ -112,10 +112,7 @@ on_listening(void *context, PGresult *result)
 	if (result != NULL && !tl_replication_result_ok(result))
 		tl_replication_connection_close(&wire->reader, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 	else if (result != NULL)
-		/* plans are made while a wire may be empty, and kept */
-		tl_replication_connection_ask(&wire->reader, "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),"
-									  " pg_catalog.set_config('enable_seqscan', 'off', false)", NULL, 0,
-									  READ_TIMEOUT_MS, on_prepared, wire);
+		tl_replication_connection_plan_once(&wire->reader, READ_TIMEOUT_MS, on_prepared, wire);
 }
 
 /* What was asked for has no answer but that it was done. */

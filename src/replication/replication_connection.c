@@ -130,6 +130,19 @@ tl_replication_connection_execute(TlConnection *connection, const char *name,
 	return send_text(connection, name, true, parameters, count, timeout_ms, done, context);
 }
 
+/*
+ * For what PREPARE will plan in this connection: once, perhaps while a wire is empty, and
+ * never for the parameters themselves, of which the plan would have copies.
+ */
+bool
+tl_replication_connection_plan_once(TlConnection *connection, int timeout_ms,
+									TlConnectionDone done, void *context)
+{
+	return send_text(connection, "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),"
+					 " pg_catalog.set_config('enable_seqscan', 'off', false)", false, NULL, 0,
+					 timeout_ms, done, context);
+}
+
 static bool
 send_text(TlConnection *connection, const char *text, bool is_name,
 		  const TlParameter *parameters, int count, int timeout_ms,

@@ -79,6 +79,8 @@ extern bool tl_replication_connection_execute(TlConnection *connection,
 											  const TlParameter *parameters,
 											  int count, int timeout_ms,
 											  TlConnectionDone done, void *context);
+extern bool tl_replication_connection_plan_once(TlConnection *connection, int timeout_ms,
+												TlConnectionDone done, void *context);
 extern void tl_replication_connection_close(TlConnection *connection,
 											const char *why);
 extern bool tl_replication_connection_take_fresh(TlConnection *connection);

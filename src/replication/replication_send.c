@@ -115,17 +115,12 @@ tl_replication_send_poll(TlSender *sender, TimestampTz now)
 		send_next(sender);
 }
 
-/*
- * Once for each connection: to plan it costs as much as to run it.  A plan for the rows
- * themselves would be made with copies of them.
- */
+/* Once for each connection: to plan it costs as much as to run it. */
 static void
 prepare(TlSender *sender)
 {
 	sender->prepared = true;	/* or the connection is closed */
-	tl_replication_connection_ask(&sender->connection,
-								  "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false)",
-								  NULL, 0, SEND_TIMEOUT_MS, on_planning_set, sender);
+	tl_replication_connection_plan_once(&sender->connection, SEND_TIMEOUT_MS, on_planning_set, sender);
 }
 
 /*
