@@ -272,7 +272,8 @@ tl_replication_wire_wake(TlWire *wire)
 {
 	wire->log_sender.caught_up = false;
 	wire->body_sender.caught_up = false;
-	wire->bodies_rebuilt = GetCurrentTimestamp() < wire->shows_until;
+	/* what has been found there is shown to the end, however long that takes */
+	wire->bodies_rebuilt |= GetCurrentTimestamp() < wire->shows_until;
 }
 
 /* There is something in own_log. */
