@@ -111,7 +111,6 @@ static struct
 
 static void forget_on_relation(Datum arg, Oid relation);
 static void forget_on_schema(Datum arg, int cache, uint32 hash);
-static void forget(void);
 static void forget_runs(void);
 static bool window_has(const Window *window, uint64_t word);
 static TlWindowAnswer find_in(Window *window, const TlRef *ref, TlPlace *out);
@@ -157,18 +156,19 @@ static void
 forget_on_relation(Datum arg, Oid relation)
 {
 	if (!OidIsValid(relation) || relation == batch_relation)
-		forget();
+		tl_chain_window_forget();
 }
 
 /* The extension may have been dropped and created again. */
 static void
 forget_on_schema(Datum arg, int cache, uint32 hash)
 {
-	forget();
+	tl_chain_window_forget();
 }
 
-static void
-forget(void)
+/* For whoever verifies the tables rather than believes them, too. */
+void
+tl_chain_window_forget(void)
 {
 	for (int i = 0; i < WINDOWS; i++)
 		windows[i].used = 0;

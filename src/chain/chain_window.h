@@ -21,6 +21,7 @@ typedef enum TlWindowAnswer
 } TlWindowAnswer;
 
 extern void tl_chain_window_prepare(void);
+extern void tl_chain_window_forget(void);
 extern bool tl_chain_window_repeat(const TlRefBytes *ref, TlPlace *out);
 extern TlWindowAnswer tl_chain_window_find(const TlRef *ref, TlPlace *out);
 extern bool tl_chain_window_load(int64_t number);

@@ -63,6 +63,7 @@
 #include "utils/timestamp.h"
 
 #include "chain_statement.h"
+#include "chain_window.h"
 #include "proof_progress.h"
 #include "proof_state.h"
 #include "proof_verify.h"
@@ -262,7 +263,10 @@ tl_proof_verify_tables(Oid relation)
 	return tables;
 }
 
-/* Who we are.  The genesis must fit its chain id, else there is no key. */
+/*
+ * Who we are.  The genesis must fit its chain id, else there is no key.  What this
+ * session has met of the chain before is read again: tables are verified, not memory.
+ */
 void
 tl_proof_verify_load_ledger(TlVerification *run)
 {
@@ -272,6 +276,7 @@ tl_proof_verify_load_ledger(TlVerification *run)
 	bytea	   *key;
 	bytea	   *body;
 
+	tl_chain_window_forget();
 	tl_table_identity(&run->identity);
 	if (!run->identity.exists ||
 		tl_chain_execute(&select_node, NULL, NULL, true) != 1)
