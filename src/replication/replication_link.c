@@ -5,8 +5,8 @@
  *
  * Two for each peer, one to its log and one to its bodies.  The admin
  * connection looks at them regularly and does one thing at a time: makes one
- * that is missing, drops one that somebody has changed, enables one that an
- * error has stopped.
+ * that is missing and for which the peer has slots, drops one that somebody has
+ * changed, enables one that an error has stopped.
  *
  * An error in the apply worker is the publisher's doing (types, sizes, foreign
  * or changed rows), so the link stops (disable_on_error), and is tried again
@@ -31,6 +31,7 @@
 #define LINK_TIMEOUT_MS		30000
 #define PAUSE_MS_MIN		1000
 #define PAUSE_MS_MAX		60000
+#define SLOT_LOOKS_MAX		20	/* without an answer whether there is a slot */
 
 /* A subscription as this library makes it, or the lag of a slot. */
 static const char look_query[] =
@@ -55,6 +56,8 @@ static void see_subscription(TlWire *wire, PGresult *result, int row);
 static void see_slot(TlWire *wire, const char *name, const char *lag);
 static void judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row);
 static bool tend(TlWire *wire, int peer, int kind, TimestampTz now);
+static bool may_make(TlWire *wire, int peer, TlLink *links);
+static void on_slots(void *context, PGresult *result);
 static bool ask(TlWire *wire, int peer, int kind, const char *query);
 static char *make_script(TlWire *wire, int peer, int kind);
 static void on_done(void *context, PGresult *result);
@@ -179,7 +182,7 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 	if (now < link->due)
 		return false;
 	if (!link->seen)
-		return ask(wire, peer, kind, make_script(wire, peer, kind));
+		return may_make(wire, peer, wire->links[peer]) && ask(wire, peer, kind, make_script(wire, peer, kind));
 	if (link->state != TL_LINK_STOPPED)
 		return false;
 	if (!link->advanced && wire->peers[peer].wire.state != TL_CONNECTION_CLOSED)
@@ -188,6 +191,48 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 		return false;
 	}
 	return ask(wire, peer, kind, psprintf("ALTER SUBSCRIPTION %s ENABLE", name));
+}
+
+/*
+ * A peer makes the slots when this member is one for it.  Until then the server
+ * would begin to stream in vain, every few seconds, with errors in both logs.
+ * Who cannot be asked may have them.
+ */
+static bool
+may_make(TlWire *wire, int peer, TlLink *links)
+{
+	TlConnection *connection = &wire->peers[peer].wire;
+	TlParameter parameters[lengthof(kinds)] = {0};
+
+	if (links->has_slots || links->slot_looks >= SLOT_LOOKS_MAX ||
+		(connection->state == TL_CONNECTION_CLOSED && connection->failures > 0))
+		return true;
+	for (int kind = 0; kind < lengthof(kinds); kind++)
+		parameters[kind].data =
+			tl_replication_setting_slot(&wire->chain_id, wire->peers[peer].member, wire->member, kinds[kind]);
+	if (links->state == TL_LINK_NO_SLOT)
+		snprintf(wire->status[peer].reason, sizeof(wire->status[peer].reason), "it keeps nothing for this member yet");
+	links->slot_looks++;
+	(void) tl_replication_connection_ask(connection,
+										 "SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name IN ($1, $2)",
+										 parameters, lengthof(parameters), LOOK_TIMEOUT_MS, on_slots, links);
+	return false;
+}
+
+static void
+on_slots(void *context, PGresult *result)
+{
+	TlLink	   *links = context;
+
+	if (!tl_replication_result_ok(result))
+		return;
+	links->has_slots = PQntuples(result) == lengthof(kinds);
+	links->slot_looks = 0;
+	if (links->has_slots)
+		return;
+	for (int kind = 0; kind < lengthof(kinds); kind++)
+		if (!links[kind].seen)
+			links[kind].state = TL_LINK_NO_SLOT;
 }
 
 static bool

@@ -113,7 +113,7 @@ const char *
 tl_replication_link_state_name(TlLinkState state)
 {
 	static const char *const names[] = {
-		"starting", "no address", "no wire", "refused", "stopped", "connecting", "streaming"
+		"starting", "no address", "no wire", "no slot", "refused", "stopped", "connecting", "streaming"
 	};
 
 	return names[state];

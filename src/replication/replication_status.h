@@ -22,6 +22,7 @@ typedef enum TlLinkState
 	TL_LINK_NONE,				/* not looked at yet */
 	TL_LINK_NO_ADDRESS,
 	TL_LINK_NO_WIRE,			/* the own wire is not there */
+	TL_LINK_NO_SLOT,			/* the peer does not know this member yet */
 	TL_LINK_REFUSED,			/* could not be made: reason */
 	TL_LINK_STOPPED,			/* the server stopped it: reason */
 	TL_LINK_CONNECTING,

@@ -85,6 +85,8 @@ typedef struct TlLink
 	int			pause_ms;
 	bool		wrong;			/* it is not as the library makes it */
 	bool		advanced;		/* the slot is past what stopped it */
+	bool		has_slots;		/* of a peer's first link: it had both slots */
+	int			slot_looks;		/* since it last said so */
 } TlLink;
 
 typedef enum TlWireStep

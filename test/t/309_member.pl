@@ -66,6 +66,9 @@ is($wires->sql(1, "SELECT name, member, state FROM ledger.member WHERE state = '
 
 # Before it is admitted it follows, by the wire of the one who has invited it.
 ok($wires->poll($new, "SELECT count(*) > 0 FROM ledger_internal.ordered_block"), 'it follows the blocks');
+ok($wires->poll($new, "SELECT log_link = 'no slot' AND body_link = 'no slot' FROM ledger.peer WHERE member = 1"), 'and has no link, as that one does not feed it yet')
+  || diag($wires->sql($new, 'SELECT * FROM ledger.peer'));
+unlike(slurp_file($wires->node($new)->logfile), qr/replication slot "\S+" does not exist/, 'for which its server does not look');
 my $motion = $wires->admit([$new], 1, 2);
 $wires->submit($_, "while it is decided, of $_") foreach (@members);
 $wires->poll(3, "SELECT approved_by = '{member1,member2}' FROM ledger.motion WHERE motion = '$motion'");
