@@ -336,7 +336,7 @@ PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parame
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function contract_plpgsql contract_xml contract_timer finality node_restore
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function contract_plpgsql contract_xml contract_timer finality node_restore node_views
 
 ISOLATION = table_conflict finality_open
 

@@ -33,7 +33,7 @@ CREATE FUNCTION ledger.verify_receipts(
         receipts jsonb, tree_head text DEFAULT NULL, consistency bytea[] DEFAULT NULL,
         OUT ref ledger.ref, OUT valid boolean, OUT reason text, OUT member text, OUT height bigint, OUT "row" jsonb)
     RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_verify_receipts' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'tl_verify_receipts' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION ledger.verify_receipts(jsonb, text, bytea[]) IS
     'a verdict for each row of a document of ledger.receipts(), and one without ref if the document as a whole is not valid';
 

@@ -39,7 +39,7 @@ CREATE FUNCTION ledger.verify(
         against jsonb DEFAULT NULL)
     RETURNS TABLE (kind text, relation regclass, ref ledger.ref, height bigint,
                    expected text, found text, detail text)
-    AS 'MODULE_PATHNAME', 'tl_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.verify(regclass, text, jsonb) IS
     'no rows when the ledger is as it was signed, otherwise one per problem; mode is incremental or full, against a tree head or receipt kept elsewhere';
@@ -94,7 +94,7 @@ CREATE FUNCTION ledger_internal.progress(
         OUT pid integer, OUT mode text, OUT phase text, OUT relation regclass,
         OUT done bigint, OUT total bigint, OUT tables_done integer, OUT tables_total integer)
     RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_progress' LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'tl_progress' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.progress() IS 'behind ledger.progress';
 

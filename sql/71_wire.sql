@@ -64,6 +64,19 @@ BEGIN
         END LOOP;
     END IF;
 
+    -- nothing that is asked here is worth compiling or sharing among processes, whatever
+    -- it seems to cost in tables that nobody analyzes
+    FOR item IN
+        SELECT u.name, u.value
+          FROM pg_database AS d, (VALUES ('jit', 'off'), ('max_parallel_workers_per_gather', '0')) AS u (name, value)
+         WHERE d.datname = current_database() AND pg_has_role(d.datdba, 'USAGE')
+           AND NOT EXISTS (SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS l (line)
+                            WHERE s.setdatabase = d.oid AND s.setrole = 0 AND l.line LIKE u.name || '=%')
+    LOOP
+        EXECUTE format('ALTER DATABASE %I SET %s = %L', current_database(), item.name, item.value);
+        RAISE INFO '% is % in database %', item.name, item.value, current_database();
+    END LOOP;
+
     -- roles are the cluster's; other databases may have them already.  A peer
     -- needs three connections, and more while it loses and makes some.
     FOR item IN
@@ -504,7 +517,7 @@ CREATE FUNCTION ledger_internal.peer_links(
         OUT lag_rows bigint, OUT lag_bytes bigint, OUT behind_since timestamptz, OUT last_row_at timestamptz,
         OUT last_answer_at timestamptz, OUT rows bigint, OUT fetched bigint, OUT duplicates bigint,
         OUT quarantined bigint, OUT stops bigint) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_peer_links' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_peer_links' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.peer_links() IS 'behind ledger.peer: what the process of the wire knows, own wire included';
 
@@ -600,12 +613,12 @@ CREATE FUNCTION ledger_internal.wire_conninfo() RETURNS text
 COMMENT ON FUNCTION ledger_internal.wire_conninfo() IS 'where the wire of this database is';
 
 CREATE FUNCTION ledger_internal.wire_settings(OUT name text, OUT setting text, OUT unit text) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_wire_settings' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME', 'tl_wire_settings' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION ledger_internal.wire_settings() IS 'what the server of the wire says of itself';
 
 CREATE FUNCTION ledger.check_settings(
         OUT server text, OUT name text, OUT setting text, OUT line text, OUT why text) RETURNS SETOF record
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 WITH members AS (
     SELECT greatest(count(*), 1) AS peers FROM ledger_internal.peer
@@ -641,7 +654,7 @@ COMMENT ON FUNCTION ledger.check_settings() IS
     'settings that a consortium needs changed, each with the line to write; server says in whose postgresql.conf';
 
 CREATE FUNCTION ledger.hba_rules() RETURNS SETOF text
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 WITH wire (name) AS (
     SELECT quote_ident(coalesce(substring(ledger_internal.wire_conninfo() FROM 'dbname *= *''([^'']*)'''),

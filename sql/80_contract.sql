@@ -57,14 +57,14 @@ SELECT pg_extension_config_dump('ledger_internal.contract_schema', '');
 
 CREATE FUNCTION ledger.check_contract(source text,
         OUT line integer, OUT construct text, OUT why text, OUT replacement text) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_check_contract' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_check_contract' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.check_contract(text) IS
     'what in this script no contract may have, one row each, with what to write instead; no row: it can be deployed';
 
 CREATE FUNCTION ledger.check_contract(source text, name text,
         OUT line integer, OUT construct text, OUT why text, OUT replacement text) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_check_contract_change' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_check_contract_change' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger.check_contract(text, text) IS
     'the same of a script that is to be the next version of that contract: run on what is there, and taken back';

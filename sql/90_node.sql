@@ -40,7 +40,7 @@ CREATE FUNCTION ledger_internal.incarnations(
         OUT incarnation integer, OUT height bigint, OUT since timestamptz, OUT opened_by text,
         OUT reason text, OUT known_height bigint, OUT lost_height bigint,
         OUT unbatched_rows bigint, OUT problems bigint) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_incarnations' LANGUAGE C STABLE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_incarnations' LANGUAGE C STABLE PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.incarnations() IS 'behind ledger.incarnation';
 CREATE VIEW ledger.incarnation AS SELECT * FROM ledger_internal.incarnations();
@@ -98,28 +98,28 @@ CREATE FUNCTION ledger_internal.status(
         OUT name text, OUT member bigint, OUT incarnation integer, OUT purpose text,
         OUT chain text, OUT worker_pid integer, OUT rows_pending bigint,
         OUT pending_since timestamptz, OUT waiting_tables regclass[], OUT state text) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_node_status' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_node_status' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.status() IS 'one row if this database is a node; behind ledger.status';
 
 CREATE FUNCTION ledger_internal.members(
         OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea,
         OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.members() IS 'all that are or were members, from genesis and the decided motions; behind ledger.member';
 
 CREATE FUNCTION ledger_internal.members(before_height bigint,
         OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea,
         OUT since_height bigint, OUT left_height bigint, OUT leaf bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tl_members' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ledger_internal.members(bigint) IS 'the same as the block at that height finds them';
 
 CREATE FUNCTION ledger_internal.stand(
         OUT height bigint, OUT ref ledger.ref, OUT since timestamptz, OUT failures integer,
         OUT pid integer, OUT sqlstate text, OUT message text) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_stand' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME', 'tl_stand' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
 COMMENT ON FUNCTION ledger_internal.stand() IS
     'the call or deployment at which applying stands: it has failed for a reason that is this server''s, or has been running for 5 seconds; no row: at none';
 
@@ -154,7 +154,7 @@ CREATE VIEW ledger.status AS
            stand.ref AS stands_at, stand.since AS stands_since, stand.message AS stands_for
       FROM ledger_internal.status() AS s
            LEFT JOIN ledger_internal.stand() AS stand ON true
-           LEFT JOIN ledger_internal.apply_stop AS stop ON true,
+           LEFT JOIN (SELECT a.height, a.reason FROM ledger_internal.apply_stop AS a LIMIT 1) AS stop ON true,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block
                      ORDER BY block.height DESC LIMIT 1) AS tip;

@@ -52,13 +52,13 @@ COMMENT ON FUNCTION ledger_internal.quorum() IS 'how many validators of now are 
 
 CREATE FUNCTION ledger_internal.leaf_parts(leaf bytea,
         OUT member bigint, OUT name text, OUT kind text, OUT roles text[], OUT row_key bytea, OUT recovery_key bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_leaf_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'tl_leaf_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION ledger_internal.leaf_parts(bytea) IS 'what a member''s leaf says (src/consensus/chain_member.c)';
 
 CREATE FUNCTION ledger_internal.motion_parts(motion bytea,
         OUT kind text, OUT epoch bigint, OUT reason text, OUT digest bytea,
         OUT removed bigint[], OUT leaves bytea[], OUT subject bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_motion_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'tl_motion_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION ledger_internal.motion_parts(bytea) IS 'what a motion says; no row for bytes that are none';
 
 CREATE FUNCTION ledger_internal.make_leaf(member bigint, name text, kind text, roles text[], row_key bytea, recovery_key bytea) RETURNS bytea
@@ -223,7 +223,7 @@ COMMENT ON FUNCTION ledger_internal.ask_approval(bytea, bytea) IS 'has this memb
 -- Motions of this epoch that somebody has approved of.
 CREATE FUNCTION ledger_internal.open_motions(
         OUT motion bytea, OUT reason text, OUT removed bigint[], OUT leaves bytea[]) RETURNS SETOF record
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT a.motion, p.reason, p.removed, p.leaves
   FROM (SELECT DISTINCT motion FROM ledger_internal.approval WHERE epoch = ledger_internal.epoch_now()

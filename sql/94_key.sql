@@ -11,7 +11,7 @@ COMMENT ON TABLE ledger_internal.key_wanted IS
 SELECT pg_extension_config_dump('ledger_internal.key_wanted', '');
 
 CREATE FUNCTION ledger_internal.row_keys(OUT member bigint, OUT epoch bigint, OUT row_key bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_row_keys' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+    AS 'MODULE_PATHNAME', 'tl_row_keys' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION ledger_internal.row_keys() IS 'the row keys of all that are or were members, each with the epoch from which on it signs';
 
 CREATE FUNCTION ledger_internal.keeps_parameters(motion bytea) RETURNS boolean

@@ -22,7 +22,7 @@ CREATE FUNCTION ledger_internal.restart_parts(document bytea,
         OUT chain bytea, OUT height bigint, OUT hash bytea, OUT block_time timestamptz, OUT reason text,
         OUT digest bytea, OUT signers bigint[], OUT new_chain bytea, OUT begins_at timestamptz, OUT leaves bytea[],
         OUT genesis_header bytea, OUT genesis_body bytea) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'tl_restart_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'tl_restart_parts' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION ledger_internal.restart_parts(bytea) IS 'what a RESTART says (src/consensus/consensus_restart.c)';
 
 CREATE FUNCTION ledger_internal.add_restart_signature(document bytea, member bigint, signature bytea) RETURNS bytea
@@ -129,7 +129,7 @@ COMMENT ON FUNCTION ledger.propose_restart(text[], text[], text) IS
 CREATE FUNCTION ledger.restart_contents(document text,
         OUT chain text, OUT height bigint, OUT block_time timestamptz, OUT reason text, OUT digest bytea,
         OUT members text[], OUT signers text[], OUT signatures_needed integer, OUT new_chain text, OUT begins_at timestamptz) RETURNS SETOF record
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT encode(p.chain, 'hex'), p.height, p.block_time, p.reason, p.digest,
        ARRAY(SELECT l.name FROM unnest(p.leaves) AS u (leaf), LATERAL ledger_internal.leaf_parts(u.leaf) AS l ORDER BY l.member),

@@ -22,7 +22,7 @@ COMMENT ON FUNCTION ledger_internal.source_text(bytea) IS 'the body with that SH
 
 CREATE FUNCTION ledger_internal.contract_motion(motion bytea,
         OUT name text, OUT version integer, OUT size integer, OUT hash bytea, OUT epoch bigint) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE STRICT ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT words[1], words[2]::integer, words[3]::integer, p.subject, p.epoch
   FROM ledger_internal.motion_parts($1) AS p,
@@ -143,7 +143,7 @@ COMMENT ON FUNCTION ledger.deploy(text, text) IS
 -- Motions of this epoch that deploy contracts and are not decided.
 CREATE FUNCTION ledger_internal.open_contracts(
         OUT motion bytea, OUT digest bytea, OUT name text, OUT version integer, OUT size integer, OUT hash bytea) RETURNS SETOF record
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT a.motion, p.digest, c.name, c.version, c.size, c.hash
   FROM (SELECT DISTINCT motion FROM ledger_internal.approval WHERE epoch = ledger_internal.epoch_now()

@@ -24,7 +24,7 @@ COMMENT ON FUNCTION ledger_internal.make_skip(text, bytea) IS
 -- All that the motion says is in its text, so that all members make the same one.
 -- An error here would keep the block that decides it from being stored.
 CREATE FUNCTION ledger_internal.skip_motion(motion bytea, OUT height bigint, OUT ref ledger.ref) RETURNS SETOF record
-    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql IMMUTABLE STRICT ROWS 1 SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN QUERY

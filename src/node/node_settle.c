@@ -33,6 +33,7 @@ static const char *const settings[][2] = {
 	{"IntervalStyle", "postgres"},
 	{"jit", "off"},
 	{"lock_timeout", "0"},
+	{"max_parallel_workers_per_gather", "0"},
 	{"plan_cache_mode", "force_generic_plan"},
 	{"role", "none"},
 	{"search_path", "pg_catalog, pg_temp"},

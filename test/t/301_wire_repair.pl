@@ -36,6 +36,7 @@ UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p WHERE proname
 UNION ALL SELECT 'role ' || rolname || rolsuper || rolreplication || rolbypassrls || ' ' || rolconnlimit FROM pg_roles WHERE rolname LIKE 'ledger%'
 UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
 UNION ALL SELECT 'subscription ' || subname || subenabled || subbinary || subslotname || pg_get_userbyid(subowner) FROM pg_subscription
+UNION ALL SELECT 'setting ' || l.line FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS l (line) WHERE d.datname = current_database() AND s.setrole = 0
 UNION ALL SELECT 'database ' || has_database_privilege('public', current_database(), 'CONNECT')
 ORDER BY 1};
 my $whole = $wires->wire(1, $shape);
@@ -44,6 +45,7 @@ my $list = join '; ', split /\n/, $whole;
 cmp_ok(() = $whole =~ /^index /mg, '>=', 12, 'the list has the indexes');
 like($whole, qr/^role ${prefix}_2\w*falsetruefalse 8$/m, 'the role of a peer replicates, is no superuser and takes few connections');
 like($whole, qr/^role ${prefix}_apply\w*falsefalsetrue -1$/m, 'that of the subscriptions is none either');
+like($whole, qr/^setting jit=off\nsetting max_parallel_workers_per_gather=0$/m, 'what is asked is neither compiled nor shared among processes');
 
 # What has another size than a row or a chunk is refused before it is stored, whoever sends it.
 foreach my $case (
@@ -111,6 +113,7 @@ my %damage = (
 	'the identity dropped' => 'DROP TABLE ledger_wire.identity CASCADE',
 	'the view dropped' => 'DROP VIEW ledger_wire.head',
 	'the schema dropped' => 'DROP SCHEMA ledger_wire CASCADE',
+	'a setting dropped' => 'ALTER DATABASE postgres_wire RESET jit',
 	'the database opened to all' => 'GRANT CONNECT ON DATABASE postgres_wire TO PUBLIC');
 
 # As an older build has made it.
