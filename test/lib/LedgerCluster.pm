@@ -17,9 +17,15 @@ use File::Path qw(rmtree);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(gettimeofday usleep);
+use Time::HiRes qw(gettimeofday time usleep);
+
+use LedgerSession;
 
 our @ISA = ('PostgreSQL::Test::Cluster');
+
+# How many times the framework's time a test waits for what it polls for: a machine may
+# be slow.
+use constant PATIENCE => 3;
 
 # Where the server of a newer major version is that PG_CONFIG_NEW=/path/to/pg_config
 # names, or else Debian's 17, if it has the extension.  One that was asked for must be
@@ -34,6 +40,66 @@ sub newer_server
 	return $bindir =~ s{/bin$}{}r if $bindir ne '' && $bindir ne $own && -e "$sharedir/extension/telco_ledger.control";
 	die "PG_CONFIG_NEW=$wanted is not another server with telco_ledger\n" if $wanted;
 	return;
+}
+
+# As psql() of the framework; what needs neither a psql nor a session of its own is run
+# in one that is kept.
+sub psql
+{
+	my ($node, $database, $script, %param) = @_;
+	my $is_plain = !grep { !/^(?:stdout|stderr|on_error_die|on_error_stop)$/ } keys %param;
+	my @statements = $is_plain && ($param{on_error_stop} // 1) ? LedgerSession::statements($script) : ();
+
+	LedgerSession::end($node) if LedgerSession::is_outdated_by($script);
+
+	my $session = @statements ? LedgerSession->of($node, $database) : undef;
+
+	return $node->SUPER::psql($database, $script, %param) if !$session;
+
+	my ($status, $out, $err) = $session->run(@statements);
+
+	die "error running SQL: '$err'\nwith sql '$script'" if $status && $param{on_error_die};
+	print $out if !wantarray && !$param{stdout};
+	print STDERR $err if !wantarray && !$param{stderr};
+	chomp($out, $err);
+	${ $param{stdout} } = $out if $param{stdout};
+	${ $param{stderr} } = $err if $param{stderr};
+	return wantarray ? ($status, $out, $err) : $status;
+}
+
+# As that of the framework, but for the pauses, and without a psql for each try.
+sub poll_query_until
+{
+	my ($node, $database, $query, $expected) = @_;
+	my $end = time + PATIENCE * $PostgreSQL::Test::Utils::timeout_default;
+	my ($status, $out, $err);
+
+	$expected //= 't';
+	do
+	{
+		($status, $out, $err) = $node->psql($database, $query);
+		return 1 if $status == 0 && $out eq $expected && $err eq '';
+		usleep(50_000);
+	} while (time < $end);
+	diag("poll_query_until timed out executing this query:\n$query\nexpecting this output:\n$expected\nlast actual query output:\n$out\nwith stderr:\n$err");
+	return 0;
+}
+
+# Sessions do not outlive their server, nor the settings that they began with.
+sub stop
+{
+	my ($node, @arguments) = @_;
+
+	LedgerSession::end($node);
+	return $node->SUPER::stop(@arguments);
+}
+
+sub reload
+{
+	my ($node) = @_;
+
+	LedgerSession::end($node);
+	return $node->SUPER::reload;
 }
 
 # How the worker calls itself in pg_stat_activity.

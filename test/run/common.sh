@@ -78,7 +78,7 @@ need_packages()
 need_build_packages()
 {
 	need_packages make gcc binutils libc6-dev clang libclang-rt-dev perl \
-		libipc-run-perl libpq-dev libsecp256k1-dev libssl-dev openssl libtasn1-6-dev libjansson-dev
+		libipc-run-perl libdbd-pg-perl libpq-dev libsecp256k1-dev libssl-dev openssl libtasn1-6-dev libjansson-dev
 }
 
 # Quiet unless it fails.
