@@ -74,6 +74,7 @@ BEGIN
                             WHERE s.setdatabase = d.oid AND s.setrole = 0 AND l.line LIKE u.name || '=%')
     LOOP
         EXECUTE format('ALTER DATABASE %I SET %s = %L', current_database(), item.name, item.value);
+        PERFORM set_config(item.name, item.value, false);
         RAISE INFO '% is % in database %', item.name, item.value, current_database();
     END LOOP;
 

@@ -156,7 +156,8 @@ tl_replication_fetch_from(TlWire *wire, int source)
 
 	if (!wire->identified)
 		return;					/* nothing of what is kept has been read yet */
-	if (tl_replication_request_ask(wire, source, now) ||
+	if ((source >= 0 && tl_replication_link_ask(wire, source)) ||
+		tl_replication_request_ask(wire, source, now) ||
 		tl_replication_want_ask(wire, source, now) ||
 		ask_gap(wire, source, now) || tl_replication_chunk_ask(wire, source, now))
 		return;

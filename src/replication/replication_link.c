@@ -31,7 +31,7 @@
 #define LINK_TIMEOUT_MS		30000
 #define PAUSE_MS_MIN		1000
 #define PAUSE_MS_MAX		60000
-#define SLOT_LOOKS_MAX		20	/* without an answer whether there is a slot */
+#define SLOTS_MS_MAX		10000	/* a peer may take to say whether it has slots */
 
 /* A subscription as this library makes it, or the lag of a slot. */
 static const char look_query[] =
@@ -56,7 +56,7 @@ static void see_subscription(TlWire *wire, PGresult *result, int row);
 static void see_slot(TlWire *wire, const char *name, const char *lag);
 static void judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row);
 static bool tend(TlWire *wire, int peer, int kind, TimestampTz now);
-static bool may_make(TlWire *wire, int peer, TlLink *links);
+static bool may_make(TlWire *wire, int peer, TimestampTz now);
 static void on_slots(void *context, PGresult *result);
 static bool ask(TlWire *wire, int peer, int kind, const char *query);
 static char *make_script(TlWire *wire, int peer, int kind);
@@ -170,10 +170,13 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 	char	   *name = psprintf("%s_%u", kinds[kind], wire->peers[peer].member);
 
 	if (link->seen && link->wrong)
+	{
+		wire->links[peer]->has_slots = false;
 		return ask(wire, peer, kind,
 				   psprintf("DO $$BEGIN ALTER SUBSCRIPTION %s DISABLE;"
 							" ALTER SUBSCRIPTION %s SET (slot_name = NONE);"
 							" DROP SUBSCRIPTION %s; END$$", name, name, name));
+	}
 	if (wire->peers[peer].address[0] == '\0')
 	{
 		link->state = TL_LINK_NO_ADDRESS;
@@ -182,7 +185,7 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 	if (now < link->due)
 		return false;
 	if (!link->seen)
-		return may_make(wire, peer, wire->links[peer]) && ask(wire, peer, kind, make_script(wire, peer, kind));
+		return may_make(wire, peer, now) && ask(wire, peer, kind, make_script(wire, peer, kind));
 	if (link->state != TL_LINK_STOPPED)
 		return false;
 	if (!link->advanced && wire->peers[peer].wire.state != TL_CONNECTION_CLOSED)
@@ -196,27 +199,45 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 /*
  * A peer makes the slots when this member is one for it.  Until then the server
  * would begin to stream in vain, every few seconds, with errors in both logs.
- * Who cannot be asked may have them.
+ * Who has not said so, and does not answer, may have them.
  */
 static bool
-may_make(TlWire *wire, int peer, TlLink *links)
+may_make(TlWire *wire, int peer, TimestampTz now)
 {
+	TlLink	   *links = wire->links[peer];
 	TlConnection *connection = &wire->peers[peer].wire;
+
+	if (links->has_slots)
+		return true;
+	if (!links->wants_slots)
+	{
+		links->wants_slots = true;
+		links->slots_due = TimestampTzPlusMilliseconds(now, SLOTS_MS_MAX);
+	}
+	if (links->state != TL_LINK_NO_SLOT &&
+		(now >= links->slots_due || (connection->state == TL_CONNECTION_CLOSED && connection->failures > 0)))
+	{
+		links->wants_slots = false;
+		return true;
+	}
+	(void) tl_replication_link_ask(wire, peer);
+	return false;
+}
+
+/* Before anything else that is asked of the peer, who may be busy when the links are tended. */
+bool
+tl_replication_link_ask(TlWire *wire, int peer)
+{
 	TlParameter parameters[lengthof(kinds)] = {0};
 
-	if (links->has_slots || links->slot_looks >= SLOT_LOOKS_MAX ||
-		(connection->state == TL_CONNECTION_CLOSED && connection->failures > 0))
-		return true;
+	if (!wire->links[peer]->wants_slots)
+		return false;
 	for (int kind = 0; kind < lengthof(kinds); kind++)
 		parameters[kind].data =
 			tl_replication_setting_slot(&wire->chain_id, wire->peers[peer].member, wire->member, kinds[kind]);
-	if (links->state == TL_LINK_NO_SLOT)
-		snprintf(wire->status[peer].reason, sizeof(wire->status[peer].reason), "it keeps nothing for this member yet");
-	links->slot_looks++;
-	(void) tl_replication_connection_ask(connection,
+	return tl_replication_connection_ask(&wire->peers[peer].wire,
 										 "SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name IN ($1, $2)",
-										 parameters, lengthof(parameters), LOOK_TIMEOUT_MS, on_slots, links);
-	return false;
+										 parameters, lengthof(parameters), LOOK_TIMEOUT_MS, on_slots, wire->links[peer]);
 }
 
 static void
@@ -224,15 +245,14 @@ on_slots(void *context, PGresult *result)
 {
 	TlLink	   *links = context;
 
-	if (!tl_replication_result_ok(result))
+	if (result == NULL)
 		return;
-	links->has_slots = PQntuples(result) == lengthof(kinds);
-	links->slot_looks = 0;
-	if (links->has_slots)
-		return;
+	links->wants_slots = false;
+	/* who refuses to say so may have them */
+	links->has_slots = !tl_replication_result_ok(result) || PQntuples(result) == lengthof(kinds);
 	for (int kind = 0; kind < lengthof(kinds); kind++)
 		if (!links[kind].seen)
-			links[kind].state = TL_LINK_NO_SLOT;
+			links[kind].state = links->has_slots ? TL_LINK_NONE : TL_LINK_NO_SLOT;
 }
 
 static bool

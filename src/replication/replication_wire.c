@@ -518,6 +518,7 @@ put_peer_status(TlWire *wire, int index, TimestampTz now)
 	TlLinkStatus *status = &wire->status[index];
 	TlPeer	   *peer = &wire->peers[index];
 	TlPeerLog  *log = &peer->logs[peer->log_count - 1];
+	bool		had_no_slot = status->log_state == TL_LINK_NO_SLOT;
 
 	status->log_state = wire->ready ? wire->links[index][0].state : TL_LINK_NO_WIRE;
 	status->body_state = wire->ready ? wire->links[index][1].state : TL_LINK_NO_WIRE;
@@ -527,7 +528,9 @@ put_peer_status(TlWire *wire, int index, TimestampTz now)
 		status->behind_since = 0;
 	else if (status->behind_since == 0)
 		status->behind_since = now;
-	if (status->log_state == TL_LINK_STREAMING && status->body_state == TL_LINK_STREAMING)
+	if (status->log_state == TL_LINK_NO_SLOT)
+		strlcpy(status->reason, "it keeps nothing for this member yet", sizeof(status->reason));
+	else if (had_no_slot || (status->log_state == TL_LINK_STREAMING && status->body_state == TL_LINK_STREAMING))
 		status->reason[0] = '\0';
 	else if (status->reason[0] == '\0' && peer->wire.error[0] != '\0')
 		strlcpy(status->reason, peer->wire.error, sizeof(status->reason));

@@ -85,8 +85,11 @@ typedef struct TlLink
 	int			pause_ms;
 	bool		wrong;			/* it is not as the library makes it */
 	bool		advanced;		/* the slot is past what stopped it */
-	bool		has_slots;		/* of a peer's first link: it had both slots */
-	int			slot_looks;		/* since it last said so */
+
+	/* of a peer's first one, for both */
+	bool		has_slots;		/* the peer said so */
+	bool		wants_slots;	/* it is to be asked */
+	TimestampTz slots_due;		/* when its answer is waited for no more */
 } TlLink;
 
 typedef enum TlWireStep
@@ -232,6 +235,7 @@ extern char *tl_replication_wire_text(TlWire *wire, const char *query, const Dat
 /* from replication_link.c */
 extern void tl_replication_link_look(TlWire *wire);
 extern bool tl_replication_link_tend(TlWire *wire, TimestampTz now);
+extern bool tl_replication_link_ask(TlWire *wire, int peer);
 
 /* from replication_send.c */
 extern void tl_replication_send_init(TlSender *sender, TlWire *wire, bool bodies);

@@ -59,7 +59,7 @@ max_worker_processes = 32
 max_logical_replication_workers = 16
 max_replication_slots = 24
 max_wal_senders = 24
-wal_retrieve_retry_interval = '200ms'
+wal_retrieve_retry_interval = '1s'
 wal_sender_timeout = '20s'
 END
 
