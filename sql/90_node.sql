@@ -154,6 +154,7 @@ CREATE VIEW ledger.status AS
            stand.ref AS stands_at, stand.since AS stands_since, stand.message AS stands_for
       FROM ledger_internal.status() AS s
            LEFT JOIN ledger_internal.stand() AS stand ON true
+           -- it has one row at most, which the planner does not know
            LEFT JOIN (SELECT a.height, a.reason FROM ledger_internal.apply_stop AS a LIMIT 1) AS stop ON true,
            LATERAL (SELECT block.height, block.time
                       FROM ledger_internal.block

@@ -141,6 +141,7 @@ CREATE VIEW ledger.state_take AS
                 WHEN t.pieces IS NULL THEN format('%s to show the state after block %s, with telco_ledger.show_state on there.', coalesce((SELECT o.name FROM ledger_internal.members() AS o WHERE o.member = t.asked_of AND o.left_height IS NULL), 'A member'), t.height)
                 ELSE format('Piece %s of %s, from %s.', t.received + 1, t.pieces, m.name) END AS waits_for
       FROM ledger_internal.state_take AS t
+           -- it has one row at most, which the planner does not know
            LEFT JOIN (SELECT height FROM ledger_internal.applied LIMIT 1) AS a ON true
            LEFT JOIN LATERAL ledger_internal.version_in_the_way() AS v ON t.done_at IS NULL
            LEFT JOIN ledger_internal.members() AS m ON m.member = t.source AND m.left_height IS NULL;

@@ -27,6 +27,9 @@ our @ISA = ('PostgreSQL::Test::Cluster');
 # be slow.
 use constant PATIENCE => 3;
 
+# Until a postmaster that was told to has read its settings, and new sessions have them.
+use constant RELOAD_US => 100_000;
+
 # Where the server of a newer major version is that PG_CONFIG_NEW=/path/to/pg_config
 # names, or else Debian's 17, if it has the extension.  One that was asked for must be
 # usable.
@@ -54,7 +57,13 @@ sub psql
 
 	my $session = @statements ? LedgerSession->of($node, $database) : undef;
 
-	return $node->SUPER::psql($database, $script, %param) if !$session;
+	if (!$session)
+	{
+		my @ended = wantarray ? $node->SUPER::psql($database, $script, %param) : scalar $node->SUPER::psql($database, $script, %param);
+
+		usleep(RELOAD_US) if defined $script && $script =~ /\bpg_reload_conf\b/;
+		return wantarray ? @ended : $ended[0];
+	}
 
 	my ($status, $out, $err) = $session->run(@statements);
 
@@ -85,6 +94,25 @@ sub poll_query_until
 	return 0;
 }
 
+# What sessions of the test are to have is nothing that a server's own connections to
+# others should have, too.
+sub start
+{
+	my ($node, @arguments) = @_;
+
+	delete local $ENV{PGOPTIONS};
+	return $node->SUPER::start(@arguments);
+}
+
+sub restart
+{
+	my ($node) = @_;
+
+	delete local $ENV{PGOPTIONS};
+	LedgerSession::end($node);
+	return $node->SUPER::restart;
+}
+
 # Sessions do not outlive their server, nor the settings that they began with.
 sub stop
 {
@@ -99,7 +127,9 @@ sub reload
 	my ($node) = @_;
 
 	LedgerSession::end($node);
-	return $node->SUPER::reload;
+	$node->SUPER::reload;
+	usleep(RELOAD_US);
+	return;
 }
 
 # How the worker calls itself in pg_stat_activity.

@@ -10,7 +10,8 @@
 #
 # Member 1 has the defaults.  Member 2 speaks German, collates by ICU, writes values
 # in other ways, has little memory and few ways to scan and join.  Member 3 collates
-# by the C library, plans in parallel, with JIT, and its sessions fire no triggers.
+# by the C library, plans in parallel, with JIT, and its sessions fire no triggers; what
+# the test itself asks there is planned like elsewhere, or it would take minutes.
 # Member 4 publishes all tables, cannot afford to read a table from its beginning, and
 # runs another major version of PostgreSQL, if newer_server() knows one.  What this
 # machine lacks is said by a test that is skipped.
@@ -83,7 +84,6 @@ sub differ
 	set($wires, 2, @german);
 	set($wires, 3, @parallel);
 	set($wires, 4, @costly);
-	# what the test itself asks, again and again
 	$ENV{PGOPTIONS} = '-c jit=off -c max_parallel_workers_per_gather=0';
 	$wires->sql(3, 'ALTER DATABASE postgres SET session_replication_role = replica');
 	$wires->sql(4, 'CREATE PUBLICATION everything FOR ALL TABLES');

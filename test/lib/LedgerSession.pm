@@ -4,7 +4,8 @@
 #
 #	my $session = LedgerSession->of($node, $database) or ...	# nobody answers
 #	my ($status, $out, $err) = $session->run(@statements)
-#		# as psql -XAtq -v ON_ERROR_STOP=1 would end and print
+#		# as psql -XAtq -v ON_ERROR_STOP=1 would end and print, but bytea is always
+#		# hexadecimal, and large floats have no exponent
 #	my @statements = LedgerSession::statements($script)
 #		# none if the script needs a psql, or a session, of its own
 #	LedgerSession::end($node)	# all of its sessions
@@ -25,7 +26,7 @@ use DBI;
 my %sessions;
 
 my $kept = qr/^(?:SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|TABLE|CREATE\s+TABLE|ALTER\s+TABLE|DROP\s+TABLE|TRUNCATE|DO|CALL|BEGIN|COMMIT|ROLLBACK)\b/i;
-my $lasting = qr/\bset_config\b|\badvisory|\bpg_backend_pid\b|\bpg_(?:terminate|cancel)_backend\b|\bpg_reload_conf\b|\b(?:pg_)?TEMP(?:ORARY)?\b|\bSET\s+(?:LOCAL|SESSION|ROLE)\b|\bDATABASE\b|\bLOAD\b|\bLISTEN\b|\blastval\b|\bcurrval\b/i;
+my $lasting = qr/\bset_config\b|advisory_|\bpg_backend_pid\b|\bpg_(?:terminate|cancel)_backend\b|\bpg_reload_conf\b|\b(?:pg_)?TEMP(?:ORARY)?\b|\bSET\s+(?:LOCAL|SESSION|ROLE)\b|\bDATABASE\b|\bLOAD\b|\bLISTEN\b|\blastval\b|\bcurrval\b/i;
 
 # What ends at a semicolon, and what may hide one.
 my $piece = qr/
@@ -44,7 +45,8 @@ sub statements
 	my ($script) = @_;
 	my @statements;
 
-	return if !defined $script || $script =~ $lasting || $script =~ /\bE'/i;
+	return if !defined $script || $script =~ $lasting || is_outdated_by($script);
+	return if $script =~ /\bE'/i || $script =~ /\bDO\b.*\bSET\b/is;
 	while ($script =~ /\G((?:$piece)*+)(;|\z)/gc)
 	{
 		my ($statement, $end) = ($1, $3);
@@ -113,13 +115,33 @@ sub execute
 	$handle->execute or return 0;
 	return 1 if !$handle->{NUM_OF_FIELDS};
 
-	my @is_bytea = map { $_ eq 'bytea' } @{ $handle->{pg_type} };
+	my @types = @{ $handle->{pg_type} };
 
 	while (my $row = $handle->fetch)
 	{
-		$$out .= join('|', map { !defined $row->[$_] ? '' : $is_bytea[$_] ? '\\x' . unpack('H*', $row->[$_]) : $row->[$_] } 0 .. $#is_bytea) . "\n";
+		$$out .= join('|', map { printed($types[$_], $row->[$_]) } 0 .. $#types) . "\n";
 	}
 	return 1;
+}
+
+# Where DBD::Pg has made a value of Perl's of what the server sent.
+sub printed
+{
+	my ($type, $value) = @_;
+
+	return '' if !defined $value;
+	return '\\x' . unpack('H*', $value) if $type eq 'bytea';
+	return $value if $type !~ /^float[48]$/;
+	return $value != $value ? 'NaN' : $value > 0 ? 'Infinity' : '-Infinity' if $value != $value || $value - $value != 0;
+
+	# as few digits as make the same number again
+	foreach my $digits ($type eq 'float4' ? (6 .. 9) : (15 .. 17))
+	{
+		my $text = sprintf "%.${digits}g", $value;
+
+		return $text if $type eq 'float4' ? unpack('f', pack('f', $text)) == unpack('f', pack('f', $value)) : $text == $value;
+	}
+	die "$value is no $type\n";
 }
 
 # A session that was lost, or in which a transaction is open, ends with its script as that

@@ -32,6 +32,7 @@ sub compare
 
 my @kept = (
 	q{SELECT 1.50::float8, 1e20::float8, 0.1::float4, 'NaN'::float8, 1.500::numeric, 5::int2, -7::int8, true, NULL, ''},
+	q{SELECT 0.1::float8 + 0.2, 1 / 3::float8, pi(), 'Infinity'::float8, '-Infinity'::float4, 'NaN'::float4, (1 / 3::float4)::float4, -1e-7::float8, 0::float8},
 	q{SELECT '\x00ff'::bytea, ARRAY['\x01'::bytea, NULL], ARRAY[true, false], ARRAY['a b', 'c,d'], 'a'::char(4), 'x'::name},
 	q{SELECT '{"a": 1}'::jsonb, '2026-01-01'::date, '1 day'::interval, ROW(1, 'a', NULL), 'pg_class'::regclass, B'101', '{}'::text[]},
 	q{SELECT}, q{SELECT FROM generate_series(1, 2)}, q{SELECT pg_sleep(0)}, q{VALUES (1), (2);}, q{SELECT 1 WHERE false},
@@ -42,7 +43,7 @@ my @kept = (
 	q{BEGIN; INSERT INTO t VALUES (2)}, q{BEGIN; SELECT 1 / 0}, q{SELECT nothing FROM t}, q{DELETE FROM t},
 	q{DO $$ BEGIN RAISE NOTICE 'of; %', 1; RAISE WARNING 'w' USING detail = 'd', hint = 'h'; END $$});
 my @own = (q{\echo a}, q{SELECT 1 \gset}, q{SET work_mem = '1MB'}, q{SELECT set_config('work_mem', '1MB', false)}, q{CREATE TEMP TABLE made (a int)},
-	q{PREPARE p AS SELECT 1}, q{COPY t TO STDOUT}, q{SELECT pg_backend_pid() IS NULL}, q{nonsense}, q{SELECT 'open}, q{SELECT $$ open}, q{SELECT E'it\'s; a'}, '');
+	q{PREPARE p AS SELECT 1}, q{COPY t TO STDOUT}, q{SELECT pg_advisory_lock(1)}, q{DO $$ BEGIN SET work_mem = '1MB'; END $$}, q{DO $$ BEGIN ALTER ROLE CURRENT_USER SET work_mem = '1MB'; END $$}, q{SELECT pg_backend_pid() IS NULL}, q{nonsense}, q{SELECT 'open}, q{SELECT $$ open}, q{SELECT E'it\'s; a'}, '');
 
 foreach my $script (@kept)
 {
@@ -59,7 +60,7 @@ my $pid = q{SELECT pid FROM pg_stat_activity WHERE query LIKE '%session that is 
 
 is($node->safe_psql('postgres', $pid), $node->safe_psql('postgres', $pid), 'it is the same one each time');
 $node->safe_psql('postgres', 'ALTER SYSTEM SET work_mem = 12345; SELECT pg_reload_conf()');
-is($node->safe_psql('postgres', 'SELECT setting FROM pg_settings WHERE name = \'work_mem\''), '12345', 'it is another one where new sessions have other settings');
+ok($node->poll_query_until('postgres', q{SELECT setting FROM pg_settings WHERE name = 'work_mem'}, '12345'), 'it is another one where new sessions have other settings');
 $node->safe_psql('postgres', 'CREATE DATABASE made TEMPLATE postgres');
 pass('it is not in the way of who wants the database alone');
 $node->restart;

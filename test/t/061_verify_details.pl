@@ -21,6 +21,7 @@ sql('CREATE TABLE cdr (id integer, note text) USING ledger; CREATE TABLE other (
 sql('INSERT INTO cdr SELECT i, i FROM generate_series(1, 9) AS i; INSERT INTO other VALUES (1)');
 $node->wait_final_all;
 sql('ALTER TABLE cdr ADD COLUMN charge numeric');
+$node->wait_final_all;		# the definition is in a batch of its own
 sql('BEGIN; INSERT INTO cdr (id, note, charge) SELECT i, i, i FROM generate_series(11, 610) AS i; INSERT INTO other VALUES (2); COMMIT');
 $node->wait_final_all;
 my $worker = $node->wait_for_worker;

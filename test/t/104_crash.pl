@@ -68,8 +68,9 @@ sub kill_victim
 	}
 	elsif ($victim eq 'backend')
 	{
+		# of the load, not of the test
 		my $pid = $node->safe_psql('postgres',
-			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1");
+			"SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND query !~ 'DBD::Pg ping' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1");
 
 		like($pid, qr/^\d+$/, 'there is a backend to kill');
 		kill 'KILL', $pid;

@@ -76,9 +76,15 @@ sub commit_row
 	return;
 }
 
-# The worker reports its figures when it goes to sleep.
+# The worker reports its figures when it goes to sleep, on a slow machine later.
 sub idle_scans
 {
-	return $node->safe_psql('postgres',
-		"SELECT pg_sleep(0.5); SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'idle'") =~ s/^\n//r;
+	my ($before, $now) = ('', 'none yet');
+
+	while ($now ne $before)
+	{
+		$before = $now;
+		$now = $node->safe_psql('postgres', "SELECT pg_sleep(1); SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'idle'") =~ s/^\n//r;
+	}
+	return $now;
 }
