@@ -43,7 +43,7 @@ my @kept = (
 	q{BEGIN; INSERT INTO t VALUES (2)}, q{BEGIN; SELECT 1 / 0}, q{SELECT nothing FROM t}, q{DELETE FROM t},
 	q{DO $$ BEGIN RAISE NOTICE 'of; %', 1; RAISE WARNING 'w' USING detail = 'd', hint = 'h'; END $$});
 my @own = (q{\echo a}, q{SELECT 1 \gset}, q{SET work_mem = '1MB'}, q{SELECT set_config('work_mem', '1MB', false)}, q{CREATE TEMP TABLE made (a int)},
-	q{PREPARE p AS SELECT 1}, q{COPY t TO STDOUT}, q{SELECT pg_advisory_lock(1)}, q{DO $$ BEGIN SET work_mem = '1MB'; END $$}, q{DO $$ BEGIN ALTER ROLE CURRENT_USER SET work_mem = '1MB'; END $$}, q{SELECT pg_backend_pid() IS NULL}, q{nonsense}, q{SELECT 'open}, q{SELECT $$ open}, q{SELECT E'it\'s; a'}, '');
+	q{PREPARE p AS SELECT 1}, q{COPY t TO STDOUT}, q{SELECT pg_advisory_lock(1)}, q{DO $$ BEGIN SET work_mem = '1MB'; END $$}, q{DO $$ BEGIN ALTER ROLE CURRENT_USER SET maintenance_work_mem = '2MB'; END $$}, q{SELECT pg_backend_pid() IS NULL}, q{nonsense}, q{SELECT 'open}, q{SELECT $$ open}, q{SELECT E'it\'s; a'}, '');
 
 foreach my $script (@kept)
 {
