@@ -10,7 +10,8 @@
  * ledger_internal.late_rows has them.
  *
  * The answer for a ref never changes once there is one, so a backend keeps the
- * part of the chain that it has met (chain_window).  A ref that no batch holds,
+ * part of the chain that it has met (chain_window); verification, for which that
+ * is what has to be shown, has it forgotten first.  A ref that no batch holds,
  * because its row was rolled back, rejected or waits, gets none.
  *
  *-------------------------------------------------------------------------

@@ -166,7 +166,7 @@ forget_on_schema(Datum arg, int cache, uint32 hash)
 	tl_chain_window_forget();
 }
 
-/* For whoever verifies the tables rather than believes them, too. */
+/* Everything is read again: it may be another chain, or the tables are what is verified. */
 void
 tl_chain_window_forget(void)
 {

@@ -8,7 +8,9 @@
  * ledger whose genesis says that it is a test comes to an end this way.
  *
  * The lock on ledger_internal.node keeps the worker out: its rounds hold the
- * weaker one.  When it gets in again it finds no node and leaves.
+ * weaker one.  When it gets in again it finds no node and leaves.  The process
+ * of the wire and whoever else reads what is stored are waited for while none of
+ * its tables is locked, as they lock them in orders of their own.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,29 +31,36 @@
 #include "table_guard.h"
 #include "tl_error.h"
 
+#define LOCK_TRIES		1000	/* after that the server decides who gives way */
+#define LOCK_PAUSE_US	10000
+
 PG_FUNCTION_INFO_V1(tl_dispose);
 
 /* Everything that a node has stored, the node's own row last. */
-static const char *const stored_tables =
-"ledger.table_version, ledger_internal.ledger_parent,"
-" ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch,"
-" ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging,"
-" ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.own_log_summary, ledger_internal.log_summary,"
-" ledger_internal.sparse_log, ledger_internal.needed_view,"
-" ledger_internal.peer, ledger_internal.peer_log, ledger_internal.contradiction,"
-" ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk,"
-" ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body,"
-" ledger_internal.pruned, ledger_internal.asked_body, ledger_internal.rebuilt_body, ledger_internal.wire_mark,"
-" ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch,"
-" ledger_internal.applied, ledger_internal.state_take, ledger_internal.taken_piece,"
-" ledger_internal.asked_state, ledger_internal.shown_state, ledger_internal.shown_piece, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state,"
-" ledger_internal.outcome, ledger_internal.call_outcome, ledger_internal.timer_run, ledger_internal.event, ledger_internal.state_image, ledger_internal.state_kept, ledger_internal.apply_stop,"
-" ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows,"
-" ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.skip, ledger_internal.contract, ledger_internal.contract_schema,"
-" ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation, ledger_internal.key_wanted,"
-" ledger_internal.restart, ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given,"
-" ledger_internal.signature_requirement, ledger_internal.rejected,"
-" ledger_internal.node";
+#define STORED_TABLES \
+"ledger.table_version, ledger_internal.ledger_parent," \
+" ledger_internal.snapshot, ledger_internal.block, ledger_internal.batch," \
+" ledger_internal.section, ledger_internal.late_rows, ledger_internal.lagging," \
+" ledger_internal.own_log, ledger_internal.own_vote, ledger_internal.own_log_summary, ledger_internal.log_summary," \
+" ledger_internal.sparse_log, ledger_internal.needed_view," \
+" ledger_internal.peer, ledger_internal.peer_log, ledger_internal.contradiction," \
+" ledger_internal.loose_row, ledger_internal.quarantine, ledger_internal.peer_position, ledger_internal.wanted_chunk," \
+" ledger_internal.peer_body, ledger_internal.fetched_body, ledger_internal.own_body," \
+" ledger_internal.pruned, ledger_internal.asked_body, ledger_internal.rebuilt_body, ledger_internal.wire_mark," \
+" ledger_internal.order_mode, ledger_internal.submitted, ledger_internal.block_order, ledger_internal.foreign_batch," \
+" ledger_internal.applied, ledger_internal.state_take, ledger_internal.taken_piece," \
+" ledger_internal.asked_state, ledger_internal.shown_state, ledger_internal.shown_piece, ledger_internal.shared_table, ledger_internal.table_state, ledger_internal.state," \
+" ledger_internal.outcome, ledger_internal.call_outcome, ledger_internal.timer_run, ledger_internal.event, ledger_internal.state_image, ledger_internal.state_kept, ledger_internal.apply_stop," \
+" ledger_internal.refused_row, ledger_internal.foreign_section, ledger_internal.foreign_rows," \
+" ledger_internal.ordered_chunk, ledger_internal.decision, ledger_internal.skip, ledger_internal.contract, ledger_internal.contract_schema," \
+" ledger_internal.epoch, ledger_internal.approval_asked, ledger_internal.trusted_block, ledger_internal.invitation, ledger_internal.key_wanted," \
+" ledger_internal.restart, ledger_internal.checkpoint, ledger_internal.rejoin, ledger_internal.reply_given," \
+" ledger_internal.signature_requirement, ledger_internal.rejected," \
+" ledger_internal.node"
+
+static TlStatement select_stored = {
+	"SELECT unnest('{" STORED_TABLES "}'::regclass[])::oid"
+};
 
 static TlStatement select_tables = {
 	"SELECT coalesce(string_agg(relation::regclass::text, ', '), '') FROM ("
@@ -68,6 +77,8 @@ static TlStatement select_schemas = {
 
 static void check_disposable(void);
 static void drop_everything(void);
+static void lock_stored(void);
+static bool try_lock(const Oid *tables, uint64 count);
 static void run(const char *statement);
 
 /* ledger.dispose() -> void */
@@ -120,9 +131,40 @@ drop_everything(void)
 	if (tl_chain_execute(&select_schemas, NULL, NULL, true) > 0)
 		run(psprintf("DROP SCHEMA %s CASCADE",
 					 TextDatumGetCString(tl_chain_result(0, 0, NULL))));
-	run(psprintf("TRUNCATE %s", stored_tables));
+	lock_stored();
+	run("TRUNCATE " STORED_TABLES);
 	/* ledger.table_version is the extension's, and stays a ledger table */
 	run("DELETE FROM ledger_internal.ledger_table WHERE relation <> 'ledger.table_version'::regclass");
+}
+
+static void
+lock_stored(void)
+{
+	uint64		count = tl_chain_execute(&select_stored, NULL, NULL, true);
+	Oid		   *tables = palloc(count * sizeof(Oid));
+
+	for (uint64 i = 0; i < count; i++)
+		tables[i] = DatumGetObjectId(tl_chain_result(i, 0, NULL));
+	for (int i = 0; i < LOCK_TRIES && !try_lock(tables, count); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(LOCK_PAUSE_US);
+	}
+}
+
+/* All of them or none. */
+static bool
+try_lock(const Oid *tables, uint64 count)
+{
+	for (uint64 i = 0; i < count; i++)
+	{
+		if (ConditionalLockRelationOid(tables[i], AccessExclusiveLock))
+			continue;
+		while (i > 0)
+			UnlockRelationOid(tables[--i], AccessExclusiveLock);
+		return false;
+	}
+	return true;
 }
 
 static void
