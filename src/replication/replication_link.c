@@ -31,7 +31,6 @@
 #define LINK_TIMEOUT_MS		30000
 #define PAUSE_MS_MIN		1000
 #define PAUSE_MS_MAX		60000
-#define SLOTS_MS_MAX		10000	/* a peer may take to say whether it has slots */
 
 /* A subscription as this library makes it, or the lag of a slot. */
 static const char look_query[] =
@@ -56,7 +55,8 @@ static void see_subscription(TlWire *wire, PGresult *result, int row);
 static void see_slot(TlWire *wire, const char *name, const char *lag);
 static void judge(TlWire *wire, TlPeer *peer, TlLink *link, int kind, PGresult *result, int row);
 static bool tend(TlWire *wire, int peer, int kind, TimestampTz now);
-static bool may_make(TlWire *wire, int peer, TimestampTz now);
+static bool may_make(TlWire *wire, int peer);
+static void set_unmade(TlLink *links, TlLinkState state);
 static void on_slots(void *context, PGresult *result);
 static bool ask(TlWire *wire, int peer, int kind, const char *query);
 static char *make_script(TlWire *wire, int peer, int kind);
@@ -185,7 +185,7 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 	if (now < link->due)
 		return false;
 	if (!link->seen)
-		return may_make(wire, peer, now) && ask(wire, peer, kind, make_script(wire, peer, kind));
+		return may_make(wire, peer) && ask(wire, peer, kind, make_script(wire, peer, kind));
 	if (link->state != TL_LINK_STOPPED)
 		return false;
 	if (!link->advanced && wire->peers[peer].wire.state != TL_CONNECTION_CLOSED)
@@ -197,31 +197,31 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 }
 
 /*
- * A peer makes the slots when this member is one for it.  Until then the server
- * would begin to stream in vain, every few seconds, with errors in both logs.
- * Who has not said so, and does not answer, may have them.
+ * A peer makes the slots when this member is one for it.  Until it has said that
+ * they are there the server would begin to stream in vain, every few seconds,
+ * with errors in both logs.  Who cannot be asked could not be streamed from.
  */
 static bool
-may_make(TlWire *wire, int peer, TimestampTz now)
+may_make(TlWire *wire, int peer)
 {
 	TlLink	   *links = wire->links[peer];
 	TlConnection *connection = &wire->peers[peer].wire;
 
 	if (links->has_slots)
 		return true;
-	if (!links->wants_slots)
-	{
-		links->wants_slots = true;
-		links->slots_due = TimestampTzPlusMilliseconds(now, SLOTS_MS_MAX);
-	}
-	if (links->state != TL_LINK_NO_SLOT &&
-		(now >= links->slots_due || (connection->state == TL_CONNECTION_CLOSED && connection->failures > 0)))
-	{
-		links->wants_slots = false;
-		return true;
-	}
+	links->wants_slots = true;
+	if (connection->state == TL_CONNECTION_CLOSED && connection->failures > 0)
+		set_unmade(links, TL_LINK_REFUSED);
 	(void) tl_replication_link_ask(wire, peer);
 	return false;
+}
+
+static void
+set_unmade(TlLink *links, TlLinkState state)
+{
+	for (int kind = 0; kind < lengthof(kinds); kind++)
+		if (!links[kind].seen)
+			links[kind].state = state;
 }
 
 /* Before anything else that is asked of the peer, who may be busy when the links are tended. */
@@ -250,9 +250,7 @@ on_slots(void *context, PGresult *result)
 	links->wants_slots = false;
 	/* who refuses to say so may have them */
 	links->has_slots = !tl_replication_result_ok(result) || PQntuples(result) == lengthof(kinds);
-	for (int kind = 0; kind < lengthof(kinds); kind++)
-		if (!links[kind].seen)
-			links[kind].state = links->has_slots ? TL_LINK_NONE : TL_LINK_NO_SLOT;
+	set_unmade(links, links->has_slots ? TL_LINK_NONE : TL_LINK_NO_SLOT);
 }
 
 static bool

@@ -89,7 +89,6 @@ typedef struct TlLink
 	/* of a peer's first one, for both */
 	bool		has_slots;		/* the peer said so */
 	bool		wants_slots;	/* it is to be asked */
-	TimestampTz slots_due;		/* when its answer is waited for no more */
 } TlLink;
 
 typedef enum TlWireStep

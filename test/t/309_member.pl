@@ -68,6 +68,9 @@ is($wires->sql(1, "SELECT name, member, state FROM ledger.member WHERE state = '
 ok($wires->poll($new, "SELECT count(*) > 0 FROM ledger_internal.ordered_block"), 'it follows the blocks');
 ok($wires->poll($new, "SELECT log_link = 'no slot' AND body_link = 'no slot' FROM ledger.peer WHERE member = 1"), 'and has no link, as that one does not feed it yet')
   || diag($wires->sql($new, 'SELECT * FROM ledger.peer'));
+ok($wires->poll($new, "SELECT count(*) = 3 FROM ledger.peer WHERE log_link = 'refused' AND reason LIKE '%role%does not exist%' AND member > 1"), 'nor to those who do not know it')
+  || diag($wires->sql($new, 'SELECT * FROM ledger.peer'));
+is($wires->sql($new, "SELECT count(*) FROM ledger.peer WHERE reason LIKE 'could not connect to the publisher%'"), '0', 'of whom nothing more is asked');
 unlike(slurp_file($wires->node($new)->logfile), qr/replication slot "\S+" does not exist/, 'for which its server does not look');
 my $motion = $wires->admit([$new], 1, 2);
 $wires->submit($_, "while it is decided, of $_") foreach (@members);
