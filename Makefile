@@ -43,6 +43,7 @@ OBJS_PURE = \
 	src/consensus/consensus_arena.o \
 	src/consensus/consensus_tally.o \
 	src/consensus/consensus_batch.o \
+	src/consensus/consensus_busy.o \
 	src/consensus/consensus_lane.o \
 	src/consensus/consensus_summary.o \
 	src/consensus/consensus_cut.o \
@@ -271,6 +272,7 @@ OBJS_BACKEND = \
 	src/node/node_order_log.o \
 	src/node/node_order_submit.o \
 	src/node/node_order_summary.o \
+	src/node/node_order_busy.o \
 	src/node/node_order_checkpoint.o \
 	src/node/node_order_rejoin.o \
 	src/node/node_order_offer.o \

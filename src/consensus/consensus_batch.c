@@ -146,16 +146,17 @@ mark_complete(TlConsensus *core, unsigned lane, TlKnownBatch *batch)
 	}
 }
 
-/* What the final cut covers is forgotten, the rest judged anew. */
-void
+/* What the final cut covers is forgotten, the rest judged anew.  The size of those bodies. */
+uint64_t
 tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 {
 	TlLaneState *state = &core->lanes[lane];
 	const TlLane *cut = tl_consensus_lane_find(&core->base,
 											   core->config.members[lane].number);
+	uint64_t	size = 0;
 
 	if (cut == NULL || tl_consensus_same(&cut->digest, &state->pruned))
-		return;
+		return 0;
 	state->pruned = cut->digest;
 	state->strict_us = 0;
 	state->strikes = 0;
@@ -164,10 +165,13 @@ tl_consensus_batch_prune(TlConsensus *core, unsigned lane)
 	/* Downwards: what moves into the place was looked at before. */
 	for (unsigned i = state->count; i-- > 0;)
 	{
-		if (is_covered(cut, &state->batches[i]))
-			drop(core, state, i);
+		if (!is_covered(cut, &state->batches[i]))
+			continue;
+		size += state->batches[i].body_size;
+		drop(core, state, i);
 	}
 	recheck(core, lane);
+	return size;
 }
 
 /* Another cut, or one batch less: which ones are complete now? */

@@ -596,6 +596,9 @@ take_input(TlConsensus *core, const TlInput *input)
 		case TL_INPUT_DUE:
 			return tl_consensus_due_input(core, input->height, input->due_us) ?
 				TL_OK : TL_BAD_ORDER;
+		case TL_INPUT_BUSY:
+			tl_consensus_busy_input(core, input->busy);
+			return TL_OK;
 		case TL_INPUT_SUMMARY:
 			return tl_consensus_summary_input(core, input->summary);
 		case TL_INPUT_MAKE_BATCH:

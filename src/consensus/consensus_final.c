@@ -196,7 +196,7 @@ hand_over(TlConsensus *core, TlKnownBlock *known, TlSpan certificate)
 	core->low = core->base.header.view;
 	if (core->own.view <= core->low)
 		tl_consensus_vote_enter(core, core->low + 1);
-	tl_consensus_lane_prune(core);
+	action->body_size = tl_consensus_lane_prune(core);
 	tl_consensus_checkpoint_base(core);
 	core->checkpoint.handed_us = core->now_us;
 	tl_consensus_pace_handed(core);

@@ -209,15 +209,18 @@ tl_consensus_lane_read_again(TlConsensus *core)
 	}
 }
 
-/* The final cut has moved: forget what it covers. */
-void
+/* The final cut has moved: forget what it covers.  Of how many bytes are the bodies? */
+uint64_t
 tl_consensus_lane_prune(TlConsensus *core)
 {
+	uint64_t	size = 0;
+
 	for (unsigned lane = 0; lane < core->config.member_count; lane++)
 	{
 		core->lanes[lane].bound = false;
-		tl_consensus_batch_prune(core, lane);
+		size += tl_consensus_batch_prune(core, lane);
 	}
+	return size;
 }
 
 static uint64_t

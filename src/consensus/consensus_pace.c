@@ -57,6 +57,7 @@ tl_consensus_pace_run(TlConsensus *core)
 	}
 	since = (core->pace.entered_us > core->pace.work_us) ?
 		core->pace.entered_us : core->pace.work_us;
+	since = tl_consensus_busy_since(core, since);
 	if (core->now_us >= since + tl_consensus_pace_timer(core) / 2)
 		tl_consensus_relay_view(core);
 	else
@@ -107,6 +108,8 @@ tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
 	tl_consensus_cut_blame(core, view);
 	if (!view->proposed_seen)
 		core->peers[leader].skip = true;
+	if (!view->proposed_seen && leader == core->own.index)
+		tl_consensus_busy_lost_turn(core);
 }
 
 /*

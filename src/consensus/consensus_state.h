@@ -272,6 +272,9 @@ typedef struct TlPaceState
 	int64_t		wake_us;		/* earliest deadline of this step */
 	uint64_t	due_height;		/* after the block there, the state */
 	int64_t		due_us;			/* has something due at this time; 0: nothing */
+	bool		busy;			/* P23: the caller is */
+	int64_t		busy_until_us;	/* when it ceased to be; 0: it never was */
+	bool		outpaced;		/* others did not wait for it: nor does it */
 } TlPaceState;
 
 /* An own row whose answers are measured. */
@@ -434,7 +437,7 @@ extern TlKnownBatch *tl_consensus_batch_add(TlConsensus *core, unsigned lane,
 											const TlKnownBatch *batch);
 extern void tl_consensus_batch_held(TlConsensus *core, unsigned lane,
 									TlKnownBatch *batch);
-extern void tl_consensus_batch_prune(TlConsensus *core, unsigned lane);
+extern uint64_t tl_consensus_batch_prune(TlConsensus *core, unsigned lane);
 extern bool tl_consensus_batch_starts_at(const TlLane *cut,
 										 const TlKnownBatch *batch);
 extern TlKnownBatch *tl_consensus_batch_step(TlConsensus *core, unsigned lane,
@@ -461,7 +464,7 @@ extern bool tl_consensus_lane_make(TlConsensus *core, TlSpan header);
 extern bool tl_consensus_lane_work(TlConsensus *core);
 extern void tl_consensus_lane_want(TlConsensus *core);
 extern void tl_consensus_lane_read_again(TlConsensus *core);
-extern void tl_consensus_lane_prune(TlConsensus *core);
+extern uint64_t tl_consensus_lane_prune(TlConsensus *core);
 
 /* consensus_cut.c */
 extern void tl_consensus_cut_choose(TlConsensus *core,
@@ -663,6 +666,12 @@ extern bool tl_consensus_pace_may_be_empty(TlConsensus *core,
 										   int64_t time);
 extern int64_t tl_consensus_pace_timer(const TlConsensus *core);
 extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
+
+/* consensus_busy.c */
+extern void tl_consensus_busy_input(TlConsensus *core, bool busy);
+extern bool tl_consensus_busy_may_lead(TlConsensus *core);
+extern int64_t tl_consensus_busy_since(TlConsensus *core, int64_t since_us);
+extern void tl_consensus_busy_lost_turn(TlConsensus *core);
 
 /* consensus_active.c */
 extern void tl_consensus_active_heard(TlConsensus *core, unsigned index);

@@ -111,6 +111,8 @@ typedef struct TlConsensusPace
 	int64_t		ask_us;			/* without rows of a quorum, until others are asked
 								 * for their last final block; 0: never */
 	int64_t		start_wait_us;	/* for what others have seen of the own log */
+	int64_t		busy_us;		/* at most so long a view waits for who is busy
+								 * (P23); 0: for nobody */
 } TlConsensusPace;
 
 typedef struct TlConsensusConfig
@@ -189,6 +191,8 @@ typedef enum TlInputKind
 	TL_INPUT_DUE,				/* what the state after the final block at height
 								 * has due next, and when: after each block that
 								 * is applied, and again after each start */
+	TL_INPUT_BUSY,				/* busy, or not any more: what final blocks hold
+								 * is being applied, and more of it waits */
 	TL_INPUT_MAKE_BATCH,		/* append this batch header to the own lane */
 	TL_INPUT_MAKE_APPROVAL,		/* append this GOVERN payload to the own log */
 	TL_INPUT_SUMMARY,			/* of a log, behind the row that it is of: the
@@ -225,6 +229,7 @@ typedef struct TlInput
 	uint64_t	view;			/* _STATE: of that block */
 	uint64_t	height;			/* _DUE */
 	int64_t		due_us;			/* _DUE: block time, since 1970 UTC; 0: nothing */
+	bool		busy;			/* _BUSY */
 	const TlLogSummary *summary;	/* _SUMMARY */
 	bool		fresh;			/* _START: of the server, or of a copy */
 	uint32_t	member;			/* _LAST_SEEN, _TIP, _OFFER: whose answer it is */
@@ -287,6 +292,7 @@ typedef struct TlAction
 	TlLogRow	row;			/* _APPEND, _REQUEST, _REPLY; the signature is
 								 * the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
+	uint64_t	body_size;		/* _FINAL: of the batches that it orders */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _EPOCH: the epoch
 								 * certificate; _CHECKPOINT: of STATE */

@@ -55,8 +55,9 @@ tl_consensus_vote_propose(TlConsensus *core)
 	if (!find_parent(core, &parent, &parent_view) ||
 		!tl_consensus_proposal_build(core, parent, &block))
 		return false;
-	if (is_empty(&block) &&
-		!tl_consensus_pace_may_be_empty(core, parent, block.header.time))
+	if (is_empty(&block) ?
+		!tl_consensus_pace_may_be_empty(core, parent, block.header.time) :
+		!tl_consensus_busy_may_lead(core))
 		return false;
 	if (!tl_consensus_room(core, 3))
 		return false;

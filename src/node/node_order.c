@@ -59,7 +59,8 @@
  */
 static const TlConsensusPace pace = {
 	.timer_us = 500000, .timer_min_us = 50000, .timer_max_us = 10000000, .dead_us = 500000,
-	.active_us = 10000000, .fetch_us = 200000, .ask_us = INT64CONST(3600000000), .start_wait_us = 10000000
+	.active_us = 10000000, .fetch_us = 200000, .ask_us = INT64CONST(3600000000), .start_wait_us = 10000000,
+	.busy_us = 400000
 };
 
 static void on_row(void *context, const TlLogRow *row);
@@ -182,6 +183,7 @@ begin_core(TlOrder *order)
 	order->base_view = config->base.header.view;
 	tl_node_order_log_open(order);
 	tl_node_order_checkpoint_open(order);
+	tl_node_order_busy_open(order);
 	size = tl_consensus_size(config);
 	order->core = tl_consensus_init(MemoryContextAllocHuge(order->memory, size),
 									size, config);
@@ -385,6 +387,7 @@ turn(TlOrder *order)
 	give_news(order);
 	tl_node_order_checkpoint_tell(order);
 	tl_node_order_checkpoint_tell_due(order);
+	tl_node_order_busy_tell(order);
 	if (order->started && order->submitted)
 		tl_node_order_rejoin_look(order);
 	order->offers |= order->submitted;
@@ -730,6 +733,7 @@ take_block(TlOrder *order, const TlAction *action)
 	order->checkpoint_named = action->block->header.checkpoint_height;
 	order->asked = true;
 	order->ordered = true;
+	tl_node_order_busy_more(order, action);
 	tl_node_order_log_moved(order);
 }
 

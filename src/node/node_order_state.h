@@ -17,6 +17,7 @@
 #include "node_order.h"
 #include "replication_own_log.h"
 
+#define TL_BUSY_BLOCKS		16		/* who is further behind is not busy, but away */
 #define TL_ALONE_LOGS_MAX	4	/* incarnations of a member that was alone */
 
 /*
@@ -89,6 +90,8 @@ struct TlOrder
 	TlLane		lane;			/* the own one's head */
 	uint64_t	height;			/* of the last block stored */
 	uint64_t	base_view;		/* its view */
+	uint64_t	body_sizes[TL_BUSY_BLOCKS];	/* of the last blocks, by height */
+	bool		busy;			/* the core was told so (node_order_busy.c) */
 	uint64_t	stated;			/* the core was told the state up to here */
 	uint64_t	due_told;		/* and what is due after that block; 0: of none */
 	int64_t		due_us;			/* monotonic: that is asked again; 0: it was not locked */
@@ -189,6 +192,11 @@ extern void tl_node_order_checkpoint_open(TlOrder *order);
 extern void tl_node_order_checkpoint_tell(TlOrder *order);
 extern void tl_node_order_checkpoint_tell_due(TlOrder *order);
 extern bool tl_node_order_checkpoint_store(const TlAction *action);
+
+/* node_order_busy.c */
+extern void tl_node_order_busy_open(TlOrder *order);
+extern void tl_node_order_busy_more(TlOrder *order, const TlAction *action);
+extern void tl_node_order_busy_tell(TlOrder *order);
 
 /* node_order_log.c */
 extern void tl_node_order_log_open(TlOrder *order);

@@ -35,6 +35,7 @@ static void fetched(Dialogue *dialogue, const Line *line);
 static void again(Dialogue *dialogue, const Line *line);
 static void applied(Dialogue *dialogue, const Line *line);
 static void due(Dialogue *dialogue, const Line *line);
+static void busy(Dialogue *dialogue, const Line *line);
 static void approve(Dialogue *dialogue, const Line *line);
 static void rejoin(Dialogue *dialogue, const Line *line);
 static void next_epoch(Dialogue *dialogue, const Line *line);
@@ -53,6 +54,7 @@ static const Verb verbs[] = {
 	{"again", 2, again},
 	{"applied", 3, applied},
 	{"due", 3, due},
+	{"busy", 2, busy},
 	{"motion", 3, dialogue_motion},
 	{"approve", 2, approve},
 	{"rejoin", 2, rejoin},
@@ -283,6 +285,16 @@ due(Dialogue *dialogue, const Line *line)
 	TlInput		input = {.kind = TL_INPUT_DUE, .height = block->header.height};
 
 	input.due_us = CLOCK_US + dialogue->now_us + strtoll(line->words[2], NULL, 10) * MS;
+	(void) dialogue_give(dialogue, &input);
+}
+
+/* There are several blocks to apply, or not any more. */
+static void
+busy(Dialogue *dialogue, const Line *line)
+{
+	TlInput		input = {.kind = TL_INPUT_BUSY};
+
+	input.busy = strcmp(line->words[1], "yes") == 0;
 	(void) dialogue_give(dialogue, &input);
 }
 

@@ -208,6 +208,8 @@ set(Dialogue *dialogue, const char *word, const char *value)
 		config->pace.retain_count = number;
 	else if (strcmp(word, "acks") == 0)
 		config->pace.ack_wait_us = number * MS;
+	else if (strcmp(word, "patience") == 0)
+		config->pace.busy_us = number * MS;
 	else if (strcmp(word, "least") == 0)
 		config->pace.timer_min_us = number * MS;
 	else

@@ -178,6 +178,8 @@ typedef struct SimNode
 	bool		waits;			/* a row lies beyond what its core remembers, */
 	int64_t		stuck_us;		/* and no block has been final since then */
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
+	int64_t		applied_us;		/* when all blocks will be applied (sim_busy.c) */
+	bool		told_busy;
 
 	/* what the checks remember */
 	SimCareful	careful;
@@ -385,6 +387,7 @@ typedef enum SimSeen
 	SIM_SEEN_SUMMED,			/* summaries at starts, of logs of which rows were dropped */
 	SIM_SEEN_GAP_LIE,			/* rows before which a liar says that others are gone */
 	SIM_SEEN_WAITED,			/* own votes that were taken after they had been refused (R5) */
+	SIM_SEEN_BUSY,				/* members who had more than one block to apply (P23) */
 	SIM_SEEN_KINDS
 } SimSeen;
 
@@ -480,6 +483,7 @@ typedef struct SimPlan
 	int64_t		body_us;		/* largest delay of a body, beside that of its row */
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
+	int64_t		apply_us;		/* of a block that orders anything */
 } SimPlan;
 
 typedef struct SimWorld SimWorld;
@@ -737,9 +741,16 @@ extern bool sim_prune_lie(SimWorld *world, const SimNode *liar, SimEvent *event)
 extern unsigned sim_prune_next(const SimLog *source, const SimRow *last);
 extern bool sim_prune_had(const SimLog *log, const SimRow *row);
 
+/* sim_busy.c */
+extern void sim_busy_plan(SimWorld *world);
+extern int64_t sim_busy_us(const SimWorld *world);
+extern void sim_busy_final(SimWorld *world, SimNode *node, unsigned height);
+extern void sim_busy_give(SimWorld *world, SimNode *node);
+
 /* sim_due.c */
 extern void sim_due_plan(SimWorld *world);
 extern void sim_due_give(SimWorld *world, SimNode *node);
+extern bool sim_due_orders_nothing(const SimNode *node, unsigned height);
 extern void sim_due_final(SimWorld *world, const SimNode *node,
 						  unsigned height);
 extern bool sim_due_by(const SimWorld *world, const SimNode *node,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void make_room(SimNode *node, size_t size);
 static bool is_loose(const SimNode *node, const SimRow *row);
 static bool orders(SimWorld *world, const TlConsensusBlock *block,
 				   const TlConsensusBlock *parent, const SimRow *row);
@@ -51,14 +52,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	if (node->forgot_wire)
 		config.pace.start_wait_us = SIM_FOREVER_US;
 	size = tl_consensus_size(&config);
-	if (size > node->memory_size)
-	{
-		free(node->memory);
-		node->memory = malloc(size);
-		node->memory_size = size;
-	}
-	if (node->actions == NULL)
-		node->actions = malloc(sizeof(TlActions));
+	make_room(node, size);
 	node->core = tl_consensus_init(node->memory, size, &config);
 	if (node->core == NULL)
 		sim_fail(world, "node %u: no core from its own disk", node->id);
@@ -70,6 +64,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 		(void) sim_read_give(world, node, node->loose.rows[i], TL_INPUT_LOOSE_ROW);
 	sim_state_open(world, node);
 	node->due_told = 0;
+	node->told_busy = false;
 	node->decided_view = 0;
 	node->begun = (node->chain_count > 1) ? node->chain_count : 0;
 	sim_due_give(world, node);
@@ -87,6 +82,20 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 				  (SimEvent) {.kind = SIM_COMMIT, .node = node->id,
 				  .life = node->life});
 	}
+}
+
+/* For a core of that size, and for what it wants. */
+static void
+make_room(SimNode *node, size_t size)
+{
+	if (size > node->memory_size)
+	{
+		free(node->memory);
+		node->memory = malloc(size);
+		node->memory_size = size;
+	}
+	if (node->actions == NULL)
+		node->actions = malloc(sizeof(TlActions));
 }
 
 /* The final blocks of a peer, and what goes with them. */

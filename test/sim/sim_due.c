@@ -23,7 +23,6 @@ static int64_t due_after(const SimWorld *world, const SimNode *node,
 						 unsigned height);
 static int64_t set_by(const SimWorld *world, const SimNode *node,
 					  unsigned height);
-static bool orders_nothing(const SimNode *node, unsigned height);
 
 /* From a stream of chance of its own, so that older seeds keep their story. */
 void
@@ -63,7 +62,7 @@ sim_due_final(SimWorld *world, const SimNode *node, unsigned height)
 	if (world->plan.due_every == 0 || height == 0 || !sim_is_honest(node))
 		return;
 	due = due_after(world, node, height - 1);
-	if (due == 0 || header->time < due || !orders_nothing(node, height))
+	if (due == 0 || header->time < due || !sim_due_orders_nothing(node, height))
 		return;
 	world->seen[SIM_SEEN_DUE]++;
 	if (world->scenario != NULL && (world->scenario->expect & SIM_EXPECT_DUE) &&
@@ -121,15 +120,15 @@ set_by(const SimWorld *world, const SimNode *node, unsigned height)
 	const TlConsensusBlock *block = &node->chain[height];
 	uint64_t	wait;
 
-	if (height % world->plan.due_every != 0 || orders_nothing(node, height))
+	if (height % world->plan.due_every != 0 || sim_due_orders_nothing(node, height))
 		return 0;
 	memcpy(&wait, block->hash.bytes, sizeof(wait));
 	return block->header.time + 1 +
 		(int64_t) (wait % (uint64_t) world->plan.due_us);
 }
 
-static bool
-orders_nothing(const SimNode *node, unsigned height)
+bool
+sim_due_orders_nothing(const SimNode *node, unsigned height)
 {
 	const TlConsensusBlock *block = &node->chain[height];
 

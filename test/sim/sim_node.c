@@ -200,6 +200,7 @@ run(SimWorld *world, SimNode *node)
 	node->held_count = 0;
 	sim_state_give(world, node);
 	sim_due_give(world, node);
+	sim_busy_give(world, node);
 	sim_wire_clash(world, node);
 	sim_memory_read(world, node);
 	sim_tip_read(world, node);
@@ -274,7 +275,10 @@ commit(SimWorld *world, SimNode *node, bool send)
 	if (node->final_pending > 0)
 		node->stuck_us = world->now_us;
 	for (; node->final_pending > 0; node->final_pending--)
+	{
+		sim_busy_final(world, node, node->chain_count);
 		sim_due_final(world, node, node->chain_count++);
+	}
 	sim_summary_commit(world, node);
 	/* P14: these it shows, as one that begins on them */
 	if (node->took)

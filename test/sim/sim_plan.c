@@ -65,6 +65,7 @@ sim_plan_make(SimWorld *world)
 	plan->chunk_count = 1;
 	sim_state_plan(world);
 	sim_due_plan(world);
+	sim_busy_plan(world);
 	sim_retain_plan(world);
 	/* Timers follow the rows, in every second run, whatever else there is. */
 	plan->ask_us = SIM_HOUR_US;
@@ -104,6 +105,7 @@ sim_plan_config(SimWorld *world)
 		config->pace.dead_us = world->plan.dead_us;
 	config->pace.active_us = 10000 * SIM_MS;
 	config->pace.fetch_us = config->pace.timer_us;
+	config->pace.busy_us = sim_busy_us(world);
 	config->pace.start_wait_us = 5 * config->pace.timer_us + 1000 * SIM_MS;
 	genesis->header.proposer = 1;
 	genesis->header.time = (int64_t) world->seed;

@@ -197,6 +197,8 @@ static const SimScenario scenarios[] = {
 	sim_pace_due, SIM_SEEN_DUE, 4, true, 3, 3000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS | SIM_EXPECT_DUE},
 	{"timers_due_and_clocks", "11, timers of a contract", "clocks differ by up to a second; each timer gets its block",
 	sim_pace_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
+	{"busy_members", "3", "batches come faster than blocks are applied; leaders let them come together, and no view is lost (P23)",
+	sim_pace_busy, SIM_SEEN_BUSY, 4, true, 5, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
 	{"slow_links_measured", "3", "as slow_links, but timers follow the rows: after a while no view is lost (P15)",
 	sim_pace_slow, SIM_SEEN_BLOCK, 4, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},
 	{"far_member_measured", "3", "one member is three times as far away as the others; its turns are not lost (P15)",

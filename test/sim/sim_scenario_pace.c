@@ -38,6 +38,14 @@ sim_pace_quick(SimWorld *world)
 	world->plan.timer_min_us = 50 * SIM_MS;
 }
 
+/* Batches come faster than blocks are applied. */
+void
+sim_pace_busy(SimWorld *world)
+{
+	world->plan.batch_every_us = 10 * SIM_MS;
+	world->plan.apply_us = 200 * SIM_MS;
+}
+
 void
 sim_pace_due(SimWorld *world)
 {
