@@ -7,11 +7,10 @@
  * being applied and another one waits for that, a third is of no use to anybody
  * yet.  So a leader whose caller is busy lets batches come together, for busy_us
  * at most; and a member who is busy himself does not count that time as the
- * leader's silence.  Nobody waits longer for rows to take effect, as long as the
- * caller says so only where work is left when the next block is final.
+ * leader's silence.
  *
- * Members need not be busy together.  A leader whose turn the others have taken
- * meanwhile waits no more, until he has done his work.
+ * Members need not be busy together.  A leader for whom the others did not wait
+ * does not wait in his next turns either, HURRIED_TURNS of them.
  *
  * Liveness only: no safety rule looks here.
  *
@@ -21,6 +20,8 @@
  */
 #include "consensus_state.h"
 
+#define HURRIED_TURNS	16
+
 void
 tl_consensus_busy_input(TlConsensus *core, bool busy)
 {
@@ -29,18 +30,18 @@ tl_consensus_busy_input(TlConsensus *core, bool busy)
 	if (pace->busy && !busy)
 		pace->busy_until_us = core->now_us;
 	pace->busy = busy;
-	pace->outpaced &= busy;
 }
 
 /* May this node, who leads the view, propose a block that orders something? */
 bool
 tl_consensus_busy_may_lead(TlConsensus *core)
 {
-	const TlPaceState *pace = &core->pace;
+	TlPaceState *pace = &core->pace;
 	int64_t		until = pace->entered_us + core->config.pace.busy_us;
 
-	if (!pace->busy || pace->outpaced || core->now_us >= until)
+	if (!pace->busy || pace->hurried > 0 || core->now_us >= until)
 		return true;
+	pace->waited_view = core->own.view;
 	tl_consensus_pace_wake(core, until);
 	return false;
 }
@@ -58,9 +59,18 @@ tl_consensus_busy_since(TlConsensus *core, int64_t since_us)
 	return (until > since_us && !TL_FORGOTTEN(123)) ? until : since_us;
 }
 
-/* A view that this node led has ended without his block. */
+/* It has proposed a block. */
 void
-tl_consensus_busy_lost_turn(TlConsensus *core)
+tl_consensus_busy_led(TlConsensus *core)
 {
-	core->pace.outpaced = core->pace.busy;
+	if (core->pace.hurried > 0)
+		core->pace.hurried--;
+}
+
+/* That view was given up, with the block for which it waited, or without. */
+void
+tl_consensus_busy_nullified(TlConsensus *core, uint64_t view)
+{
+	if (view == core->pace.waited_view)
+		core->pace.hurried = HURRIED_TURNS;
 }

@@ -108,8 +108,7 @@ tl_consensus_pace_nullified(TlConsensus *core, const TlView *view)
 	tl_consensus_cut_blame(core, view);
 	if (!view->proposed_seen)
 		core->peers[leader].skip = true;
-	if (!view->proposed_seen && leader == core->own.index)
-		tl_consensus_busy_lost_turn(core);
+	tl_consensus_busy_nullified(core, view->view);
 }
 
 /*

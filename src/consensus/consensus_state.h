@@ -274,7 +274,8 @@ typedef struct TlPaceState
 	int64_t		due_us;			/* has something due at this time; 0: nothing */
 	bool		busy;			/* P23: the caller is */
 	int64_t		busy_until_us;	/* when it ceased to be; 0: it never was */
-	bool		outpaced;		/* others did not wait for it: nor does it */
+	uint64_t	waited_view;	/* that it led, and let others wait in */
+	unsigned	hurried;		/* so many of its turns it does not: they did not */
 } TlPaceState;
 
 /* An own row whose answers are measured. */
@@ -671,7 +672,8 @@ extern void tl_consensus_pace_wake(TlConsensus *core, int64_t at_us);
 extern void tl_consensus_busy_input(TlConsensus *core, bool busy);
 extern bool tl_consensus_busy_may_lead(TlConsensus *core);
 extern int64_t tl_consensus_busy_since(TlConsensus *core, int64_t since_us);
-extern void tl_consensus_busy_lost_turn(TlConsensus *core);
+extern void tl_consensus_busy_led(TlConsensus *core);
+extern void tl_consensus_busy_nullified(TlConsensus *core, uint64_t view);
 
 /* consensus_active.c */
 extern void tl_consensus_active_heard(TlConsensus *core, unsigned index);

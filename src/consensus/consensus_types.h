@@ -292,7 +292,8 @@ typedef struct TlAction
 	TlLogRow	row;			/* _APPEND, _REQUEST, _REPLY; the signature is
 								 * the caller's */
 	const TlConsensusBlock *block;	/* _FINAL */
-	uint64_t	body_size;		/* _FINAL: of the batches that it orders */
+	uint64_t	body_size;		/* _FINAL: of the batches that it covers, as
+								 * their headers say */
 	TlSpan		certificate;	/* _FINAL: encoded finalization of the block
 								 * or of a descendant; _EPOCH: the epoch
 								 * certificate; _CHECKPOINT: of STATE */

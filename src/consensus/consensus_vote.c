@@ -67,6 +67,7 @@ tl_consensus_vote_propose(TlConsensus *core)
 		!tl_consensus_append(core, TL_LOG_PROPOSE, view->view, payload))
 		return false;
 	view->own_propose = true;
+	tl_consensus_busy_led(core);
 	if (cast(core, TL_LOG_NOTARIZE, view->view, &block.hash))
 	{
 		view->own_notarize = true;

@@ -7,10 +7,10 @@
  * row, in one transaction.  The database can then become a node again.  Only a
  * ledger whose genesis says that it is a test comes to an end this way.
  *
- * The lock on ledger_internal.node keeps the worker out: its rounds hold the
- * weaker one.  When it gets in again it finds no node and leaves.  The process
- * of the wire and whoever else reads what is stored are waited for while none of
- * its tables is locked, as they lock them in orders of their own.
+ * The worker's rounds, the process of the wire and whoever else reads what is
+ * stored are waited for while none of its tables is locked against them, as they
+ * lock them in orders of their own.  When the worker gets in again it finds no
+ * node and leaves.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,8 +58,12 @@ PG_FUNCTION_INFO_V1(tl_dispose);
 " ledger_internal.signature_requirement, ledger_internal.rejected," \
 " ledger_internal.node"
 
-static TlStatement select_stored = {
+/* That, the ledger tables, and what lies in the schemas of contracts. */
+static TlStatement select_all = {
 	"SELECT unnest('{" STORED_TABLES "}'::regclass[])::oid"
+	" UNION SELECT c.oid FROM pg_class AS c WHERE c.relkind IN ('r', 'p') AND ("
+	"c.oid IN (SELECT relation FROM ledger_internal.ledger_table UNION SELECT relation FROM ledger_internal.ledger_parent)"
+	" OR c.relnamespace IN (SELECT n.oid FROM pg_namespace AS n JOIN ledger_internal.contract_schema AS s ON s.schema = n.nspname))"
 };
 
 static TlStatement select_tables = {
@@ -77,7 +81,7 @@ static TlStatement select_schemas = {
 
 static void check_disposable(void);
 static void drop_everything(void);
-static void lock_stored(void);
+static void lock_all(void);
 static bool try_lock(const Oid *tables, uint64 count);
 static void run(const char *statement);
 
@@ -85,7 +89,8 @@ static void run(const char *statement);
 Datum
 tl_dispose(PG_FUNCTION_ARGS)
 {
-	LockRelationOid(tl_node_relation("node", false), AccessExclusiveLock);
+	/* one at a time; who reads is not in the way yet */
+	LockRelationOid(tl_node_relation("node", false), ShareUpdateExclusiveLock);
 	check_disposable();
 	tl_table_guard_suspend();
 	PG_TRY();
@@ -124,6 +129,7 @@ drop_everything(void)
 {
 	char	   *tables;
 
+	lock_all();
 	tl_chain_execute(&select_tables, NULL, NULL, true);
 	tables = TextDatumGetCString(tl_chain_result(0, 0, NULL));
 	if (tables[0] != '\0')
@@ -131,16 +137,19 @@ drop_everything(void)
 	if (tl_chain_execute(&select_schemas, NULL, NULL, true) > 0)
 		run(psprintf("DROP SCHEMA %s CASCADE",
 					 TextDatumGetCString(tl_chain_result(0, 0, NULL))));
-	lock_stored();
 	run("TRUNCATE " STORED_TABLES);
 	/* ledger.table_version is the extension's, and stays a ledger table */
 	run("DELETE FROM ledger_internal.ledger_table WHERE relation <> 'ledger.table_version'::regclass");
 }
 
+/*
+ * Others hold some of it and go on to the rest, in any order: sessions, and this
+ * node's own processes.  So nothing is held while something is waited for.
+ */
 static void
-lock_stored(void)
+lock_all(void)
 {
-	uint64		count = tl_chain_execute(&select_stored, NULL, NULL, true);
+	uint64		count = tl_chain_execute(&select_all, NULL, NULL, true);
 	Oid		   *tables = palloc(count * sizeof(Oid));
 
 	for (uint64 i = 0; i < count; i++)

@@ -4,10 +4,10 @@
  *	  The core is told when the worker is busy with final blocks (P23).
  *
  * It is busy if, beside the block that it applies, others wait with bodies of
- * some size.  What has no bodies costs it next to nothing: private rows of
+ * some size in all.  Private rows have none: those of
  * others do not hold up a leader whose own million keeps the worker from applying them.
- * Who is TL_BUSY_BLOCKS behind follows, or has stopped to apply, and nobody waits for
- * that.  When a block is applied the worker wakes this process, as it does to
+ * Who is further behind than TL_BUSY_BLOCKS follows the others, and whose state differs
+ * applies nothing any more: nobody waits for that.  When a block is applied the worker wakes this process, as it does to
  * have the state told (node_order_checkpoint.c).
  *
  * The caller is in a transaction and has connected SPI.
@@ -59,7 +59,7 @@ is_busy(const TlOrder *order)
 	uint64_t	applied = (uint64_t) tl_chain_applied_height();
 	uint64_t	size = 0;
 
-	if (applied >= order->height || order->height - applied > TL_BUSY_BLOCKS)
+	if (order->stopped || applied >= order->height || order->height - applied > TL_BUSY_BLOCKS)
 		return false;
 	for (uint64_t height = applied + 2; height <= order->height; height++)
 		size += order->body_sizes[height % TL_BUSY_BLOCKS];

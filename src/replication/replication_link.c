@@ -199,7 +199,8 @@ tend(TlWire *wire, int peer, int kind, TimestampTz now)
 /*
  * A peer makes the slots when this member is one for it.  Until it has said that
  * they are there the server would begin to stream in vain, every few seconds,
- * with errors in both logs.  Who cannot be asked could not be streamed from.
+ * with errors in both logs.  It is the ledger's server that asks, and the wire's
+ * that streams: both have to reach the peer.
  */
 static bool
 may_make(TlWire *wire, int peer)

@@ -532,7 +532,8 @@ put_peer_status(TlWire *wire, int index, TimestampTz now)
 		strlcpy(status->reason, "it keeps nothing for this member yet", sizeof(status->reason));
 	else if (had_no_slot || (status->log_state == TL_LINK_STREAMING && status->body_state == TL_LINK_STREAMING))
 		status->reason[0] = '\0';
-	else if (status->reason[0] == '\0' && peer->wire.error[0] != '\0')
+	else if (peer->wire.error[0] != '\0' &&
+			 (status->reason[0] == '\0' || status->log_state == TL_LINK_REFUSED))
 		strlcpy(status->reason, peer->wire.error, sizeof(status->reason));
 	tl_replication_status_put(status);
 }

@@ -180,6 +180,7 @@ typedef struct SimNode
 	unsigned	due_told;		/* blocks, when it was told what is due, last */
 	int64_t		applied_us;		/* when all blocks will be applied (sim_busy.c) */
 	bool		told_busy;
+	int64_t		rests_us;		/* when it comes again, as it is not busy then */
 
 	/* what the checks remember */
 	SimCareful	careful;
@@ -484,6 +485,7 @@ typedef struct SimPlan
 	unsigned	due_every;		/* blocks, one of which sets a timer; 0: none */
 	int64_t		due_us;			/* largest time of a timer */
 	int64_t		apply_us;		/* of a block that orders anything */
+	bool		one_slow;		/* the last founder takes twice as long */
 } SimPlan;
 
 typedef struct SimWorld SimWorld;

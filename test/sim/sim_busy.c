@@ -24,7 +24,17 @@ sim_busy_plan(SimWorld *world)
 	world->random = world->seed * UINT64_C(0x9fb21c651e98df25) + 23;
 	if (sim_chance(world, 25))
 		world->plan.apply_us = (1 + (int64_t) sim_random(world, 600)) * SIM_MS;
+	world->plan.one_slow = sim_chance(world, 50);
 	world->random = random;
+}
+
+/* What a block takes at that member. */
+static int64_t
+apply_us(const SimWorld *world, const SimNode *node)
+{
+	bool		slow = world->plan.one_slow && node->id + 1 == world->plan.nodes;
+
+	return slow ? 2 * world->plan.apply_us : world->plan.apply_us;
 }
 
 /* How long a view waits for who is busy. */
@@ -42,7 +52,7 @@ sim_busy_final(SimWorld *world, SimNode *node, unsigned height)
 		return;
 	if (node->applied_us < world->now_us)
 		node->applied_us = world->now_us;
-	node->applied_us += world->plan.apply_us;
+	node->applied_us += apply_us(world, node);
 }
 
 /* Tell the core, and come again when it is over. */
@@ -50,17 +60,18 @@ void
 sim_busy_give(SimWorld *world, SimNode *node)
 {
 	TlInput		input = {.kind = TL_INPUT_BUSY};
-	int64_t		left_us = node->applied_us - world->plan.apply_us - world->now_us;
+	int64_t		left_us = node->applied_us - apply_us(world, node) - world->now_us;
 
 	input.busy = left_us > 0;
-	if (input.busy == node->told_busy)
-		return;
-	node->told_busy = input.busy;
-	if (input.busy)
+	if (input.busy && node->rests_us != world->now_us + left_us)
 	{
-		world->seen[SIM_SEEN_BUSY]++;
+		node->rests_us = world->now_us + left_us;
 		sim_later(world, left_us, (SimEvent) {.kind = SIM_RUN, .node = node->id,
 				  .life = node->life});
 	}
+	if (input.busy == node->told_busy)
+		return;
+	node->told_busy = input.busy;
+	world->seen[SIM_SEEN_BUSY] += input.busy;
 	sim_node_step(world, node, &input, true);
 }

@@ -65,6 +65,7 @@ sim_disk_open(SimWorld *world, SimNode *node, bool start)
 	sim_state_open(world, node);
 	node->due_told = 0;
 	node->told_busy = false;
+	node->rests_us = 0;
 	node->decided_view = 0;
 	node->begun = (node->chain_count > 1) ? node->chain_count : 0;
 	sim_due_give(world, node);

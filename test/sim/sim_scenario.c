@@ -199,6 +199,8 @@ static const SimScenario scenarios[] = {
 	sim_pace_due_skewed, SIM_SEEN_DUE, 4, true, 5, 4000, SIM_EXPECT_BLOCKS},
 	{"busy_members", "3", "batches come faster than blocks are applied; leaders let them come together, and no view is lost (P23)",
 	sim_pace_busy, SIM_SEEN_BUSY, 4, true, 5, 20000, SIM_EXPECT_BLOCKS | SIM_EXPECT_VIEWS},
+	{"busy_member", "3", "one member takes twice as long to apply them: its turns may be lost, and all go on (P23)",
+	sim_pace_busy_one, SIM_SEEN_BUSY, 4, false, 5, 20000, SIM_EXPECT_BLOCKS},
 	{"slow_links_measured", "3", "as slow_links, but timers follow the rows: after a while no view is lost (P15)",
 	sim_pace_slow, SIM_SEEN_BLOCK, 4, false, 5, 30000, SIM_EXPECT_BLOCKS | SIM_EXPECT_SETTLED},
 	{"far_member_measured", "3", "one member is three times as far away as the others; its turns are not lost (P15)",

@@ -49,6 +49,7 @@ extern void sim_pace_slow(SimWorld *world);
 extern void sim_pace_far(SimWorld *world);
 extern void sim_pace_quick(SimWorld *world);
 extern void sim_pace_busy(SimWorld *world);
+extern void sim_pace_busy_one(SimWorld *world);
 extern void sim_pace_due(SimWorld *world);
 extern void sim_pace_deaf(SimWorld *world);
 extern void sim_pace_away(SimWorld *world);

@@ -44,6 +44,16 @@ sim_pace_busy(SimWorld *world)
 {
 	world->plan.batch_every_us = 10 * SIM_MS;
 	world->plan.apply_us = 200 * SIM_MS;
+	world->plan.one_slow = false;
+}
+
+/* Or than one member applies them. */
+void
+sim_pace_busy_one(SimWorld *world)
+{
+	world->plan.batch_every_us = 10 * SIM_MS;
+	world->plan.apply_us = 30 * SIM_MS;
+	world->plan.one_slow = true;
 }
 
 void

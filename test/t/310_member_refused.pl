@@ -156,9 +156,13 @@ sub dispose_beside_reader
 
 	$reader->query_safe('BEGIN; SELECT count(*) FROM ledger_internal.own_log');
 	$disposer->query_until(qr/begun/, "\\echo begun\nSELECT ledger.dispose();\n");
-	ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'ledger_internal.node'::regclass AND mode = 'AccessExclusiveLock' AND granted}), "$name is being disposed of");
+	ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'ledger_internal.node'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted}), "$name is being disposed of");
 	usleep(500_000);
-	is($reader->query_safe('SELECT count(*) >= 0 FROM ledger_internal.snapshot; COMMIT'), 't', 'who reads meanwhile is not waited for by whom it waits for');
+	foreach my $table (qw(ledger_internal.snapshot ledger_internal.node cdr))
+	{
+		is($reader->query_safe("SELECT count(*) >= 0 FROM $table"), 't', "who reads $table meanwhile is not waited for by whom it waits for");
+	}
+	$reader->query_safe('COMMIT');
 	$disposer->query('SELECT 1');
 	is($disposer->{stderr}, '', 'so neither has to give way');
 	$_->quit foreach ($reader, $disposer);

@@ -167,23 +167,27 @@ until_it_is_done(void)
 	free(memory);
 }
 
-/* Others have voted its turn down: it waits no more before it has caught up. */
+/* Others have given up its view: in its next turns it does not wait. */
 static void
 not_alone(void)
 {
 	open_core(1, BUSY_US);
 	say(true);
-	tl_consensus_busy_lost_turn(core);
-	say(true);
+	tl_consensus_busy_nullified(core, core->own.view);	/* it had not waited */
 	make_batch();
+	UNIT_CHECK(!proposes());
+	tl_consensus_busy_nullified(core, core->own.view + 1);
+	say(true);
+	UNIT_CHECK(!proposes());
+	tl_consensus_busy_nullified(core, core->own.view);
+	say(true);
 	UNIT_CHECK(proposes());
-	say(false);
-	say(true);
+	for (int turns = 2; turns <= 16; turns++)
+	{
+		UNIT_CHECK(tl_consensus_busy_may_lead(core));
+		tl_consensus_busy_led(core);
+	}
 	UNIT_CHECK(!tl_consensus_busy_may_lead(core));
-	say(false);
-	tl_consensus_busy_lost_turn(core);
-	say(true);
-	UNIT_CHECK(!tl_consensus_busy_may_lead(core));	/* it was not busy then */
 	free(memory);
 }
 
