@@ -4,11 +4,13 @@
  *	  The core is told when the worker is busy with final blocks (P23).
  *
  * It is busy if, beside the block that it applies, others wait with bodies of
- * some size in all.  Private rows have none: those of
- * others do not hold up a leader whose own million keeps the worker from applying them.
- * Who is further behind than TL_BUSY_BLOCKS follows the others, and whose state differs
- * applies nothing any more: nobody waits for that.  When a block is applied the worker wakes this process, as it does to
- * have the state told (node_order_checkpoint.c).
+ * some size in all.  Private rows have none: those of others do not hold up a
+ * leader whose own million keeps the worker from applying them.  Who is further
+ * behind than TL_BUSY_BLOCKS follows the others, and whose state differs applies
+ * nothing any more: nobody waits for that.
+ *
+ * When a block is applied the worker wakes this process, as it does to have the
+ * state told (node_order_checkpoint.c).
  *
  * The caller is in a transaction and has connected SPI.
  *

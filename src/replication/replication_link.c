@@ -249,8 +249,9 @@ on_slots(void *context, PGresult *result)
 	if (result == NULL)
 		return;
 	links->wants_slots = false;
-	/* who refuses to say so may have them */
-	links->has_slots = !tl_replication_result_ok(result) || PQntuples(result) == lengthof(kinds);
+	if (!tl_replication_result_ok(result))
+		return;					/* the next look asks again */
+	links->has_slots = PQntuples(result) == lengthof(kinds);
 	set_unmade(links, links->has_slots ? TL_LINK_NONE : TL_LINK_NO_SLOT);
 }
 
