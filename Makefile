@@ -94,6 +94,7 @@ OBJS_PURE = \
 
 OBJS_BACKEND = \
 	src/base/tl_error.o \
+	src/base/tl_attempt.o \
 	src/crypto/crypto_sql.o \
 	src/crypto/crypto_set_sql.o \
 	src/merkle/merkle_sql.o \

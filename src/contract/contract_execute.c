@@ -48,7 +48,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
@@ -67,6 +66,7 @@
 #include "contract_setting.h"
 #include "table_filter.h"
 #include "table_state.h"
+#include "tl_attempt.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -142,9 +142,23 @@ static const TlSetting settings[] = {
 	{"xmloption", "content"}
 };
 
-static void prepare(Oid function, Oid schema, Oid role);
+typedef struct Execution
+{
+	const TlCall *call;
+	const TlCallContext *context;
+	MemoryContext caller;		/* for its result */
+	Oid			schema;
+	Oid			role;
+	NullableDatum arguments[FUNC_MAX_ARGS];
+	int			count;
+} Execution;
+
+static bool execute(void *argument);
+static void prepare(Execution *execution);
+static bool plan(void *argument);
+static void become(Oid role, Oid *user, int *security);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
-static void run(const TlCall *call, Oid role, NullableDatum *arguments, int count);
+static void run(const Execution *execution);
 static void invoke(Oid function_oid, const NullableDatum *arguments, int count);
 static Datum make_context(const TlCall *call, const TlCallContext *context,
 						  const NullableDatum *signer);
@@ -199,51 +213,46 @@ void
 tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *context)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger call", ALLOCSET_DEFAULT_SIZES);
-	Oid			schema = get_rel_namespace(call->table);
-	Oid			role = get_role_oid(TL_CONTRACT_ROLE, false);
-	NullableDatum arguments[FUNC_MAX_ARGS];
-	int			count;
-	int			settings_level;
+	Execution	execution = {.call = call,.context = context,.caller = caller};
+	ErrorData  *error;
 
+	execution.schema = get_rel_namespace(call->table);
+	execution.role = get_role_oid(TL_CONTRACT_ROLE, false);
 	memset(out, 0, sizeof(*out));
 	strcpy(out->sqlstate, SQLSTATE_DONE);
 	MemoryContextSwitchTo(own);
-	count = take_arguments(arguments, call, context);
-	prepare(call->function, schema, role);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(own);
+	execution.count = take_arguments(execution.arguments, call, context);
+	prepare(&execution);
+	error = tl_attempt(execute, &execution);
+	MemoryContextSwitchTo(caller);
+	if (error != NULL && !judge(out, error, execution.schema))
+		ReThrowError(error);
+	out->events = tl_contract_event_end(error == NULL, &out->event_count);
+	MemoryContextDelete(own);
+}
+
+static bool
+execute(void *argument)
+{
+	const Execution *execution = argument;
+	int			settings_level = NewGUCNestLevel();
+
 	PG_TRY();
 	{
-		settings_level = NewGUCNestLevel();
-		tl_contract_execute_enter(schema, context->height, context->time, call->timer != NULL);
+		tl_contract_execute_enter(execution->schema, execution->context->height, execution->context->time,
+								  execution->call->timer != NULL);
 		tl_table_state_bound(CHANGES_MAX, WRITTEN_SIZE_MAX);
-		tl_contract_event_begin(caller);
-		run(call, role, arguments, count);
+		tl_contract_event_begin(execution->caller);
+		run(execution);
 		AtEOXact_GUC(true, settings_level);
-		tl_contract_execute_leave();
-		ReleaseCurrentSubTransaction();
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		ErrorData  *error;
-
 		tl_contract_execute_leave();
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		if (!judge(out, error, schema))
-			ReThrowError(error);
-		FreeErrorData(error);
 	}
 	PG_END_TRY();
-	out->events = tl_contract_event_end(strcmp(out->sqlstate, SQLSTATE_DONE) == 0, &out->event_count);
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	MemoryContextDelete(own);
+	return true;
 }
 
 void
@@ -288,57 +297,56 @@ take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext
  * plans serve other calls as well.  What goes wrong goes wrong again in the call.
  */
 static void
-prepare(Oid function, Oid schema, Oid role)
+prepare(Execution *execution)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Oid			user;
-	int			security;
+	Oid			function = execution->call->function;
+	ErrorData  *error;
 
 	if (tl_contract_plan_is_known(function))
 		return;
-	GetUserIdAndSecContext(&user, &security);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-		PushActiveSnapshot(GetTransactionSnapshot());
-		tl_contract_plan_prepare(function);
-		PopActiveSnapshot();
-		SetUserIdAndSecContext(user, security);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		if (!is_result(error, schema))
-			ReThrowError(error);
-		FreeErrorData(error);
-		tl_contract_plan_give_up(function);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	error = tl_attempt(plan, execution);
+	if (error == NULL)
+		return;
+	if (!is_result(error, execution->schema))
+		ReThrowError(error);
+	FreeErrorData(error);
+	tl_contract_plan_give_up(function);
 }
 
-static void
-run(const TlCall *call, Oid role, NullableDatum *arguments, int count)
+static bool
+plan(void *argument)
 {
+	const Execution *execution = argument;
 	Oid			user;
 	int			security;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	become(execution->role, &user, &security);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (!tl_contract_plan_run(call->function, arguments))
-		invoke(call->function, arguments, count);
+	tl_contract_plan_prepare(execution->call->function);
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(user, security);
+	return true;
+}
+
+/* Until the caller takes it back, or the subtransaction ends in an error. */
+static void
+become(Oid role, Oid *user, int *security)
+{
+	GetUserIdAndSecContext(user, security);
+	SetUserIdAndSecContext(role, *security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
+static void
+run(const Execution *execution)
+{
+	Oid			function = execution->call->function;
+	Oid			user;
+	int			security;
+
+	become(execution->role, &user, &security);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!tl_contract_plan_run(function, execution->arguments))
+		invoke(function, execution->arguments, execution->count);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	CommandCounterIncrement();

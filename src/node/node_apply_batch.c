@@ -38,7 +38,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "chain_foreign.h"
@@ -51,6 +50,7 @@
 #include "table_requirement.h"
 #include "table_scan.h"
 #include "table_shared.h"
+#include "tl_attempt.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 #include "tl_limits.h"
@@ -100,10 +100,17 @@ typedef struct Section
 
 typedef void (*Work) (Batch *batch);
 
+typedef struct Attempt
+{
+	Batch	   *batch;
+	Work		work;
+} Attempt;
+
 /* Rows that are refused one after the other before each is asked alone. */
 #define TRIES_MAX		4
 
 static bool attempt(Batch *batch, Work work, Refusal *verdict);
+static bool run_attempt(void *argument);
 static bool is_verdict(int sqlstate);
 static bool is_taken(int sqlstate);
 static void try_batch(Batch *batch);
@@ -179,44 +186,34 @@ static bool
 attempt(Batch *batch, Work work, Refusal *verdict)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = true;
+	Attempt		tried = {batch, work};
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
 	batch->asking = false;
 	batch->context = AllocSetContextCreate(caller, "telco_ledger applied batch",
 										   ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(batch->context);
-	PG_TRY();
+	error = tl_attempt(run_attempt, &tried);
+	MemoryContextSwitchTo(caller);
+	if (error != NULL)
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		work(batch);
-		PopActiveSnapshot();
-		MemoryContextSwitchTo(caller);
-		if (batch->broken == TL_OK)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
 		if (!(batch->asking ? is_verdict(error->sqlerrcode) : is_taken(error->sqlerrcode)))
 			ReThrowError(error);
 		refuse(verdict, error->sqlerrcode, error->message);
-		FreeErrorData(error);
-		done = false;
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
 	MemoryContextDelete(batch->context);
-	return done;
+	return error == NULL;
+}
+
+static bool
+run_attempt(void *argument)
+{
+	const Attempt *tried = argument;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	tried->work(tried->batch);
+	PopActiveSnapshot();
+	return tried->batch->broken == TL_OK;
 }
 
 /*

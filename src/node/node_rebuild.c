@@ -22,14 +22,12 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
@@ -45,6 +43,7 @@
 #include "table_definition.h"
 #include "table_encode.h"
 #include "table_shared.h"
+#include "tl_attempt.h"
 #include "tl_error.h"
 
 /* Both alike: an own section has the random bytes of its commitment, another's
@@ -80,6 +79,7 @@ typedef struct Rebuild
 {
 	const TlBatchHeader *header;
 	int64_t		height;
+	int64_t		built;			/* as tl_node_rebuild says */
 	TlRebuiltChunk take;
 	void	   *context;
 	uint32_t	chunk;			/* the one that is being filled */
@@ -98,9 +98,11 @@ typedef struct Rows
 	TlRefWalk  *walk;
 } Rows;
 
-static TlRebuildResult guarded(Rebuild *rebuild, int64_t built, char **reason);
+static TlRebuildResult guarded(Rebuild *rebuild, char **reason);
+static bool attempt(void *argument);
+static TlRebuildResult result_of(const Rebuild *rebuild);
 static bool is_for_later(int sqlstate);
-static void rebuild_batch(Rebuild *rebuild, int64_t built);
+static void rebuild_batch(Rebuild *rebuild);
 static StoredSection *load_sections(const TlBatchHeader *header, int64_t built, uint64 *count);
 static void load_section(StoredSection *out, uint64 place);
 static void load_leaf_hash(StoredSection *out, uint64 place);
@@ -126,7 +128,7 @@ TlRebuildResult
 tl_node_rebuild(const TlBatchHeader *header, int64_t height, int64_t built,
 				TlRebuiltChunk take, void *context, char **reason)
 {
-	Rebuild		rebuild = {.header = header,.height = height,.take = take,.context = context};
+	Rebuild		rebuild = {.header = header,.height = height,.built = built,.take = take,.context = context};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext own = AllocSetContextCreate(caller, "telco_ledger rebuilt body",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -134,7 +136,7 @@ tl_node_rebuild(const TlBatchHeader *header, int64_t height, int64_t built,
 
 	*reason = NULL;
 	MemoryContextSwitchTo(own);
-	result = guarded(&rebuild, built, reason);
+	result = guarded(&rebuild, reason);
 	MemoryContextSwitchTo(caller);
 	if (*reason != NULL)
 		*reason = pstrdup(*reason);
@@ -142,51 +144,44 @@ tl_node_rebuild(const TlBatchHeader *header, int64_t height, int64_t built,
 	return result;
 }
 
-/* In a subtransaction: a table that cannot be read is no reason to stop for. */
+/* A table that cannot be read is no reason to stop for. */
 static TlRebuildResult
-guarded(Rebuild *rebuild, int64_t built, char **reason)
+guarded(Rebuild *rebuild, char **reason)
 {
-	MemoryContext own = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile TlRebuildResult result = TL_REBUILD_DONE;
+	ErrorData  *error = tl_attempt(attempt, rebuild);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(own);
-	PG_TRY();
+	if (error == NULL)
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		rebuild_batch(rebuild, built);
-		PopActiveSnapshot();
-		if (rebuild->later)
-			result = TL_REBUILD_LATER;
-		else if (rebuild->refused)
-			result = TL_REBUILD_REFUSED;
-		else if (rebuild->reason != NULL)
-			result = TL_REBUILD_FAILED;
-		if (rebuild->reason != NULL)
-			*reason = pstrdup(rebuild->reason);
-		if (result == TL_REBUILD_DONE)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
+		*reason = (char *) rebuild->reason;
+		return result_of(rebuild);
 	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	*reason = error->message;
+	return is_for_later(error->sqlerrcode) ? TL_REBUILD_LATER : TL_REBUILD_FAILED;
+}
 
-		MemoryContextSwitchTo(own);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		result = is_for_later(error->sqlerrcode) ? TL_REBUILD_LATER : TL_REBUILD_FAILED;
-		*reason = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(own);
-	CurrentResourceOwner = owner;
-	return result;
+static bool
+attempt(void *argument)
+{
+	Rebuild    *rebuild = argument;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rebuild_batch(rebuild);
+	PopActiveSnapshot();
+	if (rebuild->reason != NULL)
+		rebuild->reason = pstrdup(rebuild->reason);
+	return result_of(rebuild) == TL_REBUILD_DONE;
+}
+
+static TlRebuildResult
+result_of(const Rebuild *rebuild)
+{
+	if (rebuild->later)
+		return TL_REBUILD_LATER;
+	if (rebuild->refused)
+		return TL_REBUILD_REFUSED;
+	return rebuild->reason != NULL ? TL_REBUILD_FAILED : TL_REBUILD_DONE;
 }
 
 static bool
@@ -201,12 +196,12 @@ is_for_later(int sqlstate)
 }
 
 static void
-rebuild_batch(Rebuild *rebuild, int64_t built)
+rebuild_batch(Rebuild *rebuild)
 {
 	uint64		count;
-	StoredSection *sections = load_sections(rebuild->header, built, &count);
+	StoredSection *sections = load_sections(rebuild->header, rebuild->built, &count);
 
-	rebuild->refused = count == 0 && built == 0;
+	rebuild->refused = count == 0 && rebuild->built == 0;
 	if (count != rebuild->header->section_count)
 	{
 		rebuild->reason = "the sections of the batch are not all here";

@@ -47,6 +47,7 @@
 #include "proof_state.h"
 #include "table_image.h"
 #include "table_state.h"
+#include "tl_attempt.h"
 #include "tl_compat.h"
 #include "tl_error.h"
 
@@ -131,6 +132,12 @@ typedef struct Target
 	MemoryContext values;
 } Target;
 
+typedef struct Replacement
+{
+	HTAB	   *tables;
+	int64_t		pieces;
+} Replacement;
+
 static HTAB *load_tables(void);
 static bool sum_pieces(HTAB *tables, int64_t pieces);
 static bool sum_piece(HTAB *tables, TlSpan piece);
@@ -142,7 +149,7 @@ static void sum_shared(HTAB *tables, int64_t height);
 static void refuse(int64_t height, uint32_t source, const char *reason);
 static char *try_replace(HTAB *tables, int64_t pieces);
 static bool is_of_data(int sqlstate);
-static void replace_all(HTAB *tables, int64_t pieces);
+static bool replace_all(void *argument);
 static void delete_rows(Oid relation);
 static void insert_piece(HTAB *tables, Target *target, TlSpan piece);
 static void open_target(Target *target, Oid relation);
@@ -383,38 +390,18 @@ refuse(int64_t height, uint32_t source, const char *reason)
 	tl_node_wire_wake();
 }
 
-/* In a subtransaction; what is wrong with the rows, or NULL. */
+/* What is wrong with the rows, or NULL. */
 static char *
 try_replace(HTAB *tables, int64_t pieces)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile message = NULL;
+	Replacement replacement = {tables, pieces};
+	ErrorData  *error = tl_attempt(replace_all, &replacement);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		replace_all(tables, pieces);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
-		if (!is_of_data(error->sqlerrcode))
-			ReThrowError(error);
-		message = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-	return message;
+	if (error == NULL)
+		return NULL;
+	if (!is_of_data(error->sqlerrcode))
+		ReThrowError(error);
+	return error->message;
 }
 
 /*
@@ -431,9 +418,10 @@ is_of_data(int sqlstate)
 		category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_SYSTEM_ERROR;
 }
 
-static void
-replace_all(HTAB *tables, int64_t pieces)
+static bool
+replace_all(void *argument)
 {
+	const Replacement *replacement = argument;
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "telco_ledger piece of a state", ALLOCSET_DEFAULT_SIZES);
 	HASH_SEQ_STATUS scan;
@@ -441,12 +429,12 @@ replace_all(HTAB *tables, int64_t pieces)
 	Target		target = {NULL};
 
 	tl_table_state_replace(true);
-	hash_seq_init(&scan, tables);
+	hash_seq_init(&scan, replacement->tables);
 	while ((table = hash_seq_search(&scan)) != NULL)
 		if (table->is_state)
 			delete_rows(table->relation);
 	CommandCounterIncrement();
-	for (int64_t i = 0; i < pieces; i++)
+	for (int64_t i = 0; i < replacement->pieces; i++)
 	{
 		TlSpan		piece;
 
@@ -454,13 +442,14 @@ replace_all(HTAB *tables, int64_t pieces)
 		MemoryContextSwitchTo(context);
 		piece = read_piece(i);
 		MemoryContextSwitchTo(caller);
-		insert_piece(tables, &target, piece);
+		insert_piece(replacement->tables, &target, piece);
 		SPI_freetuptable(SPI_tuptable);
 	}
 	close_target(&target);
 	tl_table_state_replace(false);
 	MemoryContextDelete(context);
 	CommandCounterIncrement();
+	return true;
 }
 
 static void

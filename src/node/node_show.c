@@ -43,7 +43,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -55,6 +54,7 @@
 #include "node_settings.h"
 #include "node_shared.h"
 #include "node_show.h"
+#include "tl_attempt.h"
 #include "tl_limits.h"
 
 #define ROWS_AT_ONCE	100
@@ -146,7 +146,7 @@ static int64_t step(TimestampTz now);
 static int64_t whose_turn(TimestampTz now);
 static bool empty(void);
 static void try_make(int64_t height);
-static void make(int64_t height);
+static bool make(void *argument);
 static bool is_known(int64_t height);
 static bool is_certified(int64_t height);
 static void write_table(Making *making, Oid relation, Datum table_id);
@@ -338,35 +338,19 @@ empty(void)
 	return true;
 }
 
-/* In a subtransaction; what cannot be read here is shown by somebody else. */
+/* What cannot be read here is shown by somebody else. */
 static void
 try_make(int64_t height)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	TimestampTz began = GetCurrentTimestamp();
+	ErrorData  *error = tl_attempt(make, &height);
 	int64_t		pause;
-	Datum		value;
+	Datum		value = Int64GetDatum(height);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
+	if (error != NULL)
 	{
-		make(height);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(caller);
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-		value = Int64GetDatum(height);
 		tl_chain_execute(&note_failure, &value, NULL, false);
 		ereport(WARNING,
 				errcode(error->sqlerrcode),
@@ -374,16 +358,14 @@ try_make(int64_t height)
 				errdetail_internal("%s", error->message),
 				errhint("SELECT * FROM ledger.verify(mode => 'full') names what is damaged here; until then another member has to show it."));
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
 	pause = GetCurrentTimestamp() - began;
 	rest_until = GetCurrentTimestamp() + Max(pause, PAUSE_MS * INT64CONST(1000));
 }
 
-static void
-make(int64_t height)
+static bool
+make(void *argument)
 {
+	int64_t		height = *(const int64_t *) argument;
 	Datum		value = Int64GetDatum(height);
 	Making		making = {.height = height};
 	uint8_t		number[TL_SHOWN_MAKING_SIZE];
@@ -410,6 +392,7 @@ make(int64_t height)
 	values[1] = tl_chain_bytes(number, sizeof(number));
 	values[2] = Int64GetDatum(making.count);
 	tl_chain_execute(&insert_state, values, NULL, false);
+	return true;
 }
 
 /* Can the certified state after that block be told from what is here? */

@@ -44,7 +44,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -58,7 +57,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -70,6 +68,7 @@
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_state.h"
+#include "tl_attempt.h"
 #include "tl_error.h"
 
 /* Of one run, that are told in the server's log. */
@@ -121,6 +120,12 @@ typedef struct TableAttempt
 	Oid			relation;
 } TableAttempt;
 
+typedef struct Attempt
+{
+	TlAttempt	attempt;
+	void	   *argument;
+} Attempt;
+
 static void verify_in_view(TlVerification *run, List *tables);
 static void verify(TlVerification *run, List *tables);
 static bool parse_mode(const char *mode);
@@ -130,6 +135,7 @@ static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
 static void attempt_table(void *argument);
+static bool run_attempt(void *argument);
 static bool is_of_others(int sqlstate);
 static void log_problem(const TlVerification *run, const TlProblem *problem);
 
@@ -602,35 +608,23 @@ is_of_others(int sqlstate)
 char *
 tl_proof_verify_try(TlAttempt attempt, void *argument)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile message = NULL;
+	Attempt		tried = {attempt, argument};
+	ErrorData  *error = tl_attempt(run_attempt, &tried);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		attempt(argument);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	if (error == NULL)
+		return NULL;
+	if (is_of_others(error->sqlerrcode))
+		ReThrowError(error);
+	return error->message;
+}
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (is_of_others(error->sqlerrcode))
-			ReThrowError(error);
-		message = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return message;
+static bool
+run_attempt(void *argument)
+{
+	const Attempt *tried = argument;
+
+	tried->attempt(tried->argument);
+	return true;
 }
 
 char *
