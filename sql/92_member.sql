@@ -188,7 +188,7 @@ CREATE VIEW ledger_internal.approval AS
 COMMENT ON VIEW ledger_internal.approval IS 'motions of GOVERN rows, as the members'' logs have them';
 
 CREATE FUNCTION ledger_internal.epoch_now() RETURNS bigint
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$ SELECT coalesce(max(epoch), 0) FROM ledger_internal.epoch $$;
 COMMENT ON FUNCTION ledger_internal.epoch_now() IS 'the epoch in which this node is';
 
@@ -696,7 +696,7 @@ COMMENT ON VIEW ledger.member IS
 
 -- The reason is what the one who proposed has written.
 CREATE FUNCTION ledger_internal.motion_changes(removed bigint[], leaves bytea[]) RETURNS text[]
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT ARRAY(SELECT format('%s, member %s, leaves', coalesce(m.name, '(unknown)'), r.member)
                FROM unnest($1) AS r (member) LEFT JOIN ledger_internal.members() AS m USING (member) ORDER BY r.member)

@@ -10,8 +10,9 @@ SELECT b.chunk
 $$;
 COMMENT ON FUNCTION ledger_internal.body(bytea) IS 'the chunk with that SHA-256, of this member or of another; NULL if it is not here';
 
+-- Views of the schema ledger call it, and may be granted to anybody.
 CREATE FUNCTION ledger_internal.source_text(hash bytea) RETURNS text
-    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN convert_from(ledger_internal.body($1), 'UTF8');
@@ -22,7 +23,7 @@ COMMENT ON FUNCTION ledger_internal.source_text(bytea) IS 'the body with that SH
 
 CREATE FUNCTION ledger_internal.contract_motion(motion bytea,
         OUT name text, OUT version integer, OUT size integer, OUT hash bytea, OUT epoch bigint) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE STRICT ROWS 1 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE STRICT ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT words[1], words[2]::integer, words[3]::integer, p.subject, p.epoch
   FROM ledger_internal.motion_parts($1) AS p,
@@ -34,7 +35,7 @@ COMMENT ON FUNCTION ledger_internal.contract_motion(bytea) IS 'the contract that
 -- A version replaces the one before it, of which there is one: so of two
 -- proposals of the same version the second that is decided fails.
 CREATE FUNCTION ledger_internal.next_version(name text) RETURNS integer
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 SELECT 1 + coalesce(max(c.version), 0) FROM ledger_internal.contract AS c WHERE c.name = $1 AND c.state = 'deployed'
 $$;

@@ -4,8 +4,9 @@
  *	  Work that may fail, and is undone then.
  *
  * In a subtransaction.  Which errors say something about what was tried, and
- * which about the server, each caller knows: it throws the latter on
- * (ReThrowError), and no error is lost here.
+ * which about the server, each caller knows; it throws on what is not for it to
+ * answer (ReThrowError).  A script with parts that are kept for themselves has its
+ * own way (contract_run.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +18,13 @@
 
 #include "tl_attempt.h"
 
-/* In the current memory context.  NULL, or the ERROR, copied there. */
+/*
+ * NULL, or the ERROR.  The work runs in the memory context of the caller, and the
+ * error is copied there.  If it sets *undone (NULL: it cannot) it is undone without
+ * an error.  What no subtransaction puts back, static state, it puts back itself.
+ */
 ErrorData *
-tl_attempt(TlWork work, void *argument)
+tl_attempt(TlWork work, void *argument, const bool *undone)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -29,10 +34,11 @@ tl_attempt(TlWork work, void *argument)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		if (work(argument))
-			ReleaseCurrentSubTransaction();
-		else
+		work(argument);
+		if (undone != NULL && *undone)
 			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{

@@ -10,9 +10,8 @@
 #ifndef TL_ATTEMPT_H
 #define TL_ATTEMPT_H
 
-/* False: it did not fail, and is to be undone all the same. */
-typedef bool (*TlWork) (void *argument);
+typedef void (*TlWork) (void *argument);
 
-extern ErrorData *tl_attempt(TlWork work, void *argument);
+extern ErrorData *tl_attempt(TlWork work, void *argument, const bool *undone);
 
 #endif							/* TL_ATTEMPT_H */

@@ -153,9 +153,9 @@ typedef struct Execution
 	int			count;
 } Execution;
 
-static bool execute(void *argument);
+static void execute(void *argument);
 static void prepare(Execution *execution);
-static bool plan(void *argument);
+static void plan(void *argument);
 static void become(Oid role, Oid *user, int *security);
 static int	take_arguments(NullableDatum *arguments, const TlCall *call, const TlCallContext *context);
 static void run(const Execution *execution);
@@ -224,7 +224,7 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextSwitchTo(own);
 	execution.count = take_arguments(execution.arguments, call, context);
 	prepare(&execution);
-	error = tl_attempt(execute, &execution);
+	error = tl_attempt(execute, &execution, NULL);
 	MemoryContextSwitchTo(caller);
 	if (error != NULL && !judge(out, error, execution.schema))
 		ReThrowError(error);
@@ -232,7 +232,8 @@ tl_contract_execute(TlCallResult *out, const TlCall *call, const TlCallContext *
 	MemoryContextDelete(own);
 }
 
-static bool
+/* What a call has set is put back before the subtransaction ends, however it ends. */
+static void
 execute(void *argument)
 {
 	const Execution *execution = argument;
@@ -252,7 +253,6 @@ execute(void *argument)
 		tl_contract_execute_leave();
 	}
 	PG_END_TRY();
-	return true;
 }
 
 void
@@ -304,7 +304,7 @@ prepare(Execution *execution)
 
 	if (tl_contract_plan_is_known(function))
 		return;
-	error = tl_attempt(plan, execution);
+	error = tl_attempt(plan, execution, NULL);
 	if (error == NULL)
 		return;
 	if (!is_result(error, execution->schema))
@@ -313,7 +313,7 @@ prepare(Execution *execution)
 	tl_contract_plan_give_up(function);
 }
 
-static bool
+static void
 plan(void *argument)
 {
 	const Execution *execution = argument;
@@ -325,7 +325,6 @@ plan(void *argument)
 	tl_contract_plan_prepare(execution->call->function);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
-	return true;
 }
 
 /* Until the caller takes it back, or the subtransaction ends in an error. */

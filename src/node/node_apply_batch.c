@@ -104,13 +104,14 @@ typedef struct Attempt
 {
 	Batch	   *batch;
 	Work		work;
+	bool		undone;
 } Attempt;
 
 /* Rows that are refused one after the other before each is asked alone. */
 #define TRIES_MAX		4
 
 static bool attempt(Batch *batch, Work work, Refusal *verdict);
-static bool run_attempt(void *argument);
+static void run_attempt(void *argument);
 static bool is_verdict(int sqlstate);
 static bool is_taken(int sqlstate);
 static void try_batch(Batch *batch);
@@ -188,32 +189,34 @@ attempt(Batch *batch, Work work, Refusal *verdict)
 	MemoryContext caller = CurrentMemoryContext;
 	Attempt		tried = {batch, work};
 	ErrorData  *error;
+	bool		done;
 
 	batch->asking = false;
 	batch->context = AllocSetContextCreate(caller, "telco_ledger applied batch",
 										   ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(batch->context);
-	error = tl_attempt(run_attempt, &tried);
+	error = tl_attempt(run_attempt, &tried, &tried.undone);
 	MemoryContextSwitchTo(caller);
-	if (error != NULL)
+	done = error == NULL;
+	if (!done)
 	{
 		if (!(batch->asking ? is_verdict(error->sqlerrcode) : is_taken(error->sqlerrcode)))
 			ReThrowError(error);
 		refuse(verdict, error->sqlerrcode, error->message);
 	}
 	MemoryContextDelete(batch->context);
-	return error == NULL;
+	return done;
 }
 
-static bool
+static void
 run_attempt(void *argument)
 {
-	const Attempt *tried = argument;
+	Attempt    *tried = argument;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	tried->work(tried->batch);
 	PopActiveSnapshot();
-	return tried->batch->broken == TL_OK;
+	tried->undone = tried->batch->broken != TL_OK;
 }
 
 /*

@@ -88,6 +88,7 @@ typedef struct Rebuild
 	const char *reason;			/* why this is not the body; NULL: nothing is wrong */
 	bool		later;			/* it could not be tried */
 	bool		refused;		/* no section of it is here */
+	bool		undone;			/* what was made of it */
 } Rebuild;
 
 /* Where the rows of a section come from; without a table, from refusals alone. */
@@ -99,7 +100,7 @@ typedef struct Rows
 } Rows;
 
 static TlRebuildResult guarded(Rebuild *rebuild, char **reason);
-static bool attempt(void *argument);
+static void rebuild_all(void *argument);
 static TlRebuildResult result_of(const Rebuild *rebuild);
 static bool is_for_later(int sqlstate);
 static void rebuild_batch(Rebuild *rebuild);
@@ -148,11 +149,11 @@ tl_node_rebuild(const TlBatchHeader *header, int64_t height, int64_t built,
 static TlRebuildResult
 guarded(Rebuild *rebuild, char **reason)
 {
-	ErrorData  *error = tl_attempt(attempt, rebuild);
+	ErrorData  *error = tl_attempt(rebuild_all, rebuild, &rebuild->undone);
 
 	if (error == NULL)
 	{
-		*reason = (char *) rebuild->reason;
+		*reason = rebuild->reason == NULL ? NULL : pstrdup(rebuild->reason);
 		return result_of(rebuild);
 	}
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
@@ -161,17 +162,15 @@ guarded(Rebuild *rebuild, char **reason)
 	return is_for_later(error->sqlerrcode) ? TL_REBUILD_LATER : TL_REBUILD_FAILED;
 }
 
-static bool
-attempt(void *argument)
+static void
+rebuild_all(void *argument)
 {
 	Rebuild    *rebuild = argument;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	rebuild_batch(rebuild);
 	PopActiveSnapshot();
-	if (rebuild->reason != NULL)
-		rebuild->reason = pstrdup(rebuild->reason);
-	return result_of(rebuild) == TL_REBUILD_DONE;
+	rebuild->undone = result_of(rebuild) != TL_REBUILD_DONE;
 }
 
 static TlRebuildResult

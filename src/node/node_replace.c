@@ -149,7 +149,7 @@ static void sum_shared(HTAB *tables, int64_t height);
 static void refuse(int64_t height, uint32_t source, const char *reason);
 static char *try_replace(HTAB *tables, int64_t pieces);
 static bool is_of_data(int sqlstate);
-static bool replace_all(void *argument);
+static void replace_all(void *argument);
 static void delete_rows(Oid relation);
 static void insert_piece(HTAB *tables, Target *target, TlSpan piece);
 static void open_target(Target *target, Oid relation);
@@ -395,7 +395,7 @@ static char *
 try_replace(HTAB *tables, int64_t pieces)
 {
 	Replacement replacement = {tables, pieces};
-	ErrorData  *error = tl_attempt(replace_all, &replacement);
+	ErrorData  *error = tl_attempt(replace_all, &replacement, NULL);
 
 	if (error == NULL)
 		return NULL;
@@ -418,7 +418,7 @@ is_of_data(int sqlstate)
 		category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_SYSTEM_ERROR;
 }
 
-static bool
+static void
 replace_all(void *argument)
 {
 	const Replacement *replacement = argument;
@@ -449,7 +449,6 @@ replace_all(void *argument)
 	tl_table_state_replace(false);
 	MemoryContextDelete(context);
 	CommandCounterIncrement();
-	return true;
 }
 
 static void

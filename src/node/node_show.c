@@ -146,7 +146,7 @@ static int64_t step(TimestampTz now);
 static int64_t whose_turn(TimestampTz now);
 static bool empty(void);
 static void try_make(int64_t height);
-static bool make(void *argument);
+static void make(void *argument);
 static bool is_known(int64_t height);
 static bool is_certified(int64_t height);
 static void write_table(Making *making, Oid relation, Datum table_id);
@@ -343,12 +343,14 @@ static void
 try_make(int64_t height)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	ErrorData  *error = tl_attempt(make, &height);
 	int64_t		pause;
-	Datum		value = Int64GetDatum(height);
+	ErrorData  *error;
 
+	error = tl_attempt(make, &height, NULL);
 	if (error != NULL)
 	{
+		Datum		value = Int64GetDatum(height);
+
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
 		tl_chain_execute(&note_failure, &value, NULL, false);
@@ -362,7 +364,7 @@ try_make(int64_t height)
 	rest_until = GetCurrentTimestamp() + Max(pause, PAUSE_MS * INT64CONST(1000));
 }
 
-static bool
+static void
 make(void *argument)
 {
 	int64_t		height = *(const int64_t *) argument;
@@ -392,7 +394,6 @@ make(void *argument)
 	values[1] = tl_chain_bytes(number, sizeof(number));
 	values[2] = Int64GetDatum(making.count);
 	tl_chain_execute(&insert_state, values, NULL, false);
-	return true;
 }
 
 /* Can the certified state after that block be told from what is here? */

@@ -44,6 +44,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -68,7 +69,6 @@
 #include "table_catalog.h"
 #include "table_definition.h"
 #include "table_state.h"
-#include "tl_attempt.h"
 #include "tl_error.h"
 
 /* Of one run, that are told in the server's log. */
@@ -120,12 +120,6 @@ typedef struct TableAttempt
 	Oid			relation;
 } TableAttempt;
 
-typedef struct Attempt
-{
-	TlAttempt	attempt;
-	void	   *argument;
-} Attempt;
-
 static void verify_in_view(TlVerification *run, List *tables);
 static void verify(TlVerification *run, List *tables);
 static bool parse_mode(const char *mode);
@@ -135,7 +129,6 @@ static void load_lagging(TlVerification *run);
 static void check_lagging(TlVerification *run);
 static void choose_start(TlVerification *run);
 static void attempt_table(void *argument);
-static bool run_attempt(void *argument);
 static bool is_of_others(int sqlstate);
 static void log_problem(const TlVerification *run, const TlProblem *problem);
 
@@ -606,25 +599,15 @@ is_of_others(int sqlstate)
  * what is not the bytes' fault goes on as an error.
  */
 char *
-tl_proof_verify_try(TlAttempt attempt, void *argument)
+tl_proof_verify_try(TlWork work, void *argument)
 {
-	Attempt		tried = {attempt, argument};
-	ErrorData  *error = tl_attempt(run_attempt, &tried);
+	ErrorData  *error = tl_attempt(work, argument, NULL);
 
 	if (error == NULL)
 		return NULL;
 	if (is_of_others(error->sqlerrcode))
 		ReThrowError(error);
 	return error->message;
-}
-
-static bool
-run_attempt(void *argument)
-{
-	const Attempt *tried = argument;
-
-	tried->attempt(tried->argument);
-	return true;
 }
 
 char *

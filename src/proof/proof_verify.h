@@ -19,6 +19,7 @@
 #include "consensus_types.h"
 #include "table_encode.h"
 #include "table_issue.h"
+#include "tl_attempt.h"
 
 /* One row of the result. */
 typedef struct TlProblem
@@ -113,11 +114,8 @@ typedef struct TlVerification
 	int			parts;			/* processes, one after the other */
 } TlVerification;
 
-/* Work that may fail on damaged bytes. */
-typedef void (*TlAttempt) (void *argument);
-
 extern void tl_proof_verify_report(TlVerification *run, const TlProblem *problem);
-extern char *tl_proof_verify_try(TlAttempt attempt, void *argument);
+extern char *tl_proof_verify_try(TlWork work, void *argument);
 extern char *tl_proof_verify_hex(const void *data, size_t size);
 extern void tl_proof_verify_doubt(TlVerification *run, int64_t batch,
 								  const TlRefBytes *first, const TlRefBytes *last);

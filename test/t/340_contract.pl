@@ -107,6 +107,16 @@ $wires->sql(4, 'ALTER SCHEMA tariff RENAME TO old_tariff');
 in_state('tariff', 'deployed', 4);
 is($wires->sql(4, q{SELECT h FROM (SELECT since_height FROM ledger.contract WHERE name = 'tariff') AS c (h)}), $wires->sql(1, q{SELECT since_height FROM ledger.contract WHERE name = 'tariff'}), 'in the same block');
 
+# Whoever is granted a view reads all of its rows and columns, and needs nothing beneath it.
+$wires->sql(1, 'CREATE ROLE analyst; GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO analyst');
+foreach my $view (split /\n/, $wires->sql(1, q{SELECT oid::regclass FROM pg_class WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'v' ORDER BY oid}))
+{
+	my ($status, $out, $error) = $wires->node(1)->psql('postgres', "SET ROLE analyst; SELECT count(v::text) FROM $view AS v");
+
+	is($error, '', "$view is read by whom it was granted to");
+	cmp_ok($out, '>', 0, "$view has rows") if $view =~ /\.(?:contract|motion|member|status|block)$/;
+}
+
 foreach my $member (@members)
 {
 	is($wires->sql($member, q{SELECT * FROM ledger.verify(mode => 'full')}), '', "member $member finds nothing wrong");
