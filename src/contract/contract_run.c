@@ -32,6 +32,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -44,6 +45,7 @@
 #include "utils/syscache.h"
 
 #include "chain_applied.h"
+#include "chain_statement.h"
 #include "contract_change.h"
 #include "contract_entry.h"
 #include "contract_execute.h"
@@ -56,6 +58,10 @@
 #include "contract_words.h"
 #include "table_contract.h"
 #include "tl_error.h"
+
+static TlStatement select_temporary = {
+	"SELECT FROM pg_type WHERE typnamespace = $1 LIMIT 1", 1, {OIDOID}
+};
 
 #define TRIAL_SCHEMA	"ledger_contract_trial"
 #define NOT_BEGUN		(-1)
@@ -112,6 +118,7 @@ static void take_error(TlRefusals *refusals, const Saved *saved, int start, cons
 static void refuse_migration(TlRefusals *refusals, const ErrorData *error);
 static int	place_of(const TlRefusals *refusals, const ErrorData *error, int start);
 static bool is_own_fault(const ErrorData *error, Oid schema);
+static void check_no_temporary(void);
 static void begin_stage(Stage *stage, const char *schema, bool is_new);
 static void make_schema(const char *schema);
 static void end_stage(const Stage *stage);
@@ -130,6 +137,7 @@ tl_contract_try(TlRefusals *refusals)
 	PG_TRY();
 	{
 		SPI_connect();
+		check_no_temporary();
 		begin_stage(&stage, TRIAL_SCHEMA, true);
 		ready = true;
 		refusals->schema = stage.schema;
@@ -165,6 +173,7 @@ tl_contract_try_change(TlRefusals *refusals, const char *contract, int64 height,
 	PG_TRY();
 	{
 		SPI_connect();
+		check_no_temporary();
 		refusals->height = height > 0 ? height : tl_chain_applied_height();
 		refusals->time = tl_chain_block_time(refusals->height);
 		refusals->schema = get_namespace_oid(contract, false);
@@ -465,6 +474,27 @@ is_own_fault(const ErrorData *error, Oid schema)
 	return error->sqlerrcode == TL_ERRCODE(TL_APPEND_ONLY) || error->sqlerrcode == TL_ERRCODE(TL_DEFINITION_FIXED) ||
 		error->sqlerrcode == TL_ERRCODE(TL_UNSUPPORTED_TYPE) || error->sqlerrcode == TL_ERRCODE(TL_TOO_LARGE) ||
 		tl_contract_execute_is_of_script(error, schema);
+}
+
+/*
+ * A name in the script finds a table or type of the session's own too, and with it, by
+ * the CHECK of a domain, what the session wants to have run: with the rights of contracts.
+ */
+static void
+check_no_temporary(void)
+{
+	Oid			schema;
+	Oid			toast_schema;
+	Datum		value;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	value = ObjectIdGetDatum(schema);
+	if (OidIsValid(schema) && tl_chain_execute(&select_temporary, &value, NULL, true) > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("a contract is not tried in a session that has temporary objects"),
+				errdetail("A name in its script could mean one of them."),
+				errhint("DISCARD TEMP, or use another session."));
 }
 
 /* The schema, made by who calls; then the role and the settings. */

@@ -73,6 +73,9 @@ my $bad;
 		is($wires->sql($member, "SELECT ref, relation, height = ledger.height('$refs[4]'), sqlstate, reason, octet_length(bytes) > 56 FROM ledger.rejected"),
 			"$bad|offer|t|23514|the row breaks check constraint \"offer_price_check\" of shared table \"offer\"|t", "member $member refuses it and says why");
 		is($wires->sql($member, "SELECT ledger.finality('$bad'), ledger.is_final('$bad')"), 'rejected|f', 'and what it is');
+		is($wires->sql($member, "CREATE ROLE passer; SET ROLE passer; SELECT ref, reason IS NOT NULL, bytes FROM ledger.rejected WHERE ref = '$bad'"), "$bad|t|", 'whoever may not read the table is not shown the row');
+		is($wires->sql($member, "RESET ROLE; GRANT SELECT ON offer TO passer; SET ROLE passer; SELECT bytes IS NOT NULL FROM ledger.rejected WHERE ref = '$bad'"), 't', 'whoever may is');
+		$wires->sql($member, 'RESET ROLE; DROP OWNED BY passer; DROP ROLE passer');
 		is($wires->sql($member, 'SELECT string_agg(id::text, \',\' ORDER BY id) FROM offer WHERE id > 100'), $member == 2 ? '101,102,103,104,105' : '101,102,104,105', 'the others are there');
 	}
 }

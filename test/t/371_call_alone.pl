@@ -242,6 +242,14 @@ refused($wires, 1, "SELECT * FROM ledger.as_of($_, 1)", qr/ERROR:  .* is no row 
 deploy($wires, 1, 'hidden', 'CREATE TABLE secret (k integer PRIMARY KEY) USING ledger_state');
 ok($wires->poll(1, q{SELECT state FROM ledger.contract WHERE name = 'hidden'}, 'deployed'), 'a contract that gives its table to nobody');
 refused($wires, 1, 'SET ROLE other; SELECT * FROM ledger.as_of(NULL::hidden.secret, 1)', qr/permission denied for table secret/, 'who may not read the table is not shown what it was');
+# A script is tried with the rights of contracts: nothing that a session has made for itself is run so.
+$wires->sql(1, 'CREATE ROLE curious IN ROLE ledger_reader');
+refused($wires, 1, q{SET ROLE curious; CREATE FUNCTION pg_temp.look(integer) RETURNS boolean LANGUAGE plpgsql AS
+	'BEGIN RAISE EXCEPTION ''% rows seen by %'', (SELECT count(*) FROM hidden.secret), current_user; END'; CREATE DOMAIN pg_temp.d AS integer CHECK (pg_temp.look(VALUE));
+	SELECT * FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger; CREATE VIEW v AS SELECT ''{1}''::d[] AS a')},
+	qr/ERROR:  a contract is not tried in a session that has temporary objects.*\n.*DETAIL:.*\n.*HINT:.*DISCARD TEMP/, 'no contract is tried beside temporary types');
+refused($wires, 1, q{SET ROLE curious; CREATE TEMP TABLE mine (); SELECT * FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger')}, qr/has temporary objects/, 'nor tables');
+is($wires->sql(1, q{SET ROLE curious; CREATE TEMP TABLE mine (); DISCARD TEMP; SELECT count(*) FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger')}), '0', 'where they are gone it is');
 {
 	my $old = height();
 	my $before = balances('account.balance');
