@@ -59,12 +59,12 @@
 #include "table_contract.h"
 #include "tl_error.h"
 
-static TlStatement select_temporary = {
-	"SELECT FROM pg_type WHERE typnamespace = $1 LIMIT 1", 1, {OIDOID}
-};
-
 #define TRIAL_SCHEMA	"ledger_contract_trial"
 #define NOT_BEGUN		(-1)
+
+static TlStatement select_temporary = {
+	"SELECT FROM pg_catalog.pg_type WHERE typnamespace = $1 LIMIT 1", 1, {OIDOID}
+};
 
 /* What was in force before a subtransaction. */
 typedef struct Saved
@@ -489,7 +489,8 @@ check_no_temporary(void)
 
 	GetTempNamespaceState(&schema, &toast_schema);
 	value = ObjectIdGetDatum(schema);
-	if (OidIsValid(schema) && tl_chain_execute(&select_temporary, &value, NULL, true) > 0)
+	/* not by the snapshot of the statement that calls, which may have made some itself */
+	if (OidIsValid(schema) && tl_chain_execute(&select_temporary, &value, NULL, false) > 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("a contract is not tried in a session that has temporary objects"),

@@ -248,6 +248,12 @@ refused($wires, 1, q{SET ROLE curious; CREATE FUNCTION pg_temp.look(integer) RET
 	'BEGIN RAISE EXCEPTION ''% rows seen by %'', (SELECT count(*) FROM hidden.secret), current_user; END'; CREATE DOMAIN pg_temp.d AS integer CHECK (pg_temp.look(VALUE));
 	SELECT * FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger; CREATE VIEW v AS SELECT ''{1}''::d[] AS a')},
 	qr/ERROR:  a contract is not tried in a session that has temporary objects.*\n.*DETAIL:.*\n.*HINT:.*DISCARD TEMP/, 'no contract is tried beside temporary types');
+refused($wires, 1, q{SET ROLE curious; CREATE FUNCTION pg_temp.look(integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''seen by %'', current_user; END';
+	CREATE FUNCTION pg_temp.plant() RETURNS text LANGUAGE plpgsql AS 'BEGIN
+		CREATE DOMAIN pg_temp.d AS integer CHECK (pg_temp.look(VALUE));
+		RETURN ''CREATE TABLE t (k integer) USING ledger; CREATE VIEW v AS SELECT ''''{1}''''::d[] AS a'';
+	END';
+	SELECT c.* FROM (SELECT pg_temp.plant() AS source OFFSET 0) AS planted, LATERAL ledger.check_contract(source) AS c}, qr/has temporary objects/, 'nor types that the same statement has made');
 refused($wires, 1, q{SET ROLE curious; CREATE TEMP TABLE mine (); SELECT * FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger')}, qr/has temporary objects/, 'nor tables');
 is($wires->sql(1, q{SET ROLE curious; CREATE TEMP TABLE mine (); DISCARD TEMP; SELECT count(*) FROM ledger.check_contract('CREATE TABLE t (k integer) USING ledger')}), '0', 'where they are gone it is');
 {
