@@ -11,8 +11,8 @@
  *					nothing about its rows
  *
  * so that whoever has the body can compute the root in the batch's header.  No
- * public section has so few bytes.  Chunks are at most TL_CHUNK_SIZE_MAX and of
- * one section each; own ones leave from ledger_internal.own_body, others come
+ * public section has so few bytes.  Chunks are at most TL_CHUNK_SIZE_MAX, own ones
+ * CUT_SIZE, and of one section each; own ones leave from ledger_internal.own_body, others come
  * into ledger_internal.peer_body.
  *
  * The caller has connected SPI.
@@ -32,6 +32,12 @@
 #include "node_body.h"
 #include "node_identity.h"
 #include "tl_error.h"
+
+/*
+ * Small enough that memory for one is used again, and not mapped anew by each of the
+ * processes through which it goes.
+ */
+#define CUT_SIZE			65536
 
 static TlStatement insert_chunk = {
 	"INSERT INTO ledger_internal.own_body (digest, chunk) VALUES ($1, $2)"
@@ -108,9 +114,9 @@ static void
 cut(StringInfo entries, TlBatchHeader *header, uint16_t section, const void *data,
 	size_t size)
 {
-	for (size_t start = 0; start < size; start += TL_CHUNK_SIZE_MAX)
+	for (size_t start = 0; start < size; start += CUT_SIZE)
 		put_chunk(entries, header, section, (const char *) data + start,
-				  Min(size - start, TL_CHUNK_SIZE_MAX));
+				  Min(size - start, CUT_SIZE));
 }
 
 static void

@@ -26,7 +26,7 @@
 
 #define LARGE				65536	/* bytes that a batch lacks; one with less may be ordered already (P22) */
 #define GRACE_MS_MAX		5000	/* for one batch, while a link brings something */
-#define CHUNKS_MAX			16	/* asked for at once */
+#define CHUNKS_MAX			64	/* asked for at once, and no further one after TL_WIRE_BYTES_MAX */
 #define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
 #define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
 #define REBUILT_PAUSE_MS	100
@@ -40,7 +40,7 @@ typedef struct TlChunkQuestion
 } TlChunkQuestion;
 
 static TlStatement select_wanted = {
-	"SELECT digest FROM ledger_internal.wanted_chunk WHERE member = $1"
+	"SELECT digest, size FROM ledger_internal.wanted_chunk WHERE member = $1"
 	" ORDER BY CASE WHEN $2 THEN random() END, incarnation, batch LIMIT $3",
 	3, {INT8OID, BOOLOID, INT4OID}
 };
@@ -184,9 +184,9 @@ choose_member(TlWire *wire, int source, TimestampTz now)
 }
 
 /*
- * Until when that batch is left to the link to its member.  One that has brought nothing
- * for a while is waited for no more, until it does: there may be many old batches that it
- * will not bring.
+ * Until when that batch is left to the link to its member: its last chunks, too, if it has
+ * lacked much.  A link that has brought nothing for a while is waited for no more, until it
+ * does: there may be many old batches that it will not bring.
  */
 static TimestampTz
 comes_until(TlWire *wire, uint64 row, TimestampTz now)
@@ -194,13 +194,16 @@ comes_until(TlWire *wire, uint64 row, TimestampTz now)
 	TlPeer	   *peer = tl_replication_wire_peer(wire, (uint32_t) DatumGetInt64(tl_chain_result(row, 0, NULL)));
 	uint16_t	incarnation = (uint16_t) DatumGetInt32(tl_chain_result(row, 1, NULL));
 	uint64_t	batch = (uint64_t) DatumGetInt64(tl_chain_result(row, 2, NULL));
+	int64		lacking = DatumGetInt64(tl_chain_result(row, 3, NULL));
 	TimestampTz silent_from;
 
 	if (peer == NULL || wire->links[peer - wire->peers][1].state != TL_LINK_STREAMING ||
-		peer->bodies_silent || DatumGetInt64(tl_chain_result(row, 3, NULL)) <= LARGE)
+		peer->bodies_silent)
 		return now;
 	if (incarnation != peer->coming_incarnation || batch != peer->coming_batch)
 	{
+		if (lacking <= LARGE)
+			return now;
 		peer->coming_incarnation = incarnation;
 		peer->coming_batch = batch;
 		peer->coming_since = now;
@@ -222,17 +225,22 @@ ask(TlWire *wire, int source, uint32_t member, bool looks)
 		Int32GetDatum(rebuilt ? REBUILT_CHUNKS_MAX : CHUNKS_MAX)
 	};
 	Datum		digests[REBUILT_CHUNKS_MAX];
-	uint64		count = tl_chain_execute(&select_wanted, values, NULL, true);
+	uint64		found = tl_chain_execute(&select_wanted, values, NULL, true);
+	int			count = 0;
+	int64		size = 0;
 	ArrayType  *array;
 	bytea	   *bytes;
 	TlParameter parameter = {NULL, 0, true};
 	TlChunkQuestion *question;
 
-	if (count == 0)
+	if (found == 0)
 		return false;
-	for (uint64 i = 0; i < count; i++)
-		digests[i] = tl_chain_result(i, 0, NULL);
-	array = construct_array(digests, (int) count, BYTEAOID, -1, false, TYPALIGN_INT);
+	for (uint64 i = 0; i < found && (rebuilt || size < TL_WIRE_BYTES_MAX); i++)
+	{
+		digests[count++] = tl_chain_result(i, 0, NULL);
+		size += DatumGetInt32(tl_chain_result(i, 1, NULL));
+	}
+	array = construct_array(digests, count, BYTEAOID, -1, false, TYPALIGN_INT);
 	bytes = OidSendFunctionCall(F_ARRAY_SEND, PointerGetDatum(array));
 	parameter.data = VARDATA(bytes);
 	parameter.size = VARSIZE(bytes) - VARHDRSZ;
