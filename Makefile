@@ -226,6 +226,7 @@ OBJS_BACKEND = \
 	src/contract/contract_function.o \
 	src/contract/contract_made.o \
 	src/contract/contract_names.o \
+	src/contract/contract_number.o \
 	src/contract/contract_change.o \
 	src/contract/contract_again.o \
 	src/contract/contract_migrate.o \
@@ -339,7 +340,7 @@ PG_CFLAGS = -fno-semantic-interposition -Wall -Wextra -Werror -Wno-unused-parame
 SHLIB_LINK = -lsecp256k1 -lcrypto $(libpq) -Wl,-Bsymbolic
 
 # Every file of test/sql and test/specs stands here, in the order of the floors.
-REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function contract_plpgsql contract_xml contract_timer finality node_restore node_views
+REGRESS = crypto merkle table_allow table_refuse table_recheck table_partition table_types table_value table_test_ledger table_signature chain_reject proof_receipt proof_receipts proof_verify contract_check contract_function contract_plpgsql contract_number contract_xml contract_timer finality node_restore node_views
 
 ISOLATION = table_conflict finality_open
 

@@ -16,6 +16,14 @@ CREATE FUNCTION ledger.require(condition boolean, message text) RETURNS void
 COMMENT ON FUNCTION ledger.require(boolean, text) IS
     'for contracts: ends the call with this message, of which nothing is left then, unless the condition is true';
 
+-- Text that is read as a number in a call (src/contract/contract_number.c).
+CREATE FUNCTION ledger.to_bigint(value text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tl_to_bigint' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger.to_bigint(text) IS 'the decimal integer that is written there; what releases of PostgreSQL read differently is an error';
+CREATE FUNCTION ledger.to_numeric(value text) RETURNS numeric
+    AS 'MODULE_PATHNAME', 'tl_to_numeric' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger.to_numeric(text) IS 'the decimal number that is written there; what releases of PostgreSQL read differently is an error';
+
 CREATE TABLE ledger_internal.call_outcome (
     ref ledger.ref PRIMARY KEY,
     height bigint NOT NULL,

@@ -379,7 +379,7 @@ COMMENT ON FUNCTION transfer(ledger.context, varchar, varchar, bigint, varchar, 
 -- The key of such a timer is the member and the id.
 CREATE FUNCTION expire(timer ledger.timer) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
-    SELECT finish(split_part((timer).key, ' ', 1)::bigint, substr((timer).key, strpos((timer).key, ' ') + 1), 'expired', 0, NULL, NULL);
+    SELECT finish(ledger.to_bigint(split_part((timer).key, ' ', 1)), substr((timer).key, strpos((timer).key, ' ') + 1), 'expired', 0, NULL, NULL);
 END;
 COMMENT ON FUNCTION expire(ledger.timer) IS 'the time of a reservation is over';
 

@@ -39,6 +39,7 @@
 #include "utils/lsyscache.h"
 
 #include "contract_body.h"
+#include "contract_number.h"
 #include "contract_variable.h"
 #include "contract_words.h"
 
@@ -58,6 +59,7 @@ static void look_at_rows(TlBody *body, const PLpgSQL_stmt_fors *loop);
 static void look_at_elements(TlBody *body, const PLpgSQL_stmt_foreach_a *loop);
 static void look_at_rounds(TlBody *body, const List *statements);
 static void look_at_return(TlBody *body, const PLpgSQL_stmt_return *statement);
+static Node *value_of_variable(TlBody *body, int number);
 static void look_at_raise(TlBody *body, const PLpgSQL_stmt_raise *statement);
 static void look_at_query(TlBody *body, const PLpgSQL_stmt_execsql *statement);
 static void look_at_diagnostics(TlBody *body, const PLpgSQL_stmt_getdiag *statement,
@@ -84,6 +86,8 @@ tl_contract_body(TlRefusals *refusals, const TlQueryScope *scope, Oid function, 
 	body.place = found == NULL ? -1 : (int) (found - refusals->source);
 	error_context_stack = &callback;
 	body.function = tl_contract_plpgsql_compile(function);
+	if (tl_contract_number_in_source(text) >= 0)
+		refuse(&body, "number", TL_CONTRACT_NUMBER_WHY, "a decimal number");
 	if (strstr(text, "#option") != NULL || body.function->print_strict_params)
 		refuse(&body, "#option", "it says more about the server than about the call", "leave it out");
 	outer = body.function->cur_estate;
@@ -248,7 +252,7 @@ look_at_default(TlBody *body, const PLpgSQL_variable *variable)
 		return;
 	if (variable->dtype != PLPGSQL_DTYPE_VAR || ((const PLpgSQL_var *) variable)->datatype->typlen < 0)
 		look_at_kept(body, target, "DECLARE", true);
-	tl_contract_variable_assign(body, variable->dno, exprType((Node *) target->expr), exprTypmod((Node *) target->expr));
+	tl_contract_variable_assign(body, variable->dno, tl_contract_variable_value(target->expr));
 }
 
 static void
@@ -337,7 +341,8 @@ look_at_elements(TlBody *body, const PLpgSQL_stmt_foreach_a *loop)
 		look_at_kept(body, array, "FOREACH", false);
 		element = get_element_type(getBaseType(exprType((Node *) array->expr)));
 		if (OidIsValid(element))
-			tl_contract_variable_assign(body, loop->varno, element, exprTypmod((Node *) array->expr));
+			tl_contract_variable_assign(body, loop->varno,
+										tl_contract_variable_value_of(element, exprTypmod((Node *) array->expr)));
 		else
 			refuse(body, "FOREACH", "it is not over an array", "an array");
 	}
@@ -358,23 +363,25 @@ look_at_return(TlBody *body, const PLpgSQL_stmt_return *statement)
 {
 	Oid			result = body->function->fn_rettype;
 	const TargetEntry *target;
-	const PLpgSQL_var *variable;
 
 	if (statement->retvarno >= 0)
-	{
-		variable = (PLpgSQL_var *) body->state.datums[statement->retvarno];
-		if (variable->dtype == PLPGSQL_DTYPE_VAR)
-			tl_contract_variable_cast(body, variable->datatype->typoid, variable->datatype->atttypmod, result, -1);
-		else
-			tl_contract_variable_cast(body, tl_contract_plpgsql_datum_type(&body->state, (PLpgSQL_datum *) variable), -1,
-									  result, -1);
-	}
+		tl_contract_variable_cast(body, value_of_variable(body, statement->retvarno), result, -1);
 	else if (statement->expr != NULL)
 	{
 		target = value(body, statement->expr);
 		if (target != NULL && result != VOIDOID)
-			tl_contract_variable_cast(body, exprType((Node *) target->expr), exprTypmod((Node *) target->expr), result, -1);
+			tl_contract_variable_cast(body, tl_contract_variable_value(target->expr), result, -1);
 	}
+}
+
+static Node *
+value_of_variable(TlBody *body, int number)
+{
+	const PLpgSQL_var *variable = (PLpgSQL_var *) body->state.datums[number];
+
+	if (variable->dtype == PLPGSQL_DTYPE_VAR)
+		return tl_contract_variable_value_of(variable->datatype->typoid, variable->datatype->atttypmod);
+	return tl_contract_variable_value_of(tl_contract_plpgsql_datum_type(&body->state, (PLpgSQL_datum *) variable), -1);
 }
 
 /* B3 */
@@ -435,7 +442,7 @@ look_at_diagnostics(TlBody *body, const PLpgSQL_stmt_getdiag *statement, const P
 			refuse(body, "GET DIAGNOSTICS", "it is not certain which statement it counts for",
 				   "right behind an INSERT, UPDATE, DELETE, PERFORM or SELECT INTO");
 		else
-			tl_contract_variable_assign(body, item->target, INT8OID, -1);
+			tl_contract_variable_assign(body, item->target, tl_contract_variable_value_of(INT8OID, -1));
 	}
 }
 
@@ -455,7 +462,7 @@ look_at_condition(TlBody *body, PLpgSQL_expr *expression)
 	const TargetEntry *target = expression == NULL ? NULL : value(body, expression);
 
 	if (target != NULL)
-		tl_contract_variable_cast(body, exprType((Node *) target->expr), exprTypmod((Node *) target->expr), BOOLOID, -1);
+		tl_contract_variable_cast(body, tl_contract_variable_value(target->expr), BOOLOID, -1);
 }
 
 /* What is assigned to a variable. */
@@ -465,7 +472,7 @@ look_at_value(TlBody *body, PLpgSQL_expr *expression, int variable)
 	const TargetEntry *target = value(body, expression);
 
 	if (target != NULL)
-		tl_contract_variable_assign(body, variable, exprType((Node *) target->expr), exprTypmod((Node *) target->expr));
+		tl_contract_variable_assign(body, variable, tl_contract_variable_value(target->expr));
 }
 
 /*

@@ -31,6 +31,7 @@
 #include "utils/syscache.h"
 
 #include "contract_expression.h"
+#include "contract_number.h"
 #include "contract_query.h"
 #include "tl_compat.h"
 
@@ -55,7 +56,8 @@ static const char *const unsteady[] = {
 	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
 	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd",
 	"numeric_power", "numeric_exp", "numeric_ln", "numeric_log", "circle_poly", "quote_ident",
-	"byteaout", "charin", "charout", "char_text", "text_char", "xidin", "cidin", "xid8in", "float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
+	"byteaout", "charin", "charout", "char_text", "text_char", "xidin", "cidin", "xid8in", "oidin", "oidvectorin",
+	"float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
 	"poly_out", "line_out", "circle_out", "json_in", "jsonb_in", "record_lt", "record_le", "record_gt",
 	"record_ge", "btrecordcmp"
 };
@@ -72,7 +74,7 @@ static const char *const careless[] = {
 	"text_substr", "position", "strpos", "btrim", "ltrim", "rtrim", "lpad", "rpad", "repeat",
 	"reverse", "replace", "split_part", "overlay", "md5", "sha256", "convert_to", "encode",
 	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name", "count",
-	"date_trunc", "extract", "jsonb_object"
+	"date_trunc", "extract", "jsonb_object", "to_bigint", "to_numeric"
 };
 
 /* STABLE, since they look at the time zone, which is the same in all calls. */
@@ -99,6 +101,7 @@ static void check_order_of(Look *look, const List *values);
 static bool is_order(Oid operator);
 static void check_identity(Look *look, Node *node);
 static void check_money(Look *look, Node *node);
+static void check_number(Look *look, Node *node);
 
 void
 tl_contract_expression(TlRefusals *refusals, int location, const char *where, Node *expression)
@@ -161,6 +164,7 @@ look_at_node(Look *look, Node *node)
 		check_pattern(look, node);
 	check_identity(look, node);
 	check_money(look, node);
+	check_number(look, node);
 	return true;
 }
 
@@ -476,4 +480,13 @@ check_money(Look *look, Node *node)
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with %s", look->where, format_type_be(type)),
 						   "how it is read and written depends on the locale of the server",
 						   "numeric, or an integer in the smallest unit");
+}
+
+static void
+check_number(Look *look, Node *node)
+{
+	if (tl_contract_number_from_text(node))
+		tl_contract_refuse(look->refusals, look->location,
+						   psprintf("%s with %s", look->where, format_type_be(exprType(node))),
+						   TL_CONTRACT_NUMBER_WHY, "ledger.to_bigint(text) or ledger.to_numeric(text)");
 }

@@ -51,6 +51,7 @@
 #include "contract_execute.h"
 #include "contract_function.h"
 #include "contract_made.h"
+#include "contract_number.h"
 #include "contract_plpgsql.h"
 #include "contract_run.h"
 #include "contract_setting.h"
@@ -204,8 +205,11 @@ static void
 try_script(TlRefusals *refusals)
 {
 	List	   *statements = raw_parser(refusals->source, RAW_PARSE_DEFAULT);
+	int			number = tl_contract_number_in_source(refusals->source);
 	ListCell   *cell;
 
+	if (number >= 0)
+		tl_contract_refuse(refusals, number, "number", TL_CONTRACT_NUMBER_WHY, "a decimal number");
 	if (statements == NIL)
 		tl_contract_refuse(refusals, 0, "source", "it has no statement",
 						   "a script that makes at least one table");

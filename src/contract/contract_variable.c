@@ -42,12 +42,12 @@ static void look_at_variable(TlBody *body, const PLpgSQL_var *variable);
 static void look_at_record(TlBody *body, const PLpgSQL_rec *record);
 static void look_at_columns(TlBody *body, TupleDesc columns);
 static bool has_composite(Oid type);
-static void assign_record(TlBody *body, PLpgSQL_rec *record, TupleDesc columns);
-static void assign_columns(TlBody *body, const PLpgSQL_row *row, TupleDesc columns);
+static void assign_record(TlBody *body, PLpgSQL_rec *record, TupleDesc columns, List *values);
+static void assign_columns(TlBody *body, const PLpgSQL_row *row, List *values);
+static List *values_of(const Query *query);
 static bool are_alike(TupleDesc left, TupleDesc right);
 static void look_at_conversion(TlBody *body, Node *node);
-static CaseTestExpr *value_of(Oid type, int32 modifier);
-static Node *through_text(CaseTestExpr *value, Oid target);
+static Node *through_text(Node *value, Oid target);
 static void refuse(TlBody *body, const char *what, const char *why, const char *instead);
 
 /* As PL/pgSQL has them when the function begins. */
@@ -178,19 +178,37 @@ has_composite(Oid type)
 		(OidIsValid(element) && has_composite(element));
 }
 
+/* What an expression gives: of a constant more is known than its type. */
+Node *
+tl_contract_variable_value(const Expr *expression)
+{
+	if (IsA(expression, Const))
+		return copyObject(unconstify(Node *, (const Node *) expression));
+	return tl_contract_variable_value_of(exprType((const Node *) expression), exprTypmod((const Node *) expression));
+}
+
+Node *
+tl_contract_variable_value_of(Oid type, int32 modifier)
+{
+	CaseTestExpr *value = makeNode(CaseTestExpr);
+
+	value->typeId = type;
+	value->typeMod = modifier;
+	value->collation = get_typcollation(type);
+	return (Node *) value;
+}
+
 /* One value, to a variable, a record, or a column of one. */
 void
-tl_contract_variable_assign(TlBody *body, int number, Oid type, int32 modifier)
+tl_contract_variable_assign(TlBody *body, int number, Node *value)
 {
 	PLpgSQL_datum *datum = body->state.datums[number];
 	const PLpgSQL_var *variable = (PLpgSQL_var *) datum;
 
 	if (datum->dtype == PLPGSQL_DTYPE_VAR)
-		tl_contract_variable_cast(body, type, modifier, variable->datatype->typoid,
-								  variable->datatype->atttypmod);
+		tl_contract_variable_cast(body, value, variable->datatype->typoid, variable->datatype->atttypmod);
 	else
-		tl_contract_variable_cast(body, type, modifier,
-								  tl_contract_plpgsql_datum_type(&body->state, datum), -1);
+		tl_contract_variable_cast(body, value, tl_contract_plpgsql_datum_type(&body->state, datum), -1);
 }
 
 /* A row of this query. */
@@ -202,15 +220,32 @@ tl_contract_variable_assign_row(TlBody *body, int number, const Query *query)
 
 	look_at_columns(body, columns);
 	if (datum->dtype == PLPGSQL_DTYPE_REC)
-		assign_record(body, (PLpgSQL_rec *) datum, columns);
+		assign_record(body, (PLpgSQL_rec *) datum, columns, values_of(query));
 	else if (datum->dtype == PLPGSQL_DTYPE_ROW)
-		assign_columns(body, (PLpgSQL_row *) datum, columns);
+		assign_columns(body, (PLpgSQL_row *) datum, values_of(query));
 	else
 		elog(ERROR, "a row is assigned to a variable of kind %d", (int) datum->dtype);
 }
 
+/* Its columns. */
+static List *
+values_of(const Query *query)
+{
+	List	   *values = NIL;
+	ListCell   *cell;
+
+	foreach(cell, query->targetList)
+	{
+		const TargetEntry *target = lfirst_node(TargetEntry, cell);
+
+		if (!target->resjunk)
+			values = lappend(values, tl_contract_variable_value(target->expr));
+	}
+	return values;
+}
+
 static void
-assign_record(TlBody *body, PLpgSQL_rec *record, TupleDesc columns)
+assign_record(TlBody *body, PLpgSQL_rec *record, TupleDesc columns, List *values)
 {
 	TupleDesc	own;
 
@@ -229,20 +264,19 @@ assign_record(TlBody *body, PLpgSQL_rec *record, TupleDesc columns)
 		refuse(body, record->refname, psprintf("it has %d columns, and the query %d", own->natts, columns->natts),
 			   "as many columns, or a record");
 	for (int i = 0; i < own->natts && i < columns->natts; i++)
-		tl_contract_variable_cast(body, TupleDescAttr(columns, i)->atttypid, TupleDescAttr(columns, i)->atttypmod,
-								  TupleDescAttr(own, i)->atttypid, TupleDescAttr(own, i)->atttypmod);
+		tl_contract_variable_cast(body, list_nth(values, i), TupleDescAttr(own, i)->atttypid,
+								  TupleDescAttr(own, i)->atttypmod);
 	ReleaseTupleDesc(own);
 }
 
 static void
-assign_columns(TlBody *body, const PLpgSQL_row *row, TupleDesc columns)
+assign_columns(TlBody *body, const PLpgSQL_row *row, List *values)
 {
-	if (row->nfields != columns->natts)
-		refuse(body, "INTO", psprintf("variables for %d columns take %d", row->nfields, columns->natts),
+	if (row->nfields != list_length(values))
+		refuse(body, "INTO", psprintf("variables for %d columns take %d", row->nfields, list_length(values)),
 			   "a variable for each column");
-	for (int i = 0; i < row->nfields && i < columns->natts; i++)
-		tl_contract_variable_assign(body, row->varnos[i], TupleDescAttr(columns, i)->atttypid,
-									TupleDescAttr(columns, i)->atttypmod);
+	for (int i = 0; i < row->nfields && i < list_length(values); i++)
+		tl_contract_variable_assign(body, row->varnos[i], list_nth(values, i));
 }
 
 static bool
@@ -277,12 +311,12 @@ tl_contract_variable_shape(TlBody *body, int number, Oid type, int32 modifier)
  * for it, the value is written and read again.
  */
 void
-tl_contract_variable_cast(TlBody *body, Oid type, int32 modifier, Oid target, int32 target_modifier)
+tl_contract_variable_cast(TlBody *body, Node *value, Oid target, int32 target_modifier)
 {
-	CaseTestExpr *value = value_of(type, modifier);
+	Oid			type = exprType(value);
 	Node	   *node = NULL;
 
-	if (type == target && (modifier == target_modifier || target_modifier == -1))
+	if (type == target && (exprTypmod(value) == target_modifier || target_modifier == -1))
 		return;
 	if (has_composite(type) || has_composite(target))
 	{
@@ -291,7 +325,7 @@ tl_contract_variable_cast(TlBody *body, Oid type, int32 modifier, Oid target, in
 		return;
 	}
 	if (type != UNKNOWNOID)
-		node = coerce_to_target_type(NULL, (Node *) value, type, target, target_modifier,
+		node = coerce_to_target_type(NULL, value, type, target, target_modifier,
 									 COERCION_PLPGSQL, COERCE_IMPLICIT_CAST, -1);
 	if (node == NULL)
 	{
@@ -307,7 +341,7 @@ tl_contract_variable_cast(TlBody *body, Oid type, int32 modifier, Oid target, in
 void
 tl_contract_variable_written(TlBody *body, Oid type)
 {
-	look_at_conversion(body, through_text(value_of(type, -1), TEXTOID));
+	look_at_conversion(body, through_text(tl_contract_variable_value_of(type, -1), TEXTOID));
 }
 
 static void
@@ -316,19 +350,8 @@ look_at_conversion(TlBody *body, Node *node)
 	tl_contract_query_node(body->refusals, &body->scope, node);
 }
 
-static CaseTestExpr *
-value_of(Oid type, int32 modifier)
-{
-	CaseTestExpr *value = makeNode(CaseTestExpr);
-
-	value->typeId = type;
-	value->typeMod = modifier;
-	value->collation = get_typcollation(type);
-	return value;
-}
-
 static Node *
-through_text(CaseTestExpr *value, Oid target)
+through_text(Node *value, Oid target)
 {
 	CoerceViaIO *conversion = makeNode(CoerceViaIO);
 

@@ -30,11 +30,12 @@ typedef struct TlBody
 
 extern void tl_contract_variable_begin(TlBody *body);
 extern void tl_contract_variable_line(TlBody *body, int line);
-extern void tl_contract_variable_assign(TlBody *body, int number, Oid type, int32 modifier);
+extern Node *tl_contract_variable_value(const Expr *expression);
+extern Node *tl_contract_variable_value_of(Oid type, int32 modifier);
+extern void tl_contract_variable_assign(TlBody *body, int number, Node *value);
 extern void tl_contract_variable_assign_row(TlBody *body, int number, const Query *query);
 extern void tl_contract_variable_shape(TlBody *body, int number, Oid type, int32 modifier);
-extern void tl_contract_variable_cast(TlBody *body, Oid type, int32 modifier, Oid target,
-									  int32 target_modifier);
+extern void tl_contract_variable_cast(TlBody *body, Node *value, Oid target, int32 target_modifier);
 extern void tl_contract_variable_written(TlBody *body, Oid type);
 
 #endif							/* CONTRACT_VARIABLE_H */

@@ -23,6 +23,7 @@
 
 #include "contract_change.h"
 #include "contract_function.h"
+#include "contract_number.h"
 #include "contract_words.h"
 
 static const char *const library_roles[] = {
@@ -487,6 +488,9 @@ words_literal(TlRefusals *refusals, A_Const *literal)
 			tl_contract_refuse(refusals, literal->location, psprintf("'%s'", days[i]),
 							   "as a date or time it would be another one at each member",
 							   "a date or time in digits; for text '...'::text");
+	if (tl_contract_number_in_literal(text))
+		tl_contract_refuse(refusals, literal->location, psprintf("'%s'", text), TL_CONTRACT_NUMBER_WHY,
+						   "a decimal number; for text '...'::text");
 }
 
 /* No letter beside it. */

@@ -59,6 +59,11 @@ BEGIN ATOMIC
     UPDATE kept SET body = (((a || a) || (a || a)) || ((a || a) || (a || a))) || (((a || a) || (a || a)) || ((a || a) || (a || a))) WHERE kept.number = 2 AND keep.number = 2;
 END;
 
+CREATE FUNCTION number(context ledger.context, a text) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT ledger.require(ledger.to_bigint(a) = 42 AND ledger.to_numeric(a) = 42, 'another number');
+END;
+
 CREATE FUNCTION spell(context ledger.context, a text) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
     SELECT times_4((a || a) || (a || a) COLLATE "C");

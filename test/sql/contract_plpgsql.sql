@@ -74,7 +74,7 @@ SELECT body($$
     IF a > 3 THEN RAISE division_by_zero; END IF;
     IF a > 2 THEN RAISE SQLSTATE 'B0001' USING MESSAGE = 'two'; END IF;
 $$, 'kind_ kind; s pair; h integer[]; k_ t.k%TYPE := a;');
-SELECT body('FOR i IN 1 .. 2.5 LOOP x := i; END LOOP; FOR i IN 1 .. b LOOP x := i; END LOOP; IF b THEN x := (SELECT t.n FROM t WHERE t.k > a) + 1; END IF; x := computes(1, b); RETURN c;', '', 'date');
+SELECT body('FOR i IN 1 .. 2.5 LOOP x := i; END LOOP; FOR i IN 1 .. ledger.to_bigint(b) LOOP x := i; END LOOP; IF b THEN x := (SELECT t.n FROM t WHERE t.k > a) + 1; END IF; x := computes(1, b); RETURN c;', '', 'date');
 SELECT body('IF a > 1 THEN RETURN x; END IF; RETURN a + 1;', '', 'bigint');
 SELECT body('IF a > 1 THEN RETURN q; END IF; RETURN NULL::t;', '', 't');
 SELECT refused($$CREATE TABLE t (k integer PRIMARY KEY) USING ledger_state;
