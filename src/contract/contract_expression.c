@@ -56,7 +56,8 @@ static const char *const unsteady[] = {
 	"acosh", "atanh", "sind", "cosd", "tand", "cotd", "asind", "acosd", "atand", "atan2d",
 	"erf", "erfc", "gamma", "lgamma", "cbrt", "dcbrt", "ts_headline", "ts_rank", "ts_rank_cd",
 	"numeric_power", "numeric_exp", "numeric_ln", "numeric_log", "circle_poly", "quote_ident",
-	"byteaout", "charin", "charout", "char_text", "text_char", "xidin", "cidin", "xid8in", "oidin", "oidvectorin",
+	"byteaout", "charin", "charout", "char_text", "text_char", "xidin", "cidin", "xid8in", "oidin", "oidvectorin", "pg_size_bytes",
+	"jsonb_bool", "jsonb_numeric", "jsonb_int2", "jsonb_int4", "jsonb_int8",
 	"float4out", "float8out", "interval_out", "point_out", "lseg_out", "path_out", "box_out",
 	"poly_out", "line_out", "circle_out", "json_in", "jsonb_in", "record_lt", "record_le", "record_gt",
 	"record_ge", "btrecordcmp"
@@ -74,7 +75,8 @@ static const char *const careless[] = {
 	"text_substr", "position", "strpos", "btrim", "ltrim", "rtrim", "lpad", "rpad", "repeat",
 	"reverse", "replace", "split_part", "overlay", "md5", "sha256", "convert_to", "encode",
 	"starts_with", "ascii", "translate", "text", "bpchar", "varchar", "name", "count",
-	"date_trunc", "extract", "jsonb_object", "to_bigint", "to_numeric"
+	"date_trunc", "extract", "jsonb_object", "jsonb_object_field", "jsonb_object_field_text",
+	"to_bigint", "to_numeric"
 };
 
 /* STABLE, since they look at the time zone, which is the same in all calls. */
@@ -264,7 +266,7 @@ source_of(Oid function)
 static bool
 is_unsteady_name(const char *name)
 {
-	static const char *const beginnings[] = {"hash", "xml", "xpath", "jsonb_path"};
+	static const char *const beginnings[] = {"hash", "xml", "xpath", "jsonb_path", "jsonpath"};
 
 	for (size_t i = 0; i < lengthof(beginnings); i++)
 		if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
@@ -482,9 +484,15 @@ check_money(Look *look, Node *node)
 						   "numeric, or an integer in the smallest unit");
 }
 
+/* Nor are the functions called by which a type is read and written. */
 static void
 check_number(Look *look, Node *node)
 {
+	bool		is_value = IsA(node, Const) || IsA(node, FuncExpr) || IsA(node, CoerceViaIO) || IsA(node, RelabelType);
+
+	if (is_value && exprType(node) == CSTRINGOID)
+		tl_contract_refuse(look->refusals, look->location, psprintf("%s with cstring", look->where),
+						   "it is how types are read and written, which releases do differently", "a cast");
 	if (tl_contract_number_from_text(node))
 		tl_contract_refuse(look->refusals, look->location,
 						   psprintf("%s with %s", look->where, format_type_be(exprType(node))),

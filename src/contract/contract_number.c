@@ -5,13 +5,15 @@
  *
  * Since 16 there are hexadecimal, octal and binary numbers, and underscores between
  * digits, in SQL and in text that is converted.  To a release before, 0x10 in a script
- * and '0x10'::integer in a call are errors, and a member's call could be one at some
- * members and done at others.  So contracts have decimal numbers only:
+ * and '0x10'::integer in a call are errors, so a call could be done at some members
+ * and fail at others.  Contracts have decimal numbers only.  Refused are
  *
- *		in the text of a script or of a function in PL/pgSQL		refused
- *		in a literal that may be read as a number or an array		refused
- *		text that is converted when a call runs						refused, but for
- *		ledger.to_bigint(text), ledger.to_numeric(text), which read it alike everywhere
+ *		others in the text of a script, or of a function in PL/pgSQL
+ *		literals that may be read as others, or as an array of them
+ *		text that is converted when a call runs
+ *
+ * In place of the last there are ledger.to_bigint(text) and ledger.to_numeric(text), to
+ * which a number is: blanks, a sign, digits, for numeric a fraction and an exponent, blanks.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,27 +22,31 @@
 #include "catalog/pg_type.h"
 #include "common/keywords.h"
 #include "fmgr.h"
-#include "nodes/primnodes.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/scanner.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "contract_number.h"
 
-/* What only newer releases take, in whatever is a number to one of them. */
-#define NOT_DECIMAL		"_xXoObB"
-#define OF_NUMBERS		"0123456789abcdefABCDEFxXoO_.+-"
+#define DIGITS			"0123456789"
+#define BLANKS			" \t\n\r\f\v"
 
 /* What stands around the values of an array, a range or a composite. */
-#define BLANKS			" \t\n\r\f\v"
 #define AROUND_VALUES	"{}[](),\"\\" BLANKS
+
+#define EXPONENT_DIGITS_MAX		5	/* no number has a larger one */
 
 PG_FUNCTION_INFO_V1(tl_to_bigint);
 PG_FUNCTION_INFO_V1(tl_to_numeric);
 
-static bool is_new_number(const char *text);
-static bool is_new_word(const char *text, size_t size);
-static char *decimal_text(Datum value, const char *type);
+static bool is_new_word(const char *word, size_t size);
+static size_t new_number(const char *text);
+static size_t based(const char *text, const char *digits);
+static size_t grouped(const char *text);
+static bool constant_is_decimal(const Const *constant);
+static bool is_decimal(const char *text, bool is_whole);
+static char *decimal_text(Datum value, const char *type, bool is_whole);
 
 /*
  * Offset of the first such number among the words of an SQL text, or of one in PL/pgSQL,
@@ -56,7 +62,7 @@ tl_contract_number_in_source(const char *source)
 	int			found = -1;
 
 	while (found < 0 && core_yylex(&value, &place, scanner) != 0)
-		if (is_new_number(source + place))
+		if (new_number(source + place) > 0)
 			found = place;
 	scanner_finish(scanner);
 	return found;
@@ -82,44 +88,77 @@ tl_contract_number_in_literal(const char *literal)
 	return false;
 }
 
-/* A word with its sign, and nothing else in it. */
+/* A number with its sign, and nothing behind it. */
 static bool
-is_new_word(const char *text, size_t size)
+is_new_word(const char *word, size_t size)
 {
-	if (size == 0 || strspn(text, OF_NUMBERS) < size)
-		return false;
-	return is_new_number(text + (*text == '+' || *text == '-'));
+	size_t		sign = *word == '+' || *word == '-';
+	size_t		number = new_number(word + sign);
+
+	return number > 0 && sign + number == size;
 }
 
-/* Does a number begin here that is none before 16? */
-static bool
-is_new_number(const char *text)
+/* How long the number is that begins here, if it is none before 16; 0: no such one. */
+static size_t
+new_number(const char *text)
 {
-	const char *digits = "0123456789";
+	size_t		size;
 
 	if (*text == '0' && text[1] != '\0' && strchr("xXoObB", text[1]) != NULL)
-		return isxdigit((unsigned char) text[2]) || text[2] == '_';
+		return based(text, text[1] == 'x' || text[1] == 'X' ? DIGITS "abcdefABCDEF" :
+					 text[1] == 'o' || text[1] == 'O' ? "01234567" : "01");
 	if (!isdigit((unsigned char) *text) && !(*text == '.' && isdigit((unsigned char) text[1])))
-		return false;
-	text += strspn(text, digits);
-	if (*text == '.' && text[1] != '.')
-		text += 1 + strspn(text + 1, digits);
-	if (*text == 'e' || *text == 'E')
+		return 0;
+	size = grouped(text);
+	if (text[size] == '.' && text[size + 1] != '.')
+		size += 1 + grouped(text + size + 1);
+	if (text[size] == 'e' || text[size] == 'E')
 	{
-		text++;
-		text += *text == '+' || *text == '-';
-		text += strspn(text, digits);
+		size_t		sign = text[size + 1] == '+' || text[size + 1] == '-';
+
+		if (isdigit((unsigned char) text[size + 1 + sign]))
+			size += 1 + sign + grouped(text + size + 1 + sign);
 	}
-	return *text == '_' && isdigit((unsigned char) text[1]);
+	return memchr(text, '_', size) != NULL ? size : 0;
 }
 
-/* Is text converted to a number, which is not known to be a decimal one? */
+/* 0x10 and the like, with underscores before digits. */
+static size_t
+based(const char *text, const char *digits)
+{
+	size_t		size = 2;
+
+	for (;;)
+	{
+		size_t		underscore = text[size] == '_';
+		size_t		run = strspn(text + size + underscore, digits);
+
+		if (run == 0)
+			return size > 2 ? size : 0;
+		size += underscore + run;
+	}
+}
+
+/* Digits with underscores between them. */
+static size_t
+grouped(const char *text)
+{
+	size_t		size = strspn(text, DIGITS);
+
+	while (size > 0 && text[size] == '_' && isdigit((unsigned char) text[size + 1]))
+		size += 1 + strspn(text + size + 1, DIGITS);
+	return size;
+}
+
+/*
+ * Is text converted to a number, which is not known to be a decimal one?  What JSON has
+ * as a number is one.
+ */
 bool
 tl_contract_number_from_text(Node *node)
 {
 	const CoerceViaIO *conversion = (const CoerceViaIO *) node;
 	const Node *value;
-	const Const *constant;
 
 	if (!IsA(node, CoerceViaIO))
 		return false;
@@ -136,38 +175,80 @@ tl_contract_number_from_text(Node *node)
 	value = (const Node *) conversion->arg;
 	while (IsA(value, RelabelType))
 		value = (const Node *) ((const RelabelType *) value)->arg;
-	if (!IsA(value, Const))
-		return true;
-	constant = (const Const *) value;
+	if (IsA(value, Const))
+		return !constant_is_decimal((const Const *) value);
+	return getBaseType(exprType(value)) != JSONBOID;
+}
+
+/* Or NULL. */
+static bool
+constant_is_decimal(const Const *constant)
+{
 	if (constant->constisnull)
-		return false;
-	if (constant->consttype == UNKNOWNOID)
-		return strpbrk(DatumGetCString(constant->constvalue), NOT_DECIMAL) != NULL;
-	if (constant->consttype != TEXTOID && constant->consttype != VARCHAROID)
 		return true;
-	return strpbrk(TextDatumGetCString(constant->constvalue), NOT_DECIMAL) != NULL;
+	switch (constant->consttype)
+	{
+		case UNKNOWNOID:
+			return is_decimal(DatumGetCString(constant->constvalue), false);
+		case TEXTOID:
+		case VARCHAROID:
+			return is_decimal(TextDatumGetCString(constant->constvalue), false);
+		default:
+			return false;
+	}
+}
+
+/* Is it written in the way that all releases read alike? */
+static bool
+is_decimal(const char *text, bool is_whole)
+{
+	size_t		whole;
+	size_t		fraction = 0;
+
+	text += strspn(text, BLANKS);
+	text += *text == '+' || *text == '-';
+	whole = strspn(text, DIGITS);
+	text += whole;
+	if (!is_whole && *text == '.')
+	{
+		fraction = strspn(text + 1, DIGITS);
+		text += 1 + fraction;
+	}
+	if (whole + fraction == 0)
+		return false;
+	if (!is_whole && (*text == 'e' || *text == 'E'))
+	{
+		size_t		exponent;
+
+		text++;
+		text += *text == '+' || *text == '-';
+		exponent = strspn(text, DIGITS);
+		if (exponent == 0 || exponent > EXPONENT_DIGITS_MAX)
+			return false;
+		text += exponent;
+	}
+	return text[strspn(text, BLANKS)] == '\0';
 }
 
 Datum
 tl_to_bigint(PG_FUNCTION_ARGS)
 {
-	return DirectFunctionCall1(int8in, CStringGetDatum(decimal_text(PG_GETARG_DATUM(0), "bigint")));
+	return DirectFunctionCall1(int8in, CStringGetDatum(decimal_text(PG_GETARG_DATUM(0), "bigint", true)));
 }
 
 Datum
 tl_to_numeric(PG_FUNCTION_ARGS)
 {
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(decimal_text(PG_GETARG_DATUM(0), "numeric")),
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(decimal_text(PG_GETARG_DATUM(0), "numeric", false)),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
-/* No number before 16 has one of these. */
 static char *
-decimal_text(Datum value, const char *type)
+decimal_text(Datum value, const char *type, bool is_whole)
 {
 	char	   *number = TextDatumGetCString(value);
 
-	if (strpbrk(number, NOT_DECIMAL) != NULL)
+	if (!is_decimal(number, is_whole))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				errmsg("invalid input syntax for type %s: \"%s\"", type, number));

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "tcop/cmdtag.h"
@@ -25,6 +26,8 @@
 #include "contract_function.h"
 #include "contract_number.h"
 #include "contract_words.h"
+
+#define SHOWN_SIZE_MAX	40		/* of a literal */
 
 static const char *const library_roles[] = {
 	"ledger_admin", "ledger_submitter", "ledger_reader", "ledger_auditor"
@@ -458,13 +461,17 @@ message_literals(const FuncCall *call)
 	return lappend(literals, unconstify(Node *, node));
 }
 
-/* PostgreSQL's own, which is found before any of that name in the script. */
+/*
+ * PostgreSQL's own, which is found before any of that name in the script.  In JSON there
+ * are neither times nor numbers that a release reads otherwise.
+ */
 static bool
 is_text(const TypeName *type)
 {
+	static const char *const types[] = {"text", "varchar", "json", "jsonb"};
 	const char *name = type->names != NIL ? strVal(llast(type->names)) : "";
 
-	return type->arrayBounds == NIL && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0) &&
+	return type->arrayBounds == NIL && tl_contract_is_listed(types, lengthof(types), name) &&
 		(list_length(type->names) == 1 ||
 		 (list_length(type->names) == 2 && strcmp(strVal(linitial(type->names)), "pg_catalog") == 0));
 }
@@ -488,9 +495,10 @@ words_literal(TlRefusals *refusals, A_Const *literal)
 			tl_contract_refuse(refusals, literal->location, psprintf("'%s'", days[i]),
 							   "as a date or time it would be another one at each member",
 							   "a date or time in digits; for text '...'::text");
-	if (tl_contract_number_in_literal(text))
-		tl_contract_refuse(refusals, literal->location, psprintf("'%s'", text), TL_CONTRACT_NUMBER_WHY,
-						   "a decimal number; for text '...'::text");
+	if (tl_contract_number_in_literal(text) || tl_contract_number_in_literal(without_quotes(text)))
+		tl_contract_refuse(refusals, literal->location,
+						   psprintf("'%s'", pnstrdup(text, pg_mbcliplen(text, strlen(text), SHOWN_SIZE_MAX))),
+						   TL_CONTRACT_NUMBER_WHY, "a decimal number; for text '...'::text");
 }
 
 /* No letter beside it. */

@@ -21,6 +21,7 @@ static void words_form(TlRefusals *refusals, const CreateStmt *statement);
 static void words_constraints(TlRefusals *refusals, const List *constraints, bool is_state);
 static bool words_state_constraint(TlRefusals *refusals, const Constraint *constraint);
 static void words_action(TlRefusals *refusals, const Constraint *constraint);
+static bool is_integer(const Node *node);
 
 void
 tl_contract_words_table(TlRefusals *refusals, const CreateStmt *statement)
@@ -225,11 +226,23 @@ tl_contract_words_collation(TlRefusals *refusals, const List *name, int location
 					   "other members may sort otherwise by this collation", "COLLATE \"C\"");
 }
 
+static bool
+is_integer(const Node *node)
+{
+	return IsA(node, A_Const) && !((const A_Const *) node)->isnull && IsA(&((const A_Const *) node)->val, Integer);
+}
+
 /* By its own name, or of a schema that all members have. */
 void
 tl_contract_words_type(TlRefusals *refusals, const TypeName *type)
 {
 	const List *name = type->names;
+	ListCell   *cell;
+
+	foreach(cell, type->typmods)
+		if (!is_integer(lfirst(cell)))
+			tl_contract_refuse(refusals, type->location, strVal(llast(name)),
+							   "releases of PostgreSQL read its length or scale differently", "integers, as numeric(10, 2)");
 
 	if (type->pct_type || type->setof)
 		tl_contract_refuse(refusals, type->location, type->setof ? "SETOF" : "%TYPE",

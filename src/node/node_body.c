@@ -11,9 +11,9 @@
  *					nothing about its rows
  *
  * so that whoever has the body can compute the root in the batch's header.  No
- * public section has so few bytes.  Chunks are at most TL_CHUNK_SIZE_MAX, own ones
- * CUT_SIZE, and of one section each; own ones leave from ledger_internal.own_body, others come
- * into ledger_internal.peer_body.
+ * public section has so few bytes.  Chunks are at most TL_CHUNK_SIZE_MAX, those made
+ * here CUT_SIZE, and of one section each; own ones leave from ledger_internal.own_body,
+ * others come into ledger_internal.peer_body.
  *
  * The caller has connected SPI.
  *

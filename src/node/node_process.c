@@ -21,7 +21,7 @@
 
 #include "node_process.h"
 
-/* A chunk of a body is received, copied and stored in buffers of 1 MB and 2 MB. */
+/* Chunks of bodies are received, copied and stored in buffers of up to 4 MB. */
 #define KEPT_MEMORY		33554432
 
 /* NULL, and a WARNING, if the server has no room for it. */

@@ -215,10 +215,10 @@ on_few_prepared(void *context, PGresult *result)
 		on_prepared(wire, result);
 	else
 		tl_replication_connection_ask(&wire->reader,
-									  psprintf("PREPARE " TL_OWN_WIRE_CHUNKS "(bytea[]) AS"
-											   " SELECT b.chunk, b.audience::text FROM unnest($1) AS d (digest),"
-											   " LATERAL (SELECT chunk, audience FROM ledger_wire.body_%u"
-											   " WHERE sha256(chunk) = d.digest LIMIT 1) AS b", member, member),
+									  psprintf("PREPARE " TL_OWN_WIRE_CHUNKS "(bytea[]) AS "
+											   TL_BOUNDED_CHUNKS("SELECT b.chunk, b.audience::text FROM unnest($1) AS d (digest),"
+																 " LATERAL (SELECT chunk, audience FROM ledger_wire.body_%u"
+																 " WHERE sha256(chunk) = d.digest LIMIT 1) AS b"), member, member),
 									  NULL, 0, READ_TIMEOUT_MS, on_prepared, wire);
 }
 

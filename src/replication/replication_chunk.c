@@ -26,7 +26,7 @@
 
 #define LARGE				65536	/* bytes that a batch lacks; one with less may be ordered already (P22) */
 #define GRACE_MS_MAX		5000	/* for one batch, while a link brings something */
-#define CHUNKS_MAX			64	/* asked for at once, and no further one after TL_WIRE_BYTES_MAX */
+#define CHUNKS_MAX			64	/* asked for at once, and no further one after TL_WIRE_BYTES_MAX by their header */
 #define REBUILT_CHUNKS_MAX	1000	/* as many of them as are made, and no more than 4 MB */
 #define REBUILT_TRIES_MAX	3	/* looks at what one member makes again */
 #define REBUILT_PAUSE_MS	100
@@ -285,11 +285,9 @@ send_question(TlWire *wire, TlChunkQuestion *question, bool rebuilt,
 		return tl_replication_connection_execute(connection, psprintf(TL_OWN_WIRE_CHUNKS, question->member),
 												 digests, 1, TL_FETCH_TIMEOUT_MS, done, question);
 	query = rebuilt ?
-		"SELECT chunk, NULL::text FROM (SELECT chunk, sum(octet_length(chunk)) OVER (ORDER BY digest) AS total"
-		" FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])) AS r"
-		" WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX) :
-		psprintf("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
-				 " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)", question->member);
+		TL_BOUNDED_CHUNKS("SELECT chunk, NULL::text AS audience FROM ledger_wire.rebuilt WHERE digest = ANY ($1::bytea[])") :
+		psprintf(TL_BOUNDED_CHUNKS("SELECT DISTINCT ON (sha256(chunk)) chunk, audience::text FROM ledger_wire.body_%u"
+								   " WHERE sha256(chunk) = ANY ($1::bytea[]) ORDER BY sha256(chunk)"), question->member);
 	return tl_replication_connection_ask(connection, query, digests, 1, TL_FETCH_TIMEOUT_MS, done,
 										 question);
 }

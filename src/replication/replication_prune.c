@@ -28,7 +28,7 @@
 #include "tl_compat.h"
 
 #define TIMEOUT_MS			60000
-#define CHUNKS_MAX			64	/* looked at in one question */
+#define CHUNKS_MAX			256 /* looked at in one question */
 #define GRACE_S_MIN			2	/* a chunk may be here before its BATCH row */
 #define REBUILT_MS			60000	/* until what was shown is looked through again */
 

@@ -37,7 +37,7 @@ typedef struct TlSender
 } TlSender;
 
 /* Fetched chunks that go to the own wire at one time. */
-#define TL_COPY_BODIES_MAX			4
+#define TL_COPY_BODIES_MAX			16
 #define TL_SHOWN_MINUTES			10	/* that a body made again can be read */
 
 /* Where going through the logs is, before the first of them. */
@@ -243,6 +243,12 @@ extern TlParameter tl_replication_send_array(Datum *elements, bool *nulls, int c
 
 /* from replication_arrival.c; by digest, chunks of that member's batches in the own wire */
 #define TL_OWN_WIRE_CHUNKS		"chunks_%u"
+
+/* Of a query of chunks, whatever a header says of their sizes. */
+#define TL_BOUNDED_CHUNKS(query) \
+	"SELECT chunk, audience FROM (SELECT chunk, audience," \
+	" sum(octet_length(chunk)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (" query ") AS c) AS s" \
+	" WHERE total - octet_length(chunk) < " CppAsString2(TL_WIRE_BYTES_MAX)
 extern void tl_replication_arrival_poll(TlWire *wire, TimestampTz now);
 extern void tl_replication_arrival_take(TlWire *wire, TlPeer *peer,
 										PGresult *result, bool fetched, bool in_own_wire);
