@@ -36,6 +36,13 @@ SELECT program('DECLARE x integer := b; BEGIN UPDATE t SET n = x WHERE k = a; EN
 SELECT program('DECLARE x integer; BEGIN SELECT t.v INTO x FROM t WHERE t.k = a; UPDATE t SET n = x WHERE k = a; END');
 SELECT program('DECLARE x bigint; BEGIN x := substring(b FOR 3)::bigint; UPDATE t SET n = x WHERE k = a; END');
 
+-- what else releases do differently
+SELECT refused('CREATE TABLE t (k integer PRIMARY KEY, i interval(0), n integer, v text) USING ledger_state;
+CREATE FUNCTION f(a interval, b text, c numeric, d jsonb) RETURNS void LANGUAGE sql BEGIN ATOMIC
+    INSERT INTO t VALUES (1, a, width_bucket(c, 0, 10, 3), b::tsvector::text || encode(jsonb_send(d), ''hex'')); END');
+SELECT refused('CREATE TABLE t (k integer PRIMARY KEY, h bytea) USING ledger_state;
+CREATE FUNCTION f(a bytea) RETURNS void LANGUAGE sql BEGIN ATOMIC INSERT INTO t VALUES (1, ledger.merkle_leaf_hash(a)); END');
+
 -- by the functions that read it alike everywhere; a constant; a number of JSON
 SELECT body('UPDATE t SET n = ledger.to_bigint(b) WHERE k = a');
 SELECT body('UPDATE t SET n = ledger.to_numeric(c), v = b WHERE k = a');
