@@ -106,6 +106,7 @@ static void check_order_of(Look *look, const List *values);
 static bool is_order(Oid operator);
 static void check_identity(Look *look, Node *node);
 static void check_money(Look *look, Node *node);
+static void check_cstring(Look *look, Node *node);
 static void check_number(Look *look, Node *node);
 
 void
@@ -169,6 +170,7 @@ look_at_node(Look *look, Node *node)
 		check_pattern(look, node);
 	check_identity(look, node);
 	check_money(look, node);
+	check_cstring(look, node);
 	check_number(look, node);
 	return true;
 }
@@ -487,15 +489,21 @@ check_money(Look *look, Node *node)
 						   "numeric, or an integer in the smallest unit");
 }
 
-/* Nor are the functions called by which a type is read and written. */
+/* Of functions by which types are read and written, called by their names. */
 static void
-check_number(Look *look, Node *node)
+check_cstring(Look *look, Node *node)
 {
 	bool		is_value = IsA(node, Const) || IsA(node, FuncExpr) || IsA(node, CoerceViaIO) || IsA(node, RelabelType);
 
 	if (is_value && exprType(node) == CSTRINGOID)
 		tl_contract_refuse(look->refusals, look->location, psprintf("%s with cstring", look->where),
 						   "it is how types are read and written, which releases do differently", "a cast");
+}
+
+/* Of text that becomes one. */
+static void
+check_number(Look *look, Node *node)
+{
 	if (tl_contract_number_from_text(node))
 		tl_contract_refuse(look->refusals, look->location,
 						   psprintf("%s with %s", look->where, format_type_be(exprType(node))),
